@@ -1,0 +1,170 @@
+"""Every cell of a search space once, as arrays, and uniform samples of them."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.files import atomic_path, cache_folder
+from pyg_nas.space import NASBENCH101, SearchSpace
+
+NUM_NASBENCH101_CELLS = 423_624
+
+_MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
+
+
+def enumerate_cells(space: SearchSpace = NASBENCH101) -> CellArray:
+    """Enumerate all cells of ``space`` up to isomorphism.
+
+    Order: by number of vertices, then by the edge bits and operations of the first labelled
+    graph of each class. Isomorphic copies are recognised by colour refinement, the criterion
+    of the module hash, run on 64-bit colours for all graphs at once.
+
+    Raises:
+        SpaceError: If the space has no terminals or more than 7 vertices.
+    """
+    if not space.terminals or space.max_vertices > _MOST_VERTICES:
+        raise SpaceError(
+            f"space {space.name!r} cannot be enumerated: it needs terminals and at most "
+            f"{_MOST_VERTICES} vertices"
+        )
+    return CellArray.concatenate(
+        [_cells_of_size(v, space) for v in range(2, space.max_vertices + 1)]
+    )
+
+
+@lru_cache(maxsize=1)
+def nasbench101_cells() -> CellArray:
+    """Return all 423,624 cells of NAS-Bench-101 in the order of :func:`enumerate_cells`.
+
+    Enumerated once and then read from the cache folder.
+    """
+    path = cache_folder() / "nasbench101-cells-1.npz"
+    cells = _read_cells(path) if path.exists() else None
+    if cells is None:
+        cells = enumerate_cells(NASBENCH101)
+        with atomic_path(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                adjacency=np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1),
+                operations=cells.operations,
+                num_vertices=cells.num_vertices,
+            )
+    return cells
+
+
+def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray:
+    """Draw ``n`` different cells uniformly, from all of NAS-Bench-101 by default.
+
+    The draw is uniform over isomorphism classes, not over labelled graphs. Draws with one seed
+    are nested: the first ``k`` of ``n`` cells are the draw of ``k``.
+
+    Raises:
+        SettingsError: If ``n`` is negative or more than there are.
+    """
+    population = nasbench101_cells() if cells is None else cells
+    if not 0 <= n <= len(population):
+        raise SettingsError(f"cannot draw {n} different cells from {len(population)}")
+    return population[np.random.default_rng(seed).permutation(len(population))[:n]]
+
+
+def _read_cells(path: Path) -> CellArray | None:
+    """Return the cached space, or None where the file is damaged and must be made again."""
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            bits = np.unpackbits(stored["adjacency"], axis=1)[:, :49]
+            operations, num_vertices = stored["operations"], stored["num_vertices"]
+            cells = CellArray(
+                bits.reshape(-1, 7, 7).astype(np.int8), operations, num_vertices, NASBENCH101
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return cells if len(cells) == NUM_NASBENCH101_CELLS else None
+
+
+def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
+    graphs = _full_graphs(v, space.max_edges)
+    inner = np.array(
+        list(itertools.product(range(len(space.operations)), repeat=v - 2)), dtype=np.int8
+    )
+    labels = np.empty((len(inner), v), dtype=np.int8)
+    labels[:, 0], labels[:, -1] = space.input_id, space.output_id
+    labels[:, 1:-1] = inner
+    graph = np.repeat(np.arange(len(graphs)), len(labels))
+    label = np.tile(np.arange(len(labels)), len(graphs))
+    fingerprint = _fingerprints(graphs, labels, graph, label)
+    first = np.sort(np.unique(fingerprint, return_index=True)[1])
+    width = space.max_vertices
+    adjacency = np.zeros((len(first), width, width), dtype=np.int8)
+    operations = np.zeros((len(first), width), dtype=np.int8)
+    adjacency[:, :v, :v] = graphs[graph[first]]
+    operations[:, :v] = labels[label[first]]
+    return CellArray(adjacency, operations, np.full(len(first), v, dtype=np.int8), space)
+
+
+def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
+    """All upper triangular graphs of ``v`` vertices, each on a path from first to last."""
+    upper = np.triu_indices(v, 1)
+    pairs = len(upper[0])
+    codes = np.arange(2**pairs, dtype=np.int64)
+    edges = np.zeros(len(codes), dtype=np.int8)
+    for bit in range(pairs):
+        edges += ((codes >> bit) & 1).astype(np.int8)
+    codes = codes[edges <= max_edges]
+    graphs = np.zeros((len(codes), v, v), dtype=np.int8)
+    for bit, (row, column) in enumerate(zip(*upper, strict=True)):
+        graphs[:, row, column] = (codes >> bit) & 1
+    full = graphs[:, :-1].any(axis=2).all(axis=1) & graphs[:, :, 1:].any(axis=1).all(axis=1)
+    return graphs[full]
+
+
+def _fingerprints(
+    graphs: NDArray[np.int8],
+    labels: NDArray[np.int8],
+    graph: NDArray[np.int64],
+    label: NDArray[np.int64],
+) -> NDArray[np.uint64]:
+    """64-bit colour-refinement fingerprints of the labelled graphs (graph[i], label[i])."""
+    v = graphs.shape[1]
+    degrees = graphs.sum(axis=2, dtype=np.uint64) * np.uint64(16) + graphs.sum(
+        axis=1, dtype=np.uint64
+    )
+    start = labels.astype(np.uint64) & np.uint64(0xFF)
+    colours = [_mix(degrees[graph, u] * np.uint64(256) + start[label, u]) for u in range(v)]
+    present = {
+        (a, b): graphs[graph, a, b].astype(np.uint64) for a in range(v) for b in range(a + 1, v)
+    }
+    for _ in range(v):
+        incoming = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
+        outgoing = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
+        # The sum of mixed colours stands for their multiset.
+        for (a, b), edge in present.items():
+            incoming[b] += edge * colours[a]
+            outgoing[a] += edge * colours[b]
+        colours = [
+            _mix(
+                colours[u]
+                + _mix(incoming[u] + np.uint64(0x9E3779B97F4A7C15))
+                + np.uint64(3) * _mix(outgoing[u] + np.uint64(0xD1B54A32D192ED03))
+            )
+            for u in range(v)
+        ]
+    total = np.zeros(len(graph), dtype=np.uint64)
+    for colour in colours:
+        total += colour
+    return total
+
+
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64: equal values stay equal, others scatter."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

@@ -1,0 +1,43 @@
+"""The errors that a person's input can cause.
+
+Every one derives from :class:`PygNasError`; the command line prints its message as one line and
+exits with code 2. Each message names the thing, its value and the rule that it breaks.
+"""
+
+from __future__ import annotations
+
+
+class PygNasError(Exception):
+    """Base of all errors that say that the input, not the program, is at fault."""
+
+
+class CellError(PygNasError, ValueError):
+    """A graph is not a cell of its search space."""
+
+
+class SpaceError(PygNasError, ValueError):
+    """A search space is described inconsistently, or an operation does not belong to it."""
+
+
+class TableError(PygNasError, ValueError):
+    """A table file is truncated, foreign or inconsistent, or lacks what was asked of it."""
+
+
+class RecordError(PygNasError, ValueError):
+    """A TFRecord file is damaged or holds something other than NAS-Bench records."""
+
+
+class ModelError(PygNasError, ValueError):
+    """A model folder is incomplete, damaged, or does not fit the cells it is given."""
+
+
+class SettingsError(PygNasError, ValueError):
+    """An option or a settings file has a value outside its rule."""
+
+
+class MeasureError(PygNasError, RuntimeError):
+    """Cells could not be measured: a task, a journal or a worker failed."""
+
+
+class DownloadError(PygNasError, RuntimeError):
+    """A file could not be downloaded, or what arrived is not what was promised."""

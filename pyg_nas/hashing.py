@@ -1,0 +1,88 @@
+"""The module hash of NAS-Bench-101: one digest for all labelled copies of a cell.
+
+Source: ``graph_util.hash_module`` of the official ``nasbench`` package, described in
+arXiv:1902.09635: colour refinement on md5 digests, started from ``(out_degree, in_degree, id)``.
+"""
+
+from __future__ import annotations
+
+from hashlib import md5
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
+    """Return the 32 hex digits of one pruned cell.
+
+    Args:
+        adjacency: ``[V, V]``, nonzero where an edge runs from row to column.
+        operation_ids: ``[V]``, -1 for the input and -2 for the output vertex.
+    """
+    rows, columns = np.nonzero(adjacency)
+    successors: list[list[int]] = [[] for _ in range(len(operation_ids))]
+    predecessors: list[list[int]] = [[] for _ in range(len(operation_ids))]
+    for source, target in zip(rows.tolist(), columns.tolist(), strict=True):
+        successors[source].append(target)
+        predecessors[target].append(source)
+    vertices = range(len(operation_ids))
+    colours = [
+        _digest(str((len(successors[v]), len(predecessors[v]), int(operation_ids[v]))))
+        for v in vertices
+    ]
+    for _ in vertices:
+        colours = [
+            _digest(
+                "".join(sorted([colours[u] for u in predecessors[v]]))
+                + "|"
+                + "".join(sorted([colours[w] for w in successors[v]]))
+                + "|"
+                + colours[v]
+            )
+            for v in vertices
+        ]
+    return _digest(str(sorted(colours)))
+
+
+def module_hashes(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    n_jobs: int | None = None,
+) -> NDArray[np.bytes_]:
+    """Return the module hashes of many cells as ``S32 [N]``.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        operations: ``[N, V]`` ids.
+        num_vertices: ``[N]``.
+        n_jobs: Processes; by default one, and all cores from 50,000 cells on, where the work
+            outlasts the start of the processes.
+    """
+    total = len(num_vertices)
+    if n_jobs is None:
+        n_jobs = -1 if total >= 50_000 else 1
+    if n_jobs == 1:
+        return _hash_block(adjacency, operations, num_vertices)
+    from joblib import Parallel, delayed
+
+    bounds = np.linspace(0, total, num=max(2, total // 10_000), dtype=int)
+    blocks = Parallel(n_jobs=n_jobs)(
+        delayed(_hash_block)(adjacency[a:b], operations[a:b], num_vertices[a:b])
+        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+    )
+    return np.concatenate(blocks)
+
+
+def _hash_block(
+    adjacency: NDArray[np.int8], operations: NDArray[np.int8], num_vertices: NDArray[np.int8]
+) -> NDArray[np.bytes_]:
+    hashes = np.empty(len(num_vertices), dtype="S32")
+    for i, v in enumerate(num_vertices.tolist()):
+        hashes[i] = module_hash(adjacency[i, :v, :v], operations[i, :v]).encode()
+    return hashes
+
+
+def _digest(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()

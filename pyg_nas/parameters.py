@@ -1,0 +1,106 @@
+"""Channels and exact trainable parameters of NAS-Bench-101 networks, from the graph alone.
+
+Source: ``model_builder.compute_vertex_channels`` and ``build_module`` of the official package
+(arXiv:1902.09635, appendix). A vertex's channels are what its operation computes on; edges from
+the cell's input carry a 1x1 projection.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEM_CHANNELS = 128
+NUM_STACKS = 3
+MODULES_PER_STACK = 3
+NUM_LABELS = 10
+IMAGE_CHANNELS = 3
+
+# Weights per channel pair of each operation id; the pooling vertex has none, nor batch norm.
+_KERNEL_AREA = np.array([9, 1, 0])
+_HAS_BATCH_NORM = np.array([1, 1, 0])
+
+
+def vertex_channels(
+    adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8], channels_in: int, channels_out: int
+) -> NDArray[np.int64]:
+    """Return the channels of every vertex as ``int64 [N, V]``, zero at padding.
+
+    The output's channels are divided among the inner vertices that feed it, the first ones
+    getting one more where they do not divide; every other inner vertex takes the maximum over
+    its inner successors.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        num_vertices: ``[N]``.
+        channels_in: Channels of the cell's input.
+        channels_out: Channels of the cell's output.
+    """
+    total, width = adjacency.shape[:2]
+    rows = np.arange(total)
+    last = num_vertices.astype(np.int64) - 1
+    to_output = adjacency[rows, :, last].astype(np.int64)
+    to_output[:, 0] = 0
+    feeding = to_output.sum(axis=1, keepdims=True)
+    share, rest = np.divmod(channels_out, np.maximum(feeding, 1))
+    rank = np.cumsum(to_output, axis=1)
+    channels = to_output * (share + (rank <= rest))
+    for v in range(width - 2, 0, -1):
+        from_successors = (adjacency[:, v, :] * channels).max(axis=1)
+        channels[:, v] = np.where(to_output[:, v] > 0, channels[:, v], from_successors)
+    channels[:, 0] = channels_in
+    channels[rows, last] = channels_out
+    return channels
+
+
+def trainable_parameters(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    *,
+    stem_channels: int = STEM_CHANNELS,
+    num_stacks: int = NUM_STACKS,
+    modules_per_stack: int = MODULES_PER_STACK,
+    num_labels: int = NUM_LABELS,
+    image_channels: int = IMAGE_CHANNELS,
+) -> NDArray[np.int64]:
+    """Return the exact trainable parameters of the networks of ``N`` cells as ``int64 [N]``.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        operations: ``[N, V]`` ids of NAS-Bench-101.
+        num_vertices: ``[N]``.
+        stem_channels: Channels after the 3x3 stem; they double at each stack but the first.
+        num_stacks: Stacks of cells.
+        modules_per_stack: Cells in a stack.
+        num_labels: Classes of the final dense layer.
+        image_channels: Channels of an image.
+    """
+    total = np.full(len(num_vertices), 9 * image_channels * stem_channels + 2 * stem_channels)
+    channels_in = stem_channels
+    for stack in range(num_stacks):
+        channels_out = stem_channels * 2**stack
+        for repeat in range(modules_per_stack):
+            if repeat < 2:  # from the second cell of a stack on, all are alike
+                cell = _cell_parameters(
+                    adjacency, operations, num_vertices, channels_in, channels_out
+                )
+            total += cell
+            channels_in = channels_out
+    return total + channels_in * num_labels + num_labels
+
+
+def _cell_parameters(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    channels_in: int,
+    channels_out: int,
+) -> NDArray[np.int64]:
+    channels = vertex_channels(adjacency, num_vertices, channels_in, channels_out)
+    position = np.arange(adjacency.shape[1])
+    inner = (position > 0) & (position < num_vertices[:, None] - 1)
+    ids = np.where(inner, operations, 2)
+    operation = _KERNEL_AREA[ids] * channels**2 + 2 * _HAS_BATCH_NORM[ids] * channels
+    projection = adjacency[:, 0, :] * (channels_in * channels + 2 * channels)
+    return (operation * inner + projection).sum(axis=1)

@@ -1,0 +1,176 @@
+"""Search spaces as data: which operations a vertex may have, and how large a cell may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from pyg_nas.errors import SpaceError
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A family of labelled directed acyclic graphs.
+
+    A space with ``terminals`` has cells: the first vertex is the input, the last one the output,
+    and every vertex lies on a path between them. A space without terminals has plain graphs,
+    which are never pruned.
+
+    Args:
+        name: A short name, kept in tables and model folders.
+        operations: Names of the operations that an (inner) vertex may have, in the order of
+            their ids 0, 1, 2, ...
+        max_vertices: Most vertices of a cell, terminals included.
+        max_edges: Most edges of a cell.
+        terminals: Names of the output and input pseudo-operation, in this order, or empty.
+            Their ids are -2 and -1, as in NAS-Bench-101 files.
+
+    Raises:
+        SpaceError: If a name is empty or appears twice, or a limit is not positive.
+    """
+
+    name: str
+    operations: tuple[str, ...]
+    max_vertices: int
+    max_edges: int
+    terminals: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.terminals) not in (0, 2):
+            raise SpaceError(
+                f"space {self.name!r}: terminals must be empty or (output, input), "
+                f"got {self.terminals!r}"
+            )
+        names = self.vocabulary
+        if not all(isinstance(name, str) and name for name in names):
+            raise SpaceError(f"space {self.name!r}: operation names must be non-empty strings")
+        if len(set(names)) != len(names):
+            raise SpaceError(f"space {self.name!r}: operation names must differ, got {names!r}")
+        if not self.operations:
+            raise SpaceError(f"space {self.name!r}: at least one operation is needed")
+        if len(names) > 127:
+            raise SpaceError(
+                f"space {self.name!r}: at most 127 operation names fit a table's int8 ids, "
+                f"got {len(names)}"
+            )
+        for limit in ("max_vertices", "max_edges"):
+            value = getattr(self, limit)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise SpaceError(f"space {self.name!r}: {limit} must be a whole number >= 0")
+        least = 2 if self.terminals else 1
+        if not least <= self.max_vertices <= 127:
+            raise SpaceError(
+                f"space {self.name!r}: max_vertices must be {least} to 127, got {self.max_vertices}"
+            )
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """All operation names in the order of their one-hot columns (column = id + terminals)."""
+        return self.terminals + self.operations
+
+    @property
+    def num_columns(self) -> int:
+        """Width of a vertex's one-hot operation."""
+        return len(self.vocabulary)
+
+    @property
+    def first_id(self) -> int:
+        """Smallest operation id: -2 with terminals, else 0."""
+        return -len(self.terminals)
+
+    @property
+    def output_id(self) -> int:
+        """Id of the output vertex; only in spaces with terminals."""
+        return -2
+
+    @property
+    def input_id(self) -> int:
+        """Id of the input vertex; only in spaces with terminals."""
+        return -1
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {name: column + self.first_id for column, name in enumerate(self.vocabulary)}
+
+    def encode(self, operations: Iterable[str | int]) -> list[int]:
+        """Return the ids of ``operations``, each a name or already an id.
+
+        Raises:
+            SpaceError: If a name or id is not one of this space's.
+        """
+        ids = []
+        for position, operation in enumerate(operations):
+            known = (
+                self._ids.get(operation)
+                if isinstance(operation, str)
+                else _as_id(operation, self.first_id, len(self.operations))
+            )
+            if known is None:
+                raise SpaceError(
+                    f"operation {operation!r} at vertex {position} is not in space "
+                    f"{self.name!r}: {', '.join(self.vocabulary)}"
+                )
+            ids.append(known)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of operation ids (the inverse of :meth:`encode`)."""
+        return tuple(self.vocabulary[int(i) - self.first_id] for i in ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, description: Any) -> SearchSpace:
+        """Rebuild a space from :meth:`to_dict`'s result.
+
+        Raises:
+            SpaceError: If a key is missing, unknown or of the wrong type.
+        """
+        if not isinstance(description, dict):
+            raise SpaceError(f"a space must be a JSON object, got {type(description).__name__}")
+        expected = {"name", "operations", "max_vertices", "max_edges", "terminals"}
+        if set(description) != expected:
+            raise SpaceError(
+                f"a space needs exactly the keys {sorted(expected)}, got {sorted(description)}"
+            )
+        lists = {}
+        for key in ("operations", "terminals"):
+            if not isinstance(description[key], list):
+                raise SpaceError(f"a space's {key} must be a list, got {description[key]!r}")
+            lists[key] = tuple(description[key])
+        if not isinstance(description["name"], str):
+            raise SpaceError(f"a space's name must be a string, got {description['name']!r}")
+        return cls(
+            name=description["name"],
+            max_vertices=description["max_vertices"],
+            max_edges=description["max_edges"],
+            **lists,
+        )
+
+
+def _as_id(value: object, low: int, high: int) -> int | None:
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # 0.5 and True would be cut to an id silently.
+    if isinstance(value, bool) or number != value or not low <= number < high:
+        return None
+    return int(number)
+
+
+NASBENCH101 = SearchSpace(
+    name="nasbench101",
+    operations=("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"),
+    max_vertices=7,
+    max_edges=9,
+    terminals=("output", "input"),
+)
+"""The space of NAS-Bench-101 (Ying et al., arXiv:1902.09635): 423,624 cells."""
