@@ -115,7 +115,7 @@ class CellArray(Sequence[Cell]):
     @property
     def num_edges(self) -> NDArray[np.int64]:
         """Edges of each cell, ``[N]``."""
-        return self.adjacency.sum(axis=(1, 2), dtype=np.int64)
+        return np.asarray(self.adjacency.sum(axis=(1, 2), dtype=np.int64))
 
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the module hashes, ``S32 [N]``."""
@@ -143,7 +143,7 @@ class CellArray(Sequence[Cell]):
         inner = (position > 0) & (position < self.num_vertices[:, None] - 1)
         rows = np.arange(len(self))
         last = np.clip(self.num_vertices, 1, width) - 1
-        rules: list[tuple[str, NDArray[np.bool_]]] = [
+        rules: list[tuple[str, Any]] = [
             (
                 f"num_vertices must be {low} to {min(width, self.space.max_vertices)}",
                 (self.num_vertices < low)

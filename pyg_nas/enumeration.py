@@ -122,8 +122,10 @@ def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
     graphs = np.zeros((len(codes), v, v), dtype=np.int8)
     for bit, (row, column) in enumerate(zip(*upper, strict=True)):
         graphs[:, row, column] = (codes >> bit) & 1
-    full = graphs[:, :-1].any(axis=2).all(axis=1) & graphs[:, :, 1:].any(axis=1).all(axis=1)
-    return graphs[full]
+    leaves = np.asarray(graphs.any(axis=2))[:, :-1]
+    entered = np.asarray(graphs.any(axis=1))[:, 1:]
+    full = np.all(leaves, axis=1) & np.all(entered, axis=1)
+    return np.asarray(graphs[full])
 
 
 def _fingerprints(
@@ -167,4 +169,4 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of splitmix64: equal values stay equal, others scatter."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    return np.asarray(value ^ (value >> np.uint64(31)))

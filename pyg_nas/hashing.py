@@ -6,6 +6,7 @@ arXiv:1902.09635: colour refinement on md5 digests, started from ``(out_degree, 
 
 from __future__ import annotations
 
+import itertools
 from hashlib import md5
 from typing import Any
 
@@ -70,7 +71,7 @@ def module_hashes(
     bounds = np.linspace(0, total, num=max(2, total // 10_000), dtype=int)
     blocks = Parallel(n_jobs=n_jobs)(
         delayed(_hash_block)(adjacency[a:b], operations[a:b], num_vertices[a:b])
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        for a, b in itertools.pairwise(bounds)
     )
     return np.concatenate(blocks)
 

@@ -50,7 +50,7 @@ def vertex_channels(
         channels[:, v] = np.where(to_output[:, v] > 0, channels[:, v], from_successors)
     channels[:, 0] = channels_in
     channels[rows, last] = channels_out
-    return channels
+    return np.asarray(channels)
 
 
 def trainable_parameters(
@@ -103,4 +103,4 @@ def _cell_parameters(
     ids = np.where(inner, operations, 2)
     operation = _KERNEL_AREA[ids] * channels**2 + 2 * _HAS_BATCH_NORM[ids] * channels
     projection = adjacency[:, 0, :] * (channels_in * channels + 2 * channels)
-    return (operation * inner + projection).sum(axis=1)
+    return np.asarray((operation * inner + projection).sum(axis=1))
