@@ -146,8 +146,10 @@ class Cell:
                 f"{', '.join(space.vocabulary)}; got shape {tuple(x.shape)}"
             )
         edges = data.edge_index.detach().cpu().numpy()
-        if edges.ndim != 2 or len(edges) != 2:
-            raise CellError(f"edge_index must be [2, E], got shape {edges.shape}")
+        if edges.ndim != 2 or len(edges) != 2 or edges.dtype.kind not in "iu":
+            raise CellError(
+                f"edge_index must be whole numbers [2, E], got {edges.dtype} of shape {edges.shape}"
+            )
         if edges.size and not (edges.min() >= 0 and edges.max() < len(x)):
             raise CellError(
                 f"edge_index names vertices {edges.min()} to {edges.max()}, "
@@ -244,7 +246,7 @@ def prune(
 def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
     try:
         raw = np.asarray(adjacency)
-        matrix = raw.astype(np.float64) if raw.dtype != object else None
+        matrix = raw.astype(np.float64) if raw.dtype.kind in "biuf" else None
     except (TypeError, ValueError, OverflowError):
         matrix = None
     if matrix is None:

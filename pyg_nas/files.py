@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,14 +19,12 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=f".part{target.suffix}", dir=target.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but its
+    # owner; the umask cannot be read without setting it, which another thread would notice.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part{target.suffix}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -45,11 +43,3 @@ def cache_folder() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "pyg_nas"
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it; mkstemp's 0600 would otherwise hide the file
-    # from everybody but its owner.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

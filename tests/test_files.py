@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.files import atomic_path, cache_folder, write_text
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_new_file_appears_whole_and_alone(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "table.hdf5"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".hdf5"
+        assert not target.exists()
+        temporary.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert _names(target.parent) == ["table.hdf5"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file_and_no_other(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    target = tmp_path / "scores.csv"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half of the ne")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert target.read_text() == "old"
+    assert _names(tmp_path) == ["scores.csv"]
+
+
+def test_two_writers_have_a_file_each_and_the_last_rename_wins(tmp_path: Path) -> None:
+    target = tmp_path / "answer.json"
+    with atomic_path(target) as first:
+        with atomic_path(target) as second:
+            assert first != second
+            first.write_text("first")
+            second.write_text("second")
+        assert target.read_text() == "second"
+    assert target.read_text() == "first"
+    assert _names(tmp_path) == ["answer.json"]
+
+
+def test_a_reader_beside_many_writers_never_sees_half(tmp_path: Path) -> None:
+    target = tmp_path / "shared.txt"
+    size = 100_000
+    write_text(target, "0" * size)
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(target.read_text())
+
+    def write(digit: int) -> None:
+        for _ in range(20):
+            write_text(target, str(digit) * size)
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(digit,)) for digit in range(1, 5)]
+    reader.start()
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    stop.set()
+    reader.join()
+    assert seen <= {str(digit) * size for digit in range(5)}
+    assert _names(tmp_path) == ["shared.txt"]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "file.txt", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o640
+
+
+def test_text_is_utf8(tmp_path: Path) -> None:
+    write_text(tmp_path / "file.txt", "τ ≥ 0.8\n")
+    assert (tmp_path / "file.txt").read_bytes() == "τ ≥ 0.8\n".encode()
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYG_NAS_CACHE", "/somewhere")
+    assert cache_folder() == Path("/somewhere")
+    monkeypatch.delenv("PYG_NAS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_folder() == Path("/xdg/pyg_nas")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "pyg_nas"
