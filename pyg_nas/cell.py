@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -180,6 +181,16 @@ class Cell:
         if not isinstance(ops, list) or not isinstance(edges, list):
             raise CellError(f"a cell's ops and edges must be lists, got {description!r}")
         return cls(edges_to_adjacency(edges, len(ops)), ops, space)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draw the cell into an SVG, PNG or PDF file.
+
+        Raises:
+            SettingsError: If the file's ending is none of these.
+        """
+        from pyg_nas.drawing import draw_cell
+
+        draw_cell(self, path)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
