@@ -1,0 +1,1 @@
+"""Search for the best cell: strategies that propose, evaluators that answer, one loop between."""

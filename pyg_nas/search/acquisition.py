@@ -1,0 +1,91 @@
+"""Which of the scored cells to train next."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from pyg_nas.errors import SettingsError
+
+ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
+"""Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
+Thompson sampling. All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
+
+UCB_WIDTH = 2.0
+"""Standard deviations that the upper confidence bound adds to the mean."""
+
+
+def gives_std(predictor: Any) -> bool:
+    """Say whether ``predictor.predict`` takes ``return_std``, as scikit-learn's GPs do."""
+    return "return_std" in inspect.signature(predictor.predict).parameters
+
+
+def check_acquisition(name: str) -> str:
+    """Return ``name``.
+
+    Raises:
+        SettingsError: If it is not one of :data:`ACQUISITIONS`.
+    """
+    if name not in ACQUISITIONS:
+        raise SettingsError(f"acquisition {name!r} must be one of {', '.join(ACQUISITIONS)}")
+    return name
+
+
+def choose(
+    name: str,
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64] | None,
+    k: int,
+    best: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return the indices of the ``k`` cells to train, most wanted first.
+
+    Args:
+        name: One of :data:`ACQUISITIONS`.
+        mean: Predicted accuracy ``[N]``.
+        std: Its standard deviation ``[N]``; needed by all but ``"mean"``.
+        k: How many; fewer come back where ``N`` is smaller.
+        best: Best accuracy measured so far, for expected improvement.
+        rng: For Thompson sampling, whose every pick is the best of an own draw.
+    """
+    k = min(k, len(mean))
+    if check_acquisition(name) == "mean":
+        return _top(mean, k)
+    if std is None:
+        raise SettingsError(f"acquisition {name!r} needs a predictor with standard deviations")
+    if name == "ucb":
+        return _top(mean + UCB_WIDTH * std, k)
+    if name == "ei":
+        return _top(expected_improvement(mean, std, best), k, tie_break=mean)
+    picked: list[int] = []
+    taken = np.zeros(len(mean), dtype=bool)
+    for _ in range(k):
+        draw = np.where(taken, -np.inf, rng.normal(mean, std))
+        picked.append(int(draw.argmax()))
+        taken[picked[-1]] = True
+    return np.array(picked, dtype=np.int64)
+
+
+def expected_improvement(
+    mean: NDArray[np.float64], std: NDArray[np.float64], best: float
+) -> NDArray[np.float64]:
+    """Return E[max(y - best, 0)] for y normal with ``mean`` and ``std``, ``[N]``.
+
+    Source: Jones, Schonlau and Welch, 1998, equation 15.
+    """
+    gain = mean - best
+    z = np.divide(gain, std, out=np.zeros_like(gain), where=std > 0)
+    uncertain = gain * norm.cdf(z) + std * norm.pdf(z)
+    return np.asarray(np.where(std > 0, uncertain, np.maximum(gain, 0.0)), dtype=np.float64)
+
+
+def _top(
+    score: NDArray[np.float64], k: int, tie_break: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    order = np.lexsort((-(score if tie_break is None else tie_break), -score))
+    return np.asarray(order[:k], dtype=np.int64)

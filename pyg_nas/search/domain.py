@@ -1,0 +1,150 @@
+"""Which cells a search may ask for, and how it moves among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.edit_distance import EditDistance
+from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, enumerate_cells, nasbench101_cells
+from pyg_nas.errors import SettingsError
+from pyg_nas.mutation import Genotype, mutate, neighbours
+from pyg_nas.space import NASBENCH101, SearchSpace
+
+NEAREST = 20
+"""Size of a neighbourhood in a part of a space."""
+
+_MOST_TRIES = 10_000
+
+
+class Domain:
+    """The cells that a search may ask for: a whole space, or only some of its cells.
+
+    In a whole space, mutants and neighbours are taken as they come. A part of a space (the cells
+    of a partial table) is a space of its own: a mutant outside is replaced by the nearest cell
+    inside that has not been asked for, by edit distance (:class:`EditDistance`), ties broken at
+    random; and the neighbourhood of a cell is its 20 nearest cells inside.
+
+    Args:
+        space: The search space.
+        cells: The cells of the domain; None for the whole space.
+        hashes: Their module hashes, ``S32 [N]``, computed where None.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        cells: CellArray | None = None,
+        hashes: NDArray[np.bytes_] | None = None,
+    ) -> None:
+        if cells is not None and cells.space != space:
+            raise SettingsError(
+                f"the cells are of space {cells.space.name!r}, the search of {space.name!r}"
+            )
+        self.space = space
+        # All of NAS-Bench-101 is the whole space, whoever lists it.
+        complete = space == NASBENCH101 and cells is not None
+        self.whole = cells is None or (complete and len(cells) == NUM_NASBENCH101_CELLS)
+        self._given = cells
+        self._hashes = cells.hashes() if cells is not None and hashes is None else hashes
+        self._near: dict[str, list[Cell]] = {}
+
+    @cached_property
+    def cells(self) -> CellArray:
+        """All cells of the domain; a whole space is enumerated when this is first asked for."""
+        if self._given is not None:
+            return self._given
+        return nasbench101_cells() if self.space == NASBENCH101 else enumerate_cells(self.space)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def hash_at(self, row: int) -> str:
+        """Return the module hash of one of :attr:`cells`."""
+        if self._hashes is None:
+            return self.cells[row].hash
+        return bytes(self._hashes[row]).decode()
+
+    def __contains__(self, cell: object) -> bool:
+        if not isinstance(cell, Cell) or cell.space != self.space:
+            return False
+        return self._given is None or cell.hash in self._rows
+
+    def where(self, keep: NDArray[np.bool_]) -> Domain:
+        """Return the domain of only those cells where ``keep`` ``[N]`` is true."""
+        if keep.all():
+            return self
+        hashes = None if self._hashes is None else self._hashes[keep]
+        return Domain(self.space, self.cells[keep], hashes)
+
+    def sample(self, k: int, asked: Collection[str], rng: np.random.Generator) -> list[Cell]:
+        """Draw up to ``k`` different cells uniformly among those not ``asked`` for."""
+        drawn: dict[str, Cell] = {}
+        # Drawing again beats listing what is left, until little of the domain is.
+        if len(asked) + k < len(self) // 2:
+            while len(drawn) < k:
+                row = int(rng.integers(len(self)))
+                digest = self.hash_at(row)
+                if digest not in asked and digest not in drawn:
+                    drawn[digest] = self.cells[row]
+            return list(drawn.values())
+        rows = rng.permutation(len(self))
+        left = (int(row) for row in rows if self.hash_at(row) not in asked)
+        return [self.cells[row] for row, _ in zip(left, range(k), strict=False)]
+
+    def mutant(
+        self, parent: Genotype, asked: Collection[str], rng: np.random.Generator
+    ) -> Genotype | None:
+        """Return a mutant of ``parent`` inside the domain whose cell was not asked for.
+
+        A mutant that was asked for before is thrown away and the parent mutated again; one
+        outside the domain is replaced by the nearest cell inside. None where nothing is found.
+        """
+        for _ in range(_MOST_TRIES):
+            child = mutate(parent, rng)
+            if child.cell.hash in asked:
+                continue
+            if child.cell in self:
+                return child
+            nearest = self._nearest_left(child.cell, asked, rng)
+            return None if nearest is None else Genotype.of_cell(nearest, rng)
+        return None
+
+    def neighbourhood(self, cell: Cell) -> list[Cell]:
+        """Return the cells around ``cell``: one edit away, or the 20 nearest in a part."""
+        if cell.hash not in self._near:
+            self._near[cell.hash] = neighbours(cell) if self.whole else self._around(cell)
+        return self._near[cell.hash]
+
+    def _around(self, cell: Cell) -> list[Cell]:
+        distances = self._distances(cell)
+        # Ties are broken by the cell itself, so that its neighbourhood never changes.
+        tie = np.random.default_rng(int(cell.hash[:15], 16)).random(len(distances))
+        order = np.lexsort((tie, distances))[: NEAREST + 1]
+        return [self.cells[row] for row in order if distances[row] > 0][:NEAREST]
+
+    def _nearest_left(
+        self, cell: Cell, asked: Collection[str], rng: np.random.Generator
+    ) -> Cell | None:
+        distances = self._distances(cell)
+        rows = [self._rows[digest] for digest in asked if digest in self._rows]
+        far = np.iinfo(distances.dtype).max
+        distances[rows] = far
+        least = distances.min()
+        if least == far:
+            return None
+        return self.cells[int(rng.choice(np.flatnonzero(distances == least)))]
+
+    @cached_property
+    def _distances(self) -> Callable[[Cell], NDArray[Any]]:
+        return EditDistance(self.cells)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {self.hash_at(row): row for row in range(len(self))}

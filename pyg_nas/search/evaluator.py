@@ -1,0 +1,182 @@
+"""What a trained cell scores: looked up in a table, or measured live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import TableError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.search.domain import Domain
+from pyg_nas.table import Table
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training one cell gives.
+
+    Args:
+        accuracy: What the search goes by, a fraction: validation accuracy by its policy.
+        seconds: Training time charged; None where it is not known.
+        test_accuracy: Mean test accuracy over the runs; None where not measured.
+        true_accuracy: What regret is counted in (:class:`Reference`); None where not known.
+    """
+
+    accuracy: float
+    seconds: float | None = None
+    test_accuracy: float | None = None
+    true_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The best that could have been found, for simple regret.
+
+    Args:
+        best: The best true accuracy in the domain, a fraction.
+        kind: Which accuracy this is: ``"mean test accuracy"`` or ``"validation accuracy"``.
+        hash: Module hash of the cell that has it.
+    """
+
+    best: float
+    kind: str
+    hash: str
+
+
+class Evaluator(Protocol):
+    """Trains cells, or looks up what training them gave.
+
+    Attributes:
+        domain: The cells that may be asked for.
+        reference: What regret is counted against; None where nobody knows.
+    """
+
+    domain: Domain
+    reference: Reference | None
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Yield the outcome of each cell, in order, as they come."""
+        ...
+
+    def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the trainable parameters of the cells' networks ``[N]``; None if not known."""
+        ...
+
+    def oracle(self) -> NDArray[np.float64] | None:
+        """Return the score ``[N]`` by which an all-knowing predictor would rank the domain."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready settings; a search resumes only under equal ones."""
+        ...
+
+
+class TableEvaluator:
+    """Looks cells up in a table; the domain is its cells that have a label.
+
+    The search sees the label of ``policy``. It is charged the training time of that run, or of
+    all measured runs where the policy takes their mean. Regret is counted in mean test accuracy
+    where every cell of the domain has one, and otherwise in validation accuracy, the mean of
+    the measured runs; both at the policy's budget, every run as it is.
+
+    Args:
+        table: The measured cells.
+        policy: What the search sees; by default validation accuracy of run 0.
+
+    Raises:
+        TableError: If no cell has a label.
+    """
+
+    def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
+        policy = policy or LabelPolicy()
+        labels = table.label(policy)
+        labelled = np.flatnonzero(~np.isnan(labels))
+        if not len(labelled):
+            raise TableError(f"the table has no {policy}")
+        if len(labelled) < len(table):
+            table, labels = table.subset(labelled), labels[labelled]
+        self.table = table
+        self.policy = policy
+        self.domain = Domain(table.space, table.cells, table.hashes)
+        self._labels = labels
+        self._seconds = _seconds(table, policy)
+        self._test = table.label(_true(policy, "test_accuracy"))
+        self._validation = table.label(_true(policy, "validation_accuracy"))
+        # Where the policy's label is another metric, a cell may lack validation accuracy.
+        if not np.isnan(self._test).any():
+            self._truth, kind = self._test, "mean test accuracy"
+        elif not np.isnan(self._validation).any():
+            self._truth, kind = self._validation, "validation accuracy"
+        else:
+            self._truth, kind = labels, str(policy)
+        best = int(self._truth.argmax())
+        self.reference: Reference | None = Reference(
+            float(self._truth[best]), kind, self.domain.hash_at(best)
+        )
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Yield the table's figures of each cell.
+
+        Raises:
+            TableError: If a cell is not in the table, or has no label.
+        """
+        for cell in cells:
+            row = self.table.index_of(cell)
+            yield Outcome(
+                float(self._labels[row]),
+                _known(self._seconds[row]),
+                _known(self._test[row]),
+                float(self._truth[row]),
+            )
+
+    def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the table's column for ``cells``, which must be in it."""
+        if (self.table.trainable_parameters < 0).any():
+            return None
+        if cells is self.domain.cells:
+            return self.table.trainable_parameters.astype(np.int64)
+        rows = [self.table.index_of(digest.decode()) for digest in cells.hashes()]
+        return self.table.trainable_parameters[rows].astype(np.int64)
+
+    def oracle(self) -> NDArray[np.float64]:
+        """Return the mean validation accuracy of each cell, or its label where it has none."""
+        return np.where(np.isnan(self._validation), self._labels, self._validation)
+
+    def describe(self) -> dict[str, Any]:
+        """Return label policy and size of the table, and a digest of its labels."""
+        from hashlib import sha256
+
+        digest = sha256(self.table.hashes.tobytes() + self._labels.tobytes()).hexdigest()
+        return {
+            "evaluator": "table",
+            "space": self.table.space.name,
+            "cells": len(self.table),
+            "label": self.policy.to_dict(),
+            "labels_sha256": digest,
+        }
+
+
+def _seconds(table: Table, policy: LabelPolicy) -> NDArray[np.float64]:
+    """Training time charged for one cell, ``[N]``, NaN where not measured."""
+    if policy.run != "mean":
+        return table.label(LabelPolicy("training_time", policy.budget, policy.run))
+    runs = [
+        table.label(LabelPolicy("training_time", policy.budget, run))
+        for run in range(table.num_runs)
+    ]
+    times = np.stack(runs)
+    return np.where(np.isnan(times).all(axis=0), np.nan, np.nansum(times, axis=0))
+
+
+def _true(policy: LabelPolicy, metric: str) -> LabelPolicy:
+    return LabelPolicy(metric, policy.budget, "mean", resample_below=None)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,97 @@
+"""The folder of a search: its settings and every query, durable as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pyg_nas.errors import CellError, SettingsError, SpaceError
+from pyg_nas.files import write_text
+from pyg_nas.search.history import Query
+from pyg_nas.space import SearchSpace
+
+SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
+
+
+class SearchFolder:
+    """``settings.json`` and ``queries.jsonl`` of one search.
+
+    A query is on disk before the next one is asked. A line that was cut off when the process
+    was killed is dropped when the folder is opened again.
+
+    Args:
+        path: The folder, made where it is missing.
+        settings: What the search is; equal to what the folder has, where it has some.
+        space: The search space of its cells.
+
+    Raises:
+        SettingsError: If the folder belongs to a search with other settings, or is damaged.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], settings: dict[str, Any], space: SearchSpace
+    ) -> None:
+        self.path = Path(path)
+        self.space = space
+        stored = self.path / SETTINGS
+        # Through JSON, so that tuples and lists compare as they will be read.
+        settings = json.loads(json.dumps(settings))
+        if stored.exists():
+            _check_same(self.path, _read_object(stored), settings)
+        elif self.path.exists() and not self.path.is_dir():
+            raise SettingsError(f"{self.path}: is not a folder")
+        elif (self.path / QUERIES).exists():
+            raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
+        else:
+            write_text(stored, json.dumps(settings, indent=2) + "\n")
+        self.settings = settings
+
+    def read(self) -> list[Query]:
+        """Return the queries so far, and cut a torn last line off the file.
+
+        Raises:
+            SettingsError: If a whole line is no query of this space.
+        """
+        path = self.path / QUERIES
+        if not path.exists():
+            return []
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+        queries = []
+        for number, line in enumerate(content[:whole].splitlines(), start=1):
+            try:
+                queries.append(Query.from_dict(json.loads(line), self.space))
+            except (ValueError, KeyError, TypeError, CellError, SpaceError) as error:
+                raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
+        return queries
+
+    def append(self, query: Query) -> None:
+        """Add one query, durably."""
+        with (self.path / QUERIES).open("ab") as file:
+            file.write(json.dumps(query.to_dict()).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:
+    for key in sorted(stored.keys() | settings.keys()):
+        if stored.get(key) != settings.get(key):
+            raise SettingsError(
+                f"{path}: holds a search with {key} = {stored.get(key)!r}, asked for is "
+                f"{settings.get(key)!r}; choose another folder or the same settings"
+            )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: not readable JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: must be a JSON object")
+    return content

@@ -1,0 +1,311 @@
+"""The search methods: each proposes cells from the history alone.
+
+A strategy holds no state of its own. What it proposes is a function of the queries so far and of
+a random generator that the loop derives from seed and position, so a search that was stopped
+goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell import Cell
+from pyg_nas.cost import TimeRegressor
+from pyg_nas.errors import SettingsError
+from pyg_nas.mutation import Genotype
+from pyg_nas.search.acquisition import check_acquisition, choose, gives_std
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.history import History, Proposal
+
+
+class Strategy(Protocol):
+    """A search method.
+
+    Attributes:
+        name: Its name on the command line and in records.
+    """
+
+    name: str
+
+    def batch(self, asked: int) -> int:
+        """Return how many cells to propose at once after ``asked`` queries."""
+        ...
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return up to ``k`` cells of ``domain`` that were not asked for; none to stop."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready settings; a search resumes only under equal ones."""
+        ...
+
+
+class RandomSearch:
+    """Uniform draws from the cells (not from labelled graphs).
+
+    Args:
+        at_once: Cells proposed together, for evaluators that train in parallel.
+    """
+
+    name = "random"
+
+    def __init__(self, at_once: int = 1) -> None:
+        self.at_once = at_once
+
+    def batch(self, asked: int) -> int:
+        """Return ``at_once``."""
+        return self.at_once
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return uniform draws."""
+        return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"method": self.name, "at_once": self.at_once}
+
+
+class RegularizedEvolution:
+    """Ageing evolution: mutate the best of a random tournament among the youngest cells.
+
+    The population is the last ``population`` queries, so that the oldest dies, not the worst.
+    Source: Real et al., arXiv:1802.01548, with the settings of the NAS-Bench-101 paper,
+    arXiv:1902.09635. The first population is drawn uniformly from the cells.
+
+    Args:
+        population: Cells alive.
+        tournament: Cells that compete to be the parent.
+    """
+
+    name = "evolution"
+
+    def __init__(self, population: int = 100, tournament: int = 10) -> None:
+        if not 1 <= tournament <= population:
+            raise SettingsError(
+                f"tournament must be 1 to the population {population}, got {tournament}"
+            )
+        self.population = population
+        self.tournament = tournament
+
+    def batch(self, asked: int) -> int:
+        """Return what is missing of the first population, and then one cell at a time."""
+        return max(1, self.population - asked)
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return random cells to begin with, then one mutant."""
+        if len(history) < self.population:
+            cells = domain.sample(k, history.asked, rng)
+            return [Proposal(cell, Genotype.of_cell(cell, rng)) for cell in cells]
+        alive = history.last(self.population)
+        rivals = rng.choice(len(alive), self.tournament, replace=False)
+        winner = alive[max(rivals, key=lambda rival: alive[rival].outcome.accuracy)]
+        parent = winner.proposal.genotype
+        if parent is None:  # a query that another method made
+            parent = Genotype.of_cell(winner.cell, rng)
+        child = domain.mutant(parent, history.asked, rng)
+        if child is None:
+            return []
+        return [Proposal(child.cell, child, {"parent": winner.cell.hash})]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {
+            "method": self.name,
+            "population": self.population,
+            "tournament": self.tournament,
+        }
+
+
+class LocalSearch:
+    """Hill climbing: train the neighbours in random order and move to the first better one.
+
+    A local optimum, all of whose neighbours were asked for, ends the climb; the next one starts
+    from a uniform draw. Source: White et al., arXiv:2005.02960 (``query until lower``).
+    """
+
+    name = "local"
+
+    def batch(self, asked: int) -> int:
+        """Return one."""
+        return 1
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return a neighbour of the current cell, or a fresh start."""
+        centre = _top_of_climb(history)
+        if centre is not None:
+            left = [c for c in domain.neighbourhood(centre) if c.hash not in history.asked]
+            if left:
+                step = left[int(rng.integers(len(left)))]
+                return [Proposal(step, why={"from": centre.hash})]
+        return [Proposal(cell, why={"from": None}) for cell in domain.sample(1, history.asked, rng)]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"method": self.name}
+
+
+def _top_of_climb(history: History) -> Cell | None:
+    """The first of the best cells since the last fresh start: the climb moves on gains only."""
+    best = None
+    for position in range(len(history) - 1, -1, -1):
+        query = history[position]
+        if best is None or query.outcome.accuracy >= best.outcome.accuracy:
+            best = query
+        if query.proposal.why.get("from") is None:
+            break
+    return None if best is None else best.cell
+
+
+class Ranking:
+    """Trains the cells of a domain in the order of scores known beforehand: the oracle.
+
+    Args:
+        scores: One score for each cell of the domain ``[N]``, the best highest.
+        at_once: Cells proposed together.
+    """
+
+    name = "oracle"
+
+    def __init__(self, scores: NDArray[np.float64], at_once: int = 1) -> None:
+        self.scores = scores
+        self.at_once = at_once
+        self._order = np.argsort(-scores, kind="stable")
+
+    def batch(self, asked: int) -> int:
+        """Return ``at_once``."""
+        return self.at_once
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return the best cells that are left."""
+        if len(self.scores) != len(domain):
+            raise SettingsError(f"the oracle has {len(self.scores)} scores for {len(domain)} cells")
+        chosen: list[Proposal] = []
+        for row in self._order:
+            if len(chosen) == k:
+                break
+            if domain.hash_at(int(row)) not in history.asked:
+                score = float(self.scores[row])
+                chosen.append(Proposal(domain.cells[int(row)], why={"score": score}))
+        return chosen
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"method": self.name, "at_once": self.at_once}
+
+
+class PredictorSearch:
+    """Train random cells, fit a predictor, train the cells that it wants most, and again.
+
+    One round is *Neural Predictor* (arXiv:1912.00848): ``n`` random cells, then the ``k`` best
+    predicted. Asked for more, it refits on everything trained so far after every ``k``.
+
+    Args:
+        make_predictor: Called with (training cells, seed), returns an unfitted regressor over a
+            :class:`CellArray`.
+        n: Random cells to begin with.
+        k: Cells trained after each fit.
+        acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
+        max_seconds: Only cells whose predicted training time (:class:`TimeRegressor`, fitted on
+            the trained cells) is within this are wanted.
+        predictor: What to call the predictor in records.
+
+    Raises:
+        SettingsError: If a number is not positive or the acquisition unknown.
+    """
+
+    name = "predictor"
+
+    def __init__(
+        self,
+        make_predictor: Callable[[int, int], Any],
+        n: int = 172,
+        k: int = 10,
+        acquisition: str = "mean",
+        max_seconds: float | None = None,
+        predictor: str = "regressor",
+    ) -> None:
+        for what, value in (("n", n), ("k", k)):
+            if value < 1:
+                raise SettingsError(f"{what} must be at least 1, got {value}")
+        self.make_predictor = make_predictor
+        self.n = n
+        self.k = k
+        self.acquisition = check_acquisition(acquisition)
+        self.max_seconds = max_seconds
+        self.predictor = predictor
+
+    def batch(self, asked: int) -> int:
+        """Return what is missing of the first ``n``, and then ``k``."""
+        return self.n - asked if asked < self.n else self.k
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Return random cells to begin with, then those that the refitted predictor wants."""
+        if len(history) < self.n:
+            return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
+        trained, accuracies = history.cells, history.accuracies
+        predictor = self.make_predictor(len(history), int(rng.integers(2**31)))
+        if self.acquisition != "mean" and not gives_std(predictor):
+            raise SettingsError(
+                f"acquisition {self.acquisition!r} needs standard deviations, which "
+                f"{self.predictor} does not give"
+            )
+        predictor.fit(trained, accuracies)
+        if self.acquisition == "mean":
+            mean, std = np.asarray(predictor.predict(domain.cells), dtype=np.float64), None
+        else:
+            mean, std = predictor.predict(domain.cells, return_std=True)
+        wanted = self._affordable(history, domain)
+        # Enough spare ones that those asked for before can be passed over.
+        rows = wanted[
+            choose(
+                self.acquisition,
+                mean[wanted],
+                None if std is None else std[wanted],
+                k + len(history),
+                float(accuracies.max()),
+                rng,
+            )
+        ]
+        chosen: list[Proposal] = []
+        for row in rows.tolist():
+            if len(chosen) == k:
+                break
+            if domain.hash_at(row) not in history.asked:
+                why = {"predicted": float(mean[row])}
+                if std is not None:
+                    why["std"] = float(std[row])
+                chosen.append(Proposal(domain.cells[row], why=why))
+        return chosen
+
+    def _affordable(self, history: History, domain: Domain) -> NDArray[np.int64]:
+        if self.max_seconds is None:
+            return np.arange(len(domain))
+        predicted = TimeRegressor().fit(history.cells, history.seconds).predict(domain.cells)
+        return np.flatnonzero(predicted <= self.max_seconds)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {
+            "method": self.name,
+            "predictor": self.predictor,
+            "n": self.n,
+            "k": self.k,
+            "acquisition": self.acquisition,
+            "max_seconds": self.max_seconds,
+        }

@@ -1,0 +1,72 @@
+"""The table evaluator: label, time, truth and what regret is counted against."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import TableError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.table import Table
+from tests.search.conftest import made_up_table
+
+
+def test_figures_come_from_the_tables_array(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table, LabelPolicy(budget=4, run=1))
+    rows = [3, 77, 12]
+    outcomes = list(evaluator.evaluate([whole_table.cells[row] for row in rows]))
+    for row, outcome in zip(rows, outcomes, strict=True):
+        assert outcome.accuracy == whole_table.metrics[row, 0, 1, 1, 2]
+        assert outcome.seconds == whole_table.metrics[row, 0, 1, 1, 0]
+        mean = whole_table.metrics[row, 0, :, 1, 3].astype(float).mean()
+        assert outcome.test_accuracy == pytest.approx(mean, abs=1e-12)
+        assert outcome.true_accuracy == outcome.test_accuracy
+    best = whole_table.metrics[:, 0, :, 1, 3].astype(float).mean(axis=1)
+    assert evaluator.reference is not None
+    assert evaluator.reference.kind == "mean test accuracy"
+    assert evaluator.reference.best == pytest.approx(best.max(), abs=1e-12)
+    assert evaluator.reference.hash == whole_table.hashes[best.argmax()].decode()
+
+
+def test_mean_label_is_charged_for_all_runs(whole_table: Table) -> None:
+    outcome = next(
+        TableEvaluator(whole_table, LabelPolicy(run="mean")).evaluate([whole_table.cells[9]])
+    )
+    assert outcome.seconds == pytest.approx(whole_table.metrics[9, 1, :, 1, 0].sum())
+
+
+def test_regret_falls_back_to_validation_and_says_so(whole_table: Table) -> None:
+    table = made_up_table(whole_table.cells, tests=False)
+    evaluator = TableEvaluator(table)
+    assert evaluator.reference is not None
+    assert evaluator.reference.kind == "validation accuracy"
+    best = table.metrics[:, 1, :, 1, 2].astype(float).mean(axis=1).max()
+    assert evaluator.reference.best == pytest.approx(best, abs=1e-12)
+    assert next(evaluator.evaluate([table.cells[0]])).test_accuracy is None
+
+
+def test_one_missing_test_accuracy_is_enough_to_fall_back(whole_table: Table) -> None:
+    metrics = whole_table.metrics.copy()
+    metrics[0, 1, :, 1, 3] = np.nan
+    evaluator = TableEvaluator(Table(whole_table.cells, metrics, whole_table.budgets))
+    assert evaluator.reference is not None
+    assert evaluator.reference.kind == "validation accuracy"
+
+
+def test_cells_without_a_label_are_outside(whole_table: Table) -> None:
+    metrics = whole_table.metrics.copy()
+    metrics[:200, 1, 0] = np.nan
+    evaluator = TableEvaluator(Table(whole_table.cells, metrics, whole_table.budgets))
+    assert len(evaluator.domain) == len(whole_table) - 200
+    assert whole_table.cells[0] not in evaluator.domain
+    with pytest.raises(TableError, match="no validation accuracy"):
+        TableEvaluator(Table(whole_table.cells, np.full_like(metrics, np.nan), whole_table.budgets))
+
+
+def test_parameters_are_the_tables_column(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    part = small_table.cells[[5, 2]]
+    found = evaluator.parameters(part)
+    assert found is not None
+    assert found.tolist() == part.trainable_parameters().tolist()

@@ -1,0 +1,289 @@
+"""Every strategy through the one loop: each cell once, repeatable, resumable, no peeking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyg_nas.cell import Cell
+from pyg_nas.cost import TimeRegressor
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.evaluator import Outcome, TableEvaluator
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.loop import Constraints, SearchResult, search
+from pyg_nas.search.record import QUERIES, SearchFolder
+from pyg_nas.search.strategies import (
+    LocalSearch,
+    PredictorSearch,
+    RandomSearch,
+    Ranking,
+    RegularizedEvolution,
+    Strategy,
+)
+from pyg_nas.table import Table
+from tests.search.conftest import SMALL
+from tests.search.predictors import LinearPredictor, gaussian, linear
+
+STRATEGIES: dict[str, Callable[[TableEvaluator], Strategy]] = {
+    "random": lambda _: RandomSearch(),
+    "evolution": lambda _: RegularizedEvolution(population=20, tournament=5),
+    "local": lambda _: LocalSearch(),
+    "oracle": lambda evaluator: Ranking(evaluator.oracle(), at_once=4),
+    "predictor": lambda _: PredictorSearch(linear, n=15, k=6),
+    "ei": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ei"),
+    "thompson": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="thompson"),
+    "ucb": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ucb"),
+}
+
+
+@pytest.fixture(params=["whole", "partial"])
+def evaluator(
+    request: pytest.FixtureRequest, whole_table: Table, partial_table: Table
+) -> TableEvaluator:
+    return TableEvaluator(whole_table if request.param == "whole" else partial_table)
+
+
+def hashes(result: SearchResult) -> list[str]:
+    return [query.cell.hash for query in result.history]
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_every_cell_once_and_the_same_again(method: str, evaluator: TableEvaluator) -> None:
+    one = search(STRATEGIES[method](evaluator), evaluator, budget=50, seed=3)
+    two = search(STRATEGIES[method](evaluator), evaluator, budget=50, seed=3)
+    assert hashes(one) == hashes(two)
+    assert len(set(hashes(one))) == len(hashes(one)) == 50
+    assert set(hashes(one)) <= {digest.decode() for digest in evaluator.table.hashes}
+    if method != "oracle":
+        assert hashes(search(STRATEGIES[method](evaluator), evaluator, 50, seed=4)) != hashes(one)
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_a_budget_beyond_the_table_asks_for_all_of_it(method: str, partial_table: Table) -> None:
+    evaluator = TableEvaluator(partial_table)
+    result = search(STRATEGIES[method](evaluator), evaluator, budget=1000)
+    assert len(result.history) == len(partial_table)
+    assert result.exhausted
+    assert result.regret is not None
+    answer = result.answer
+    assert answer is not None
+    assert answer.outcome.accuracy == evaluator.table.label().max()
+
+
+class Interrupted(TableEvaluator):
+    """Stops after so many outcomes, as Ctrl-C would."""
+
+    def __init__(self, table: Table, after: int) -> None:
+        super().__init__(table)
+        self.left = after
+        self.asked: list[str] = []
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        for cell, outcome in zip(cells, super().evaluate(cells), strict=True):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.asked.append(cell.hash)
+            yield outcome
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_stopped_anywhere_it_goes_on_as_if_undisturbed(
+    method: str, partial_table: Table, tmp_path: Path
+) -> None:
+    undisturbed = search(
+        STRATEGIES[method](TableEvaluator(partial_table)), TableEvaluator(partial_table), 40, 1
+    )
+    asked: list[str] = []
+    for after in (0, 3, 14, 2, 5, 100):
+        evaluator = Interrupted(partial_table, after)
+        folder = SearchFolder(tmp_path / "run", {"seed": 1}, SMALL)
+        try:
+            result = search(STRATEGIES[method](evaluator), evaluator, 40, 1, folder=folder)
+        except KeyboardInterrupt:
+            with (tmp_path / "run" / QUERIES).open("ab") as file:
+                file.write(b'{"ops": ["in", "ou')  # a line that a kill cut off
+        asked += evaluator.asked
+    assert asked == hashes(undisturbed)
+    assert result.to_dict() == undisturbed.to_dict()
+    assert [q.to_dict() for q in result.history] == [q.to_dict() for q in undisturbed.history]
+
+
+def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> None:
+    SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL)
+    SearchFolder(tmp_path, {"seed": 1, "n": (1,)}, SMALL)
+    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+        SearchFolder(tmp_path, {"seed": 2, "n": [1]}, SMALL)
+    (tmp_path / QUERIES).write_text("{}\n")
+    with pytest.raises(SettingsError, match="line 1"):
+        SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL).read()
+
+
+def test_a_folder_of_another_seed_cannot_be_resumed(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = Interrupted(partial_table, 10)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        search(PredictorSearch(linear, n=15), evaluator, 30, seed=1, folder=folder)
+    with pytest.raises(SettingsError, match="query 0"):
+        search(PredictorSearch(linear, n=15), evaluator, 30, seed=2, folder=folder)
+
+
+def test_isomorphic_copies_are_one_cell() -> None:
+    one = Cell([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4], ["in", "a", "b", "out"], SMALL)
+    two = Cell(one.adjacency, ["in", "b", "a", "out"], SMALL)
+    history = History()
+    history.append(Query(Proposal(one), Outcome(0.5)))
+    with pytest.raises(ValueError, match="twice"):
+        history.append(Query(Proposal(two), Outcome(0.5)))
+
+
+def test_predictor_sees_only_what_was_asked(whole_table: Table) -> None:
+    sizes: list[int] = []
+
+    class Watching(LinearPredictor):
+        def fit(self, X: Any, y: Any) -> Watching:
+            assert len(X) == len(y)
+            sizes.append(len(X))
+            return super().fit(X, y)  # type: ignore[return-value]
+
+    evaluator = TableEvaluator(whole_table)
+    result = search(PredictorSearch(lambda n, seed: Watching(), n=20, k=5), evaluator, 35)
+    assert sizes == [20, 25, 30]
+    predicted = [query.proposal.why.get("predicted") for query in result.history]
+    assert predicted[:20] == [None] * 20
+    first = [value for value in predicted[20:25] if value is not None]
+    assert first == sorted(first, reverse=True)
+    assert len(first) == 5
+
+
+def test_oracle_asks_for_the_best_first(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(Ranking(evaluator.oracle()), evaluator, 10)
+    means = whole_table.metrics[:, 1, :, 1, 2].astype(float).mean(axis=1)
+    expected = [whole_table.hashes[row].decode() for row in np.argsort(-means)[:10]]
+    assert hashes(result) == expected
+
+
+def test_evolution_descends_from_the_best_of_the_living(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(RegularizedEvolution(30, 30), evaluator, 60)
+    for position in range(30, 60):
+        alive = [result.history[i] for i in range(position - 30, position)]
+        best = max(alive, key=lambda query: query.outcome.accuracy)
+        assert result.history[position].proposal.why == {"parent": best.cell.hash}
+
+
+def test_local_search_climbs_from_the_best_of_the_climb(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(LocalSearch(), evaluator, 80)
+    centre: Query | None = None
+    for query in result.history:
+        source = query.proposal.why["from"]
+        if source is None:
+            centre = query
+            continue
+        assert centre is not None
+        assert source == centre.cell.hash
+        if query.outcome.accuracy > centre.outcome.accuracy:
+            centre = query
+
+
+def test_regret_by_hand(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(RandomSearch(), evaluator, 25)
+    labels = [query.outcome.accuracy for query in result.history]
+    truth = whole_table.metrics[:, 1, :, 1, 3].astype(float).mean(axis=1)
+    assert result.regret is not None
+    for position in range(25):
+        best = int(np.argmax(labels[: position + 1]))
+        row = whole_table.index_of(result.history[best].cell)
+        assert result.regret[position] == pytest.approx(truth.max() - truth[row], abs=1e-12)
+        assert result.best_accuracy[position] == max(labels[: position + 1])
+    assert result.seconds[-1] == pytest.approx(
+        sum(query.outcome.seconds or 0.0 for query in result.history)
+    )
+
+
+def test_better_methods_win_on_average(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+
+    def mean_regret(method: str) -> float:
+        finals = []
+        for seed in range(12):
+            result = search(STRATEGIES[method](evaluator), evaluator, 40, seed)
+            assert result.regret is not None
+            finals.append(result.regret[-1])
+        return float(np.mean(finals))
+
+    assert mean_regret("predictor") < mean_regret("random")
+    assert mean_regret("local") < mean_regret("random")
+
+
+@pytest.mark.parametrize("method", ["random", "evolution", "local", "predictor"])
+def test_parameters_are_kept_by_every_query(method: str, small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    limit = int(np.median(small_table.trainable_parameters))
+    result = search(
+        STRATEGIES[method](evaluator), evaluator, 40, constraints=Constraints(max_parameters=limit)
+    )
+    counts = [query.parameters for query in result.history]
+    assert all(count is not None and count <= limit for count in counts)
+    for query in result.history:
+        assert query.parameters == query.cell.trainable_parameters
+
+
+def test_time_limits_the_answer_and_the_predictors_wishes(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    times = small_table.metrics[:, -1, 0, 1, 0]
+    limit = float(np.quantile(times, 0.3))
+    result = search(RandomSearch(), evaluator, 60, constraints=Constraints(max_seconds=limit))
+    assert result.answer is not None
+    assert result.answer.outcome.seconds is not None
+    assert result.answer.outcome.seconds <= limit
+    assert any(query.outcome.seconds > limit for query in result.history)  # type: ignore[operator]
+    none = search(RandomSearch(), evaluator, 20, constraints=Constraints(max_seconds=1e-3))
+    assert none.answer is None
+    assert none.to_dict()["simple_regret"] is None
+    assert none.regret is not None
+    assert np.isnan(none.regret).all()
+
+
+def test_predicted_time_keeps_slow_cells_out(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)  # a cell takes 10 s an edge
+    result = search(
+        PredictorSearch(linear, n=30, k=10, max_seconds=45.0),
+        evaluator,
+        50,
+        constraints=Constraints(max_seconds=45.0),
+    )
+    cells, seconds = result.history.cells, result.history.seconds
+    predicted = TimeRegressor().fit(cells[:30], seconds[:30]).predict(cells[30:40])
+    assert (predicted <= 45.0).all()
+    assert (seconds[:30] > 45.0).mean() > (seconds[30:] > 45.0).mean() + 0.2
+    assert result.answer is not None
+    assert result.answer.cell.num_edges <= 4
+
+
+def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    with pytest.raises(SettingsError, match="the smallest has"):
+        search(RandomSearch(), evaluator, 5, constraints=Constraints(max_parameters=10))
+    with pytest.raises(SettingsError, match="not known"):
+        search(
+            RandomSearch(),
+            TableEvaluator(whole_table),
+            5,
+            constraints=Constraints(max_parameters=10),
+        )
+    with pytest.raises(SettingsError, match="budget"):
+        search(RandomSearch(), evaluator, 0)
+    with pytest.raises(SettingsError, match="max_seconds"):
+        Constraints(max_seconds=0)
+    with pytest.raises(SettingsError, match="tournament"):
+        RegularizedEvolution(10, 11)
+    with pytest.raises(SettingsError, match="standard deviations"):
+        search(PredictorSearch(linear, n=5, k=2, acquisition="ei"), evaluator, 8)
