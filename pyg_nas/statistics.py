@@ -1,0 +1,105 @@
+"""Intervals for means and for paired differences over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import bootstrap
+
+from pyg_nas.errors import SettingsError
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its bootstrap interval.
+
+    Args:
+        mean: The mean.
+        low: Lower end.
+        high: Upper end.
+        confidence: Its level.
+        n: Seeds that it rests on.
+    """
+
+    mean: float
+    low: float
+    high: float
+    confidence: float
+    n: int
+
+    @property
+    def claims(self) -> bool:
+        """Whether the interval leaves zero out: only then is there a difference to speak of."""
+        return self.low > 0 or self.high < 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return {**asdict(self), "claims": self.claims}
+
+
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """Return the mean of ``values`` ``[seeds]`` with its bootstrap interval (BCa).
+
+    Equal values have an interval of no width.
+
+    Raises:
+        SettingsError: If there are fewer than 2 values or one is not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) < 2:
+        raise SettingsError(f"an interval needs at least 2 values, got shape {sample.shape}")
+    if not np.isfinite(sample).all():
+        raise SettingsError("an interval needs finite values, got NaN or infinity")
+    mean = float(sample.mean())
+    if np.ptp(sample) == 0.0:
+        return Interval(mean, mean, mean, confidence, len(sample))
+    found = bootstrap(
+        (sample,),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        random_state=np.random.default_rng(seed),  # rng from SciPy 1.15 on; both are taken
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high), confidence, len(sample))
+
+
+def paired_difference(
+    one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0
+) -> Interval:
+    """Return the mean of ``one - two`` over the same seeds, with its bootstrap interval.
+
+    Pairing takes the seeds' own spread out. There is a difference only where
+    :attr:`Interval.claims` is true.
+
+    Raises:
+        SettingsError: If the two are not of the same length.
+    """
+    first, second = np.asarray(one, dtype=np.float64), np.asarray(two, dtype=np.float64)
+    if first.shape != second.shape:
+        raise SettingsError(
+            f"paired values need the same seeds, got {first.shape} and {second.shape}"
+        )
+    return mean_interval(first - second, confidence, seed)
+
+
+def mean_band(
+    curves: NDArray[np.float64], confidence: float = CONFIDENCE, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean, lower and upper curve of ``curves`` ``[seeds, points]``, each ``[points]``.
+
+    The band is the percentile bootstrap interval of the mean at each point, whole curves being
+    drawn, so that the band is as smooth as the curves are.
+    """
+    rng = np.random.default_rng(seed)
+    seeds = len(curves)
+    # Resampled means are a product with the counts of each draw.
+    counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
+    low, high = np.quantile(counts @ curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return curves.mean(axis=0), low, high

@@ -1,0 +1,62 @@
+"""Bootstrap intervals: coverage, pairing and what may be claimed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.statistics import mean_band, mean_interval, paired_difference
+
+
+def test_interval_is_near_students_for_normal_values() -> None:
+    sample = np.random.default_rng(0).normal(3.0, 1.0, 200)
+    found = mean_interval(sample)
+    half = t.ppf(0.975, 199) * sample.std(ddof=1) / np.sqrt(200)
+    assert found.mean == pytest.approx(sample.mean())
+    assert found.low == pytest.approx(sample.mean() - half, abs=0.15 * half)
+    assert found.high == pytest.approx(sample.mean() + half, abs=0.15 * half)
+    assert found.claims
+    assert found.to_dict()["n"] == 200
+
+
+def test_pairing_finds_what_the_seeds_spread_hides() -> None:
+    rng = np.random.default_rng(1)
+    seeds = rng.normal(0.0, 1.0, 30)
+    better, worse = seeds + 0.1, seeds + rng.normal(0.0, 0.02, 30)
+    assert paired_difference(better, worse).claims
+    assert not paired_difference(better, rng.permutation(worse)).claims
+    assert paired_difference(worse, better).high < 0
+
+
+def test_no_claim_where_the_interval_holds_zero() -> None:
+    assert not paired_difference([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 4.0, 3.0]).claims
+    same = paired_difference([1.0, 2.0], [1.0, 2.0])
+    assert (same.low, same.high, same.claims) == (0.0, 0.0, False)
+    constant = mean_interval([2.0, 2.0, 2.0])
+    assert (constant.low, constant.high) == (2.0, 2.0)
+
+
+def test_false_claims_are_as_rare_as_promised() -> None:
+    rng = np.random.default_rng(2)
+    claims = [mean_interval(rng.normal(0, 1, 40), 0.9, seed=i).claims for i in range(60)]
+    assert 0 < np.mean(claims) < 0.25  # 0.1 expected; a bound of 3.8 standard errors
+
+
+def test_band_by_hand() -> None:
+    curves = np.random.default_rng(3).normal(0, 1, (100, 5)) + np.arange(5)
+    mean, low, high = mean_band(curves)
+    np.testing.assert_allclose(mean, curves.mean(axis=0))
+    half = 1.96 * curves.std(axis=0) / 10
+    np.testing.assert_allclose(low, mean - half, atol=0.05)
+    np.testing.assert_allclose(high, mean + half, atol=0.05)
+
+
+def test_wrong_values_are_named() -> None:
+    with pytest.raises(SettingsError, match="at least 2"):
+        mean_interval([1.0])
+    with pytest.raises(SettingsError, match="finite"):
+        mean_interval([1.0, float("nan")])
+    with pytest.raises(SettingsError, match="same seeds"):
+        paired_difference([1.0, 2.0], [1.0, 2.0, 3.0])
