@@ -1,0 +1,154 @@
+"""What a finished search leaves in its folder: answer, drawing, curves and a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.drawing import draw_cell
+from pyg_nas.files import atomic_path, write_text
+from pyg_nas.pareto import pareto_front, plot_pareto
+from pyg_nas.search.loop import SearchResult
+from pyg_nas.search.record import ANSWER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CURVES, DRAWING, REPORT = "curves.svg", "answer.svg", "report.md"
+FRONTS = {"parameters": "trainable parameters", "seconds": "training time, s"}
+
+
+def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write ``answer.json``, ``answer.svg``, ``curves.svg``, Pareto plots and ``report.md``.
+
+    Args:
+        folder: The search's folder.
+        result: What it found.
+        settings: The search's settings, for the report.
+
+    Returns:
+        The content of ``answer.json``: :meth:`SearchResult.to_dict` and the Pareto fronts.
+    """
+    summary = result.to_dict()
+    costs = costs_of(result)
+    accuracy = result.history.accuracies
+    summary["pareto"] = {
+        name: [result.history[int(i)].cell.hash for i in pareto_front(accuracy, cost)]
+        for name, cost in costs.items()
+    }
+    for name, cost in costs.items():
+        figure = plot_pareto(
+            accuracy, cost, FRONTS[name], f"{len(accuracy)} trained cells: validation accuracy"
+        )
+        save_figure(figure, folder / f"pareto-{name}.svg")
+    if len(result.history):
+        save_figure(plot_curves(result), folder / CURVES)
+    if result.answer is not None:
+        draw_cell(result.answer.cell, folder / DRAWING)
+    write_text(folder / REPORT, report_text(result, summary, settings))
+    # Last: where it is there, everything else is.
+    write_text(folder / ANSWER, json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def costs_of(result: SearchResult) -> dict[str, NDArray[np.float64]]:
+    """Return the costs that are known for some query: parameters and training seconds, ``[Q]``."""
+    counts = [query.parameters for query in result.history]
+    costs = {
+        "parameters": np.array([np.nan if c is None else float(c) for c in counts]),
+        "seconds": result.history.seconds,
+    }
+    return {name: cost for name, cost in costs.items() if not np.isnan(cost).all()}
+
+
+def plot_curves(result: SearchResult) -> Figure:
+    """Draw accuracy (and regret, where known) of the answer against trainings and against time."""
+    from matplotlib.figure import Figure
+
+    queries = np.arange(1, len(result.history) + 1)
+    axes_of = [("cells trained", queries.astype(np.float64))]
+    if not np.isnan(result.history.seconds).all():
+        axes_of.append(("training time, h", result.seconds / 3600))
+    regret = result.regret
+    figure = Figure(figsize=(5 * len(axes_of), 3 if regret is None else 5.5), layout="constrained")
+    grid = figure.subplots(1 if regret is None else 2, len(axes_of), squeeze=False, sharex="col")
+    for column, (name, x) in enumerate(axes_of):
+        top = grid[0][column]
+        top.plot(x, 100 * result.history.accuracies, ".", color="0.7", markersize=3)
+        top.step(x, 100 * result.best_accuracy, where="post", color="C0")
+        top.set_ylabel("validation accuracy, %")
+        low = np.nanquantile(100 * result.history.accuracies, 0.1)
+        high = np.nanmax(100 * result.history.accuracies)
+        top.set_ylim(low - 1e-3, high + 0.1 * (high - low) + 1e-3)
+        if regret is not None:
+            below = grid[1][column]
+            below.step(x, 100 * regret, where="post", color="C3")
+            below.set_ylabel("simple regret, points")
+            below.set_ylim(bottom=0)
+        grid[-1][column].set_xlabel(name)
+    return figure
+
+
+def report_text(result: SearchResult, summary: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Return the report in Markdown."""
+    answer, reference = result.answer, result.reference
+    lines = ["# Search", "", "| | |", "|---|---|"]
+    rows: list[tuple[str, str]] = [("cells trained", str(len(result.history)))]
+    rows.append(("training time", _time(summary)))
+    if answer is None:
+        rows.append(("answer", "none: no trained cell keeps the constraints"))
+    else:
+        outcome = answer.outcome
+        rows += [
+            ("answer", f"`{answer.cell.hash}`"),
+            ("cell", f"`{answer.cell!r}`"),
+            ("validation accuracy", f"{100 * outcome.accuracy:.2f} %"),
+            (
+                "test accuracy",
+                "not measured"
+                if outcome.test_accuracy is None
+                else f"{100 * outcome.test_accuracy:.2f} %",
+            ),
+        ]
+        if answer.parameters is not None:
+            rows.append(("trainable parameters", f"{answer.parameters:,}"))
+    if reference is None:
+        rows.append(("simple regret", "not known: nobody has measured all cells"))
+    elif summary["simple_regret"] is not None:
+        rows.append(
+            (
+                "simple regret",
+                f"{100 * summary['simple_regret']:.2f} points of {reference.kind}, against the "
+                f"best of all cells, {100 * reference.best:.2f} % (`{reference.hash}`)",
+            )
+        )
+    if result.exhausted:
+        rows.append(("ended early", "no cell was left to propose"))
+    lines += [f"| {name} | {value} |" for name, value in rows]
+    for name, hashes in summary["pareto"].items():
+        lines += ["", f"## Pareto front: accuracy and {FRONTS[name]}", ""]
+        lines += ["| cell | validation accuracy, % | " + FRONTS[name] + " |", "|---|---|---|"]
+        wanted = {query.cell.hash: query for query in result.history}
+        for digest in hashes:
+            query = wanted[digest]
+            cost = query.parameters if name == "parameters" else query.outcome.seconds
+            lines.append(f"| `{digest}` | {100 * query.outcome.accuracy:.2f} | {cost:,.6g} |")
+    lines += ["", "## Settings", "", "```json", json.dumps(settings, indent=2), "```", ""]
+    return "\n".join(lines)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the path's ending, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+
+
+def _time(summary: dict[str, Any]) -> str:
+    seconds = summary["training_seconds"]
+    text = f"{seconds / 3600:,.2f} h" if seconds >= 3600 else f"{seconds:,.1f} s"
+    unknown = summary["queries_without_time"]
+    return text if not unknown else f"{text}, not counting {unknown} cells whose time is not known"
