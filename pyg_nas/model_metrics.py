@@ -121,16 +121,14 @@ def encode_message(
     message = model_metrics_class()(trainable_parameters=trainable_parameters)
     message.evaluation_data.add(current_epoch=0.0, training_time=0.0)
     for epoch, reading in zip((epochs / 2, float(epochs)), readings.tolist(), strict=True):
-        message.evaluation_data.add(
-            current_epoch=epoch, **dict(zip(METRICS, reading, strict=True))
-        )
+        message.evaluation_data.add(current_epoch=epoch, **dict(zip(METRICS, reading, strict=True)))
     return bytes(message.SerializeToString())
 
 
 class DecodeFailure(NamedTuple):
-    """Which message of a batch could not be decoded, and why."""
+    """Position in its batch of a message that could not be decoded, and why."""
 
-    index: int
+    position: int
     reason: str
 
 

@@ -136,7 +136,7 @@ class Table:
             np.float64
         )
         usable = ~np.isnan(runs)
-        if policy.resamples:
+        if policy.resample_below is not None and policy.resamples:
             usable &= ~(runs < policy.resample_below)
         if policy.run == "mean":
             wanted = ~np.isnan(runs).all(axis=1)
@@ -236,10 +236,7 @@ class Table:
                 "metrics": self.metrics,
             }
             for name in _DATASETS:
-                # Level 1 with shuffle: half the size for little time. Empty datasets cannot
-                # be chunked.
-                packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-                file.create_dataset(name, data=columns[name], **(packed if len(self) else {}))
+                file.create_dataset(name, data=columns[name], **_packing(columns[name]))
             file.attrs[_ATTRIBUTE] = json.dumps(settings)
 
     @classmethod
@@ -273,8 +270,9 @@ class Table:
         if invalid is not None:
             row, rule = invalid
             raise TableError(f"{path}: cell {row} ({_text(table.hashes[row])}): {rule}")
-        if np.isinf(table.metrics).any():
-            row = int(np.argwhere(np.isinf(table.metrics))[0, 0])
+        infinite = np.isinf(table.metrics)
+        if infinite.any():
+            row = int(np.argwhere(infinite)[0, 0])
             raise TableError(f"{path}: cell {row}: metrics must be finite, or NaN for not measured")
         table._check_distinct(str(path))
         step = max(1, -(-len(table) // _HASHES_CHECKED_ON_LOAD))
@@ -389,8 +387,22 @@ _COLUMN_TYPES = {
     "operations": np.int8,
     "metrics": np.float32,
 }
+_CHUNK_BYTES = 2**19
 # A table of the largest space that is known is 240 MB; a damaged header can claim any shape.
 _MOST_BYTES = 4 * 2**30
+
+
+def _packing(column: NDArray[Any]) -> dict[str, Any]:
+    """Return how to store a column: chunks of whole cells, lightly compressed."""
+    if not len(column):
+        return {}  # HDF5 cannot chunk an empty dataset
+    rows = max(1, _CHUNK_BYTES * len(column) // column.nbytes)
+    return {
+        "chunks": (min(rows, len(column)), *column.shape[1:]),
+        "compression": "gzip",
+        "compression_opts": 1,
+        "shuffle": True,
+    }
 
 
 def _read_column(path: Path, name: str, dataset: Any) -> NDArray[Any]:
@@ -407,7 +419,7 @@ def _read_column(path: Path, name: str, dataset: Any) -> NDArray[Any]:
             raise TableError(f"{path}: hash must be S32, got {dataset.dtype}")
         return np.asarray(dataset[:])
     values = dataset[:]
-    narrow = values.astype(_COLUMN_TYPES[name])
+    narrow = values.astype(_COLUMN_TYPES[name], copy=False)
     if dataset.dtype.kind in "iu" and not np.array_equal(narrow, values):
         raise TableError(
             f"{path}: {name} has values that {_COLUMN_TYPES[name].__name__} cannot hold"

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.errors import TableError
 from pyg_nas.files import atomic_path
@@ -75,7 +76,8 @@ def _check_writable(table: Table) -> None:
     if not len(table):
         raise TableError("the table has no cell, a TFRecord file needs at least one record")
     numbers = table.measured.reshape(*table.measured.shape[:3], -1)
-    whole, some = numbers.all(axis=-1), numbers.any(axis=-1)
+    whole: NDArray[np.bool_] = np.all(numbers, axis=-1)
+    some: NDArray[np.bool_] = np.any(numbers, axis=-1)
 
     def refuse(where: tuple[int, ...], reason: str) -> None:
         row, *rest = where
