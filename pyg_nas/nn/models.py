@@ -1,0 +1,88 @@
+"""The Neural Predictor's network: one set of weights, a sparse and a dense forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.nn import global_mean_pool
+
+from pyg_nas.nn.conv import BiGCNConv, normalize
+from pyg_nas.nn.dense import DenseCells, dense_conv
+
+
+class GCN(nn.Module):
+    """The graph network of arXiv:1912.00848, section 3.2: one number for each cell.
+
+    ``depth`` bidirectional convolutions, the mean over vertices, and two linear layers without
+    bias and without activation between them; dropout after every layer but the last.
+
+    Args:
+        in_channels: Width of a vertex's input (5 one-hot columns for NAS-Bench-101).
+        hidden: Width of the convolutions.
+        depth: Number of convolutions.
+        head: Width between the two linear layers.
+        dropout: Probability of dropping a feature in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int = 144,
+        depth: int = 3,
+        head: int = 128,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.convs = nn.ModuleList(
+            [BiGCNConv(in_channels if layer == 0 else hidden, hidden) for layer in range(depth)]
+        )
+        self.head = nn.Linear(hidden, head, bias=False)
+        self.output = nn.Linear(head, 1, bias=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int | None = None,
+        keep: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """Return one number a graph, ``[B]``, by sparse message passing.
+
+        Args:
+            x: ``[V, in_channels]``, the vertices of all graphs.
+            edge_index: int64 ``[2, E]``.
+            batch: int64 ``[V]``, the graph of each vertex; None for a single graph.
+            batch_size: Number of graphs, where known.
+            keep: Dropout masks to use instead of drawing them: ``[V, hidden]`` for each
+                convolution and ``[B, head]``.
+        """
+        propagation = normalize(edge_index, x.size(0), x.dtype)
+        for layer, conv in enumerate(self.convs):
+            x = self._drop(conv(x, propagation), keep, layer)
+        pooled = global_mean_pool(x, batch, batch_size)
+        hidden = self._drop(self.head(pooled), keep, len(self.convs))
+        return self.output(hidden).squeeze(-1)
+
+    def forward_dense(self, cells: DenseCells) -> Tensor:
+        """Return one number a cell, ``[B]``, by batched products on padded tensors.
+
+        Equal to :meth:`forward` up to rounding.
+        """
+        h = cells.x
+        for conv in self.convs:
+            weight = torch.stack([conv.weight_out, conv.weight_in])
+            aggregated = torch.matmul(cells.propagation, h.unsqueeze(-3))
+            h = F.dropout(dense_conv(aggregated, weight), self.dropout, self.training)
+        pooled = torch.matmul(cells.pool, h).squeeze(-2)
+        hidden = F.dropout(self.head(pooled), self.dropout, self.training)
+        return self.output(hidden).squeeze(-1)
+
+    def _drop(self, h: Tensor, keep: Sequence[Tensor] | None, layer: int) -> Tensor:
+        if keep is None:
+            return F.dropout(h, self.dropout, self.training)
+        return h * keep[layer] / (1.0 - self.dropout)
