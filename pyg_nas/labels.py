@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -48,6 +49,15 @@ class LabelPolicy:
         whole = isinstance(self.run, int) and not isinstance(self.run, bool) and self.run >= 0
         if self.run != "mean" and not whole:
             raise SettingsError(f"label run {self.run!r} must be 'mean' or a whole number >= 0")
+        if self.budget is not None and (type(self.budget) is not int or self.budget < 1):
+            raise SettingsError(f"label budget {self.budget!r} must be a whole number >= 1")
+        if not isinstance(self.halfway, bool):
+            raise SettingsError(f"label halfway {self.halfway!r} must be true or false")
+        for name in ("resample_below", "fallback"):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (number and math.isfinite(value)):
+                raise SettingsError(f"label {name} {value!r} must be a finite number")
 
     @property
     def resamples(self) -> bool:

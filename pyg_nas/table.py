@@ -142,7 +142,8 @@ class Table:
             wanted = ~np.isnan(runs).all(axis=1)
             counts = usable.sum(axis=1)
             sums = np.where(usable, runs, 0.0).sum(axis=1)
-            labels = np.divide(sums, counts, out=np.full(len(runs), np.nan), where=counts > 0)
+            labels = np.full(len(runs), np.nan)
+            np.divide(sums, counts, out=labels, where=counts > 0)
         else:
             if policy.run >= self.num_runs:
                 raise TableError(

@@ -1,0 +1,179 @@
+"""Downloads of the official NAS-Bench-101 files: resumed where they stopped, then checksummed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from pyg_nas.errors import DownloadError
+
+_BLOCK_BYTES = 2**20
+_TIMEOUT_SECONDS = 60.0
+_ATTEMPTS_WITHOUT_PROGRESS = 3
+_PAUSE_SECONDS = 2.0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on the net and what it must be.
+
+    Args:
+        url: Where it is.
+        size: Bytes.
+        sha256: Hex digest of its content.
+    """
+
+    url: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """File name: the last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+OFFICIAL_FILES = {
+    "only108": RemoteFile(
+        "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
+        522_767_376,
+        "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
+    ),
+    "full": RemoteFile(
+        "https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
+        2_085_986_016,
+        "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+    ),
+}
+"""Google's two files; checksums from the README of ``google-research/nasbench``."""
+
+
+def download(
+    remote: RemoteFile,
+    folder: str | os.PathLike[str],
+    progress: Progress | None = None,
+    pause_seconds: float = _PAUSE_SECONDS,
+) -> Path:
+    """Download a file into ``folder`` and return its path; a file already there is verified.
+
+    What has arrived is kept in ``NAME.part`` beside the target. A connection that breaks is
+    taken up again at that byte, at once and by the next call; the server's refusal to resume
+    starts the file anew. Only a file of the right size and checksum gets its final name.
+
+    Args:
+        remote: The file.
+        folder: Made where it is missing.
+        progress: Called with (bytes there, bytes in all).
+        pause_seconds: Wait before a broken connection is tried again.
+
+    Raises:
+        DownloadError: If there is no network, the server refuses, or what arrived is not the
+            file; also if another file of that name is already in the folder.
+    """
+    target = Path(folder) / remote.name
+    if target.exists():
+        if target.stat().st_size != remote.size or _sha256(target) != remote.sha256:
+            raise DownloadError(
+                f"{target}: exists and is not the file at {remote.url}; move it away first"
+            )
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    failures = 0
+    while _size(part) != remote.size:
+        before = _size(part)
+        try:
+            _continue(remote, part, progress)
+            reason = f"the connection ended after {_size(part)} of {remote.size} bytes"
+        except HTTPError as error:
+            reason = f"the server answered {error.code} {error.reason}"
+            if error.code < 500:  # asking again will not help
+                raise DownloadError(f"{remote.url}: {reason}") from None
+        except (OSError, HTTPException) as error:  # URLError and timeouts are OSErrors
+            reason = _reason(error)
+        if _size(part) > before:
+            failures = 0
+        elif _size(part) != remote.size:
+            failures += 1
+            if failures == _ATTEMPTS_WITHOUT_PROGRESS:
+                raise DownloadError(
+                    f"{remote.url}: no network, or the server cannot be reached ({reason}); "
+                    f"{_size(part)} of {remote.size} bytes are here, the next call goes on there"
+                )
+            time.sleep(pause_seconds)
+    digest = _sha256(part)
+    if digest != remote.sha256:
+        part.unlink()
+        raise DownloadError(
+            f"{remote.url}: what arrived has SHA-256 {digest}, not {remote.sha256}; it was deleted"
+        )
+    part.replace(target)
+    return target
+
+
+def _continue(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
+    """Append to ``part`` what it lacks, until the end or until the connection breaks."""
+    there = _size(part)
+    if there > remote.size:  # left over from another file
+        part.unlink()
+        there = 0
+    headers = {"User-Agent": "pyg-nas"}
+    if there:
+        headers["Range"] = f"bytes={there}-"
+    with urlopen(Request(remote.url, headers=headers), timeout=_TIMEOUT_SECONDS) as answer:
+        resumed = there > 0 and _resumes_at(answer, there)
+        done = there if resumed else 0
+        if not resumed:
+            _write(part, "wb", b"")
+        while block := answer.read(_BLOCK_BYTES):
+            done += len(block)
+            if done > remote.size:
+                raise DownloadError(
+                    f"{remote.url}: the server sends more than the {remote.size} bytes that "
+                    f"the file has"
+                )
+            _write(part, "ab", block)
+            if progress is not None:
+                progress(done, remote.size)
+
+
+def _write(part: Path, mode: str, block: bytes) -> None:
+    # A full disk must not be taken for a broken connection.
+    try:
+        with part.open(mode) as file:
+            file.write(block)
+    except OSError as error:
+        raise DownloadError(f"{part}: cannot be written ({error.strerror})") from error
+
+
+def _resumes_at(answer: HTTPResponse, there: int) -> bool:
+    """Whether a partial answer starts at the byte that was asked for."""
+    return answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
+        f"bytes {there}-"
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.reason if isinstance(error, URLError) else error
+    return " ".join(str(cause).split()) or type(error).__name__
