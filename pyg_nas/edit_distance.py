@@ -15,6 +15,7 @@ from pyg_nas.errors import SpaceError
 from pyg_nas.space import SearchSpace
 
 _MOST_ALIGNMENTS = 5040  # all of them up to 9 vertices
+_FAR = 2**31
 _ROWS_AT_ONCE = 2048  # keeps a block of alignment scores in the processor's cache
 
 
@@ -44,21 +45,64 @@ class EditDistance:
         # The distance is edges of both - 2 common edges + unlike slots: the last two terms
         # are one product of these features with those of each alignment.
         self._features = _features(*_spread(cells), cells.space)
+        self._counts = _operation_counts(self._features, cells.space)
 
     def __call__(self, cell: Cell) -> NDArray[np.int64]:
         """Return the distances ``[N]`` from ``cell``."""
-        slots = self.space.max_vertices - 2
-        orders = _orders(slots, cell.num_vertices - 2)
+        return self._to_rows(cell, self._alignments(cell), slice(None))
+
+    def nearest(self, cell: Cell, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return all rows at the least distance from ``cell`` among those ``allowed`` ``[N]``.
+
+        Looks only at rows that could be that near, by their edges and operations alone.
+        """
+        alignments = self._alignments(cell)
+        counts = _operation_counts(alignments[:1], self.space)
+        # Edges that differ in number and operations that differ as a multiset must be edited.
+        bounds = np.abs(self._edges - cell.num_edges)
+        bounds += np.abs(self._counts - counts).sum(axis=1) // 2
+        bounds = np.where(allowed, bounds, _FAR)
+        best, found = _FAR, np.array([], dtype=np.int64)
+        for bound in range(int(bounds.min()), _FAR):
+            if bound > best:
+                break
+            rows = np.flatnonzero(bounds == bound)
+            distances = self._to_rows(cell, alignments, rows)
+            least = int(distances.min(initial=best))
+            if least < best:
+                best, found = least, np.array([], dtype=np.int64)
+            found = np.concatenate([found, rows[distances == best]])
+        return np.sort(found)
+
+    def _alignments(self, cell: Cell) -> NDArray[np.float32]:
+        orders = _orders(self.space.max_vertices - 2, cell.num_vertices - 2)
         adjacency, operations = _spread(CellArray.from_cells([cell]))
-        alignments = _features(
+        return _features(
             adjacency[0][orders[:, :, None], orders[:, None, :]], operations[0][orders], self.space
         )
-        alignments[:, : (self.space.max_vertices - 1) ** 2] *= 2
-        best = np.empty(len(self._edges), dtype=np.float32)
+
+    def _to_rows(
+        self, cell: Cell, alignments: NDArray[np.float32], rows: slice | NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        weighed = alignments.copy()
+        weighed[:, : _edge_columns(self.space)] *= 2
+        features, edges = self._features[rows], self._edges[rows]
+        best = np.empty(len(edges), dtype=np.float32)
         for start in range(0, len(best), _ROWS_AT_ONCE):
-            block = self._features[start : start + _ROWS_AT_ONCE] @ alignments.T
+            block = features[start : start + _ROWS_AT_ONCE] @ weighed.T
             best[start : start + _ROWS_AT_ONCE] = block.max(axis=1)
-        return self._edges + cell.num_edges + slots - best.astype(np.int64)
+        slots = self.space.max_vertices - 2
+        return np.asarray(edges + cell.num_edges + slots - best.astype(np.int64))
+
+
+def _edge_columns(space: SearchSpace) -> int:
+    return (space.max_vertices - 1) ** 2
+
+
+def _operation_counts(features: NDArray[np.float32], space: SearchSpace) -> NDArray[np.int64]:
+    """How many slots hold each operation or none, ``[N, operations + 1]``."""
+    kinds = features[:, _edge_columns(space) :].reshape(len(features), space.max_vertices - 2, -1)
+    return kinds.sum(axis=1).astype(np.int64)
 
 
 def _features(

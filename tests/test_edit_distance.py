@@ -57,6 +57,23 @@ def test_neighbours_are_near_and_copies_at_zero() -> None:
         assert all(1 <= found[rows[n.hash]] <= 4 for n in neighbours(cells[row]))
 
 
+def test_nearest_is_the_least_of_all_distances() -> None:
+    cells = enumerate_cells(SMALL)
+    part = cells[np.random.default_rng(0).permutation(len(cells))[:120]]
+    distance = EditDistance(part)
+    rng = np.random.default_rng(1)
+    for row in range(0, len(cells), 17):
+        distances = distance(cells[row])
+        for share in (1.0, 0.3, 0.02):
+            allowed = rng.random(len(part)) < share
+            found = distance.nearest(cells[row], allowed).tolist()
+            if not allowed.any():
+                assert found == []
+                continue
+            least = distances[allowed].min()
+            assert found == np.flatnonzero(allowed & (distances == least)).tolist()
+
+
 def test_larger_spaces_give_an_upper_bound() -> None:
     space = SearchSpace("ten", ("a", "b"), 10, 20, ("out", "in"))
     rng = np.random.default_rng(0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,17 +131,13 @@ class Domain:
     def _nearest_left(
         self, cell: Cell, asked: Collection[str], rng: np.random.Generator
     ) -> Cell | None:
-        distances = self._distances(cell)
-        rows = [self._rows[digest] for digest in asked if digest in self._rows]
-        far = np.iinfo(distances.dtype).max
-        distances[rows] = far
-        least = distances.min()
-        if least == far:
-            return None
-        return self.cells[int(rng.choice(np.flatnonzero(distances == least)))]
+        allowed = np.ones(len(self), dtype=bool)
+        allowed[[self._rows[digest] for digest in asked if digest in self._rows]] = False
+        rows = self._distances.nearest(cell, allowed)
+        return self.cells[int(rng.choice(rows))] if len(rows) else None
 
     @cached_property
-    def _distances(self) -> Callable[[Cell], NDArray[Any]]:
+    def _distances(self) -> EditDistance:
         return EditDistance(self.cells)
 
     @cached_property

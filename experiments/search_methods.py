@@ -1,0 +1,266 @@
+"""Search methods on equal terms: regret against trainings and against training time.
+
+    python experiments/search_methods.py run TABLE --method random --runs 50
+    python experiments/search_methods.py report TABLE
+
+Every run is added to ``results/search_<table>_<method>.json`` as it ends; a stopped ``run`` goes on
+with the missing seeds. ``report`` draws the curves and prints trainings until a given regret.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from pyg_nas.files import write_text
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.loop import SearchResult, search
+from pyg_nas.search.strategies import (
+    LocalSearch,
+    PredictorSearch,
+    RandomSearch,
+    Ranking,
+    RegularizedEvolution,
+    Strategy,
+)
+from pyg_nas.statistics import mean_band, paired_difference
+from pyg_nas.table import Table
+
+HERE = Path(__file__).parent
+RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"
+METHODS = ("random", "evolution", "local", "one-shot", "iterated", "iterated-small", "oracle")
+BUDGETS = {"random": 4000, "evolution": 2000, "local": 2000, "oracle": 100}
+REGRETS = (0.005, 0.003, 0.002, 0.001)
+RECIPE = "trees"
+
+app = typer.Typer(add_completion=False)
+
+
+def predictor(recipe: str, table: Table) -> Callable[[int, int], Any]:
+    from pyg_nas.recipes import make_estimator
+
+    def make(n_train: int, seed: int) -> Any:
+        return make_estimator(recipe, n_train, space=table.space, seed=seed)
+
+    return make
+
+
+def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strategy, int]:
+    """The method and its budget, never more than the table."""
+    make = predictor(recipe, evaluator.table) if method not in BUDGETS else None
+    choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
+        "random": lambda: (RandomSearch(), BUDGETS["random"]),
+        "evolution": lambda: (RegularizedEvolution(), BUDGETS["evolution"]),
+        "local": lambda: (LocalSearch(), BUDGETS["local"]),
+        "oracle": lambda: (Ranking(evaluator.oracle()), BUDGETS["oracle"]),
+        # The paper's: 172 random cells, then the best predicted ones, one fit.
+        "one-shot": lambda: (PredictorSearch(make, n=172, k=100), 272),
+        "iterated": lambda: (PredictorSearch(make, n=172, k=10), 272),
+        "iterated-small": lambda: (PredictorSearch(make, n=40, k=10), 240),
+    }
+    chosen, budget = choices[method]()
+    return chosen, min(budget, len(evaluator.domain))
+
+
+def summarise(result: SearchResult, seed: int, wall: float) -> dict[str, Any]:
+    """The steps of the answer: (trainings, seconds of training, true accuracy) at each change."""
+    incumbents = result.incumbents
+    changes = np.flatnonzero(np.diff(incumbents, prepend=-1))
+    seconds, truth = result.seconds, result.true_accuracy
+    return {
+        "seed": seed,
+        "steps": [[int(i) + 1, round(float(seconds[i]), 2), float(truth[i])] for i in changes],
+        "trainings": len(result.history),
+        "seconds": round(float(seconds[-1]), 2),
+        "wall_seconds": round(wall, 2),
+    }
+
+
+def results_file(table: Path, method: str) -> Path:
+    return RESULTS / f"search_{table.stem}_{method}.json"
+
+
+@app.command()
+def run(
+    table: Path,
+    method: Annotated[str, typer.Option(help=", ".join(METHODS))],
+    runs: int = 50,
+    recipe: str = RECIPE,
+) -> None:
+    """Run one method with seeds 0, 1, 2, ..., and add what is missing."""
+    evaluator = TableEvaluator(Table.load(table))
+    chosen, budget = strategy(method, evaluator, recipe)
+    assert evaluator.reference is not None
+    head = {
+        "table": table.name,
+        "evaluator": evaluator.describe(),
+        "strategy": {**chosen.describe(), "recipe": recipe if method not in BUDGETS else None},
+        "budget": budget,
+        "regret_against": {"kind": evaluator.reference.kind, "best": evaluator.reference.best},
+    }
+    path = results_file(table, method)
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    # A table that grew, or another recipe, makes the stored runs another experiment.
+    done = stored["runs"] if {k: stored.get(k) for k in head} == json.loads(json.dumps(head)) else []
+    for seed in range(len(done), runs):
+        start = time.perf_counter()
+        result = search(chosen, evaluator, budget, seed)
+        done.append(summarise(result, seed, time.perf_counter() - start))
+        write_text(path, json.dumps({**head, "runs": done}) + "\n")
+        print(method, seed, done[-1]["steps"][-1], done[-1]["wall_seconds"], flush=True)
+
+
+def curve(run: dict[str, Any], at: np.ndarray, column: int) -> np.ndarray:
+    """True accuracy of the answer at each of ``at`` trainings (column 0) or seconds (1)."""
+    steps = np.array(run["steps"])
+    index = np.searchsorted(steps[:, column], at, side="right") - 1
+    values = np.where(index >= 0, steps[np.maximum(index, 0), 2], np.nan)
+    return np.where(at <= run["trainings" if column == 0 else "seconds"], values, np.nan)
+
+
+def first_below(run: dict[str, Any], best: float, regret: float) -> tuple[float, float]:
+    """Trainings and seconds after which the answer stays within the regret for good; inf if never."""
+    steps = np.array(run["steps"])
+    outside = np.flatnonzero(best - steps[:, 2] > regret + 1e-9)
+    after = outside[-1] + 1 if len(outside) else 0
+    return (np.inf, np.inf) if after == len(steps) else (steps[after, 0], steps[after, 1])
+
+
+@app.command()
+def report(table: Path) -> None:
+    """Curves, trainings until a given regret, and paired comparisons, from the result files."""
+    stored = {
+        method: json.loads(results_file(table, method).read_text())
+        for method in METHODS
+        if results_file(table, method).exists()
+    }
+    best = next(iter(stored.values()))["regret_against"]["best"]
+    summary: dict[str, Any] = {
+        "table": table.name,
+        "regret_against": next(iter(stored.values()))["regret_against"],
+        "until_regret": {},
+        "paired_regret": {},
+        "speedup_over_evolution": {},
+    }
+    for method, content in stored.items():
+        rows = {}
+        for regret in REGRETS:
+            found = np.array([first_below(run, best, regret) for run in content["runs"]])
+            rows[str(regret)] = {
+                "reached": float(np.isfinite(found[:, 0]).mean()),
+                "median_trainings": _finite(np.median(found[:, 0])),
+                "median_hours": _finite(np.median(found[:, 1]) / 3600),
+            }
+        summary["until_regret"][method] = {
+            "runs": len(content["runs"]),
+            "budget": content["budget"],
+            "by_regret": rows,
+        }
+    if "evolution" in stored:
+        for method in ("one-shot", "iterated", "iterated-small", "local", "random"):
+            if method in stored:
+                summary["speedup_over_evolution"][method] = {
+                    str(regret): speedup(stored[method], stored["evolution"], best, regret)
+                    for regret in REGRETS
+                }
+    for trainings in (100, 182, 240, 272):
+        summary["paired_regret"][str(trainings)] = paired(stored, trainings, best)
+    write_text(RESULTS / f"search_{table.stem}_summary.json", json.dumps(summary, indent=1) + "\n")
+    plot(stored, best, table.stem)
+    print(json.dumps(summary, indent=1))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def speedup(
+    one: dict[str, Any], evolution: dict[str, Any], best: float, regret: float
+) -> dict[str, Any]:
+    """Ratio of median trainings until the regret, evolution over the other, with 95 % interval.
+
+    Where half of the runs never get there within their budget, the median is not known: the
+    ratio is then a bound from evolution's budget, or absent.
+    """
+    a = np.array([first_below(run, best, regret)[0] for run in one["runs"]])
+    b = np.array([first_below(run, best, regret)[0] for run in evolution["runs"]])
+    capped = np.minimum(b, evolution["budget"])
+    if not np.isfinite(np.median(a)):
+        return {"ratio": None}
+    rng = np.random.default_rng(0)
+    draws = [
+        np.median(rng.choice(capped, len(capped))) / np.median(rng.choice(a, len(a)))
+        for _ in range(4000)
+    ]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return {
+        "ratio": float(np.median(capped) / np.median(a)),
+        "at_least": not np.isfinite(np.median(b)),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def paired(stored: dict[str, Any], trainings: int, best: float) -> dict[str, Any]:
+    """Regret of evolution minus that of each method after so many trainings, paired by seed."""
+    if "evolution" not in stored:
+        return {}
+    at = np.array([trainings])
+    regrets = {
+        method: np.array([best - curve(run, at, 0)[0] for run in content["runs"]])
+        for method, content in stored.items()
+    }
+    found = {}
+    for method, values in regrets.items():
+        n = min(len(values), len(regrets["evolution"]))
+        if method != "evolution" and np.isfinite(values).all():
+            interval = paired_difference(regrets["evolution"][:n], values[:n])
+            found[method] = {"regret": float(values.mean()), **interval.to_dict()}
+    return found
+
+
+def plot(stored: dict[str, Any], best: float, name: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    grid = figure.subplots(2, 2, sharex="col", sharey="row")
+    longest = max(run["seconds"] for content in stored.values() for run in content["runs"])
+    most = max(content["budget"] for content in stored.values())
+    axes_of = [
+        ("cells trained", np.unique(np.geomspace(1, most, 300).astype(int)), 0, 1.0),
+        ("training time, h", np.geomspace(longest / 2000, longest, 300), 1, 3600.0),
+    ]
+    for column, (label, at, which, unit) in enumerate(axes_of):
+        for colour, (method, content) in enumerate(stored.items()):
+            curves = np.array([curve(run, at, which) for run in content["runs"]])
+            # Only where every run is still going: a mean over the long runs alone is no mean.
+            known = ~np.isnan(curves).any(axis=0)
+            if not known.any():
+                continue
+            for axes, values in ((grid[0][column], curves), (grid[1][column], best - curves)):
+                mean, low, high = mean_band(100 * values[:, known])
+                axes.plot(at[known] / unit, mean, color=f"C{colour}", label=method)
+                axes.fill_between(at[known] / unit, low, high, color=f"C{colour}", alpha=0.2, lw=0)
+        grid[0][column].set_xscale("log")
+        grid[1][column].set_xlabel(label)
+    grid[0][0].set_ylabel("true accuracy of the answer, %")
+    grid[0][0].set_ylim(100 * best - 3, 100 * best + 0.1)
+    grid[1][0].set_ylabel("simple regret, points")
+    grid[1][0].set_yscale("log")
+    grid[1][0].set_ylim(0.02, 5)
+    grid[0][0].legend()
+    kind = next(iter(stored.values()))["regret_against"]["kind"]
+    runs = min(len(content["runs"]) for content in stored.values())
+    figure.suptitle(f"{name}: {kind}; mean of at least {runs} runs with 95 % band")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(IMAGES / f"search_{name}.svg")
+
+
+if __name__ == "__main__":
+    app()
