@@ -82,7 +82,9 @@ def train_stacked(
         fused=True,
     )
     streams = [
-        _member_stream(seed, member, targets.numel() if rows is None else rows.size(1), cells, settings)
+        _member_stream(
+            seed, member, targets.numel() if rows is None else rows.size(1), cells, settings
+        )
         for seed, member in zip(seeds, members, strict=True)
     ]
     history = torch.zeros(settings.epochs, len(members))

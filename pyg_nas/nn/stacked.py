@@ -26,9 +26,7 @@ class StackedGCN(nn.Module):
         super().__init__()
         with torch.no_grad():
             self.convs = nn.ParameterList(
-                nn.Parameter(
-                    torch.stack([torch.stack([c.weight_out, c.weight_in]) for c in layer])
-                )
+                nn.Parameter(torch.stack([torch.stack([c.weight_out, c.weight_in]) for c in layer]))
                 for layer in zip(*(m.convs for m in members), strict=True)
             )
             self.head = nn.Parameter(torch.stack([m.head.weight.T for m in members]))

@@ -1,0 +1,1 @@
+"""The command ``pyg-nas``: a thin shell over the library, one module for each command."""

@@ -1,0 +1,202 @@
+"""``pyg-nas train``, ``evaluate``, ``predict`` and ``plot``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pyg_nas.labels import LabelPolicy
+
+TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
+ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")]
+SPACES = ("nasbench101",)
+
+
+def train(
+    table: TablePath,
+    out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
+    split: Annotated[
+        str, typer.Option(help="172, 334, 860, 91-172, ..., all, or any whole number.")
+    ] = "172",
+    split_seed: Annotated[int, typer.Option(help="Seed of the split's permutation.")] = 0,
+    recipe: Annotated[str | None, typer.Option(help="Recipe; see the documentation.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and dropout.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Target column; default validation_accuracy.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Epochs at which the target was measured; default the most.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="Run of the target: 0, 1, ... or mean.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Train a predictor on a split of a table."""
+    from rich.console import Console
+
+    from pyg_nas.model import Model
+    from pyg_nas.recipes import DEFAULT_RECIPE
+    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.splits import Protocol
+
+    opened = open_table(table)
+    label = _label(default_label(opened), metric, budget, run)
+    protocol = Protocol(train=split, split_seed=split_seed, label=label)
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": lr}
+    given = {key: value for key, value in settings.items() if value is not None}
+    with _epochs_bar() as progress:
+        model = Model.train(
+            opened, protocol, recipe or DEFAULT_RECIPE, seed, device, progress, **given
+        )
+    model.save(out)
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{model.recipe}[/bold] trained on {len(model.training_hashes)} cells of {table.name}"
+    )
+    console.print(f"label: {label}")
+    console.print(f"model: {out}")
+
+
+def evaluate(
+    model: ModelPath,
+    table: TablePath,
+    split: Annotated[str, typer.Option(help="Cells to evaluate on.")] = "all",
+    json: Annotated[Path | None, typer.Option(help="Also write the figures here.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Compare predictions with a table, on cells that did not train the model."""
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from pyg_nas.files import write_text
+    from pyg_nas.model import Model
+    from pyg_nas.sources import open_table
+
+    loaded = Model.load(model, device)
+    result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
+    figures = result.figures()
+    grid = Grid(title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}")
+    grid.add_column("figure")
+    grid.add_column("value", justify="right")
+    for name, value in figures.items():
+        grid.add_row(name, f"{value:,}" if name == "n" else f"{value:.4f}")
+    console = Console(highlight=False)
+    console.print(grid)
+    console.print(f"label: {loaded.protocol.label}")
+    console.print(f"{result.left_out} cells of the split trained the model and are left out")
+    if json is not None:
+        # JSON knows no NaN; a figure that does not exist is null.
+        plain = {k: None if v != v else v for k, v in figures.items()}
+        report = {
+            **plain,
+            "split": split,
+            "left_out": result.left_out,
+            "recipe": loaded.recipe,
+            "seed": loaded.seed,
+            "protocol": loaded.protocol.to_dict(),
+        }
+        write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def predict(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="CSV file with the columns hash,score.")],
+    table: Annotated[
+        Path | None, typer.Argument(help="Table or graph file whose cells are scored.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Score a whole space instead: nasbench101.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Score the cells of a table, or a whole search space."""
+    from rich.console import Console
+
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.model import Model
+    from pyg_nas.scores_file import write_scores
+    from pyg_nas.sources import open_table
+
+    if (table is None) == (space is None):
+        raise SettingsError("give either a table or --space, one of them")
+    if space is not None and space not in SPACES:
+        raise SettingsError(f"--space {space!r} must be one of {', '.join(SPACES)}")
+    loaded = Model.load(model, device)
+    if table is not None:
+        opened = open_table(table, loaded.estimator.space_)
+        cells, hashes = opened.cells, opened.hashes
+    else:
+        from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
+
+        cells, hashes = nasbench101_cells(), nasbench101_hashes()
+    write_scores(out, hashes, loaded.estimator.predict(cells))
+    Console(highlight=False).print(f"{len(cells):,} scores in {out}, the best first")
+
+
+def plot(
+    model: ModelPath,
+    table: TablePath,
+    out: Annotated[Path, typer.Option(help="PNG or SVG file.")],
+    split: Annotated[str, typer.Option(help="Cells to evaluate on.")] = "all",
+    device: Device = "auto",
+) -> None:
+    """Plot predicted against measured, whole range and the best cells."""
+    from rich.console import Console
+
+    from pyg_nas.model import Model
+    from pyg_nas.plots import scatter
+    from pyg_nas.sources import open_table
+
+    loaded = Model.load(model, device)
+    result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
+    scatter(
+        result.measured,
+        result.predicted,
+        out,
+        title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
+    )
+    Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
+
+
+@contextmanager
+def _epochs_bar() -> Iterator[Callable[[int, float], None]]:
+    """Show epochs done and the loss while a model trains."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("training, epoch {task.completed:.0f}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("training", total=None, loss=float("nan"))
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            bar.update(task, completed=epoch, loss=loss)
+
+        yield on_epoch
+
+
+def _label(
+    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
+) -> LabelPolicy:
+    """Return the table's default label with what a person named put in its place."""
+    given: dict[str, Any] = {}
+    if metric is not None and metric != default.metric:
+        # The default's stand-in for blown-up cells is a value of the default's metric.
+        given = {"metric": metric, "fallback": None}
+    if budget is not None:
+        given["budget"] = budget
+    if run is not None:
+        given["run"] = int(run) if run.isdecimal() else run
+    return replace(default, **given)

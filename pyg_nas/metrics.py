@@ -1,0 +1,99 @@
+"""How good predictions are: squared error in points, rank correlations, and what a searcher gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.errors import SettingsError
+
+TOP_K = (1, 10, 100)
+
+
+def mse_points(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the mean squared error in squared percentage points (fractions come in)."""
+    truth, guess = _pair(measured, predicted)
+    return float(np.mean((100.0 * (truth - guess)) ** 2))
+
+
+def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Return Kendall's τ-b; NaN where either side is constant and τ does not exist."""
+    from scipy.stats import kendalltau
+
+    truth, guess = _pair(measured, predicted)
+    return float(kendalltau(truth, guess).statistic)
+
+
+def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Return Spearman's rank correlation; NaN where either side is constant."""
+    from scipy.stats import rankdata
+
+    truth, guess = (rankdata(side) for side in _pair(measured, predicted))
+    if len(truth) < 2 or np.ptp(truth) == 0 or np.ptp(guess) == 0:
+        return float("nan")
+    return float(np.corrcoef(truth, guess)[0, 1])
+
+
+def r2(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the coefficient of determination; NaN for fewer than two values."""
+    from sklearn.metrics import r2_score
+
+    truth, guess = _pair(measured, predicted)
+    return float(r2_score(truth, guess)) if len(truth) > 1 else float("nan")
+
+
+def best_in_top(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
+    """Return the best measured value among the ``k`` best predicted cells.
+
+    Ties in the prediction are broken against the predictor: of equally predicted cells the
+    worst measured come first.
+    """
+    truth, guess = _pair(measured, predicted)
+    if k < 1:
+        raise SettingsError(f"top K must be at least 1, got {k}")
+    order = np.lexsort((truth, -guess))
+    return float(truth[order[:k]].max())
+
+
+def regret_in_top(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
+    """Return how far :func:`best_in_top` stays below the best measured value of all."""
+    truth, _ = _pair(measured, predicted)
+    return float(truth.max()) - best_in_top(measured, predicted, k)
+
+
+def regression_metrics(
+    measured: ArrayLike, predicted: ArrayLike, top: Sequence[int] = TOP_K
+) -> dict[str, float]:
+    """Return all figures of this module by name; ``n`` is the number of cells."""
+    truth, guess = _pair(measured, predicted)
+    figures = {
+        "mse": mse_points(truth, guess),
+        "kendall_tau": kendall_tau(truth, guess),
+        "spearman": spearman(truth, guess),
+        "r2": r2(truth, guess),
+        "n": len(truth),
+    }
+    for k in top:
+        if k <= len(truth):
+            figures[f"best_in_top_{k}"] = best_in_top(truth, guess, k)
+            figures[f"regret_in_top_{k}"] = regret_in_top(truth, guess, k)
+    return figures
+
+
+def _pair(
+    measured: ArrayLike, predicted: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    truth = np.asarray(measured, dtype=np.float64)
+    guess = np.asarray(predicted, dtype=np.float64)
+    # [N] against [N, 1] would broadcast to N x N differences.
+    if truth.shape != guess.shape or truth.ndim != 1:
+        raise SettingsError(
+            f"measured and predicted must both be [N], got {truth.shape} and {guess.shape}"
+        )
+    if len(truth) == 0:
+        raise SettingsError("there is no cell to evaluate on")
+    if not np.isfinite(truth).all() or not np.isfinite(guess).all():
+        raise SettingsError("measured and predicted values must be finite")
+    return truth, guess

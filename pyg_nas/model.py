@@ -1,0 +1,146 @@
+"""A trained predictor together with what it was trained on: train, evaluate, save, load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.metrics import regression_metrics
+from pyg_nas.model_folder import load_model, read_settings, save_model
+from pyg_nas.recipes import DEFAULT_RECIPE, make_estimator
+from pyg_nas.splits import Protocol, split_rows
+from pyg_nas.table import Table
+
+
+@dataclass
+class Model:
+    """A fitted estimator, its recipe and protocol, and the hashes of its training cells.
+
+    Args:
+        estimator: A fitted regressor over cells.
+        recipe: Name of the recipe that made it.
+        protocol: Labels and training cells.
+        training_hashes: ``S32 [n]`` module hashes of the training cells.
+        seed: Seed of the fit.
+    """
+
+    estimator: Any
+    recipe: str
+    protocol: Protocol
+    training_hashes: NDArray[np.bytes_] = field(repr=False)
+    seed: int = 0
+
+    @classmethod
+    def train(
+        cls,
+        table: Table,
+        protocol: Protocol,
+        recipe: str = DEFAULT_RECIPE,
+        seed: int = 0,
+        device: str = "auto",
+        progress: Callable[[int, float], None] | None = None,
+        **settings: Any,
+    ) -> Model:
+        """Fit a recipe on a protocol's training cells.
+
+        Args:
+            table: Where the cells and labels come from.
+            protocol: Labels and training cells.
+            recipe: A key of ``recipes.RECIPES``.
+            seed: Of all random choices of the fit.
+            device: A torch device name, or ``"auto"``.
+            progress: Called after each epoch, where the recipe trains in epochs.
+            settings: Override single settings of the recipe.
+
+        Raises:
+            SettingsError: If the recipe, a setting or the split is not valid here.
+        """
+        estimator = make_estimator(recipe, protocol.label, seed, device, **settings)
+        if progress is not None and "progress" in estimator.get_params():
+            estimator.set_params(progress=progress)
+        split = protocol.apply(table)
+        estimator.fit(table.cells[split.train], split.train_labels)
+        return cls(estimator, recipe, protocol, table.hashes[split.train], seed)
+
+    def evaluate(
+        self, table: Table, split: str = "all", label: LabelPolicy | None = None
+    ) -> Evaluation:
+        """Compare predictions with a table on the cells of ``split`` that did not train.
+
+        Args:
+            table: Measured cells, of the model's operations.
+            split: A named split or a number, drawn with the protocol's split seed.
+            label: The label compared with; the training label's policy by default.
+
+        Raises:
+            SettingsError: If no measured cell is left to evaluate on.
+        """
+        labels = table.label(label or self.protocol.label)
+        rows = split_rows(table, split, labels, self.protocol.split_seed)
+        unseen = rows[~np.isin(table.hashes[rows], self.training_hashes)]
+        if len(unseen) == 0:
+            raise SettingsError(
+                f"split {split!r} has no measured cell that the model was not trained on"
+            )
+        predicted = self.estimator.predict(table.cells[unseen])
+        left_out = len(rows) - len(unseen)
+        return Evaluation(split, unseen, labels[unseen], predicted, left_out)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model folder (see :mod:`pyg_nas.model_folder`)."""
+        save_model(
+            self.estimator,
+            folder,
+            about={
+                "recipe": self.recipe,
+                "seed": self.seed,
+                "protocol": self.protocol.to_dict(),
+                "training_cells": [digest.decode() for digest in self.training_hashes.tolist()],
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], device: str = "auto") -> Model:
+        """Read a model folder.
+
+        Raises:
+            ModelError: If it is missing, damaged or holds a bare estimator.
+        """
+        about = read_settings(folder)["about"]
+        try:
+            protocol = Protocol.from_dict(about["protocol"])
+            hashes = np.array([str(digest).encode() for digest in about["training_cells"]], "S32")
+            recipe, seed = str(about["recipe"]), int(about["seed"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
+        return cls(load_model(folder, device), recipe, protocol, hashes, seed)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measured and predicted values of evaluated cells.
+
+    Args:
+        split: Name of the evaluated split.
+        rows: Rows of the table, ``[N]``.
+        measured: Labels, ``[N]``.
+        predicted: Predictions, ``[N]``.
+        left_out: Cells of the split that trained the model and are therefore not among them.
+    """
+
+    split: str
+    rows: NDArray[np.int64] = field(repr=False)
+    measured: NDArray[np.float64] = field(repr=False)
+    predicted: NDArray[np.float64] = field(repr=False)
+    left_out: int = 0
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of :func:`~pyg_nas.metrics.regression_metrics` by name."""
+        return regression_metrics(self.measured, self.predicted)

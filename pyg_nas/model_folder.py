@@ -1,0 +1,214 @@
+"""A fitted estimator as a folder: ``settings.json`` and ``weights.safetensors``, nothing pickled.
+
+``settings.json`` holds the estimator's name, constructor arguments and fitted values, the
+checksum of the weights, and ``about``: the protocol, recipe and training cells. An estimator that
+can be stored has ``get_state() -> (tensors, values)`` and ``set_state(tensors, values)``;
+estimators inside an estimator are stored in the same way under their argument's name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyg_nas.errors import ModelError, PygNasError, SettingsError
+from pyg_nas.files import write_text
+
+SETTINGS = "settings.json"
+WEIGHTS = "weights.safetensors"
+FORMAT = 1
+
+# Only these classes are ever made from a folder: a settings file cannot name code to run.
+STORABLE = {
+    "GCNRegressor": "pyg_nas.estimators",
+    "GCNClassifier": "pyg_nas.estimators",
+    "TwoStageRegressor": "pyg_nas.two_stage",
+}
+# Arguments that say how to run rather than what was fitted.
+_NOT_STORED = ("progress", "device", "backend")
+_MOST_SETTINGS_BYTES = 64 * 2**20
+
+
+def save_model(
+    estimator: Any, folder: str | os.PathLike[str], about: dict[str, Any] | None = None
+) -> None:
+    """Write a fitted estimator to ``folder``, whole or not at all.
+
+    Args:
+        estimator: A fitted estimator of a class in :data:`STORABLE`.
+        folder: Made where it is missing; an earlier model in it is replaced.
+        about: JSON values that travel with the model.
+
+    Raises:
+        ModelError: If the class cannot be stored, or ``folder`` holds something else.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder}: is a file, a model needs a folder")
+    tensors: dict[str, Any] = {}
+    description = _describe(estimator, "", tensors)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Both files are made beside the target first; the settings, renamed last, name the weights'
+    # checksum, so a folder between the two renames is recognised as damaged, never misread.
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
+        weights = Path(temporary) / WEIGHTS
+        save_file(tensors, weights)
+        settings = {
+            "format": FORMAT,
+            "model": description,
+            "weights_sha256": sha256(weights.read_bytes()).hexdigest(),
+            "about": about or {},
+        }
+        text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
+        shutil.move(weights, folder / WEIGHTS)
+        write_text(folder / SETTINGS, text)
+
+
+def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:
+    """Read the estimator of a folder.
+
+    Args:
+        folder: Written by :func:`save_model`.
+        device: Where its networks run.
+
+    Raises:
+        ModelError: If a file is missing, damaged or does not fit the others.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    folder = Path(folder)
+    settings = read_settings(folder)
+    try:
+        raw = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder / WEIGHTS}: cannot be read ({error})") from None
+    if sha256(raw).hexdigest() != settings["weights_sha256"]:
+        raise ModelError(
+            f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
+        )
+    try:
+        tensors = load(raw)
+        return _rebuild(settings["model"], "", tensors, device)
+    except (SafetensorError, PygNasError, TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: does not hold a model of this version: {error}") from error
+
+
+def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a model folder's settings.
+
+    Raises:
+        ModelError: If they are missing, damaged or of another format.
+    """
+    path = Path(folder) / SETTINGS
+    if not path.is_file():
+        raise ModelError(f"{folder}: not a model folder, {SETTINGS} is missing")
+    if path.stat().st_size > _MOST_SETTINGS_BYTES:
+        raise ModelError(f"{path}: larger than any model's settings")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON ({error})") from None
+    keys = {"format", "model", "weights_sha256", "about"}
+    if not isinstance(settings, dict) or not keys <= set(settings):
+        raise ModelError(f"{path}: needs the keys {', '.join(sorted(keys))}")
+    if settings["format"] != FORMAT:
+        raise ModelError(f"{path}: format {settings['format']!r}, this version reads {FORMAT}")
+    if not isinstance(settings["about"], dict) or not isinstance(settings["weights_sha256"], str):
+        raise ModelError(f"{path}: about must be an object and weights_sha256 a string")
+    return settings
+
+
+def _describe(estimator: Any, prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    name = type(estimator).__name__
+    if name not in STORABLE:
+        raise ModelError(
+            f"a model of class {name} cannot be stored; one of {', '.join(STORABLE)} can"
+        )
+    arguments: dict[str, Any] = {}
+    for key, value in estimator.get_params(deep=False).items():
+        if key in _NOT_STORED:
+            continue
+        if hasattr(value, "get_params"):
+            # The argument of a meta-estimator is a template: only its settings matter.
+            arguments[key] = {"estimator": _template(value)}
+        else:
+            arguments[key] = _plain(value)
+    own, values = estimator.get_state()
+    parts = {
+        key: _describe(part, f"{prefix}{key}.", tensors)
+        for key, part in getattr(estimator, "fitted_parts", dict)().items()
+    }
+    tensors.update({prefix + key: tensor for key, tensor in own.items()})
+    return {"class": name, "arguments": arguments, "values": values, "parts": parts}
+
+
+def _template(estimator: Any) -> dict[str, Any]:
+    name = type(estimator).__name__
+    if name not in STORABLE:
+        raise ModelError(f"a model that contains a {name} cannot be stored")
+    kept = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_STORED}
+    return {"class": name, "arguments": {key: _plain(value) for key, value in kept.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    return value
+
+
+def _rebuild(description: Any, prefix: str, tensors: dict[str, Any], device: str) -> Any:
+    if not isinstance(description, dict):
+        raise SettingsError(f"a model must be a JSON object, got {description!r}")
+    estimator = _instantiate(description, device)
+    own = {key[len(prefix) :]: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    parts = description.get("parts", {})
+    if parts:
+        estimator.set_fitted_parts(
+            {key: _rebuild(part, f"{prefix}{key}.", tensors, device) for key, part in parts.items()}
+        )
+        own = {
+            key: tensor
+            for key, tensor in own.items()
+            if not any(key.startswith(f"{part}.") for part in parts)
+        }
+    values = description.get("values")
+    if not isinstance(values, dict):
+        raise SettingsError(f"fitted values must be a JSON object, got {values!r}")
+    estimator.set_state(own, values)
+    return estimator
+
+
+def _instantiate(description: Any, device: str) -> Any:
+    name = description.get("class") if isinstance(description, dict) else None
+    arguments = description.get("arguments") if isinstance(description, dict) else None
+    if not isinstance(name, str) or name not in STORABLE or not isinstance(arguments, dict):
+        raise SettingsError(
+            f"class {name!r} must be one of {', '.join(STORABLE)}, with its arguments"
+        )
+    cls = getattr(importlib.import_module(STORABLE[name]), name)
+    known = set(cls._get_param_names())
+    unknown = set(arguments) - known
+    if unknown:
+        raise SettingsError(f"{name} has no arguments {', '.join(sorted(unknown))}")
+    built = {
+        key: _instantiate(value["estimator"], device)
+        if isinstance(value, dict) and set(value) == {"estimator"}
+        else value
+        for key, value in arguments.items()
+    }
+    if "device" in known:
+        built["device"] = device
+    return cls(**built)

@@ -1,0 +1,26 @@
+"""Scores of cells as CSV with the columns ``hash,score``, best first."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.files import atomic_path
+
+
+def write_scores(
+    path: str | os.PathLike[str], hashes: NDArray[np.bytes_], scores: NDArray[np.float64]
+) -> None:
+    """Write hashes ``S32 [N]`` and scores ``[N]``, in falling order of score.
+
+    Scores have 9 significant digits, enough to tell float32 predictions apart.
+    """
+    order = np.argsort(-scores, kind="stable")
+    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        file.write("hash,score\n")
+        file.writelines(
+            f"{digest.decode()},{score:.9g}\n"
+            for digest, score in zip(hashes[order].tolist(), scores[order].tolist(), strict=True)
+        )

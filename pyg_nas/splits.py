@@ -1,0 +1,199 @@
+"""Which cells train and which evaluate: named splits, protocols and folds.
+
+The named splits are those of the reproduction: ``172``, ``334`` and ``860`` are the first n of
+successive permutations of one ``RandomState`` over the table, ``91-n`` the cells of split ``n``
+above 91 % validation accuracy, ``denoise-91`` and ``denoise-80`` all cells above that, and
+``all`` every cell. Any other whole number n takes the first n of the first permutation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.table import Table
+
+NAMED_SIZES = (172, 334, 860)
+NAMED_SPLITS = (
+    "172",
+    "334",
+    "860",
+    "91-172",
+    "91-334",
+    "91-860",
+    "denoise-91",
+    "denoise-80",
+    "all",
+)
+
+Rows = NDArray[np.int64]
+
+
+def split_rows(table: Table, split: str | int, labels: NDArray[np.float64], seed: int = 0) -> Rows:
+    """Return the rows of a table that belong to a split, in the split's order.
+
+    Rows whose label is NaN (not measured) are passed over, so a split of a partial table is
+    drawn from what is measured; on a full table the rows are those of the reproduction.
+
+    Args:
+        table: The table.
+        split: A name of :data:`NAMED_SPLITS`, ``91-n``, or a whole number.
+        labels: ``[N]``, also decide what lies above 91 and 80 %.
+        seed: Of the permutations.
+
+    Raises:
+        SettingsError: If the name is unknown or the split is larger than the measured table.
+    """
+    name = str(split)
+    known = ~np.isnan(labels)
+    if name == "all":
+        return np.flatnonzero(known)
+    if name.startswith("denoise-"):
+        return np.flatnonzero(known & (labels > _threshold(name, name[8:])))
+    threshold, _, size = name.rpartition("-")
+    if not size.isdecimal() or (threshold and not threshold.isdecimal()):
+        raise SettingsError(
+            f"split {name!r} must be one of {', '.join(NAMED_SPLITS)} or a whole number"
+        )
+    rows = _first_of_permutation(len(table), int(size), seed, known)
+    if threshold:
+        rows = rows[labels[rows] > _threshold(name, threshold)]
+    return rows
+
+
+def _threshold(name: str, percent: str) -> float:
+    if not percent.isdecimal() or not 0 < int(percent) < 100:
+        raise SettingsError(f"split {name!r}: the threshold must be a percentage from 1 to 99")
+    return int(percent) / 100
+
+
+def _first_of_permutation(total: int, n: int, seed: int, known: NDArray[np.bool_]) -> Rows:
+    if not 1 <= n <= known.sum():
+        raise SettingsError(
+            f"a split of {n} cells needs 1 to {int(known.sum())} (the table's measured cells)"
+        )
+    state = np.random.RandomState(seed)  # noqa: NPY002 (the reproduction's generator)
+    earlier = NAMED_SIZES.index(n) if n in NAMED_SIZES else 0
+    for _ in range(earlier + 1):
+        order = state.permutation(total)
+    return order[known[order]][:n]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a reported figure means: labels, training cells and evaluated cells.
+
+    Args:
+        train: Split of the training cells.
+        evaluate: Split of the evaluated cells; training cells are always left out of it.
+        split_seed: Of the permutations.
+        label: Policy of the training label.
+        evaluation_label: Policy of the label compared with; the training label's if None.
+    """
+
+    train: str
+    evaluate: str = "all"
+    split_seed: int = 0
+    label: LabelPolicy = field(default_factory=LabelPolicy)
+    evaluation_label: LabelPolicy | None = None
+
+    @property
+    def name(self) -> str:
+        """Short name: training cells, evaluated cells and the permutation's seed."""
+        return (
+            f"{self.train} -> {self.evaluate} without training cells (split seed {self.split_seed})"
+        )
+
+    def __str__(self) -> str:
+        evaluation = (
+            "" if self.evaluation_label is None else f"; compared with {self.evaluation_label}"
+        )
+        return f"{self.name}; label: {self.label}{evaluation}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        evaluation = self.evaluation_label
+        return {
+            "name": self.name,
+            "train": self.train,
+            "evaluate": self.evaluate,
+            "split_seed": self.split_seed,
+            "label": self.label.to_dict(),
+            "evaluation_label": None if evaluation is None else evaluation.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> Protocol:
+        """Rebuild a protocol from :meth:`to_dict`'s result."""
+        evaluation = description["evaluation_label"]
+        return cls(
+            train=description["train"],
+            evaluate=description["evaluate"],
+            split_seed=description["split_seed"],
+            label=LabelPolicy.from_dict(description["label"]),
+            evaluation_label=None if evaluation is None else LabelPolicy.from_dict(evaluation),
+        )
+
+    def apply(self, table: Table) -> Split:
+        """Return the rows and labels of this protocol on a table.
+
+        Raises:
+            SettingsError: If a split is unknown, too large, or leaves nothing to evaluate.
+        """
+        labels = table.label(self.label)
+        train = split_rows(table, self.train, labels, self.split_seed)
+        compared = labels if self.evaluation_label is None else table.label(self.evaluation_label)
+        evaluate = split_rows(table, self.evaluate, compared, self.split_seed)
+        evaluate = evaluate[~np.isin(evaluate, train)]
+        if len(train) == 0:
+            raise SettingsError(f"split {self.train!r} has no cell in this table")
+        return Split(train, evaluate, labels[train], compared[evaluate])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of the training and the evaluated cells, which are disjoint, and their labels."""
+
+    train: Rows
+    evaluate: Rows
+    train_labels: NDArray[np.float64]
+    evaluate_labels: NDArray[np.float64]
+
+
+def stratified_folds(
+    labels: NDArray[np.float64], folds: int = 5, repeats: int = 1, seed: int = 0
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield (training, held-out) positions of repeated K-fold, stratified by label quintile.
+
+    Raises:
+        SettingsError: If there are fewer labels than folds, or fewer than 2 folds.
+    """
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    if not 2 <= folds <= len(labels):
+        raise SettingsError(f"{folds} folds need 2 to {len(labels)} (the number of labels)")
+    # A stratum must have a member for every fold.
+    strata = max(1, min(5, len(labels) // folds))
+    ranks = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+    groups = ranks * strata // len(labels)
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    yield from splitter.split(np.zeros(len(labels)), groups)
+
+
+def learning_curve_rows(known_rows: Rows, sizes: list[int], seed: int) -> dict[int, Rows]:
+    """Return nested training rows of increasing sizes: the first n of one permutation.
+
+    Raises:
+        SettingsError: If a size is not positive or exceeds the rows.
+    """
+    order = np.random.default_rng(seed).permutation(known_rows)
+    for size in sizes:
+        if not 1 <= size <= len(order):
+            raise SettingsError(f"a training size must be 1 to {len(order)}, got {size}")
+    return {size: order[:size] for size in sizes}
