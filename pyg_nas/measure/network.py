@@ -1,3 +1,5 @@
+"""The NAS-Bench-101 network of a cell in PyTorch, for several training runs side by side."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,0 +1,65 @@
+"""Random changes to images: shifts, mirroring and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyg_nas.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to an image each time it is seen.
+
+    Args:
+        max_shift: Largest shift in pixels, up, down, left and right; what moves in is 0 (black).
+        flip: Whether half of the images are mirrored left to right.
+        noise: Standard deviation of Gaussian noise, in standard deviations of the training images.
+
+    Raises:
+        SettingsError: If a value is negative.
+    """
+
+    max_shift: int = 0
+    flip: bool = False
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.max_shift < 0 or self.noise < 0:
+            raise SettingsError(
+                f"max_shift and noise must be at least 0, got {self.max_shift} and {self.noise}"
+            )
+
+    def __call__(self, images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
+        """Change every image at random.
+
+        Args:
+            images: float32 ``[N, C, H, W]``.
+            deviation: Standard deviation of the training images, ``[C, 1, 1]``.
+            generator: Source of all randomness.
+
+        Returns:
+            float32 ``[N, C, H, W]``.
+        """
+        import torch
+        from torch.nn import functional
+
+        total, _, height, width = images.shape
+        rows = torch.arange(total)
+        if self.max_shift:
+            padded = functional.pad(images, (self.max_shift,) * 4)
+            windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+            corner = torch.randint(2 * self.max_shift + 1, (2, total), generator=generator)
+            images = windows[rows, :, corner[0], corner[1]]
+        if self.flip:
+            mirrored = torch.rand(total, generator=generator) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        if self.noise:
+            drawn = torch.randn(images.shape, generator=generator)
+            images = images + drawn * (self.noise * deviation)
+        return images

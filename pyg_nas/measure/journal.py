@@ -1,0 +1,400 @@
+"""The journal: every training run, durable from the moment it finishes.
+
+A journal is one SQLite file in WAL mode. A run is known by its cell's module hash, its budget and
+its seed. Whoever is about to train a run claims it first, in one transaction, so that several
+processes can work on one journal and none trains a run twice. A claim ends when the run is
+recorded, when its process is found dead, or when its lease runs out unrenewed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.process import Owner
+from pyg_nas.measure.readings import Reading, Run
+from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.table import Table
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.tasks import Task
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE journal (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE cell (
+    hash TEXT PRIMARY KEY, adjacency TEXT NOT NULL, operations TEXT NOT NULL
+);
+CREATE TABLE owner (
+    token TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started INTEGER NOT NULL,
+    lease_until REAL NOT NULL
+);
+CREATE TABLE claim (
+    hash TEXT NOT NULL REFERENCES cell, budget INTEGER NOT NULL, seed INTEGER NOT NULL,
+    token TEXT NOT NULL REFERENCES owner,
+    PRIMARY KEY (hash, budget, seed)
+) WITHOUT ROWID;
+CREATE TABLE run (
+    hash TEXT NOT NULL REFERENCES cell, budget INTEGER NOT NULL, seed INTEGER NOT NULL,
+    halfway TEXT NOT NULL, end TEXT NOT NULL, finished REAL NOT NULL,
+    PRIMARY KEY (hash, budget, seed)
+) WITHOUT ROWID;
+"""
+LEASE_SECONDS = 120.0
+_RENEW_SECONDS = 20.0
+_BUSY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one cell at one budget that are trained side by side.
+
+    Args:
+        cell: The cell.
+        budget: Epochs.
+        seeds: One run each.
+    """
+
+    cell: Cell
+    budget: int
+    seeds: tuple[int, ...]
+
+
+class Journal:
+    """A file of finished runs of one task, in which runs are claimed before they are trained.
+
+    Args:
+        path: The SQLite file, made where it is missing.
+        task: The task; a journal of another task, or of other settings, is refused.
+        space: The search space of the cells.
+
+    Raises:
+        MeasureError: If the file is no journal, damaged, or belongs to another task or space.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], task: Task, space: SearchSpace = NASBENCH101
+    ) -> None:
+        self.path = Path(path)
+        self.space = space
+        self.about = {
+            "task": task.name,
+            "fingerprint": task.fingerprint,
+            "settings": task.settings.to_dict(),
+        }
+        self._owner = Owner.current()
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        self._connection = self._open()
+        try:
+            self._register()
+        except BaseException:
+            self._connection.close()
+            raise
+        self._renewal = threading.Thread(target=self._renew, daemon=True)
+        self._renewal.start()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: a finished run survives a power cut, not only the end of the process.
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise MeasureError(f"{self.path}: not a readable journal ({error})") from error
+        return connection
+
+    def _register(self) -> None:
+        expected = {
+            "version": str(_VERSION),
+            "space": json.dumps(self.space.to_dict(), sort_keys=True),
+            **{name: json.dumps(value, sort_keys=True) for name, value in self.about.items()},
+        }
+        with self._transaction() as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            if not names:
+                # executescript would commit the transaction first.
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.executemany("INSERT INTO journal VALUES (?, ?)", expected.items())
+            elif "journal" not in names:
+                raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
+            found = dict(connection.execute("SELECT name, value FROM journal"))
+            for name, value in expected.items():
+                if found.get(name) != value:
+                    raise MeasureError(
+                        f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
+                        f"{_shorten(value)} was asked for; use another journal file"
+                    )
+            connection.execute(
+                "INSERT INTO owner VALUES (?, ?, ?, ?, ?)",
+                (
+                    self._owner.token,
+                    self._owner.host,
+                    self._owner.pid,
+                    self._owner.started,
+                    time.time() + LEASE_SECONDS,
+                ),
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                # IMMEDIATE takes the write lock first: what is read below stays true.
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise MeasureError(f"{self.path}: {error}") from error
+
+    def _renew(self) -> None:
+        while not self._closing.wait(_RENEW_SECONDS):
+            with self._transaction() as connection:
+                connection.execute(
+                    "UPDATE owner SET lease_until = ? WHERE token = ?",
+                    (time.time() + LEASE_SECONDS, self._owner.token),
+                )
+
+    def close(self) -> None:
+        """Give back all claims and close the file."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._renewal.join()
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM claim WHERE token = ?", (self._owner.token,))
+            connection.execute("DELETE FROM owner WHERE token = ?", (self._owner.token,))
+        self._connection.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def claim(self, cell: Cell, budget: int, seeds: Sequence[int]) -> tuple[int, ...]:
+        """Claim the runs that are neither finished nor claimed by a living process.
+
+        Returns:
+            The seeds that are now this journal's to train, none where nothing is left.
+
+        Raises:
+            MeasureError: If the cell is of another space.
+        """
+        if cell.space != self.space:
+            raise MeasureError(
+                f"{self.path}: holds cells of {self.space.name!r}, got one of {cell.space.name!r}"
+            )
+        with self._transaction() as connection:
+            self._add_cell(connection, cell)
+            key = (cell.hash, budget)
+            taken = {
+                seed
+                for (seed,) in connection.execute(
+                    "SELECT seed FROM run WHERE hash = ? AND budget = ?", key
+                )
+            }
+            for seed, token in connection.execute(
+                "SELECT seed, token FROM claim WHERE hash = ? AND budget = ?", key
+            ).fetchall():
+                if self._is_alive(connection, token):
+                    taken.add(seed)
+            free = tuple(seed for seed in seeds if seed not in taken)
+            connection.executemany(
+                "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)",
+                [(cell.hash, budget, seed, self._owner.token) for seed in free],
+            )
+        return free
+
+    def _is_alive(self, connection: sqlite3.Connection, token: str) -> bool:
+        row = connection.execute(
+            "SELECT host, pid, started, lease_until FROM owner WHERE token = ?", (token,)
+        ).fetchone()
+        if row is None:
+            return False
+        *identity, lease_until = row
+        return token == self._owner.token or (
+            lease_until > time.time() and not Owner(token, *identity).has_gone()
+        )
+
+    def _add_cell(self, connection: sqlite3.Connection, cell: Cell) -> None:
+        connection.execute(
+            "INSERT OR IGNORE INTO cell VALUES (?, ?, ?)",
+            (cell.hash, json.dumps(cell.adjacency.tolist()), json.dumps(cell.operations)),
+        )
+
+    def record(self, cell: Cell, runs: Iterable[Run]) -> int:
+        """Make finished runs durable and end their claims.
+
+        Runs whose claim was lost (this process was suspended past its lease, and another took
+        over) are dropped: the other one's count.
+
+        Returns:
+            The number of runs recorded.
+        """
+        recorded = 0
+        with self._transaction() as connection:
+            for run in runs:
+                key = (cell.hash, run.budget, run.seed)
+                ended = connection.execute(
+                    "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?",
+                    (*key, self._owner.token),
+                )
+                recorded += ended.rowcount
+                if ended.rowcount:
+                    self._insert(connection, key, run)
+        return recorded
+
+    def _insert(self, connection: sqlite3.Connection, key: tuple[str, int, int], run: Run) -> None:
+        connection.execute(
+            "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)",
+            (*key, json.dumps(asdict(run.halfway)), json.dumps(asdict(run.end)), time.time()),
+        )
+
+    def release(self, job: Job) -> None:
+        """Give back the claims of a job that will not be finished."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?",
+                [(job.cell.hash, job.budget, seed, self._owner.token) for seed in job.seeds],
+            )
+
+    def finished(self) -> set[tuple[str, int, int]]:
+        """Return (module hash, budget, seed) of every finished run."""
+        with self._transaction() as connection:
+            return set(connection.execute("SELECT hash, budget, seed FROM run"))
+
+    def to_table(
+        self,
+        budgets: Sequence[int] | None = None,
+        seeds: Sequence[int] | None = None,
+        cells: CellArray | None = None,
+        clock: str = "wall",
+        about: dict[str, Any] | None = None,
+    ) -> Table:
+        """Return the finished runs as a table.
+
+        Args:
+            budgets: Budgets of the table, by default all that the journal has.
+            seeds: Seeds of the table, by default all that the journal has.
+            cells: Cells of the table in their order, by default all with a finished run, in the
+                order in which they were first asked for.
+            clock: ``"wall"`` or ``"cpu"``: which seconds are the table's training time.
+            about: What else travels with the table.
+
+        Raises:
+            MeasureError: If the journal has no finished run and no cells are given, or ``clock``
+                is neither.
+        """
+        if clock not in ("wall", "cpu"):
+            raise MeasureError(f"clock must be 'wall' or 'cpu', got {clock!r}")
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT hash, budget, seed, halfway, end FROM run").fetchall()
+            known = connection.execute(
+                "SELECT hash, adjacency, operations FROM cell "
+                "WHERE hash IN (SELECT hash FROM run) ORDER BY rowid"
+            ).fetchall()
+        if cells is None:
+            cells = CellArray.from_cells(
+                (
+                    Cell(json.loads(adjacency), json.loads(operations), self.space)
+                    for _, adjacency, operations in known
+                ),
+                self.space,
+            )
+            hashes = [digest for digest, _, _ in known]
+        else:
+            hashes = [digest.decode() for digest in cells.hashes().tolist()]
+        if not rows and (budgets is None or seeds is None):
+            raise MeasureError(f"{self.path}: no run is finished yet")
+        budgets = sorted({row[1] for row in rows}) if budgets is None else list(budgets)
+        seeds = sorted({row[2] for row in rows}) if seeds is None else list(seeds)
+        place = {digest: i for i, digest in enumerate(hashes)}
+        metrics = np.full((len(cells), len(budgets), len(seeds), 2, 4), np.nan, dtype=np.float32)
+        for digest, budget, seed, *points in rows:
+            if digest in place and budget in budgets and seed in seeds:
+                where = place[digest], budgets.index(budget), seeds.index(seed)
+                for point, text in enumerate(points):
+                    reading = json.loads(text)
+                    metrics[(*where, point)] = [
+                        reading[f"{clock}_seconds"],
+                        reading["train_accuracy"],
+                        reading["validation_accuracy"],
+                        reading["test_accuracy"],
+                    ]
+        described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
+        return Table(cells, metrics, budgets, described)
+
+    def add_table(self, table: Table) -> int:
+        """Take over the finished runs of a table of the same task; what is here already stays.
+
+        Returns:
+            The number of runs added.
+
+        Raises:
+            MeasureError: If the table is of another task, settings or space, or does not say.
+        """
+        for name, value in self.about.items():
+            if table.about.get(name) != value:
+                raise MeasureError(
+                    f"the table has {name} {_shorten(table.about.get(name))}, "
+                    f"{self.path} has {_shorten(value)}"
+                )
+        if table.space != self.space:
+            raise MeasureError(
+                f"the table holds cells of {table.space.name!r}, {self.path} of {self.space.name!r}"
+            )
+        seeds = table.about.get("seeds")
+        clock = table.about.get("clock")
+        if not isinstance(seeds, list) or len(seeds) != table.num_runs or clock is None:
+            raise MeasureError("the table does not say its seeds and its clock")
+        added = 0
+        complete = table.measured.all(axis=(3, 4))
+        with self._transaction() as connection:
+            for row, b, s in np.argwhere(complete).tolist():
+                cell = table.cells[row]
+                self._add_cell(connection, cell)
+                budget, seed = table.budgets[b], int(seeds[s])
+                readings = []
+                for seconds, *accuracies in table.metrics[row, b, s].astype(float).tolist():
+                    wall, cpu = (seconds, np.nan) if clock == "wall" else (np.nan, seconds)
+                    readings.append(Reading(wall, cpu, *accuracies))
+                key = (cell.hash, budget, seed)
+                known = "SELECT 1 FROM run WHERE hash = ? AND budget = ? AND seed = ?"
+                if connection.execute(known, key).fetchone() is None:
+                    self._insert(connection, key, Run(budget, seed, *readings))
+                    added += 1
+        return added
+
+
+def _shorten(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 300 else f"{text[:297]}..."

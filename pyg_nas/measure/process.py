@@ -1,0 +1,58 @@
+"""Telling whether the process that made a claim is still there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that holds claims.
+
+    Args:
+        token: Random name, different for every opening of a journal.
+        host: Name of its machine.
+        pid: Process id.
+        started: When the process started, as the system counts it, or 0 where it does not say:
+            a later process with the same id started at another time.
+    """
+
+    token: str
+    host: str
+    pid: int
+    started: int
+
+    @classmethod
+    def current(cls) -> Owner:
+        """Return a new owner for this process."""
+        pid = os.getpid()
+        return cls(secrets.token_hex(16), socket.gethostname(), pid, _start_of(pid))
+
+    def has_gone(self) -> bool:
+        """Return True where this process is known to have ended; False where nobody can tell."""
+        if self.host != socket.gethostname() or sys.platform == "win32":
+            return False
+        try:
+            os.kill(self.pid, 0)  # signal 0 asks whether the process exists and does nothing
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # it exists and is somebody else's
+        return _start_of(self.pid) != self.started
+
+
+def _start_of(pid: int) -> int:
+    """Returns the start of a process in clock ticks since boot, 0 without Linux's /proc."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    # The second field is the program's name in parentheses and may hold anything.
+    fields = text.rpartition(")")[2].split()
+    # A zombie has ended and waits for its parent to ask how.
+    return -1 if fields[0] == "Z" else int(fields[19])
