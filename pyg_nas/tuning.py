@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
 from sklearn.base import clone
 from sklearn.model_selection import RepeatedKFold
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError
+from pyg_nas.metrics import kendall_tau, mse_points
 
 METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: squared points, or Kendall's τ."""
@@ -310,11 +310,12 @@ def _fit(
     estimator.fit(cells[train], labels[train])
     predicted = np.asarray(estimator.predict(cells[held_out]), dtype=np.float64)
     if metric == "mse":
-        score = float(np.mean((100 * (predicted - labels[held_out])) ** 2))
+        score = mse_points(labels[held_out], predicted)
+    elif np.ptp(predicted) == 0:
+        # Saying the same of every cell ranks none of them: no correlation.
+        score = 0.0
     else:
-        tau = float(kendalltau(predicted, labels[held_out]).statistic)
-        # A predictor that says the same of every cell ranks none of them: no correlation.
-        score = 0.0 if np.isnan(tau) and np.isfinite(predicted).all() else tau
+        score = kendall_tau(labels[held_out], predicted)
     if not np.isfinite(score):
         raise SettingsError(f"candidate {key}: {metric} on fold {split} is {score}")
     return key, split, score, time.perf_counter() - start

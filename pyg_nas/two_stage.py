@@ -16,7 +16,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.space import SearchSpace
 
 PASSING_PROBABILITY = 0.5
 """A cell passes if its calibrated probability is at least this."""
@@ -159,6 +160,54 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             np.asarray(y, dtype=np.float64) > self.threshold_, self.pass_probability(X)
         )
 
+    def fitted_parts(self) -> dict[str, Any]:
+        """Return the fitted estimators inside, for a model folder."""
+        parts = {"regressor": self.regressor_}
+        return parts if self.classifier_ is None else {"classifier": self.classifier_, **parts}
+
+    def set_fitted_parts(self, parts: dict[str, Any]) -> None:
+        """Take over :meth:`fitted_parts`' result.
+
+        Raises:
+            ModelError: If there is no regressor, or something else.
+        """
+        if "regressor" not in parts or not set(parts) <= {"classifier", "regressor"}:
+            raise ModelError(
+                f"a two-stage model has a regressor and perhaps a classifier, got {sorted(parts)}"
+            )
+        self.classifier_ = parts.get("classifier")
+        self.regressor_ = parts["regressor"]
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what ``fit`` learned beside the estimators inside, for a model folder."""
+        check_is_fitted(self)
+        return {}, {
+            "threshold": self.threshold_,
+            "calibration": list(self.calibration_),
+            "passing_fraction": self.passing_fraction_,
+            "mean_below": self.mean_below_,
+        }
+
+    def set_state(self, tensors: dict[str, Any], values: dict[str, Any]) -> None:
+        """Take over :meth:`get_state`'s result.
+
+        Raises:
+            ModelError: If a value is missing or not a finite number.
+        """
+        if not hasattr(self, "regressor_"):
+            raise ModelError("a two-stage model needs its regressor")
+        slope, intercept = _finite(values.get("calibration"), "calibration", 2)
+        (self.threshold_,) = _finite([values.get("threshold")], "threshold", 1)
+        (self.passing_fraction_,) = _finite([values.get("passing_fraction")], "passing_fraction", 1)
+        (self.mean_below_,) = _finite([values.get("mean_below")], "mean_below", 1)
+        self.calibration_ = (slope, intercept)
+
+    @property
+    def space_(self) -> SearchSpace:
+        """Search space of the training cells, where the regressor keeps it."""
+        space: SearchSpace = self.regressor_.space_
+        return space
+
     def _fit_classifier(self, X: CellArray, above: NDArray[np.bool_]) -> Any:
         target = above.astype(np.int64)
         classifier = clone(self.classifier)
@@ -225,3 +274,12 @@ def _positive(classifier: Any, X: CellArray) -> NDArray[np.float64]:
 def _safe_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     # A float32 sigmoid saturates at 1 exactly.
     return np.asarray(logit(np.clip(probability, 1e-7, 1 - 1e-7)), dtype=np.float64)
+
+
+def _finite(values: Any, name: str, count: int) -> list[float]:
+    numbers = isinstance(values, list) and len(values) == count
+    if not numbers or not all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in values
+    ):
+        raise ModelError(f"{name} must be {count} finite number(s), got {values!r}")
+    return [float(v) for v in values]

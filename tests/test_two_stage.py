@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import GCNClassifier, GCNRegressor
+from pyg_nas.model_folder import load_model, save_model
 from pyg_nas.table import Table
 from pyg_nas.two_stage import TwoStageRegressor, classification_figures, platt
 from tests.search.predictors import LinearPredictor, counts
@@ -209,3 +212,36 @@ def test_wrong_settings_are_named(small_table: Table, labels: np.ndarray[Any, An
         two_stage(calibration_folds=1).fit(small_table.cells, labels)
     with pytest.raises(SettingsError, match="no cells"):
         two_stage().fit(small_table.cells[:0], labels[:0])
+
+
+@pytest.mark.parametrize("threshold", [0.9, 0.0])
+def test_a_model_folder_gives_the_same_scores(
+    small_table: Table, labels: np.ndarray[Any, Any], tmp_path: Path, threshold: float
+) -> None:
+    model = TwoStageRegressor(
+        GCNClassifier(hidden=8, epochs=3, device="cpu"),
+        GCNRegressor(hidden=8, epochs=3, device="cpu"),
+        threshold=threshold,
+        calibration_folds=2,
+    ).fit(small_table.cells, labels)
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model", "cpu")
+    assert loaded.get_params()["threshold"] == threshold
+    assert loaded.space_ == small_table.space
+    np.testing.assert_array_equal(
+        loaded.predict(small_table.cells), model.predict(small_table.cells)
+    )
+    np.testing.assert_array_equal(loaded.passes(small_table.cells), model.passes(small_table.cells))
+
+
+def test_wrong_states_are_named() -> None:
+    model = two_stage()
+    with pytest.raises(ModelError, match="needs its regressor"):
+        model.set_state({}, {})
+    with pytest.raises(ModelError, match="'extra'"):
+        model.set_fitted_parts({"regressor": LinearPredictor(), "extra": LinearPredictor()})
+    model.set_fitted_parts({"regressor": LinearPredictor()})
+    with pytest.raises(ModelError, match="calibration"):
+        model.set_state({}, {"calibration": [1.0, float("nan")]})
+    with pytest.raises(ModelError, match="threshold"):
+        model.set_state({}, {"calibration": [1.0, 0.0], "threshold": "0.9"})
