@@ -1,0 +1,47 @@
+"""The conda file, the constraints and pyproject.toml must not drift apart."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML reader")
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_conda_file_has_exactly_the_project_s_pins(project: dict) -> None:
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    pins = {line.strip()[2:] for line in lines if line.startswith("      - ")}
+    assert pins == set(project["dependencies"])
+
+
+def test_constraints_satisfy_the_project_s_ranges(project: dict) -> None:
+    from packaging.requirements import Requirement
+
+    exact = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            requirement = Requirement(line)
+            exact[requirement.name] = next(iter(requirement.specifier)).version
+    extras = [entry for extra in project["optional-dependencies"].values() for entry in extra]
+    for text in project["dependencies"] + extras:
+        requirement = Requirement(text)
+        if requirement.name in exact:
+            assert requirement.specifier.contains(exact[requirement.name]), text
+    named = {Requirement(text).name for text in project["dependencies"]}
+    assert named <= set(exact), "every run-time dependency has a tested version"
+
+
+def test_this_python_is_supported(project: dict) -> None:
+    lowest = re.fullmatch(r">=3\.(\d+)", project["requires-python"])
+    assert lowest is not None
+    assert sys.version_info[1] >= int(lowest.group(1))

@@ -1,0 +1,135 @@
+"""The fitting loop against a plain one, and members against each other."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.models import GCN
+from pyg_nas.training import TrainingSettings, _keep, train_stacked
+
+SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def cells() -> CellArray:
+    return sample_cells(21, seed=4)
+
+
+@pytest.fixture(scope="module")
+def targets(cells: CellArray) -> torch.Tensor:
+    size = np.log(cells.trainable_parameters())
+    return torch.tensor((size - size.mean()) / size.std(), dtype=torch.float32)
+
+
+def new_member(seed: int, dropout: float = 0.1) -> GCN:
+    torch.manual_seed(seed)
+    return GCN(5, 12, 2, 8, dropout)
+
+
+def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Tensor) -> None:
+    """torch's own Adam, scheduler and autograd on the dense forward pass, one batch at a time."""
+    dense = dense_cells(cells)
+    member, plain = new_member(0, 0.0), new_member(0, 0.0)
+    train_stacked([member], dense, targets, SETTINGS, [11])
+
+    optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-3)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, SETTINGS.epochs)
+    generator = torch.Generator().manual_seed(11)
+    for _ in range(SETTINGS.epochs):
+        order = torch.randperm(21, generator=generator)
+        # The masks of dropout 0 are drawn all the same, so that a member's stream of random
+        # numbers does not depend on the setting.
+        for shape in ((2, 8, 7, 12), (2, 8, 7, 12), (2, 8, 8)):
+            _keep(shape, 0.0, generator)
+        for index in (order[:8], order[8:16]):  # the last 5 are dropped
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(plain.forward_dense(dense[index]), targets[index])
+            loss.backward()
+            optimizer.step()
+        scheduler.step()
+    for (name, a), b in zip(member.state_dict().items(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3, msg=name)
+
+
+def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor) -> None:
+    dense = dense_cells(cells)
+    alone = [new_member(seed) for seed in range(3)]
+    together = [new_member(seed) for seed in range(3)]
+    for seed, member in enumerate(alone):
+        train_stacked([member], dense, targets, SETTINGS, [seed])
+    train_stacked(together, dense, targets, SETTINGS, [0, 1, 2])
+    for a, b in zip(alone, together, strict=True):
+        for name, tensor in a.state_dict().items():
+            torch.testing.assert_close(tensor, b.state_dict()[name], atol=2e-5, rtol=1e-3)
+    assert not torch.equal(together[0].head.weight, together[1].head.weight)
+
+
+def test_members_may_have_their_own_cells(cells: CellArray, targets: torch.Tensor) -> None:
+    dense = dense_cells(cells)
+    rows = torch.tensor([list(range(10)), list(range(5, 15))])
+    together = [new_member(0), new_member(1)]
+    train_stacked(together, dense, targets, SETTINGS, [0, 1], rows=rows)
+    for seed, own in enumerate(rows):
+        member = new_member(seed)
+        train_stacked([member], dense[own], targets[own], SETTINGS, [seed])
+        for name, tensor in member.state_dict().items():
+            torch.testing.assert_close(
+                tensor, together[seed].state_dict()[name], atol=2e-5, rtol=1e-3
+            )
+
+
+def test_gradients_are_zeroed_between_steps(cells: CellArray, targets: torch.Tensor) -> None:
+    """One step with a gradient of zero must not move along the previous step's gradient."""
+    dense = dense_cells(cells)
+    member = new_member(0, 0.0)
+    settings = TrainingSettings(epochs=2, batch_size=21, learning_rate=1e-2, weight_decay=0.0)
+    weights = torch.zeros(21)
+    before = {name: tensor.clone() for name, tensor in member.state_dict().items()}
+    train_stacked([member], dense, targets, settings, [0], weights=weights)
+    for name, tensor in member.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None:
+    dense = dense_cells(cells)
+    one = TrainingSettings(epochs=1, batch_size=21)
+    plain = train_stacked([new_member(0)], dense, targets, one, [0])
+    doubled = train_stacked(
+        [new_member(0)], dense, targets, one, [0], weights=torch.full((21,), 2.0)
+    )
+    torch.testing.assert_close(doubled, 2 * plain)
+
+
+def test_fewer_cells_than_a_batch(cells: CellArray, targets: torch.Tensor) -> None:
+    few = torch.arange(3)
+    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], SETTINGS, [0])
+    assert history.shape == (4, 1)
+    assert torch.isfinite(history).all()
+
+
+def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> None:
+    heard: list[tuple[int, float]] = []
+    history = train_stacked(
+        [new_member(0)],
+        dense_cells(cells),
+        targets,
+        SETTINGS,
+        [0],
+        progress=lambda epoch, loss: heard.append((epoch, loss)),
+    )
+    assert [epoch for epoch, _ in heard] == [1, 2, 3, 4]
+    assert [loss for _, loss in heard] == pytest.approx(history[:, 0].tolist())
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1, 0.5])
+def test_masks_drop_the_given_share(dropout: float) -> None:
+    kept = _keep((1000, 1000), dropout, torch.Generator().manual_seed(0)).float().mean().item()
+    # Three standard deviations of a binomial share of a million draws.
+    assert kept == pytest.approx(1 - dropout, abs=3 * math.sqrt(max(dropout, 1e-12) / 1e6) + 1e-5)
