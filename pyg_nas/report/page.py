@@ -1,0 +1,204 @@
+"""One self-contained HTML page from titles, figures and cells, with everything in it escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from html import escape
+from importlib import resources
+from typing import Any
+
+from pyg_nas.drawing import cell_svg
+from pyg_nas.report.gallery import Gallery
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number at the top of the page."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One interactive figure.
+
+    Args:
+        title: Its heading.
+        note: What a reader must know to read it.
+        traces: Plotly traces. A colour ``"c0"`` to ``"c7"`` is the page's, which differs between
+            light and dark; ``customdata`` of a trace with ``meta="cells"`` are gallery numbers.
+        layout: Plotly layout, without colours and fonts.
+    """
+
+    title: str
+    note: str
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """The best cells: drawings and sortable figures.
+
+    Args:
+        title: Its heading.
+        note: What a reader must know.
+        cells: Gallery numbers, best first.
+        columns: Headings of the figures.
+        rows: For each cell the figures: a number to sort by, or None, and its text.
+    """
+
+    title: str
+    note: str
+    cells: list[int]
+    columns: list[str]
+    rows: list[list[tuple[float | None, str]]]
+
+
+@dataclass
+class Page:
+    """What the report says.
+
+    Args:
+        title: The page's heading.
+        subtitle: One sentence beneath it.
+        tiles: Numbers at the top.
+        figures: Figures in order.
+        gallery: The cells that figures and table refer to.
+        table: The best cells.
+        settings: Nested JSON values at the end: settings, protocol, seeds, versions.
+    """
+
+    title: str
+    subtitle: str
+    gallery: Gallery
+    table: CellTable
+    tiles: list[Tile] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML that needs no other file and no network.
+
+    Strings become text: in the markup they are escaped, and the data for the script is JSON
+    without ``<``, ``>`` and ``&``. A content security policy forbids every script but the page's
+    own two, and every connection.
+    """
+    from plotly.offline import get_plotlyjs
+
+    plotly, script = get_plotlyjs(), _asset("report.js")
+    policy = (
+        f"default-src 'none'; script-src {_source(plotly)} {_source(script)}; "
+        "style-src 'unsafe-inline'; img-src data: blob:"
+    )
+    parts = {
+        "policy": escape(policy),
+        "title": escape(page.title),
+        "subtitle": escape(page.subtitle),
+        "style": _asset("report.css"),
+        "tiles": "".join(map(_tile, page.tiles)),
+        "figures": "".join(
+            _figure(i, figure, wide=len(page.figures) % 2 == 1 and figure is page.figures[-1])
+            for i, figure in enumerate(page.figures)
+        ),
+        "table": _table(page.table, page.gallery),
+        "settings": _settings(page.settings),
+        "data": _embedded_json(
+            {
+                "cells": page.gallery.to_dict(),
+                "figures": [{"traces": f.traces, "layout": f.layout} for f in page.figures],
+            }
+        ),
+        "plotly": plotly,
+        "script": script,
+    }
+    # One pass, so that nothing in a part is taken for a marker.
+    return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], _asset("page.html"))
+
+
+def plot_text(text: object) -> str:
+    """Return ``text`` so that Plotly shows it as it is, rather than as its markup."""
+    return escape(str(text))
+
+
+def _asset(name: str) -> str:
+    return (resources.files("pyg_nas.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _source(script: str) -> str:
+    # Browsers hash a script's text with line ends normalised to "\n".
+    text = script.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _embedded_json(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _tile(tile: Tile) -> str:
+    note = f"<small>{escape(tile.note)}</small>" if tile.note else ""
+    return (
+        f'<div class="tile"><span>{escape(tile.name)}</span>'
+        f"<strong>{escape(tile.value)}</strong>{note}</div>"
+    )
+
+
+def _figure(number: int, figure: Figure, wide: bool) -> str:
+    """A figure; two stand beside each other, and a last one alone is ``wide``."""
+    return (
+        f'<section class="card{" wide" if wide else ""}"><h2>{escape(figure.title)}</h2>'
+        f'<p class="note">{escape(figure.note)}</p>'
+        f'<div class="figure" id="figure-{number}" role="img" '
+        f'aria-label="{escape(figure.title)}"></div></section>'
+    )
+
+
+def _table(table: CellTable, gallery: Gallery) -> str:
+    if not table.cells:
+        return ""
+    heads = "".join(
+        f'<th scope="col" aria-sort="none"><button type="button">{escape(name)}</button></th>'
+        for name in ["rank", *table.columns]
+    )
+    rows = []
+    for rank, (cell, figures) in enumerate(zip(table.cells, table.rows, strict=True), start=1):
+        columns = "".join(
+            f'<td data-sort="{"" if key is None else repr(float(key))}">{escape(text)}</td>'
+            for key, text in [(float(rank), str(rank)), *figures]
+        )
+        rows.append(
+            f'<tr data-cell="{cell}"><td class="drawing">{cell_svg(gallery.cell(cell))}</td>'
+            f"{columns}</tr>"
+        )
+    return (
+        f'<section class="card wide"><h2>{escape(table.title)}</h2>'
+        f'<p class="note">{escape(table.note)}</p><div class="scroll"><table id="best">'
+        f'<thead><tr><th scope="col">cell</th>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div></section>"
+    )
+
+
+def _settings(value: Any) -> str:
+    """Nested values as nested lists of definitions."""
+    if isinstance(value, dict):
+        items = "".join(
+            f"<dt>{escape(str(name))}</dt><dd>{_settings(inner)}</dd>"
+            for name, inner in value.items()
+        )
+        return f"<dl>{items}</dl>" if items else "none"
+    if isinstance(value, list | tuple):
+        if len(value) > 12:
+            shown = ", ".join(str(inner) for inner in value[:12])
+            return escape(f"{shown}, … ({len(value):,} in all)")
+        return ", ".join(_settings(inner) for inner in value) if value else "none"
+    return escape("not set" if value is None else str(value))
