@@ -25,6 +25,9 @@ from pyg_nas.metrics import kendall_tau, mse_points
 METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: squared points, or Kendall's τ."""
 
+DEFAULT_GRID: dict[str, list[Any]] = {"hidden": [48, 72, 96, 144, 210, 320]}
+"""The widths of arXiv:1912.00848, narrowest first."""
+
 Candidate = dict[str, Any]
 
 

@@ -70,6 +70,11 @@ class SearchFolder:
                 raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
         return queries
 
+    def count(self) -> int:
+        """Return how many queries are recorded."""
+        path = self.path / QUERIES
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
     def append(self, query: Query) -> None:
         """Add one query, durably."""
         with (self.path / QUERIES).open("ab") as file:

@@ -1,0 +1,200 @@
+"""``pyg-nas search``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.history import Query
+
+TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
+JOURNAL = "measurements.sqlite"
+
+
+def search(
+    target: Annotated[
+        str, typer.Argument(help="Table (.hdf5), graph file (.jsonl), or a task to train on.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the search; a stopped one goes on.")],
+    method: Annotated[
+        str, typer.Option(help="predictor, random, evolution, local or oracle.")
+    ] = "predictor",
+    n: Annotated[int, typer.Option(help="Random cells trained first.")] = 172,
+    k: Annotated[int, typer.Option(help="Cells trained in each round after that.")] = 10,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            help="Rounds; a predictor is refitted in each. Every method trains n + k * rounds."
+        ),
+    ] = 1,
+    recipe: Annotated[str | None, typer.Option(help="The predictor's recipe.")] = None,
+    acquisition: Annotated[
+        str, typer.Option(help="mean, ei, ucb or thompson; all but mean need a recipe with std.")
+    ] = "mean",
+    max_params: Annotated[
+        int | None, typer.Option(help="Never ask for cells with more trainable parameters.")
+    ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(help="The answer's training takes at most that many seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    budget: Annotated[
+        int | None, typer.Option(help="Epochs of each training; default a table's most.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Table: the run that is looked up, 0, 1, ... or mean.")
+    ] = None,
+    runs: Annotated[int, typer.Option(help="Task: trainings of each cell, averaged.")] = 1,
+    backend: Annotated[
+        str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")
+    ] = "sequential",
+    workers: Annotated[int, typer.Option(help="Task: trainings at a time.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+) -> None:
+    """Search for the best cell of a table, or by training cells on a task.
+
+    Leaves a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
+    drawing, curves, Pareto fronts and report.md. Stopped, the same command goes on.
+    """
+    from rich.console import Console
+
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.recipes import DEFAULT_RECIPE
+    from pyg_nas.search.loop import Constraints
+    from pyg_nas.search.loop import search as run_search
+    from pyg_nas.search.methods import make_strategy
+    from pyg_nas.search.record import SearchFolder
+    from pyg_nas.search.report import write_report
+
+    if rounds < 1:
+        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
+    constraints = Constraints(max_params, max_time)
+    console = Console(highlight=False)
+    with ExitStack() as stack:
+        if Path(target).suffix in TABLE_SUFFIXES:
+            evaluator, label = _table(Path(target), budget, run)
+        else:
+            evaluator, label = _task(target, out, budget, runs, backend, workers, device, stack)
+        strategy = make_strategy(
+            method,
+            evaluator,
+            n=n,
+            k=k,
+            recipe=recipe or DEFAULT_RECIPE,
+            acquisition=acquisition,
+            constraints=constraints,
+            label=label,
+            device=device,
+        )
+        total = n + k * rounds
+        settings = {
+            "method": method,
+            "target": Path(target).name,
+            "space": evaluator.domain.space.to_dict(),
+            "strategy_settings": strategy.describe(),
+            "evaluator": evaluator.describe(),
+            "budget": total,
+            "seed": seed,
+            "max_parameters": max_params,
+            "max_seconds": max_time,
+        }
+        folder = SearchFolder(out, settings, evaluator.domain.space)
+        with _bar(total, folder.count()) as on_query:
+            try:
+                result = run_search(strategy, evaluator, total, seed, constraints, folder, on_query)
+            except KeyboardInterrupt:
+                console.print(f"stopped; the same command goes on from {out}")
+                raise typer.Exit(130) from None
+    summary = write_report(out, result, settings)
+    _print(console, summary)
+    console.print(f"folder: {out}")
+
+
+def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, LabelPolicy]:
+    from dataclasses import replace
+
+    from pyg_nas.search.evaluator import TableEvaluator
+    from pyg_nas.sources import default_label, open_table
+
+    opened = open_table(path)
+    given: dict[str, Any] = {} if budget is None else {"budget": budget}
+    if run is not None:
+        given["run"] = int(run) if run.isdecimal() else run
+    label = replace(default_label(opened), **given)
+    return TableEvaluator(opened, label), label
+
+
+def _task(
+    name: str,
+    out: Path,
+    budget: int | None,
+    runs: int,
+    backend: str,
+    workers: int,
+    device: str,
+    stack: ExitStack,
+) -> tuple[Evaluator, LabelPolicy]:
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.measure.executor import Executor
+    from pyg_nas.measure.journal import Journal
+    from pyg_nas.measure.tasks import open_task
+    from pyg_nas.search.live import MeasureEvaluator
+
+    if budget is None:
+        raise SettingsError("--budget is needed: the epochs that each cell is trained for")
+    task = open_task(name)
+    executor = Executor(backend=backend, workers=workers, device=device)
+    journal = stack.enter_context(Journal(out / JOURNAL, task))
+    label = LabelPolicy(budget=budget, run="mean", resample_below=None)
+    return MeasureEvaluator(task, budget, runs, journal, executor), label
+
+
+@contextmanager
+def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
+    """Show cells trained and the best so far."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = (
+        TextColumn("cells trained"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+        Left(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("search", total=total, completed=done, best="")
+        best = float("-inf")
+
+        def on_query(index: int, query: Query) -> None:
+            nonlocal best
+            best = max(best, query.outcome.accuracy)
+            bar.update(task, completed=index + 1, best=f"best {100 * best:.2f} %")
+
+        yield on_query
+
+
+def _print(console: Any, summary: dict[str, Any]) -> None:
+    answer = summary["answer"]
+    console.print(f"{summary['queries']} cells trained in {summary['training_seconds']:,.1f} s")
+    if answer is None:
+        console.print("no trained cell keeps the constraints")
+        return
+    console.print(f"answer: [bold]{answer['hash']}[/bold]")
+    console.print(f"validation accuracy {100 * answer['accuracy']:.2f} %")
+    if answer["test_accuracy"] is not None:
+        console.print(f"test accuracy {100 * answer['test_accuracy']:.2f} %")
+    if summary["simple_regret"] is not None:
+        against = summary["regret_against"]
+        console.print(
+            f"simple regret {100 * summary['simple_regret']:.2f} points of {against['kind']}, "
+            f"best {100 * against['best']:.2f} %"
+        )

@@ -1,0 +1,111 @@
+"""``pyg-nas tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def tune(
+    table: Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")],
+    out: Annotated[Path, typer.Option(help="JSON file for the result.")],
+    grid: Annotated[
+        str,
+        typer.Option(
+            help="JSON file with the candidates, simplest first: a list of objects, or an object "
+            "of lists; or default: the width of the recipe's network."
+        ),
+    ] = "default",
+    split: Annotated[str, typer.Option(help="Training cells: 172, 334, ... or a number.")] = "172",
+    split_seed: Annotated[int, typer.Option(help="Seed of the split's permutation.")] = 0,
+    recipe: Annotated[str | None, typer.Option(help="Recipe whose settings are tuned.")] = None,
+    metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
+    folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
+    repeats: Annotated[int, typer.Option(help="Repeats, each with an own shuffle and seed.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of shuffles and fits.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for all cores.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+) -> None:
+    """Choose hyper-parameters by cross validation on the training cells alone.
+
+    Every fit's score is kept beside the result; stopped, the same command goes on.
+    """
+    from json import dumps
+
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table as Grid
+
+    from pyg_nas.files import write_text
+    from pyg_nas.recipes import DEFAULT_RECIPE, make_estimator
+    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.splits import Protocol
+    from pyg_nas.tuning import TuneSettings
+    from pyg_nas.tuning import tune as run_tuning
+
+    opened = open_table(table)
+    protocol = Protocol(train=split, split_seed=split_seed, label=default_label(opened))
+    rows = protocol.apply(opened)
+    candidates = _candidates(grid)
+    settings = TuneSettings(folds, repeats, seed, metric)
+    name = recipe or DEFAULT_RECIPE
+    estimator = make_estimator(name, protocol.label, seed, device)
+    fits_file = out.with_suffix(".fits.jsonl")
+    console = Console(highlight=False)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("fits", total=None)
+        try:
+            result = run_tuning(
+                estimator,
+                candidates,
+                opened.cells[rows.train],
+                rows.train_labels,
+                settings,
+                fits_file=fits_file,
+                n_jobs=jobs,
+                on_fit=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        except KeyboardInterrupt:
+            console.print(f"stopped; the same command goes on from {fits_file}")
+            raise typer.Exit(130) from None
+    report: dict[str, Any] = {
+        "recipe": name,
+        "table": table.name,
+        "protocol": protocol.to_dict(),
+        **result.to_dict(),
+    }
+    write_text(out, dumps(report, indent=1) + "\n")
+    shown = Grid(title=f"{name}: {metric} on held-out folds of {result.n} cells")
+    for column in ("settings", metric, "standard error", ""):
+        shown.add_column(column)
+    for candidate in report["candidates"]:
+        marks = [word for word in ("best", "chosen") if candidate["params"] == report[word]]
+        shown.add_row(
+            ", ".join(f"{key} {value}" for key, value in candidate["params"].items()),
+            f"{candidate['mean']:.4f}",
+            f"{candidate['standard_error']:.4f}",
+            ", ".join(marks),
+        )
+    console.print(shown)
+    console.print(f"result: {out}")
+
+
+def _candidates(grid: str) -> list[dict[str, Any]]:
+    from json import loads
+
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.tuning import DEFAULT_GRID, read_grid
+
+    if grid == "default":
+        return read_grid(DEFAULT_GRID)
+    path = Path(grid)
+    try:
+        description = loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
+    try:
+        return read_grid(description)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None

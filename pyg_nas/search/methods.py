@@ -1,0 +1,86 @@
+"""Search methods by name, on equal terms: the same number of trainings for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.loop import Constraints, restrict
+from pyg_nas.search.strategies import (
+    LocalSearch,
+    PredictorSearch,
+    RandomSearch,
+    Ranking,
+    RegularizedEvolution,
+    Strategy,
+)
+
+METHODS = ("predictor", "random", "evolution", "local", "oracle")
+
+
+def make_strategy(
+    method: str,
+    evaluator: Evaluator,
+    *,
+    n: int,
+    k: int,
+    recipe: str,
+    acquisition: str = "mean",
+    constraints: Constraints | None = None,
+    label: LabelPolicy | None = None,
+    device: str = "auto",
+) -> Strategy:
+    """Return a search method.
+
+    Args:
+        method: One of :data:`METHODS`.
+        evaluator: What it will search with.
+        n: Random cells before the first fit of a predictor.
+        k: Cells trained after each fit, and at once by random search and the oracle.
+        recipe: The predictor, a key of ``recipes.RECIPES``.
+        acquisition: What a predictor search asks for.
+        constraints: What the answer must keep.
+        label: What the evaluator's accuracies are; recipes may know some labels.
+        device: Where predictors are fitted.
+
+    Raises:
+        SettingsError: If the method is unknown, or the oracle is asked for where nobody knows
+            all cells.
+    """
+    constraints = constraints or Constraints()
+    if n < 1 or k < 1:
+        raise SettingsError(f"n and k must be at least 1, got {n} and {k}")
+    if method == "random":
+        return RandomSearch(at_once=k)
+    if method == "evolution":
+        return RegularizedEvolution()
+    if method == "local":
+        return LocalSearch()
+    if method == "oracle":
+        scores = evaluator.oracle()
+        if scores is None:
+            raise SettingsError("the oracle needs a table: live measurement knows no cell yet")
+        domain = evaluator.domain
+        if restrict(evaluator, constraints) is not domain and constraints.max_parameters:
+            counts = evaluator.parameters(domain.cells)
+            if counts is not None:
+                scores = scores[counts <= constraints.max_parameters]
+        return Ranking(scores, at_once=k)
+    if method == "predictor":
+        from pyg_nas.recipes import make_estimator
+
+        def make_predictor(n_train: int, seed: int) -> Any:
+            return make_estimator(recipe, label, seed=seed, device=device)
+
+        make_predictor(n, 0)  # an unknown recipe is better said before the first training
+        return PredictorSearch(
+            make_predictor,
+            n=n,
+            k=k,
+            acquisition=acquisition,
+            max_seconds=constraints.max_seconds,
+            predictor=f"recipe {recipe}",
+        )
+    raise SettingsError(f"method {method!r} must be one of {', '.join(METHODS)}")

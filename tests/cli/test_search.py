@@ -1,0 +1,135 @@
+"""``pyg-nas search``: the folder that it leaves, resuming, and a user's errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from pyg_nas.cell import Cell
+from pyg_nas.cli.search import search
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.history import Query
+from pyg_nas.table import Table
+
+app = typer.Typer()
+app.command()(search)
+
+
+@pytest.fixture(scope="module")
+def table_path(small_table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("search") / "small.hdf5"
+    small_table.save(path)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_search_leaves_everything_in_its_folder(table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (table_path, "--out", out, "--method", "random", "--n", 20, "--k", 5, "--rounds", 2)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    table = Table.load(table_path)
+    answer = json.loads((out / "answer.json").read_text())
+    lines = [json.loads(line) for line in (out / "queries.jsonl").read_text().splitlines()]
+    assert answer["queries"] == len(lines) == 30
+    best = max(lines, key=lambda line: float(line["accuracy"]))
+    assert answer["answer"] == best
+    assert Cell.from_dict(best).hash == best["hash"]
+    row = table.index_of(best["hash"])
+    truth = table.metrics[:, -1, :2, 1, 3].astype(float).mean(axis=1)
+    assert answer["simple_regret"] == pytest.approx(truth.max() - truth[row], abs=1e-9)
+    assert answer["regret_against"]["kind"] == "mean test accuracy"
+    assert answer["training_seconds"] == pytest.approx(sum(line["seconds"] for line in lines))
+    for name in ("answer.svg", "curves.svg", "pareto-parameters.svg", "pareto-seconds.svg"):
+        assert "<svg" in (out / name).read_text()
+    report = (out / "report.md").read_text()
+    assert best["hash"] in report
+    assert "mean test accuracy" in report
+    before = (out / "queries.jsonl").read_bytes()
+    again = run(*arguments)
+    assert again.exit_code == 0
+    assert (out / "queries.jsonl").read_bytes() == before
+    assert json.loads((out / "answer.json").read_text()) == answer
+
+
+def test_a_predictor_search_with_constraints(table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    table = Table.load(table_path)
+    limit = int(sorted(table.trainable_parameters)[200])
+    result = run(
+        table_path, "--out", out, "--n", 40, "--k", 4, "--recipe", "paper",
+        "--max-params", limit, "--max-time", 180, "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in (out / "queries.jsonl").read_text().splitlines()]
+    assert len(lines) == 44
+    assert all(line["parameters"] <= limit for line in lines)
+    assert [bool(line["why"]) for line in lines] == [False] * 40 + [True] * 4
+    answer = json.loads((out / "answer.json").read_text())
+    assert answer["answer"]["seconds"] <= 180
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["strategy_settings"]["predictor"] == "recipe paper"
+
+
+def test_ctrl_c_keeps_what_was_trained(
+    table_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    arguments = ("--method", "evolution", "--n", 100, "--k", 10)
+    from pyg_nas.search.record import SearchFolder
+
+    append = SearchFolder.append
+
+    def interrupted(self: SearchFolder, query: Query) -> None:
+        append(self, query)
+        if self.count() == 104:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(SearchFolder, "append", interrupted)
+    stopped = run(table_path, "--out", out, *arguments)
+    assert stopped.exit_code == 130
+    assert "goes on" in stopped.output
+    assert not (out / "answer.json").exists()
+    monkeypatch.undo()
+    assert run(table_path, "--out", out, *arguments).exit_code == 0
+    assert run(table_path, "--out", whole, *arguments).exit_code == 0
+    assert (out / "queries.jsonl").read_bytes() == (whole / "queries.jsonl").read_bytes()
+
+
+def test_a_graph_file_is_a_table_too(tmp_path: Path) -> None:
+    path = tmp_path / "graphs.jsonl"
+    records = []
+    for i in range(40):
+        ops = [f"op{(i >> bit) & 1}" for bit in range(6)]
+        records.append({"ops": ops, "edges": [[v, v + 1] for v in range(5)], "y": 0.5 + i / 100})
+    path.write_text("\n".join(json.dumps(record) for record in records))
+    out = tmp_path / "out"
+    result = run(path, "--out", out, "--method", "oracle", "--n", 1, "--k", 2)
+    assert result.exit_code == 0, result.output
+    answer = json.loads((out / "answer.json").read_text())
+    assert answer["answer"]["accuracy"] == pytest.approx(0.89)
+    assert answer["simple_regret"] == pytest.approx(0.0)
+    assert answer["queries_without_time"] == 3
+
+
+def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
+    def fails(*arguments: object) -> str:
+        result = run(table_path, "--out", tmp_path / "out", *arguments)
+        assert isinstance(result.exception, SettingsError), result.output
+        return str(result.exception)
+
+    assert "method 'best'" in fails("--method", "best")
+    assert "rounds" in fails("--rounds", 0)
+    assert "recipe 'nope'" in fails("--recipe", "nope")
+    assert "acquisition 'nope'" in fails("--acquisition", "nope")
+    assert "max_parameters" in fails("--max-params", 0)
+    assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
+    message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
+    assert "seed = 0, asked for is 1" in str(message.exception)

@@ -1,0 +1,75 @@
+"""``pyg-nas tune``: the result file, resuming, and a user's errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from pyg_nas.cli.tune import tune
+from pyg_nas.errors import SettingsError
+from pyg_nas.table import Table
+
+app = typer.Typer()
+app.command()(tune)
+
+
+@pytest.fixture(scope="module")
+def table_path(small_table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tune") / "small.hdf5"
+    small_table.save(path)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: Path) -> None:
+    grid, out = tmp_path / "grid.json", tmp_path / "out.json"
+    grid.write_text(json.dumps({"hidden": [4, 8], "epochs": [2]}))
+    arguments = (
+        table_path, "--out", out, "--grid", grid, "--split", 30,
+        "--folds", 3, "--repeats", 2, "--device", "cpu",
+    )  # fmt: skip
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    found = json.loads(out.read_text())
+    assert found["n"] == 30
+    assert found["protocol"]["train"] == "30"
+    assert [c["params"] for c in found["candidates"]] == [
+        {"hidden": 4, "epochs": 2},
+        {"hidden": 8, "epochs": 2},
+    ]
+    for candidate in found["candidates"]:
+        assert len(candidate["scores"]) == 6
+        assert candidate["mean"] == pytest.approx(np.mean(candidate["scores"]))
+    assert found["chosen"] in [c["params"] for c in found["candidates"]]
+    fits = tmp_path / "out.fits.jsonl"
+    assert len(fits.read_text().splitlines()) == 13
+    assert run(*arguments).exit_code == 0
+    assert len(fits.read_text().splitlines()) == 13
+    assert json.loads(out.read_text()) == found
+
+
+def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+
+    def fails(*arguments: object) -> str:
+        result = run(table_path, "--out", out, *arguments)
+        assert isinstance(result.exception, SettingsError), result.output
+        return str(result.exception)
+
+    assert "missing.json" in fails("--grid", tmp_path / "missing.json")
+    grid = tmp_path / "grid.json"
+    grid.write_text('{"hidden": 3}')
+    assert "grid.json: a grid must map" in fails("--grid", grid)
+    grid.write_text('{"width": [3]}')
+    assert "no parameter width" in fails("--grid", grid)
+    assert "metric 'r2'" in fails("--metric", "r2")
+    assert "recipe 'nope'" in fails("--recipe", "nope")
+    assert not out.exists()
