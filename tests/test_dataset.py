@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import AddSelfLoops, Compose, ToUndirected
+from torch_geometric.utils import to_dense_adj, to_dense_batch
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.collate import collate_cells
+from pyg_nas.dataset import CellDataset, NASBench101
+from pyg_nas.enumeration import nasbench101_cells
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.space import NASBENCH101
+from pyg_nas.table import Table
+from pyg_nas.transform_digest import describe
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, small_table: Table) -> NASBench101:
+    return NASBench101(tmp_path, small_table)
+
+
+def every_size(per_size: int = 4) -> CellArray:
+    cells = nasbench101_cells()
+    rows = [np.flatnonzero(cells.num_vertices == v)[-per_size:] for v in range(2, 8)]
+    return cells[np.concatenate(rows)]
+
+
+def test_collated_tensors_equal_a_loop_over_cells() -> None:
+    cells = every_size()
+    y = np.linspace(0.5, 0.9, len(cells))
+    graphs = []
+    for row, cell in enumerate(cells):
+        graph = cell.to_data()
+        graph.y = torch.tensor([y[row]], dtype=torch.float32)
+        graph.row = torch.tensor([row])
+        graphs.append(graph)
+    expected, expected_slices = InMemoryDataset.collate(graphs)
+    data, slices = collate_cells(cells, y)
+    assert list(data.keys()) == list(expected.keys())
+    for key, value in expected.items():
+        assert data[key].dtype == value.dtype
+        assert torch.equal(data[key], value)
+        assert slices[key].dtype == expected_slices[key].dtype
+        assert torch.equal(slices[key], expected_slices[key])
+    assert list(slices) == list(expected_slices)
+
+
+def test_collate_refuses_labels_of_another_number() -> None:
+    with pytest.raises(CellError, match=r"\[21\]"):
+        collate_cells(every_size(), np.zeros(3))
+
+
+def test_collate_of_no_cells() -> None:
+    data, slices = collate_cells(every_size()[:0], [])
+    assert data.x.shape == (0, 5)
+    assert data.edge_index.shape == (2, 0)
+    assert slices["x"].tolist() == [0]
+
+
+def test_graphs_are_the_tables_cells_and_labels(dataset: NASBench101, small_table: Table) -> None:
+    assert len(dataset) == len(small_table)
+    assert dataset.space == NASBENCH101
+    labels = small_table.label(LabelPolicy())
+    for index in (0, 17, 299):
+        graph = dataset[index]
+        assert set(graph.keys()) == {"x", "edge_index", "y", "row"}
+        assert Cell.from_data(graph) == small_table.cells[index] == dataset.cell(index)
+        assert graph.y.shape == (1,)
+        assert graph.y.dtype == torch.float32
+        assert graph.y.item() == pytest.approx(labels[index], abs=1e-7)
+        assert graph.row.tolist() == [index]
+    assert dataset.num_features == 5
+
+
+def test_second_use_reads_the_processed_file(tmp_path: Path, small_table: Table) -> None:
+    first = NASBench101(tmp_path, small_table)
+    path = Path(first.processed_paths[0])
+    before = path.stat().st_mtime_ns
+    second = NASBench101(tmp_path, small_table)
+    assert path.stat().st_mtime_ns == before
+    assert torch.equal(first._data.x, second._data.x)
+    assert torch.equal(first._data.y, second._data.y)
+    assert second.cells == small_table.cells
+    NASBench101(tmp_path, small_table, force_reload=True)
+    assert path.stat().st_mtime_ns > before
+
+
+def test_loads_from_hdf5_and_names_a_missing_file(tmp_path: Path, small_table: Table) -> None:
+    path = tmp_path / "table.hdf5"
+    small_table.save(path)
+    dataset = NASBench101(tmp_path / "root", path)
+    assert dataset.raw_paths == [str(path)]
+    assert dataset.cells == small_table.cells
+    with pytest.raises(TableError, match=r"absent\.hdf5"):
+        NASBench101(tmp_path / "root", tmp_path / "absent.hdf5")
+
+
+def test_changed_label_policy_changes_y_in_one_root(tmp_path: Path, small_table: Table) -> None:
+    path = tmp_path / "table.hdf5"
+    small_table.save(path)
+    for policy in (
+        LabelPolicy(),
+        LabelPolicy(metric="test_accuracy"),
+        LabelPolicy(run="mean"),
+        LabelPolicy(budget=4, halfway=True),
+        LabelPolicy(),
+    ):
+        for source in (path, small_table):
+            dataset = NASBench101(tmp_path / "root", source, label=policy)
+            assert np.allclose(dataset._data.y.numpy(), small_table.label(policy))
+    with pytest.raises(TableError, match="5 was asked for"):
+        NASBench101(tmp_path / "root", path, label=LabelPolicy(budget=5))
+
+
+def test_changed_source_content_changes_the_dataset(tmp_path: Path, small_table: Table) -> None:
+    path = tmp_path / "table.hdf5"
+    small_table.save(path)
+    assert len(NASBench101(tmp_path, path)) == 300
+    small_table.subset(np.arange(100)).save(path)
+    assert len(NASBench101(tmp_path, path)) == 100
+    higher = Table(small_table.cells, small_table.metrics + np.float32(0.01))
+    assert not torch.equal(
+        NASBench101(tmp_path, small_table)._data.y, NASBench101(tmp_path, higher)._data.y
+    )
+
+
+def test_unmeasured_labels_are_nan(tmp_path: Path, small_table: Table) -> None:
+    dataset = NASBench101(tmp_path, small_table, label=LabelPolicy(run=2))
+    assert torch.isnan(dataset._data.y).all()
+
+
+def test_batches_and_dense_views(dataset: NASBench101) -> None:
+    batch = next(iter(DataLoader(dataset, batch_size=16)))
+    graphs = [dataset[i] for i in range(16)]
+    by_hand = Batch.from_data_list(graphs)
+    assert torch.equal(batch.edge_index, by_hand.edge_index)
+    assert batch.row.tolist() == list(range(16))  # not shifted by the vertices before
+    assert batch.y.shape == (16,)
+    x, mask = to_dense_batch(batch.x, batch.batch, max_num_nodes=7)
+    adjacency = to_dense_adj(batch.edge_index, batch.batch, max_num_nodes=7)
+    cells = dataset.cells[:16]
+    assert np.array_equal(mask.numpy(), cells.mask)
+    assert np.array_equal(adjacency.numpy(), cells.adjacency)
+    assert np.array_equal(x.argmax(-1).numpy()[cells.mask], cells.columns[cells.mask])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        slice(10, 40, 3),
+        np.array([5, 3, 250]),
+        torch.tensor([5, 3, 250]),
+        [5, 3, 250],
+        np.arange(300) % 7 == 0,
+        torch.arange(300) % 7 == 0,
+    ],
+    ids=["slice", "array", "tensor", "list", "mask array", "mask tensor"],
+)
+def test_slicing_by_arrays(dataset: NASBench101, index: object) -> None:
+    part = dataset[index]
+    rows = np.arange(300)[np.asarray(index) if not isinstance(index, slice) else index]
+    assert [graph.row.item() for graph in part] == rows.tolist()
+    assert part.cells == dataset.cells[rows]
+    assert part.cell(1) == dataset.cell(int(rows[1]))
+    assert part[np.array([1])][0].row.item() == rows[1]
+
+
+def test_transform_at_access_and_before_saving(tmp_path: Path, small_table: Table) -> None:
+    plain = NASBench101(tmp_path, small_table)
+    looped = NASBench101(tmp_path, small_table, transform=AddSelfLoops())
+    both_ways = NASBench101(tmp_path, small_table, pre_transform=ToUndirected())
+    for index in (0, 123):
+        graph = plain[index]
+        assert looped[index].num_edges == graph.num_edges + graph.num_nodes
+        assert both_ways[index].num_edges == 2 * graph.num_edges
+        assert both_ways.cell(index) == plain.cell(index)
+
+
+def test_pre_filter_keeps_the_way_back_to_the_cells(tmp_path: Path, small_table: Table) -> None:
+    small = NASBench101(tmp_path, small_table, pre_filter=lambda graph: graph.num_nodes < 7)
+    rows = np.flatnonzero(small_table.cells.num_vertices < 7)
+    assert [graph.row.item() for graph in small] == rows.tolist()
+    assert small.cells == small_table.cells[rows]
+    other = NASBench101(tmp_path, small_table, pre_filter=lambda graph: graph.num_nodes < 6)
+    assert len(other) == (small_table.cells.num_vertices < 6).sum()
+    with pytest.raises(TableError, match="none of the 300"):
+        NASBench101(tmp_path, small_table, pre_filter=lambda graph: False)
+
+
+def test_pre_transform_may_set_num_nodes(tmp_path: Path, small_table: Table) -> None:
+    def without_x(graph: Data) -> Data:
+        return Data(edge_index=graph.edge_index, num_nodes=graph.num_nodes, name="cell")
+
+    dataset = NASBench101(tmp_path, small_table, pre_transform=without_x)
+    again = NASBench101(tmp_path, small_table, pre_transform=without_x)
+    sizes = small_table.cells.num_vertices.tolist()
+    for loaded in (dataset, again):
+        assert [graph.num_nodes for graph in loaded] == sizes
+        assert loaded[0].name == "cell"
+
+
+class Scale:
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, graph: Data) -> Data:
+        graph.x = graph.x * self.factor
+        return graph
+
+
+def _shift(graph: Data, by: float) -> Data:
+    graph.x = graph.x + by
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda graph: graph.num_nodes > 5, lambda graph: graph.num_nodes > 4),
+        (Scale(1.0), Scale(2.0)),
+        (partial(_shift, by=1.0), partial(_shift, by=2.0)),
+        (Compose([Scale(1.0)]), Compose([Scale(3.0)])),
+        (Scale(torch.zeros(2)), Scale(torch.ones(2))),
+        (None, Scale(1.0)),
+        (Scale(1.0).__call__, Scale(2.0).__call__),
+    ],
+)
+def test_transforms_that_differ_have_different_texts(one: object, other: object) -> None:
+    assert describe(one) != describe(other)
+    assert describe(one) == describe(one)
+
+
+def test_transform_text_follows_closures_and_not_addresses() -> None:
+    def above(limit: float):  # type: ignore[no-untyped-def]
+        return lambda graph: graph.y.item() > limit
+
+    assert describe(above(0.9)) == describe(above(0.9))
+    assert describe(above(0.9)) != describe(above(0.8))
+    assert describe(Scale(2.0)) == describe(Scale(2.0))
+    selfish = Scale(1.0)
+    selfish.me = selfish  # type: ignore[attr-defined]
+    assert "0x" not in describe(selfish)
+
+
+def test_pre_transform_that_differs_in_state_is_not_stale(
+    tmp_path: Path, small_table: Table, recwarn: pytest.WarningsRecorder
+) -> None:
+    assert NASBench101(tmp_path, small_table, pre_transform=Scale(2.0))[0].x.max() == 2
+    assert NASBench101(tmp_path, small_table, pre_transform=Scale(3.0))[0].x.max() == 3
+    assert not [w for w in recwarn if "pre_transform" in str(w.message)]
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+def test_truncated_processed_file_is_made_again(
+    tmp_path: Path, small_table: Table, keep: float
+) -> None:
+    path = Path(NASBench101(tmp_path, small_table).processed_paths[0])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if keep < 1 else int(keep)])
+    assert NASBench101(tmp_path, small_table).cells == small_table.cells
+    assert NASBench101(tmp_path, small_table)[299].row.item() == 299
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_foreign_processed_file_is_made_again(tmp_path: Path, small_table: Table) -> None:
+    path = Path(NASBench101(tmp_path, small_table).processed_paths[0])
+    torch.save({"weights": torch.zeros(3)}, path)
+    assert NASBench101(tmp_path, small_table).cells == small_table.cells
+
+
+def _build(root: str, table: str, results: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
+    dataset = NASBench101(root, table, force_reload=True)
+    results.put(float(dataset._data.y.double().sum()))
+
+
+def test_processes_may_share_a_root(tmp_path: Path, small_table: Table) -> None:
+    path = tmp_path / "table.hdf5"
+    small_table.save(path)
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    workers = [
+        context.Process(target=_build, args=(str(tmp_path / "root"), str(path), results))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    sums = [results.get(timeout=120) for _ in workers]
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert sums[0] == sums[1] == pytest.approx(small_table.label().sum(), rel=1e-6)
+    assert len(list((tmp_path / "root" / "processed").iterdir())) == 1
+
+
+def test_writing_to_a_tensor_leaves_the_file_alone(tmp_path: Path, small_table: Table) -> None:
+    NASBench101(tmp_path, small_table)._data.y.zero_()
+    assert NASBench101(tmp_path, small_table)._data.y.min() > 0.5
+
+
+def test_graph_file_of_another_space(tmp_path: Path) -> None:
+    path = tmp_path / "graphs.jsonl"
+    records = [
+        {"ops": ["a", "b", "c"], "edges": [[0, 1], [1, 2]], "y": 0.5},
+        {"ops": ["d", "a"], "edges": [[1, 0]]},
+    ]
+    path.write_text("\n".join(map(json.dumps, records)))
+    dataset = CellDataset(tmp_path / "root", path)
+    assert len(dataset) == 2
+    assert dataset.num_features == 4
+    assert dataset[0].y.item() == 0.5
+    assert torch.isnan(dataset[1].y).all()
+    assert dataset[1].x.argmax(1).tolist() == [0, 3]  # topological order: a before d
+    with pytest.raises(SpaceError, match="NAS-Bench-101"):
+        NASBench101(tmp_path / "root", path)
+
+
+def test_cells_without_labels(tmp_path: Path) -> None:
+    cells = every_size()
+    dataset = CellDataset(tmp_path, cells)
+    assert "y" not in dataset[0]
+    assert dataset.cells == cells
+
+
+def test_whole_space_without_a_source(tmp_path: Path) -> None:
+    dataset = NASBench101(tmp_path)
+    assert len(dataset) == 423_624
+    assert dataset._data.num_nodes == 2_898_195
+    assert dataset._data.num_edges == 3_697_667
+    assert dataset.cell(400_000) == nasbench101_cells()[400_000]
+
+
+def test_label_policy_is_checked(tmp_path: Path, small_table: Table) -> None:
+    with pytest.raises(SettingsError, match="loss"):
+        NASBench101(tmp_path, small_table, label=LabelPolicy(metric="loss"))
