@@ -1,10 +1,12 @@
 """Search methods on equal terms: regret against trainings and against training time.
 
     python experiments/search_methods.py run TABLE --method random --runs 50
+    python experiments/search_methods.py run TABLE --method one-shot --recipe paper
     python experiments/search_methods.py report TABLE
 
-Every run is added to ``results/search_<table>_<method>.json`` as it ends; a stopped ``run`` goes on
-with the missing seeds. ``report`` draws the curves and prints trainings until a given regret.
+Every run is added to ``results/search_<table>_<method>.json`` as it ends (methods with a predictor
+bear its recipe's name as well); a stopped ``run`` goes on with the missing seeds. ``report`` draws
+the curves and writes trainings until a given regret to ``results/search_<table>_summary.json``.
 """
 
 from __future__ import annotations
@@ -29,31 +31,27 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+from pyg_nas.sources import default_label
 from pyg_nas.statistics import mean_band, paired_difference
 from pyg_nas.table import Table
 
 HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"
-METHODS = ("random", "evolution", "local", "one-shot", "iterated", "iterated-small", "oracle")
 BUDGETS = {"random": 4000, "evolution": 2000, "local": 2000, "oracle": 100}
 REGRETS = (0.005, 0.003, 0.002, 0.001)
-RECIPE = "trees"
+PREDICTORS = ("one-shot", "iterated", "iterated-small")
 
 app = typer.Typer(add_completion=False)
 
 
-def predictor(recipe: str, table: Table) -> Callable[[int, int], Any]:
-    from pyg_nas.recipes import make_estimator
-
-    def make(n_train: int, seed: int) -> Any:
-        return make_estimator(recipe, n_train, space=table.space, seed=seed)
-
-    return make
-
-
 def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strategy, int]:
     """The method and its budget, never more than the table."""
-    make = predictor(recipe, evaluator.table) if method not in BUDGETS else None
+
+    def make(n_train: int, seed: int) -> Any:
+        from pyg_nas.recipes import make_estimator
+
+        return make_estimator(recipe, evaluator.policy, seed=seed, device="cpu")
+
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
         "random": lambda: (RandomSearch(), BUDGETS["random"]),
         "evolution": lambda: (RegularizedEvolution(), BUDGETS["evolution"]),
@@ -82,19 +80,29 @@ def summarise(result: SearchResult, seed: int, wall: float) -> dict[str, Any]:
     }
 
 
-def results_file(table: Path, method: str) -> Path:
-    return RESULTS / f"search_{table.stem}_{method}.json"
+def results_file(table: Path, name: str) -> Path:
+    return RESULTS / f"search_{table.stem}_{name}.json"
+
+
+def stored_results(table: Path) -> dict[str, dict[str, Any]]:
+    """Contents of all result files of a table, by method and recipe."""
+    prefix = results_file(table, "").stem
+    found = {path.stem[len(prefix) :]: path for path in RESULTS.glob(f"{prefix}*.json")}
+    found.pop("summary", None)
+    order = sorted(found, key=lambda name: (name.split("-")[0] not in BUDGETS, name))
+    return {name: json.loads(found[name].read_text()) for name in order}
 
 
 @app.command()
 def run(
     table: Path,
-    method: Annotated[str, typer.Option(help=", ".join(METHODS))],
+    method: Annotated[str, typer.Option(help=", ".join((*BUDGETS, *PREDICTORS)))],
     runs: int = 50,
-    recipe: str = RECIPE,
+    recipe: Annotated[str, typer.Option(help="Of the methods with a predictor.")] = "paper",
 ) -> None:
     """Run one method with seeds 0, 1, 2, ..., and add what is missing."""
-    evaluator = TableEvaluator(Table.load(table))
+    loaded = Table.load(table)
+    evaluator = TableEvaluator(loaded, default_label(loaded))
     chosen, budget = strategy(method, evaluator, recipe)
     assert evaluator.reference is not None
     head = {
@@ -104,10 +112,12 @@ def run(
         "budget": budget,
         "regret_against": {"kind": evaluator.reference.kind, "best": evaluator.reference.best},
     }
-    path = results_file(table, method)
+    path = results_file(table, method if method in BUDGETS else f"{method}-{recipe}")
     stored = json.loads(path.read_text()) if path.exists() else {}
     # A table that grew, or another recipe, makes the stored runs another experiment.
-    done = stored["runs"] if {k: stored.get(k) for k in head} == json.loads(json.dumps(head)) else []
+    done = (
+        stored["runs"] if {k: stored.get(k) for k in head} == json.loads(json.dumps(head)) else []
+    )
     for seed in range(len(done), runs):
         start = time.perf_counter()
         result = search(chosen, evaluator, budget, seed)
@@ -125,7 +135,7 @@ def curve(run: dict[str, Any], at: np.ndarray, column: int) -> np.ndarray:
 
 
 def first_below(run: dict[str, Any], best: float, regret: float) -> tuple[float, float]:
-    """Trainings and seconds after which the answer stays within the regret for good; inf if never."""
+    """Trainings and seconds after which the answer stays within the regret; inf if never."""
     steps = np.array(run["steps"])
     outside = np.flatnonzero(best - steps[:, 2] > regret + 1e-9)
     after = outside[-1] + 1 if len(outside) else 0
@@ -135,11 +145,7 @@ def first_below(run: dict[str, Any], best: float, regret: float) -> tuple[float,
 @app.command()
 def report(table: Path) -> None:
     """Curves, trainings until a given regret, and paired comparisons, from the result files."""
-    stored = {
-        method: json.loads(results_file(table, method).read_text())
-        for method in METHODS
-        if results_file(table, method).exists()
-    }
+    stored = stored_results(table)
     best = next(iter(stored.values()))["regret_against"]["best"]
     summary: dict[str, Any] = {
         "table": table.name,
@@ -163,10 +169,10 @@ def report(table: Path) -> None:
             "by_regret": rows,
         }
     if "evolution" in stored:
-        for method in ("one-shot", "iterated", "iterated-small", "local", "random"):
-            if method in stored:
+        for method, content in stored.items():
+            if method not in ("evolution", "oracle"):
                 summary["speedup_over_evolution"][method] = {
-                    str(regret): speedup(stored[method], stored["evolution"], best, regret)
+                    str(regret): speedup(content, stored["evolution"], best, regret)
                     for regret in REGRETS
                 }
     for trainings in (100, 182, 240, 272):
