@@ -17,8 +17,8 @@ import typer
 
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.measure.campaign import Progress, measure_cells
+from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.journal import Journal
-from pyg_nas.measure.tasks import digits_task
 from pyg_nas.table import Table
 
 BUDGETS = (2, 6, 16)

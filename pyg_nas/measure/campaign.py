@@ -18,7 +18,7 @@ from pyg_nas.measure.journal import Job, Journal
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
-    from pyg_nas.measure.tasks import Task
+    from pyg_nas.measure.task import Task
     from pyg_nas.table import Table
 
 _POLL_SECONDS = 1.0

@@ -17,7 +17,7 @@ from pyg_nas.measure.journal import Job
 from pyg_nas.measure.readings import Run
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.tasks import Task
+    from pyg_nas.measure.task import Task
 
 BACKENDS = ("sequential", "threading", "loky", "ray", "dask")
 
@@ -98,7 +98,7 @@ class Executor:
                 try:
                     yield from self._run_together(numbered, task, in_flight)
                     exhausted = True
-                except _WorkerDied:
+                except _WorkersDiedError:
                     for number, job in in_flight.items():
                         yield self._run_alone(number, job, task)
 
@@ -154,17 +154,18 @@ class Executor:
         count = 1 if self.backend == "ray" else max(1, torch.cuda.device_count())
         return f"cuda:{number % count}"
 
-    def _configured(self) -> AbstractContextManager[Any]:
+    def _configured(self) -> AbstractContextManager[object]:
         from joblib import parallel_config
 
         if self.backend == "ray":
             return _ray_backend(self.gpus_per_run)
         if self.backend == "dask":
             return _dask_backend(self.workers)
-        return parallel_config(backend=self.backend)
+        configured: AbstractContextManager[object] = parallel_config(backend=self.backend)
+        return configured
 
 
-class _WorkerDied(Exception):
+class _WorkersDiedError(Exception):
     """The workers broke down, not a job inside them."""
 
 
@@ -177,7 +178,7 @@ def _take(outcomes: Iterator[tuple[int, Outcome]], in_flight: dict[int, Job]) ->
         except Exception as error:
             # Errors of a job are outcomes, so this one is of the machinery: a killed worker, a
             # lost connection.
-            raise _WorkerDied(_one_line(error)) from error
+            raise _WorkersDiedError(_one_line(error)) from error
         del in_flight[number]
         yield outcome
 
@@ -217,7 +218,8 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _ray_backend(gpus_per_run: float) -> AbstractContextManager[Any]:
+@contextmanager
+def _ray_backend(gpus_per_run: float) -> Iterator[None]:
     from joblib import parallel_config
 
     try:
@@ -226,7 +228,8 @@ def _ray_backend(gpus_per_run: float) -> AbstractContextManager[Any]:
         raise MeasureError("the backend 'ray' needs Ray: pip install 'pyg-nas[ray]'") from error
     register_ray()
     reserved = {"num_gpus": gpus_per_run} if gpus_per_run else None
-    return parallel_config(backend="ray", ray_remote_args=reserved)
+    with parallel_config(backend="ray", ray_remote_args=reserved):
+        yield
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.tasks import Task
+    from pyg_nas.measure.task import Task
 
 _VERSION = 1
 _SCHEMA = """
@@ -341,10 +341,10 @@ class Journal:
         metrics = np.full((len(cells), len(budgets), len(seeds), 2, 4), np.nan, dtype=np.float32)
         for digest, budget, seed, *points in rows:
             if digest in place and budget in budgets and seed in seeds:
-                where = place[digest], budgets.index(budget), seeds.index(seed)
+                runs = metrics[place[digest], budgets.index(budget), seeds.index(seed)]
                 for point, text in enumerate(points):
                     reading = json.loads(text)
-                    metrics[(*where, point)] = [
+                    runs[point] = [
                         reading[f"{clock}_seconds"],
                         reading["train_accuracy"],
                         reading["validation_accuracy"],

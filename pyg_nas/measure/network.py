@@ -58,6 +58,12 @@ def _convolve(x: Tensor, weight: Tensor) -> Tensor:
     return functional.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=members)
 
 
+def _by_member(image: Tensor, members: int) -> Tensor:
+    """Views ``[B, M * C, H, W]`` in channels-last memory as ``[B, H, W, M, C]``."""
+    x = image.permute(0, 2, 3, 1)
+    return x.reshape(*x.shape[:3], members, -1)
+
+
 class ConvBnRelu(nn.Module):
     """Convolution without bias, batch normalisation and ReLU, for several members at once.
 
@@ -98,7 +104,7 @@ class ConvBnRelu(nn.Module):
             momentum=1 - self.momentum,
             eps=BATCH_NORM_EPSILON,
         )
-        return functional.relu(y).permute(0, 2, 3, 1).unflatten(3, (self.members, -1))
+        return _by_member(functional.relu(y), self.members)
 
 
 class MaxPool(nn.Module):
@@ -114,7 +120,7 @@ class MaxPool(nn.Module):
         """Maps ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
         image = x.flatten(3).permute(0, 3, 1, 2)
         y = functional.max_pool2d(image, self.kernel_size, self.stride, self.padding)
-        return y.permute(0, 2, 3, 1).unflatten(3, tuple(x.shape[3:]))
+        return _by_member(y, x.shape[3])
 
 
 def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Module:
@@ -182,7 +188,7 @@ class CellModule(nn.Module):
         feeding = self.sources[self.last]
         if not feeding:
             return projections[self.last]
-        output = (
+        output: Tensor = (
             values[feeding[0]]
             if len(feeding) == 1
             else torch.cat([values[u] for u in feeding], dim=-1)
@@ -259,7 +265,7 @@ class Network(nn.Module):
         for member, generator in enumerate(generators):
             for module in self.modules():
                 if isinstance(module, ConvBnRelu):
-                    kernel = module.weight.unflatten(0, (self.members, -1))[member]
+                    kernel = module.weight.chunk(self.members)[member]
                     # 0.8796 is the deviation of a unit normal cut off at two.
                     deviation = kernel[0].numel() ** -0.5 / 0.87962566103423978
                     drawn = torch.empty(kernel.shape)

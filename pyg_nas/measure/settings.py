@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
@@ -46,7 +49,7 @@ class TrainingSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     batch_norm_momentum: float = 0.997
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         for name in ("stem_channels", "num_stacks", "modules_per_stack", "batch_size"):
@@ -57,21 +60,64 @@ class TrainingSettings:
             raise SettingsError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        rules = {
-            "learning_rate": ("above 0", lambda v: v > 0),
-            "warmup": ("from 0 to below 1", lambda v: 0 <= v < 1),
-            "momentum": ("from 0 to below 1", lambda v: 0 <= v < 1),
-            "weight_decay": ("at least 0", lambda v: v >= 0),
-            "batch_norm_momentum": ("from 0 to below 1", lambda v: 0 <= v < 1),
-        }
-        for name, (rule, holds) in rules.items():
+        if not self.learning_rate > 0:
+            raise SettingsError(f"learning_rate must be above 0, got {self.learning_rate!r}")
+        if not self.weight_decay >= 0:
+            raise SettingsError(f"weight_decay must be at least 0, got {self.weight_decay!r}")
+        for name in ("warmup", "momentum", "batch_norm_momentum"):
             value = getattr(self, name)
-            if not holds(value):
-                raise SettingsError(f"{name} must be {rule}, got {value!r}")
+            if not 0 <= value < 1:
+                raise SettingsError(f"{name} must be from 0 to below 1, got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
         return asdict(self)
 
-    def __str__(self) -> str:
-        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
+    def changed(self, changes: Any, source: str = "settings") -> TrainingSettings:
+        """Return these settings with some values replaced.
+
+        Args:
+            changes: Values by name; ``augmentation`` is an object of the same kind.
+            source: Where they come from, for the message.
+
+        Raises:
+            SettingsError: If a name is unknown, or a value is of the wrong type or outside its
+                rule.
+        """
+        changes = _checked(self, changes, source)
+        if "augmentation" in changes:
+            inner = _checked(self.augmentation, changes["augmentation"], f"{source}: augmentation")
+            changes["augmentation"] = replace(self.augmentation, **inner)
+        try:
+            return replace(self, **changes)
+        except SettingsError as error:
+            raise SettingsError(f"{source}: {error}") from None
+
+    def changed_by_file(self, path: str | os.PathLike[str]) -> TrainingSettings:
+        """Return these settings with the values of a JSON file in place of some.
+
+        Raises:
+            SettingsError: If the file is unreadable, or see :meth:`changed`.
+        """
+        try:
+            changes = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
+        return self.changed(changes, str(path))
+
+
+def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -> dict[str, Any]:
+    """Returns a copy of the changes if each name is known and each value of the type it had."""
+    if not isinstance(changes, dict):
+        raise SettingsError(f"{source}: must be a JSON object, got {changes!r}")
+    known = {f.name: getattr(base, f.name) for f in fields(base)}
+    for name, value in changes.items():
+        if name not in known:
+            raise SettingsError(f"{source}: unknown name {name!r}, known are {', '.join(known)}")
+        kind = type(known[name])
+        accepted: Any = {float: (float, int), Augmentation: dict}.get(kind, kind)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise SettingsError(
+                f"{source}: {name} must be of the type of {known[name]!r}, got {value!r}"
+            )
+    return dict(changes)

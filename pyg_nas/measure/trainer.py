@@ -16,7 +16,7 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.measure.network import Network
 from pyg_nas.measure.readings import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
-from pyg_nas.measure.tasks import Task
+from pyg_nas.measure.task import Task
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
@@ -139,7 +139,7 @@ def _step(
     # Summed over the members, so that each one's gradient is that of its own mean loss.
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
     optimizer.zero_grad(set_to_none=True)
-    (loss / labels.shape[1]).backward()
+    torch.autograd.backward(loss / labels.shape[1])
     optimizer.step()
 
 
@@ -174,7 +174,9 @@ def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tupl
                 ]
             )
             known = torch.stack([labels[r] for r in rows])
-            yield from zip(normalize(seen).split(size, 1), known.split(size, 1), strict=True)
+            yield from zip(
+                torch.split(normalize(seen), size, 1), torch.split(known, size, 1), strict=True
+            )
 
 
 class _Judge:
@@ -198,7 +200,9 @@ class _Judge:
         for images, labels in self.parts:
             correct = torch.zeros(self.members, dtype=torch.int64, device=labels.device)
             for seen, known in zip(
-                images.split(_JUDGED_AT_ONCE), labels.split(_JUDGED_AT_ONCE), strict=True
+                torch.split(images, _JUDGED_AT_ONCE),
+                torch.split(labels, _JUDGED_AT_ONCE),
+                strict=True,
             ):
                 predicted = network(seen.expand(self.members, *seen.shape)).argmax(-1)
                 correct += (predicted == known).sum(1)

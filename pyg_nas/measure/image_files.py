@@ -1,0 +1,183 @@
+"""A person's own images as a task: an ``.npz`` file, or a folder of class folders."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.settings import TrainingSettings
+from pyg_nas.measure.task import Part, Task
+
+# Shares of validation and test images; the rest is for training.
+_HELD_OUT = 0.2
+
+
+def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int = 0) -> Task:
+    """Read a task from a NumPy archive.
+
+    Args:
+        path: ``.npz`` file with ``images``, uint8 or floating point, ``[N, H, W]`` or
+            ``[N, H, W, C]``, and ``labels``, whole numbers ``[N]``.
+        settings: How networks are trained.
+        seed: Seed of the split into training, validation and test images.
+
+    Raises:
+        MeasureError: If the file is missing or damaged, lacks one of the two, or holds something
+            other than images and labels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MeasureError(f"{path}: no such file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ("images", "labels") if name in archive}
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        # A plain .npy array has no context manager, a damaged one fails in many ways.
+        raise MeasureError(f"{path}: not a readable .npz file ({error})") from error
+    for name in ("images", "labels"):
+        if name not in arrays:
+            raise MeasureError(f"{path}: has no array {name!r}")
+    images, labels = arrays["images"], arrays["labels"]
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or not 1 <= images.shape[3] <= 4:
+        raise MeasureError(
+            f"{path}: images must be [N, H, W] or [N, H, W, C] with 1 to 4 channels, "
+            f"got {list(arrays['images'].shape)}"
+        )
+    if images.dtype != np.uint8:
+        if images.dtype.kind != "f":
+            raise MeasureError(
+                f"{path}: images must be uint8 or floating point, got {images.dtype}"
+            )
+        images = images.astype(np.float32)
+        if not np.isfinite(images).all():
+            raise MeasureError(f"{path}: images must be finite, some values are NaN or infinite")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise MeasureError(
+            f"{path}: labels must be whole numbers [{len(images)}], one for each image, "
+            f"got {labels.dtype} {list(labels.shape)}"
+        )
+    return split_task(path.stem, images, labels, settings, seed, str(path))
+
+
+def folder_task(
+    path: str | os.PathLike[str],
+    settings: TrainingSettings,
+    seed: int = 0,
+    image_size: int | None = None,
+) -> Task:
+    """Read a task from a folder with one folder of image files for each class.
+
+    Images are read in the order of their names and are grey if all of them are, else RGB.
+    Names that begin with a dot are passed over.
+
+    Args:
+        path: The folder.
+        settings: How networks are trained.
+        seed: Seed of the split into training, validation and test images.
+        image_size: Pixels a side that every image is resized to; None takes them as they are.
+
+    Raises:
+        MeasureError: If Pillow is missing, there are fewer than two class folders, a file is no
+            image, or images differ in size.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MeasureError(
+            f"{path}: reading image files needs Pillow: pip install 'pyg-nas[vision]'"
+        ) from error
+    if image_size is not None and image_size < 1:
+        raise MeasureError(f"image_size must be at least 1 pixel, got {image_size}")
+    path = Path(path)
+    if not path.is_dir():
+        raise MeasureError(f"{path}: no such folder")
+    classes = [entry for entry in _visible(path) if entry.is_dir()]
+    if len(classes) < 2:
+        raise MeasureError(
+            f"{path}: needs a folder for each of at least 2 classes, has {len(classes)}"
+        )
+    files = [(file, label) for label, folder in enumerate(classes) for file in _visible(folder)]
+    pictures: list[Image.Image] = []
+    for file, _ in files:
+        try:
+            with Image.open(file) as picture:
+                grey = picture.mode in ("1", "L", "I;16")
+                converted = picture.convert("L" if grey else "RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            # Pillow reports damage in all of these.
+            raise MeasureError(f"{file}: not a readable image ({error})") from error
+        if image_size is not None:
+            converted = converted.resize((image_size, image_size), Image.Resampling.BILINEAR)
+        if pictures and converted.size != pictures[0].size:
+            raise MeasureError(
+                f"{file}: is {converted.size[0]} x {converted.size[1]} pixels, {files[0][0]} is "
+                f"{pictures[0].size[0]} x {pictures[0].size[1]}; give an image size to resize all"
+            )
+        pictures.append(converted)
+    mode = "L" if all(picture.mode == "L" for picture in pictures) else "RGB"
+    if not pictures:
+        raise MeasureError(f"{path}: its class folders have no image")
+    images = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
+    images = images.reshape(*images.shape[:3], -1)
+    labels = np.array([label for _, label in files], dtype=np.int64)
+    return split_task(path.name, images, labels, settings, seed, str(path))
+
+
+def split_task(
+    name: str,
+    images: NDArray[np.generic],
+    labels: NDArray[np.integer],
+    settings: TrainingSettings,
+    seed: int,
+    source: str,
+) -> Task:
+    """Split images of every class 60 : 20 : 20 into training, validation and test images.
+
+    Args:
+        name: Name of the task.
+        images: uint8 or float32 ``[N, H, W, C]``.
+        labels: Whole numbers ``[N]``, renumbered from 0 in their order.
+        settings: How networks are trained.
+        seed: Seed of the split.
+        source: Where the images come from, for the message.
+
+    Raises:
+        MeasureError: If there are fewer than two classes or a class has fewer than 3 images.
+    """
+    classes, renumbered, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        raise MeasureError(f"{source}: needs at least 2 classes, has {len(classes)}")
+    if counts.min() < 3:
+        scarce = classes[counts.argmin()]
+        raise MeasureError(
+            f"{source}: every class needs at least 3 images, class {scarce} has {counts.min()}"
+        )
+    rng = np.random.default_rng(seed)
+    chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
+    for label, count in enumerate(counts):
+        rows = rng.permutation(np.flatnonzero(renumbered == label))
+        held_out = max(1, round(_HELD_OUT * count))
+        for part, some in zip(
+            chosen,
+            (rows[2 * held_out :], rows[:held_out], rows[held_out : 2 * held_out]),
+            strict=True,
+        ):
+            part.append(some)
+    everything = Part(
+        np.ascontiguousarray(images.transpose(0, 3, 1, 2)), renumbered.astype(np.int64)
+    )
+    train, validation, test = (
+        everything.take(rng.permutation(np.concatenate(part))) for part in chosen
+    )
+    return Task(name, train, train.first(), validation, test, len(classes), settings)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -1,0 +1,132 @@
+"""What a cell is trained and judged on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.settings import TrainingSettings
+
+# As in NAS-Bench-101.
+_MOST_TRAINING_IMAGES_JUDGED = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images with their labels.
+
+    Args:
+        images: uint8 or float32 ``[N, C, H, W]``.
+        labels: int64 ``[N]``.
+    """
+
+    images: NDArray[np.generic]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Part:
+        """Return some of the images, in the order given."""
+        return Part(self.images[rows], self.labels[rows])
+
+    def first(self) -> Part:
+        """Return the images that training accuracy is read on: at most 10,000."""
+        return self.take(slice(0, _MOST_TRAINING_IMAGES_JUDGED))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Images to train on, images to judge on, and how to train.
+
+    Args:
+        name: A short name, kept in journals and tables.
+        train: What the networks learn from, augmented anew each time.
+        judged_train: What the training accuracy is read on.
+        validation: What the validation accuracy is read on.
+        test: What the test accuracy is read on.
+        num_labels: Number of classes.
+        settings: How networks are trained.
+
+    Raises:
+        MeasureError: If a part is empty, images disagree in size, a label is not below
+            ``num_labels``, a batch is larger than the training part, or an image too small for
+            the network.
+    """
+
+    name: str
+    train: Part
+    judged_train: Part
+    validation: Part
+    test: Part
+    num_labels: int
+    settings: TrainingSettings
+
+    def __post_init__(self) -> None:
+        shape = self.train.images.shape[1:]
+        for name, part in self.parts.items():
+            if len(part) == 0:
+                raise MeasureError(f"task {self.name!r}: the {name} part has no image")
+            if part.images.ndim != 4 or part.images.shape[1:] != shape:
+                raise MeasureError(
+                    f"task {self.name!r}: images must all be [C, H, W] = {list(shape)}, "
+                    f"those of the {name} part are {list(part.images.shape[1:])}"
+                )
+            if part.labels.min() < 0 or part.labels.max() >= self.num_labels:
+                raise MeasureError(
+                    f"task {self.name!r}: labels must be 0 to {self.num_labels - 1}, the {name} "
+                    f"part has {part.labels.min()} to {part.labels.max()}"
+                )
+        if self.settings.batch_size > len(self.train):
+            raise MeasureError(
+                f"task {self.name!r}: a batch of {self.settings.batch_size} is larger than the "
+                f"training part of {len(self.train)} images"
+            )
+        smallest = 2 ** (self.settings.num_stacks - 1)
+        if min(shape[1:]) < smallest:
+            raise MeasureError(
+                f"task {self.name!r}: {self.settings.num_stacks} stacks halve the image "
+                f"{self.settings.num_stacks - 1} times and need at least {smallest} pixels a side, "
+                f"got {shape[1]} x {shape[2]}"
+            )
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All four parts by name."""
+        return {
+            "train": self.train,
+            "judged training": self.judged_train,
+            "validation": self.validation,
+            "test": self.test,
+        }
+
+    @cached_property
+    def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and standard deviation of each channel of the training images, ``[C]`` each."""
+        images = self.train.images.astype(np.float32)
+        deviation = images.std(axis=(0, 2, 3), dtype=np.float64)
+        deviation[deviation == 0] = 1.0  # a channel that is constant stays constant
+        mean = images.mean(axis=(0, 2, 3), dtype=np.float64)
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that changes a measured accuracy: images, labels, settings."""
+        digest = hashlib.sha256(
+            json.dumps([self.name, self.num_labels, self.settings.to_dict()]).encode()
+        )
+        for part in self.parts.values():
+            for array in (part.images, part.labels):
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def with_settings(self, settings: TrainingSettings) -> Task:
+        """Return the same images, trained in another way."""
+        return replace(self, settings=settings)
