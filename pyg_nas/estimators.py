@@ -19,7 +19,9 @@ from torch import Tensor
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.collate import collate_cells
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.loader import CollatedLoader
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.models import GCN
 from pyg_nas.nn.stacked import StackedGCN
@@ -49,7 +51,7 @@ def as_cells(X: CellArray | Table | Iterable[Cell]) -> CellArray:
     cells = getattr(X, "cells", None)
     if isinstance(cells, CellArray):
         return cells
-    listed = list(X) if isinstance(X, Iterable) else [X]
+    listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
     if not listed or not all(isinstance(cell, Cell) for cell in listed):
         raise ModelError(
             f"X must be a CellArray, a Table, a dataset of cells or a list of cells, "
@@ -462,15 +464,11 @@ class _SparseGather:
     """Batches of PyG graphs by index, from the collated tensors of all cells."""
 
     def __init__(self, cells: CellArray, device: torch.device) -> None:
-        from pyg_nas.collate import collate_cells
-
-        self.data, self.slices = collate_cells(cells)
+        self.loader = CollatedLoader(collate_cells(cells))
         self.device = device
 
     def __call__(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        from pyg_nas.loader import gather_batch
-
-        batch = gather_batch(self.data, self.slices, index).to(self.device)
+        batch = self.loader.take(index).to(self.device)
         return batch.x, batch.edge_index, batch.batch
 
 

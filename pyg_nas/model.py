@@ -116,10 +116,13 @@ class Model:
         about = read_settings(folder)["about"]
         try:
             protocol = Protocol.from_dict(about["protocol"])
-            hashes = np.array([str(digest).encode() for digest in about["training_cells"]], "S32")
+            digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
             recipe, seed = str(about["recipe"]), int(about["seed"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
+        if not digests or not all(len(digest) == 32 for digest in digests):
+            raise ModelError(f"{folder}: training_cells must list module hashes of 32 hex digits")
+        hashes = np.array([digest.encode() for digest in digests], "S32")
         return cls(load_model(folder, device), recipe, protocol, hashes, seed)
 
 

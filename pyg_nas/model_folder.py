@@ -200,9 +200,9 @@ def _instantiate(description: Any, device: str) -> Any:
         )
     cls = getattr(importlib.import_module(STORABLE[name]), name)
     known = set(cls._get_param_names())
-    unknown = set(arguments) - known
-    if unknown:
-        raise SettingsError(f"{name} has no arguments {', '.join(sorted(unknown))}")
+    odd = set(arguments) ^ (known - set(_NOT_STORED))
+    if odd:
+        raise SettingsError(f"{name}: unknown or missing arguments {', '.join(sorted(odd))}")
     built = {
         key: _instantiate(value["estimator"], device)
         if isinstance(value, dict) and set(value) == {"estimator"}

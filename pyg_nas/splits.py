@@ -56,8 +56,8 @@ def split_rows(table: Table, split: str | int, labels: NDArray[np.float64], seed
         return np.flatnonzero(known)
     if name.startswith("denoise-"):
         return np.flatnonzero(known & (labels > _threshold(name, name[8:])))
-    threshold, _, size = name.rpartition("-")
-    if not size.isdecimal() or (threshold and not threshold.isdecimal()):
+    threshold, dash, size = name.rpartition("-")
+    if not size.isdecimal() or (dash and not threshold.isdecimal()):
         raise SettingsError(
             f"split {name!r} must be one of {', '.join(NAMED_SPLITS)} or a whole number"
         )

@@ -66,7 +66,8 @@ class GCN(nn.Module):
             x = self._drop(conv(x, propagation), keep, layer)
         pooled = global_mean_pool(x, batch, batch_size)
         hidden = self._drop(self.head(pooled), keep, len(self.convs))
-        return self.output(hidden).squeeze(-1)
+        result: Tensor = self.output(hidden).squeeze(-1)
+        return result
 
     def forward_dense(self, cells: DenseCells) -> Tensor:
         """Return one number a cell, ``[B]``, by batched products on padded tensors.
@@ -80,7 +81,8 @@ class GCN(nn.Module):
             h = F.dropout(dense_conv(aggregated, weight), self.dropout, self.training)
         pooled = torch.matmul(cells.pool, h).squeeze(-2)
         hidden = F.dropout(self.head(pooled), self.dropout, self.training)
-        return self.output(hidden).squeeze(-1)
+        result: Tensor = self.output(hidden).squeeze(-1)
+        return result
 
     def _drop(self, h: Tensor, keep: Sequence[Tensor] | None, layer: int) -> Tensor:
         if keep is None:

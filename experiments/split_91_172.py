@@ -1,0 +1,6 @@
+"""The paper's recipe trained on split ``91-172``."""
+
+from paper_runs import run_split
+
+if __name__ == "__main__":
+    run_split("91-172")

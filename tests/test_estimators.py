@@ -1,0 +1,180 @@
+"""The GCN estimators as scikit-learn citizens, and their backends against each other."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
+
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import GCNClassifier, GCNRegressor, as_cells, paper_width
+from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
+
+FAST = {"hidden": 32, "depth": 2, "head": 16, "epochs": 60, "learning_rate": 5e-3}
+
+
+@pytest.fixture(scope="module")
+def cells() -> CellArray:
+    return sample_cells(80, seed=1)
+
+
+@pytest.fixture(scope="module")
+def y(cells: CellArray) -> np.ndarray:
+    """A label that the graph determines: the exact parameters, scaled like an accuracy."""
+    return 0.7 + 0.03 * np.log10(cells.trainable_parameters())
+
+
+@pytest.fixture(scope="module")
+def fitted(cells: CellArray, y: np.ndarray) -> GCNRegressor:
+    return GCNRegressor(**FAST, ensemble_size=2).fit(cells, y)
+
+
+def test_learns_what_the_graph_determines(fitted: GCNRegressor, y: np.ndarray) -> None:
+    unseen = sample_cells(280, seed=1)[80:]
+    truth = 0.7 + 0.03 * np.log10(unseen.trainable_parameters())
+    assert np.corrcoef(fitted.predict(unseen), truth)[0, 1] > 0.8
+    assert abs(fitted.predict(unseen).mean() - y.mean()) < y.std()
+
+
+def test_same_seed_same_numbers(cells: CellArray, y: np.ndarray, fitted: GCNRegressor) -> None:
+    again = GCNRegressor(**FAST, ensemble_size=2).fit(cells, y)
+    assert np.array_equal(again.predict(cells), fitted.predict(cells))
+    other = GCNRegressor(**FAST, ensemble_size=2, random_state=1).fit(cells, y)
+    assert not np.array_equal(other.predict(cells), fitted.predict(cells))
+
+
+def test_std_is_the_spread_of_members(fitted: GCNRegressor, cells: CellArray) -> None:
+    mean, std = fitted.predict(cells, return_std=True)
+    members = []
+    for member in fitted.members_:
+        single = clone(fitted).set_params(ensemble_size=1)
+        single.space_, single.mean_, single.std_ = fitted.space_, fitted.mean_, fitted.std_
+        single.members_ = [member]
+        members.append(single.predict(cells))
+    np.testing.assert_allclose(mean, np.mean(members, axis=0), atol=1e-6)
+    np.testing.assert_allclose(std, np.std(members, axis=0), atol=1e-6)
+
+
+def test_sparse_and_dense_train_to_the_same_weights(cells: CellArray, y: np.ndarray) -> None:
+    few = {**FAST, "epochs": 3, "ensemble_size": 2}
+    dense = GCNRegressor(**few, backend="dense").fit(cells, y)
+    sparse = GCNRegressor(**few, backend="sparse").fit(cells, y)
+    np.testing.assert_allclose(dense.predict(cells), sparse.predict(cells), atol=1e-5)
+
+
+def test_order_and_batching_of_cells_do_not_matter(fitted: GCNRegressor) -> None:
+    cells = sample_cells(50, seed=9)
+    together = fitted.predict(cells)
+    alone = np.array([fitted.predict([cell])[0] for cell in cells])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_clone_and_pickle(fitted: GCNRegressor, cells: CellArray) -> None:
+    assert not hasattr(clone(fitted), "members_")
+    assert clone(fitted).get_params() == fitted.get_params()
+    copy = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(copy.predict(cells), fitted.predict(cells))
+
+
+def test_cross_validation_scores_on_held_out_folds(cells: CellArray, y: np.ndarray) -> None:
+    model = GCNRegressor(**FAST)
+    splitter = KFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(model, cells, y, cv=splitter)
+    for score, (train, test) in zip(scores, splitter.split(cells), strict=True):
+        own = clone(model).fit(cells[train], y[train])
+        assert score == pytest.approx(own.score(cells[test], y[test]), abs=1e-6)
+
+
+def test_grid_search_and_learning_curve_in_parallel(cells: CellArray, y: np.ndarray) -> None:
+    model = GCNRegressor(**{**FAST, "epochs": 2})
+    search = GridSearchCV(model, {"hidden": [4, 8]}, cv=2, n_jobs=2).fit(cells, y)
+    assert search.best_estimator_.hidden in (4, 8)
+    sizes, _, scores = learning_curve(model, cells, y, train_sizes=[10, 20], cv=2)
+    assert sizes.tolist() == [10, 20]
+    assert np.isfinite(scores).all()
+
+
+def test_a_table_or_a_list_of_cells_will_do(small_table: Table, fitted: GCNRegressor) -> None:
+    expected = fitted.predict(small_table.cells[:5])
+    assert np.array_equal(fitted.predict(small_table.subset(slice(0, 5))), expected)
+    assert np.array_equal(fitted.predict(list(small_table.cells[:5])), expected)
+    with pytest.raises(ModelError, match="X must be"):
+        as_cells([1, 2, 3])
+    with pytest.raises(ModelError, match="X must be"):
+        as_cells(5)
+
+
+def test_constant_labels_and_one_cell(cells: CellArray) -> None:
+    model = GCNRegressor(**{**FAST, "epochs": 1}).fit(cells[:1], [0.9])
+    assert np.isfinite(model.predict(cells)).all()
+
+
+def test_bad_labels_are_refused(cells: CellArray, y: np.ndarray) -> None:
+    with pytest.raises(SettingsError, match="finite"):
+        GCNRegressor(**FAST).fit(cells, np.where(np.arange(80) == 5, np.nan, y))
+    for wrong in (y[:-1], y[:, None]):
+        with pytest.raises(SettingsError, match=r"y must be \[80\]"):
+            GCNRegressor(**FAST).fit(cells, wrong)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("hidden", 0),
+        ("ensemble_size", 1.5),
+        ("dropout", 1.0),
+        ("learning_rate", -1.0),
+        ("backend", "fast"),
+        ("device", "no-such-device"),
+        ("random_state", -1),
+    ],
+)
+def test_bad_settings_are_named(
+    cells: CellArray, y: np.ndarray, setting: str, value: object
+) -> None:
+    with pytest.raises(SettingsError, match=setting):
+        GCNRegressor(**{**FAST, setting: value}).fit(cells, y)
+
+
+def test_other_operations_are_refused(fitted: GCNRegressor) -> None:
+    space = SearchSpace("other", ("a", "b"), 7, 9, ("output", "input"))
+    empty = CellArray.from_cells([], space)
+    with pytest.raises(ModelError, match="knows the operations"):
+        fitted.predict(empty)
+
+
+@pytest.mark.parametrize(
+    ("n", "width"), [(1, 48), (43, 48), (86, 72), (172, 144), (334, 210), (860, 320), (9000, 320)]
+)
+def test_paper_width(n: int, width: int) -> None:
+    assert paper_width(n) == width
+
+
+def test_classifier_separates_and_keeps_its_classes(cells: CellArray, y: np.ndarray) -> None:
+    labels = np.where(y > np.median(y), "good", "bad")
+    model = GCNClassifier(**FAST).fit(cells, labels)
+    assert model.classes_.tolist() == ["bad", "good"]
+    probabilities = model.predict_proba(cells)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert np.array_equal(model.predict(cells) == "good", probabilities[:, 1] > 0.5)
+    assert model.score(cells, labels) > 0.8
+
+
+def test_classifier_needs_two_classes(cells: CellArray) -> None:
+    for labels in (np.zeros(80), np.arange(80)):
+        with pytest.raises(SettingsError, match="exactly two classes"):
+            GCNClassifier(**FAST).fit(cells, labels)
+
+
+def test_balanced_weights_move_the_probability(cells: CellArray, y: np.ndarray) -> None:
+    rare = y > np.quantile(y, 0.9)
+    plain = GCNClassifier(**{**FAST, "epochs": 5}).fit(cells, rare)
+    balanced = GCNClassifier(**{**FAST, "epochs": 5}, class_weight="balanced").fit(cells, rare)
+    assert balanced.predict_proba(cells)[:, 1].mean() > plain.predict_proba(cells)[:, 1].mean()

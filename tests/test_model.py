@@ -1,0 +1,155 @@
+"""Model folders: round trips, damage, and evaluation on unseen cells only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import GCNClassifier, GCNRegressor
+from pyg_nas.metrics import regression_metrics
+from pyg_nas.model import Model
+from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.recipes import RECIPES, make_estimator
+from pyg_nas.splits import Protocol
+from pyg_nas.table import Table
+
+FAST = {"hidden": 8, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def model(small_table: Table) -> Model:
+    return Model.train(small_table, Protocol(train="60"), "paper", **FAST)
+
+
+@pytest.fixture
+def folder(model: Model, tmp_path: Path) -> Path:
+    model.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_round_trip(model: Model, folder: Path, small_table: Table) -> None:
+    loaded = Model.load(folder)
+    assert np.array_equal(
+        loaded.estimator.predict(small_table), model.estimator.predict(small_table)
+    )
+    assert loaded.protocol == model.protocol
+    assert np.array_equal(loaded.training_hashes, model.training_hashes)
+    assert loaded.recipe == "paper"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "settings.json",
+        "weights.safetensors",
+    ]
+
+
+def test_evaluation_leaves_training_cells_out(model: Model, small_table: Table) -> None:
+    result = model.evaluate(small_table)
+    assert len(result.rows) == 240
+    assert result.left_out == 60
+    assert not np.isin(small_table.hashes[result.rows], model.training_hashes).any()
+    predicted = model.estimator.predict(small_table.cells[result.rows])
+    assert result.figures() == regression_metrics(small_table.label()[result.rows], predicted)
+
+
+def test_evaluation_on_training_cells_alone_is_refused(model: Model, small_table: Table) -> None:
+    known = small_table.subset(np.isin(small_table.hashes, model.training_hashes))
+    with pytest.raises(SettingsError, match="not trained on"):
+        model.evaluate(known)
+
+
+def test_saving_replaces_an_earlier_model(model: Model, folder: Path, small_table: Table) -> None:
+    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+    other.save(folder)
+    assert len(Model.load(folder).training_hashes) == 61
+
+
+def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(Exception, match="not fitted"):
+        save_model(GCNRegressor(), folder)
+    with pytest.raises(ModelError, match="cannot be stored"):
+        save_model(object(), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
+    above = small_table.label() > np.median(small_table.label())
+    classifier = GCNClassifier(**FAST).fit(small_table.cells, above)
+    save_model(classifier, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert np.array_equal(loaded.predict(small_table), classifier.predict(small_table))
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_every_recipe_trains_saves_and_loads(
+    recipe: str, small_table: Table, tmp_path: Path
+) -> None:
+    settings = {
+        key: (2 if key.endswith("epochs") else 8)
+        for key in make_estimator(recipe).get_params()
+        if key.split("__")[-1] in ("epochs", "hidden")
+    }
+    trained = Model.train(small_table, Protocol(train="60"), recipe, **settings)
+    trained.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    cells = small_table.cells[:40]
+    np.testing.assert_allclose(
+        loaded.estimator.predict(cells), trained.estimator.predict(cells), atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("name", ["settings.json", "weights.safetensors"])
+def test_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        Model.load(folder)
+
+
+def test_flipped_bit_in_the_weights_is_noticed(folder: Path) -> None:
+    weights = folder / "weights.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(raw)
+    with pytest.raises(ModelError, match="checksum"):
+        Model.load(folder)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("format",),
+        ("weights_sha256",),
+        ("model", "class"),
+        ("model", "arguments"),
+        ("model", "arguments", "depth"),
+        ("model", "values"),
+        ("model", "values", "space"),
+        ("model", "values", "hidden"),
+        ("model", "values", "members"),
+        ("model", "values", "mean"),
+        ("about", "protocol"),
+        ("about", "training_cells"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, "os.system", -1, {}, [1]])
+def test_tampered_settings_are_refused(folder: Path, path: tuple, value: object) -> None:
+    if (path, value) == (("model", "values", "mean"), -1):
+        pytest.skip("-1 is a possible mean")
+    settings = json.loads((folder / "settings.json").read_text())
+    part = settings
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    (folder / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError):
+        Model.load(folder)
+
+
+def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
+    with pytest.raises(SettingsError, match="recipe 'nope'"):
+        Model.train(small_table, Protocol(train="60"), "nope")
+    with pytest.raises(SettingsError, match="no setting"):
+        make_estimator("paper", width=3)
