@@ -15,6 +15,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.executor import Executor, Outcome
 from pyg_nas.measure.journal import Job, Journal
+from pyg_nas.space import NASBENCH101
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
@@ -79,6 +80,8 @@ def measure_cells(
     cells = cells if isinstance(cells, CellArray) else CellArray.from_cells(cells)
     listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     _check_request(cells, budgets, listed)
+    if journal is not None and journal.about["fingerprint"] != task.fingerprint:
+        raise MeasureError(f"{journal.path}: is a journal of another task than {task.name!r}")
     with ExitStack() as stack:
         if journal is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -94,6 +97,13 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
         raise MeasureError(f"budgets must be ascending positive epochs, got {list(budgets)}")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise MeasureError(f"seeds must be different and at least 0, got {list(seeds)}")
+    if cells.space != NASBENCH101:
+        raise MeasureError(
+            f"only cells of {NASBENCH101.name!r} can be trained, got cells of {cells.space.name!r}"
+        )
+    invalid = cells.first_invalid()
+    if invalid is not None:
+        raise MeasureError(f"cell {invalid[0]}: {invalid[1]}")
     hashes = cells.hashes().tolist()
     if len(set(hashes)) != len(hashes):
         twice = next(h for i, h in enumerate(hashes) if h in hashes[:i])

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pyg_nas.errors import MeasureError
+
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
 
@@ -126,7 +128,12 @@ class MaxPool(nn.Module):
 def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Module:
     if name == "maxpool3x3":
         return MaxPool(3, stride=1, padding=1)
-    kernel_size = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}[name]
+    kernel_size = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}.get(name)
+    if kernel_size is None:
+        raise MeasureError(
+            f"operation {name!r} cannot be trained, only those of NAS-Bench-101: "
+            f"conv3x3-bn-relu, conv1x1-bn-relu, maxpool3x3"
+        )
     return ConvBnRelu(channels, channels, kernel_size, members, momentum)
 
 
@@ -175,9 +182,8 @@ class CellModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
         widths = [self.channels[v] for v in self.projected]
-        projections = dict(
-            zip(self.projected, self.projection(x).split(widths, dim=-1), strict=True)
-        )
+        parts = torch.split(self.projection(x), widths, dim=-1)
+        projections: dict[int, Tensor] = dict(zip(self.projected, parts, strict=True))
         values: dict[int, Tensor] = {}
         for vertex, operation in enumerate(self.operations, start=1):
             width = self.channels[vertex]
@@ -188,12 +194,10 @@ class CellModule(nn.Module):
         feeding = self.sources[self.last]
         if not feeding:
             return projections[self.last]
-        output: Tensor = (
-            values[feeding[0]]
-            if len(feeding) == 1
-            else torch.cat([values[u] for u in feeding], dim=-1)
-        )
-        return output + projections[self.last] if self.last in projections else output
+        output = torch.cat([values[u] for u in feeding], dim=-1)
+        if self.last in projections:
+            output = output + projections[self.last]
+        return output
 
 
 class Network(nn.Module):

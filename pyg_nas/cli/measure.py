@@ -1,0 +1,151 @@
+"""``pyg-nas measure``: train cells for real and write the table of their results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pyg_nas.cell_array import CellArray
+    from pyg_nas.measure import Progress
+
+
+def measure(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK", help="digits, cifar10, an .npz file or a folder of class folders."
+        ),
+    ],
+    cells: Annotated[
+        str,
+        typer.Option(
+            metavar="N|FILE", help="Number of cells drawn from NAS-Bench-101, or a table's cells."
+        ),
+    ],
+    journal: Annotated[
+        Path, typer.Option(help="File that keeps every finished run; it is gone on with.")
+    ],
+    table: Annotated[Path, typer.Option(help="Table to write when all is measured.")],
+    budgets: Annotated[str, typer.Option(help="Epochs, separated by commas.")] = "4,12,36",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of training settings that replace the task's own."),
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
+    ] = None,
+    sample_seed: Annotated[int, typer.Option(help="Seed of the draw of cells.")] = 0,
+    split_seed: Annotated[int, typer.Option(help="Seed of the split of the images.")] = 0,
+    backend: Annotated[
+        str, typer.Option(help="sequential, threading, loky, ray or dask.")
+    ] = "loky",
+    workers: Annotated[int, typer.Option(help="Jobs at a time; -1 for all cores.")] = 1,
+    threads: Annotated[int, typer.Option(help="Processor threads of each job.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    gpus_per_run: Annotated[
+        float, typer.Option(help="GPUs that Ray reserves for each job, 0.5 for two jobs on one.")
+    ] = 0.0,
+    retries: Annotated[int, typer.Option(min=0, help="Tries after a failure.")] = 2,
+) -> None:
+    """Train cells on images and write their accuracies as a table.
+
+    Every finished run is kept in the journal at once. Stop it whenever you like: the same command
+    goes on with what is missing, and several may work on one journal at once.
+    """
+    from rich.console import Console
+
+    from pyg_nas.measure import Executor, Journal, get_task, measure_cells
+
+    executor = Executor(backend, workers, device, threads, gpus_per_run)
+    epochs = _budgets(budgets)
+    drawn = _cells(cells, sample_seed)
+    loaded = get_task(task, settings, image_size, split_seed)
+    with Journal(journal, loaded) as opened:
+        try:
+            with _bar() as show:
+                result = measure_cells(
+                    drawn, loaded, epochs, seeds, opened, executor, retries, show
+                )
+        except KeyboardInterrupt:
+            runs = len(opened.finished())
+            print(
+                f"stopped: {runs} finished runs are kept in {journal}; "
+                f"give the same command again to go on",
+                file=sys.stderr,
+            )
+            raise typer.Exit(130) from None
+    result.save(table)
+    Console(highlight=False).print(f"{table}: {len(result):,} cells of {loaded.name}")
+
+
+def _budgets(text: str) -> tuple[int, ...]:
+    from pyg_nas.errors import SettingsError
+
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"--budgets must be whole numbers of epochs separated by commas, got {text!r}"
+        ) from None
+
+
+def _cells(text: str, seed: int) -> CellArray:
+    from pyg_nas.enumeration import sample_cells
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.sources import open_table
+    from pyg_nas.space import NASBENCH101
+
+    if not text.isdecimal():
+        return open_table(text, NASBENCH101).cells
+    if int(text) < 1:
+        raise SettingsError(f"--cells must be at least 1 or a file, got {text}")
+    return sample_cells(int(text), seed)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """Show a bar on stderr, in epochs, for they are what takes the time."""
+    from rich import progress
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with progress.Progress(
+        TextColumn("Measuring"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[runs]} runs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        # A job is a long step: the usual 30 seconds would know none or one of them.
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        speed_estimate_period=3600,
+    ) as bar:
+        task = bar.add_task("measure", total=None, runs=0)
+        before: int | None = None
+
+        def show(state: Progress) -> None:
+            nonlocal before
+            # What was finished before says nothing about the speed of now.
+            before = state.finished if before is None else before
+            bar.update(
+                task,
+                total=state.total - before,
+                completed=state.finished - before,
+                runs=state.runs,
+            )
+
+        yield show
