@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyg_nas.cell import Cell
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import ModelError, PygNasError, SettingsError
+from pyg_nas.estimators import GCNRegressor
+from pyg_nas.metrics import regression_metrics
+from pyg_nas.model import Model
+from pyg_nas.report import write_report
+from pyg_nas.report.figures import cell_depths, operation_counts, pareto_figure, scatter_figures
+from pyg_nas.report.gallery import Gallery
+from pyg_nas.report.predictions import MOST_DRAWN, prediction_page
+from pyg_nas.report.text import duration, number, quantity
+from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.splits import Protocol
+from pyg_nas.table import Table
+from tests.report.conftest import HOSTILE, make_model, make_table
+
+
+class Reader(HTMLParser):
+    """Tags, texts and scripts as a browser's parser splits them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self._in_script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in_script = tag == "script"
+        if self._in_script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.scripts[-1] += data
+        else:
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(model_report: Path) -> Reader:
+    return Reader(model_report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def data(page: Reader) -> Any:
+    return json.loads(page.scripts[0])
+
+
+def test_hostile_names_stay_text(page: Reader, model_report: Path) -> None:
+    assert page.texts.count(HOSTILE) >= 3  # a name and a value of the table, a settings value
+    assert f"{HOSTILE} on table.hdf5" in page.texts
+    tags = {tag for tag, _ in page.tags}
+    assert "img" not in tags
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert len(page.scripts) == 3
+    assert not re.search(r"\{\{\w+\}\}", re.sub(re.escape(HOSTILE), "", "".join(page.texts)))
+
+
+def test_only_the_pages_own_scripts_may_run_and_nothing_is_fetched(page: Reader) -> None:
+    (policy,) = [
+        a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy is not None
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    hashes = {
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        for script in page.scripts[1:]
+    }
+    assert allowed == hashes
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action"):
+            assert attributes.get(name) in (None, "data:,"), tag
+
+
+def test_the_figures_are_those_of_the_evaluation(
+    page: Reader, model_source: tuple[Path, Path]
+) -> None:
+    table = Table.load(model_source[1])
+    result = Model.load(model_source[0], device="cpu").evaluate(table)
+    expected = regression_metrics(result.measured, result.predicted)
+    assert f"{expected['mse']:.3f}" in page.texts
+    assert f"{expected['kendall_tau']:.3f}" in page.texts
+    assert f"{100 * expected['regret_in_top_10']:.2f} points" in page.texts
+    assert "80" in page.texts  # evaluated cells
+    best = np.sort(result.predicted)[::-1][:10]
+    shown = [a["data-sort"] for tag, a in page.tags if tag == "td" and "data-sort" in a]
+    np.testing.assert_allclose([float(s or "nan") for s in shown[1::6]], 100 * best, rtol=1e-6)
+
+
+def test_every_section_is_there(page: Reader, data: Any) -> None:
+    for heading in (
+        "Predicted against measured",
+        "The same, measured above 90 %",
+        "Residuals by depth",
+        "Residuals by operation",
+        "Learning curve",
+        "Accuracy and trainable parameters",
+        "Accuracy and training time, s",
+        "The 10 best predicted cells",
+        "Settings and seeds",
+    ):
+        assert heading in page.texts
+    assert len(data["figures"]) == 7
+    cells = data["cells"]
+    assert len(cells["cells"]) == 80
+    for figure in data["figures"]:
+        for trace in figure["traces"]:
+            if trace.get("meta") == "cells":
+                assert len(trace["customdata"]) == len(trace["x"]) == len(trace["y"])
+                assert set(trace["customdata"]) <= set(range(80))
+
+
+def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Path) -> None:
+    reader = Reader(search_report.read_text(encoding="utf-8"))
+    answer = json.loads((search_source / "answer.json").read_text())
+    assert "Search: random" in reader.texts
+    assert "40 cells of nasbench101 trained." in reader.texts
+    assert f"{100 * answer['answer']['accuracy']:.2f} %" in reader.texts
+    assert f"{100 * answer['simple_regret']:.2f} points" in reader.texts
+    for heading in ("Search by trained cells", "Search by training time", "Regret of the answer"):
+        assert heading in reader.texts
+    figures = json.loads(reader.scripts[0])["figures"]
+    best = figures[0]["traces"][1]["y"]
+    assert best == sorted(best)
+    assert best[-1] == pytest.approx(100 * answer["answer"]["accuracy"], rel=1e-5)
+    fronts = [f["traces"][1] for f in figures if f["traces"][-1].get("name") == "Pareto front"]
+    assert [len(front["x"]) for front in fronts] == [len(f) for f in answer["pareto"].values()]
+
+
+def test_a_search_that_still_runs(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    shutil.copytree(search_source, folder)
+    (folder / "answer.json").unlink()
+    lines = (folder / "queries.jsonl").read_bytes().splitlines(keepends=True)
+    torn = b"".join(lines[:12]) + lines[12][:30]
+    (folder / "queries.jsonl").write_bytes(torn)
+    write_report(folder, None, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "12 cells of nasbench101 trained. The search has not finished." in text
+    assert (folder / "queries.jsonl").read_bytes() == torn  # it is the search's to mend
+
+
+def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predicted"
+    shutil.copytree(search_source, folder)
+    records = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    for record in records[10:]:
+        record["why"] = {"predicted": record["accuracy"] + 0.01}
+    (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    write_report(folder, None, tmp_path / "r.html")
+    reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Predicted against measured" in reader.texts
+    assert any(text.startswith("30 cells. Kendall τ 1.000.") for text in reader.texts)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("queries.jsonl", b"", "no cell has been trained"),
+        ("queries.jsonl", b"{}\n", "line 1: not a query"),
+        ("queries.jsonl", b"[1]\n", "line 1: not a query"),
+        ("queries.jsonl", b"\xff\xfe\n", "line 1: not a query"),
+        ("settings.json", b"[]", "must be a JSON object"),
+        ("settings.json", b"{", "not readable JSON"),
+        ("settings.json", b"{}", "name the table as well"),
+        ("settings.json", b'{"space": {"name": 1}}', "space needs exactly the keys"),
+        ("answer.json", b"nonsense", "not readable JSON"),
+    ],
+)
+def test_a_damaged_search_folder_is_named(
+    search_source: Path, tmp_path: Path, file: str, content: bytes, message: str
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(search_source, folder)
+    (folder / file).write_bytes(content)
+    with pytest.raises(PygNasError, match=message):
+        write_report(folder, None, tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such folder"):
+        write_report(tmp_path / "nowhere", None, tmp_path / "r.html")
+    with pytest.raises(ModelError, match="not a model folder"):
+        write_report(tmp_path, None, tmp_path / "r.html")
+    with pytest.raises(SettingsError, match="needs a table as well"):
+        write_report(model_source[0], None, tmp_path / "r.html")
+
+
+def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = []
+    for i in range(60):
+        ops = [HOSTILE if k == i % 3 else f"op{rng.integers(5)}" for k in range(9)]
+        edges = [[a, b] for a in range(9) for b in range(a + 1, 9) if rng.random() < 0.4]
+        lines.append(json.dumps({"ops": ops, "edges": edges, "y": 10.0 + len(edges)}))
+    (tmp_path / "graphs.jsonl").write_text("\n".join(lines) + "\n")
+    from pyg_nas.graph_file import read_graphs
+
+    table = read_graphs(tmp_path / "graphs.jsonl")
+    protocol = Protocol(train="30")
+    split = protocol.apply(table)
+    estimator = GCNRegressor(hidden=6, head=4, epochs=3, device="cpu")
+    estimator.fit(table.cells[split.train], split.train_labels)
+    Model(estimator, "paper", protocol, table.hashes[split.train]).save(tmp_path / "model")
+    write_report(tmp_path / "model", tmp_path / "graphs.jsonl", tmp_path / "r.html")
+    reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "The same, measured in the top decile" in reader.texts
+    assert not any(text.endswith(("%", "points")) for text in reader.texts)
+    assert not any(tag == "img" for tag, _ in reader.tags)
+    names = [trace["name"] for trace in json.loads(reader.scripts[0])["figures"][3]["traces"]]
+    assert not any("<" in name for name in names)  # Plotly has a markup of its own
+
+
+def test_a_large_table_is_drawn_in_part_and_counted_whole() -> None:
+    cells = sample_cells(4_000, seed=0)
+    metrics = np.full((4_000, 1, 1, 2, 4), np.nan, dtype=np.float32)
+    metrics[..., 1, 2] = np.random.default_rng(0).uniform(0.6, 0.95, (4_000, 1, 1))
+    table = Table(cells, metrics, budgets=(1,))
+    page = prediction_page(make_model(table.subset(slice(0, 120))), table, "m", "t", False)
+    assert page.tiles[0].value == "3,940"
+    drawn = page.figures[0].traces[1]
+    assert len(drawn["x"]) <= MOST_DRAWN + 200
+    assert "of 3,940 cells drawn" in page.figures[0].note
+    best = page.gallery.cell(page.table.cells[0])
+    assert best.hash in {page.gallery.cell(n).hash for n in drawn["customdata"]}
+
+
+def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> None:
+    table = make_table()
+    model = make_model(table)
+    unseen = table.subset(np.flatnonzero(~np.isin(table.hashes, model.training_hashes)))
+    titles = [f.title for f in prediction_page(model, unseen, "m", "t").figures]
+    assert "Learning curve" not in titles
+    assert "Residuals by depth" in titles
+
+
+def test_depth_and_operations_by_hand() -> None:
+    cells = [
+        Cell([[0, 1], [0, 0]], ["input", "output"]),
+        Cell(
+            [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]],
+            ["input", "maxpool3x3", "maxpool3x3", "output"],
+        ),
+    ]
+    from pyg_nas.cell_array import CellArray
+
+    array = CellArray.from_cells(cells)
+    assert cell_depths(array).tolist() == [1, 3]
+    assert operation_counts(array).tolist() == [[0, 0, 0], [0, 0, 2]]
+
+
+def test_equal_values_and_unknown_costs_are_drawn() -> None:
+    same = np.full(6, 0.5)
+    figures = scatter_figures(same, same, np.arange(6), list(range(6)))
+    low, high = figures[0].layout["xaxis"]["range"]
+    assert low < 50 < high
+    cost = np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0])
+    front = pareto_figure(same, cost, "cost", {i: i for i in range(6)})
+    assert front.traces[1]["x"] == [1.0]
+    assert front.traces[0]["customdata"] == [2, 3, 4, 5]
+
+
+def test_the_gallery_keeps_graphs_once() -> None:
+    gallery = Gallery(NASBENCH101, ["x"])
+    cells = sample_cells(60, seed=1)
+    numbers = [gallery.add(cell, ["1"]) for cell in cells]
+    assert numbers == list(range(60))
+    assert gallery.add(cells[3], ["2"]) == 3
+    described = gallery.to_dict()
+    assert len(described["layouts"]) == len({cell.adjacency.tobytes() for cell in cells})
+    for cell, record in zip(cells, described["cells"], strict=True):
+        assert record["h"] == cell.hash
+        labels = [described["operations"][column]["label"] for column in record["o"]]
+        assert labels[0] == "input"
+        assert len(described["layouts"][record["g"]]["c"]) == cell.num_vertices
+    plain = Gallery(SearchSpace("p", ("a",), 2, 1), [])
+    plain.add(Cell([[0]], ["a"], plain.space), [])
+    assert plain.to_dict()["operations"][0]["label"] == "a"
+
+
+def test_numbers_for_readers() -> None:
+    assert [quantity(v) for v in (12, 1_234, 5_040_000, 2.5e9, float("nan"))] == [
+        "12",
+        "1.23 k",
+        "5.04 M",
+        "2.50 G",
+        "–",
+    ]
+    assert [duration(v) for v in (3.21, 600, 7_200, float("nan"))] == [
+        "3.2 s",
+        "10.0 min",
+        "2.0 h",
+        "–",
+    ]
+    assert number(1234.5, 1) == "1,234.5"
