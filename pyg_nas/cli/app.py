@@ -7,8 +7,14 @@ import sys
 import typer
 from rich.console import Console
 
+from pyg_nas.cli.demo import demo
+from pyg_nas.cli.export import export
+from pyg_nas.cli.measure import measure
 from pyg_nas.cli.models import evaluate, plot, predict, train
+from pyg_nas.cli.report import report
+from pyg_nas.cli.search import search
 from pyg_nas.cli.table import table_app
+from pyg_nas.cli.tune import tune
 from pyg_nas.errors import PygNasError
 from pyg_nas.version import __version__
 
@@ -20,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
-for command in (train, evaluate, predict, plot):
+for command in (demo, train, evaluate, predict, plot, tune, search, measure, report, export):
     app.command()(command)
 
 

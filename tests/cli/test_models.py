@@ -1,0 +1,205 @@
+"""The commands train, evaluate, predict and plot, run as a person runs them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.cli import app
+from pyg_nas.labels import PAPER_LABEL
+from pyg_nas.metrics import regression_metrics
+from pyg_nas.model import Model
+from pyg_nas.table import Table
+
+
+def pyg_nas(*arguments: object) -> int:
+    """Run the command line in this process and return its exit code."""
+    before = sys.argv
+    sys.argv = ["pyg-nas", *map(str, arguments)]
+    try:
+        app.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture(scope="module")
+def table_path(small_table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "small.hdf5"
+    small_table.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model_path(table_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "model"
+    arguments = ("train", table_path, "--split", 172, "--out", path)
+    assert pyg_nas(*arguments, "--recipe", "paper", "--epochs", 2, "--lr", 1e-3) == 0
+    return path
+
+
+def test_train_leaves_a_model_that_says_what_it_is(model_path: Path, small_table: Table) -> None:
+    model = Model.load(model_path)
+    assert model.recipe == "paper"
+    assert model.protocol.train == "172"
+    assert model.protocol.label == PAPER_LABEL
+    assert model.estimator.epochs == 2
+    assert model.estimator.learning_rate == 1e-3
+    order = np.random.RandomState(0).permutation(300)[:172]  # noqa: NPY002
+    assert np.array_equal(model.training_hashes, small_table.hashes[order])
+
+
+def test_evaluate_writes_the_figures(
+    model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    out = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", model_path, table_path, "--json", out) == 0
+    report = json.loads(out.read_text())
+    unseen = np.random.RandomState(0).permutation(300)[172:]  # noqa: NPY002
+    unseen.sort()
+    predicted = Model.load(model_path).estimator.predict(small_table.cells[unseen])
+    expected = regression_metrics(small_table.label(PAPER_LABEL)[unseen], predicted)
+    for name in ("mse", "kendall_tau", "spearman", "r2", "n"):
+        assert report[name] == pytest.approx(expected[name])
+    assert report["n"] == 128
+    assert report["left_out"] == 172
+
+
+def test_predict_scores_every_cell_of_a_table(
+    model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.csv"
+    assert pyg_nas("predict", model_path, table_path, "--out", out) == 0
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["hash", "score"]
+    assert sorted(row["hash"].encode() for row in rows) == sorted(small_table.hashes.tolist())
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    expected = Model.load(model_path).estimator.predict(small_table)
+    at = [small_table.index_of(row["hash"]) for row in rows]
+    np.testing.assert_allclose(scores, expected[at], rtol=1e-6)
+
+
+def test_plot_writes_a_picture(model_path: Path, table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scatter.png"
+    assert pyg_nas("plot", model_path, table_path, "--out", out) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> None:
+    arguments = ("train", table_path, "--out", tmp_path / "m", "--epochs", 1, "--recipe", "paper")
+    target = ("--metric", "training_time", "--budget", 36, "--run", "mean")
+    assert pyg_nas(*arguments, *target) == 0
+    model = Model.load(tmp_path / "m")
+    assert model.protocol.label.metric == "training_time"
+    assert model.protocol.label.fallback is None
+    order = np.random.RandomState(0).permutation(300)[:172]  # noqa: NPY002
+    expected = small_table.label(model.protocol.label)[order].mean()
+    assert model.estimator.mean_ == pytest.approx(expected)
+    assert expected > 50  # seconds
+
+
+def made_up_graphs(path: Path, total: int, seed: int) -> None:
+    """Random graphs of up to 9 vertices and 6 operations whose figure is their number of edges."""
+    rng = np.random.default_rng(seed)
+    with path.open("w") as file:
+        for _ in range(total):
+            v = int(rng.integers(3, 10))
+            matrix = np.triu(rng.random((v, v)) < 0.5, 1)
+            names = rng.permutation(v)  # vertex numbers in no particular order
+            edges = [[int(names[a]), int(names[b])] for a, b in np.argwhere(matrix)]
+            ops = rng.choice(["stem", "sep3", "sep5", "pool", "skip", "head"], v).tolist()
+            json.dump({"ops": ops, "edges": edges, "y": len(edges) / 36}, file)
+            file.write("\n")
+
+
+def test_own_graphs_go_the_whole_way(tmp_path: Path) -> None:
+    train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
+    made_up_graphs(train, 200, seed=0)
+    made_up_graphs(test, 100, seed=1)
+    model = tmp_path / "model"
+    settings = ("--recipe", "paper", "--epochs", 20, "--lr", 1e-3)
+    assert pyg_nas("train", train, "--split", "all", "--out", model, *settings) == 0
+    report = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", model, test, "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert figures["n"] == 100
+    assert figures["kendall_tau"] > 0.3
+    assert pyg_nas("predict", model, test, "--out", tmp_path / "s.csv") == 0
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 101
+
+
+def test_unknown_operation_in_own_graphs_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, odd = tmp_path / "train.jsonl", tmp_path / "odd.jsonl"
+    made_up_graphs(train, 40, seed=0)
+    odd.write_text('{"ops": ["stem", "attention"], "edges": [[0, 1]]}\n')
+    model = tmp_path / "model"
+    settings = ("--recipe", "paper", "--epochs", 1)
+    assert pyg_nas("train", train, "--split", "all", "--out", model, *settings) == 0
+    capsys.readouterr()
+    assert pyg_nas("predict", model, odd, "--out", tmp_path / "s.csv") == 2
+    error = capsys.readouterr().err
+    assert "attention" in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("train", "nowhere.hdf5", "--out", "m"), "nowhere.hdf5"),
+        (("train", "{table}", "--out", "m", "--split", "9999"), "9999"),
+        (("train", "{table}", "--out", "m", "--split", "best"), "best"),
+        (("train", "{table}", "--out", "m", "--recipe", "magic"), "magic"),
+        (("train", "{table}", "--out", "m", "--budget", "5"), "5 was asked"),
+        (("train", "{table}", "--out", "m", "--run", "first"), "first"),
+        (("train", "{table}", "--out", "m", "--metric", "loss"), "loss"),
+        (("train", "{table}", "--out", "m", "--device", "cuda:99"), "cuda:99"),
+        (("train", "{table}", "--out", "m", "--epochs", "0"), "epochs"),
+        (("evaluate", "nowhere", "{table}"), "nowhere"),
+        (("evaluate", "{model}", "{model}"), "model"),
+        (("predict", "{model}", "--out", "s.csv"), "--space"),
+        (("predict", "{model}", "{table}", "--space", "nasbench101", "--out", "s.csv"), "--space"),
+        (("predict", "{model}", "--space", "darts", "--out", "s.csv"), "darts"),
+        (("plot", "{model}", "{table}", "--out", "scatter.docx"), "docx"),
+    ],
+)
+def test_errors_are_one_clear_line(
+    arguments: tuple[str, ...],
+    named: str,
+    table_path: Path,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [a.format(table=table_path, model=model_path) for a in arguments]
+    assert pyg_nas(*given) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert named in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_there_for_every_command() -> None:
+    for command in ("", "train", "evaluate", "predict", "plot", "table", "demo"):
+        assert pyg_nas(*command.split(), "--help") == 0
+
+
+def test_help_and_import_do_not_wait_for_torch() -> None:
+    code = "import sys, pyg_nas, pyg_nas.cli.app; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
