@@ -143,14 +143,12 @@ def _task(
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.errors import SettingsError
     from pyg_nas.labels import LabelPolicy
-    from pyg_nas.measure.executor import Executor
-    from pyg_nas.measure.journal import Journal
-    from pyg_nas.measure.tasks import open_task
+    from pyg_nas.measure import Executor, Journal, get_task
     from pyg_nas.search.live import MeasureEvaluator
 
     if budget is None:
         raise SettingsError("--budget is needed: the epochs that each cell is trained for")
-    task = open_task(name)
+    task = get_task(name)
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)

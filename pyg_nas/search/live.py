@@ -20,7 +20,7 @@ from pyg_nas.space import NASBENCH101
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor
     from pyg_nas.measure.journal import Journal
-    from pyg_nas.measure.tasks import Task
+    from pyg_nas.measure.task import Task
 
 
 class MeasureEvaluator:

@@ -1,0 +1,86 @@
+"""Searching by training cells: figures are those of measuring, and the journal is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.enumeration import nasbench101_cells
+from pyg_nas.errors import SettingsError
+from pyg_nas.measure import Journal, measure_cells
+from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.task import Task
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.history import Query
+from pyg_nas.search.live import MeasureEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.methods import make_strategy
+from pyg_nas.search.record import SearchFolder
+from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.space import NASBENCH101
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    digits = digits_task()
+    return digits.with_settings(
+        replace(digits.settings, stem_channels=2, num_stacks=1, batch_size=96)
+    )
+
+
+@pytest.fixture
+def journal(task: Task, tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite", task) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def domain() -> Domain:
+    cells = nasbench101_cells()
+    return Domain(NASBENCH101, cells[np.flatnonzero(cells.num_vertices <= 4)])
+
+
+def test_it_sees_what_measuring_gives(task: Task, journal: Journal, domain: Domain) -> None:
+    evaluator = MeasureEvaluator(task, 1, 2, journal, domain=domain)
+    result = search(RandomSearch(), evaluator, 3)
+    cells = [query.cell for query in result.history]
+    table = measure_cells(cells, task, [1], 2, journal=journal)
+    for row, query in enumerate(result.history):
+        accuracy = table.metrics[row, 0, :, 1].astype(float).mean(axis=0)
+        assert query.outcome.accuracy == pytest.approx(accuracy[2])
+        assert query.outcome.test_accuracy == pytest.approx(accuracy[3])
+        assert query.outcome.seconds == pytest.approx(table.metrics[row, 0, :, 1, 0].sum())
+        assert query.parameters is not None
+        assert query.parameters < query.cell.trainable_parameters
+    assert result.regret is None
+    assert result.to_dict()["regret_against"] is None
+
+
+def test_stopped_it_trains_only_what_is_missing(
+    task: Task, journal: Journal, domain: Domain, tmp_path: Path
+) -> None:
+    evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+    folder = SearchFolder(tmp_path / "out", {}, NASBENCH101)
+
+    def stop(index: int, query: Query) -> None:
+        if index == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(RandomSearch(), evaluator, 4, folder=folder, on_query=stop)
+    assert len(journal.finished()) == 3
+    result = search(RandomSearch(), evaluator, 4, folder=folder)
+    assert len(result.history) == 4
+    assert len(journal.finished()) == 4
+
+
+def test_nobody_knows_all_cells_beforehand(task: Task, journal: Journal, domain: Domain) -> None:
+    evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+    with pytest.raises(SettingsError, match="oracle"):
+        make_strategy("oracle", evaluator, n=1, k=1, recipe="paper")
+    with pytest.raises(SettingsError, match="budget"):
+        MeasureEvaluator(task, 0, 1, journal)
