@@ -12,6 +12,8 @@ from pyg_nas.files import atomic_path
 from pyg_nas.layout import BOX_HEIGHT, Layout, Point, layered_layout
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from pyg_nas.cell import Cell
     from pyg_nas.space import SearchSpace
 
@@ -139,8 +141,6 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patches import FancyBboxPatch, PathPatch
-    from matplotlib.path import Path as Curve
 
     picture_format = check_format(path)
     layout = layout_of(cell)
@@ -150,6 +150,23 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     axes.set_xlim(0, layout.width)
     axes.set_ylim(layout.height, 0)
     axes.axis("off")
+    draw_on_axes(axes, cell, layout, [operation_label(name) for name in cell.operations])
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=picture_format, dpi=200)
+
+
+def draw_on_axes(axes: Axes, cell: Cell, layout: Layout, labels: list[str]) -> None:
+    """Draw a cell on axes whose unit is a pixel and whose y grows downwards.
+
+    Args:
+        axes: Matplotlib axes.
+        cell: The cell.
+        layout: Its geometry.
+        labels: What each vertex's box says.
+    """
+    from matplotlib.patches import FancyBboxPatch, PathPatch
+    from matplotlib.path import Path as Curve
+
     for route in layout.routes.values():
         points, codes = [route[0]], [Curve.MOVETO]
         for k, (x, y) in enumerate(route[1:]):
@@ -168,8 +185,9 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
         head = [(x, y), (x - _ARROW_HALF_WIDTH, y - _ARROW_LENGTH)]
         head += [(x + _ARROW_HALF_WIDTH, y - _ARROW_LENGTH), (x, y)]
         axes.add_patch(PathPatch(Curve(head), facecolor="#333333", edgecolor="none"))
-    labelled = zip(layout.centres, cell.operations, cell.operation_ids.tolist(), strict=True)
-    for (x, y), name, operation_id in labelled:
+    for (x, y), label, operation_id in zip(
+        layout.centres, labels, cell.operation_ids.tolist(), strict=True
+    ):
         colour = operation_colour(operation_id)
         axes.add_patch(
             FancyBboxPatch(
@@ -184,15 +202,13 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
         axes.text(
             x,
             y,
-            operation_label(name),
+            label,
             ha="center",
             va="center_baseline",
             fontsize=_FONT_SIZE - 1.5,
             color=text_colour(colour),
             parse_math=False,  # a name with dollar signs is a name
         )
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=picture_format, dpi=200)
 
 
 def check_format(path: str | os.PathLike[str]) -> str:
