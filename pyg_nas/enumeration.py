@@ -16,6 +16,9 @@ from pyg_nas.space import NASBENCH101, SearchSpace
 
 NUM_NASBENCH101_CELLS = 423_624
 
+CACHE_VERSION = 1
+"""Part of the names of cached files that rest on the order of the enumerated cells."""
+
 _MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
 
 
@@ -45,7 +48,7 @@ def nasbench101_cells() -> CellArray:
 
     Enumerated once and then read from the cache folder.
     """
-    path = cache_folder() / "nasbench101-cells-1.npz"
+    path = cache_folder() / f"nasbench101-cells-{CACHE_VERSION}.npz"
     cells = _read_cells(path) if path.exists() else None
     if cells is None:
         cells = enumerate_cells(NASBENCH101)
@@ -140,7 +143,7 @@ def _fingerprints(
         axis=1, dtype=np.uint64
     )
     start = labels.astype(np.uint64) & np.uint64(0xFF)
-    colours = [_mix(degrees[graph, u] * np.uint64(256) + start[label, u]) for u in range(v)]
+    colours = [mix(degrees[graph, u] * np.uint64(256) + start[label, u]) for u in range(v)]
     present = {
         (a, b): graphs[graph, a, b].astype(np.uint64) for a in range(v) for b in range(a + 1, v)
     }
@@ -152,10 +155,10 @@ def _fingerprints(
             incoming[b] += edge * colours[a]
             outgoing[a] += edge * colours[b]
         colours = [
-            _mix(
+            mix(
                 colours[u]
-                + _mix(incoming[u] + np.uint64(0x9E3779B97F4A7C15))
-                + np.uint64(3) * _mix(outgoing[u] + np.uint64(0xD1B54A32D192ED03))
+                + mix(incoming[u] + np.uint64(0x9E3779B97F4A7C15))
+                + np.uint64(3) * mix(outgoing[u] + np.uint64(0xD1B54A32D192ED03))
             )
             for u in range(v)
         ]
@@ -165,7 +168,7 @@ def _fingerprints(
     return total
 
 
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of splitmix64: equal values stay equal, others scatter."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -171,17 +170,16 @@ def _print_best(table: Table, console: Console) -> None:
         return
     grid = Grid(title=f"Best cells by {policy}")
     grid.add_column("hash", no_wrap=True, min_width=max(map(len, table.hashes.tolist())))
-    for name in ("value", "parameters", "vertices", "operations"):
-        grid.add_column(name)
+    for name in ("value", "parameters", "vertices", "edges"):
+        grid.add_column(name, justify="right")
     for row in rows.tolist():
         cell = table.cells[row]
         parameters = int(table.trainable_parameters[row])
-        inner = Counter(name for name in cell.operations if name not in table.space.terminals)
         grid.add_row(
             cell.hash,
             f"{label[row]:.6g}",
             f"{parameters:,}" if parameters >= 0 else "unknown",
             str(cell.num_vertices),
-            escape(", ".join(f"{count} {name}" for name, count in inner.most_common())),
+            str(cell.num_edges),
         )
     console.print(grid)

@@ -1,0 +1,307 @@
+"""Which vertices of many cells share a state, layer by layer: tables for scoring without repeats.
+
+A bidirectional graph convolution gives a vertex the sum of two terms, one over the vertex and its
+successors, one over the vertex and its predecessors (weighted by ``1 / (out_degree + 1)``). Two
+vertices whose terms gather the same earlier states have the same state: colour refinement, with
+the degrees that the normalisation sees. NAS-Bench-101's 2.9 million vertices have 11,844 states
+after one layer and 1.3 million after two. The tables name the distinct terms and states of
+each layer once; any weights can then be run through them (:mod:`pyg_nas.scoring`).
+
+Cells are taken in blocks, whose states are numbered in order of first appearance: a block's
+states stay in the processor's cache, at the price of states that several blocks repeat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import (
+    CACHE_VERSION,
+    NUM_NASBENCH101_CELLS,
+    mix,
+    nasbench101_cells,
+)
+from pyg_nas.errors import SettingsError
+from pyg_nas.files import atomic_path, cache_folder
+from pyg_nas.space import NASBENCH101
+
+BLOCK_CELLS = 4_096
+"""Cells to a block: at width 144 its states take 10 MB (benchmarks/score_space.py)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Distinct sums over earlier states in one direction, as ``n`` bags.
+
+    Attributes:
+        members: int32, the states that each bag sums, the vertex's own among them.
+        offsets: int32 ``[n + 1]``, where each bag begins in ``members``.
+        scale: float32 ``[n]``, one over the bag's total weight.
+    """
+
+    members: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+    scale: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The distinct terms of one layer and the states that pair them.
+
+    Attributes:
+        successors: Terms over a vertex and its successors, all of weight one.
+        predecessors: Terms over a vertex and its predecessors, by the states' ``weight``.
+        pairs: int32 ``[2, S]``, each state's (successor, predecessor) terms. In the last layer
+            ``S`` are the block's vertices in order, in the others its distinct states.
+        weight: float32 ``[S]``, each state's ``1 / (out_degree + 1)``.
+    """
+
+    successors: Terms
+    predecessors: Terms
+    pairs: NDArray[np.int32]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The tables of some consecutive cells.
+
+    Attributes:
+        columns: int32, the one-hot column of each distinct (operation, out-degree).
+        weight: float32, ``1 / (out_degree + 1)`` of each of them.
+        layers: One :class:`Layer` per layer of the network.
+        num_vertices: int32 ``[cells of the block]``.
+    """
+
+    columns: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    layers: tuple[Layer, ...]
+    num_vertices: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The refinement of ``num_cells`` cells for networks of ``depth`` layers, block by block."""
+
+    depth: int
+    num_columns: int
+    num_cells: int
+    blocks: tuple[Block, ...]
+
+    def num_states(self, layer: int) -> int:
+        """States computed at a layer (1 for the first), repeats between blocks included."""
+        return sum(block.layers[layer - 1].pairs.shape[1] for block in self.blocks)
+
+
+def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> Refinement:
+    """Return the refinement tables of any cells.
+
+    Args:
+        cells: The cells, of any search space.
+        depth: Layers of the network.
+        block_cells: Cells to a block.
+
+    Raises:
+        SettingsError: If ``depth`` or ``block_cells`` is below 1.
+    """
+    for name, value in (("depth", depth), ("block_cells", block_cells)):
+        if value < 1:
+            raise SettingsError(f"{name} must be at least 1, got {value}")
+    return Refinement(
+        depth,
+        cells.space.num_columns,
+        len(cells),
+        tuple(
+            _refine_block(cells[start : start + block_cells], depth)
+            for start in range(0, len(cells), block_cells)
+        ),
+    )
+
+
+@lru_cache(maxsize=2)
+def nasbench101_refinement(depth: int = 3) -> Refinement:
+    """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder.
+
+    The cached file carries a checksum of its content; a damaged one is made again.
+    """
+    path = cache_folder() / f"nasbench101-refinement-{depth}-{CACHE_VERSION}.npz"
+    refinement = _read(path, depth) if path.exists() else None
+    if refinement is None:
+        refinement = refine(nasbench101_cells(), depth)
+        _write(path, refinement)
+    return refinement
+
+
+def _refine_block(cells: CellArray, depth: int) -> Block:
+    mask = cells.mask
+    vertex = np.cumsum(mask).reshape(mask.shape) - 1
+    cell, source, target = np.nonzero(cells.adjacency)
+    sources, targets = vertex[cell, source], vertex[cell, target]
+    total = int(mask.sum())
+    degree = np.bincount(sources, minlength=total)
+    column = cells.columns[mask]
+    first, merged = _distinct(np.stack([column, degree], axis=1))
+    columns, weights = column[first], _inverse(degree[first] + 1)
+    # The successors' sum does not see degrees: the first state of a column stands for all.
+    by_column = np.full(cells.space.num_columns, -1)
+    by_column[columns[::-1]] = np.arange(len(first))[::-1]
+    outwards, inwards, weight = by_column[column], merged, weights
+    order = np.lexsort((sources, targets))
+    layers = []
+    for number in range(1, depth + 1):
+        successors, by_successors = _terms(outwards, sources, targets, np.ones_like(weight))
+        predecessors, by_predecessors = _terms(inwards, targets[order], sources[order], weight)
+        pairs = np.stack([by_successors, by_predecessors])
+        if number < depth:
+            first, merged = _distinct(pairs.T)
+            pairs = pairs[:, first]
+            outwards = inwards = merged
+            weight = _inverse(degree[first] + 1)
+        else:
+            weight = _inverse(degree + 1)
+        layers.append(Layer(successors, predecessors, pairs.astype(np.int32), weight))
+    return Block(
+        columns.astype(np.int32), weights, tuple(layers), cells.num_vertices.astype(np.int32)
+    )
+
+
+def _terms(
+    state: NDArray[np.int64],
+    vertices: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    weight: NDArray[np.float32],
+) -> tuple[Terms, NDArray[np.int64]]:
+    """Distinct bags of (own state, neighbours' states), and each vertex's bag.
+
+    Args:
+        state: ``[n]`` state of each vertex.
+        vertices: ``[E]`` ascending; vertex ``vertices[e]`` gathers from ``neighbours[e]``.
+        neighbours: ``[E]``.
+        weight: ``[states]`` weight of each state.
+    """
+    total = len(state)
+    counts = np.bincount(vertices, minlength=total)
+    starts = np.cumsum(counts) - counts
+    most = int(counts.max(initial=0))
+    bags = np.full((total, most + 1), -1, dtype=np.int64)
+    bags[:, 0] = state
+    bags[vertices, 1 + np.arange(len(vertices)) - starts[vertices]] = state[neighbours]
+    bags[:, 1:].sort(axis=1)
+    first, merged = _distinct(bags)
+    chosen = bags[first]
+    present = chosen >= 0
+    members = chosen[present]
+    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+    totals = np.add.reduceat(weight[members].astype(np.float64), offsets[:-1])
+    return (
+        Terms(members.astype(np.int32), offsets.astype(np.int32), _inverse(totals)),
+        merged,
+    )
+
+
+def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First index of each distinct row, in order of appearance, and each row's number."""
+    salt = 1
+    while True:
+        key = np.full(len(rows), salt, dtype=np.uint64)
+        for column in rows.T:
+            key = mix(key * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
+        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+        # 64-bit keys practically never collide; the tables are exact because it is checked.
+        if np.array_equal(rows[first][inverse], rows):
+            break
+        salt += 1
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse.reshape(-1)]
+
+
+def _inverse(values: NDArray[Any]) -> NDArray[np.float32]:
+    return (1.0 / values).astype(np.float32)
+
+
+def _write(path: Path, refinement: Refinement) -> None:
+    flat = [_flatten(block) for block in refinement.blocks]
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.concatenate([block[name] for block in flat]) for name in flat[0]
+    }
+    # One row per array, in their order, one column per block.
+    arrays["lengths"] = np.array([[len(block[name]) for block in flat] for name in flat[0]])
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **{"checksum": _checksum(arrays), **arrays})
+
+
+def _read(path: Path, depth: int) -> Refinement | None:
+    """Return the cached tables, or None where the file is damaged and must be made again."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if not np.array_equal(arrays.pop("checksum"), _checksum(arrays)):
+            return None
+        lengths = arrays.pop("lengths")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    ends = np.cumsum(lengths, axis=1)
+    blocks = tuple(
+        _unflatten(
+            {
+                name: values[ends[row, block] - lengths[row, block] : ends[row, block]]
+                for row, (name, values) in enumerate(arrays.items())
+            },
+            depth,
+        )
+        for block in range(lengths.shape[1])
+    )
+    return Refinement(depth, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
+
+
+def _flatten(block: Block) -> dict[str, NDArray[Any]]:
+    flat: dict[str, NDArray[Any]] = {
+        "columns": block.columns,
+        "weight": block.weight,
+        "num_vertices": block.num_vertices,
+    }
+    for number, layer in enumerate(block.layers):
+        flat[f"{number}.pairs"] = layer.pairs.reshape(-1)
+        flat[f"{number}.weight"] = layer.weight
+        for direction in ("successors", "predecessors"):
+            for name in ("members", "offsets", "scale"):
+                flat[f"{number}.{direction}.{name}"] = getattr(getattr(layer, direction), name)
+    return flat
+
+
+def _unflatten(flat: dict[str, NDArray[Any]], depth: int) -> Block:
+    def terms(prefix: str) -> Terms:
+        return Terms(*(flat[f"{prefix}.{name}"] for name in ("members", "offsets", "scale")))
+
+    layers = tuple(
+        Layer(
+            terms(f"{number}.successors"),
+            terms(f"{number}.predecessors"),
+            flat[f"{number}.pairs"].reshape(2, -1),
+            flat[f"{number}.weight"],
+        )
+        for number in range(depth)
+    )
+    return Block(flat["columns"], flat["weight"], layers, flat["num_vertices"])
+
+
+def _checksum(arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
