@@ -1,0 +1,221 @@
+"""Every Python block of the documentation runs, and every pyg-nas command in it is a valid one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from pyg_nas.cli.app import app
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.table import Table
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    if path.exists()
+)
+
+SHELLS = ("console", "sh", "bash", "shell", "")
+
+# Commands that are run where their input exists, with what makes them short. Of an option that
+# is given twice, the last counts.
+QUICK: dict[str, list[str]] = {
+    "train": ["--split", "20", "--epochs", "2"],
+    "evaluate": [],
+    "plot": [],
+    "predict": [],
+    "report": ["--no-learning-curve"],
+    "export": [],
+    "search": ["--n", "12", "--k", "4", "--rounds", "1"],
+    "table info": [],
+    "table check": [],
+    "table convert": [],
+    "table export": [],
+}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    line: int
+    text: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """Yield the fenced blocks of a Markdown file."""
+    language, start, inside = "", 0, []
+    fence = ""
+    for number, line in enumerate((ROOT / page).read_text(encoding="utf-8").splitlines(), 1):
+        stripped = line.strip()
+        if not fence and stripped.startswith("```"):
+            fence, language, start, inside = "```", stripped[3:].split(" ")[0], number, []
+        elif fence and stripped == fence:
+            fence = ""
+            yield Block(language, start + 1, "\n".join(inside) + "\n")
+        elif fence:
+            inside.append(line)
+    assert not fence, f"{page}: the block that begins at line {start} has no end"
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """Yield the arguments of every pyg-nas call of a shell block."""
+    if block.language not in SHELLS:
+        return
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+        if words and Path(words[0]).name == "pyg-nas":
+            yield words[1:]
+
+
+def split_command(arguments: list[str]) -> tuple[str, list[str], Any]:
+    """Return a command's name, its own arguments and its parser."""
+    command, names = typer.main.get_command(app), []
+    while hasattr(command, "commands") and arguments and arguments[0] in command.commands:
+        command = command.commands[arguments[0]]
+        names.append(arguments[0])
+        arguments = arguments[1:]
+    return " ".join(names), arguments, command
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small files of the names that the documentation uses."""
+    folder = tmp_path_factory.mktemp("inputs")
+    cells = sample_cells(200, seed=4)
+    rng = np.random.default_rng(4)
+    metrics = np.empty((200, 4, 3, 2, 4), dtype=np.float32)
+    size = np.log10(cells.trainable_parameters())[:, None, None, None, None]
+    metrics[:] = np.clip(0.7 + 0.03 * size + rng.normal(0, 0.005, metrics.shape), 0, 1)
+    metrics[..., 0] = 60.0 * size[..., 0]
+    table = Table(cells, metrics)
+    table.save(folder / "nasbench101.hdf5")
+    from pyg_nas.tfrecord_writer import write_tfrecord
+
+    write_tfrecord(table, folder / "nasbench_only108.tfrecord")
+    records = []
+    for i in range(60):
+        ops = ["image", *rng.choice(["conv", "attention", "pool"], 6).tolist(), "head"]
+        edges = [[v, v + 1] for v in range(7)] + ([[0, 4]] if i % 2 else [])
+        records.append({"ops": ops, "edges": edges, "y": 0.8 + 0.02 * ops.count("conv")})
+    (folder / "graphs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    return folder
+
+
+@pytest.fixture
+def sandbox(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with those files."""
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_page_runs_from_top_to_bottom(page: str, sandbox: Path) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "python":
+            # Padded with empty lines, so that a traceback shows the page's own line numbers.
+            source = "\n" * (block.line - 1) + block.text
+            exec(compile(source, str(ROOT / page), "exec"), names)
+        for arguments in commands(block):
+            run_quickly(arguments)
+
+
+def run_quickly(arguments: list[str]) -> None:
+    """Run a command where its input is here and it can be short."""
+    name, own, _ = split_command(arguments)
+    source = Path(own[0]) if own else None
+    there = source is not None and source.exists() and "--space" not in own
+    if name not in QUICK or not there or any(word.endswith(".onnx") for word in own):
+        return
+    result = CliRunner().invoke(app, [*arguments, *QUICK[name]])
+    assert result.exit_code == 0, f"{shlex.join(arguments)}: {result.output} {result.exception!r}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_is_valid(page: str) -> None:
+    for block in blocks(page):
+        for arguments in commands(block):
+            name, own, command = split_command(arguments)
+            if not name:
+                assert own == ["--version"] or own == ["--help"], shlex.join(arguments)
+                continue
+            # Raises what the command line would print for an unknown or missing option.
+            if own != ["--help"]:
+                command.make_context(name, list(own))
+
+
+def test_the_documentation_shows_commands_and_code() -> None:
+    found = [split_command(a)[0] for page in PAGES for b in blocks(page) for a in commands(b)]
+    assert {*QUICK, "measure", "table download"} - {"table check"} <= set(found)
+    assert sum(block.language == "python" for page in PAGES for block in blocks(page)) >= 16
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_are_there(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"(https?|mailto):|#", target):
+            path = (ROOT / page).parent / target.split("#")[0]
+            assert path.exists(), f"{page}: {target}"
+
+
+def test_the_notebook_runs_from_top_to_bottom(sandbox: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(ROOT / "docs" / "dataset_reuse.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "keep outputs out of it"
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(sandbox)}}
+    )
+    client.execute(env=kernel_environment())
+    printed = "".join(
+        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    tau = re.search(r"Kendall tau on unseen cells: (-?\d\.\d+)", printed)
+    assert tau is not None
+    assert float(tau[1]) > 0.3
+
+
+def kernel_environment() -> dict[str, str]:
+    """The kernel imports the same package as the tests, installed or not."""
+    import os
+
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+
+
+def test_the_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("material")
+    pytest.importorskip("mkdocstrings_handlers")
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True)
+    build(config)
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) >= 9
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        tags = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"([^\"]+)\"", text)
+        tags += re.findall(r"<link[^>]*rel=\"(?:stylesheet|preload|icon)\"[^>]*>", text)
+        assert not [tag for tag in tags if "//" in tag], page.name
+    reference = (tmp_path / "site" / "reference" / "cli.html").read_text(encoding="utf-8")
+    assert "<code>--split-seed</code>" in reference
+    assert "pyg-nas table convert" in reference
