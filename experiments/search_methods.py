@@ -19,8 +19,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from gaussian_process import GaussianProcess
 
 from pyg_nas.files import write_text
+from pyg_nas.recipes import make_estimator
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import SearchResult, search
 from pyg_nas.search.strategies import (
@@ -39,7 +41,7 @@ HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"
 BUDGETS = {"random": 4000, "evolution": 2000, "local": 2000, "oracle": 100}
 REGRETS = (0.005, 0.003, 0.002, 0.001)
-PREDICTORS = ("one-shot", "iterated", "iterated-small")
+PREDICTORS = ("one-shot", "iterated", "iterated-40", "iterated-40-ei")
 
 app = typer.Typer(add_completion=False)
 
@@ -48,8 +50,8 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
     """The method and its budget, never more than the table."""
 
     def make(n_train: int, seed: int) -> Any:
-        from pyg_nas.recipes import make_estimator
-
+        if recipe == "gp":
+            return GaussianProcess()
         return make_estimator(recipe, evaluator.policy, seed=seed, device="cpu")
 
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
@@ -60,7 +62,8 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
         # The paper's: 172 random cells, then the best predicted ones, one fit.
         "one-shot": lambda: (PredictorSearch(make, n=172, k=100), 272),
         "iterated": lambda: (PredictorSearch(make, n=172, k=10), 272),
-        "iterated-small": lambda: (PredictorSearch(make, n=40, k=10), 240),
+        "iterated-40": lambda: (PredictorSearch(make, n=40, k=10), 240),
+        "iterated-40-ei": lambda: (PredictorSearch(make, n=40, k=10, acquisition="ei"), 240),
     }
     chosen, budget = choices[method]()
     return chosen, min(budget, len(evaluator.domain))
@@ -98,7 +101,9 @@ def run(
     table: Path,
     method: Annotated[str, typer.Option(help=", ".join((*BUDGETS, *PREDICTORS)))],
     runs: int = 50,
-    recipe: Annotated[str, typer.Option(help="Of the methods with a predictor.")] = "paper",
+    recipe: Annotated[
+        str, typer.Option(help="Of the methods with a predictor: gp, or one of the package's.")
+    ] = "paper",
 ) -> None:
     """Run one method with seeds 0, 1, 2, ..., and add what is missing."""
     loaded = Table.load(table)
