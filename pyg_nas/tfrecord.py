@@ -388,6 +388,9 @@ def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
     ):
         if not isinstance(value, str):
             raise RecordError(f"{name} must be a string, got {_short(value)}")
+        # No name, digit or base64 has anything else; quotes would be taken for the list's own.
+        if not value.isascii() or '"' in value:
+            raise RecordError(f"{name} must be ASCII without quotes, got {_short(value)}")
     if not _HASH.fullmatch(digest):
         raise RecordError(f"module_hash must be 32 hex digits, got {_short(digest)}")
     whole = isinstance(epochs, int) and not isinstance(epochs, bool)
