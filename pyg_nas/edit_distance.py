@@ -92,7 +92,8 @@ class EditDistance:
             block = features[start : start + _ROWS_AT_ONCE] @ weighed.T
             best[start : start + _ROWS_AT_ONCE] = block.max(axis=1)
         slots = self.space.max_vertices - 2
-        return np.asarray(edges + cell.num_edges + slots - best.astype(np.int64))
+        distances: NDArray[np.int64] = edges + cell.num_edges + slots - best.astype(np.int64)
+        return distances
 
 
 def _edge_columns(space: SearchSpace) -> int:

@@ -71,11 +71,11 @@ def test_every_mutant_of_a_small_space_is_an_enumerated_cell(small_hashes: set[s
     rng = np.random.default_rng(5)
     genotype = random_genotype(rng, SMALL)
     seen = set()
-    for _ in range(10_000):
+    for _ in range(6_000):
         genotype = mutate(genotype, rng)
         seen.add(genotype.cell.hash)
     assert seen <= small_hashes
-    assert len(seen) > 0.75 * len(small_hashes)
+    assert len(seen) > 0.65 * len(small_hashes)
 
 
 def test_neighbourhood_is_symmetric_and_connects_the_space(small_hashes: set[str]) -> None:
