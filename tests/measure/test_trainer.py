@@ -1,0 +1,115 @@
+"""Training runs: reproducible, independent of each other, and honest about what went wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.augmentation import Augmentation
+from pyg_nas.measure.task import Task
+from pyg_nas.measure.trainer import learning_rate, train
+
+from .conftest import TINY_SETTINGS, chain, make_tiny_task
+
+CELL = chain("conv3x3-bn-relu", "maxpool3x3")
+
+
+def accuracies(runs):
+    return [
+        [
+            (r.train_accuracy, r.validation_accuracy, r.test_accuracy)
+            for r in (run.halfway, run.end)
+        ]
+        for run in runs
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_runs_trained_together_are_those_trained_alone(optimizer: str):
+    task = make_tiny_task(replace(TINY_SETTINGS, optimizer=optimizer))
+    together = train(CELL, task, 6, (0, 1, 2))
+    alone = [train(CELL, task, 6, (seed,))[0] for seed in (0, 1, 2)]
+    np.testing.assert_allclose(accuracies(together), accuracies(alone), atol=0.026)
+    assert len({str(run) for run in accuracies(together)}) > 1
+
+
+def test_the_same_run_twice_gives_the_same_accuracies(tiny_task: Task):
+    assert accuracies(train(CELL, tiny_task, 3, (4,))) == accuracies(
+        train(CELL, tiny_task, 3, (4,))
+    )
+
+
+def test_budgets_and_seeds_are_different_runs(tiny_task: Task):
+    halves = [
+        accuracies(train(CELL, tiny_task, budget, (seed,)))[0][1]
+        for budget, seed in ((4, 0), (4, 1), (8, 0))
+    ]
+    assert len(set(halves)) == 3
+
+
+def test_training_learns_the_task(tiny_task: Task):
+    (run,) = train(CELL, tiny_task, 40, (0,))
+    assert run.end.test_accuracy > 0.8
+    assert run.halfway.wall_seconds < run.end.wall_seconds
+    assert 0 < run.halfway.cpu_seconds < run.end.cpu_seconds
+
+
+def test_halfway_of_one_epoch_is_after_half_of_its_steps(tiny_task: Task):
+    """3 steps an epoch: one before the first reading, two after it."""
+    (run,) = train(CELL, tiny_task, 1, (0,))
+    assert 0 < run.halfway.wall_seconds < run.end.wall_seconds
+
+
+@pytest.mark.parametrize("cell", [chain(), CELL], ids=["input to output only", "chain"])
+def test_a_run_that_blows_up_is_recorded_as_it_is(cell):
+    task = make_tiny_task(replace(TINY_SETTINGS, learning_rate=1e30, weight_decay=1.0))
+    runs = train(cell, task, 6, (0, 1))
+    chance = np.bincount(task.test.labels).max() / len(task.test)
+    for run in runs:
+        assert 0 <= run.end.test_accuracy <= chance
+
+
+def test_learning_rate_rises_and_falls_to_zero():
+    settings = replace(TINY_SETTINGS, learning_rate=0.1, warmup=0.2)
+    rates = [learning_rate(step, 100, settings) for step in range(100)]
+    assert rates[:20] == pytest.approx([0.1 * (i + 1) / 21 for i in range(20)])
+    assert max(rates) == rates[20] == pytest.approx(0.1)
+    # Half a cosine over the 80 steps that are left, worked out at its middle and its end.
+    assert rates[60] == pytest.approx(0.05)
+    assert rates[99] == pytest.approx(0.05 * (1 + math.cos(math.pi * 79 / 80)))
+
+
+@pytest.mark.parametrize(("budget", "seeds"), [(0, (0,)), (1, ()), (1, (2, 2))])
+def test_a_wrong_request_is_refused(tiny_task: Task, budget, seeds):
+    with pytest.raises(MeasureError, match="budget must be at least 1"):
+        train(CELL, tiny_task, budget, seeds)
+
+
+def test_shifts_move_whole_images_and_fill_with_zero():
+    images = torch.arange(1.0, 10.0).view(1, 1, 3, 3).repeat(200, 1, 1, 1)
+    moved = Augmentation(max_shift=1)(images, torch.ones(1), torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images[0, 0], (1, 1, 1, 1))
+    possible = [padded[y : y + 3, x : x + 3] for y in range(3) for x in range(3)]
+    seen = {next(i for i, p in enumerate(possible) if torch.equal(p, m[0])) for m in moved}
+    assert seen == set(range(9))
+
+
+def test_flips_mirror_about_half_of_the_images():
+    images = torch.tensor([[1.0, 2.0]]).view(1, 1, 1, 2).repeat(1000, 1, 1, 1)
+    flipped = Augmentation(flip=True)(images, torch.ones(1), torch.Generator().manual_seed(0))
+    mirrored = (flipped[:, 0, 0, 0] == 2).sum().item()
+    assert 400 < mirrored < 600
+    assert (flipped.sum(3) == 3).all()
+
+
+def test_noise_is_in_deviations_of_the_training_images():
+    images = torch.zeros(500, 2, 4, 4)
+    noisy = Augmentation(noise=0.5)(
+        images, torch.tensor([2.0, 6.0]).view(2, 1, 1), torch.Generator().manual_seed(0)
+    )
+    assert noisy.std((0, 2, 3)).tolist() == pytest.approx([1.0, 3.0], rel=0.05)
