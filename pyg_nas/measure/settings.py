@@ -85,10 +85,10 @@ class TrainingSettings:
                 rule.
         """
         changes = _checked(self, changes, source)
-        if "augmentation" in changes:
-            inner = _checked(self.augmentation, changes["augmentation"], f"{source}: augmentation")
-            changes["augmentation"] = replace(self.augmentation, **inner)
         try:
+            if "augmentation" in changes:
+                inner = _checked(self.augmentation, changes["augmentation"], "augmentation")
+                changes["augmentation"] = replace(self.augmentation, **inner)
             return replace(self, **changes)
         except SettingsError as error:
             raise SettingsError(f"{source}: {error}") from None
@@ -101,7 +101,7 @@ class TrainingSettings:
         """
         try:
             changes = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
         return self.changed(changes, str(path))
 

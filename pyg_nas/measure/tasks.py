@@ -45,19 +45,24 @@ def get_task(
         DownloadError: If images could not be downloaded.
         SettingsError: If the settings file is malformed.
     """
-    if image_size is not None and not Path(name).is_dir():
+    named_folder = str(name) != "" and Path(name).is_dir()
+    if image_size is not None and not named_folder:
         raise MeasureError(f"only the images of a folder can be resized, got the task {name!s}")
+
+    def changed(base: TrainingSettings) -> TrainingSettings:
+        return base if settings is None else base.changed_by_file(settings)
+
     if name == "digits":
         task = digits_task()
-    elif name == "cifar10":
+        return task.with_settings(changed(task.settings))
+    if name == "cifar10":
         task = cifar10_task(cache_folder() / "cifar10", seed)
-    elif Path(name).is_dir():
-        task = folder_task(name, OWN_IMAGES_SETTINGS, seed, image_size)
-    elif Path(name).suffix == ".npz":
-        task = npz_task(name, OWN_IMAGES_SETTINGS, seed)
-    else:
-        raise MeasureError(
-            f"a task must be 'digits', 'cifar10', an .npz file or a folder of class folders, "
-            f"got {name!s}"
-        )
-    return task if settings is None else task.with_settings(task.settings.changed_by_file(settings))
+        return task.with_settings(changed(task.settings))
+    if named_folder:
+        return folder_task(name, changed(OWN_IMAGES_SETTINGS), seed, image_size)
+    if Path(name).suffix == ".npz":
+        return npz_task(name, changed(OWN_IMAGES_SETTINGS), seed)
+    raise MeasureError(
+        f"a task must be 'digits', 'cifar10', an .npz file or a folder of class folders, "
+        f"got {str(name)!r}"
+    )

@@ -55,7 +55,9 @@ def test_vertex_channels_worked_out_by_hand(edges, vertices, expected):
 
 def test_channels_that_a_predecessor_has_more_of_are_cut_off():
     # 1 -> output and 1 -> 2 -> output with 3 channels: 2 for vertex 1, 1 for vertex 2.
-    cell = Cell([[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0] * 4], ["input", CONV1, CONV1, "output"])
+    cell = Cell(
+        [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0] * 4], ["input", CONV1, CONV1, "output"]
+    )
     assert vertex_channels(cell.adjacency.tolist(), 3, 3) == [3, 2, 1, 3]
     network = Network(cell, stem_channels=3, num_stacks=1, modules_per_stack=1, num_labels=2)
     network.initialize([torch.Generator().manual_seed(0)])
@@ -85,9 +87,7 @@ def reference(network: Network, cell: Cell, images: Tensor) -> Tensor:
         begin, projected = 0, {}
         for v in range(1, last + 1):
             if cell.adjacency[0, v]:
-                projected[v] = convolve(
-                    module.projection, x, slice(begin, begin + channels[v])
-                )
+                projected[v] = convolve(module.projection, x, slice(begin, begin + channels[v]))
                 begin += channels[v]
         values = {}
         for v in range(1, last):

@@ -98,7 +98,11 @@ def test_npz_is_split_by_class_and_seed(tmp_path: Path):
     together = [rows(part) for part in parts]
     assert len(set.union(*together)) == sum(map(len, together)) == 30
     by_image = dict(
-        zip((i.transpose(2, 0, 1).tobytes() for i in arrays["images"]), arrays["labels"], strict=True)
+        zip(
+            (i.transpose(2, 0, 1).tobytes() for i in arrays["images"]),
+            arrays["labels"],
+            strict=True,
+        )
     )
     assert all(
         by_image[image.tobytes()] == label + 5

@@ -1,0 +1,285 @@
+"""The journal: durable, resumable, shared by processes, and strict about what it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure import journal as journal_module
+from pyg_nas.measure.campaign import measure_cells
+from pyg_nas.measure.journal import Job, Journal
+from pyg_nas.measure.process import Owner
+from pyg_nas.measure.readings import Reading, Run
+from pyg_nas.measure.task import Task
+from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
+
+from .conftest import TINY_SETTINGS, chain, make_tiny_task
+
+CELL = chain("conv3x3-bn-relu")
+OTHER = chain("maxpool3x3")
+
+
+def run(budget: int = 2, seed: int = 0, accuracy: float = 0.5) -> Run:
+    return Run(
+        budget,
+        seed,
+        Reading(1.0, 2.0, accuracy, accuracy + 0.1, accuracy + 0.2),
+        Reading(3.0, 4.0, accuracy + 0.05, accuracy + 0.15, accuracy + 0.25),
+    )
+
+
+@pytest.fixture
+def opened(tmp_path: Path, tiny_task: Task):
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        yield journal
+
+
+def test_a_run_is_claimed_once_and_recorded_once(opened: Journal, tiny_task: Task):
+    assert opened.claim(CELL, 2, (0, 1)) == (0, 1)
+    with Journal(opened.path, tiny_task) as second:
+        assert second.claim(CELL, 2, (0, 1, 2)) == (2,)
+        assert second.record(CELL, [run(seed=0)]) == 0  # it is the first one's
+        assert opened.record(CELL, [run(seed=0)]) == 1
+        assert second.claim(CELL, 2, (0,)) == ()
+        assert second.claim(CELL, 4, (0,)) == (0,)
+        assert second.claim(OTHER, 2, (0,)) == (0,)
+    assert opened.finished() == {(CELL.hash, 2, 0)}
+
+
+def test_claims_are_given_back_on_release_and_close(opened: Journal, tiny_task: Task):
+    with Journal(opened.path, tiny_task) as second:
+        assert second.claim(CELL, 2, (0, 1)) == (0, 1)
+        second.release(Job(CELL, 2, (1,)))
+        assert opened.claim(CELL, 2, (0, 1)) == (1,)
+    assert opened.claim(CELL, 2, (0,)) == (0,)
+
+
+def test_claims_whose_lease_ran_out_are_taken_over(tmp_path: Path, tiny_task: Task, monkeypatch):
+    monkeypatch.setattr(journal_module, "LEASE_SECONDS", -1.0)
+    with Journal(tmp_path / "j.sqlite", tiny_task) as suspended:
+        assert suspended.claim(CELL, 2, (0,)) == (0,)
+        monkeypatch.setattr(journal_module, "LEASE_SECONDS", 60.0)
+        with Journal(tmp_path / "j.sqlite", tiny_task) as other:
+            assert other.claim(CELL, 2, (0,)) == (0,)
+            # The first one comes back: its run no longer counts.
+            assert suspended.record(CELL, [run(accuracy=0.1)]) == 0
+            assert other.record(CELL, [run(accuracy=0.6)]) == 1
+            assert other.to_table().metrics[0, 0, 0, 1, 1] == np.float32(0.65)
+
+
+def test_a_renewed_lease_lasts(tmp_path: Path, tiny_task: Task, monkeypatch):
+    monkeypatch.setattr(journal_module, "_RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(journal_module, "LEASE_SECONDS", 0.5)
+    with (
+        Journal(tmp_path / "j.sqlite", tiny_task) as first,
+        Journal(tmp_path / "j.sqlite", tiny_task) as second,
+    ):
+        first.claim(CELL, 2, (0,))
+        time.sleep(0.8)
+        assert second.claim(CELL, 2, (0,)) == ()
+
+
+def test_owners_that_have_gone_are_told_from_those_that_live():
+    here = Owner.current()
+    assert not here.has_gone()
+    # The same process id at another start is another process.
+    assert replace(here, started=here.started + 1).has_gone() or here.started == 0
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert replace(here, pid=ended.pid).has_gone()
+    # Nobody here can tell about a process on another machine.
+    assert not replace(here, pid=ended.pid, host="elsewhere").has_gone()
+
+
+def test_to_table_has_every_number_in_its_place(opened: Journal):
+    opened.claim(OTHER, 4, (1,))
+    opened.record(OTHER, [run(4, 1, 0.3)])
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run(2, 0, 0.5)])
+    table = opened.to_table()
+    assert (table.budgets, table.num_runs) == ((2, 4), 2)
+    assert [cell.hash for cell in table.cells] == [OTHER.hash, CELL.hash]
+    expected = np.full((2, 2, 2, 2, 4), np.nan)
+    expected[0, 1, 1] = [[1, 0.3, 0.4, 0.5], [3, 0.35, 0.45, 0.55]]
+    expected[1, 0, 0] = [[1, 0.5, 0.6, 0.7], [3, 0.55, 0.65, 0.75]]
+    np.testing.assert_allclose(table.metrics, expected, rtol=1e-6)
+    cpu = opened.to_table(clock="cpu").metrics
+    assert cpu[0, 1, 1, :, 0].tolist() == [2.0, 4.0]
+    assert table.about["seeds"] == [0, 1]
+    with pytest.raises(MeasureError, match="clock must be 'wall' or 'cpu', got 'sun'"):
+        opened.to_table(clock="sun")
+
+
+def test_an_empty_journal_has_no_table(opened: Journal):
+    with pytest.raises(MeasureError, match="no run is finished yet"):
+        opened.to_table()
+
+
+def test_a_table_comes_back_into_a_journal(opened: Journal, tmp_path: Path, tiny_task: Task):
+    for seed in (0, 3):
+        opened.claim(CELL, 2, (seed,))
+        opened.record(CELL, [run(2, seed, 0.1 * seed)])
+    path = tmp_path / "t.hdf5"
+    opened.to_table().save(path)
+    table = Table.load(path)
+    with Journal(tmp_path / "k.sqlite", tiny_task) as copy:
+        assert copy.add_table(table) == 2
+        assert copy.add_table(table) == 0
+        assert copy.finished() == opened.finished()
+        np.testing.assert_array_equal(copy.to_table().metrics, table.metrics)
+        # The table knows one clock only.
+        assert np.isnan(copy.to_table(clock="cpu").metrics[..., 0]).all()
+    with (
+        Journal(tmp_path / "l.sqlite", make_tiny_task(name="other")) as foreign,
+        pytest.raises(MeasureError, match="the table has task tiny"),
+    ):
+        foreign.add_table(table)
+
+
+def test_a_journal_of_another_task_or_space_is_refused(opened: Journal, tiny_task: Task):
+    slower = make_tiny_task(TINY_SETTINGS.changed({"learning_rate": 0.01}))
+    with pytest.raises(MeasureError, match=r"this journal has fingerprint .*another journal file"):
+        Journal(opened.path, slower)
+    with pytest.raises(MeasureError, match="this journal has space"):
+        Journal(opened.path, tiny_task, SearchSpace("s", ("a",), 4, 4, ("o", "i")))
+    with pytest.raises(MeasureError, match="is a journal of another task than 'tiny'"):
+        measure_cells([CELL], slower, (1,), 1, opened)
+    assert opened.claim(CELL, 2, (0,)) == (0,)
+
+
+@pytest.mark.parametrize("content", [b"hello, this is no database at all", b"SQLite format 3\x00x"])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, tiny_task, content):
+    path = tmp_path / "j.sqlite"
+    path.write_bytes(content * 50)
+    with pytest.raises(MeasureError, match=r"j\.sqlite"):
+        Journal(path, tiny_task)
+    assert path.read_bytes() == content * 50
+
+
+def test_somebody_elses_database_is_refused(tmp_path: Path, tiny_task: Task):
+    path = tmp_path / "j.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE holidays (day TEXT)")
+    connection.close()
+    with pytest.raises(MeasureError, match="but not a journal"):
+        Journal(path, tiny_task)
+
+
+# Kills and rivals: real processes on one journal.
+
+WORKER = """
+import sys, torch
+torch.set_num_threads(1)
+from tests.measure.conftest import make_tiny_task
+from tests.measure.test_journal import BUDGETS, SEEDS, kill_cells
+from pyg_nas.measure.campaign import measure_cells
+from pyg_nas.measure.journal import Journal
+import pyg_nas.measure.trainer  # imported before the clock of the kill starts
+print("ready", flush=True)
+trained = 0
+original = pyg_nas.measure.trainer.train
+def counted(cell, task, budget, seeds, device):
+    with open(sys.argv[2], "a") as log:
+        log.write(f"{cell.hash} {budget} {seeds}\\n")
+    return original(cell, task, budget, seeds, device)
+pyg_nas.measure.trainer.train = counted
+task = make_tiny_task()
+with Journal(sys.argv[1], task) as journal:
+    measure_cells(kill_cells(), task, BUDGETS, SEEDS, journal)
+"""
+BUDGETS = (2, 6)
+SEEDS = (0, 1)
+KILLS = 20
+
+
+def kill_cells():
+    return sample_cells(60, seed=2)
+
+
+def start(path: Path, log: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(path), str(log)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def accuracies(table: Table) -> np.ndarray:
+    return table.metrics[..., 1:]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_campaign_killed_20_times_ends_as_an_undisturbed_one(tmp_path: Path, tiny_task: Task):
+    path, log = tmp_path / "j.sqlite", tmp_path / "log"
+    chance = random.Random(0)
+    kills, before = 0, set()
+    while kills < KILLS:
+        process = start(path, log)
+        time.sleep(chance.uniform(0.0, 0.35))
+        assert process.poll() is None, "the campaign ended before it was killed often enough"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            rows = connection.execute("SELECT hash, budget, seed FROM run") if tables else ()
+            finished = set(rows)
+        connection.close()
+        assert before <= finished, "a finished run was lost"
+        before = finished
+    trained_before = len(log.read_text().splitlines())
+    assert start(path, log).wait() == 0
+    with Journal(path, tiny_task) as journal:
+        killed = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS, journal)
+    undisturbed = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS)
+    np.testing.assert_array_equal(accuracies(killed), accuracies(undisturbed))
+    # Each kill costs at most the one job in flight, and nothing is trained twice otherwise.
+    jobs = len(kill_cells()) * len(BUDGETS)
+    trained = log.read_text().splitlines()
+    assert len(set(trained)) == jobs
+    assert jobs <= len(trained) <= jobs + KILLS
+    assert len(trained) > trained_before
+
+
+def test_two_processes_share_a_journal_and_train_nothing_twice(tmp_path: Path, tiny_task: Task):
+    path, logs = tmp_path / "j.sqlite", (tmp_path / "a", tmp_path / "b")
+    processes = [start(path, log) for log in logs]
+    assert [process.wait() for process in processes] == [0, 0]
+    trained = [line for log in logs for line in log.read_text().splitlines()]
+    assert len(trained) == len(set(trained)) == len(kill_cells()) * len(BUDGETS)
+    assert all(log.read_text() for log in logs)
+    with Journal(path, tiny_task) as journal:
+        shared = journal.to_table(cells=kill_cells())
+    alone = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS)
+    np.testing.assert_array_equal(accuracies(shared), accuracies(alone))
+
+
+def test_the_file_is_plain_sqlite(opened: Journal):
+    """Other tools can read it: JSON in text columns."""
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run()])
+    connection = sqlite3.connect(opened.path)
+    (end,) = connection.execute("SELECT end FROM run").fetchone()
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    assert json.loads(end)["test_accuracy"] == 0.75
