@@ -1,13 +1,14 @@
 """The fitting loop: members of an ensemble trained together, each as if it were alone.
 
-Every member has its own random stream for its initial weights, batch order and dropout, so its
-result does not depend on which other members are trained beside it, nor on the backend.
+Every member has its own random stream for its batch order and dropout, so its result does not
+depend on which other members are trained beside it, nor on the backend.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,13 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
-from pyg_nas.nn.stacked import StackedGCN
+from pyg_nas.nn.training_pass import TrainingCells, TrainingPass
 
 Progress = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
 
-_DROP_LEVELS = 2**16
+_GATHERED_STEPS = 32  # batches gathered at once; many more would leave the cache
 
 
 @dataclass(frozen=True)
@@ -73,44 +75,97 @@ def train_stacked(
     Returns:
         Mean training loss by epoch and member, ``[epochs, M]``.
     """
-    device = targets.device
-    stacked = StackedGCN(members)
-    optimizer = torch.optim.Adam(
-        stacked.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-    streams = [
-        _member_stream(
-            seed, member, targets.numel() if rows is None else rows.size(1), cells, settings
+    if rows is None:
+        rows = torch.arange(targets.numel()).expand(len(members), -1)
+    interleaved = TrainingCells.from_dense(cells)
+    # Products this small gain nothing from threads inside them: threads share out the members.
+    threads = 1 if targets.is_cuda else min(torch.get_num_threads(), len(members))
+    groups = [
+        _Group(
+            [members[m] for m in part],
+            interleaved,
+            targets,
+            weights,
+            settings,
+            [seeds[m] for m in part],
+            rows[part],
         )
-        for seed, member in zip(seeds, members, strict=True)
+        for part in torch.arange(len(members)).tensor_split(threads)
     ]
     history = torch.zeros(settings.epochs, len(members))
-    for epoch in range(settings.epochs):
-        _set_learning_rate(optimizer, settings, epoch)
-        orders, masks = zip(*(next(stream) for stream in streams), strict=True)
-        order = torch.stack(orders)  # [M, steps, B]
-        if rows is not None:
-            order = rows.cpu().gather(1, order.flatten(1)).view_as(order)
-        order = order.to(device)
-        keep = [torch.stack(layer).to(device) for layer in zip(*masks, strict=True)]
-        losses = torch.zeros(len(members), device=device)
-        for step in range(order.size(1)):
-            index = order[:, step]
-            mask = [layer[:, step] for layer in keep] if keep else None
-            predicted = stacked(cells[index], mask)
-            loss = _loss(settings, predicted, targets[index], weights, index)
-            optimizer.zero_grad()
-            loss.sum().backward()
-            optimizer.step()
-            losses += loss.detach()
-        history[epoch] = losses.cpu() / order.size(1)
-        if progress is not None:
-            progress(epoch + 1, float(history[epoch].mean()))
-    stacked.copy_to(members)
+    with _single_threaded(threads) as pool:
+        for epoch in range(settings.epochs):
+            history[epoch] = torch.cat(list(pool.map(_Group.train_epoch, groups)))
+            if progress is not None:
+                progress(epoch + 1, float(history[epoch].mean()))
+    for group in groups:
+        group.finish()
     return history
+
+
+class _Group:
+    """The members that one thread trains; :meth:`train_epoch` is called once for each epoch."""
+
+    def __init__(
+        self,
+        members: Sequence[GCN],
+        cells: TrainingCells,
+        targets: Tensor,
+        weights: Tensor | None,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        rows: Tensor,
+    ) -> None:
+        self._members = members
+        self._cells = cells
+        self._targets = targets
+        self._weights = torch.ones_like(targets) if weights is None else weights
+        self._settings = settings
+        self._rows = rows.cpu()
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        batch = min(settings.batch_size, rows.size(1))
+        self._network = TrainingPass(members, batch, cells.x.size(1))
+        self._masks = DropoutMasks(
+            self._generators, self._network.mask_shapes, members[0].dropout, targets.device
+        )
+        self._optimizer, self._scheduler = _optimizer(self._network.weights, settings)
+
+    def train_epoch(self) -> Tensor:
+        """Return the members' mean loss, ``[M]``."""
+        orders = [_batches(g, self._rows.size(1), self._settings) for g in self._generators]
+        index = torch.stack(orders, dim=1)  # [steps, M, B]
+        index = self._rows.unsqueeze(0).expand(len(index), -1, -1).gather(2, index)
+        losses = []
+        for part in index.to(self._targets.device).split(_GATHERED_STEPS):
+            targets, weights = self._targets[part], self._weights[part]
+            cells = self._cells.select(part)
+            predicted = torch.empty_like(targets)
+            for step in range(len(part)):
+                batch = TrainingCells(*(tensor[step] for tensor in cells))
+                predicted[step] = self._network.forward(batch, self._masks.draw())
+                self._network.backward(
+                    _loss_gradient(self._settings, predicted[step], targets[step], weights[step])
+                )
+                self._optimizer.step()
+            losses.append(_loss(self._settings, predicted, targets, weights))
+        self._scheduler.step()
+        return torch.cat(losses).mean(dim=0).cpu()
+
+    def finish(self) -> None:
+        """Write the trained weights into the members."""
+        self._network.copy_to(self._members)
+
+
+@contextmanager
+def _single_threaded(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads in which torch uses no further ones."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        # Each thread of torch has its own setting, but new ones start from the latest.
+        torch.set_num_threads(before)
 
 
 def train_sparse(
@@ -141,88 +196,69 @@ def train_sparse(
         Mean training loss by epoch, ``[epochs, 1]``.
     """
     device = targets.device
-    optimizer = torch.optim.Adam(
-        member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    stream = _member_stream(seed, member, targets.numel(), cells, settings)
-    real = (cells.pool.squeeze(-2) > 0).cpu()
+    optimizer, scheduler = _optimizer(member.parameters(), settings)
+    generator = torch.Generator().manual_seed(seed)
+    batch_size = min(settings.batch_size, targets.numel())
+    vertices = cells.x.size(1)
+    shapes: list[tuple[int, ...]] = [
+        (batch_size, vertices, conv.out_channels) for conv in member.convs
+    ]
+    shapes.append((batch_size, member.head.out_features))
+    masks = DropoutMasks([generator], shapes, member.dropout, device)
+    real = cells.pool.squeeze(-2) > 0
+    weights = torch.ones_like(targets) if weights is None else weights
     history = torch.zeros(settings.epochs, 1)
     for epoch in range(settings.epochs):
-        _set_learning_rate(optimizer, settings, epoch)
-        order, masks = next(stream)
-        total = torch.zeros((), device=device)
-        for step, index in enumerate(order):
-            keep = None
-            if masks:
-                vertices = real[index]
-                keep = [layer[step][vertices].to(device) for layer in masks[:-1]]
-                keep.append(masks[-1][step].to(device))
+        batches = _batches(generator, targets.numel(), settings)
+        losses = torch.empty(len(batches))
+        for step, index in enumerate(batches):
+            *layers, last = (mask.squeeze(0) for mask in masks.draw())
+            keep = [layer[real[index]] for layer in layers]
             x, edge_index, batch = gather(index)
-            predicted = member(x, edge_index, batch, len(index), keep=keep)
-            index = index.to(device)
-            loss = _loss(settings, predicted, targets[index], weights, index)
+            predicted = member(x, edge_index, batch, len(index), keep=[*keep, last])
+            loss = _loss(settings, predicted, targets[index], weights[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach()
-        history[epoch] = total.cpu() / len(order)
+            losses[step] = loss.detach()
+        scheduler.step()
+        history[epoch] = losses.mean()
         if progress is not None:
             progress(epoch + 1, float(history[epoch]))
     return history
 
 
-def _loss(
-    settings: TrainingSettings,
-    predicted: Tensor,
-    target: Tensor,
-    weights: Tensor | None,
-    index: Tensor,
-) -> Tensor:
-    """Mean loss over the batch: ``[..., B]`` to ``[...]``, so that members stay independent."""
+def _batches(generator: torch.Generator, total: int, settings: TrainingSettings) -> Tensor:
+    """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
+
+    Drawn on the CPU whatever the device, so that a seed means the same everywhere.
+    """
+    batch = min(settings.batch_size, total)
+    steps = total // batch
+    return torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
+
+
+def _loss(settings: TrainingSettings, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
     if settings.loss == "mse":
         each = (predicted - target) ** 2
     else:
         each = F.binary_cross_entropy_with_logits(predicted, target, reduction="none")
-    if weights is not None:
-        each = each * weights[index]
-    return each.mean(dim=-1)
+    return (each * weight).mean(dim=-1)
 
 
-def _set_learning_rate(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, epoch: int
-) -> None:
-    cosine = 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
-    for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * cosine
+def _loss_gradient(
+    settings: TrainingSettings, predicted: Tensor, target: Tensor, weight: Tensor
+) -> Tensor:
+    """Gradient of :func:`_loss` with respect to ``predicted``."""
+    slope = 2 * (predicted - target) if settings.loss == "mse" else predicted.sigmoid() - target
+    return slope * weight / target.size(-1)
 
 
-def _member_stream(
-    seed: int, member: GCN, total: int, cells: DenseCells, settings: TrainingSettings
-) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    """Yield, for each epoch, batches ``[steps, B]`` and keep masks ``[steps, B, ...]`` a layer.
-
-    Drawn on the CPU whatever the device, so that a seed means the same everywhere.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    batch = min(settings.batch_size, total)
-    steps = total // batch
-    vertices = cells.x.size(1)
-    shapes = [(steps, batch, vertices, conv.out_channels) for conv in member.convs]
-    shapes.append((steps, batch, member.head.out_features))
-    while True:
-        order = torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
-        masks = [_keep(shape, member.dropout, generator) for shape in shapes]
-        yield order, masks if member.dropout > 0 else []
-
-
-def _keep(shape: tuple[int, ...], dropout: float, generator: torch.Generator) -> Tensor:
-    """Draw a dropout mask, true with probability ``1 - dropout`` to within 1 / 65,536.
-
-    One 64-bit random number serves four features: drawing masks would otherwise take longer
-    than an ensemble's arithmetic.
-    """
-    count = math.prod(shape)
-    bits = torch.empty(-(-count // 4), dtype=torch.int64)
-    bits.random_(-(2**63), None, generator=generator)
-    levels = bits.view(torch.int16)[:count].view(shape)
-    return levels >= round(dropout * _DROP_LEVELS) - _DROP_LEVELS // 2
+def _optimizer(
+    parameters: Iterable[Tensor], settings: TrainingSettings
+) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
+    optimizer = torch.optim.Adam(
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Batch
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
-from pyg_nas.training import TrainingSettings, _keep, train_stacked
+from pyg_nas.training import TrainingSettings, train_sparse, train_stacked
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3)
 
@@ -42,13 +44,13 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-3)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, SETTINGS.epochs)
     generator = torch.Generator().manual_seed(11)
+    masks = DropoutMasks([generator], [(8, 7, 12), (8, 7, 12), (8, 8)], 0.0, torch.device("cpu"))
     for _ in range(SETTINGS.epochs):
         order = torch.randperm(21, generator=generator)
-        # The masks of dropout 0 are drawn all the same, so that a member's stream of random
-        # numbers does not depend on the setting.
-        for shape in ((2, 8, 7, 12), (2, 8, 7, 12), (2, 8, 8)):
-            _keep(shape, 0.0, generator)
         for index in (order[:8], order[8:16]):  # the last 5 are dropped
+            # The masks of dropout 0 are drawn all the same, so that a member's stream of random
+            # numbers does not depend on the setting.
+            masks.draw()
             optimizer.zero_grad()
             loss = torch.nn.functional.mse_loss(plain.forward_dense(dense[index]), targets[index])
             loss.backward()
@@ -130,6 +132,44 @@ def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1, 0.5])
 def test_masks_drop_the_given_share(dropout: float) -> None:
-    kept = _keep((1000, 1000), dropout, torch.Generator().manual_seed(0)).float().mean().item()
+    generator = torch.Generator().manual_seed(0)
+    masks = DropoutMasks([generator], [(1000, 1000)], dropout, torch.device("cpu"))
+    kept = masks.draw()[0].mean().item()
     # Three standard deviations of a binomial share of a million draws.
     assert kept == pytest.approx(1 - dropout, abs=3 * math.sqrt(max(dropout, 1e-12) / 1e6) + 1e-5)
+
+
+def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor) -> None:
+    """The same batches and the same dropout, whichever network is run."""
+    for loss in ("mse", "bce"):
+        settings = TrainingSettings(3, 8, 1e-3, loss=loss)
+        goals = targets if loss == "mse" else (targets > 0).float()
+        weights = torch.linspace(0.5, 1.5, 21)
+        stacked, sparse = new_member(0), new_member(0)
+        dense = dense_cells(cells)
+        history = train_stacked([stacked], dense, goals, settings, [5], weights=weights)
+
+        def gather(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
+            return batch.x, batch.edge_index, batch.batch
+
+        other = train_sparse(sparse, gather, dense, goals, settings, 5, weights=weights)
+        torch.testing.assert_close(history, other, atol=1e-5, rtol=1e-4)
+        for name, tensor in stacked.state_dict().items():
+            torch.testing.assert_close(tensor, sparse.state_dict()[name], atol=2e-5, rtol=1e-3)
+
+
+def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch.Tensor) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train_stacked(
+            [new_member(seed) for seed in range(4)],
+            dense_cells(cells),
+            targets,
+            SETTINGS,
+            list(range(4)),
+        )
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -31,36 +31,16 @@ class StackedGCN(nn.Module):
             )
             self.head = nn.Parameter(torch.stack([m.head.weight.T for m in members]))
             self.output = nn.Parameter(torch.stack([m.output.weight.T for m in members]))
-        self.dropout = members[0].dropout
 
-    @torch.no_grad()
-    def copy_to(self, members: Sequence[GCN]) -> None:
-        """Write the stacked weights back into single networks."""
-        for index, member in enumerate(members):
-            for conv, weight in zip(member.convs, self.convs, strict=True):
-                conv.weight_out.copy_(weight[index, 0])
-                conv.weight_in.copy_(weight[index, 1])
-            member.head.weight.copy_(self.head[index].T)
-            member.output.weight.copy_(self.output[index].T)
-
-    def forward(self, cells: DenseCells, keep: Sequence[Tensor] | None = None) -> Tensor:
-        """Return one number for each member and cell, ``[M, B]``.
+    def forward(self, cells: DenseCells) -> Tensor:
+        """Return one number for each member and cell, ``[M, B]``, without dropout.
 
         Args:
             cells: Tensors ``[M, B, ...]``, a batch for each member, or ``[B, ...]``, one batch
                 for all.
-            keep: Dropout masks, true where a feature is kept: ``[M, B, V, hidden]`` for each
-                convolution and ``[M, B, head]`` for the head; None to drop nothing.
         """
-        gain = 1.0 if keep is None else 1.0 / (1.0 - self.dropout)
         h = cells.x if cells.x.dim() == 4 else cells.x.unsqueeze(0)
-        for layer, weight in enumerate(self.convs):
-            aggregated = torch.matmul(cells.propagation, h.unsqueeze(-3))
-            h = dense_conv(aggregated, weight, 0.5 * gain)
-            if keep is not None:
-                h = h * keep[layer]
+        for weight in self.convs:
+            h = dense_conv(torch.matmul(cells.propagation, h.unsqueeze(-3)), weight)
         pooled = torch.matmul(cells.pool, h).squeeze(-2)
-        hidden = torch.matmul(pooled, self.head)
-        if keep is not None:
-            hidden = hidden * keep[-1] * gain
-        return torch.matmul(hidden, self.output).squeeze(-1)
+        return torch.matmul(torch.matmul(pooled, self.head), self.output).squeeze(-1)
