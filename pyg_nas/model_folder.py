@@ -175,6 +175,8 @@ def _rebuild(description: Any, prefix: str, tensors: dict[str, Any], device: str
     estimator = _instantiate(description, device)
     own = {key[len(prefix) :]: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
     parts = description.get("parts", {})
+    if not isinstance(parts, dict):
+        raise SettingsError(f"a model's parts must be a JSON object, got {parts!r}")
     if parts:
         estimator.set_fitted_parts(
             {key: _rebuild(part, f"{prefix}{key}.", tensors, device) for key, part in parts.items()}

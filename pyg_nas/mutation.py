@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
+from pyg_nas.cell import Cell, edges_to_adjacency
 from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.space import NASBENCH101, SearchSpace
 
@@ -56,9 +56,7 @@ class Genotype:
     def from_dict(cls, description: dict[str, Any], space: SearchSpace) -> Genotype:
         """Rebuild a genotype from :meth:`to_dict`'s result."""
         operations = np.array(space.encode(description["ops"]), dtype=np.int8)
-        adjacency = np.zeros((len(operations), len(operations)), dtype=np.int8)
-        for source, target in description["edges"]:
-            adjacency[source, target] = 1
+        adjacency = edges_to_adjacency(list(description["edges"]), len(operations))
         return cls(adjacency, operations, space)
 
     @classmethod

@@ -60,22 +60,44 @@ class Query:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any], space: SearchSpace) -> Query:
-        """Rebuild a query from :meth:`to_dict`'s result."""
-        genotype = record["genotype"]
+        """Rebuild a query from :meth:`to_dict`'s result.
+
+        Raises:
+            CellError: If its graph is no cell of ``space``.
+            KeyError: If a key is missing.
+            ValueError: If a figure is no finite number, or ``why`` no object.
+        """
+        genotype, why, parameters = record["genotype"], record["why"], record["parameters"]
+        if not isinstance(why, dict):
+            raise ValueError(f"why must be a JSON object, got {why!r}")
+        if parameters is not None and type(parameters) is not int:
+            raise ValueError(f"parameters must be a whole number or null, got {parameters!r}")
+        accuracy = _figure(record, "accuracy")
+        if accuracy is None:
+            raise ValueError("accuracy must be a finite number, got null")
         return cls(
             Proposal(
                 Cell.from_dict(record, space),
                 None if genotype is None else Genotype.from_dict(genotype, space),
-                record["why"],
+                why,
             ),
             Outcome(
-                record["accuracy"],
-                record["seconds"],
-                record["test_accuracy"],
-                record["true_accuracy"],
+                accuracy,
+                _figure(record, "seconds"),
+                _figure(record, "test_accuracy"),
+                _figure(record, "true_accuracy"),
             ),
-            record["parameters"],
+            parameters,
         )
+
+
+def _figure(record: dict[str, Any], key: str) -> float | None:
+    value = record[key]
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
+        raise ValueError(f"{key} must be a finite number or null, got {value!r}")
+    return float(value)
 
 
 class History:

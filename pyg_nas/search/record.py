@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import CellError, SettingsError, SpaceError
+from pyg_nas.errors import SettingsError
 from pyg_nas.files import write_text
 from pyg_nas.search.history import Query
 from pyg_nas.space import SearchSpace
@@ -66,7 +66,7 @@ class SearchFolder:
         for number, line in enumerate(content[:whole].splitlines(), start=1):
             try:
                 queries.append(Query.from_dict(json.loads(line), self.space))
-            except (ValueError, KeyError, TypeError, CellError, SpaceError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
         return queries
 
