@@ -244,8 +244,8 @@ def plot(stored: dict[str, Any], best: float, name: str) -> None:
     longest = max(run["seconds"] for content in stored.values() for run in content["runs"])
     most = max(content["budget"] for content in stored.values())
     axes_of = [
-        ("cells trained", np.unique(np.geomspace(1, most, 300).astype(int)), 0, 1.0),
-        ("training time, h", np.geomspace(longest / 2000, longest, 300), 1, 3600.0),
+        ("cells trained", np.unique(np.geomspace(1, most, 120).astype(int)), 0, 1.0),
+        ("training time, h", np.geomspace(longest / 2000, longest, 120), 1, 3600.0),
     ]
     for column, (label, at, which, unit) in enumerate(axes_of):
         for colour, (method, content) in enumerate(stored.items()):

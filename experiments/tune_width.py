@@ -2,7 +2,7 @@
 
     python experiments/tune_width.py TABLE [--sizes 43,86,129,172]
 
-Five folds; three repeats up to 172 cells and one above, where a fit takes long. Every fit is kept
+Five folds; three repeats up to 86 cells and one above, where fits take long. Every fit is kept
 in ``results/tune_width_<N>.fits.jsonl``, so a stopped run goes on; the choices of all sizes that
 are finished are in ``results/tune_width.json``.
 """
@@ -24,7 +24,7 @@ from pyg_nas.table import Table
 from pyg_nas.tuning import DEFAULT_GRID, TuneSettings, read_grid, tune
 
 RESULTS = Path(__file__).parent / "results"
-MANY_REPEATS_UP_TO = 172
+MANY_REPEATS_UP_TO = 86
 
 
 def main(
