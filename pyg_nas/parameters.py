@@ -82,25 +82,36 @@ def trainable_parameters(
         channels_out = stem_channels * 2**stack
         for repeat in range(modules_per_stack):
             if repeat < 2:  # from the second cell of a stack on, all are alike
-                cell = _cell_parameters(
+                cell = vertex_parameters(
                     adjacency, operations, num_vertices, channels_in, channels_out
-                )
+                ).sum(axis=1)
             total += cell
             channels_in = channels_out
     return total + channels_in * num_labels + num_labels
 
 
-def _cell_parameters(
+def vertex_parameters(
     adjacency: NDArray[np.int8],
     operations: NDArray[np.int8],
     num_vertices: NDArray[np.int8],
     channels_in: int,
     channels_out: int,
 ) -> NDArray[np.int64]:
+    """Return the trainable parameters of every vertex of one cell of a network, ``int64 [N, V]``.
+
+    A vertex's operation and the projection of its edge from the input, if it has one.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        operations: ``[N, V]`` ids of NAS-Bench-101.
+        num_vertices: ``[N]``.
+        channels_in: Channels of the cell's input.
+        channels_out: Channels of the cell's output.
+    """
     channels = vertex_channels(adjacency, num_vertices, channels_in, channels_out)
     position = np.arange(adjacency.shape[1])
     inner = (position > 0) & (position < num_vertices[:, None] - 1)
     ids = np.where(inner, operations, 2)
     operation = _KERNEL_AREA[ids] * channels**2 + 2 * _HAS_BATCH_NORM[ids] * channels
     projection = adjacency[:, 0, :] * (channels_in * channels + 2 * channels)
-    return np.asarray((operation * inner + projection).sum(axis=1))
+    return np.asarray(operation * inner + projection)

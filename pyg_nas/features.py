@@ -1,0 +1,307 @@
+"""Statistics of many cells at once, for predictors that need numbers instead of graphs.
+
+Every statistic is a sum, a longest path or a random walk over the graph, so one pass over the
+vertices in topological order computes it for all cells of a block. All of them are defined for
+any search space; channels and parameters join them for NAS-Bench-101, where they follow from the
+graph exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.cell_array import CellArray
+from pyg_nas.parameters import STEM_CHANNELS, vertex_channels, vertex_parameters
+from pyg_nas.space import NASBENCH101, SearchSpace
+
+Array = NDArray[np.float32]
+
+BLOCK_CELLS = 4_096
+"""Cells to a block: its arrays stay in the processor's cache."""
+
+_CONVOLUTIONS = (0, 1)
+_FAR = np.float32(1e9)
+
+
+@dataclass(frozen=True)
+class CellFeatures:
+    """Statistics of ``N`` cells.
+
+    Attributes:
+        graph: float32 ``[N, G]``, named by :func:`graph_feature_names`.
+        pairs: float32 ``[N, 2 C²]`` for ``C`` one-hot columns: square roots of the number of
+            vertex pairs by both operations, joined by an edge (first ``C²``) or by a path.
+        walks: float32 ``[N, 3 W]``: mean, standard deviation and ``E[2^-k]`` of the number ``k``
+            of vertices of each of the ``W`` kinds of :func:`kinds` that a random walk against
+            the edges meets, where a predecessor is chosen by its share of the channels.
+        vertex: float32 ``[N, V, F]``, zero at padding; None where it was not asked for.
+    """
+
+    graph: Array
+    pairs: Array
+    walks: Array
+    vertex: Array | None
+
+
+def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
+    """Return the sets of operation ids whose vertices are counted: all, each, convolutions."""
+    every = tuple(range(len(space.operations)))
+    found = {"operations": every, **{space.operations[i]: (i,) for i in every}}
+    if space == NASBENCH101:
+        found["convolutions"] = _CONVOLUTIONS
+    return found
+
+
+def graph_feature_names(space: SearchSpace) -> list[str]:
+    """Return the names of ``CellFeatures.graph``'s columns, in their order."""
+    names = ["log paths", "vertices", "edges", "sinks' predecessors", "sources' successors", "skip"]
+    for kind in kinds(space):
+        names += [f"{what} {kind}" for what in ("longest", "shortest", "number of", "path mean")]
+        names += [f"{way} walk {kind}" for way in ("backward", "forward")]
+    if space == NASBENCH101:
+        names += ["log parameters", "log parameters of 3x3", "channels before the output"]
+        names += [f"channels of {name}" for name in space.operations]
+    return names
+
+
+def cell_features(cells: CellArray, *, vertices: bool = True) -> CellFeatures:
+    """Return the statistics of all cells.
+
+    Args:
+        cells: ``N`` cells of any space, vertices in topological order.
+        vertices: Also return the statistics of single vertices.
+    """
+    blocks = [
+        _Block(cells[start : start + BLOCK_CELLS])
+        for start in range(0, max(len(cells), 1), BLOCK_CELLS)
+    ]
+    parts = [block.features(vertices) for block in blocks]
+    return CellFeatures(
+        np.concatenate([part.graph for part in parts]),
+        np.concatenate([part.pairs for part in parts]),
+        np.concatenate([part.walks for part in parts]),
+        np.concatenate([part.vertex for part in parts if part.vertex is not None])
+        if vertices
+        else None,
+    )
+
+
+class _Block:
+    """Some cells with vertices first, ``[V, B]``, so that each step is one long array operation."""
+
+    def __init__(self, cells: CellArray) -> None:
+        self.cells = cells
+        self.adjacency = np.ascontiguousarray(cells.adjacency.transpose(1, 2, 0), dtype=np.float32)
+        self.joined = self.adjacency > 0
+        self.mask = np.ascontiguousarray(cells.mask.T)
+        self.in_degree = self.adjacency.sum(axis=0)
+        self.out_degree = self.adjacency.sum(axis=1)
+        # In a cell these are the input and the output; a plain graph may have several.
+        self.sources = self.mask & (self.in_degree == 0)
+        self.sinks = self.mask & (self.out_degree == 0)
+        ids = np.where(self.mask, cells.operations.T, -3)
+        self.kinds = np.stack(
+            [np.isin(ids, members) for members in kinds(cells.space).values()], axis=1
+        ).astype(np.float32)  # [V, W, B]
+        self.width = len(ids)
+
+    def features(self, vertices: bool) -> CellFeatures:
+        before, after = self._path_numbers()
+        paths = np.maximum((before * self.sinks).sum(axis=0), 1)
+        longest, shortest = self._extreme(np.maximum), self._extreme(np.minimum)
+        backward, forward = self._backward_walk(), self._forward_walk()
+        on_paths = before * after / paths
+        at_sinks = self.sinks[:, None]
+        columns = [
+            np.log(paths)[None],
+            self.mask.sum(axis=0)[None],
+            self.adjacency.sum(axis=(0, 1))[None],
+            (self.in_degree * self.sinks).max(axis=0)[None],
+            (self.out_degree * self.sources).max(axis=0)[None],
+            np.einsum("ub,uvb,vb->b", *self._skip(), optimize=True)[None],
+        ]
+        by_kind = [
+            np.where(at_sinks, longest, 0).max(axis=0),
+            np.where(at_sinks, shortest, _FAR).min(axis=0),
+            self.kinds.sum(axis=0),
+            (self.kinds * on_paths[:, None]).sum(axis=0),
+            (self.kinds * backward[:, None]).sum(axis=0),
+            (self.kinds * forward[:, None]).sum(axis=0),
+        ]  # six arrays [W, B], put next to each other by kind
+        columns.append(np.stack(by_kind, axis=1).reshape(-1, len(self.cells)))
+        channels = parameters = None
+        if self.cells.space == NASBENCH101:
+            channels, parameters = self._costs()
+            columns.append(self._cost_columns(channels, parameters))
+        reach = self._reach()
+        vertex = None
+        if vertices:
+            vertex = self._vertex_columns(
+                before, after, longest, shortest, backward, forward, reach, channels, parameters
+            )
+        return CellFeatures(
+            np.concatenate(columns).T.astype(np.float32),
+            self._pairs(reach),
+            self._walk_moments(channels),
+            vertex,
+        )
+
+    def _skip(self) -> tuple[Array, Array, Array]:
+        sources, sinks = self.sources.astype(np.float32), self.sinks.astype(np.float32)
+        return sources, self.adjacency, sinks
+
+    def _path_numbers(self) -> tuple[Array, Array]:
+        """Paths from the sources to each vertex, and on to the sinks."""
+        before, after = self.sources.astype(np.float32), self.sinks.astype(np.float32)
+        for v in range(1, self.width):
+            before[v] += (self.adjacency[:v, v] * before[:v]).sum(axis=0)
+        for v in range(self.width - 2, -1, -1):
+            after[v] += (self.adjacency[v, v + 1 :] * after[v + 1 :]).sum(axis=0)
+        return before, after
+
+    def _extreme(self, choose: np.ufunc) -> Array:
+        """Most or fewest vertices of each kind on a path from a source, own one included."""
+        reached = self.kinds.copy()
+        nothing = -_FAR if choose is np.maximum else _FAR
+        for v in range(1, self.width):
+            found = choose.reduce(
+                np.where(self.joined[:v, v, None], reached[:v], nothing), axis=0, initial=nothing
+            )
+            reached[v] += np.where(self.in_degree[v] > 0, found, 0)
+        return reached
+
+    def _extreme_after(self, choose: np.ufunc) -> Array:
+        """The same on a path to a sink, own one left out."""
+        reached = np.zeros_like(self.kinds)
+        nothing = -_FAR if choose is np.maximum else _FAR
+        for v in range(self.width - 2, -1, -1):
+            onward = reached[v + 1 :] + self.kinds[v + 1 :]
+            found = choose.reduce(
+                np.where(self.joined[v, v + 1 :, None], onward, nothing), axis=0, initial=nothing
+            )
+            reached[v] = np.where(self.out_degree[v] > 0, found, 0)
+        return reached
+
+    def _backward_walk(self) -> Array:
+        """Probability that a walk against the edges from a sink meets each vertex."""
+        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
+        for v in range(self.width - 2, -1, -1):
+            share = visits[v + 1 :] / np.maximum(self.in_degree[v + 1 :], 1)
+            visits[v] += (self.adjacency[v, v + 1 :] * share).sum(axis=0)
+        return np.asarray(visits, dtype=np.float32)
+
+    def _forward_walk(self) -> Array:
+        visits = self.sources / np.maximum(self.sources.sum(axis=0), 1, dtype=np.float32)
+        for v in range(1, self.width):
+            share = visits[:v] / np.maximum(self.out_degree[:v], 1)
+            visits[v] += (self.adjacency[:v, v] * share).sum(axis=0)
+        return np.asarray(visits, dtype=np.float32)
+
+    def _costs(self) -> tuple[Array, Array]:
+        """Channels of the first stack's cell relative to its output's, and parameters."""
+        cells, width = self.cells, STEM_CHANNELS
+        channels = vertex_channels(cells.adjacency, cells.num_vertices, width, width)
+        parameters = vertex_parameters(
+            cells.adjacency, cells.operations, cells.num_vertices, width, width
+        )
+        relative = (channels / width).astype(np.float32)
+        return np.ascontiguousarray(relative.T), np.ascontiguousarray(parameters.T, np.float32)
+
+    def _cost_columns(self, channels: Array, parameters: Array) -> Array:
+        each = self.kinds[:, 1:4]
+        before_output = channels * (self.adjacency * self.sinks).sum(axis=1) * ~self.sources
+        return np.concatenate(
+            [
+                np.log1p(parameters.sum(axis=0))[None],
+                np.log1p((parameters * each[:, 0]).sum(axis=0))[None],
+                before_output.max(axis=0)[None],
+                (channels[:, None] * each).sum(axis=0),
+            ]
+        )
+
+    def _walk_moments(self, channels: Array | None) -> Array:
+        """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
+        weight = self.adjacency / np.maximum(self.in_degree, 1)
+        if channels is not None:
+            weight = self._by_channels(weight, channels)
+        first, second = np.zeros_like(self.kinds), np.zeros_like(self.kinds)
+        halved = np.ones_like(self.kinds)
+        for v in range(self.width):
+            share = weight[:v, v, None]
+            mean, kind = (share * first[:v]).sum(axis=0), self.kinds[v]
+            first[v] = mean + kind
+            second[v] = (share * second[:v]).sum(axis=0) + kind * (2 * mean + 1)
+            arrived = np.where(self.in_degree[v] > 0, (share * halved[:v]).sum(axis=0), 1)
+            halved[v] = arrived * (1 - kind / 2)
+        sinks = (self.sinks / np.maximum(self.sinks.sum(axis=0), 1))[:, None]
+        mean, square, power = ((sinks * m).sum(axis=0) for m in (first, second, halved))
+        moments = [mean, np.sqrt(np.maximum(square - mean**2, 0)), power]
+        return np.asarray(np.concatenate(moments).T, dtype=np.float32)
+
+    def _by_channels(self, weight: Array, channels: Array) -> Array:
+        """Into the output: concatenated channels by their share, half for the input's skip."""
+        last = self.sinks.astype(np.float32)
+        into = (self.adjacency * last).sum(axis=1)
+        skip = into[0]
+        inner = into * channels
+        inner[0] = 0
+        total = inner.sum(axis=0)
+        share = inner / np.maximum(total, np.float32(1e-9)) * np.where(skip > 0, 0.5, 1)
+        share[0] = np.where(skip > 0, np.where(total > 0, 0.5, 1), 0)
+        return np.asarray(np.where(self.sinks, share[:, None], weight), dtype=np.float32)
+
+    def _reach(self) -> Array:
+        """Whether a path leads from the first to the second vertex, ``[V, V, B]``."""
+        reach = self.adjacency.copy()
+        for v in range(self.width - 2, -1, -1):
+            onward = np.where(self.joined[v, v + 1 :, None], reach[v + 1 :], 0).max(axis=0)
+            np.maximum(reach[v], onward, out=reach[v])
+        return reach
+
+    def _pairs(self, reach: Array) -> Array:
+        columns = self.cells.space.num_columns
+        ids = (self.cells.columns.T)[None] == np.arange(columns)[:, None, None]
+        one_hot = (ids & self.mask).transpose(2, 0, 1).astype(np.float32)  # [B, C, V]
+        counts = []
+        for relation in (self.adjacency, reach):
+            related = np.ascontiguousarray(relation.transpose(2, 0, 1))
+            found = one_hot @ related @ one_hot.transpose(0, 2, 1)
+            counts.append(found.reshape(len(found), -1))
+        return np.sqrt(np.concatenate(counts, axis=1))
+
+    def _vertex_columns(
+        self,
+        before: Array,
+        after: Array,
+        longest: Array,
+        shortest: Array,
+        backward: Array,
+        forward: Array,
+        reach: Array,
+        channels: Array | None,
+        parameters: Array | None,
+    ) -> Array:
+        columns = [
+            self.in_degree,
+            self.out_degree,
+            np.log(np.maximum(before, 1)),
+            np.log(np.maximum(after, 1)),
+            backward,
+            forward,
+            reach.sum(axis=0),
+            reach.sum(axis=1),
+        ]
+        if channels is not None and parameters is not None:
+            columns += [channels, np.log1p(parameters)]
+        ways = [
+            longest,
+            shortest,
+            self._extreme_after(np.maximum),
+            self._extreme_after(np.minimum),
+        ]
+        stacked = np.concatenate([np.stack(columns, axis=1), *ways], axis=1)  # [V, F, B]
+        stacked *= self.mask[:, None]
+        return np.ascontiguousarray(stacked.transpose(2, 0, 1), dtype=np.float32)
