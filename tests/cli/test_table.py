@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.cli.app import main
+from pyg_nas.table import Table
+from pyg_nas.tfrecord_writer import write_tfrecord
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run ``pyg-nas table ...`` in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["pyg-nas", "table", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "200")
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def whole_table(small_table: Table) -> Table:
+    table = small_table.subset(np.arange(12))
+    table.metrics[:, :, 2] = table.metrics[:, :, 1]
+    table.metrics[:, :2, 2] = np.nan
+    return table
+
+
+def test_convert_and_export_are_inverse(
+    whole_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole_table.metrics[:, 2:, :] = np.clip(whole_table.metrics[:, 2:, :], 0, None)
+    whole_table.save(tmp_path / "a.hdf5")
+    assert run(monkeypatch, "export", tmp_path / "a.hdf5", tmp_path / "a.tfrecord") == 0
+    assert "120 records of 12 cells" in capsys.readouterr().out.replace("\n", " ")
+    assert run(monkeypatch, "convert", tmp_path / "a.tfrecord", tmp_path / "b.hdf5") == 0
+    assert "12 cells" in capsys.readouterr().out
+    back = Table.load(tmp_path / "b.hdf5")
+    np.testing.assert_array_equal(back.metrics, whole_table.metrics)
+    assert back.cells == whole_table.cells
+
+
+def test_info_tells_what_is_measured_and_the_best_cells(
+    whole_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole_table.metrics[:, 3, :, 1, 2] = 0.5
+    whole_table.metrics[7, 3, :, 1, 2] = 0.75
+    whole_table.save(tmp_path / "a.hdf5")
+    assert run(monkeypatch, "info", tmp_path / "a.hdf5") == 0
+    out = capsys.readouterr().out
+    # 2 of 12 (budget, run) pairs are missing.
+    assert "16.7% of 1,152 numbers" in out
+    assert "66.7%" in out
+    assert "100.0%" in out
+    best = out[out.index("Best cells") :]
+    assert best.index(whole_table.hashes[7].decode()) < best.index(whole_table.hashes[0].decode())
+    assert "0.75" in best
+
+
+def test_info_and_check_take_graph_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graphs = tmp_path / "graphs.jsonl"
+    graphs.write_text(
+        '{"ops": ["[bold]a", "b"], "edges": [[0, 1]], "y": 0.5}\n{"ops": ["b"], "edges": []}\n'
+    )
+    assert run(monkeypatch, "info", graphs) == 0
+    out = capsys.readouterr().out
+    assert "[bold]a, b" in out
+    assert "50.0%" in out
+    assert run(monkeypatch, "check", graphs) == 0
+    assert "2 cells" in capsys.readouterr().out
+
+
+def test_info_of_a_table_without_measurements(
+    small_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = small_table.subset(np.arange(3))
+    table.metrics[:] = np.nan
+    table.save(tmp_path / "a.hdf5")
+    assert run(monkeypatch, "info", tmp_path / "a.hdf5") == 0
+    out = capsys.readouterr().out
+    assert "Nothing is measured" in out
+    assert "Best cells" not in out
+
+
+def test_check_passes_the_sound_and_refuses_the_wrong(
+    small_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = small_table.subset(np.arange(5))
+    table.save(tmp_path / "a.hdf5")
+    assert run(monkeypatch, "check", tmp_path / "a.hdf5") == 0
+    assert "5 cells, all sound" in capsys.readouterr().out
+    table.trainable_parameters[3] += 1
+    table.save(tmp_path / "a.hdf5")
+    assert run(monkeypatch, "check", tmp_path / "a.hdf5") == 2
+    error = capsys.readouterr().err
+    assert "cell 3" in error
+    assert "trainable_parameters" in error
+
+
+def test_wrong_input_is_one_line_and_exit_code_2(
+    whole_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_tfrecord(whole_table, tmp_path / "a.tfrecord")
+    damaged = bytearray((tmp_path / "a.tfrecord").read_bytes())
+    damaged[200] ^= 1
+    (tmp_path / "a.tfrecord").write_bytes(damaged)
+    assert run(monkeypatch, "convert", tmp_path / "a.tfrecord", tmp_path / "b.hdf5") == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(error) == 1
+    assert "byte 0: the record's content does not match its checksum" in error[0]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tfrecord"]
+    for command in ("info", "check"):
+        assert run(monkeypatch, command, tmp_path / "none.hdf5") == 2
+        assert "no such file" in capsys.readouterr().err
+
+
+def test_download_goes_to_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pyg_nas.download import OFFICIAL_FILES, RemoteFile
+
+    asked: list[tuple[RemoteFile, Path]] = []
+
+    def fake(remote: RemoteFile, folder: Path, progress: object) -> Path:
+        asked.append((remote, folder))
+        return folder / remote.name
+
+    monkeypatch.setattr("pyg_nas.download.download", fake)
+    assert run(monkeypatch, "download", "full", "--out", tmp_path) == 0
+    assert asked == [(OFFICIAL_FILES["full"], tmp_path)]
+    assert "nasbench_full.tfrecord: complete" in capsys.readouterr().out.replace("\n", "")
