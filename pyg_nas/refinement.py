@@ -34,8 +34,8 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101
 
-BLOCK_CELLS = 4_096
-"""Cells to a block: at width 144 its states take 10 MB (benchmarks/score_space.py)."""
+BLOCK_CELLS = 2_048
+"""Cells to a block: at width 144 its states take 5 MB (benchmarks/score_space.py)."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,13 @@ class FoldedGCN:
         """Move the weights to a device."""
         return FoldedGCN(tuple(w.to(device) for w in self.layers), self.head.to(device))
 
+    def split(self) -> list[FoldedGCN]:
+        """Return the members one by one."""
+        return [
+            FoldedGCN(tuple(w[m : m + 1] for w in self.layers), self.head[m : m + 1])
+            for m in range(len(self.head))
+        ]
+
 
 @torch.no_grad()
 def fold(members: Sequence[GCN]) -> FoldedGCN:
@@ -85,10 +92,12 @@ def score(
             f"{refinement.depth} and {refinement.num_columns}"
         )
     scores = torch.empty(len(folded.head), refinement.num_cells)
+    # One member's states fill a processor's cache; a GPU wants as much as possible in one call.
+    groups = [folded] if folded.head.is_cuda else folded.split()
     start = 0
     for block in refinement.blocks:
         stop = start + len(block.num_vertices)
-        scores[:, start:stop] = _score_block(folded, block)
+        scores[:, start:stop] = torch.cat([_score_block(group, block) for group in groups])
         start = stop
     return scores.numpy()
 
@@ -131,19 +140,18 @@ def _rectified_sums(table: Tensor, terms: Terms, weight: Tensor | None) -> Tenso
     """ReLU of the sums of each bag's rows of ``table`` ``[M, states, hidden]``."""
     members, offsets = _on(terms.members, table.device), _on(terms.offsets, table.device)
     weights = None if weight is None else weight.index_select(0, members)
-    return torch.stack(
-        [
-            F.embedding_bag(
-                members,
-                rows,
-                offsets,
-                mode="sum",
-                include_last_offset=True,
-                per_sample_weights=weights,
-            )
-            for rows in table
-        ]
-    ).relu_()
+    sums = [
+        F.embedding_bag(
+            members,
+            rows,
+            offsets,
+            mode="sum",
+            include_last_offset=True,
+            per_sample_weights=weights,
+        )
+        for rows in table
+    ]
+    return (torch.stack(sums) if len(sums) > 1 else sums[0].unsqueeze(0)).relu_()
 
 
 def _on(array: NDArray[Any], device: torch.device) -> Tensor:

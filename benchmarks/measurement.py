@@ -1,0 +1,119 @@
+"""What the benchmarks share: interleaved timing, peak memory, the environment, result files."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+
+
+def clock() -> str:
+    """Which time counts: with one thread the process's CPU time, which others cannot lengthen."""
+    alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+    return "process CPU time" if alone else "wall-clock time"
+
+
+def now() -> float:
+    """Seconds by :func:`clock`."""
+    return time.process_time() if clock() == "process CPU time" else time.perf_counter()
+
+
+def interleaved(
+    contenders: dict[str, Callable[[], Any]], repeats: int = 5, warmups: int = 1
+) -> dict[str, float]:
+    """Return each contender's median seconds; they take turns, so a busy machine hits all alike."""
+    for _ in range(warmups):
+        for run in contenders.values():
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, run in contenders.items():
+            start = now()
+            run()
+            synchronize()
+            seconds[name].append(now() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_memory(function: Callable[..., Any], *arguments: Any) -> int:
+    """Return the peak resident bytes of a fresh process that calls ``function(*arguments)``."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_report_peak, args=(results, function, arguments))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(f"{function.__name__} ended with exit code {process.exitcode}")
+    return int(results.get())
+
+
+def _report_peak(results: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    function(*arguments)
+    # VmHWM is of this process alone; ru_maxrss can be the parent's.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            results.put(int(line.split()[1]) * 1024)
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers depend on, without naming the machine."""
+    import numpy
+    import torch_geometric
+
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "clock": clock(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch_geometric": torch_geometric.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def write_result(name: str, result: dict[str, Any]) -> Path:
+    """Write ``results/NAME.json`` with the environment beside the figures."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    content = {"benchmark": name, "environment": environment(), **result}
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def show(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print one table."""
+    table = Table(title=title)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,116 @@
+"""Score all 423,624 cells of NAS-Bench-101: by refinement, densely, and the plain way."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+
+import numpy as np
+import torch
+
+from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
+from benchmarks.reproduction import PaddedCells, score_plainly
+from pyg_nas.enumeration import nasbench101_cells
+from pyg_nas.nn.dense import DenseCells, dense_cells
+from pyg_nas.nn.models import GCN
+from pyg_nas.refinement import nasbench101_refinement, refine
+from pyg_nas.scoring import score
+
+
+def network(seed: int = 0, width: int = 144) -> GCN:
+    torch.manual_seed(seed)
+    return GCN(5, width).eval()
+
+
+@torch.no_grad()
+def score_densely(model: GCN, dense: DenseCells, batch_size: int) -> torch.Tensor:
+    parts = zip(*(tensor.split(batch_size) for tensor in dense), strict=True)
+    return torch.cat([model.forward_dense(DenseCells(*part)) for part in parts])
+
+
+def score_once(threads: int) -> None:
+    torch.set_num_threads(threads)
+    score([network()], nasbench101_refinement())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--plain-cells", type=int, default=40_000, help="cells of the slow path")
+    parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    cells = nasbench101_cells()
+    start = now()
+    refine(cells)
+    refined = now() - start
+    tables = nasbench101_refinement()
+    nasbench101_refinement.cache_clear()
+    start = now()
+    tables = nasbench101_refinement()
+    loaded = now() - start
+    model, dense = network(), dense_cells(cells)
+    rows = np.sort(np.random.default_rng(0).permutation(len(cells))[: arguments.plain_cells])
+    plain = PaddedCells(cells[rows])
+    members = [network(seed) for seed in range(arguments.members)]
+
+    exact = score([model], tables)[0]
+    differences = {
+        "dense": float(np.abs(exact - score_densely(model, dense, 512).numpy()).max()),
+        "DataLoader": float(np.abs(exact[rows] - score_plainly(model, plain).numpy()).max()),
+    }
+    ensemble = f"refinement, {arguments.members} members"
+    seconds = interleaved(
+        {
+            "refinement": partial(score, [model], tables),
+            ensemble: partial(score, members, tables),
+            "dense, batches of 512": partial(score_densely, model, dense, 512),
+            "DataLoader, batches of 1024": partial(score_plainly, model, plain),
+        },
+        arguments.repeats,
+        warmups=0,
+    )
+    scored = {name: len(cells) for name in seconds}
+    scored[ensemble] *= arguments.members
+    scored["DataLoader, batches of 1024"] = len(rows)
+    rates = {name: scored[name] / seconds[name] for name in seconds}
+    peak = peak_memory(score_once, arguments.threads)
+
+    show(
+        f"Scoring {len(cells):,} cells at width 144",
+        ["path", "cells/s", "s for all", "refinement is faster by"],
+        [
+            [
+                name,
+                f"{rate:,.0f}",
+                f"{len(cells) / rate:.2f}",
+                f"{rates['refinement'] / rate:.2f}",
+            ]
+            for name, rate in rates.items()
+        ],
+    )
+    print(f"Tables: made in {refined:.1f} s, loaded in {loaded:.2f} s")
+    print(f"Peak memory of one process that scores: {peak / 2**30:.2f} GiB")
+    print(f"Largest differences from refinement: {differences}")
+    write_result(
+        "score_space",
+        {
+            "cells": len(cells),
+            "cells_timed_through_dataloader": len(rows),
+            "repeats": arguments.repeats,
+            "cells_per_second": rates,
+            "refinement_faster_by": {n: rates["refinement"] / r for n, r in rates.items()},
+            "seconds_to_make_tables": refined,
+            "seconds_to_load_tables": loaded,
+            "peak_bytes": peak,
+            "largest_differences": differences,
+            "states_per_layer": [tables.num_states(layer) for layer in (1, 2, 3)],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
