@@ -77,7 +77,7 @@ def _space_of(
     return SearchSpace(
         name=space.name if space else path.stem or "graphs",
         operations=names,
-        max_vertices=max(len(ops) for _, ops in graphs),
+        max_vertices=max([len(ops) for _, ops in graphs] + [len(terminals) or 1]),
         max_edges=max(int(adjacency.sum()) for adjacency, _ in graphs),
         terminals=terminals,
     )
