@@ -39,8 +39,12 @@ class PlainGCN(nn.Module):
 
     def __init__(self, model: GCN) -> None:
         super().__init__()
-        self.outward = nn.ParameterList(nn.Parameter(c.weight_out.detach().clone()) for c in model.convs)
-        self.inward = nn.ParameterList(nn.Parameter(c.weight_in.detach().clone()) for c in model.convs)
+        self.outward = nn.ParameterList(
+            nn.Parameter(c.weight_out.detach().clone()) for c in model.convs
+        )
+        self.inward = nn.ParameterList(
+            nn.Parameter(c.weight_in.detach().clone()) for c in model.convs
+        )
         self.head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         self.output = nn.Linear(model.head.out_features, 1, bias=False)
         self.head.load_state_dict(model.head.state_dict())
@@ -48,6 +52,7 @@ class PlainGCN(nn.Module):
         self.dropout = nn.Dropout(model.dropout)
 
     def forward(self, adjacency: Tensor, features: Tensor, vertices: Tensor) -> Tensor:
+        """Return one number a cell, ``[B]``."""
         width = adjacency.shape[-1]
         looped = adjacency + torch.eye(width, device=adjacency.device)
         forward = looped / looped.sum(-1, keepdim=True)

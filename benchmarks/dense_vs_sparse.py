@@ -1,0 +1,294 @@
+"""Forward and training passes of one network by every backend, over batch sizes and widths.
+
+``torch-scatter`` rows appear where it is installed. A batch's index structures (normalised edges,
+CSR matrices, padded tensors) are made beforehand: what is compared is the network's arithmetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric import EdgeIndex
+
+from benchmarks.measurement import IMAGES, clock, interleaved, peak_memory, show, write_result
+from pyg_nas.collate import collate_cells
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.loader import CollatedLoader
+from pyg_nas.nn.conv import Propagation, normalize
+from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.models import GCN
+
+# One step may use about this many numbers of activations; larger ones are left out, and said so.
+MOST_NUMBERS = 4096 * 7 * 320
+
+Forward = Callable[[GCN], Tensor]
+Aggregate = Callable[[Tensor], Tensor]
+
+
+def read_out(model: GCN, h: Tensor, batch: Tensor, size: int) -> Tensor:
+    total = h.new_zeros(size, h.shape[1]).index_add_(0, batch, h)
+    counts = torch.bincount(batch, minlength=size).unsqueeze(1)
+    return model.output(model.head(total / counts)).squeeze(-1)
+
+
+def by_aggregation(outward: Aggregate, inward: Aggregate, batch: Any, model: GCN) -> Tensor:
+    h = batch.x
+    for conv in model.convs:
+        one = (outward(h) @ conv.weight_out).relu()
+        other = (inward(h) @ conv.weight_in).relu()
+        h = 0.5 * (one + other)
+    return read_out(model, h, batch.batch, batch.num_graphs)
+
+
+def message_passing(batch: Any, model: GCN) -> Tensor:
+    return model(batch.x, batch.edge_index, batch.batch, batch.num_graphs)
+
+
+def dense_pass(dense: Any, model: GCN) -> Tensor:
+    return model.forward_dense(dense)
+
+
+def sorted_rows(index: Tensor, weight: Tensor, nodes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Row pointers, sources and weights of (from, to) edges, by target."""
+    order = index[1].argsort(stable=True)
+    counts = torch.bincount(index[1], minlength=nodes)
+    pointers = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return pointers, index[0][order], weight[order]
+
+
+def csr(index: Tensor, weight: Tensor, nodes: int) -> Tensor:
+    return torch.sparse_csr_tensor(*sorted_rows(index, weight, nodes), size=(nodes, nodes))
+
+
+def edge_index(index: Tensor, weight: Tensor, nodes: int) -> Aggregate:
+    order = index[1].argsort(stable=True)
+    edges = EdgeIndex(index[:, order].flip(0), sparse_size=(nodes, nodes), sort_order="row")
+    ordered = weight[order]
+    return lambda h: edges.matmul(h, ordered)
+
+
+def scatter_with(index: Tensor, weight: Tensor, nodes: int) -> Aggregate:
+    import torch_scatter
+
+    source, target = index
+    scale = weight.unsqueeze(1)
+    return lambda h: torch_scatter.scatter(h[source] * scale, target, 0, dim_size=nodes)
+
+
+def segments_with(index: Tensor, weight: Tensor, nodes: int) -> Aggregate:
+    import torch_scatter
+
+    pointers, source, ordered = sorted_rows(index, weight, nodes)
+    scale = ordered.unsqueeze(1)
+    return lambda h: torch_scatter.segment_csr(h[source] * scale, pointers)
+
+
+def backends(size: int, device: str) -> dict[str, Forward]:
+    cells = sample_cells(size, seed=0)
+    batch = next(iter(CollatedLoader(collate_cells(cells), size))).to(device)
+    p: Propagation = normalize(batch.edge_index, batch.num_nodes)
+
+    def both(make: Callable[[Tensor, Tensor, int], Aggregate]) -> Forward:
+        outward = make(p.outward_index, p.outward_weight, batch.num_nodes)
+        inward = make(p.inward_index, p.inward_weight, batch.num_nodes)
+        return partial(by_aggregation, outward, inward, batch)
+
+    def matrix(index: Tensor, weight: Tensor, nodes: int) -> Aggregate:
+        return partial(torch.matmul, csr(index, weight, nodes))
+
+    made = {
+        "dense": partial(dense_pass, dense_cells(cells).to(device)),
+        "message passing": partial(message_passing, batch),
+        "torch.sparse CSR": both(matrix),
+        "EdgeIndex": both(edge_index),
+    }
+    try:
+        import torch_scatter  # noqa: F401
+    except ImportError:
+        return made
+    return {
+        **made,
+        "torch-scatter scatter": both(scatter_with),
+        "torch-scatter segment_csr": both(segments_with),
+    }
+
+
+def network(width: int, device: str) -> GCN:
+    torch.manual_seed(0)
+    return GCN(5, width, dropout=0.0).to(device)
+
+
+@torch.no_grad()
+def forward(run: Forward, model: GCN) -> None:
+    run(model)
+
+
+def train_step(run: Forward, model: GCN) -> None:
+    model.zero_grad()
+    run(model).square().mean().backward()
+
+
+def trainable(run: Forward, model: GCN) -> bool:
+    """Whether gradients come out, and are those of the dense pass's kind."""
+    try:
+        train_step(run, model)
+    except (RuntimeError, NotImplementedError):
+        return False
+    return all(weight.grad is not None for weight in model.parameters())
+
+
+def peak_of(backend: str, size: int, width: int, device: str) -> None:
+    torch.set_num_threads(1)
+    if backend:
+        train_step(backends(size, device)[backend], network(width, device))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, nargs="+", default=[16, 256, 4096, 65536])
+    parser.add_argument("--widths", type=int, nargs="+", default=[48, 144, 320])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
+    parser.add_argument("--memory", action="store_true", help="measure peak memory as well")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    warnings.filterwarnings("ignore", message=".*[Ss]parse", category=UserWarning)
+
+    rows, left_out = [], []
+    for size in arguments.batches:
+        runs = backends(size, arguments.device)
+        for width in arguments.widths:
+            model = network(width, arguments.device)
+            reference = runs["dense"](model).detach()
+            forwards = dict(runs)
+            if arguments.compile:
+                for name, run in runs.items():
+                    forwards[f"{name}, compiled"] = torch.compile(run, dynamic=False)
+            for name, run in forwards.items():
+                difference = float((run(model).detach() - reference).abs().max())
+                if not difference < 1e-5:
+                    raise SystemExit(f"{name} differs from the dense pass by {difference}")
+            fits = size * 7 * width <= MOST_NUMBERS
+            trained = {n: r for n, r in forwards.items() if fits and trainable(r, model)}
+            if not fits:
+                left_out.append(f"training at batch {size}, width {width}: memory")
+            left_out += [
+                f"training by {n} at batch {size}, width {width}: no gradient"
+                for n in forwards
+                if fits and n not in trained
+            ]
+            for kind, step, contenders in (
+                ("forward", forward, forwards),
+                ("training", train_step, trained),
+            ):
+                if not contenders:
+                    continue
+                seconds = interleaved(
+                    {n: partial(step, r, model) for n, r in contenders.items()}, arguments.repeats
+                )
+                for name, value in seconds.items():
+                    rows.append(
+                        {
+                            "pass": kind,
+                            "batch": size,
+                            "width": width,
+                            "backend": name,
+                            "cells_per_second": size / value,
+                            "relative_to_dense": seconds["dense"] / value,
+                        }
+                    )
+    memory = {}
+    if arguments.memory:
+        size, width = min(4096, max(arguments.batches)), 144
+        empty = peak_memory(peak_of, "", size, width, arguments.device)
+        for name in backends(size, arguments.device):
+            peak = peak_memory(peak_of, name, size, width, arguments.device)
+            memory[name] = peak - empty
+    report(rows, memory)
+    write_result(
+        f"dense_vs_sparse_{arguments.device.split(':')[0]}",
+        {
+            "device": arguments.device,
+            "repeats": arguments.repeats,
+            "rows": rows,
+            "peak_bytes_of_a_training_step_above_an_idle_process": memory,
+            "left_out": left_out,
+        },
+    )
+    plot(rows, arguments.device)
+
+
+def report(rows: list[dict[str, Any]], memory: dict[str, int]) -> None:
+    names = list(dict.fromkeys(row["backend"] for row in rows))
+    keys = list(dict.fromkeys((row["pass"], row["batch"], row["width"]) for row in rows))
+    found = {(r["pass"], r["batch"], r["width"], r["backend"]): r for r in rows}
+    show(
+        f"Thousand cells/s ({clock()})",
+        ["pass, batch, width", *names],
+        [
+            [
+                f"{key[0]}, {key[1]}, {key[2]}",
+                *(
+                    f"{found[(*key, name)]['cells_per_second'] / 1e3:.1f}"
+                    if (*key, name) in found
+                    else "–"
+                    for name in names
+                ),
+            ]
+            for key in keys
+        ],
+    )
+    if memory:
+        show(
+            "Peak memory of a training step, MiB",
+            ["backend", "MiB"],
+            [[name, f"{value / 2**20:.0f}"] for name, value in memory.items()],
+        )
+
+
+def plot(rows: list[dict[str, Any]], device: str) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    widths = sorted({row["width"] for row in rows})
+    figure, axes = plt.subplots(
+        2, len(widths), figsize=(3.6 * len(widths), 6), sharex=True, sharey=True, squeeze=False
+    )
+    names = list(dict.fromkeys(row["backend"] for row in rows))
+    for line, kind in enumerate(("forward", "training")):
+        for column, width in enumerate(widths):
+            axis = axes[line, column]
+            for name in names:
+                points = [
+                    (row["batch"], row["cells_per_second"])
+                    for row in rows
+                    if (row["pass"], row["width"], row["backend"]) == (kind, width, name)
+                ]
+                if points:
+                    axis.loglog(*np.array(sorted(points)).T, marker="o", label=name)
+            axis.set_title(f"{kind}, width {width}")
+            axis.grid(alpha=0.3)
+            if column == 0:
+                axis.set_ylabel("cells/s")
+            if line == 1:
+                axis.set_xlabel("cells in a batch")
+    axes[0, 0].legend(fontsize="x-small")
+    figure.tight_layout()
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(IMAGES / f"dense_vs_sparse_{device.split(':')[0]}.png", dpi=120)
+
+
+if __name__ == "__main__":
+    main()
