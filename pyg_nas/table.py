@@ -40,6 +40,7 @@ NASBENCH101_BUDGETS = (4, 12, 36, 108)
 
 _DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
 _ATTRIBUTE = "pyg_nas"
+_MOST_HEADER_BYTES = 60_000
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
@@ -238,7 +239,11 @@ class Table:
             }
             for name in _DATASETS:
                 file.create_dataset(name, data=columns[name], **_packing(columns[name]))
-            file.attrs[_ATTRIBUTE] = json.dumps(settings)
+            text = json.dumps(settings)
+            # Of fixed length where it fits an object header: HDF5 keeps other strings in a heap
+            # whose damage can make it search without end.
+            short = len(text) < _MOST_HEADER_BYTES
+            file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Table:
