@@ -49,7 +49,7 @@ class EditDistance:
 
     def __call__(self, cell: Cell) -> NDArray[np.int64]:
         """Return the distances ``[N]`` from ``cell``."""
-        return self._to_rows(cell, self._alignments(cell), slice(None))
+        return self._to_rows(cell, self._alignments(cell), np.arange(len(self._edges)))
 
     def nearest(self, cell: Cell, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return all rows at the least distance from ``cell`` among those ``allowed`` ``[N]``.
@@ -82,7 +82,7 @@ class EditDistance:
         )
 
     def _to_rows(
-        self, cell: Cell, alignments: NDArray[np.float32], rows: slice | NDArray[np.int64]
+        self, cell: Cell, alignments: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         weighed = alignments.copy()
         weighed[:, : _edge_columns(self.space)] *= 2
@@ -92,8 +92,7 @@ class EditDistance:
             block = features[start : start + _ROWS_AT_ONCE] @ weighed.T
             best[start : start + _ROWS_AT_ONCE] = block.max(axis=1)
         slots = self.space.max_vertices - 2
-        distances: NDArray[np.int64] = edges + cell.num_edges + slots - best.astype(np.int64)
-        return distances
+        return np.asarray(edges + cell.num_edges + slots - best, dtype=np.int64)
 
 
 def _edge_columns(space: SearchSpace) -> int:

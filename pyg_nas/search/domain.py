@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.edit_distance import EditDistance
-from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, enumerate_cells, nasbench101_cells
+from pyg_nas.enumeration import (
+    NUM_NASBENCH101_CELLS,
+    enumerate_cells,
+    nasbench101_cells,
+    nasbench101_hashes,
+)
 from pyg_nas.errors import SettingsError
 from pyg_nas.mutation import Genotype, mutate, neighbours
 from pyg_nas.space import NASBENCH101, SearchSpace
@@ -79,8 +84,10 @@ class Domain:
         """Return the domain of only those cells where ``keep`` ``[N]`` is true."""
         if keep.all():
             return self
-        hashes = None if self._hashes is None else self._hashes[keep]
-        return Domain(self.space, self.cells[keep], hashes)
+        hashes = self._hashes
+        if hashes is None and self.space == NASBENCH101:
+            hashes = nasbench101_hashes()  # from the cache; hashing takes half a minute
+        return Domain(self.space, self.cells[keep], None if hashes is None else hashes[keep])
 
     def sample(self, k: int, asked: Collection[str], rng: np.random.Generator) -> list[Cell]:
         """Draw up to ``k`` different cells uniformly among those not ``asked`` for."""
