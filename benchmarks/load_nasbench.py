@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from pyg_nas import nasbench as api
-from pyg_nas.enumeration import nasbench101_cells
+from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
 from pyg_nas.table import Table
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     metrics[..., 1:] = rng.integers(0, 10_001, (*metrics.shape[:-1], 3)) / np.float32(10_000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "full.hdf5"
-        Table(cells, metrics).save(path)
+        Table(cells, metrics, hashes=nasbench101_hashes()[: settings.cells]).save(path)
         size = path.stat().st_size
         bench, load = timed(lambda: api.NASBench(path), settings.repeats)
     digests = list(bench.hash_iterator())
