@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -16,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
@@ -27,6 +25,7 @@ from pyg_nas.measure.task import Task
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
+from .campaign_process import BUDGETS, SEEDS, campaign_cells, start
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
 
 CELL = chain("conv3x3-bn-relu")
@@ -181,96 +180,70 @@ def test_somebody_elses_database_is_refused(tmp_path: Path, tiny_task: Task):
 
 # Kills and rivals: real processes on one journal.
 
-WORKER = """
-import sys, torch
-torch.set_num_threads(1)
-from tests.measure.conftest import make_tiny_task
-from tests.measure.test_journal import BUDGETS, SEEDS, kill_cells
-from pyg_nas.measure.campaign import measure_cells
-from pyg_nas.measure.journal import Journal
-import pyg_nas.measure.trainer  # imported before the clock of the kill starts
-print("ready", flush=True)
-trained = 0
-original = pyg_nas.measure.trainer.train
-def counted(cell, task, budget, seeds, device):
-    with open(sys.argv[2], "a") as log:
-        log.write(f"{cell.hash} {budget} {seeds}\\n")
-    return original(cell, task, budget, seeds, device)
-pyg_nas.measure.trainer.train = counted
-task = make_tiny_task()
-with Journal(sys.argv[1], task) as journal:
-    measure_cells(kill_cells(), task, BUDGETS, SEEDS, journal)
-"""
-BUDGETS = (2, 6)
-SEEDS = (0, 1)
 KILLS = 20
 
 
-def kill_cells():
-    return sample_cells(60, seed=2)
-
-
-def start(path: Path, log: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(path), str(log)],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+def lines_of(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
 
 
 def accuracies(table: Table) -> np.ndarray:
     return table.metrics[..., 1:]
 
 
+def finished_runs(path: Path) -> set[tuple[str, int, int]]:
+    """What the file holds, read without our code, which would clean up first."""
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    made = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    rows = set(connection.execute("SELECT hash, budget, seed FROM run")) if made else set()
+    connection.close()
+    return rows
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_campaign_killed_20_times_ends_as_an_undisturbed_one(tmp_path: Path, tiny_task: Task):
     path, log = tmp_path / "j.sqlite", tmp_path / "log"
     chance = random.Random(0)
-    kills, before = 0, set()
-    while kills < KILLS:
+    before: set[tuple[str, int, int]] = set()
+    for _ in range(KILLS):
+        goal = len(lines_of(log)) + chance.randint(0, 4)
         process = start(path, log)
-        time.sleep(chance.uniform(0.0, 0.35))
-        assert process.poll() is None, "the campaign ended before it was killed often enough"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-        with sqlite3.connect(path) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            rows = connection.execute("SELECT hash, budget, seed FROM run") if tables else ()
-            finished = set(rows)
-        connection.close()
+        while len(lines_of(log)) < goal and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0.0, 0.04))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        finished = finished_runs(path)
         assert before <= finished, "a finished run was lost"
         before = finished
-    trained_before = len(log.read_text().splitlines())
-    assert start(path, log).wait() == 0
+    assert 0 < len(before) < len(campaign_cells()) * len(BUDGETS) * len(SEEDS)
+    last = start(path, log)
+    last.join()
+    assert last.exitcode == 0
     with Journal(path, tiny_task) as journal:
-        killed = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS, journal)
-    undisturbed = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS)
+        killed = journal.to_table(BUDGETS, SEEDS, campaign_cells())
+    undisturbed = measure_cells(campaign_cells(), tiny_task, BUDGETS, SEEDS)
     np.testing.assert_array_equal(accuracies(killed), accuracies(undisturbed))
-    # Each kill costs at most the one job in flight, and nothing is trained twice otherwise.
-    jobs = len(kill_cells()) * len(BUDGETS)
-    trained = log.read_text().splitlines()
-    assert len(set(trained)) == jobs
-    assert jobs <= len(trained) <= jobs + KILLS
-    assert len(trained) > trained_before
+    # Each kill costs at most the one job in flight, and nothing else is trained twice.
+    jobs = len(campaign_cells()) * len(BUDGETS)
+    assert len(set(lines_of(log))) == jobs
+    assert jobs <= len(lines_of(log)) <= jobs + KILLS
 
 
 def test_two_processes_share_a_journal_and_train_nothing_twice(tmp_path: Path, tiny_task: Task):
     path, logs = tmp_path / "j.sqlite", (tmp_path / "a", tmp_path / "b")
     processes = [start(path, log) for log in logs]
-    assert [process.wait() for process in processes] == [0, 0]
-    trained = [line for log in logs for line in log.read_text().splitlines()]
-    assert len(trained) == len(set(trained)) == len(kill_cells()) * len(BUDGETS)
-    assert all(log.read_text() for log in logs)
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    trained = [line for log in logs for line in lines_of(log)]
+    assert len(trained) == len(set(trained)) == len(campaign_cells()) * len(BUDGETS)
+    assert all(lines_of(log) for log in logs)
     with Journal(path, tiny_task) as journal:
-        shared = journal.to_table(cells=kill_cells())
-    alone = measure_cells(kill_cells(), tiny_task, BUDGETS, SEEDS)
+        shared = journal.to_table(BUDGETS, SEEDS, campaign_cells())
+    alone = measure_cells(campaign_cells(), tiny_task, BUDGETS, SEEDS)
     np.testing.assert_array_equal(accuracies(shared), accuracies(alone))
 
 
