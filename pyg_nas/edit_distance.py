@@ -102,7 +102,7 @@ def _edge_columns(space: SearchSpace) -> int:
 def _operation_counts(features: NDArray[np.float32], space: SearchSpace) -> NDArray[np.int64]:
     """How many slots hold each operation or none, ``[N, operations + 1]``."""
     kinds = features[:, _edge_columns(space) :].reshape(len(features), space.max_vertices - 2, -1)
-    return kinds.sum(axis=1).astype(np.int64)
+    return np.asarray(kinds.sum(axis=1), dtype=np.int64)
 
 
 def _features(
