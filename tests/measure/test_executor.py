@@ -1,0 +1,245 @@
+"""Every backend gives the same table, and no failure is lost or spreads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.cell import Cell
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import CellError, MeasureError, SettingsError
+from pyg_nas.measure import Executor, Journal, Progress, measure_cells
+from pyg_nas.measure.augmentation import Augmentation
+from pyg_nas.measure.journal import Job
+from pyg_nas.measure.task import Task
+from pyg_nas.space import SearchSpace
+
+from .conftest import chain, make_tiny_task
+
+CELLS = sample_cells(4, seed=1)
+BUDGETS = (1, 3)
+
+
+def accuracies(cells, task, **options) -> np.ndarray:
+    return measure_cells(cells, task, BUDGETS, 2, **options).metrics[..., 1:]
+
+
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    return accuracies(CELLS, make_tiny_task())
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_backends_of_this_machine_agree(tiny_task: Task, expected, backend):
+    executor = Executor(backend, workers=2)
+    np.testing.assert_array_equal(accuracies(CELLS, tiny_task, executor=executor), expected)
+
+
+def test_a_local_ray_agrees(tiny_task: Task, expected, monkeypatch):
+    ray = pytest.importorskip("ray")
+    # Ray's workers see the tests' modules only where the driver's path is theirs.
+    root = str(Path(__file__).parents[2])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": root}},
+    )
+    try:
+        executor = Executor("ray", workers=2)
+        np.testing.assert_array_equal(accuracies(CELLS, tiny_task, executor=executor), expected)
+    finally:
+        ray.shutdown()
+
+
+def test_a_local_dask_agrees(tiny_task: Task, expected):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        executor = Executor("dask", workers=-1)
+        np.testing.assert_array_equal(accuracies(CELLS, tiny_task, executor=executor), expected)
+
+
+@dataclass(frozen=True)
+class Sabotage(Augmentation):
+    """Does harm the first ``times`` times that a network is trained, on the way to its images."""
+
+    folder: str = ""
+    times: int = 10**9
+    deadly: bool = False
+    only_pid_other_than: int = field(default_factory=os.getpid)
+
+    def __call__(self, images, deviation, generator):
+        # The cell is not known here: its generator's seed is, and is different for every run.
+        marks = Path(self.folder)
+        victim = marks / "victim"
+        name = str(generator.initial_seed())
+        if victim.read_text() == name:
+            count = len(list(marks.glob("mark*")))
+            if count < self.times:
+                (marks / f"mark{count}").touch()
+                if self.deadly:
+                    assert os.getpid() != self.only_pid_other_than
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise RuntimeError("the disk is on fire")
+        return super().__call__(images, deviation, generator)
+
+
+def sabotaged(folder: Path, cell: Cell, budget: int, **options) -> Task:
+    from pyg_nas.measure.trainer import _generator
+
+    (folder / "victim").write_text(str(_generator(cell, budget, 0).initial_seed()))
+    base = make_tiny_task()
+    return base.with_settings(
+        base.settings.__class__(
+            **{
+                **vars(base.settings),
+                "augmentation": Sabotage(1, False, 0.3, str(folder), **options),
+            }
+        )
+    )
+
+
+def test_a_failed_job_is_tried_again(tmp_path: Path, expected):
+    task = sabotaged(tmp_path, CELLS[1], 3, times=2)
+    np.testing.assert_array_equal(accuracies(CELLS, task, retries=2), expected)
+    assert len(list(tmp_path.glob("mark*"))) == 2
+
+
+def test_a_job_that_keeps_failing_is_reported_by_cell_and_the_others_are_kept(tmp_path: Path):
+    victim = CELLS[1]
+    task = sabotaged(tmp_path, victim, 3)
+    with Journal(tmp_path / "j.sqlite", task) as journal:
+        with pytest.raises(MeasureError, match="the disk is on fire") as caught:
+            measure_cells(CELLS, task, BUDGETS, 2, journal, retries=1)
+        message = str(caught.value)
+        assert f"cell {victim.hash} at 3 epochs: RuntimeError" in message
+        assert "1 jobs failed 2 times" in message
+        assert len(list(tmp_path.glob("mark*"))) == 2
+        finished = journal.finished()
+        assert len(finished) == 4 * 2 * 2 - 2
+        assert not any(digest == victim.hash and budget == 3 for digest, budget, _ in finished)
+        # Its claim was given back: another try is possible at once.
+        assert journal.claim(victim, 3, (0, 1)) == (0, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_worker_that_dies_takes_only_its_own_job_with_it(tmp_path: Path):
+    victim = CELLS[2]
+    task = sabotaged(tmp_path, victim, 1, deadly=True)
+    with Journal(tmp_path / "j.sqlite", task) as journal:
+        with pytest.raises(MeasureError) as caught:
+            measure_cells(CELLS, task, BUDGETS, 2, journal, Executor("loky", workers=2), retries=0)
+        assert f"cell {victim.hash} at 1 epochs: its worker died" in str(caught.value)
+        assert str(caught.value).count("at 1 epochs") == 1
+        assert len(journal.finished()) == 4 * 2 * 2 - 2
+
+
+def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, expected):
+    task = sabotaged(tmp_path, CELLS[0], 1, deadly=True, times=1)
+    executor = Executor("loky", workers=2)
+    np.testing.assert_array_equal(accuracies(CELLS, task, executor=executor), expected)
+    assert len(list(tmp_path.glob("mark*"))) == 1
+
+
+def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
+    read = []
+
+    def jobs():
+        for number, cell in enumerate(CELLS):
+            read.append(number)
+            yield Job(cell, 1, (0,))
+
+    outcomes = Executor("sequential").run(jobs(), tiny_task)
+    next(outcomes)
+    assert read == [0]
+
+
+def test_finished_runs_are_not_trained_again(tmp_path: Path, tiny_task: Task, monkeypatch):
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        first = measure_cells(CELLS[:2], tiny_task, (1,), 1, journal)
+        more = measure_cells(CELLS, tiny_task, BUDGETS, 2, journal)
+        monkeypatch.setattr("pyg_nas.measure.trainer.train", None)
+        again = measure_cells(CELLS, tiny_task, BUDGETS, 2, journal)
+    np.testing.assert_array_equal(again.metrics, more.metrics)
+    np.testing.assert_array_equal(first.metrics[:, 0, 0], more.metrics[:2, 0, 0])
+    assert again.cells == CELLS
+
+
+def test_progress_counts_epochs_up_to_all(tiny_task: Task):
+    seen: list[Progress] = []
+    measure_cells(CELLS, tiny_task, BUDGETS, 2, on_progress=seen.append)
+    assert seen[0] == Progress(0, 4 * 2 * (1 + 3), 0, 0)
+    assert [state.finished for state in seen] == sorted(state.finished for state in seen)
+    assert seen[-1] == Progress(32, 32, 16, 0)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "seeds", "message"),
+    [
+        ((), 1, "budgets must be ascending"),
+        ((4, 2), 1, "budgets must be ascending"),
+        ((0, 2), 1, "budgets must be ascending"),
+        ((1,), 0, "seeds must be different"),
+        ((1,), (1, 1), "seeds must be different"),
+        ((1,), (-1,), "seeds must be different"),
+    ],
+)
+def test_wrong_requests(tiny_task: Task, budgets, seeds, message):
+    with pytest.raises(MeasureError, match=message):
+        measure_cells(CELLS, tiny_task, budgets, seeds)
+
+
+def test_wrong_cells(tiny_task: Task):
+    twice = chain("conv3x3-bn-relu")
+    with pytest.raises(MeasureError, match=f"cell {twice.hash} is asked for more than once"):
+        measure_cells([twice, chain("maxpool3x3"), twice], tiny_task, (1,), 1)
+    space = SearchSpace("plain", ("a",), 3, 3)
+    foreign = Cell([[0, 1], [0, 0]], ["a", "a"], space)
+    with pytest.raises(MeasureError, match="got cells of 'plain'"):
+        measure_cells([foreign], tiny_task, (1,), 1)
+    with pytest.raises(CellError):
+        measure_cells([], tiny_task, (1,), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "slurm"}, "backend must be one of sequential, threading, loky, ray, dask"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"gpus_per_run": -1.0}, "gpus_per_run must be at least 0"),
+        ({"gpus_per_run": 1.0}, "only the backend 'ray' knows"),
+    ],
+)
+def test_wrong_executors(options, message):
+    with pytest.raises(SettingsError, match=message):
+        Executor(**options)
+
+
+@pytest.mark.parametrize("backend", ["ray", "dask"])
+def test_a_missing_engine_is_named(tiny_task: Task, monkeypatch, backend):
+    for name in ("ray", "ray.util.joblib", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MeasureError, match=rf"pip install 'pyg-nas\[{backend}\]'"):
+        measure_cells(CELLS, tiny_task, (1,), 1, executor=Executor(backend))
+
+
+def test_gpus_are_dealt_out_in_turn(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [Executor(device="auto")._device(n) for n in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert Executor(device="cuda:1")._device(0) == "cuda:1"
+    assert Executor("ray", device="cuda", gpus_per_run=0.5)._device(1) == "cuda:0"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert Executor(device="auto")._device(1) == "cpu"
