@@ -1,0 +1,129 @@
+"""``pyg-nas measure`` from the shell: all the way, stopped half-way, and given nonsense."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pyg_nas.cli.app import app
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
+from pyg_nas.table import Table
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    pixels = rng.integers(0, 100, (60, 4, 4), dtype=np.uint8) + (labels * 50)[:, None, None]
+    np.savez(folder / "mine.npz", images=pixels.astype(np.uint8), labels=labels)
+    (folder / "small.json").write_text(
+        json.dumps({"stem_channels": 4, "num_stacks": 2, "batch_size": 12})
+    )
+    return folder
+
+
+def arguments(images: Path, folder: Path, **changes: str) -> list[str]:
+    options = {
+        "cells": "3",
+        "budgets": "1,2",
+        "seeds": "2",
+        "journal": str(folder / "j.sqlite"),
+        "table": str(folder / "out.hdf5"),
+        "settings": str(images / "small.json"),
+        "backend": "sequential",
+        "device": "cpu",
+        **changes,
+    }
+    given = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return ["measure", str(images / "mine.npz"), *given]
+
+
+def test_measure_writes_the_table_and_goes_on_with_the_journal(images: Path, tmp_path: Path):
+    result = CliRunner().invoke(app, arguments(images, tmp_path))
+    assert result.exit_code == 0, result.output
+    table = Table.load(tmp_path / "out.hdf5")
+    assert (len(table), table.budgets, table.num_runs) == (3, (1, 2), 2)
+    assert table.measured.all()
+    assert table.cells == sample_cells(3, 0)
+    assert (table.about["task"], table.about["settings"]["stem_channels"]) == ("mine", 4)
+    # The table's own cells, at one budget more: what is there stays as it is.
+    more = arguments(images, tmp_path, cells=str(tmp_path / "out.hdf5"), budgets="1,2,3")
+    assert CliRunner().invoke(app, more).exit_code == 0
+    again = Table.load(tmp_path / "out.hdf5")
+    np.testing.assert_array_equal(again.metrics[:, :2], table.metrics)
+    assert again.measured.all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a process group's SIGINT")
+def test_ctrl_c_keeps_everything_and_says_how_to_go_on(images: Path, tmp_path: Path):
+    command = arguments(images, tmp_path, cells="200", budgets="1,2", backend="loky", workers="2")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from pyg_nas.cli.app import main; main()", *command],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    journal = tmp_path / "j.sqlite"
+
+    def finished() -> int:
+        if not journal.exists():
+            return 0
+        connection = sqlite3.connect(journal)
+        try:
+            return connection.execute("SELECT count(*) FROM run").fetchone()[0]
+        except sqlite3.OperationalError:  # not made yet
+            return 0
+        finally:
+            connection.close()
+
+    while finished() < 4:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate()
+    kept = finished()
+    assert process.returncode == 130, errors
+    assert f"stopped: {kept} finished runs are kept in {journal}" in " ".join(errors.split())
+    assert "same command again" in errors
+    assert "Traceback" not in errors
+    assert 4 <= kept < 200 * 2 * 2
+    assert not (tmp_path / "out.hdf5").exists()
+    # Claims are given back: fewer cells of the same draw are finished at once.
+    result = CliRunner().invoke(app, arguments(images, tmp_path, cells="2"))
+    assert result.exit_code == 0, result.output
+    assert finished() >= kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"cells": "0"}, SettingsError, "--cells must be at least 1 or a file, got 0"),
+        ({"cells": "gone.hdf5"}, TableError, "gone.hdf5"),
+        ({"cells": "9999999"}, SettingsError, "9999999"),
+        ({"budgets": "1,two"}, SettingsError, "--budgets must be whole numbers"),
+        ({"budgets": "2,1"}, MeasureError, "budgets must be ascending"),
+        ({"backend": "slurm"}, SettingsError, "backend must be one of"),
+        ({"settings": "gone.json"}, SettingsError, "gone.json"),
+        ({"image-size": "8"}, MeasureError, "only the images of a folder"),
+    ],
+)
+def test_nonsense_is_one_clear_error(images: Path, tmp_path: Path, changes, error, message):
+    result = CliRunner().invoke(app, arguments(images, tmp_path, **changes))
+    assert isinstance(result.exception, error)
+    assert isinstance(result.exception, PygNasError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "out.hdf5").exists()
