@@ -1,0 +1,110 @@
+"""Computes the figures of the data card from the shipped table and writes them into it.
+
+python datasets/describe_nasbench_digits.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, spearmanr
+
+from pyg_nas.files import write_text
+from pyg_nas.labels import METRICS
+from pyg_nas.table import Table
+
+HERE = Path(__file__).parent
+START, END = "<!-- figures: start -->", "<!-- figures: end -->"
+PARTS = METRICS[1:]
+CHANCE = 0.15
+
+
+def spread(runs: NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the spread between cells and between seeds of ``[cells, seeds]`` accuracies.
+
+    Between cells: standard deviation of the cells' means. Between seeds: square root of the mean
+    over all cells of the variance among a cell's seeds.
+    """
+    return runs.mean(1).std(ddof=1), np.sqrt(runs.var(axis=1, ddof=1).mean())
+
+
+def figures(table: Table) -> str:
+    """Returns the card's figures in Markdown."""
+    end = table.metrics[:, :, :, 1].astype(np.float64)
+    hours = end[..., 0].sum() / 3600
+    lines = [
+        f"- {len(table):,} cells, {table.num_runs} seeds, budgets of "
+        f"{', '.join(map(str, table.budgets))} epochs: {end[..., 0].size:,} runs.",
+        f"- Training took {hours:.2f} hours of one processor core, {hours * 3600 / len(table):.2f} "
+        f"seconds a cell; reading the accuracies is not in it.",
+        f"- Runs that end below {CHANCE:.0%} test accuracy (chance is 10 %): "
+        + ", ".join(
+            f"{(end[:, b, :, 3] < CHANCE).mean():.2%} at {budget} epochs"
+            for b, budget in enumerate(table.budgets)
+        )
+        + ".",
+        "",
+        "Distribution of the cells' mean accuracies, and noise:",
+        "",
+        "| epochs | accuracy | lowest | 5 % | median | 95 % | highest | between cells "
+        "| between seeds | ratio |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for b, budget in enumerate(table.budgets):
+        for m, part in enumerate(PARTS, start=1):
+            runs = end[:, b, :, m]
+            quantiles = np.percentile(runs.mean(1), [0, 5, 50, 95, 100])
+            cells, seeds = spread(runs)
+            lines.append(
+                f"| {budget} | {part.removesuffix('_accuracy')} | "
+                + " | ".join(f"{q:.3f}" for q in quantiles)
+                + f" | {cells:.4f} | {seeds:.4f} | {cells / seeds:.2f} |"
+            )
+    largest = end[:, -1]
+    taus = [
+        kendalltau(largest[:, i, 2], largest[:, j, 2])[0]
+        for i in range(table.num_runs)
+        for j in range(i)
+    ]
+    mean = end[..., 2].mean(2)
+    lines += [
+        "",
+        f"- Kendall's rank correlation of the validation accuracies of two seeds at "
+        f"{table.budgets[-1]} epochs: {np.mean(taus):.3f} on average. The mean of validation and "
+        f"the mean of test accuracy: {kendalltau(mean[:, -1], largest[..., 3].mean(1))[0]:.3f}.",
+        "- Spearman's rank correlation of the mean validation accuracy at "
+        + ", ".join(
+            f"{budget} and {table.budgets[-1]} epochs: {spearmanr(mean[:, b], mean[:, -1])[0]:.3f}"
+            for b, budget in enumerate(table.budgets[:-1])
+        )
+        + f"; of the official network's parameters and it: "
+        f"{spearmanr(table.trainable_parameters, mean[:, -1])[0]:.3f}.",
+        "",
+        f"Best cells by mean validation accuracy at {table.budgets[-1]} epochs:",
+        "",
+        "| module hash | validation | test | vertices | edges | parameters, official size |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in np.argsort(-mean[:, -1], kind="stable")[:10].tolist():
+        cell = table.cells[row]
+        lines.append(
+            f"| `{cell.hash}` | {mean[row, -1]:.4f} | {largest[row, :, 3].mean():.4f} "
+            f"| {cell.num_vertices} | {cell.num_edges} | {table.trainable_parameters[row]:,} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the figures between the card's two marks."""
+    card = HERE / "README.md"
+    before, rest = card.read_text(encoding="utf-8").split(START)
+    after = rest.split(END)[1]
+    text = figures(Table.load(HERE / "nasbench_digits.hdf5"))
+    write_text(card, f"{before}{START}\n{text}\n{END}{after}")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
