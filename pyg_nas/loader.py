@@ -18,8 +18,7 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.data.collate import collate
 from torch_geometric.data.data import BaseData
 from torch_geometric.data.separate import separate
-from torch_geometric.data.storage import BaseStorage, NodeStorage
-from torch_geometric.data.storage import N_KEYS
+from torch_geometric.data.storage import N_KEYS, BaseStorage, NodeStorage
 from torch_geometric.utils import cumsum
 
 from pyg_nas.errors import SettingsError
@@ -104,7 +103,7 @@ class CollatedLoader:
     def _batches(self, rows: Tensor, size: int) -> Iterator[Batch]:
         """The batches of ``rows``, all of one ``size``."""
         if self._stores is None:
-            for part in rows.split(size):
+            for part in torch.split(rows, size):
                 yield Batch.from_data_list([self._graph(row) for row in part.tolist()])
             return
         table = rows.view(-1, size)
@@ -124,7 +123,7 @@ class CollatedLoader:
                     if slices is not None:
                         slice_part[name] = slices[number]
                         inc_part[name] = None if incs is None else incs[number]
-                    elif name == "num_nodes":
+                    elif incs is not None:  # num_nodes, which is kept as a list beside its sum
                         store._num_nodes = incs[number]
             batch._num_graphs = size
             batch._slice_dict = slice_dict
@@ -164,7 +163,7 @@ class _TensorColumn:
             added = self.increments[table]
             incs = added.cumsum(1) - added
             values = self._shifted(values, incs.flatten(0, 1), sizes.view(-1))
-        parts: Sequence[Tensor] = values.split(slices[:, -1].tolist(), self.dim)
+        parts: Sequence[Tensor] = torch.split(values, slices[:, -1].tolist(), self.dim)
         if self.dim != 0:
             parts = [part.contiguous() for part in parts]
         return parts, slices.unbind(0), incs.unbind(0)
@@ -216,7 +215,7 @@ class _Store:
             gathered["num_nodes"] = totals, None, counts.tolist()
         graph = torch.arange(table.shape[1]).repeat(len(table))
         batch = graph.repeat_interleave(counts.view(-1)).to(self.device)
-        gathered["batch"] = batch.split(totals), None, None
+        gathered["batch"] = torch.split(batch, totals), None, None
         gathered["ptr"] = ptr.to(self.device).unbind(0), None, None
         return gathered
 
@@ -328,7 +327,8 @@ def _num_graphs(slices: dict[Any, Any]) -> int:
 
 def _cumulated(sizes: Tensor) -> Tensor:
     """``[batches, size]`` to ``[batches, size + 1]`` from zero."""
-    return cumsum(sizes, dim=1)
+    cumulated: Tensor = cumsum(sizes, dim=1)
+    return cumulated
 
 
 def _ranges(starts: Tensor, sizes: Tensor) -> Tensor:

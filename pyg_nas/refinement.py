@@ -240,8 +240,9 @@ def _write(path: Path, refinement: Refinement) -> None:
     }
     # One row per array, in their order, one column per block.
     arrays["lengths"] = np.array([[len(block[name]) for block in flat] for name in flat[0]])
+    content: dict[str, Any] = {"checksum": _checksum(arrays), **arrays}
     with atomic_path(path) as temporary:
-        np.savez(temporary, **{"checksum": _checksum(arrays), **arrays})
+        np.savez(temporary, **content)
 
 
 def _read(path: Path, depth: int) -> Refinement | None:
