@@ -31,19 +31,23 @@ class CellFeatures:
     """Statistics of ``N`` cells.
 
     Attributes:
-        graph: float32 ``[N, G]``, named by :func:`graph_feature_names`.
-        pairs: float32 ``[N, 2 C²]`` for ``C`` one-hot columns: square roots of the number of
-            vertex pairs by both operations, joined by an edge (first ``C²``) or by a path.
-        walks: float32 ``[N, 3 W]``: mean, standard deviation and ``E[2^-k]`` of the number ``k``
-            of vertices of each of the ``W`` kinds of :func:`kinds` that a random walk against
-            the edges meets, where a predecessor is chosen by its share of the channels.
-        vertex: float32 ``[N, V, F]``, zero at padding; None where it was not asked for.
+        groups: float32 ``[N, columns]`` by name. For ``C`` one-hot columns, ``F`` vertex
+            statistics and ``W`` kinds of operations (:func:`kinds`):
+
+            - ``graph``: named by :func:`graph_feature_names`;
+            - ``edges``: ``C²``, root of the number of edges by the operations they join;
+            - ``paths``: ``C²``, the same of vertex pairs joined by a path;
+            - ``walks``: ``3 W``, mean, standard deviation and ``E[2^-k]`` of the number ``k`` of
+              vertices of a kind that a walk against the edges meets, where a predecessor is
+              chosen by its share of the channels;
+            - ``flow``: ``C² + C``, how often that walk takes an edge by the operations it joins,
+              and meets an operation, weighed by the logarithm of its channels;
+            - ``pooled``: sums of the vertex statistics by operation.
+        vertex: float32 ``[N, V, F]``, zero at padding.
     """
 
-    graph: Array
-    pairs: Array
-    walks: Array
-    vertex: Array | None
+    groups: dict[str, Array]
+    vertex: Array
 
 
 def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
@@ -56,7 +60,7 @@ def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
 
 
 def graph_feature_names(space: SearchSpace) -> list[str]:
-    """Return the names of ``CellFeatures.graph``'s columns, in their order."""
+    """Return the names of the columns of the group ``graph``, in their order."""
     names = ["log paths", "vertices", "edges", "sinks' predecessors", "sources' successors", "skip"]
     for kind in kinds(space):
         names += [f"{what} {kind}" for what in ("longest", "shortest", "number of", "path mean")]
@@ -67,25 +71,19 @@ def graph_feature_names(space: SearchSpace) -> list[str]:
     return names
 
 
-def cell_features(cells: CellArray, *, vertices: bool = True) -> CellFeatures:
+def cell_features(cells: CellArray) -> CellFeatures:
     """Return the statistics of all cells.
 
     Args:
         cells: ``N`` cells of any space, vertices in topological order.
-        vertices: Also return the statistics of single vertices.
     """
-    blocks = [
-        _Block(cells[start : start + BLOCK_CELLS])
+    parts = [
+        _Block(cells[start : start + BLOCK_CELLS]).features()
         for start in range(0, max(len(cells), 1), BLOCK_CELLS)
     ]
-    parts = [block.features(vertices) for block in blocks]
     return CellFeatures(
-        np.concatenate([part.graph for part in parts]),
-        np.concatenate([part.pairs for part in parts]),
-        np.concatenate([part.walks for part in parts]),
-        np.concatenate([part.vertex for part in parts if part.vertex is not None])
-        if vertices
-        else None,
+        {name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups},
+        np.concatenate([part.vertex for part in parts]),
     )
 
 
@@ -108,7 +106,7 @@ class _Block:
         ).astype(np.float32)  # [V, W, B]
         self.width = len(ids)
 
-    def features(self, vertices: bool) -> CellFeatures:
+    def features(self) -> CellFeatures:
         before, after = self._path_numbers()
         paths = np.maximum((before * self.sinks).sum(axis=0), 1)
         longest, shortest = self._extreme(np.maximum), self._extreme(np.minimum)
@@ -136,16 +134,21 @@ class _Block:
         if self.cells.space == NASBENCH101:
             channels, parameters = self._costs()
             columns.append(self._cost_columns(channels, parameters))
-        reach = self._reach()
-        vertex = None
-        if vertices:
-            vertex = self._vertex_columns(
-                before, after, longest, shortest, backward, forward, reach, channels, parameters
-            )
+        reach, one_hot = self._reach(), self._one_hot()
+        vertex = self._vertex_columns(
+            before, after, longest, shortest, backward, forward, reach, channels, parameters
+        )
+        weight = self._walk_weights(channels)
+        inner = one_hot[:, len(self.cells.space.terminals) :]
         return CellFeatures(
-            np.concatenate(columns).T.astype(np.float32),
-            self._pairs(reach),
-            self._walk_moments(channels),
+            {
+                "graph": np.concatenate(columns).T.astype(np.float32),
+                "edges": np.sqrt(_by_operations(one_hot, self.adjacency)),
+                "paths": np.sqrt(_by_operations(one_hot, reach)),
+                "walks": self._walk_moments(weight),
+                "flow": self._flow(weight, one_hot, channels),
+                "pooled": (inner @ vertex).reshape(len(vertex), -1),
+            },
             vertex,
         )
 
@@ -222,11 +225,23 @@ class _Block:
             ]
         )
 
-    def _walk_moments(self, channels: Array | None) -> Array:
-        """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
+    def _walk_weights(self, channels: Array | None) -> Array:
+        """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
         weight = self.adjacency / np.maximum(self.in_degree, 1)
-        if channels is not None:
-            weight = self._by_channels(weight, channels)
+        return weight if channels is None else self._by_channels(weight, channels)
+
+    def _flow(self, weight: Array, one_hot: Array, channels: Array | None) -> Array:
+        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
+        for v in range(self.width - 2, -1, -1):
+            visits[v] += (weight[v, v + 1 :] * visits[v + 1 :]).sum(axis=0)
+        visits = visits.astype(np.float32)
+        size = 1.0 if channels is None else np.log2(1 + channels)
+        weighed = np.ascontiguousarray((visits * size).T, dtype=np.float32)[..., None]
+        met = (one_hot @ weighed).reshape(len(one_hot), -1)
+        return np.concatenate([_by_operations(one_hot, weight * visits), met], axis=1)
+
+    def _walk_moments(self, weight: Array) -> Array:
+        """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
         first, second = np.zeros_like(self.kinds), np.zeros_like(self.kinds)
         halved = np.ones_like(self.kinds)
         for v in range(self.width):
@@ -261,16 +276,11 @@ class _Block:
             np.maximum(reach[v], onward, out=reach[v])
         return reach
 
-    def _pairs(self, reach: Array) -> Array:
-        columns = self.cells.space.num_columns
-        ids = (self.cells.columns.T)[None] == np.arange(columns)[:, None, None]
-        one_hot = (ids & self.mask).transpose(2, 0, 1).astype(np.float32)  # [B, C, V]
-        counts = []
-        for relation in (self.adjacency, reach):
-            related = np.ascontiguousarray(relation.transpose(2, 0, 1))
-            found = one_hot @ related @ one_hot.transpose(0, 2, 1)
-            counts.append(found.reshape(len(found), -1))
-        return np.sqrt(np.concatenate(counts, axis=1))
+    def _one_hot(self) -> Array:
+        """Operations of the vertices, ``[B, C, V]``."""
+        columns = np.arange(self.cells.space.num_columns)
+        found = (self.cells.columns[:, None] == columns[:, None]) & self.cells.mask[:, None]
+        return np.asarray(found, dtype=np.float32)
 
     def _vertex_columns(
         self,
@@ -305,3 +315,10 @@ class _Block:
         stacked = np.concatenate([np.stack(columns, axis=1), *ways], axis=1)  # [V, F, B]
         stacked *= self.mask[:, None]
         return np.ascontiguousarray(stacked.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _by_operations(one_hot: Array, relation: Array) -> Array:
+    """Sums of a relation ``[V, V, B]`` by the operations of both vertices, ``[B, C²]``."""
+    related = np.ascontiguousarray(relation.transpose(2, 0, 1), dtype=np.float32)
+    found = one_hot @ related @ one_hot.transpose(0, 2, 1)
+    return np.asarray(found.reshape(len(found), -1))

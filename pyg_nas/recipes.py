@@ -65,7 +65,19 @@ def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
     )
 
 
+def _best(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.best import BestRegressor
+
+    return BestRegressor(random_state=seed, device=device)
+
+
+def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
+    return _best(label, seed, device).set_params(ensemble_size=0)
+
+
 RECIPES: dict[str, Callable[[LabelPolicy, int, str], Any]] = {
+    "best": _best,
+    "fast": _fast,
     "paper": _paper,
     "two-stage": _two_stage,
 }

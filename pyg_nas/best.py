@@ -1,0 +1,255 @@
+"""The most accurate recipe: a Gaussian process and residual graph networks, calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.conformal import conformal_quantile
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import State, as_cells, finite_labels
+from pyg_nas.features import cell_features
+from pyg_nas.gaussian_process import GaussianProcess
+from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
+from pyg_nas.training import Progress
+
+_CHUNK = 4_096
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+_LEAST_RATIO = 0.5
+
+
+class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """The mean of a Gaussian process and residual graph networks, on gaussianised labels.
+
+    Labels are replaced by normal scores of their ranks, so that neither their unit nor a few
+    failed trainings matter, and predictions are mapped back through the training labels'
+    quantiles. The map is strictly increasing in the ensemble's score.
+
+    Uncertainty starts from the process' standard deviation and is calibrated on residuals of
+    training cells that their predictor has not seen: the process' leave-one-out residuals
+    with hyper-parameters from other cells, and for the networks the cells that each member leaves out.
+
+    Args:
+        ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.
+        network_share: Weight of the networks' mean, from 0 to 1.
+        hidden: Width of the networks.
+        epochs: Of the networks' training; None for their rule by number of cells.
+        random_state: Seed of all random choices.
+        device: A torch device name for the networks, or ``"auto"``.
+        progress: Called after each epoch of the networks with its number and the training loss.
+
+    Attributes:
+        process_: The fitted Gaussian process.
+        networks_: The fitted networks, None where there are none.
+        labels_: The training labels in increasing order ``[N]``.
+        residuals_: Sizes of calibration residuals in predicted standard deviations ``[N]``.
+        ratio_: Residuals of the whole ensemble relative to the process alone.
+
+    Example:
+        >>> from pyg_nas.enumeration import sample_cells
+        >>> cells = sample_cells(60, seed=0)
+        >>> y = cells.trainable_parameters() / 5e7
+        >>> model = BestRegressor(ensemble_size=1, hidden=8, epochs=2).fit(cells, y)
+        >>> mean, std = model.predict(cells[:3], return_std=True)
+        >>> mean.shape, std.shape
+        ((3,), (3,))
+    """
+
+    def __init__(
+        self,
+        ensemble_size: int = 4,
+        network_share: float = 0.4,
+        hidden: int = 64,
+        epochs: int | None = None,
+        random_state: int = 0,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        self.ensemble_size = ensemble_size
+        self.network_share = network_share
+        self.hidden = hidden
+        self.epochs = epochs
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> BestRegressor:
+        """Fit to ``N`` cells and their labels ``[N]``, in any unit.
+
+        Raises:
+            SettingsError: If a label is not finite, a setting is outside its rule or there are
+                fewer than 4 cells.
+        """
+        cells = as_cells(X)
+        labels = finite_labels(y, len(cells))
+        if not 0 <= self.network_share <= 1:
+            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
+        if not isinstance(self.ensemble_size, int) or self.ensemble_size < 0:
+            raise SettingsError(
+                f"ensemble_size must be a whole number >= 0, got {self.ensemble_size!r}"
+            )
+        if len(cells) < 4:
+            raise SettingsError(f"at least 4 cells are needed, got {len(cells)}")
+        self.space_ = cells.space
+        self.labels_ = np.sort(labels)
+        scores = norm.ppf((rankdata(labels) - 0.5) / len(labels))
+        features = cell_features(cells)
+        self.process_ = GaussianProcess(random_state=self.random_state)
+        self.process_.fit_features(features, scores)
+        self.process_.space_ = cells.space
+        self.networks_ = None
+        if self.ensemble_size:
+            self.networks_ = ResidualGNNRegressor(
+                self.ensemble_size,
+                self.hidden,
+                epochs=self.epochs,
+                random_state=self.random_state,
+                device=self.device,
+                progress=self.progress,
+            ).fit_features(cells, features, scores)
+        self._calibrate(scores, self.process_.unseen_residuals(features, scores))
+        return self
+
+    def _calibrate(self, scores: NDArray[np.float64], alone: NDArray[np.float64]) -> None:
+        process = self.process_
+        self.ratio_ = 1.0
+        if self.networks_ is not None and len(self.networks_.held_out_):
+            rows = self.networks_.held_out_
+            others = scores[rows] - self.networks_.held_out_prediction_
+            joint = (1 - self.network_share) * alone[rows] + self.network_share * others
+            sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
+            self.ratio_ = float(np.clip(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO, 1.0))
+        self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
+        # One spread for all cells keeps the mean a strictly increasing map of the score.
+        self.spread_ = float(np.sqrt(np.mean(alone**2))) * self.ratio_
+
+    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+        """Return predictions ``[N]`` in the unit of the labels.
+
+        Args:
+            X: The cells.
+            return_std: Also return the standard deviation of a measured label, ``[N]``.
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells.
+        """
+        score, std = self.predict_scores(X, with_std=return_std)
+        mean = self._from_scores(score[:, None] + self.spread_ * _NODES) @ _NODE_WEIGHTS
+        if not return_std:
+            return mean
+        scale = std * np.sqrt(np.mean(self.residuals_**2))
+        values = self._from_scores(score[:, None] + scale[:, None] * _NODES)
+        centred = values - (values @ _NODE_WEIGHTS)[:, None]
+        return mean, np.sqrt(centred**2 @ _NODE_WEIGHTS)
+
+    def predict_interval(
+        self, X: CellArray | Table | Iterable[Cell], coverage: float = 0.8
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return lower and upper ends ``[N]`` of intervals that hold a measured label.
+
+        Args:
+            X: The cells.
+            coverage: Share of unseen cells whose label lies between the ends.
+
+        Raises:
+            SettingsError: If ``coverage`` is not between 0 and 1.
+        """
+        score, std = self.predict_scores(X)
+        width = conformal_quantile(self.residuals_, coverage) * std
+        return self._from_scores(score - width), self._from_scores(score + width)
+
+    def predict_scores(
+        self, X: CellArray | Table | Iterable[Cell], with_std: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return normal scores ``[N]`` and the process' standard deviations (zeros if not asked).
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells.
+        """
+        check_is_fitted(self)
+        cells = as_cells(X)
+        if cells.space.vocabulary != self.space_.vocabulary:
+            raise ModelError(
+                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
+                f"the cells have {', '.join(cells.space.vocabulary)}"
+            )
+        scores, stds = np.empty(len(cells)), np.empty(len(cells))
+        for start in range(0, len(cells), _CHUNK):
+            part = cells[start : start + _CHUNK]
+            rows = slice(start, start + len(part))
+            features = cell_features(part)
+            scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
+            if self.networks_ is not None:
+                networks = self.networks_.predict_features(part, features).mean(axis=0)
+                scores[rows] += self.network_share * (networks - scores[rows])
+        return scores, stds
+
+    def _from_scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Labels at normal scores: training quantiles, and straight lines beyond them."""
+        total = len(self.labels_)
+        known = norm.ppf((np.arange(1, total + 1) - 0.5) / total)
+        inside = np.interp(scores, known, self.labels_)
+        slope = (self.labels_[-1] - self.labels_[0]) / (known[-1] - known[0])
+        # Past the best label grow as the upper tenth does, past the worst as all labels do.
+        tenth = max(1, total // 10)
+        upper = (self.labels_[-1] - self.labels_[-1 - tenth]) / (known[-1] - known[-1 - tenth])
+        beyond = np.maximum(scores - known[-1], 0) * upper
+        below = np.maximum(known[0] - scores, 0) * slope
+        return np.asarray(inside + beyond - below, dtype=np.float64)
+
+    def fitted_parts(self) -> dict[str, Any]:
+        """Return the fitted estimators inside, for a model folder."""
+        parts: dict[str, Any] = {"process": self.process_}
+        return parts if self.networks_ is None else {**parts, "networks": self.networks_}
+
+    def set_fitted_parts(self, parts: dict[str, Any]) -> None:
+        """Take over :meth:`fitted_parts`' result.
+
+        Raises:
+            ModelError: If the process is missing, or there is something else.
+        """
+        if "process" not in parts or not set(parts) <= {"process", "networks"}:
+            raise ModelError(f"this model has a process and perhaps networks, got {sorted(parts)}")
+        self.process_ = parts["process"]
+        self.networks_ = parts.get("networks")
+        self.space_: SearchSpace = self.process_.space_
+
+    def get_state(self) -> State:
+        """Return what ``fit`` learned beside the estimators inside, for a model folder."""
+        check_is_fitted(self)
+        tensors = {
+            "labels": torch.as_tensor(self.labels_),
+            "residuals": torch.as_tensor(self.residuals_),
+        }
+        return tensors, {"ratio": self.ratio_, "spread": self.spread_}
+
+    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over :meth:`get_state`'s result.
+
+        Raises:
+            ModelError: If something is missing or not a finite number.
+        """
+        if not hasattr(self, "process_"):
+            raise ModelError("this model needs its process")
+        for name in ("labels", "residuals"):
+            if name not in tensors or len(tensors[name]) != len(self.process_.dual_):
+                raise ModelError(f"{name} must be one number a training cell")
+            setattr(self, f"{name}_", tensors[name].numpy())
+        for name in ("ratio", "spread"):
+            value = values.get(name)
+            if not isinstance(value, (int, float)) or not np.isfinite(value):
+                raise ModelError(f"{name} must be a finite number, got {value!r}")
+            setattr(self, f"{name}_", float(value))

@@ -1,0 +1,87 @@
+"""A residual graph network with unnormalised sums, as M independent members in one product."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ResidualGNN(nn.Module):
+    """``M`` networks of one shape with stacked weights ``[M, in, out]``.
+
+    Each layer normalises the states, adds an own, a predecessors' and a successors' term (sums,
+    not means: degrees matter) and adds the rectified result to the states. The readout takes the
+    mean over the vertices, the last vertex and the graph's statistics.
+
+    Args:
+        members: ``M``.
+        vertex_columns: Columns of a vertex's input.
+        graph_columns: Statistics of a graph, which join at the readout.
+        hidden: Width of all layers.
+        depth: Number of layers.
+        dropout: Probability of dropping a feature in training.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        vertex_columns: int,
+        graph_columns: int,
+        hidden: int = 64,
+        depth: int = 3,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+        def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
+            return nn.Parameter(torch.randn(members, rows, columns) * (gain / rows**0.5))
+
+        def bias(columns: int, value: float = 0.0) -> nn.Parameter:
+            return nn.Parameter(torch.full((members, 1, columns), value))
+
+        self.embed, self.embed_bias = weight(vertex_columns, hidden), bias(hidden)
+        self.layers = nn.ParameterList(weight(hidden, 3 * hidden) for _ in range(depth))
+        self.biases = nn.ParameterList(bias(hidden) for _ in range(depth))
+        self.gains = nn.ParameterList(bias(hidden, 1.0) for _ in range(depth))
+        self.shifts = nn.ParameterList(bias(hidden) for _ in range(depth))
+        self.read, self.read_bias = weight(2 * hidden, hidden), bias(hidden)
+        self.read_graph = weight(graph_columns, hidden)
+        self.output, self.output_bias = weight(hidden, 1, 0.5), bias(1)
+
+    def forward(
+        self, vertices: Tensor, adjacency: Tensor, mask: Tensor, last: Tensor, graph: Tensor
+    ) -> Tensor:
+        """Return one number for each member and graph, ``[M, B]``.
+
+        Args:
+            vertices: ``[M, B, V, vertex_columns]``.
+            adjacency: ``[M, B, V, V]``, zero at padding.
+            mask: ``[M, B, V]``, 1 at vertices, 0 at padding.
+            last: int64 ``[M, B]``, position of the last vertex.
+            graph: ``[M, B, graph_columns]``.
+        """
+        members, batch, width, _ = vertices.shape
+        states = torch.baddbmm(self.embed_bias, vertices.flatten(1, 2), self.embed)
+        hidden = states.shape[-1]
+        reverse = adjacency.transpose(-1, -2)
+        for weight, bias, gain, shift in zip(
+            self.layers, self.biases, self.gains, self.shifts, strict=True
+        ):
+            normal = F.layer_norm(states, (hidden,)) * gain + shift
+            terms = torch.bmm(normal, weight).view(members, batch, width, 3 * hidden)
+            own, successors, predecessors = terms.split(hidden, dim=-1)
+            summed = own + adjacency @ successors + reverse @ predecessors
+            states = states + self._drop((summed.flatten(1, 2) + bias).relu())
+        final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
+        final = final * mask.unsqueeze(-1)
+        mean = final.sum(dim=2) / mask.sum(dim=2, keepdim=True)
+        index = last[..., None, None].expand(members, batch, 1, hidden)
+        read = torch.cat([mean, final.gather(2, index).squeeze(2)], dim=-1)
+        joined = torch.baddbmm(self.read_bias, self._drop(read), self.read)
+        joined = joined + torch.bmm(self._drop(graph), self.read_graph)
+        return torch.baddbmm(self.output_bias, self._drop(joined.relu()), self.output).squeeze(-1)
+
+    def _drop(self, features: Tensor) -> Tensor:
+        return F.dropout(features, self.dropout, self.training)

@@ -1,0 +1,289 @@
+"""The residual graph network as a scikit-learn estimator over cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
+from pyg_nas.features import CellFeatures, cell_features
+from pyg_nas.nn.residual import ResidualGNN
+from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
+from pyg_nas.training import Progress
+
+_READOUT = ("graph", "edges", "paths")
+_HELD_OUT = 0.1
+_CHUNK = 1_024
+
+
+class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """An ensemble of residual graph networks with vertex and graph statistics.
+
+    Members are trained together (AdamW, one cycle). Each leaves out its own tenth of the cells,
+    which it predicts afterwards: residuals of cells that a network has not seen.
+
+    Args:
+        ensemble_size: Members.
+        hidden: Width of all layers.
+        depth: Number of layers.
+        dropout: Probability of dropping a feature in training.
+        epochs: Passes over the training cells; None for ``200 sqrt(172 / N)``, 40 to 200.
+        batch_size: Cells in a batch; the last partial batch is dropped.
+        learning_rate: Highest of the cycle.
+        weight_decay: Decoupled, of weights but not of biases and gains.
+        random_state: Seed of weights, held-out cells, batch order and dropout.
+        device: A torch device name, or ``"auto"``.
+        progress: Called after each epoch with its number and the training loss.
+
+    Attributes:
+        network_: The fitted :class:`~pyg_nas.nn.residual.ResidualGNN`.
+        held_out_: Rows of the training cells that a member left out, int64 ``[n]``.
+        held_out_prediction_: That member's predictions of them ``[n]``.
+        space_: Search space of the training cells.
+    """
+
+    def __init__(
+        self,
+        ensemble_size: int = 4,
+        hidden: int = 64,
+        depth: int = 3,
+        dropout: float = 0.2,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        random_state: int = 0,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        self.ensemble_size = ensemble_size
+        self.hidden = hidden
+        self.depth = depth
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> ResidualGNNRegressor:
+        """Fit to ``N`` cells and their labels ``[N]``.
+
+        Raises:
+            SettingsError: If a label is not finite or a setting is outside its rule.
+        """
+        cells = as_cells(X)
+        return self.fit_features(cells, cell_features(cells), finite_labels(y, len(cells)))
+
+    def fit_features(
+        self, cells: CellArray, features: CellFeatures, y: NDArray[np.float64]
+    ) -> ResidualGNNRegressor:
+        """Fit to cells whose statistics are known already."""
+        self._check_settings()
+        self.space_ = cells.space
+        self.mean_, spread = float(y.mean()), float(y.std())
+        self.std_ = spread if spread > 0 else 1.0
+        self._scale_to(cells, features)
+        device = pick_device(self.device)
+        inputs = [part.to(device) for part in self._inputs(cells, features)]
+        target = torch.as_tensor((y - self.mean_) / self.std_, dtype=torch.float32, device=device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.random_state)
+            self.network_ = self._new_network().to(device)
+            left_out = self._train(inputs, target)
+        held = [self._outputs([part[rows] for part in inputs]) for rows in left_out]
+        self.held_out_ = torch.cat(left_out).cpu().numpy()
+        self.held_out_prediction_ = (
+            np.concatenate([outputs[m] for m, outputs in enumerate(held)]) * self.std_ + self.mean_
+        )
+        return self
+
+    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+        """Return the members' mean ``[N]``, and their standard deviation where asked for.
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells.
+        """
+        check_is_fitted(self)
+        cells = as_cells(X)
+        if cells.space.vocabulary != self.space_.vocabulary:
+            raise ModelError(
+                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
+                f"the cells have {', '.join(cells.space.vocabulary)}"
+            )
+        parts = [np.empty((self.ensemble_size, 0))]
+        for start in range(0, len(cells), _CHUNK):
+            part = cells[start : start + _CHUNK]
+            parts.append(self.predict_features(part, cell_features(part)))
+        members = np.concatenate(parts, axis=1)
+        mean = members.mean(axis=0)
+        return (mean, members.std(axis=0)) if return_std else mean
+
+    def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
+        """Return each member's predictions ``[M, N]``."""
+        device = next(self.network_.parameters()).device
+        inputs = self._inputs(cells, features)
+        parts = [
+            self._outputs([part[start : start + _CHUNK].to(device) for part in inputs])
+            for start in range(0, len(cells), _CHUNK)
+        ]
+        return np.concatenate(parts, axis=1) * self.std_ + self.mean_
+
+    def get_state(self) -> State:
+        """Return what ``fit`` learned, for a model folder."""
+        check_is_fitted(self)
+        tensors = {
+            f"network.{name}": tensor.detach().cpu().contiguous()
+            for name, tensor in self.network_.state_dict().items()
+        }
+        tensors |= {name: torch.as_tensor(getattr(self, f"{name}_")) for name in _ARRAYS}
+        return tensors, {"space": self.space_.to_dict(), "mean": self.mean_, "std": self.std_}
+
+    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over :meth:`get_state`'s result.
+
+        Raises:
+            ModelError: If weights or statistics are missing or do not fit the settings.
+        """
+        self.space_ = SearchSpace.from_dict(values.get("space"))
+        for name in ("mean", "std"):
+            value = values.get(name)
+            if not isinstance(value, (int, float)) or not np.isfinite(value):
+                raise ModelError(f"{name} must be a finite number, got {value!r}")
+            setattr(self, f"{name}_", float(value))
+        missing = set(_ARRAYS) - set(tensors)
+        if missing:
+            raise ModelError(f"a residual network lacks {', '.join(sorted(missing))}")
+        for name in _ARRAYS:
+            setattr(self, f"{name}_", tensors[name].numpy())
+        weights = {k[8:]: v for k, v in tensors.items() if k.startswith("network.")}
+        with torch.device("meta"):
+            network = self._new_network()
+        try:
+            network.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise ModelError(f"weights do not fit: {error}") from None
+        self.network_ = network.to(pick_device(self.device)).eval()
+
+    def _check_settings(self) -> None:
+        for name in ("ensemble_size", "hidden", "depth", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise SettingsError(f"{name} must be a whole number >= 1, got {value!r}")
+        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
+            raise SettingsError(f"epochs must be None or at least 1, got {self.epochs!r}")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+
+    def _scale_to(self, cells: CellArray, features: CellFeatures) -> None:
+        vertices = features.vertex[cells.mask]
+        self.vertex_centre_ = vertices.mean(axis=0)
+        self.vertex_scale_ = vertices.std(axis=0) + 1e-3
+        graph = self._readout(features)
+        spread = graph.std(axis=0)
+        self.columns_ = np.flatnonzero(spread > 1e-6)
+        self.centre_ = graph.mean(axis=0)[self.columns_]
+        self.scale_ = spread[self.columns_]
+
+    def _readout(self, features: CellFeatures) -> NDArray[np.float32]:
+        return np.concatenate([features.groups[name] for name in _READOUT], axis=1)
+
+    def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
+        """Vertices, adjacency, mask, last vertex and graph statistics, each ``[N, ...]``."""
+        mask = cells.mask
+        one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
+        standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
+        vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2) * mask[..., None]
+        graph = (self._readout(features)[:, self.columns_] - self.centre_) / self.scale_
+        return [
+            torch.from_numpy(vertices),
+            torch.from_numpy(cells.adjacency.astype(np.float32)),
+            torch.from_numpy(mask.astype(np.float32)),
+            torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
+            torch.from_numpy(np.clip(graph, -5, 5)),
+        ]
+
+    def _new_network(self) -> ResidualGNN:
+        return ResidualGNN(
+            self.ensemble_size,
+            self.space_.num_columns + len(self.vertex_centre_),
+            len(self.columns_),
+            self.hidden,
+            self.depth,
+            self.dropout,
+        )
+
+    def _train(self, inputs: list[Tensor], target: Tensor) -> list[Tensor]:
+        total, members = len(target), self.ensemble_size
+        device = target.device
+        shuffler = torch.Generator().manual_seed(self.random_state)
+        order = torch.randperm(total, generator=shuffler)
+        # With very few cells none can be spared.
+        spared = int(total * _HELD_OUT) if total >= 20 else 0
+        held = [order.roll(-m * spared)[:spared].to(device) for m in range(members)]
+        kept = torch.stack([order.roll(-m * spared)[spared:] for m in range(members)])
+        batch = min(self.batch_size, kept.shape[1])
+        batches = kept.shape[1] // batch
+        epochs = self.epochs or int(np.clip(round(200 * (172 / total) ** 0.5), 40, 200))
+        decayed = [p for p in self.network_.parameters() if p.shape[1] > 1]
+        others = [p for p in self.network_.parameters() if p.shape[1] == 1]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": self.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=self.learning_rate,
+            betas=(0.9, 0.99),
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=max(2, epochs * batches), pct_start=0.15
+        )
+        self.network_.train()
+        for epoch in range(epochs):
+            shuffled = torch.stack(
+                [row[torch.randperm(len(row), generator=shuffler)] for row in kept]
+            ).to(device)
+            total_loss = 0.0
+            for index in shuffled[:, : batches * batch].split(batch, dim=1):
+                predicted = self.network_(*(part[index] for part in inputs))
+                # A sum over members: their gradients are those of single trainings.
+                loss = (predicted - target[index]).square().mean(dim=1).sum()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total_loss += float(loss.detach())
+            if self.progress is not None:
+                self.progress(epoch + 1, total_loss / (batches * members))
+        self.network_.eval()
+        return held
+
+    @torch.no_grad()
+    def _outputs(self, inputs: list[Tensor]) -> NDArray[np.float64]:
+        members = self.ensemble_size
+        spread = [part.expand(members, *part.shape) for part in inputs]
+        return self.network_(*spread).cpu().numpy().astype(np.float64)
+
+
+_ARRAYS = (
+    "vertex_centre",
+    "vertex_scale",
+    "columns",
+    "centre",
+    "scale",
+    "held_out",
+    "held_out_prediction",
+)
