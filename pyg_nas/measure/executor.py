@@ -98,7 +98,11 @@ class Executor:
                 try:
                     yield from self._run_together(numbered, task, in_flight)
                     exhausted = True
-                except _WorkersDiedError:
+                except _WorkersDiedError as error:
+                    if not in_flight:
+                        raise MeasureError(
+                            f"the backend {self.backend!r} failed: {error}"
+                        ) from error
                     for number, job in in_flight.items():
                         yield self._run_alone(number, job, task)
 
@@ -108,10 +112,16 @@ class Executor:
         """Runs jobs on all workers; ``in_flight`` holds those without an outcome yet."""
         from joblib import Parallel, effective_n_jobs
 
+        failures: list[Exception] = []
+
         def calls() -> Iterator[Any]:
-            for number, job in numbered:
-                in_flight[number] = job
-                yield self._call(number, job, task)
+            try:
+                for number, job in numbered:
+                    in_flight[number] = job
+                    yield self._call(number, job, task)
+            except Exception as error:
+                # Raised inside joblib, it would pass for a dead worker; what is running ends first.
+                failures.append(error)
 
         workers = effective_n_jobs(self.workers)
         if self.backend == "ray":
@@ -119,12 +129,14 @@ class Executor:
             with Parallel(n_jobs=workers, batch_size=1) as parallel:
                 waiting = calls()
                 while batch := list(islice(waiting, workers)):
-                    yield from _take(iter(parallel(batch)), in_flight)
-            return
-        parallel = Parallel(
-            n_jobs=workers, batch_size=1, pre_dispatch=workers, return_as="generator_unordered"
-        )
-        yield from _take(parallel(calls()), in_flight)
+                    yield from _take(parallel, batch, in_flight)
+        else:
+            parallel = Parallel(
+                n_jobs=workers, batch_size=1, pre_dispatch=workers, return_as="generator_unordered"
+            )
+            yield from _take(parallel, calls(), in_flight)
+        if failures:
+            raise failures[0]
 
     def _run_alone(self, number: int, job: Job, task: Task) -> Outcome:
         """Runs one job on workers of its own."""
@@ -169,7 +181,12 @@ class _WorkersDiedError(Exception):
     """The workers broke down, not a job inside them."""
 
 
-def _take(outcomes: Iterator[tuple[int, Outcome]], in_flight: dict[int, Job]) -> Iterator[Outcome]:
+def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Iterator[Outcome]:
+    """Yields outcomes as they come; whatever else is raised is a breakdown of the workers."""
+    try:
+        outcomes = iter(parallel(calls))
+    except Exception as error:
+        raise _WorkersDiedError(_one_line(error)) from error
     while True:
         try:
             number, outcome = next(outcomes)

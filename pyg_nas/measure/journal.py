@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -172,7 +172,9 @@ class Journal:
 
     def _renew(self) -> None:
         while not self._closing.wait(_RENEW_SECONDS):
-            with self._transaction() as connection:
+            # A file that is locked for too long or a full disk may be over at the next turn, and
+            # whoever records a run is told; the lease lasts for several turns.
+            with suppress(MeasureError), self._transaction() as connection:
                 connection.execute(
                     "UPDATE owner SET lease_until = ? WHERE token = ?",
                     (time.time() + LEASE_SECONDS, self._owner.token),

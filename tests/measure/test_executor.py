@@ -165,6 +165,34 @@ def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
     assert read == [0]
 
 
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_an_error_of_the_list_of_jobs_is_not_taken_for_a_dead_worker(tiny_task: Task, backend):
+    def jobs():
+        yield Job(CELLS[0], 1, (0,))
+        yield Job(CELLS[1], 1, (0,))
+        yield Job(CELLS[2], 1, (0,))
+        raise MeasureError("the journal is gone")
+
+    finished = []
+
+    def run_all():
+        for outcome in Executor(backend, workers=2).run(jobs(), tiny_task):
+            finished.append(outcome.job.cell.hash)
+
+    with pytest.raises(MeasureError, match="the journal is gone"):
+        run_all()
+    assert sorted(finished) == sorted(cell.hash for cell in CELLS[:3])
+
+
+def test_a_backend_that_cannot_start_is_an_error(tiny_task: Task, monkeypatch):
+    def broken(self, *args, **kwargs):
+        raise OSError("no process can be started")
+
+    monkeypatch.setattr("joblib._parallel_backends.LokyBackend.configure", broken)
+    with pytest.raises(MeasureError, match="backend 'loky' failed: no process can be started"):
+        list(Executor("loky", workers=2).run([Job(CELLS[0], 1, (0,))], tiny_task))
+
+
 def test_finished_runs_are_not_trained_again(tmp_path: Path, tiny_task: Task, monkeypatch):
     with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
         first = measure_cells(CELLS[:2], tiny_task, (1,), 1, journal)
