@@ -186,7 +186,8 @@ def _cell(value: float, text: str) -> tuple[float | None, str]:
 
 def _predicted(query: Query) -> float:
     value = query.proposal.why.get("predicted")
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    sound = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not sound or not abs(value) < 1e300:
         return float("nan")
     return float(value)
 
@@ -235,8 +236,9 @@ def _constraints(settings: dict[str, Any]) -> Constraints:
 def _best_there_is(answer: dict[str, Any]) -> float | None:
     against = answer.get("regret_against")
     best = against.get("best") if isinstance(against, dict) else None
-    sound = isinstance(best, (int, float)) and not isinstance(best, bool) and abs(best) < 1e300
-    return float(best) if sound else None
+    if isinstance(best, bool) or not isinstance(best, (int, float)) or not abs(best) < 1e300:
+        return None
+    return float(best)
 
 
 def _nested(value: Any, key: str) -> list[Any]:
