@@ -186,8 +186,9 @@ def _cell(value: float, text: str) -> tuple[float | None, str]:
 
 def _predicted(query: Query) -> float:
     value = query.proposal.why.get("predicted")
-    sound = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not sound or not abs(value) < 1e300:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return float("nan")
+    if not abs(value) < 1e300:
         return float("nan")
     return float(value)
 
