@@ -40,7 +40,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Uncertainty starts from the process' standard deviation and is calibrated on residuals of
     training cells that their predictor has not seen: the process' leave-one-out residuals
-    with hyper-parameters from other cells, and for the networks the cells that each member leaves out.
+    with hyper-parameters from other cells, and for the networks those of the cells that each
+    member leaves out.
 
     Args:
         ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.

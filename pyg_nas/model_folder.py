@@ -31,6 +31,9 @@ STORABLE = {
     "GCNRegressor": "pyg_nas.estimators",
     "GCNClassifier": "pyg_nas.estimators",
     "TwoStageRegressor": "pyg_nas.two_stage",
+    "BestRegressor": "pyg_nas.best",
+    "GaussianProcess": "pyg_nas.gaussian_process",
+    "ResidualGNNRegressor": "pyg_nas.residual_training",
 }
 # Arguments that say how to run rather than what was fitted.
 _NOT_STORED = ("progress", "device", "backend")

@@ -1,0 +1,105 @@
+"""Shared by the scripts on the recipe ``best``: draws of training cells, fits and their figures.
+
+The sample's rows are permuted by ``RandomState(6)``. The first 10,000 are the development half,
+on which the recipe was made; only the other half is used here. Draw ``i`` permutes it by
+``default_rng(i)``: the first N cells train, and every cell that never trains in that draw at the
+largest size evaluates, so that all sizes and methods are compared on the same cells.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
+from pyg_nas.best import BestRegressor
+from pyg_nas.files import write_text
+from pyg_nas.labels import PAPER_LABEL
+from pyg_nas.metrics import best_in_top, kendall_tau, mse_points
+from pyg_nas.recipes import make_estimator
+from pyg_nas.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+REAL_SAMPLE = Path("../shared/data/nasbench101_20k.hdf5")
+DEVELOPMENT, LARGEST = 10_000, 4_236
+COVERAGES = (0.5, 0.8, 0.95)
+
+METHODS: dict[str, Callable[[int], Any]] = {
+    "parameter count": lambda seed: ParameterCountRegressor(),
+    "random forest": random_forest,
+    "boosted trees": boosted_trees,
+    "paper": lambda seed: make_estimator("paper", PAPER_LABEL, seed),
+    "fast": lambda seed: make_estimator("fast", PAPER_LABEL, seed),
+    "best": lambda seed: make_estimator("best", PAPER_LABEL, seed),
+    # Variants of the ablation.
+    "networks alone": lambda seed: BestRegressor(network_share=1.0, random_state=seed),
+    "one network": lambda seed: BestRegressor(ensemble_size=1, random_state=seed),
+}
+
+
+def report_half(table: Table) -> np.ndarray:
+    """Return the rows of the sample that the recipe was not made on."""
+    rows = np.random.RandomState(6).permutation(len(table))
+    return rows[DEVELOPMENT:]
+
+
+def one_run(table: Table, method: str, size: int, draw: int) -> dict[str, Any]:
+    """Fit once and return the figures on the evaluated cells."""
+    labels = table.label(PAPER_LABEL)
+    order = np.random.default_rng(draw).permutation(report_half(table))
+    train, unseen = order[:size], order[LARGEST:]
+    cells, y = table.cells[unseen], labels[unseen]
+    start, cpu = time.perf_counter(), time.process_time()
+    model = METHODS[method](draw).fit(table.cells[train], labels[train])
+    fitted = {
+        "fit_seconds": round(time.perf_counter() - start, 2),
+        "fit_cpu_seconds": round(time.process_time() - cpu, 2),
+    }
+    predicted = model.predict(cells)
+    figures = {
+        "method": method,
+        "train": size,
+        "draw": draw,
+        "evaluated": len(unseen),
+        "kendall_tau": kendall_tau(y, predicted),
+        "mse": mse_points(y, predicted),
+        **{f"best_in_top_{k}": best_in_top(y, predicted, k) for k in (1, 10, 100)},
+        "best_0.1%_in_predicted_1%": _recall(y, predicted),
+        **fitted,
+    }
+    if isinstance(model, BestRegressor):
+        for coverage in COVERAGES:
+            low, high = model.predict_interval(cells, coverage)
+            figures[f"coverage_{coverage:g}"] = float(((low <= y) & (y <= high)).mean())
+    return figures
+
+
+def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    """Run what of ``plan`` (method, size, draw) is not in the file yet; write after each run."""
+    table = Table.load(table_path)
+    head = {
+        "table": table_path.name,
+        "protocol": "train and evaluate on the report half (RandomState(6)); " + str(PAPER_LABEL),
+    }
+    stored = json.loads(path.read_text()) if path.exists() else {**head, "runs": []}
+    runs: list[dict[str, Any]] = stored["runs"]
+    done = {(run["method"], run["train"], run["draw"]) for run in runs}
+    for method, size, draw in plan:
+        if (method, size, draw) in done:
+            continue
+        runs.append(one_run(table, method, size, draw))
+        print(json.dumps(runs[-1]), flush=True)
+        write_text(path, json.dumps({**head, "runs": runs}, indent=1) + "\n")
+    return runs
+
+
+def _recall(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of the truly best 0.1 % among the predicted best 1 %."""
+    best = np.argsort(-y, kind="stable")[: max(1, round(len(y) / 1000))]
+    chosen = np.argsort(-predicted, kind="stable")[: max(1, round(len(y) / 100))]
+    return float(np.isin(best, chosen).mean())

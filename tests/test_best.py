@@ -1,0 +1,146 @@
+"""The recipe best: units, order, calibration, storage and failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
+from pyg_nas.best import BestRegressor
+from pyg_nas.cell_array import CellArray
+from pyg_nas.conformal import conformal_quantile
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.space import SearchSpace
+
+CELLS = sample_cells(400, seed=0)
+SIZE = np.log(CELLS.trainable_parameters())
+Y = 0.9 + 0.02 * (SIZE - SIZE.mean()) + np.random.default_rng(0).normal(0, 0.004, 400)
+PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
+
+
+@pytest.fixture(scope="module")
+def model() -> BestRegressor:
+    return BestRegressor(ensemble_size=2, hidden=8, epochs=5).fit(CELLS[:150], Y[:150])
+
+
+def test_predicts_in_the_unit_of_the_labels(model: BestRegressor) -> None:
+    predicted = model.predict(CELLS[150:])
+    assert np.abs(predicted - Y[150:]).mean() < np.abs(Y[150:] - Y.mean()).mean()
+    seconds = BestRegressor(ensemble_size=0).fit(CELLS[:150], 1000 * Y[:150])
+    fractions = BestRegressor(ensemble_size=0).fit(CELLS[:150], Y[:150])
+    np.testing.assert_allclose(
+        seconds.predict(CELLS[150:]), 1000 * fractions.predict(CELLS[150:]), rtol=1e-9
+    )
+
+
+def test_order_is_that_of_the_scores(model: BestRegressor) -> None:
+    scores, _ = model.predict_scores(CELLS)
+    order = np.argsort(scores)
+    assert (np.diff(model.predict(CELLS)[order]) >= 0).all()
+
+
+def test_intervals_cover_and_nest(model: BestRegressor) -> None:
+    covered, widths = [], []
+    for coverage in (0.5, 0.8, 0.95):
+        low, high = model.predict_interval(CELLS[150:], coverage)
+        covered.append(((low <= Y[150:]) & (Y[150:] <= high)).mean())
+        widths.append(high - low)
+    # 150 calibration residuals and 250 cells: three standard deviations are 0.16 at one half.
+    assert np.abs(np.array(covered) - [0.5, 0.8, 0.95]).max() < 0.16
+    assert (widths[0] <= widths[1]).all()
+    assert (widths[1] <= widths[2]).all()
+    with pytest.raises(SettingsError, match="coverage"):
+        model.predict_interval(CELLS[:2], 1.0)
+
+
+def test_std_is_that_of_a_label(model: BestRegressor) -> None:
+    mean, std = model.predict(CELLS[150:], return_std=True)
+    assert (std > 0).all()
+    assert 0.5 < np.std(Y[150:] - mean) / np.sqrt(np.mean(std**2)) < 2
+
+
+@pytest.mark.parametrize("members", [0, 2])
+def test_round_trip(members: int, tmp_path: Path) -> None:
+    fitted = BestRegressor(ensemble_size=members, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
+    save_model(fitted, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    for one, two in zip(
+        loaded.predict(CELLS, return_std=True), fitted.predict(CELLS, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-9)
+    for one, two in zip(
+        loaded.predict_interval(CELLS), fitted.predict_interval(CELLS), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-9)
+
+
+def test_same_seed_same_numbers(model: BestRegressor) -> None:
+    again = BestRegressor(ensemble_size=2, hidden=8, epochs=5).fit(CELLS[:150], Y[:150])
+    assert np.array_equal(again.predict(CELLS), model.predict(CELLS))
+
+
+def test_plain_graphs_and_failed_trainings() -> None:
+    rng = np.random.default_rng(0)
+    adjacency = np.triu(rng.random((60, 5, 5)) < 0.4, 1).astype(np.int8)
+    cells = CellArray(
+        adjacency, rng.integers(0, 2, (60, 5)).astype(np.int8), np.full(60, 5, np.int8), PLAIN
+    )
+    y = cells.num_edges + 0.1 * rng.normal(size=60)
+    y[:2] = -1e6
+    fitted = BestRegressor(ensemble_size=1, hidden=8, epochs=3).fit(cells[:40], y[:40])
+    assert np.corrcoef(fitted.predict_scores(cells[40:])[0], y[40:])[0, 1] > 0.7
+
+
+def test_refused() -> None:
+    for settings in ({"network_share": 1.5}, {"ensemble_size": -1}):
+        with pytest.raises(SettingsError, match=next(iter(settings))):
+            BestRegressor(**settings).fit(CELLS[:20], Y[:20])
+    with pytest.raises(SettingsError, match="at least 4"):
+        BestRegressor().fit(CELLS[:2], Y[:2])
+    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20])
+    other = CellArray(
+        np.zeros((1, 5, 5), np.int8), np.zeros((1, 5), np.int8), np.ones(1, np.int8), PLAIN
+    )
+    with pytest.raises(ModelError, match="operations"):
+        fitted.predict(other)
+
+
+def test_members_leave_out_what_they_predict() -> None:
+    fitted = ResidualGNNRegressor(3, hidden=8, epochs=2).fit(CELLS[:100], Y[:100])
+    assert len(set(fitted.held_out_.tolist())) == 30
+    members = fitted.predict_features(CELLS[:100], _features(CELLS[:100]))
+    expected = members[np.repeat([0, 1, 2], 10), fitted.held_out_]
+    np.testing.assert_allclose(fitted.held_out_prediction_, expected, rtol=1e-5)
+
+
+def test_members_are_those_of_their_own_network() -> None:
+    """Padding and other cells of the batch have no influence."""
+    fitted = ResidualGNNRegressor(2, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
+    together = fitted.predict(CELLS[:20])
+    alone = np.concatenate([fitted.predict(CELLS[[i]]) for i in range(20)])
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_conformal_quantile_by_hand() -> None:
+    sizes = [3.0, 1.0, 2.0, 4.0]
+    assert conformal_quantile(sizes, 0.5) == 3.0  # the ceil(5 * 0.5) = 3rd smallest
+    assert conformal_quantile(sizes, 0.99) == 4.0
+    with pytest.raises(SettingsError):
+        conformal_quantile([], 0.5)
+
+
+@pytest.mark.parametrize("make", [ParameterCountRegressor, random_forest, boosted_trees])
+def test_baselines_learn(make: object) -> None:
+    fitted = make().fit(CELLS[:150], Y[:150])  # type: ignore[operator]
+    assert np.corrcoef(fitted.predict(CELLS[150:]), Y[150:])[0, 1] > 0.8
+
+
+def _features(cells: CellArray) -> object:
+    from pyg_nas.features import cell_features
+
+    return cell_features(cells)
