@@ -136,7 +136,7 @@ class _Group:
         index = torch.stack(orders, dim=1)  # [steps, M, B]
         index = self._rows.unsqueeze(0).expand(len(index), -1, -1).gather(2, index)
         losses = []
-        for part in index.to(self._targets.device).split(_GATHERED_STEPS):
+        for part in torch.split(index.to(self._targets.device), _GATHERED_STEPS):
             targets, weights = self._targets[part], self._weights[part]
             cells = self._cells.select(part)
             predicted = torch.empty_like(targets)
@@ -200,9 +200,8 @@ def train_sparse(
     generator = torch.Generator().manual_seed(seed)
     batch_size = min(settings.batch_size, targets.numel())
     vertices = cells.x.size(1)
-    shapes: list[tuple[int, ...]] = [
-        (batch_size, vertices, conv.out_channels) for conv in member.convs
-    ]
+    shapes: list[tuple[int, ...]] = [(batch_size, vertices, member.head.in_features)]
+    shapes *= len(member.convs)
     shapes.append((batch_size, member.head.out_features))
     masks = DropoutMasks([generator], shapes, member.dropout, device)
     real = cells.pool.squeeze(-2) > 0
@@ -218,7 +217,7 @@ def train_sparse(
             predicted = member(x, edge_index, batch, len(index), keep=[*keep, last])
             loss = _loss(settings, predicted, targets[index], weights[index])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             losses[step] = loss.detach()
         scheduler.step()

@@ -67,4 +67,4 @@ def dense_conv(aggregated: Tensor, weight: Tensor, scale: float = 0.5) -> Tensor
     *lead, cells, _, vertices, channels = aggregated.shape
     rows = aggregated.transpose(-4, -3).reshape(*lead, 2, cells * vertices, channels)
     both = torch.matmul(rows, weight).relu_()
-    return (both.sum(dim=-3) * scale).unflatten(-2, (cells, vertices))
+    return torch.unflatten(both.sum(dim=-3) * scale, -2, (cells, vertices))

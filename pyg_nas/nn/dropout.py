@@ -42,7 +42,7 @@ class DropoutMasks:
         self._kept = torch.empty(members, total, device=device)
         self._masks = [
             part.view(members, *shape)
-            for part, shape in zip(self._kept.split(sizes, dim=1), shapes, strict=True)
+            for part, shape in zip(torch.split(self._kept, sizes, dim=1), shapes, strict=True)
         ]
 
     def draw(self) -> list[Tensor]:

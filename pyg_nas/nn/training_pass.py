@@ -140,7 +140,7 @@ class TrainingPass:
         for index, member in enumerate(members):
             for conv, weight in zip(member.convs, self._convs, strict=True):
                 outward, inward = weight[index].chunk(2, dim=1)
-                conv.weight_out.copy_(outward)
-                conv.weight_in.copy_(inward)
+                conv.get_parameter("weight_out").copy_(outward)
+                conv.get_parameter("weight_in").copy_(inward)
             member.head.weight.copy_(self._head[index].T)
             member.output.weight.copy_(self._output[index].T)
