@@ -226,10 +226,10 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(
                 f"groups must be some of {', '.join(GROUPS)}, got {list(self.groups)!r}"
             )
-        for name in ("steps", "tuning_cells"):
+        for name, least in (("steps", 20), ("tuning_cells", 2)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 2:
-                raise SettingsError(f"{name} must be a whole number >= 2, got {value!r}")
+            if not isinstance(value, int) or value < least:
+                raise SettingsError(f"{name} must be a whole number >= {least}, got {value!r}")
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
         joined = np.concatenate([features.groups[name] for name in self.groups], axis=1)

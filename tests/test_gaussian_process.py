@@ -54,19 +54,19 @@ def test_learns_a_function_of_the_statistics(process: GaussianProcess) -> None:
 
 
 def test_unseen_residuals_have_no_part_of_their_own_label() -> None:
-    process = GaussianProcess(steps=10).fit(CELLS, Y)
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
     features = cell_features(CELLS)
     residuals = process.unseen_residuals(features, Y)
     assert len(residuals) == 80
     # With all labels but one the same, nothing about the odd one can be known.
     odd = np.zeros(80)
     odd[3] = 1.0
-    again = GaussianProcess(steps=10).fit(CELLS, odd)
+    again = GaussianProcess(steps=20).fit(CELLS, odd)
     assert again.unseen_residuals(features, odd)[3] > 0.5
 
 
 def test_constant_labels_and_bad_settings() -> None:
-    assert GaussianProcess(steps=5).fit(CELLS, np.full(80, 0.9)).predict(CELLS[:2]) == (
+    assert GaussianProcess(steps=20).fit(CELLS, np.full(80, 0.9)).predict(CELLS[:2]) == (
         pytest.approx([0.9, 0.9])
     )
     with pytest.raises(SettingsError, match="groups"):

@@ -1,0 +1,43 @@
+"""Kendall τ against the number of training cells, 24 to 4,236.
+
+python experiments/best_learning_curve.py [TABLE] [--draws 5] [--methods fast,best]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from best_runs import REAL_SAMPLE, RESULTS, run_all
+
+from pyg_nas.plots import learning_curve
+
+SIZES = (24, 50, 100, 172, 424, 1000, 2000, 4236)
+
+
+def main(
+    table: Annotated[Path, typer.Argument(help="The real sample.")] = REAL_SAMPLE,
+    draws: Annotated[int, typer.Option(help="Draws of training cells.")] = 5,
+    methods: Annotated[str, typer.Option(help="Comma-joined, see best_runs.")] = (
+        "fast,parameter count,boosted trees,random forest,best"
+    ),
+) -> None:
+    names = methods.split(",")
+    plan = [(name, size, d) for name in names for size in SIZES for d in range(draws)]
+    runs = run_all(RESULTS / "best_learning_curve.json", table, plan)
+    scores = {
+        name: np.array(
+            [
+                [r["kendall_tau"] for r in runs if (r["method"], r["train"]) == (name, size)]
+                for size in SIZES
+            ]
+        )
+        for name in names
+    }
+    learning_curve(SIZES, scores, RESULTS / "best_learning_curve.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)
