@@ -104,7 +104,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
         if len(cells) < 4:
             raise SettingsError(f"at least 4 cells are needed, got {len(cells)}")
-        self.space_ = cells.space
+        self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
         scores = norm.ppf((rankdata(labels) - 0.5) / len(labels))
         features = cell_features(cells)
@@ -132,7 +132,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             others = scores[rows] - self.networks_.held_out_prediction_
             joint = (1 - self.network_share) * alone[rows] + self.network_share * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
-            self.ratio_ = float(np.clip(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO, 1.0))
+            self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
         self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
         # One spread for all cells keeps the mean a strictly increasing map of the score.
         self.spread_ = float(np.sqrt(np.mean(alone**2))) * self.ratio_
@@ -226,7 +226,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise ModelError(f"this model has a process and perhaps networks, got {sorted(parts)}")
         self.process_ = parts["process"]
         self.networks_ = parts.get("networks")
-        self.space_: SearchSpace = self.process_.space_
+        self.space_ = self.process_.space_
 
     def get_state(self) -> State:
         """Return what ``fit`` learned beside the estimators inside, for a model folder."""

@@ -174,7 +174,7 @@ class _Block:
                 np.where(self.joined[:v, v, None], reached[:v], nothing), axis=0, initial=nothing
             )
             reached[v] += np.where(self.in_degree[v] > 0, found, 0)
-        return reached
+        return np.asarray(reached, dtype=np.float32)
 
     def _extreme_after(self, choose: np.ufunc) -> Array:
         """The same on a path to a sink, own one left out."""
@@ -274,7 +274,7 @@ class _Block:
         for v in range(self.width - 2, -1, -1):
             onward = np.where(self.joined[v, v + 1 :, None], reach[v + 1 :], 0).max(axis=0)
             np.maximum(reach[v], onward, out=reach[v])
-        return reach
+        return np.asarray(reach, dtype=np.float32)
 
     def _one_hot(self) -> Array:
         """Operations of the vertices, ``[B, C, V]``."""

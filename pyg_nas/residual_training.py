@@ -257,7 +257,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 [row[torch.randperm(len(row), generator=shuffler)] for row in kept]
             ).to(device)
             total_loss = 0.0
-            for index in shuffled[:, : batches * batch].split(batch, dim=1):
+            for index in shuffled[:, : batches * batch].chunk(batches, dim=1):
                 predicted = self.network_(*(part[index] for part in inputs))
                 # A sum over members: their gradients are those of single trainings.
                 loss = (predicted - target[index]).square().mean(dim=1).sum()
@@ -275,7 +275,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, inputs: list[Tensor]) -> NDArray[np.float64]:
         members = self.ensemble_size
         spread = [part.expand(members, *part.shape) for part in inputs]
-        return self.network_(*spread).cpu().numpy().astype(np.float64)
+        outputs = self.network_(*spread).cpu().numpy()
+        return np.asarray(outputs, dtype=np.float64)
 
 
 _ARRAYS = (

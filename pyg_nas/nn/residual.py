@@ -71,7 +71,7 @@ class ResidualGNN(nn.Module):
         ):
             normal = F.layer_norm(states, (hidden,)) * gain + shift
             terms = torch.bmm(normal, weight).view(members, batch, width, 3 * hidden)
-            own, successors, predecessors = terms.split(hidden, dim=-1)
+            own, successors, predecessors = terms.chunk(3, dim=-1)
             summed = own + adjacency @ successors + reverse @ predecessors
             states = states + self._drop((summed.flatten(1, 2) + bias).relu())
         final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
