@@ -24,7 +24,7 @@ from pyg_nas.statistics import paired_difference
 
 RESULTS = Path(__file__).parent / "results"
 DIGITS = Path("datasets/nasbench_digits.hdf5")
-RECIPES = ("fast", "best", "paper")
+RECIPES = ("fast", "paper", "best")
 
 
 def main(
@@ -67,7 +67,7 @@ def main(
         recipe: [run["kendall_tau"] for run in runs if run["recipe"] == recipe]
         for recipe in RECIPES
     }
-    for recipe in RECIPES[:2]:
+    for recipe in ("fast", "best"):
         print(recipe, np.mean(taus[recipe]), paired_difference(taus[recipe], taus["paper"]))
 
 

@@ -24,7 +24,7 @@ from pyg_nas.training import Progress
 
 _READOUT = ("graph", "edges", "paths")
 _HELD_OUT = 0.1
-_CHUNK = 1_024
+_CHUNK = 256
 
 
 class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
