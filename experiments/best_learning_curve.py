@@ -1,6 +1,6 @@
 """Kendall τ against the number of training cells, 24 to 4,236.
 
-python experiments/best_learning_curve.py [TABLE] [--draws 5] [--methods fast,best]
+python experiments/best_learning_curve.py [TABLE] [--draws 5] [--methods fast,best] [--sizes 24,172]
 """
 
 from __future__ import annotations
@@ -23,20 +23,24 @@ def main(
     methods: Annotated[str, typer.Option(help="Comma-joined, see best_runs.")] = (
         "fast,parameter count,boosted trees,random forest,best"
     ),
+    sizes: Annotated[str, typer.Option(help="Comma-joined training sizes.")] = ",".join(
+        map(str, SIZES)
+    ),
 ) -> None:
+    chosen = [int(size) for size in sizes.split(",")]
     names = methods.split(",")
-    plan = [(name, size, d) for name in names for size in SIZES for d in range(draws)]
+    plan = [(name, size, d) for name in names for size in chosen for d in range(draws)]
     runs = run_all(RESULTS / "best_learning_curve.json", table, plan)
     scores = {
         name: np.array(
             [
                 [r["kendall_tau"] for r in runs if (r["method"], r["train"]) == (name, size)]
-                for size in SIZES
+                for size in chosen
             ]
         )
         for name in names
     }
-    learning_curve(SIZES, scores, RESULTS / "best_learning_curve.svg")
+    learning_curve(chosen, scores, RESULTS / "best_learning_curve.svg")
 
 
 if __name__ == "__main__":
