@@ -20,11 +20,14 @@ from torch import Tensor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.collate import collate_cells
+from pyg_nas.enumeration import is_nasbench101
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.loader import CollatedLoader
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.models import GCN
 from pyg_nas.nn.stacked import StackedGCN
+from pyg_nas.refinement import nasbench101_refinement
+from pyg_nas.scoring import score
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import Progress, TrainingSettings, train_sparse, train_stacked
@@ -167,6 +170,9 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         device = next(self.members_[0].parameters()).device
+        if self.backend != "sparse" and is_nasbench101(cells):
+            tables = nasbench101_refinement(len(self.members_[0].convs))
+            return score(self.members_, tables, device).astype(np.float64)
         outputs = np.empty((len(self.members_), len(cells)))
         if self.backend == "sparse":
             gather = _SparseGather(cells, device)

@@ -1,0 +1,128 @@
+"""Scores by refinement against the networks themselves and the float64 reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import nasbench101_cells
+from pyg_nas.errors import ModelError
+from pyg_nas.estimators import GCNRegressor
+from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.models import GCN
+from pyg_nas.refinement import nasbench101_refinement, refine
+from pyg_nas.scoring import score
+from pyg_nas.space import SearchSpace
+from tests.nn.dense_reference import reference_output
+
+
+@pytest.fixture(scope="module")
+def cells() -> CellArray:
+    """A hundred cells of every size, as far as there are so many."""
+    space = nasbench101_cells()
+    rng = np.random.default_rng(8)
+    rows = [rng.permutation(np.flatnonzero(space.num_vertices == v))[:100] for v in range(2, 8)]
+    return space[rng.permutation(np.concatenate(rows))]
+
+
+def networks(count: int, columns: int = 5, depth: int = 3) -> list[GCN]:
+    made = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        made.append(GCN(columns, 24, depth, 16).eval())
+    return made
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_equals_the_float64_reference(cells: CellArray, depth: int) -> None:
+    members = networks(2, depth=depth)
+    scores = score(members, refine(cells, depth))
+    assert scores.shape == (2, len(cells))
+    some = cells[:120]
+    for row, member in zip(scores, members, strict=True):
+        expected = [reference_output(member, cell) for cell in some]
+        np.testing.assert_allclose(row[:120], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 10_000])
+def test_blocks_change_nothing(cells: CellArray, block: int) -> None:
+    members = networks(3)
+    expected = torch.stack([m.forward_dense(dense_cells(cells)) for m in members])
+    scores = score(members, refine(cells, 3, block_cells=block))
+    np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
+
+
+def test_repeated_states_are_stored_once(cells: CellArray) -> None:
+    """Twice the same cells in one block: as many distinct states as once."""
+    once = refine(cells, 2)
+    twice = refine(CellArray.concatenate([cells, cells]), 2)
+    for one, two in zip(once.blocks[0].layers[:-1], twice.blocks[0].layers[:-1], strict=True):
+        assert one.pairs.shape == two.pairs.shape
+
+
+def test_plain_graphs_of_another_vocabulary() -> None:
+    space = SearchSpace("made-up", tuple("abc"), max_vertices=9, max_edges=36)
+    rng = np.random.default_rng(0)
+    graphs = CellArray.from_cells(
+        [
+            Cell(np.triu(rng.random((v, v)) < 0.4, 1), rng.choice(list("abc"), v).tolist(), space)
+            for v in (1, 2, 5, 9, 9)
+        ]
+    )
+    member = networks(1, columns=3)[0]
+    expected = [reference_output(member, graph) for graph in graphs]
+    np.testing.assert_allclose(score([member], refine(graphs, 3))[0], expected, atol=1e-5)
+
+
+def test_networks_must_fit_the_tables(cells: CellArray) -> None:
+    tables = refine(cells[:5], 3)
+    with pytest.raises(ModelError, match="2 layers"):
+        score(networks(1, depth=2), tables)
+    with pytest.raises(ModelError, match="4 input columns"):
+        score(networks(1, columns=4), tables)
+    with pytest.raises(ModelError, match="one shape"):
+        score([*networks(1), GCN(5, 8, 3, 16)], tables)
+    with pytest.raises(ModelError, match="at least one"):
+        score([], tables)
+
+
+def test_the_whole_space_through_an_estimator() -> None:
+    space = nasbench101_cells()
+    some = np.random.default_rng(0).permutation(len(space))[:500]
+    model = GCNRegressor(hidden=8, head=8, epochs=1, ensemble_size=2)
+    model.fit(space[some[:50]], np.linspace(0.8, 0.95, 50))
+    by_tables = model.predict(space)  # the very array: scored by the cached tables
+    np.testing.assert_allclose(by_tables[some], model.predict(space[some]), atol=1e-6)
+
+
+def test_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyg_nas import refinement
+
+    small = nasbench101_cells()[np.arange(0, 423_624, 9_000)]
+    path = tmp_path / "tables.npz"
+    refinement._write(path, refine(small, 2))
+    assert refinement._read(path, 2) is not None
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    path.write_bytes(raw)
+    assert refinement._read(path, 2) is None
+    path.write_bytes(raw[: len(raw) // 3])
+    assert refinement._read(path, 2) is None
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu(cells: CellArray) -> None:
+    members, tables = networks(2), refine(cells, 3)
+    expected = score(members, tables)
+    on_cuda = score([member.to("cuda") for member in members], tables, "cuda")
+    np.testing.assert_allclose(on_cuda, expected, atol=1e-5)
+
+
+def test_tables_of_the_space_cover_every_cell() -> None:
+    assert nasbench101_refinement(3).num_cells == 423_624
