@@ -1,4 +1,4 @@
-"""How good predictions are: squared error in points, rank correlations, and what a searcher gets."""
+"""How good predictions are: squared error in points, rank correlations, the best of the top K."""
 
 from __future__ import annotations
 

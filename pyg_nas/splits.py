@@ -78,7 +78,7 @@ def _first_of_permutation(total: int, n: int, seed: int, known: NDArray[np.bool_
         raise SettingsError(
             f"a split of {n} cells needs 1 to {int(known.sum())} (the table's measured cells)"
         )
-    state = np.random.RandomState(seed)  # noqa: NPY002 (the reproduction's generator)
+    state = np.random.RandomState(seed)
     earlier = NAMED_SIZES.index(n) if n in NAMED_SIZES else 0
     for _ in range(earlier + 1):
         order = state.permutation(total)

@@ -30,8 +30,8 @@ def normalize(
     """Return the normalised propagation of arXiv:1912.00848 for a batch of graphs.
 
     ``Â`` is the row-normalised ``A + I``: every vertex averages itself and its successors.
-    ``Â'`` is the row-normalised transpose of ``Â``: predecessor u weighs ``1 / (out_degree(u) + 1)``
-    before the rows are normalised, so the weights cannot be told from the vertex alone.
+    ``Â'`` is the row-normalised transpose of ``Â``: before its rows are normalised, predecessor u
+    weighs ``1 / (out_degree(u) + 1)``, so the weights cannot be told from the vertex alone.
 
     Args:
         edge_index: int64 ``[2, E]``, edges (u, v) from u to v.
@@ -47,7 +47,7 @@ def normalize(
     return Propagation(index.flip(0), outward, index, outward / received[target])
 
 
-class BiGCNConv(MessagePassing):
+class BiGCNConv(MessagePassing):  # type: ignore[misc]
     r"""Bidirectional graph convolution of `"Neural Predictor for Neural Architecture Search"
     <https://arxiv.org/abs/1912.00848>`_ (section 3.2).
 
@@ -63,7 +63,7 @@ class BiGCNConv(MessagePassing):
     Shapes:
         - **input:** vertex features :math:`(V, C_{in})`, edges :math:`(2, E)`
         - **output:** vertex features :math:`(V, C_{out})`
-    """  # noqa: D205 (PyG's own form of a layer docstring)
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(aggr="sum")
@@ -90,11 +90,13 @@ class BiGCNConv(MessagePassing):
         # Aggregating first is the cheaper order wherever in_channels <= out_channels.
         outward = self.propagate(p.outward_index, x=x, edge_weight=p.outward_weight)
         inward = self.propagate(p.inward_index, x=x, edge_weight=p.inward_weight)
-        return 0.5 * ((outward @ self.weight_out).relu() + (inward @ self.weight_in).relu())
+        result: Tensor = (outward @ self.weight_out).relu() + (inward @ self.weight_in).relu()
+        return 0.5 * result
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
         """Weigh each neighbour's features."""
-        return edge_weight.unsqueeze(-1) * x_j
+        weighted: Tensor = edge_weight.unsqueeze(-1) * x_j
+        return weighted
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"

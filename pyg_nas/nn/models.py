@@ -76,7 +76,7 @@ class GCN(nn.Module):
         """
         h = cells.x
         for conv in self.convs:
-            weight = torch.stack([conv.weight_out, conv.weight_in])
+            weight = torch.stack([getattr(conv, name) for name in ("weight_out", "weight_in")])
             aggregated = torch.matmul(cells.propagation, h.unsqueeze(-3))
             h = F.dropout(dense_conv(aggregated, weight), self.dropout, self.training)
         pooled = torch.matmul(cells.pool, h).squeeze(-2)

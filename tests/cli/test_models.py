@@ -53,7 +53,7 @@ def test_train_leaves_a_model_that_says_what_it_is(model_path: Path, small_table
     assert model.protocol.label == PAPER_LABEL
     assert model.estimator.epochs == 2
     assert model.estimator.learning_rate == 1e-3
-    order = np.random.RandomState(0).permutation(300)[:172]  # noqa: NPY002
+    order = np.random.RandomState(0).permutation(300)[:172]
     assert np.array_equal(model.training_hashes, small_table.hashes[order])
 
 
@@ -63,7 +63,7 @@ def test_evaluate_writes_the_figures(
     out = tmp_path / "figures.json"
     assert pyg_nas("evaluate", model_path, table_path, "--json", out) == 0
     report = json.loads(out.read_text())
-    unseen = np.random.RandomState(0).permutation(300)[172:]  # noqa: NPY002
+    unseen = np.random.RandomState(0).permutation(300)[172:]
     unseen.sort()
     predicted = Model.load(model_path).estimator.predict(small_table.cells[unseen])
     expected = regression_metrics(small_table.label(PAPER_LABEL)[unseen], predicted)
@@ -102,7 +102,7 @@ def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> 
     model = Model.load(tmp_path / "m")
     assert model.protocol.label.metric == "training_time"
     assert model.protocol.label.fallback is None
-    order = np.random.RandomState(0).permutation(300)[:172]  # noqa: NPY002
+    order = np.random.RandomState(0).permutation(300)[:172]
     expected = small_table.label(model.protocol.label)[order].mean()
     assert model.estimator.mean_ == pytest.approx(expected)
     assert expected > 50  # seconds
