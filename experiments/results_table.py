@@ -1,4 +1,4 @@
-"""Turn the split experiments' results into the README's table, beside published figures."""
+"""Turn the experiments' results into the README's tables, beside published figures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from best_published import PUBLISHED, SIZES
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
-BEGIN, END = "<!-- splits: begin -->", "<!-- splits: end -->"
+DRAWS = 5
+
+METHODS = {
+    "best": "`best`",
+    "fast": "`fast`",
+    "paper": "the paper's GCN",
+    "random forest": "random forest",
+    "boosted trees": "gradient-boosted trees",
+    "parameter count": "parameter count alone",
+}
 
 # (result file, evaluated split, paper's MSE, reproduction's MSE): arXiv:1912.00848 and
 # github.com/ultmaster/neuralpredictor.pytorch, both on all of NAS-Bench-101.
@@ -27,6 +37,17 @@ ROWS = [
 
 
 def main() -> None:
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for name, lines in (("splits", split_table()), ("best", best_table())):
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        head, rest = text.split(begin)
+        text = head + "\n".join([begin, *lines, end]) + rest.split(end)[1]
+        print("\n".join(lines), end="\n\n")
+    readme.write_text(text, encoding="utf-8")
+
+
+def split_table() -> list[str]:
     lines = [
         "| train | evaluated on | MSE | Kendall τ | runs | paper MSE | reproduction MSE |",
         "|---|---|---|---|---|---|---|",
@@ -41,18 +62,35 @@ def main() -> None:
             f"| {label} | {evaluated} | {spread(runs, 'mse', 2)} | "
             f"{spread(runs, 'kendall_tau', 3)} | {len(runs)} | {paper} | {reproduction} |"
         )
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    readme.write_text(f"{head}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{tail}", encoding="utf-8")
-    print("\n".join(lines))
+    return lines
+
+
+def best_table() -> list[str]:
+    runs = json.loads((RESULTS / "best_published.json").read_text())["runs"]
+    lines = [
+        "| training cells | " + " | ".join(f"{size:,}" for size in SIZES) + " |",
+        "|---|" + "---|" * len(SIZES),
+    ]
+    for method, title in METHODS.items():
+        cells = []
+        for size in SIZES:
+            own = [run for run in runs if (run["method"], run["train"]) == (method, size)]
+            count = f" ({len(own)})" if len(own) != DRAWS else ""
+            cells.append(spread(own, "kendall_tau", 3) + count if own else "–")
+        if any(cell != "–" for cell in cells):
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    for title, row in PUBLISHED.items():
+        figures = " | ".join(f"{row[size]:.3f}" for size in SIZES)
+        lines.append(f"| *published:* {title} | {figures} |")
+    lines += ["", f"Mean ± standard deviation over {DRAWS} draws, or as many as brackets say."]
+    return lines
 
 
 def spread(runs: list[dict[str, Any]], figure: str, digits: int) -> str:
     """Mean and standard deviation over the runs."""
     values = [run[figure] for run in runs]
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 if __name__ == "__main__":
