@@ -45,3 +45,10 @@ def test_this_python_is_supported(project: dict) -> None:
     lowest = re.fullmatch(r">=3\.(\d+)", project["requires-python"])
     assert lowest is not None
     assert sys.version_info[1] >= int(lowest.group(1))
+
+
+def test_every_package_folder_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "pyg_nas").rglob("__init__.py")}
+    expected = {".".join(folder.parts) for folder in folders}
+    assert set(listed) == expected | {"pyg_nas.data"}
