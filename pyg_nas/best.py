@@ -48,6 +48,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         network_share: Weight of the networks' mean, from 0 to 1.
         hidden: Width of the networks.
         epochs: Of the networks' training; None for their rule by number of cells.
+        learning_rate: Highest of the networks' training.
         random_state: Seed of all random choices.
         device: A torch device name for the networks, or ``"auto"``.
         progress: Called after each epoch of the networks with its number and the training loss.
@@ -75,6 +76,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         network_share: float = 0.4,
         hidden: int = 64,
         epochs: int | None = None,
+        learning_rate: float = 2e-3,
         random_state: int = 0,
         device: str = "auto",
         progress: Progress | None = None,
@@ -83,6 +85,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.network_share = network_share
         self.hidden = hidden
         self.epochs = epochs
+        self.learning_rate = learning_rate
         self.random_state = random_state
         self.device = device
         self.progress = progress
@@ -117,6 +120,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 self.ensemble_size,
                 self.hidden,
                 epochs=self.epochs,
+                learning_rate=self.learning_rate,
                 random_state=self.random_state,
                 device=self.device,
                 progress=self.progress,

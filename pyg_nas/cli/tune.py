@@ -20,7 +20,7 @@ def tune(
     ] = "default",
     split: Annotated[str, typer.Option(help="Training cells: 172, 334, ... or a number.")] = "172",
     split_seed: Annotated[int, typer.Option(help="Seed of the split's permutation.")] = 0,
-    recipe: Annotated[str | None, typer.Option(help="Recipe whose settings are tuned.")] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
     metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
     repeats: Annotated[int, typer.Option(help="Repeats, each with an own shuffle and seed.")] = 3,
@@ -39,7 +39,7 @@ def tune(
     from rich.table import Table as Grid
 
     from pyg_nas.files import write_text
-    from pyg_nas.recipes import DEFAULT_RECIPE, make_estimator
+    from pyg_nas.recipes import make_estimator
     from pyg_nas.sources import default_label, open_table
     from pyg_nas.splits import Protocol
     from pyg_nas.tuning import TuneSettings
@@ -50,8 +50,7 @@ def tune(
     rows = protocol.apply(opened)
     candidates = _candidates(grid)
     settings = TuneSettings(folds, repeats, seed, metric)
-    name = recipe or DEFAULT_RECIPE
-    estimator = make_estimator(name, protocol.label, seed, device)
+    estimator = make_estimator(recipe, protocol.label, seed, device)
     fits_file = out.with_suffix(".fits.jsonl")
     console = Console(highlight=False)
     with Progress(console=console, transient=True) as bar:
@@ -71,7 +70,7 @@ def tune(
             console.print(f"stopped; the same command goes on from {fits_file}")
             raise typer.Exit(130) from None
     report: dict[str, Any] = {
-        "recipe": name,
+        "recipe": recipe,
         "table": table.name,
         "protocol": protocol.to_dict(),
         **result.to_dict(),
