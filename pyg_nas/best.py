@@ -18,10 +18,11 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
-from pyg_nas.features import cell_features
-from pyg_nas.gaussian_process import GaussianProcess
+from pyg_nas.features import PRIOR_GROUP, cell_features
+from pyg_nas.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
-from pyg_nas.space import SearchSpace
+from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import Progress
 
@@ -29,6 +30,8 @@ _CHUNK = 4_096
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
+_MANY_CELLS = 1_000
+_NUMBERS = ("network_share", "ratio", "spread")
 
 
 class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,10 +48,13 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.
-        network_share: Weight of the networks' mean, from 0 to 1.
-        hidden: Width of the networks.
+        network_share: Weight of the networks' mean, from 0 to 1; None for 0.4 below 1,000
+            cells and 0.6 from there, where they overtake the process.
+        hidden: Width of the networks; None for their rule by number of cells.
         epochs: Of the networks' training; None for their rule by number of cells.
         learning_rate: Highest of the networks' training.
+        prior: Also use what the shipped digits table says of a cell (:mod:`pyg_nas.prior`);
+            only for NAS-Bench-101 cells, and never for labels measured on those digits.
         random_state: Seed of all random choices.
         device: A torch device name for the networks, or ``"auto"``.
         progress: Called after each epoch of the networks with its number and the training loss.
@@ -72,11 +78,12 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        ensemble_size: int = 4,
-        network_share: float = 0.4,
-        hidden: int = 64,
+        ensemble_size: int = 6,
+        network_share: float | None = None,
+        hidden: int | None = None,
         epochs: int | None = None,
         learning_rate: float = 2e-3,
+        prior: bool = True,
         random_state: int = 0,
         device: str = "auto",
         progress: Progress | None = None,
@@ -86,6 +93,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.hidden = hidden
         self.epochs = epochs
         self.learning_rate = learning_rate
+        self.prior = prior
         self.random_state = random_state
         self.device = device
         self.progress = progress
@@ -99,8 +107,12 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
-        if not 0 <= self.network_share <= 1:
-            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
+        share = self.network_share
+        if share is None:
+            share = 0.4 if len(cells) < _MANY_CELLS else 0.6
+        if not 0 <= share <= 1:
+            raise SettingsError(f"network_share must be 0 to 1, got {share!r}")
+        self.network_share_ = float(share)
         if not isinstance(self.ensemble_size, int) or self.ensemble_size < 0:
             raise SettingsError(
                 f"ensemble_size must be a whole number >= 0, got {self.ensemble_size!r}"
@@ -110,8 +122,13 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
         scores = norm.ppf((rankdata(labels) - 0.5) / len(labels))
+        self.prior_digest_ = prior_digest() if self.prior and cells.space == NASBENCH101 else None
         features = cell_features(cells)
-        self.process_ = GaussianProcess(random_state=self.random_state)
+        groups: tuple[str, ...] = GROUPS
+        if self.prior_digest_ is not None:
+            features.groups[PRIOR_GROUP] = prior_columns(cells)
+            groups = (*GROUPS, PRIOR_GROUP)
+        self.process_ = GaussianProcess(groups, random_state=self.random_state)
         self.process_.fit_features(features, scores)
         self.process_.space_ = cells.space
         self.networks_ = None
@@ -134,7 +151,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if self.networks_ is not None and len(self.networks_.held_out_):
             rows = self.networks_.held_out_
             others = scores[rows] - self.networks_.held_out_prediction_
-            joint = (1 - self.network_share) * alone[rows] + self.network_share * others
+            joint = (1 - self.network_share_) * alone[rows] + self.network_share_ * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
             self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
         self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
@@ -192,14 +209,17 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
+        prior = None if self.prior_digest_ is None else prior_columns(cells)
         for start in range(0, len(cells), _CHUNK):
             part = cells[start : start + _CHUNK]
             rows = slice(start, start + len(part))
             features = cell_features(part)
+            if prior is not None:
+                features.groups[PRIOR_GROUP] = prior[rows]
             scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(part, features).mean(axis=0)
-                scores[rows] += self.network_share * (networks - scores[rows])
+                scores[rows] += self.network_share_ * (networks - scores[rows])
         return scores, stds
 
     def _from_scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -239,7 +259,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             "labels": torch.as_tensor(self.labels_),
             "residuals": torch.as_tensor(self.residuals_),
         }
-        return tensors, {"ratio": self.ratio_, "spread": self.spread_}
+        numbers = {name: getattr(self, f"{name}_") for name in _NUMBERS}
+        return tensors, {**numbers, "prior": self.prior_digest_}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
@@ -249,11 +270,17 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not hasattr(self, "process_"):
             raise ModelError("this model needs its process")
+        self.prior_digest_ = values.get("prior")
+        if self.prior_digest_ is not None and self.prior_digest_ != prior_digest():
+            raise ModelError(
+                f"this model was trained with another version of the shipped table: "
+                f"{self.prior_digest_!r}, here is {prior_digest()!r}"
+            )
         for name in ("labels", "residuals"):
             if name not in tensors or len(tensors[name]) != len(self.process_.dual_):
                 raise ModelError(f"{name} must be one number a training cell")
             setattr(self, f"{name}_", tensors[name].numpy())
-        for name in ("ratio", "spread"):
+        for name in _NUMBERS:
             value = values.get(name)
             if not isinstance(value, (int, float)) or not np.isfinite(value):
                 raise ModelError(f"{name} must be a finite number, got {value!r}")

@@ -22,6 +22,9 @@ Array = NDArray[np.float32]
 BLOCK_CELLS = 4_096
 """Cells to a block: its arrays stay in the processor's cache."""
 
+PRIOR_GROUP = "prior"
+"""Name of a group that a caller may add: what is known of cells already (:mod:`pyg_nas.prior`)."""
+
 _CONVOLUTIONS = (0, 1)
 _FAR = np.float32(1e9)
 

@@ -17,7 +17,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
-from pyg_nas.features import CellFeatures, cell_features
+from pyg_nas.features import PRIOR_GROUP, CellFeatures, cell_features
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
@@ -37,7 +37,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     noise maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
     Args:
-        groups: Names of the groups of statistics.
+        groups: Names of the groups of statistics, and of :data:`PRIOR_GROUP` where they have it.
         steps: Of Adam.
         tuning_cells: Hyper-parameters are found on at most so many of the training cells; the
             process itself takes all.
@@ -176,6 +176,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         variance = (prior - explained.square().sum(dim=0)).clamp(min=0) + self.noise_
         return mean, variance.sqrt().numpy() * self.std_
 
+    def covariances(self, features: CellFeatures) -> NDArray[np.float64]:
+        """Return the covariances of ``N`` cells and the training cells, ``[N, n]``."""
+        between = self._kernel(self._standardised(features) * self.weights_, self.inputs_)
+        return np.asarray(between.numpy())
+
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
         check_is_fitted(self)
@@ -221,7 +226,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.loo_mean_, self.loo_std_ = tensors["loo_mean"].numpy(), tensors["loo_std"].numpy()
 
     def _check_settings(self) -> None:
-        unknown = set(self.groups) - set(GROUPS)
+        unknown = set(self.groups) - {*GROUPS, PRIOR_GROUP}
         if unknown or not self.groups:
             raise SettingsError(
                 f"groups must be some of {', '.join(GROUPS)}, got {list(self.groups)!r}"

@@ -62,7 +62,9 @@ class Model:
         Raises:
             SettingsError: If the recipe, a setting or the split is not valid here.
         """
-        estimator = make_estimator(recipe, protocol.label, seed, device, **settings)
+        estimator = make_estimator(
+            recipe, protocol.label, seed, device, table.about.get("task"), **settings
+        )
         if progress is not None and "progress" in estimator.get_params():
             estimator.set_params(progress=progress)
         split = protocol.apply(table)

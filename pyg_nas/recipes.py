@@ -7,6 +7,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.shipped import SHIPPED_TASK
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
@@ -19,6 +20,7 @@ def make_estimator(
     label: LabelPolicy | None = None,
     seed: int = 0,
     device: str = "auto",
+    task: str | None = None,
     **settings: Any,
 ) -> Any:
     """Return the unfitted estimator of a recipe.
@@ -28,6 +30,8 @@ def make_estimator(
         label: The labels that it will be fitted on.
         seed: Of all its random choices.
         device: A torch device name, or ``"auto"``.
+        task: What the labels were measured on, where that is known: the shipped table's
+            knowledge is not used to predict that table's own task.
         settings: Override single settings of the recipe.
 
     Raises:
@@ -36,6 +40,8 @@ def make_estimator(
     if recipe not in RECIPES:
         raise SettingsError(f"recipe {recipe!r} must be one of {', '.join(RECIPES)}")
     estimator = RECIPES[recipe](label or LabelPolicy(), seed, device)
+    if task == SHIPPED_TASK and "prior" in estimator.get_params():
+        estimator.set_params(prior=False)
     unknown = set(settings) - set(estimator.get_params())
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")

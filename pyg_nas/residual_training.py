@@ -16,7 +16,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
-from pyg_nas.features import CellFeatures, cell_features
+from pyg_nas.features import PRIOR_GROUP, CellFeatures, cell_features
 from pyg_nas.nn.residual import ResidualGNN
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
@@ -25,6 +25,7 @@ from pyg_nas.training import Progress
 _READOUT = ("graph", "edges", "paths")
 _HELD_OUT = 0.1
 _CHUNK = 256
+_MOST_WIDTH = 4_096
 
 
 class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -35,10 +36,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         ensemble_size: Members.
-        hidden: Width of all layers.
+        hidden: Width of all layers; None for ``32 (N / 172)^(1/3)``, in steps of 8, 32 to 128.
         depth: Number of layers.
         dropout: Probability of dropping a feature in training.
-        epochs: Passes over the training cells; None for ``200 sqrt(172 / N)``, 40 to 200.
+        epochs: Passes over the training cells; None for ``200 (172 / N)^0.3``, 60 to 200.
         batch_size: Cells in a batch; the last partial batch is dropped.
         learning_rate: Highest of the cycle.
         weight_decay: Decoupled, of weights but not of biases and gains.
@@ -55,10 +56,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        ensemble_size: int = 4,
-        hidden: int = 64,
+        ensemble_size: int = 6,
+        hidden: int | None = None,
         depth: int = 3,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
         epochs: int | None = None,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
@@ -94,6 +95,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to cells whose statistics are known already."""
         self._check_settings()
         self.space_ = cells.space
+        self.hidden_ = self.hidden or _width(len(cells))
         self.mean_, spread = float(y.mean()), float(y.std())
         self.std_ = spread if spread > 0 else 1.0
         self._scale_to(cells, features)
@@ -150,7 +152,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             for name, tensor in self.network_.state_dict().items()
         }
         tensors |= {name: torch.as_tensor(getattr(self, f"{name}_")) for name in _ARRAYS}
-        return tensors, {"space": self.space_.to_dict(), "mean": self.mean_, "std": self.std_}
+        values = {"hidden": self.hidden_, "mean": self.mean_, "std": self.std_}
+        return tensors, {"space": self.space_.to_dict(), **values}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
@@ -164,6 +167,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             if not isinstance(value, (int, float)) or not np.isfinite(value):
                 raise ModelError(f"{name} must be a finite number, got {value!r}")
             setattr(self, f"{name}_", float(value))
+        hidden = values.get("hidden")
+        if type(hidden) is not int or not 1 <= hidden <= _MOST_WIDTH:
+            raise ModelError(f"hidden must be 1 to {_MOST_WIDTH}, got {hidden!r}")
+        self.hidden_ = hidden
         missing = set(_ARRAYS) - set(tensors)
         if missing:
             raise ModelError(f"a residual network lacks {', '.join(sorted(missing))}")
@@ -181,6 +188,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _check_settings(self) -> None:
         for name in ("ensemble_size", "hidden", "depth", "batch_size"):
             value = getattr(self, name)
+            if name == "hidden" and value is None:
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise SettingsError(f"{name} must be a whole number >= 1, got {value!r}")
         if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
@@ -199,7 +208,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.scale_ = spread[self.columns_]
 
     def _readout(self, features: CellFeatures) -> NDArray[np.float32]:
-        return np.concatenate([features.groups[name] for name in _READOUT], axis=1)
+        names = [name for name in (*_READOUT, PRIOR_GROUP) if name in features.groups]
+        return np.concatenate([features.groups[name] for name in names], axis=1)
 
     def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
         """Vertices, adjacency, mask, last vertex and graph statistics, each ``[N, ...]``."""
@@ -221,7 +231,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.ensemble_size,
             self.space_.num_columns + len(self.vertex_centre_),
             len(self.columns_),
-            self.hidden,
+            self.hidden_,
             self.depth,
             self.dropout,
         )
@@ -237,7 +247,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kept = torch.stack([order.roll(-m * spared)[spared:] for m in range(members)])
         batch = min(self.batch_size, kept.shape[1])
         batches = kept.shape[1] // batch
-        epochs = self.epochs or int(np.clip(round(200 * (172 / total) ** 0.5), 40, 200))
+        epochs = self.epochs or int(np.clip(round(200 * (172 / total) ** 0.3), 60, 200))
         decayed = [p for p in self.network_.parameters() if p.shape[1] > 1]
         others = [p for p in self.network_.parameters() if p.shape[1] == 1]
         optimizer = torch.optim.AdamW(
@@ -277,6 +287,11 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         spread = [part.expand(members, *part.shape) for part in inputs]
         outputs = self.network_(*spread).cpu().numpy()
         return np.asarray(outputs, dtype=np.float64)
+
+
+def _width(total: int) -> int:
+    """More cells can tell more states apart: the rule of ``hidden=None``."""
+    return int(np.clip(8 * round(4 * (total / 172) ** (1 / 3)), 32, 128))
 
 
 _ARRAYS = (

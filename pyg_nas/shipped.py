@@ -8,6 +8,7 @@ from pyg_nas.errors import TableError
 from pyg_nas.table import Table
 
 SHIPPED_TABLE = "nasbench_digits.hdf5"
+SHIPPED_TASK = "digits"
 
 
 def shipped_table_path() -> Path:

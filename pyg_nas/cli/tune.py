@@ -76,7 +76,7 @@ def tune(
         **result.to_dict(),
     }
     write_text(out, dumps(report, indent=1) + "\n")
-    shown = Grid(title=f"{name}: {metric} on held-out folds of {result.n} cells")
+    shown = Grid(title=f"{recipe}: {metric} on held-out folds of {result.n} cells")
     for column in ("settings", metric, "standard error", ""):
         shown.add_column(column)
     for candidate in report["candidates"]:

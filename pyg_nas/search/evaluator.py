@@ -55,10 +55,12 @@ class Evaluator(Protocol):
     Attributes:
         domain: The cells that may be asked for.
         reference: What regret is counted against; None where nobody knows.
+        task_name: What the cells are trained on; None where that is not known.
     """
 
     domain: Domain
     reference: Reference | None
+    task_name: str | None
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Yield the outcome of each cell, in order, as they come."""
@@ -102,6 +104,7 @@ class TableEvaluator:
         if len(labelled) < len(table):
             table, labels = table.subset(labelled), labels[labelled]
         self.table = table
+        self.task_name: str | None = table.about.get("task")
         self.policy = policy
         self.domain = Domain(table.space, table.cells, table.hashes)
         self._labels = labels

@@ -54,6 +54,7 @@ class MeasureEvaluator:
             if value < 1:
                 raise SettingsError(f"{name} must be at least 1, got {value}")
         self.task = task
+        self.task_name: str | None = task.name
         self.budget = budget
         self.seeds = seeds
         self.journal = journal

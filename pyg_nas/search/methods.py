@@ -72,7 +72,7 @@ def make_strategy(
         from pyg_nas.recipes import make_estimator
 
         def make_predictor(n_train: int, seed: int) -> Any:
-            return make_estimator(recipe, label, seed=seed, device=device)
+            return make_estimator(recipe, label, seed, device, evaluator.task_name)
 
         make_predictor(n, 0)  # an unknown recipe is better said before the first training
         return PredictorSearch(

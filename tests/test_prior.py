@@ -1,0 +1,105 @@
+"""What the shipped table says of other cells, and where it must stay silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from pyg_nas import prior
+from pyg_nas.best import BestRegressor
+from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import sample_cells
+from pyg_nas.errors import ModelError
+from pyg_nas.labels import LabelPolicy
+from pyg_nas.model import Model
+from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.recipes import make_estimator
+from pyg_nas.shipped import shipped_table
+from pyg_nas.space import SearchSpace
+from pyg_nas.splits import Protocol
+from pyg_nas.table import Table
+
+FAST = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
+
+
+def test_its_columns_know_the_measured_cells() -> None:
+    table = shipped_table()
+    columns = prior.prior_columns(table.cells)
+    assert columns.shape == (len(table), 18)
+    final = table.label(LabelPolicy(run="mean"))
+    # Budget 16, end, validation: the last but one column.
+    assert kendalltau(columns[:, -2], final).statistic > 0.8
+
+
+def test_it_ranks_real_cells_better_than_chance(real_table: Table) -> None:
+    """It never saw CIFAR-10; that it still says something is the whole point."""
+    columns = prior.prior_columns(real_table.cells[:2000])
+    assert kendalltau(columns[:, -2], real_table.label()[:2000]).statistic > 0.25
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = sample_cells(50, seed=2)
+    expected = prior.prior_columns(cells)
+    monkeypatch.setattr(prior, "_CHUNK", 7)
+    np.testing.assert_allclose(prior.prior_columns(cells), expected, atol=1e-5)
+
+
+def test_it_helps_with_few_cells(real_table: Table) -> None:
+    labels = real_table.label()
+    rows = np.random.default_rng(0).permutation(len(real_table))
+    train, unseen = rows[:60], rows[1000:3000]
+    taus = [
+        kendalltau(
+            BestRegressor(ensemble_size=0, prior=use)
+            .fit(real_table.cells[train], labels[train])
+            .predict(real_table.cells[unseen]),
+            labels[unseen],
+        ).statistic
+        for use in (True, False)
+    ]
+    assert taus[0] > taus[1]
+
+
+def test_its_own_task_is_predicted_without_it(small_table: Table) -> None:
+    assert make_estimator("best", task="digits").prior is False
+    assert make_estimator("fast", task="digits").prior is False
+    assert make_estimator("best", task="cifar10").prior is True
+    digits = Model.train(shipped_table(), Protocol(train="60"), "fast")
+    assert digits.estimator.prior_digest_ is None
+    other = Model.train(small_table, Protocol(train="60"), "fast")
+    assert other.estimator.prior_digest_ == prior.prior_digest()
+
+
+def test_other_spaces_have_none() -> None:
+    space = SearchSpace("made-up", ("a", "b"), 5, 10)
+    rng = np.random.default_rng(0)
+    graphs = [
+        Cell(np.triu(rng.random((5, 5)) < 0.5, 1), rng.choice(["a", "b"], 5).tolist(), space)
+        for _ in range(30)
+    ]
+    model = BestRegressor(**FAST).fit(CellArray.from_cells(graphs), rng.random(30))
+    assert model.prior_digest_ is None
+
+
+def test_a_model_of_another_version_is_refused(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = BestRegressor(**FAST).fit(small_table.cells[:40], small_table.label()[:40])
+    save_model(model, tmp_path / "m")
+    expected = model.predict(small_table.cells)
+    np.testing.assert_allclose(load_model(tmp_path / "m").predict(small_table.cells), expected)
+    monkeypatch.setattr("pyg_nas.best.prior_digest", lambda: "0" * 16)
+    with pytest.raises(ModelError, match="another version of the shipped table"):
+        load_model(tmp_path / "m")
+
+
+def test_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "columns.npy"
+    np.save(path, np.zeros((423_624, 2), dtype=np.float32))
+    assert prior._read(path) is not None
+    path.write_bytes(path.read_bytes()[:1000])
+    assert prior._read(path) is None
