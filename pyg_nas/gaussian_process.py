@@ -26,6 +26,7 @@ _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4
 _CHUNK = 4_096
+_ROWS = 256  # of a block of covariances that stays in the processor's cache
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -108,7 +109,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         rows = torch.from_numpy(tuning[: self.tuning_cells])
         self._tune(inputs[rows], target[rows], group, relevant)
         self.inputs_ = inputs * self.weights_
-        covariance = self._kernel(self.inputs_, self.inputs_)
+        covariance = _matern_and_linear(self.inputs_, self.inputs_, self.variance_, self.linear_)
         covariance.diagonal().add_(self.noise_)
         self.factor_ = torch.linalg.cholesky(covariance)
         self.dual_ = torch.cholesky_solve(target[:, None], self.factor_).squeeze(1)
@@ -166,20 +167,38 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self, features: CellFeatures, with_std: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation ``[N]`` (zeros if not asked for)."""
-        inputs = self._standardised(features) * self.weights_
-        between = self._kernel(inputs, self.inputs_)
-        mean = (between @ self.dual_).numpy() * self.std_ + self.mean_
         if not with_std:
-            return mean, np.zeros(len(mean))
+            mean = self.posterior_means(features, self.dual_[:, None])[:, 0]
+            return mean * self.std_ + self.mean_, np.zeros(len(mean))
+        inputs = self._standardised(features) * self.weights_
+        between = _matern_and_linear(inputs, self.inputs_, self.variance_, self.linear_)
+        mean = (between @ self.dual_).numpy() * self.std_ + self.mean_
         explained = torch.linalg.solve_triangular(self.factor_, between.T, upper=False)
         prior = self.variance_ + self.linear_ * inputs.square().sum(dim=1)
         variance = (prior - explained.square().sum(dim=0)).clamp(min=0) + self.noise_
         return mean, variance.sqrt().numpy() * self.std_
 
-    def covariances(self, features: CellFeatures) -> NDArray[np.float64]:
-        """Return the covariances of ``N`` cells and the training cells, ``[N, n]``."""
-        between = self._kernel(self._standardised(features) * self.weights_, self.inputs_)
-        return np.asarray(between.numpy())
+    @torch.no_grad()
+    def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[np.float64]:
+        """Return the means of several targets that share the process, ``[N, K]``.
+
+        Args:
+            features: Of ``N`` cells.
+            duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
+                included, times their targets.
+        """
+        inputs = self._standardised(features) * self.weights_
+        known, size = self.inputs_.T.contiguous(), self.inputs_.square().sum(dim=1)
+        smooth = self.variance_ * duals
+        straight = self.linear_ * (known @ duals)
+        means = []
+        for part in inputs.split(_ROWS):
+            distance = torch.addmm(size, part, known, alpha=-2)
+            distance.add_(part.square().sum(dim=1)[:, None])
+            root = distance.clamp_(min=0).mul_(5).sqrt_()
+            matern = root.square().div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
+            means.append(matern @ smooth + part @ straight)
+        return np.asarray(torch.cat(means).numpy())
 
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
@@ -284,9 +303,6 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.weights_ = torch.exp(by_group[number] + by_column * own) * inverse_root
             self.variance_, self.linear_ = variances.exp().tolist()
             self.noise_ = float(noise.exp()) + _LEAST_NOISE
-
-    def _kernel(self, one: Tensor, two: Tensor) -> Tensor:
-        return _matern_and_linear(one, two, self.variance_, self.linear_)
 
 
 _NUMBERS = ("mean", "std", "variance", "linear", "noise")

@@ -55,7 +55,7 @@ def prior_columns(cells: CellArray) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _surrogate() -> tuple[GaussianProcess, NDArray[np.float64]]:
+def _surrogate() -> tuple[GaussianProcess, torch.Tensor]:
     """The process, tuned on the final validation accuracy, and its weights for all columns."""
     table = shipped_table()
     accuracies = table.metrics[..., 1:].mean(axis=2, dtype=np.float64)
@@ -66,16 +66,15 @@ def _surrogate() -> tuple[GaussianProcess, NDArray[np.float64]]:
     scores = norm.ppf((rankdata(columns, axis=0) - 0.5) / len(table))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
-    weights = torch.cholesky_solve(torch.from_numpy(scores), process.factor_)
-    return process, weights.numpy()
+    return process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_)
 
 
 def _posterior_means(cells: CellArray) -> Array:
-    process, weights = _surrogate()
-    columns = np.empty((len(cells), weights.shape[1]), dtype=np.float32)
+    process, duals = _surrogate()
+    columns = np.empty((len(cells), duals.shape[1]), dtype=np.float32)
     for start in range(0, len(cells), _CHUNK):
         features = cell_features(cells[start : start + _CHUNK])
-        columns[start : start + _CHUNK] = process.covariances(features) @ weights
+        columns[start : start + _CHUNK] = process.posterior_means(features, duals)
     return columns
 
 

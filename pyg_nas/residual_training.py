@@ -17,7 +17,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
 from pyg_nas.features import PRIOR_GROUP, CellFeatures, cell_features
-from pyg_nas.nn.residual import ResidualGNN
+from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import Progress
@@ -212,7 +212,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([features.groups[name] for name in names], axis=1)
 
     def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
-        """Vertices, adjacency, mask, last vertex and graph statistics, each ``[N, ...]``."""
+        """Vertices, terms, mask, last vertex and graph statistics, each ``[N, ...]``."""
         mask = cells.mask
         one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
         standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
@@ -220,7 +220,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         graph = (self._readout(features)[:, self.columns_] - self.centre_) / self.scale_
         return [
             torch.from_numpy(vertices),
-            torch.from_numpy(cells.adjacency.astype(np.float32)),
+            residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),
             torch.from_numpy(mask.astype(np.float32)),
             torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
             torch.from_numpy(np.clip(graph, -5, 5)),

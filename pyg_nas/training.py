@@ -6,9 +6,7 @@ depend on which other members are trained beside it, nor on the backend.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +18,7 @@ from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.nn.training_pass import TrainingCells, TrainingPass
+from pyg_nas.threads import single_threaded_pool
 
 Progress = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
@@ -93,7 +92,7 @@ def train_stacked(
         for part in torch.arange(len(members)).tensor_split(threads)
     ]
     history = torch.zeros(settings.epochs, len(members))
-    with _single_threaded(threads) as pool:
+    with single_threaded_pool(threads) as pool:
         for epoch in range(settings.epochs):
             history[epoch] = torch.cat(list(pool.map(_Group.train_epoch, groups)))
             if progress is not None:
@@ -154,18 +153,6 @@ class _Group:
     def finish(self) -> None:
         """Write the trained weights into the members."""
         self._network.copy_to(self._members)
-
-
-@contextmanager
-def _single_threaded(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads in which torch uses no further ones."""
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        # Each thread of torch has its own setting, but new ones start from the latest.
-        torch.set_num_threads(before)
 
 
 def train_sparse(

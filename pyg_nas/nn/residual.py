@@ -7,6 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def residual_terms(adjacency: Tensor) -> Tensor:
+    """Return ``[..., V, 3 V]``: what a vertex takes of each vertex's three messages.
+
+    Own, to predecessors, to successors, in this order for each vertex, from ``[..., V, V]``.
+    """
+    own = torch.eye(adjacency.shape[-1]).expand_as(adjacency)
+    return torch.stack([own, adjacency, adjacency.transpose(-1, -2)], dim=-1).flatten(-2)
+
+
 class ResidualGNN(nn.Module):
     """``M`` networks of one shape with stacked weights ``[M, in, out]``.
 
@@ -51,13 +60,13 @@ class ResidualGNN(nn.Module):
         self.output, self.output_bias = weight(hidden, 1, 0.5), bias(1)
 
     def forward(
-        self, vertices: Tensor, adjacency: Tensor, mask: Tensor, last: Tensor, graph: Tensor
+        self, vertices: Tensor, terms: Tensor, mask: Tensor, last: Tensor, graph: Tensor
     ) -> Tensor:
         """Return one number for each member and graph, ``[M, B]``.
 
         Args:
             vertices: ``[M, B, V, vertex_columns]``.
-            adjacency: ``[M, B, V, V]``, zero at padding.
+            terms: ``[M, B, V, 3 V]`` of :func:`residual_terms`.
             mask: ``[M, B, V]``, 1 at vertices, 0 at padding.
             last: int64 ``[M, B]``, position of the last vertex.
             graph: ``[M, B, graph_columns]``.
@@ -65,15 +74,16 @@ class ResidualGNN(nn.Module):
         members, batch, width, _ = vertices.shape
         states = torch.baddbmm(self.embed_bias, vertices.flatten(1, 2), self.embed)
         hidden = states.shape[-1]
-        reverse = adjacency.transpose(-1, -2)
+        terms = terms.flatten(0, 1)
         for weight, bias, gain, shift in zip(
             self.layers, self.biases, self.gains, self.shifts, strict=True
         ):
-            normal = F.layer_norm(states, (hidden,)) * gain + shift
-            terms = torch.bmm(normal, weight).view(members, batch, width, 3 * hidden)
-            own, successors, predecessors = terms.chunk(3, dim=-1)
-            summed = own + adjacency @ successors + reverse @ predecessors
-            states = states + self._drop((summed.flatten(1, 2) + bias).relu())
+            # Gain, shift and bias act on small weights instead of on all states.
+            scaled = gain.transpose(1, 2) * weight
+            constant = shift @ weight + F.pad(bias, (0, 2 * hidden))
+            sent = torch.baddbmm(constant, F.layer_norm(states, (hidden,)), scaled)
+            summed = torch.bmm(terms, sent.view(members * batch, 3 * width, hidden))
+            states = states + self._drop(summed.view_as(states).relu())
         final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
         final = final * mask.unsqueeze(-1)
         mean = final.sum(dim=2) / mask.sum(dim=2, keepdim=True)
