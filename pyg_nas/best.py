@@ -28,7 +28,7 @@ from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
 
 _CHUNK = 4_096
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
 _MANY_CELLS = 1_000
@@ -79,7 +79,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        ensemble_size: int = 6,
+        ensemble_size: int = 5,
         network_share: float | None = None,
         hidden: int | None = None,
         epochs: int | None = None,

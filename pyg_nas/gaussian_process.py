@@ -260,10 +260,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return joined.astype(np.float64)
 
     def _standardised(self, features: CellFeatures) -> Tensor:
-        chosen = self._raw(features)[:, self.columns_]
-        standard = (chosen - self.centre_) / self.scale_
+        standard = self._raw(features)[:, self.columns_]
+        standard -= self.centre_
+        standard /= self.scale_
         # A statistic far outside of the training cells' says no more than that.
-        return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD))
+        return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
 
     def _tune(
         self,
