@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
-from benchmarks.reproduction import PaddedCells, score_plainly
+from benchmarks.reproduction import CellDictionaries, score_plainly
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
 from pyg_nas.nn.dense import DenseCells, dense_cells
@@ -71,7 +71,7 @@ def main() -> None:
     model, dense = network(), dense_cells(cells)
     slow = min(arguments.plain_cells, len(cells))
     rows = np.sort(np.random.default_rng(0).permutation(len(cells))[:slow])
-    plain = PaddedCells(cells[rows])
+    plain = CellDictionaries(cells[rows])
     members = [network(seed) for seed in range(arguments.members)]
 
     exact = score([model], tables)[0]
@@ -85,14 +85,14 @@ def main() -> None:
             "refinement": partial(score, [model], tables),
             ensemble: partial(score, members, tables),
             "dense, batches of 512": partial(score_densely, model, dense, 512),
-            "DataLoader, batches of 1024": partial(score_plainly, model, plain),
+            "DataLoader, batches of 1000": partial(score_plainly, model, plain),
         },
         arguments.repeats,
         warmups=0,
     )
     scored = {name: len(cells) for name in seconds}
     scored[ensemble] *= arguments.members
-    scored["DataLoader, batches of 1024"] = len(rows)
+    scored["DataLoader, batches of 1000"] = len(rows)
     rates = {name: scored[name] / seconds[name] for name in seconds}
     peak = peak_memory(score_once, arguments.threads)
 

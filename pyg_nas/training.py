@@ -127,7 +127,7 @@ class _Group:
         self._masks = DropoutMasks(
             self._generators, self._network.mask_shapes, members[0].dropout, targets.device
         )
-        self._optimizer, self._scheduler = _optimizer(self._network.weights, settings)
+        self._optimizer, self._scheduler = _optimizer([self._network.weights], settings)
 
     def train_epoch(self) -> Tensor:
         """Return the members' mean loss, ``[M]``."""

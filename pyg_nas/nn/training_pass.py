@@ -59,23 +59,24 @@ class TrainingPass:
         vertices: Padded vertices of a cell, ``V``.
 
     Attributes:
-        weights: Stacked weights, leaf tensors whose ``grad`` :meth:`backward` overwrites: of each
-            convolution ``[M, C_in, 2 C_out]`` (W+ beside W-), of the head ``[M, C, head]`` and of
-            the output ``[M, head, 1]``.
+        weights: All weights in one flat leaf tensor, whose ``grad`` :meth:`backward` overwrites:
+            of each convolution ``[M, C_in, 2 C_out]`` (W+ beside W-), of the head ``[M, C, head]``
+            and of the output ``[M, head, 1]``. An optimizer then takes one step, not many.
         mask_shapes: Shape of each layer's dropout mask for one member.
     """
 
     def __init__(self, members: Sequence[GCN], batch_size: int, vertices: int) -> None:
         with torch.no_grad():
-            self._convs = [
+            stacked = [
                 torch.stack([torch.cat([c.weight_out, c.weight_in], dim=1) for c in layer])
                 for layer in zip(*(member.convs for member in members), strict=True)
             ]
-            self._head = torch.stack([member.head.weight.T for member in members])
-            self._output = torch.stack([member.output.weight.T for member in members])
-        self.weights = [*self._convs, self._head, self._output]
-        for weight in self.weights:
-            weight.grad = torch.empty_like(weight)
+            stacked.append(torch.stack([member.head.weight.T for member in members]))
+            stacked.append(torch.stack([member.output.weight.T for member in members]))
+            self.weights = torch.cat([weight.flatten() for weight in stacked])
+        self.weights.grad = torch.empty_like(self.weights)
+        *self._convs, self._head, self._output = _views(self.weights, stacked)
+        *self._conv_grads, self._head_grad, self._output_grad = _views(self.weights.grad, stacked)
         count, depth = len(members), len(self._convs)
         _, hidden, head = self._head.shape
         self.mask_shapes: list[tuple[int, ...]] = [(batch_size, vertices, hidden)] * depth
@@ -116,9 +117,9 @@ class TrainingPass:
             gradient: Of the loss with respect to the last :meth:`forward`'s result, ``[M, B]``.
         """
         gradient = gradient.unsqueeze(-1)
-        torch.bmm(self._top.mT, gradient, out=self._output.grad)
+        torch.bmm(self._top.mT, gradient, out=self._output_grad)
         top = torch.bmm(gradient, self._output.mT).mul_(self._keep[-1])
-        torch.bmm(self._pooled.mT, top, out=self._head.grad)
+        torch.bmm(self._pooled.mT, top, out=self._head_grad)
         pooled = torch.bmm(top, self._head.mT)
         dh = torch.mul(self._pool.mT, pooled.unsqueeze(-2), out=self._gradient)
         backwards = self._cells.propagation.flatten(0, 1).mT
@@ -130,7 +131,7 @@ class TrainingPass:
             both.mul_(dh.unsqueeze(-2))
             torch.bmm(backwards, gathered, out=self._mixed.view_as(gathered))
             below = self._hidden[layer - 1] if layer else self._cells.x
-            torch.bmm(below.flatten(1, 2).mT, self._mixed, out=weight.grad)
+            torch.bmm(below.flatten(1, 2).mT, self._mixed, out=self._conv_grads[layer])
             if layer:
                 torch.bmm(self._mixed, weight.mT, out=dh.flatten(1, 2))
 
@@ -144,3 +145,9 @@ class TrainingPass:
                 conv.get_parameter("weight_in").copy_(inward)
             member.head.weight.copy_(self._head[index].T)
             member.output.weight.copy_(self._output[index].T)
+
+
+def _views(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Cut a flat tensor into consecutive parts of the shapes of ``like``."""
+    parts = torch.split(flat, [tensor.numel() for tensor in like])
+    return [part.view_as(tensor) for part, tensor in zip(parts, like, strict=True)]

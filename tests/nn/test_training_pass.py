@@ -40,8 +40,7 @@ def test_outputs_and_gradients(cells: CellArray, depth: int, dropout: float) -> 
     predicted = network.forward(TrainingCells.from_dense(dense).select(index), keep)
     network.backward(slopes)
     # Gradients travel through the copy as weights do.
-    for weight in network.weights:
-        weight.copy_(weight.grad)
+    network.weights.copy_(network.weights.grad)
     gradients = [GCN(5, 6, depth, 4).double() for _ in members]
     network.copy_to(gradients)
 
