@@ -1,8 +1,9 @@
-"""What each group of statistics and the ranked labels are worth to the Gaussian process.
+"""What each part of the recipe ``best`` is worth, on the same draws, as paired differences.
 
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
-Variants are fitted on the same draws; differences to the whole process are paired.
+Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics and the
+ranked labels are left out of the Gaussian process alone, which is fitted in a second.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half
+from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all
 from scipy.stats import norm, rankdata
 
-from pyg_nas.features import cell_features
+from pyg_nas.features import PRIOR_GROUP, cell_features
 from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
+from pyg_nas.prior import prior_columns
 from pyg_nas.statistics import mean_interval, paired_difference
 from pyg_nas.table import Table
 
-WHOLE = "whole process"
+RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
+WHOLE = (*GROUPS, PRIOR_GROUP)
 
 
 def main(
@@ -32,34 +35,61 @@ def main(
     draws: Annotated[int, typer.Option(help="Draws of training cells.")] = 5,
     train: Annotated[int, typer.Option(help="Training cells.")] = 172,
 ) -> None:
-    loaded = Table.load(table)
-    labels = loaded.label(PAPER_LABEL)
-    variants: dict[str, tuple[str, ...]] = {WHOLE: GROUPS, "labels as they are": GROUPS}
-    variants |= {f"without {g}": tuple(o for o in GROUPS if o != g) for g in GROUPS}
-    variants |= {f"only {g}": (g,) for g in ("graph", "edges")}
+    plan = [(name, train, draw) for name in RECIPES for draw in range(draws)]
+    runs = run_all(RESULTS / "best_runs.json", table, plan)
+    recipes = {
+        name: [r["kendall_tau"] for r in runs if (r["method"], r["train"]) == (name, train)][:draws]
+        for name in RECIPES
+    }
+    process = process_taus(Table.load(table), draws, train)
+    result = {
+        "table": table.name,
+        "train": train,
+        "draws": draws,
+        "recipes": compared(recipes, "best"),
+        "process": compared(process, "whole process"),
+    }
+    write_text(RESULTS / f"best_ablation_{train}.json", json.dumps(result, indent=1) + "\n")
+    for part in ("recipes", "process"):
+        for name, row in result[part].items():
+            less = row["minus_whole"]
+            print(
+                f"{name:24s}{row['mean']['mean']:7.4f}   "
+                f"{less['mean']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]"
+            )
+
+
+def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]:
+    """Kendall τ of each variant of the Gaussian process by draw."""
+    labels = table.label(PAPER_LABEL)
+    variants = {"whole process": WHOLE, "labels as they are": WHOLE}
+    variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
+    variants |= {f"only {g}": (g,) for g in ("graph", "edges", PRIOR_GROUP)}
     taus: dict[str, list[float]] = {name: [] for name in variants}
     for draw in range(draws):
-        order = np.random.default_rng(draw).permutation(report_half(loaded))
+        order = np.random.default_rng(draw).permutation(report_half(table))
         rows, unseen = order[:train], order[LARGEST:]
-        known, others = cell_features(loaded.cells[rows]), cell_features(loaded.cells[unseen])
+        known, others = cell_features(table.cells[rows]), cell_features(table.cells[unseen])
+        known.groups[PRIOR_GROUP] = prior_columns(table.cells[rows])
+        others.groups[PRIOR_GROUP] = prior_columns(table.cells[unseen])
         scores = norm.ppf((rankdata(labels[rows]) - 0.5) / train)
         for name, groups in variants.items():
             target = labels[rows] if name == "labels as they are" else scores
             process = GaussianProcess(groups, random_state=draw).fit_features(known, target)
             predicted, _ = process.predict_features(others, with_std=False)
             taus[name].append(kendall_tau(labels[unseen], predicted))
-            print(draw, name, round(taus[name][-1], 4), flush=True)
-        if draw:
-            result: dict[str, Any] = {"table": table.name, "train": train, "draws": draw + 1}
-            result["variants"] = {
-                name: {
-                    "kendall_tau": values,
-                    "mean": mean_interval(values).to_dict(),
-                    "minus_whole": paired_difference(values, taus[WHOLE]).to_dict(),
-                }
-                for name, values in taus.items()
-            }
-            write_text(RESULTS / "best_ablation.json", json.dumps(result, indent=1) + "\n")
+    return taus
+
+
+def compared(taus: dict[str, list[float]], whole: str) -> dict[str, Any]:
+    return {
+        name: {
+            "kendall_tau": values,
+            "mean": mean_interval(values).to_dict(),
+            "minus_whole": paired_difference(values, taus[whole]).to_dict(),
+        }
+        for name, values in taus.items()
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Coverage, top-K and error of the runs of ``best_published.py``, as means with intervals.
+"""Coverage, top-K and error of all runs in ``best_runs.json``, as means with intervals.
 
 python experiments/best_coverage.py
 """
@@ -16,7 +16,7 @@ SKIPPED = ("method", "train", "draw", "evaluated")
 
 
 def main() -> None:
-    runs = json.loads((RESULTS / "best_published.json").read_text())["runs"]
+    runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
     rows = []
     for method, size in dict.fromkeys((run["method"], run["train"]) for run in runs):
         same = [run for run in runs if (run["method"], run["train"]) == (method, size)]

@@ -67,7 +67,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
     estimator = (
         GaussianProcess()
         if recipe == "gp"
-        else make_estimator(recipe, label, seed=seed, device="cpu")
+        else make_estimator(recipe, label, seed, "cpu", table.about.get("task"))
     )
     estimator.fit(table.cells[split.train], split.train_labels)
     predicted = estimator.predict(table.cells)

@@ -66,7 +66,7 @@ def split_table() -> list[str]:
 
 
 def best_table() -> list[str]:
-    runs = json.loads((RESULTS / "best_published.json").read_text())["runs"]
+    runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
     lines = [
         "| training cells | " + " | ".join(f"{size:,}" for size in SIZES) + " |",
         "|---|" + "---|" * len(SIZES),

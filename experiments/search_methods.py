@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"
 BUDGETS = {"random": 4000, "evolution": 2000, "local": 2000, "oracle": 100}
 REGRETS = (0.005, 0.003, 0.002, 0.001)
-PREDICTORS = ("one-shot", "iterated", "iterated-40", "iterated-40-ei")
+PREDICTORS = ("one-shot", "iterated", "iterated-40", "iterated-40-ei", "iterated-16-ei")
 
 app = typer.Typer(add_completion=False)
 
@@ -52,7 +52,9 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
     def make(n_train: int, seed: int) -> Any:
         if recipe == "gp":
             return GaussianProcess()
-        return make_estimator(recipe, evaluator.policy, seed=seed, device="cpu")
+        return make_estimator(
+            recipe, evaluator.policy, seed=seed, device="cpu", task=evaluator.task_name
+        )
 
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
         "random": lambda: (RandomSearch(), BUDGETS["random"]),
@@ -64,6 +66,7 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
         "iterated": lambda: (PredictorSearch(make, n=172, k=10), 272),
         "iterated-40": lambda: (PredictorSearch(make, n=40, k=10), 240),
         "iterated-40-ei": lambda: (PredictorSearch(make, n=40, k=10, acquisition="ei"), 240),
+        "iterated-16-ei": lambda: (PredictorSearch(make, n=16, k=4, acquisition="ei"), 100),
     }
     chosen, budget = choices[method]()
     return chosen, min(budget, len(evaluator.domain))

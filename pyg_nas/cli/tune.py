@@ -50,7 +50,7 @@ def tune(
     rows = protocol.apply(opened)
     candidates = _candidates(grid)
     settings = TuneSettings(folds, repeats, seed, metric)
-    estimator = make_estimator(recipe, protocol.label, seed, device)
+    estimator = make_estimator(recipe, protocol.label, seed, device, opened.about.get("task"))
     fits_file = out.with_suffix(".fits.jsonl")
     console = Console(highlight=False)
     with Progress(console=console, transient=True) as bar:

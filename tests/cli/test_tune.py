@@ -10,8 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from pyg_nas.best import BestRegressor
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import SettingsError
+from pyg_nas.shipped import shipped_table_path
 from pyg_nas.table import Table
 
 app = typer.Typer()
@@ -54,6 +56,21 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     assert run(*arguments).exit_code == 0
     assert len(fits.read_text().splitlines()) == 13
     assert json.loads(out.read_text()) == found
+
+
+def test_the_shipped_table_is_tuned_without_what_it_says_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = []
+
+    def stop(estimator: BestRegressor, *_: object, **__: object) -> None:
+        tuned.append(estimator)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyg_nas.tuning.tune", stop)
+    result = run(shipped_table_path(), "--out", tmp_path / "out.json", "--recipe", "fast")
+    assert result.exit_code == 130
+    assert tuned[0].prior is False
 
 
 def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
