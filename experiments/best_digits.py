@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from pyg_nas.files import write_text
@@ -21,7 +20,7 @@ from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import SHIPPED_TASK
 from pyg_nas.sources import default_label, open_table
 from pyg_nas.splits import Protocol
-from pyg_nas.statistics import paired_difference
+from pyg_nas.statistics import mean_interval, paired_difference
 
 RESULTS = Path(__file__).parent / "results"
 DIGITS = Path("datasets/nasbench_digits.hdf5")
@@ -64,12 +63,24 @@ def main(
             )
             print(json.dumps(runs[-1]), flush=True)
             write_text(path, json.dumps({**head, "runs": runs}, indent=1) + "\n")
-    taus = {
-        recipe: [run["kendall_tau"] for run in runs if run["recipe"] == recipe]
+    figures = {
+        recipe: {
+            name: [run[name] for run in runs if run["recipe"] == recipe]
+            for name in ("kendall_tau", "mse")
+        }
         for recipe in RECIPES
     }
-    for recipe in ("fast", "best"):
-        print(recipe, np.mean(taus[recipe]), paired_difference(taus[recipe], taus["paper"]))
+    summary = {
+        recipe: {
+            **{name: mean_interval(values).to_dict() for name, values in found.items()},
+            "kendall_tau_minus_paper": paired_difference(
+                found["kendall_tau"], figures["paper"]["kendall_tau"]
+            ).to_dict(),
+        }
+        for recipe, found in figures.items()
+    }
+    write_text(path, json.dumps({**head, "summary": summary, "runs": runs}, indent=1) + "\n")
+    print(json.dumps(summary, indent=1))
 
 
 if __name__ == "__main__":

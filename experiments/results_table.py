@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from best_published import PUBLISHED, SIZES
 
+from pyg_nas.files import write_text
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
 DRAWS = 5
@@ -37,14 +39,22 @@ ROWS = [
 
 
 def main() -> None:
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for name, lines in (("splits", split_table()), ("best", best_table())):
+    fill(ROOT / "README.md", {"splits": split_table(), "best": best_table()})
+
+
+def fill(page: Path, blocks: dict[str, list[str]]) -> None:
+    """Put lines between the page's ``<!-- name: begin -->`` and ``<!-- name: end -->``."""
+    text = page.read_text(encoding="utf-8")
+    for name, lines in blocks.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         head, rest = text.split(begin)
         text = head + "\n".join([begin, *lines, end]) + rest.split(end)[1]
         print("\n".join(lines), end="\n\n")
-    readme.write_text(text, encoding="utf-8")
+    write_text(page, text)
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def split_table() -> list[str]:

@@ -41,6 +41,8 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 Backend = Literal["auto", "dense", "sparse"]
 
 _PREDICT_CHUNK = 4096
+# Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py).
+_MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 50, 12
 
 
 def as_cells(X: CellArray | Table | Iterable[Cell]) -> CellArray:
@@ -124,7 +126,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         if weights is not None:
             weight = torch.as_tensor(weights, dtype=torch.float32, device=device)
         dense = dense_cells(cells)
-        if self.backend == "sparse":
+        if self._is_sparse(cells, _MOST_TRAINED_DENSELY):
             gather = _SparseGather(cells, device)
             histories = [
                 train_sparse(
@@ -154,6 +156,11 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
             member.eval()
         self.training_loss_ = history.numpy()
 
+    def _is_sparse(self, cells: CellArray, most: int) -> bool:
+        if self.backend == "auto":
+            return cells.operations.shape[1] > most
+        return self.backend == "sparse"
+
     def _new_member(self, seed: int) -> GCN:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -174,7 +181,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
             tables = nasbench101_refinement(len(self.members_[0].convs))
             return score(self.members_, tables, device).astype(np.float64)
         outputs = np.empty((len(self.members_), len(cells)))
-        if self.backend == "sparse":
+        if self._is_sparse(cells, _MOST_SCORED_DENSELY):
             gather = _SparseGather(cells, device)
             for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
                 x, edge_index, batch = gather(index)
@@ -255,7 +262,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         random_state: Seed of weights, batch order and dropout.
         device: A torch device name, or ``"auto"``.
         backend: ``"sparse"`` message passing, ``"dense"`` padded products (the same numbers up
-            to rounding), or ``"auto"``.
+            to rounding), or ``"auto"``: dense for small graphs, by measurement.
         progress: Called after each epoch with its number and the training loss.
 
     Attributes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
 
+from pyg_nas import estimators
+from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, SettingsError
@@ -178,3 +181,30 @@ def test_balanced_weights_move_the_probability(cells: CellArray, y: np.ndarray) 
     plain = GCNClassifier(**{**FAST, "epochs": 5}).fit(cells, rare)
     balanced = GCNClassifier(**{**FAST, "epochs": 5}, class_weight="balanced").fit(cells, rare)
     assert balanced.predict_proba(cells)[:, 1].mean() > plain.predict_proba(cells)[:, 1].mean()
+
+
+@pytest.mark.parametrize(("vertices", "sparse_training"), [(12, False), (51, True)])
+def test_auto_goes_by_the_size_of_the_graphs(
+    vertices: int, sparse_training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = []
+    for name in ("train_sparse", "train_stacked"):
+        original = getattr(estimators, name)
+
+        def watched(*arguments: Any, _name: str = name, _run: Any = original, **named: Any) -> Any:
+            ways.append(_name)
+            return _run(*arguments, **named)
+
+        monkeypatch.setattr(estimators, name, watched)
+    space = SearchSpace("chains", ("a", "b"), vertices, 2 * vertices)
+    chain = np.eye(vertices, k=1, dtype=int)
+    rng = np.random.default_rng(0)
+    cells = CellArray.from_cells(
+        [Cell(chain, rng.choice(["a", "b"], vertices).tolist(), space) for _ in range(12)]
+    )
+    y = np.arange(12) / 12
+    settings = {"hidden": 6, "epochs": 2, "device": "cpu"}
+    auto = GCNRegressor(**settings).fit(cells, y)
+    assert ways == ["train_sparse" if sparse_training else "train_stacked"]
+    dense = GCNRegressor(**settings, backend="dense").fit(cells, y)
+    np.testing.assert_allclose(auto.predict(cells), dense.predict(cells), atol=1e-5)

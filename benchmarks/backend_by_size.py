@@ -1,0 +1,81 @@
+"""Dense against sparse for graphs of more vertices: where ``backend="auto"`` should change over."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+
+import numpy as np
+import torch
+
+from benchmarks.measurement import interleaved, show, write_result
+from pyg_nas.cell_array import CellArray
+from pyg_nas.estimators import GCNRegressor
+from pyg_nas.space import SearchSpace
+
+WIDTH = 144
+
+
+def graphs(count: int, vertices: int, seed: int = 0) -> CellArray:
+    """Random graphs of at most ``vertices`` vertices, 1.4 edges a vertex as in NAS-Bench-101."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(max(2, vertices // 2), vertices + 1, count)
+    real = np.arange(vertices) < sizes[:, None]
+    ordered = np.triu(real[:, :, None] & real[:, None, :], 1)
+    chance = 1.4 * sizes / ordered.sum(axis=(1, 2))
+    edges = ordered & (rng.random(ordered.shape) < chance[:, None, None])
+    space = SearchSpace(f"up to {vertices}", tuple("abc"), vertices, vertices**2)
+    operations = np.where(real, rng.integers(0, 3, real.shape), 0)
+    return CellArray(
+        edges.astype(np.int8), operations.astype(np.int8), sizes.astype(np.int8), space
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vertices", type=int, nargs="+", default=[7, 12, 20, 32, 50, 80, 120])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = []
+    for vertices in arguments.vertices:
+        cells = graphs(max(40, 14_000 // vertices), vertices)
+        y = cells.num_vertices / vertices
+        models = {
+            backend: GCNRegressor(hidden=WIDTH, epochs=1, backend=backend, device="cpu")
+            for backend in ("dense", "sparse")
+        }
+        training = interleaved(
+            {name: partial(model.fit, cells[:40], y[:40]) for name, model in models.items()},
+            arguments.repeats,
+        )
+        scoring = interleaved(
+            {name: partial(model.predict, cells) for name, model in models.items()},
+            arguments.repeats,
+        )
+        rows.append(
+            {
+                "vertices": vertices,
+                "training_dense_faster_by": training["sparse"] / training["dense"],
+                "scoring_dense_faster_by": scoring["sparse"] / scoring["dense"],
+            }
+        )
+    show(
+        f"Dense faster than sparse by, width {WIDTH}",
+        ["vertices", "training", "scoring"],
+        [
+            [
+                str(row["vertices"]),
+                f"{row['training_dense_faster_by']:.2f}",
+                f"{row['scoring_dense_faster_by']:.2f}",
+            ]
+            for row in rows
+        ],
+    )
+    write_result("backend_by_size", {"width": WIDTH, "repeats": arguments.repeats, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

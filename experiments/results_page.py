@@ -1,0 +1,243 @@
+"""Turn the experiments' and benchmarks' result files into the tables of ``docs/results.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from best_published import SIZES
+from results_table import METHODS, RESULTS, ROOT, best_table, fill, row
+
+BENCHMARKS = ROOT / "benchmarks" / "results"
+SEARCH_TITLES = {
+    "random": "random search",
+    "evolution": "regularized evolution",
+    "local": "local search",
+    "one-shot-gp": "one shot: 172 random cells, then the best predicted",
+    "iterated-gp": "172 random cells, then 10 a round",
+    "iterated-40-gp": "40 random cells, then 10 a round",
+    "iterated-40-ei-gp": "the same by expected improvement",
+    "iterated-16-ei-fast": "16 random cells, then 4 a round by expected improvement, recipe `fast`",
+}
+
+
+def main() -> None:
+    blocks: dict[str, Callable[[], list[str]]] = {
+        "best": best_table,
+        "ablation": ablation,
+        "top": top,
+        "coverage": coverage,
+        "cost": cost,
+        "digits": digits,
+        "two-stage": two_stage,
+        "width": width,
+        "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
+        "search-nasbench_digits": lambda: searches("nasbench_digits"),
+        "speed": speed,
+    }
+    fill(ROOT / "docs" / "results.md", {name: make() for name, make in blocks.items()})
+
+
+def read(name: str, folder: Path = RESULTS) -> Any:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def interval(value: dict[str, Any], digits: int = 3, sign: str = "") -> str:
+    """Mean and 95 % interval."""
+    return (
+        f"{value['mean']:{sign}.{digits}f} "
+        f"[{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+    )
+
+
+def ablation() -> list[str]:
+    sizes = [size for size in SIZES if (RESULTS / f"best_ablation_{size}.json").exists()]
+    found = [read(f"best_ablation_{size}") for size in sizes]
+    head = [f"τ at {size}, difference" for size in sizes]
+    lines = [row("", *head), row(*["---"] * (1 + len(sizes)))]
+    for part in ("recipes", "process"):
+        for name in found[0][part]:
+            values = [content[part][name] for content in found]
+            cells = [
+                f"{v['mean']['mean']:.3f}"
+                + ("" if v["minus_whole"]["mean"] == 0 else f", {difference(v['minus_whole'])}")
+                for v in values
+            ]
+            title = f"`{name}`" if name in ("best", "fast") else name
+            lines.append(row(f"**{title}**" if not any("," in c for c in cells) else title, *cells))
+    return lines
+
+
+def difference(value: dict[str, Any]) -> str:
+    text = interval(value, 4, "+")
+    return text if value["claims"] else f"({text})"
+
+
+def summaries(train: int) -> list[dict[str, Any]]:
+    order = list(METHODS)
+    found = [s for s in read("best_summary") if s["train"] == train and s["method"] in order]
+    return sorted(found, key=lambda s: order.index(s["method"]))
+
+
+def top() -> list[str]:
+    lines = [
+        row("172 training cells", "best 0.1 % within best 1 %", "top 1", "top 10", "top 100"),
+        row(*["---"] * 5),
+    ]
+    for summary in summaries(172):
+        accuracies = [f"{100 * summary[f'best_in_top_{k}']['mean']:.2f} %" for k in (1, 10, 100)]
+        recall = f"{100 * summary['best_0.1%_in_predicted_1%']['mean']:.0f} %"
+        lines.append(row(METHODS[summary["method"]], recall, *accuracies))
+    return lines
+
+
+def coverage() -> list[str]:
+    lines = [row("recipe", "training cells", "50 %", "80 %", "95 %"), row(*["---"] * 5)]
+    for size in SIZES:
+        for summary in summaries(size):
+            if "coverage_0.5" in summary:
+                shares = [
+                    f"{100 * summary[f'coverage_{c}']['mean']:.1f} %" for c in (0.5, 0.8, 0.95)
+                ]
+                lines.append(row(METHODS[summary["method"]], f"{size:,}", *shares))
+    return lines
+
+
+def cost() -> list[str]:
+    found = read("best_cost")
+    lines = [
+        row("recipe", "fit to 172 cells, s", "score 423,624 cells, s"),
+        row(*["---"] * 3),
+    ]
+    for recipe, seconds in found["recipes"].items():
+        lines.append(row(f"`{recipe}`", f"{seconds['fit']:.1f}", f"{seconds['score']:.1f}"))
+    return lines
+
+
+def digits() -> list[str]:
+    found = read("best_digits")
+    lines = [row("recipe", "Kendall τ", "MSE"), row(*["---"] * 3)]
+    for recipe, summary in found["summary"].items():
+        lines.append(
+            row(f"`{recipe}`", interval(summary["kendall_tau"]), interval(summary["mse"], 2))
+        )
+    return lines
+
+
+def two_stage() -> list[str]:
+    lines = [
+        row("", "the paper's settings", "600 epochs, lr 2e-4"),
+        row("---", "---", "---"),
+    ]
+    short, long = read("two_stage")["summary"], read("two_stage_long")["summary"]
+    for title, name in (
+        ("classifier: precision", "classifier_precision"),
+        ("classifier: recall", "classifier_recall"),
+        ("classifier: ROC-AUC", "classifier_roc_auc"),
+        ("MSE on the cells above 91 % that pass", "mse_passed"),
+        ("τ on them", "tau_passed"),
+        ("MSE on all cells above 91 %", "mse_denoise_91"),
+        ("the same, one regressor and no classifier", "mse_single_denoise_91"),
+    ):
+        lines.append(row(title, interval(short[name], 2), interval(long[name], 2)))
+    return lines
+
+
+def width() -> list[str]:
+    lines = [
+        row("N", "the paper's width", "least error", "one-standard-error rule"),
+        row(*["---"] * 4),
+    ]
+    for n, found in sorted(read("tune_width").items(), key=lambda item: int(item[0])):
+        chosen = (found["best"]["hidden"], found["chosen"]["hidden"])
+        lines.append(row(n, str(found["paper"]), *map(str, chosen)))
+    return lines
+
+
+def searches(table: str) -> list[str]:
+    found = read(f"search_{table}_summary")
+    regrets = ("0.005", "0.003", "0.002", "0.001")
+    lines = [
+        row("method", *(f"{100 * float(r):g} points" for r in regrets), "against evolution"),
+        row(*["---"] * (2 + len(regrets))),
+    ]
+    for name, title in SEARCH_TITLES.items():
+        method = found["until_regret_above_that_of_best_label"].get(name)
+        if method is None:
+            continue
+        trainings = [method["by_regret"][r]["median_trainings"] for r in regrets]
+        shown = ["–" if t is None else f"{t:g}" for t in trainings]
+        ratio = found["speedup_over_evolution"].get(name, {}).get(regrets[-1], {})
+        faster = "–"
+        if ratio.get("ratio"):
+            faster = f"{ratio['ratio']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]"
+        lines.append(row(title, *shown, faster))
+    return lines
+
+
+def speed() -> list[str]:
+    scoring, loading = read("score_space", BENCHMARKS), read("load", BENCHMARKS)
+    training, converting = read("train", BENCHMARKS), read("convert", BENCHMARKS)
+    opening = read("load_nasbench", BENCHMARKS)
+    plainly = converting["one_record_at_a_time"]["records_per_second"]
+    by = scoring["refinement_faster_by"]
+    loader = next(name for name in by if name.startswith("DataLoader"))
+    dense = next(name for name in by if name.startswith("dense"))
+    seconds = 423_624 / scoring["cells_per_second"]["refinement"]
+    ratios = training["plain_loop_of_one_model_over_this"]
+    batches = loading["batches_faster_by"]
+    return [
+        row("what", "here", "against", "ratio", "aim"),
+        row(*["---"] * 5),
+        row(
+            "score 423,624 cells, one GCN",
+            f"{seconds:.1f} s",
+            "dense forward",
+            f"{by[dense]:.1f}",
+            "3",
+        ),
+        row("", "", "the reproduction's way", f"{by[loader]:.1f}", "15"),
+        row(
+            "the space as a PyG dataset, first time",
+            f"{loading['seconds']['first build']:.1f} s",
+            "loop of `Data` and `collate`",
+            f"{loading['faster_than_the_loop_by']['first build']:.0f}",
+            "10",
+        ),
+        row("batches of 10 graphs", "", "PyG's `DataLoader`", f"{batches['10']:.0f}", "5"),
+        row("batches of 256 graphs", "", "the same", f"{batches['256']:.0f}", "25"),
+        row(
+            "train one GCN, 172 cells × 300 epochs",
+            f"{training['seconds']['1 stacked']:.1f} s",
+            "the reproduction's way",
+            f"{ratios['1 stacked']:.1f}",
+            "5",
+        ),
+        row(
+            "train 10 of them",
+            f"{training['seconds']['10 stacked']:.1f} s",
+            "one model the reproduction's way",
+            f"{ratios['10 stacked']:.1f}",
+            "1",
+        ),
+        row(
+            "convert TFRecords",
+            f"{converting['convert']['records_per_second']:,.0f} records/s",
+            "one record at a time",
+            f"{converting['convert']['records_per_second'] / plainly:.0f}",
+            "100,000 records/s",
+        ),
+        row(
+            "open a full table as `nasbench.api`",
+            f"{opening['open']['seconds']:.1f} s",
+            "nested dictionaries from the same arrays",
+            f"{opening['nested_dictionaries']['seconds'] / opening['open']['seconds']:.0f}",
+            "2 s",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    main()
