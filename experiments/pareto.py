@@ -22,7 +22,8 @@ from scipy.stats import kendalltau
 from pyg_nas.cost import TimeRegressor
 from pyg_nas.files import write_text
 from pyg_nas.labels import LabelPolicy
-from pyg_nas.pareto import pareto_front, plot_pareto
+from pyg_nas.pareto import pareto_front
+from pyg_nas.plots import pareto as draw_pareto
 from pyg_nas.recipes import make_estimator
 from pyg_nas.sources import default_label, open_table
 from pyg_nas.splits import Protocol
@@ -136,15 +137,15 @@ def main(
     stem = f"pareto_{table.stem}_{recipe}"
     write_text(RESULTS / f"{stem}.json", json.dumps({**summary, "seeds": runs}, indent=1) + "\n")
     label = default_label(loaded)
-    figure = plot_pareto(
-        loaded.label(label),
-        loaded.label(LabelPolicy("training_time", label.budget)),
-        "training time, s",
-        f"{table.stem}: validation accuracy of {len(loaded):,} cells",
-    )
     IMAGES.mkdir(parents=True, exist_ok=True)
     # A bitmap: as a vector picture every cell would be an element of its own.
-    figure.savefig(IMAGES / f"pareto_{table.stem}.png", dpi=150)
+    draw_pareto(
+        loaded.label(label),
+        loaded.label(LabelPolicy("training_time", label.budget)),
+        IMAGES / f"pareto_{table.stem}.png",
+        cost_name="training time, s",
+        title=f"{table.stem}: validation accuracy of {len(loaded):,} cells",
+    )
     print(json.dumps(summary, indent=1))
 
 

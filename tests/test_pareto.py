@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.pareto import pareto_front, plot_pareto
+from pyg_nas.pareto import pareto_front
 
 POINTS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=25)
 
@@ -35,10 +35,3 @@ def test_unknown_figures_are_left_out() -> None:
     assert pareto_front(accuracy, cost).tolist() == [2, 0]
     with pytest.raises(SettingsError, match="both be"):
         pareto_front(accuracy, cost[:2])
-
-
-def test_plot_shows_every_cell_and_the_front() -> None:
-    figure = plot_pareto(np.array([0.8, 0.9, 0.7]), np.array([1.0, 2.0, 3.0]), "seconds", "made up")
-    cells, front = figure.axes[0].lines
-    assert len(cells.get_xdata()) == 3
-    assert list(front.get_ydata()) == pytest.approx([80.0, 90.0])

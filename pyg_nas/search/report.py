@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.drawing import draw_cell
 from pyg_nas.files import atomic_path, write_text
-from pyg_nas.pareto import pareto_front, plot_pareto
+from pyg_nas.pareto import pareto_front
+from pyg_nas.plots import pareto
 from pyg_nas.search.loop import SearchResult
 from pyg_nas.search.record import ANSWER
 
@@ -41,10 +42,10 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
         for name, cost in costs.items()
     }
     for name, cost in costs.items():
-        figure = plot_pareto(
-            accuracy, cost, FRONTS[name], f"{len(accuracy)} trained cells: validation accuracy"
-        )
-        save_figure(figure, folder / f"pareto-{name}.svg")
+        if summary["pareto"][name]:
+            title = f"{len(accuracy)} trained cells: validation accuracy"
+            path = folder / f"pareto-{name}.svg"
+            pareto(accuracy, cost, path, cost_name=FRONTS[name], title=title)
     if len(result.history):
         save_figure(plot_curves(result), folder / CURVES)
     if result.answer is not None:
