@@ -86,7 +86,7 @@ def learning_curve(
 
     Args:
         sizes: ``[S]`` training cells, positive.
-        scores: For each method ``[S, repeats]``.
+        scores: For each method ``[S, repeats]``, NaN where there is none.
         path: SVG, PNG or PDF file.
         score_name: Label of the vertical axis.
         title: Over the picture.
@@ -100,8 +100,10 @@ def learning_curve(
     axes = figure.subplots()
     for k, (name, values) in enumerate(scores.items()):
         repeats = _rows(values, len(cells), f"scores of {name!r}", "sizes")
-        mean, spread = np.nanmean(repeats, axis=1), np.nanstd(repeats, axis=1)
-        _line_with_band(axes, k, cells, mean, mean - spread, mean + spread, name, marker="o")
+        known = ~np.isnan(repeats).all(axis=1)
+        mean, spread = np.nanmean(repeats[known], axis=1), np.nanstd(repeats[known], axis=1)
+        low, high = mean - spread, mean + spread
+        _line_with_band(axes, k, cells[known], mean, low, high, name, marker="o")
     axes.set_xscale("log")
     axes.set_xticks(cells, [f"{size:g}" for size in cells])
     axes.minorticks_off()
