@@ -169,6 +169,8 @@ def pareto(
     Raises:
         SettingsError: If the lengths differ, no pair is left, or the file's ending is unknown.
     """
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
     cost_, accuracy_ = _pairs(cost, accuracy)
     factor, unit = percent_or_value(accuracy_)
     front = pareto_front(accuracy_, cost_)
@@ -186,6 +188,9 @@ def pareto(
         label="Pareto front",
     )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     low, high = np.quantile(accuracy_, 0.02) * factor, accuracy_.max() * factor
     if high > low:  # a few failed cells would press all others into one line
         axes.set_ylim(low - 0.05 * (high - low), high + 0.06 * (high - low))
