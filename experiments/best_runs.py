@@ -93,6 +93,7 @@ def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> l
     for method, size, draw in plan:
         if (method, size, draw) in done:
             continue
+        done.add((method, size, draw))
         runs.append(one_run(table, method, size, draw))
         print(json.dumps(runs[-1]), flush=True)
         write_text(path, json.dumps({**head, "runs": runs}, indent=1) + "\n")
