@@ -144,3 +144,14 @@ def _features(cells: CellArray) -> object:
     from pyg_nas.features import cell_features
 
     return cell_features(cells)
+
+
+def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
+    cells = sample_cells(60, seed=5)
+    y = np.random.default_rng(0).gumbel(size=60)
+    model = BestRegressor(ensemble_size=0, prior=False).fit(cells, y)
+    unseen = sample_cells(30, seed=6)
+    scores, _ = model.predict_scores(unseen)
+    drawn = np.random.default_rng(1).normal(size=(30, 200_000)) * model.spread_
+    sampled = np.stack([model._from_scores(row) for row in scores[:, None] + drawn]).mean(axis=1)
+    np.testing.assert_allclose(model.predict(unseen), sampled, atol=0.02)
