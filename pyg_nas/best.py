@@ -28,7 +28,7 @@ from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
 
 _CHUNK = 4_096
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
 _FAR = 100.0  # no normal score is
