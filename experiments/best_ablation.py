@@ -14,8 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all
-from scipy.stats import norm, rankdata
+from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all, taus
 
 from pyg_nas.features import PRIOR_GROUP, cell_features
 from pyg_nas.files import write_text
@@ -23,7 +22,7 @@ from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.prior import prior_columns
-from pyg_nas.statistics import mean_interval, paired_difference
+from pyg_nas.statistics import mean_interval, normal_scores, paired_difference
 from pyg_nas.table import Table
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
@@ -37,10 +36,7 @@ def main(
 ) -> None:
     plan = [(name, train, draw) for name in RECIPES for draw in range(draws)]
     runs = run_all(RESULTS / "best_runs.json", table, plan)
-    recipes = {
-        name: [r["kendall_tau"] for r in runs if (r["method"], r["train"]) == (name, train)][:draws]
-        for name in RECIPES
-    }
+    recipes = {name: taus(runs, name, train)[:draws] for name in RECIPES}
     process = process_taus(Table.load(table), draws, train)
     result = {
         "table": table.name,
@@ -65,30 +61,30 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
     variants = {"whole process": WHOLE, "labels as they are": WHOLE}
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
     variants |= {f"only {g}": (g,) for g in ("graph", "edges", PRIOR_GROUP)}
-    taus: dict[str, list[float]] = {name: [] for name in variants}
+    found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(report_half(table))
         rows, unseen = order[:train], order[LARGEST:]
         known, others = cell_features(table.cells[rows]), cell_features(table.cells[unseen])
         known.groups[PRIOR_GROUP] = prior_columns(table.cells[rows])
         others.groups[PRIOR_GROUP] = prior_columns(table.cells[unseen])
-        scores = norm.ppf((rankdata(labels[rows]) - 0.5) / train)
+        scores = normal_scores(labels[rows])
         for name, groups in variants.items():
             target = labels[rows] if name == "labels as they are" else scores
             process = GaussianProcess(groups, random_state=draw).fit_features(known, target)
             predicted, _ = process.predict_features(others, with_std=False)
-            taus[name].append(kendall_tau(labels[unseen], predicted))
-    return taus
+            found[name].append(kendall_tau(labels[unseen], predicted))
+    return found
 
 
-def compared(taus: dict[str, list[float]], whole: str) -> dict[str, Any]:
+def compared(found: dict[str, list[float]], whole: str) -> dict[str, Any]:
     return {
         name: {
             "kendall_tau": values,
             "mean": mean_interval(values).to_dict(),
-            "minus_whole": paired_difference(values, taus[whole]).to_dict(),
+            "minus_whole": paired_difference(values, found[whole]).to_dict(),
         }
-        for name, values in taus.items()
+        for name, values in found.items()
     }
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from best_runs import REAL_SAMPLE, RESULTS, run_all
+from best_runs import REAL_SAMPLE, RESULTS, run_all, taus
 
 from pyg_nas.plots import learning_curve
 
@@ -37,12 +37,9 @@ def main(
 
 def curve(runs: list[dict[str, object]], method: str) -> np.ndarray:
     """Kendall τ by size and draw, ``[sizes, most draws]``, NaN where a size has fewer."""
-    taus = [
-        [r["kendall_tau"] for r in runs if (r["method"], r["train"]) == (method, size)]
-        for size in SIZES
-    ]
-    filled = np.full((len(SIZES), max(map(len, taus))), np.nan)
-    for row, values in zip(filled, taus, strict=True):
+    found = [taus(runs, method, size) for size in SIZES]
+    filled = np.full((len(SIZES), max(map(len, found))), np.nan)
+    for row, values in zip(filled, found, strict=True):
         row[: len(values)] = values
     return filled
 

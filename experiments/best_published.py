@@ -14,7 +14,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from best_runs import REAL_SAMPLE, RESULTS, run_all
+from best_runs import REAL_SAMPLE, RESULTS, run_all, taus
 
 PUBLISHED = {
     "Neural Predictor": {100: 0.391, 172: 0.545, 424: 0.679, 4236: 0.769},
@@ -43,11 +43,8 @@ def main(
     for name, row in PUBLISHED.items():
         print(f"{name:22s}" + "".join(f"{row[size]:8.3f}" for size in SIZES))
     for name in dict.fromkeys(run["method"] for run in runs):
-        taus = [
-            [run["kendall_tau"] for run in runs if (run["method"], run["train"]) == (name, size)]
-            for size in SIZES
-        ]
-        print(f"{name:22s}" + "".join(f"{np.mean(t):8.3f}" if t else "       –" for t in taus))
+        found = [taus(runs, name, size) for size in SIZES]
+        print(f"{name:22s}" + "".join(f"{np.mean(t):8.3f}" if t else "       –" for t in found))
 
 
 if __name__ == "__main__":

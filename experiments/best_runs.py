@@ -100,6 +100,11 @@ def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> l
     return runs
 
 
+def taus(runs: list[dict[str, Any]], method: str, size: int) -> list[float]:
+    """Kendall τ of a method at a training size, by draw."""
+    return [run["kendall_tau"] for run in runs if (run["method"], run["train"]) == (method, size)]
+
+
 def _recall(y: np.ndarray, predicted: np.ndarray) -> float:
     """Share of the truly best 0.1 % among the predicted best 1 %."""
     best = np.argsort(-y, kind="stable")[: max(1, round(len(y) / 1000))]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -23,6 +22,7 @@ from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.statistics import normal_scores
 from pyg_nas.table import Table
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
@@ -123,7 +123,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(f"at least 4 cells are needed, got {len(cells)}")
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
-        scores = norm.ppf((rankdata(labels) - 0.5) / len(labels))
+        scores = normal_scores(labels)
         self.prior_digest_ = prior_digest() if self.prior and cells.space == NASBENCH101 else None
         features = cell_features(cells)
         groups: tuple[str, ...] = GROUPS
@@ -309,4 +309,4 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def _known(total: int) -> NDArray[np.float64]:
     """Normal scores of ``total`` labels in increasing order."""
-    return np.asarray(norm.ppf((np.arange(1, total + 1) - 0.5) / total))
+    return normal_scores(np.arange(total))

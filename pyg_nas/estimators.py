@@ -125,14 +125,14 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         weight = None
         if weights is not None:
             weight = torch.as_tensor(weights, dtype=torch.float32, device=device)
-        dense = dense_cells(cells)
         if self._is_sparse(cells, _MOST_TRAINED_DENSELY):
             gather = _SparseGather(cells, device)
+            real = torch.from_numpy(cells.mask)
             histories = [
                 train_sparse(
                     member,
                     gather,
-                    dense,
+                    real,
                     target,
                     settings,
                     seed,
@@ -145,7 +145,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             history = train_stacked(
                 self.members_,
-                dense.to(device),
+                dense_cells(cells).to(device),
                 target,
                 settings,
                 seeds,

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import (
@@ -29,6 +28,7 @@ from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import METRICS
 from pyg_nas.shipped import shipped_table, shipped_table_path
+from pyg_nas.statistics import normal_scores
 
 _VERSION = 1
 _TUNING_CELLS = 700
@@ -37,6 +37,7 @@ _CHUNK = 8_192
 Array = NDArray[np.float32]
 
 
+@lru_cache(maxsize=1)
 def prior_digest() -> str:
     """Return 16 hex digits that name the shipped table and this way of using it."""
     content = sha256(shipped_table_path().read_bytes())
@@ -63,7 +64,7 @@ def _surrogate() -> tuple[GaussianProcess, torch.Tensor]:
         (len(table.budgets) - 1, 1, METRICS.index("validation_accuracy") - 1), accuracies.shape[1:]
     )
     columns = accuracies.reshape(len(table), -1)
-    scores = norm.ppf((rankdata(columns, axis=0) - 0.5) / len(table))
+    scores = normal_scores(columns)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
     return process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_)

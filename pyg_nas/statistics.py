@@ -1,4 +1,4 @@
-"""Intervals for means and for paired differences over seeds."""
+"""Intervals for means and paired differences over seeds, and normal scores of ranks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm, rankdata
 
 from pyg_nas.errors import SettingsError
 
@@ -103,3 +103,13 @@ def mean_band(
     counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
     low, high = np.quantile(counts @ curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return curves.mean(axis=0), low, high
+
+
+def normal_scores(values: ArrayLike) -> NDArray[np.float64]:
+    """Return the standard normal quantiles of the ranks along the first axis, ``[N, ...]``.
+
+    The ``i``-th smallest of ``N`` values gets the quantile of ``(i - 1/2) / N``; equal values
+    share their mean rank.
+    """
+    ranks = rankdata(np.asarray(values), axis=0)
+    return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)))

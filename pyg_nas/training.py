@@ -158,7 +158,7 @@ class _Group:
 def train_sparse(
     member: GCN,
     gather: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
-    cells: DenseCells,
+    real: Tensor,
     targets: Tensor,
     settings: TrainingSettings,
     seed: int,
@@ -171,8 +171,8 @@ def train_sparse(
     Args:
         member: The network, on the device of ``targets``.
         gather: Gives ``x``, ``edge_index`` and ``batch`` of the training cells of an index.
-        cells: The training cells; only their shape is used, to draw dropout as
-            :func:`train_stacked` does.
+        real: bool ``[N, V]``, which padded vertices the cells have: dropout is drawn for all of
+            them, as :func:`train_stacked` does.
         targets: ``[N]``.
         settings: The training rule.
         seed: For batch order and dropout.
@@ -186,12 +186,11 @@ def train_sparse(
     optimizer, scheduler = _optimizer(member.parameters(), settings)
     generator = torch.Generator().manual_seed(seed)
     batch_size = min(settings.batch_size, targets.numel())
-    vertices = cells.x.size(1)
+    vertices = real.size(1)
     shapes: list[tuple[int, ...]] = [(batch_size, vertices, member.head.in_features)]
     shapes *= len(member.convs)
     shapes.append((batch_size, member.head.out_features))
     masks = DropoutMasks([generator], shapes, member.dropout, device)
-    real = cells.pool.squeeze(-2) > 0
     weights = torch.ones_like(targets) if weights is None else weights
     history = torch.zeros(settings.epochs, 1)
     for epoch in range(settings.epochs):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scipy.stats import kendalltau
 
@@ -143,3 +144,14 @@ def test_pyplot_is_left_alone(tmp_path: Path) -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_front_is_drawn_over_every_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    plots.pareto([0.8, 0.9, 0.7], [1.0, 2.0, 3.0], tmp_path / "p.svg", title="made up")
+    cells, front = drawn[0].axes[0].lines
+    assert len(cells.get_xdata()) == 3
+    assert list(front.get_ydata()) == pytest.approx([80.0, 90.0])
