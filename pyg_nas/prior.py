@@ -8,6 +8,7 @@ on the digits themselves, since the table may hold the answers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import (
@@ -23,7 +25,7 @@ from pyg_nas.enumeration import (
     is_nasbench101,
     nasbench101_cells,
 )
-from pyg_nas.features import cell_features
+from pyg_nas.features import CellFeatures, cell_features
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import METRICS
@@ -48,16 +50,35 @@ def prior_digest() -> str:
 def prior_columns(cells: CellArray) -> Array:
     """Return what the prior says of NAS-Bench-101 cells, float32 ``[N, columns]``.
 
-    One column for each budget, point (halfway, end) and accuracy (training, validation, test) of
-    the shipped table: the posterior mean of the normal scores of its mean over runs. For
-    :func:`~pyg_nas.enumeration.nasbench101_cells` the columns are computed once and cached.
+    For :func:`~pyg_nas.enumeration.nasbench101_cells` the columns are computed once and cached.
     """
-    return _of_the_space() if is_nasbench101(cells) else _posterior_means(cells)
+    return _of_the_space() if is_nasbench101(cells) else _computed(cells)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A process that knows the shipped table, ready for any cells.
+
+    Attributes:
+        process: Tuned on the table's final validation accuracy.
+        duals: ``[measured cells, columns]``, the process' weights for each column.
+    """
+
+    process: GaussianProcess
+    duals: Tensor
+
+    def columns(self, features: CellFeatures) -> Array:
+        """Return float32 ``[N, columns]`` for cells whose statistics are known.
+
+        One column for each budget, point (halfway, end) and accuracy (training, validation,
+        test) of the shipped table: the posterior mean of the normal scores of its mean over runs.
+        """
+        return self.process.posterior_means(features, self.duals).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
-def _surrogate() -> tuple[GaussianProcess, torch.Tensor]:
-    """The process, tuned on the final validation accuracy, and its weights for all columns."""
+def digits_prior() -> Prior:
+    """Return the prior of the shipped table, fitted on the first call."""
     table = shipped_table()
     accuracies = table.metrics[..., 1:].mean(axis=2, dtype=np.float64)
     final_validation = np.ravel_multi_index(
@@ -67,15 +88,15 @@ def _surrogate() -> tuple[GaussianProcess, torch.Tensor]:
     scores = normal_scores(columns)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
-    return process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_)
+    return Prior(process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_))
 
 
-def _posterior_means(cells: CellArray) -> Array:
-    process, duals = _surrogate()
-    columns = np.empty((len(cells), duals.shape[1]), dtype=np.float32)
+def _computed(cells: CellArray) -> Array:
+    prior = digits_prior()
+    columns = np.empty((len(cells), prior.duals.shape[1]), dtype=np.float32)
     for start in range(0, len(cells), _CHUNK):
         features = cell_features(cells[start : start + _CHUNK])
-        columns[start : start + _CHUNK] = process.posterior_means(features, duals)
+        columns[start : start + _CHUNK] = prior.columns(features)
     return columns
 
 
@@ -84,7 +105,7 @@ def _of_the_space() -> Array:
     path = cache_folder() / f"nasbench101-prior-{prior_digest()}.npy"
     columns = _read(path) if path.exists() else None
     if columns is None:
-        columns = _posterior_means(nasbench101_cells())
+        columns = _computed(nasbench101_cells())
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, columns)
     return columns

@@ -77,7 +77,8 @@ def train_stacked(
     if rows is None:
         rows = torch.arange(targets.numel()).expand(len(members), -1)
     interleaved = TrainingCells.from_dense(cells)
-    # Products this small gain nothing from threads inside them: threads share out the members.
+    # Threads share out the members; inside products this small they gain less. A single member
+    # has nothing to share out, so its products get them.
     threads = 1 if targets.is_cuda else min(torch.get_num_threads(), len(members))
     groups = [
         _Group(
@@ -93,8 +94,9 @@ def train_stacked(
     ]
     history = torch.zeros(settings.epochs, len(members))
     with single_threaded_pool(threads) as pool:
+        over = pool.map if threads > 1 else map
         for epoch in range(settings.epochs):
-            history[epoch] = torch.cat(list(pool.map(_Group.train_epoch, groups)))
+            history[epoch] = torch.cat(list(over(_Group.train_epoch, groups)))
             if progress is not None:
                 progress(epoch + 1, float(history[epoch].mean()))
     for group in groups:
