@@ -1,12 +1,16 @@
 """Forward and training passes of one network by every backend, over batch sizes and widths.
 
-``torch-scatter`` rows appear where it is installed. A batch's index structures (normalised edges,
-CSR matrices, padded tensors) are made beforehand: what is compared is the network's arithmetic.
+``torch-scatter`` rows appear where it is installed. Every batch size and width is written as it
+is done, and a stopped run with the same settings goes on. A batch's index structures (normalised
+edges, CSR matrices, padded tensors) are made beforehand: what is compared is the network's
+arithmetic.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -18,7 +22,15 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from benchmarks.measurement import IMAGES, clock, interleaved, peak_memory, show, write_result
+from benchmarks.measurement import (
+    IMAGES,
+    RESULTS,
+    clock,
+    interleaved,
+    peak_memory,
+    show,
+    write_result,
+)
 from pyg_nas.collate import collate_cells
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.loader import CollatedLoader
@@ -27,7 +39,7 @@ from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.models import GCN
 
 # One step may use about this many numbers of activations; larger ones are left out, and said so.
-MOST_NUMBERS = 4096 * 7 * 320
+MOST_NUMBERS = 65536 * 7 * 144
 
 Forward = Callable[[GCN], Tensor]
 Aggregate = Callable[[Tensor], Tensor]
@@ -171,95 +183,128 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore", message=".*[Ss]parse", category=UserWarning)
+    # What torch.compile cannot do is in the result; its log repeats it a hundred lines at a time.
+    logging.getLogger("torch").setLevel(logging.CRITICAL)
 
-    rows, left_out = [], []
+    head = {
+        "device": arguments.device,
+        "repeats": arguments.repeats,
+        "compiled": arguments.compile,
+        "threads": arguments.threads,
+    }
+    name = f"dense_vs_sparse_{arguments.device.split(':')[0]}"
+    rows, left_out = stored(name, head)
+    memory: dict[str, int] = {}
     for size in arguments.batches:
-        runs = backends(size, arguments.device)
         for width in arguments.widths:
-            model = network(width, arguments.device)
-            reference = runs["dense"](model).detach()
-            forwards = dict(runs)
-            if arguments.compile:
-                for name, run in runs.items():
-                    compiled = torch.compile(run, dynamic=False)
-                    if runs_without_error(compiled, model):
-                        forwards[f"{name}, compiled"] = compiled
-                    else:
-                        left_out.append(f"{name}, compiled: torch.compile fails")
-            for name, run in forwards.items():
-                difference = float((run(model).detach() - reference).abs().max())
-                if not difference < 1e-5:
-                    raise SystemExit(f"{name} differs from the dense pass by {difference}")
-            fits = size * 7 * width <= MOST_NUMBERS
-            trained = {n: r for n, r in forwards.items() if fits and trainable(r, model)}
-            if not fits:
-                left_out.append(f"training at batch {size}, width {width}: memory")
-            left_out += [
-                f"training by {n} at batch {size}, width {width}: no gradient"
-                for n in forwards
-                if fits and n not in trained
-            ]
-            for kind, step, contenders in (
-                ("forward", forward, forwards),
-                ("training", train_step, trained),
-            ):
-                if not contenders:
-                    continue
-                seconds = interleaved(
-                    {n: partial(step, r, model) for n, r in contenders.items()}, arguments.repeats
-                )
-                for name, value in seconds.items():
-                    rows.append(
-                        {
-                            "pass": kind,
-                            "batch": size,
-                            "width": width,
-                            "backend": name,
-                            "cells_per_second": size / value,
-                            "relative_to_dense": seconds["dense"] / value,
-                        }
-                    )
-    memory = {}
+            if any((row["batch"], row["width"]) == (size, width) for row in rows):
+                continue
+            measured, without = configuration(size, width, arguments)
+            rows, left_out = rows + measured, left_out + without
+            write(name, head, rows, memory, left_out)
     if arguments.memory:
         size, width = min(4096, max(arguments.batches)), 144
         empty = peak_memory(peak_of, "", size, width, arguments.device)
-        for name in backends(size, arguments.device):
-            peak = peak_memory(peak_of, name, size, width, arguments.device)
-            memory[name] = peak - empty
+        for backend in backends(size, arguments.device):
+            peak = peak_memory(peak_of, backend, size, width, arguments.device)
+            memory[backend] = peak - empty
+    write(name, head, rows, memory, left_out)
     report(rows, memory)
+    plot(rows, arguments.device)
+
+
+def stored(name: str, head: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a run with the same settings has measured already, so that a stopped one goes on."""
+    path = RESULTS / f"{name}.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    same = {key: found.get(key) for key in head} == head
+    return (found["rows"], found["left_out"]) if same else ([], [])
+
+
+def write(
+    name: str,
+    head: dict[str, Any],
+    rows: list[dict[str, Any]],
+    memory: dict[str, int],
+    left_out: list[str],
+) -> None:
     write_result(
-        f"dense_vs_sparse_{arguments.device.split(':')[0]}",
+        name,
         {
-            "device": arguments.device,
-            "repeats": arguments.repeats,
+            **head,
             "rows": rows,
             "peak_bytes_of_a_training_step_above_an_idle_process": memory,
             "left_out": sorted(set(left_out)),
         },
     )
-    plot(rows, arguments.device)
+
+
+def configuration(
+    size: int, width: int, arguments: argparse.Namespace
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Measure all backends at one batch size and width; return rows and what was left out."""
+    torch.compiler.reset()
+    runs = backends(size, arguments.device)
+    model = network(width, arguments.device)
+    reference = runs["dense"](model).detach()
+    where, left_out = f"at batch {size}, width {width}", []
+    forwards = dict(runs)
+    if arguments.compile:
+        for name, run in runs.items():
+            compiled = torch.compile(run, dynamic=False)
+            if runs_without_error(compiled, model):
+                forwards[f"{name}, compiled"] = compiled
+            else:
+                left_out.append(f"{name}, compiled, {where}: torch.compile fails")
+    for name, run in forwards.items():
+        difference = float((run(model).detach() - reference).abs().max())
+        if not difference < 1e-5:
+            raise SystemExit(f"{name} differs from the dense pass by {difference}")
+    trained = {}
+    if size * 7 * width > MOST_NUMBERS:
+        left_out.append(f"training {where}: memory")
+    else:
+        trained = {n: r for n, r in forwards.items() if trainable(r, model)}
+        left_out += [f"training by {n} {where}: no gradient" for n in forwards if n not in trained]
+    rows = []
+    for kind, step, contenders in (
+        ("forward", forward, forwards),
+        ("training", train_step, trained),
+    ):
+        if not contenders:
+            continue
+        seconds = interleaved(
+            {n: partial(step, r, model) for n, r in contenders.items()}, arguments.repeats
+        )
+        rows += [
+            {
+                "pass": kind,
+                "batch": size,
+                "width": width,
+                "backend": name,
+                "cells_per_second": size / value,
+                "relative_to_dense": seconds["dense"] / value,
+            }
+            for name, value in seconds.items()
+        ]
+    return rows, left_out
 
 
 def report(rows: list[dict[str, Any]], memory: dict[str, int]) -> None:
     names = list(dict.fromkeys(row["backend"] for row in rows))
-    keys = list(dict.fromkeys((row["pass"], row["batch"], row["width"]) for row in rows))
-    found = {(r["pass"], r["batch"], r["width"], r["backend"]): r for r in rows}
-    show(
-        f"Thousand cells/s ({clock()})",
-        ["pass, batch, width", *names],
-        [
-            [
-                f"{key[0]}, {key[1]}, {key[2]}",
-                *(
-                    f"{found[(*key, name)]['cells_per_second'] / 1e3:.1f}"
-                    if (*key, name) in found
-                    else "–"
-                    for name in names
-                ),
-            ]
-            for key in keys
-        ],
-    )
+    sizes = sorted({row["batch"] for row in rows})
+    found = {(r["pass"], r["width"], r["batch"], r["backend"]): r for r in rows}
+    for kind, width in sorted({key[:2] for key in found}):
+        lines = []
+        for name in names:
+            cells = [found.get((kind, width, size, name)) for size in sizes]
+            figures = [f"{c['cells_per_second'] / 1e3:.1f}" if c else "–" for c in cells]
+            lines.append([name, *figures])
+        show(
+            f"Thousand cells/s, {kind}, width {width} ({clock()})",
+            ["backend", *(f"batch {size:,}" for size in sizes)],
+            lines,
+        )
     if memory:
         show(
             "Peak memory of a training step, MiB",
