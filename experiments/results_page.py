@@ -16,6 +16,7 @@ SEARCH_TITLES = {
     "evolution": "regularized evolution",
     "local": "local search",
     "one-shot-gp": "one shot: 172 random cells, then the best predicted",
+    "one-shot-paper": "the same by the paper's GCN",
     "iterated-gp": "172 random cells, then 10 a round",
     "iterated-40-gp": "40 random cells, then 10 a round",
     "iterated-40-ei-gp": "the same by expected improvement",
