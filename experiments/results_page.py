@@ -1,4 +1,4 @@
-"""Turn the experiments' and benchmarks' result files into the tables of ``docs/results.md``."""
+"""Turn the result files into the tables of ``README.md`` and ``docs/results.md``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from best_published import SIZES
-from results_table import METHODS, RESULTS, ROOT, best_table, fill, row
+from figure_tables import METHODS, RESULTS, ROOT, best_table, row, split_table
+
+from pyg_nas.files import write_text
 
 BENCHMARKS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 SEARCH_TITLES = {
     "random": "random search",
     "evolution": "regularized evolution",
@@ -20,25 +23,9 @@ SEARCH_TITLES = {
     "iterated-gp": "172 random cells, then 10 a round",
     "iterated-40-gp": "40 random cells, then 10 a round",
     "iterated-40-ei-gp": "the same by expected improvement",
+    "iterated-40-fast": "40 random cells, then 10 a round, recipe `fast`",
     "iterated-16-ei-fast": "16 random cells, then 4 a round by expected improvement, recipe `fast`",
 }
-
-
-def main() -> None:
-    blocks: dict[str, Callable[[], list[str]]] = {
-        "best": best_table,
-        "ablation": ablation,
-        "top": top,
-        "coverage": coverage,
-        "cost": cost,
-        "digits": digits,
-        "two-stage": two_stage,
-        "width": width,
-        "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
-        "search-nasbench_digits": lambda: searches("nasbench_digits"),
-        "speed": speed,
-    }
-    fill(ROOT / "docs" / "results.md", {name: make() for name, make in blocks.items()})
 
 
 def read(name: str, folder: Path = RESULTS) -> Any:
@@ -238,6 +225,39 @@ def speed() -> list[str]:
             "2 s",
         ),
     ]
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "splits": split_table,
+    "best": best_table,
+    "ablation": ablation,
+    "top": top,
+    "coverage": coverage,
+    "cost": cost,
+    "digits": digits,
+    "two-stage": two_stage,
+    "width": width,
+    "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
+    "search-nasbench_digits": lambda: searches("nasbench_digits"),
+    "speed": speed,
+}
+
+
+def main() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name, table in TABLES.items():
+            text = filled(text, name, table())
+        write_text(page, text)
+
+
+def filled(text: str, name: str, lines: list[str]) -> str:
+    """Put lines between a page's ``<!-- name: begin -->`` and ``<!-- name: end -->``, if any."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if begin not in text:
+        return text
+    head, rest = text.split(begin)
+    return head + "\n".join([begin, *lines, end]) + rest.split(end)[1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turn the experiments' results into the README's tables, beside published figures."""
+"""The tables of the predictors' figures, beside published ones, as lines of Markdown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from best_published import PUBLISHED, SIZES
-
-from pyg_nas.files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -36,21 +34,6 @@ ROWS = [
     ("91-334", "denoise-91", "–", "–"),
     ("91-860", "denoise-91", "–", "–"),
 ]
-
-
-def main() -> None:
-    fill(ROOT / "README.md", {"splits": split_table(), "best": best_table()})
-
-
-def fill(page: Path, blocks: dict[str, list[str]]) -> None:
-    """Put lines between the page's ``<!-- name: begin -->`` and ``<!-- name: end -->``."""
-    text = page.read_text(encoding="utf-8")
-    for name, lines in blocks.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        head, rest = text.split(begin)
-        text = head + "\n".join([begin, *lines, end]) + rest.split(end)[1]
-        print("\n".join(lines), end="\n\n")
-    write_text(page, text)
 
 
 def row(*cells: str) -> str:
@@ -101,7 +84,3 @@ def spread(runs: list[dict[str, Any]], figure: str, digits: int) -> str:
     values = [run[figure] for run in runs]
     mean = f"{np.mean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
-
-
-if __name__ == "__main__":
-    main()
