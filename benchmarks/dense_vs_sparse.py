@@ -41,6 +41,9 @@ from pyg_nas.nn.models import GCN
 # One step may use about this many numbers of activations; larger ones are left out, and said so.
 MOST_NUMBERS = 65536 * 7 * 144
 
+PEAKS = "peak_bytes_of_a_training_step_above_an_idle_process"
+COMPILED = ", compiled"
+
 Forward = Callable[[GCN], Tensor]
 Aggregate = Callable[[Tensor], Tensor]
 
@@ -193,8 +196,7 @@ def main() -> None:
         "threads": arguments.threads,
     }
     name = f"dense_vs_sparse_{arguments.device.split(':')[0]}"
-    rows, left_out = stored(name, head)
-    memory: dict[str, int] = {}
+    rows, memory, left_out = stored(name, head)
     for size in arguments.batches:
         for width in arguments.widths:
             if any((row["batch"], row["width"]) == (size, width) for row in rows):
@@ -202,7 +204,7 @@ def main() -> None:
             measured, without = configuration(size, width, arguments)
             rows, left_out = rows + measured, left_out + without
             write(name, head, rows, memory, left_out)
-    if arguments.memory:
+    if arguments.memory and not memory:
         size, width = min(4096, max(arguments.batches)), 144
         empty = peak_memory(peak_of, "", size, width, arguments.device)
         for backend in backends(size, arguments.device):
@@ -213,12 +215,14 @@ def main() -> None:
     plot(rows, arguments.device)
 
 
-def stored(name: str, head: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+def stored(
+    name: str, head: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, int], list[str]]:
     """What a run with the same settings has measured already, so that a stopped one goes on."""
     path = RESULTS / f"{name}.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     same = {key: found.get(key) for key in head} == head
-    return (found["rows"], found["left_out"]) if same else ([], [])
+    return (found["rows"], found[PEAKS], found["left_out"]) if same else ([], {}, [])
 
 
 def write(
@@ -233,7 +237,7 @@ def write(
         {
             **head,
             "rows": rows,
-            "peak_bytes_of_a_training_step_above_an_idle_process": memory,
+            PEAKS: memory,
             "left_out": sorted(set(left_out)),
         },
     )
@@ -253,9 +257,9 @@ def configuration(
         for name, run in runs.items():
             compiled = torch.compile(run, dynamic=False)
             if runs_without_error(compiled, model):
-                forwards[f"{name}, compiled"] = compiled
+                forwards[name + COMPILED] = compiled
             else:
-                left_out.append(f"{name}, compiled, {where}: torch.compile fails")
+                left_out.append(f"{name}{COMPILED}, {where}: torch.compile fails")
     for name, run in forwards.items():
         difference = float((run(model).detach() - reference).abs().max())
         if not difference < 1e-5:
@@ -321,28 +325,40 @@ def plot(rows: list[dict[str, Any]], device: str) -> None:
 
     widths = sorted({row["width"] for row in rows})
     figure, axes = plt.subplots(
-        2, len(widths), figsize=(3.6 * len(widths), 6), sharex=True, sharey=True, squeeze=False
+        2,
+        len(widths),
+        figsize=(3.6 * len(widths), 7),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     names = list(dict.fromkeys(row["backend"] for row in rows))
+    plain = [name for name in names if not name.endswith(COMPILED)]
     for line, kind in enumerate(("forward", "training")):
         for column, width in enumerate(widths):
             axis = axes[line, column]
             for name in names:
                 points = [
-                    (row["batch"], row["cells_per_second"])
+                    (row["batch"], row["relative_to_dense"])
                     for row in rows
                     if (row["pass"], row["width"], row["backend"]) == (kind, width, name)
                 ]
                 if points:
-                    axis.loglog(*np.array(sorted(points)).T, marker="o", label=name)
-            axis.set_title(f"{kind}, width {width}")
+                    colour = f"C{plain.index(name.removesuffix(COMPILED))}"
+                    style = "--" if name.endswith(COMPILED) else "-"
+                    axis.plot(
+                        *np.array(sorted(points)).T, style, color=colour, marker=".", label=name
+                    )
+            axis.set(xscale="log", yscale="log", title=f"{kind}, width {width}")
+            axis.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
+            axis.minorticks_off()
             axis.grid(alpha=0.3)
             if column == 0:
-                axis.set_ylabel("cells/s")
+                axis.set_ylabel("cells/s relative to dense")
             if line == 1:
                 axis.set_xlabel("cells in a batch")
-    axes[0, 0].legend(fontsize="x-small")
-    figure.tight_layout()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     IMAGES.mkdir(parents=True, exist_ok=True)
     figure.savefig(IMAGES / f"dense_vs_sparse_{device.split(':')[0]}.png", dpi=120)
 
