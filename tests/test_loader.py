@@ -136,6 +136,8 @@ def test_hetero_data() -> None:
         assert_same_batch(batch, Batch.from_data_list(graphs[start : start + 3]))
 
 
+# PyG warns of graphs from which it must guess the number of vertices; those are the cases here.
+@pytest.mark.filterwarnings("ignore:Unable to accurately infer 'num_nodes':UserWarning")
 @pytest.mark.parametrize(
     "graphs",
     [
