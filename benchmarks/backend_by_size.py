@@ -1,4 +1,7 @@
-"""Dense against sparse for graphs of more vertices: where ``backend="auto"`` should change over."""
+"""Dense against sparse by size of the graphs: where ``backend="auto"`` should change over.
+
+Cells of NAS-Bench-101 at 7 vertices, random graphs from half the size on at others.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ import torch
 
 from benchmarks.measurement import interleaved, show, write_result
 from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.estimators import GCNRegressor
-from pyg_nas.space import SearchSpace
+from pyg_nas.space import NASBENCH101, SearchSpace
 
 WIDTH = 144
 
@@ -35,13 +39,15 @@ def graphs(count: int, vertices: int, seed: int = 0) -> CellArray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vertices", type=int, nargs="+", default=[7, 12, 20, 32, 50, 80, 120])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows = []
     for vertices in arguments.vertices:
-        cells = graphs(max(40, 14_000 // vertices), vertices)
+        count = 56_000 // vertices
+        real = vertices == NASBENCH101.max_vertices
+        cells = sample_cells(count, seed=0) if real else graphs(count, vertices)
         y = cells.num_vertices / vertices
         models = {
             backend: GCNRegressor(hidden=WIDTH, epochs=1, backend=backend, device="cpu")
