@@ -60,13 +60,16 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3, msg=name)
 
 
-def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor) -> None:
+@pytest.mark.parametrize("count", [3, 7], ids=["threads inside", "threads share them out"])
+def test_members_do_not_feel_each_other(
+    cells: CellArray, targets: torch.Tensor, count: int
+) -> None:
     dense = dense_cells(cells)
-    alone = [new_member(seed) for seed in range(3)]
-    together = [new_member(seed) for seed in range(3)]
+    alone = [new_member(seed) for seed in range(count)]
+    together = [new_member(seed) for seed in range(count)]
     for seed, member in enumerate(alone):
         train_stacked([member], dense, targets, SETTINGS, [seed])
-    train_stacked(together, dense, targets, SETTINGS, [0, 1, 2])
+    train_stacked(together, dense, targets, SETTINGS, list(range(count)))
     for a, b in zip(alone, together, strict=True):
         for name, tensor in a.state_dict().items():
             torch.testing.assert_close(tensor, b.state_dict()[name], atol=2e-5, rtol=1e-3)
@@ -165,11 +168,11 @@ def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch
     torch.set_num_threads(3)
     try:
         train_stacked(
-            [new_member(seed) for seed in range(4)],
+            [new_member(seed) for seed in range(6)],
             dense_cells(cells),
             targets,
             SETTINGS,
-            list(range(4)),
+            list(range(6)),
         )
         assert torch.get_num_threads() == 3
     finally:
