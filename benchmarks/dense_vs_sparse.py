@@ -197,11 +197,12 @@ def main() -> None:
     }
     name = f"dense_vs_sparse_{arguments.device.split(':')[0]}"
     rows, memory, left_out = stored(name, head)
+    done = {(row["batch"], row["width"]) for row in rows}
     for size in arguments.batches:
-        for width in arguments.widths:
-            if any((row["batch"], row["width"]) == (size, width) for row in rows):
-                continue
-            measured, without = configuration(size, width, arguments)
+        widths = [width for width in arguments.widths if (size, width) not in done]
+        runs = backends(size, arguments.device) if widths else {}
+        for width in widths:
+            measured, without = configuration(runs, size, width, arguments)
             rows, left_out = rows + measured, left_out + without
             write(name, head, rows, memory, left_out)
     if arguments.memory and not memory:
@@ -244,11 +245,10 @@ def write(
 
 
 def configuration(
-    size: int, width: int, arguments: argparse.Namespace
+    runs: dict[str, Forward], size: int, width: int, arguments: argparse.Namespace
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Measure all backends at one batch size and width; return rows and what was left out."""
     torch.compiler.reset()
-    runs = backends(size, arguments.device)
     model = network(width, arguments.device)
     reference = runs["dense"](model).detach()
     where, left_out = f"at batch {size}, width {width}", []

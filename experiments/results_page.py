@@ -244,10 +244,11 @@ TABLES: dict[str, Callable[[], list[str]]] = {
 
 
 def main() -> None:
+    tables = {name: table() for name, table in TABLES.items()}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for name, table in TABLES.items():
-            text = filled(text, name, table())
+        for name, lines in tables.items():
+            text = filled(text, name, lines)
         write_text(page, text)
 
 

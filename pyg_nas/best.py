@@ -15,12 +15,11 @@ from torch import Tensor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
-from pyg_nas.enumeration import is_nasbench101
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
 from pyg_nas.features import PRIOR_GROUP, cell_features
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
-from pyg_nas.prior import digits_prior, prior_columns, prior_digest
+from pyg_nas.prior import digits_prior, prior_digest, prior_of
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.statistics import normal_scores
@@ -212,20 +211,14 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
-        known = prior = None
-        if self.prior_digest_ is not None:
-            # Of the whole space the columns are in a file, which makes the prior needless.
-            known = prior_columns(cells) if is_nasbench101(cells) else None
-            prior = digits_prior() if known is None else None
+        prior = None if self.prior_digest_ is None else prior_of(cells)
 
         def predict_part(start: int) -> None:
             rows = slice(start, min(start + _CHUNK, len(cells)))
             part = cells[rows]
             features = cell_features(part)
             if prior is not None:
-                features.groups[PRIOR_GROUP] = prior.columns(features)
-            elif known is not None:
-                features.groups[PRIOR_GROUP] = known[rows]
+                features.groups[PRIOR_GROUP] = prior(rows, features)
             scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(part, features).mean(axis=0)

@@ -8,6 +8,7 @@ on the digits themselves, since the table may hold the answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -89,6 +90,18 @@ def digits_prior() -> Prior:
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
     return Prior(process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_))
+
+
+def prior_of(cells: CellArray) -> Callable[[slice, CellFeatures], Array]:
+    """Return what gives the columns of some of ``cells``, from their rows and statistics.
+
+    Of the whole space they are read from the cache, of other cells computed.
+    """
+    if is_nasbench101(cells):
+        known = _of_the_space()
+        return lambda rows, features: known[rows]
+    prior = digits_prior()
+    return lambda rows, features: prior.columns(features)
 
 
 def _computed(cells: CellArray) -> Array:
