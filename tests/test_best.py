@@ -154,4 +154,5 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
     scores, _ = model.predict_scores(unseen)
     drawn = np.random.default_rng(1).normal(size=(30, 200_000)) * model.spread_
     sampled = np.stack([model._from_scores(row) for row in scores[:, None] + drawn]).mean(axis=1)
-    np.testing.assert_allclose(model.predict(unseen), sampled, atol=0.05)
+    # The quadrature's own error, at the wide gaps between these labels, is 0.021.
+    np.testing.assert_allclose(model.predict(unseen), sampled, atol=0.03)
