@@ -1,14 +1,12 @@
-"""Which vertices of many cells share a state, layer by layer: tables for scoring without repeats.
+"""Which sums over neighbours many cells share: tables for scoring without repeats.
 
 A bidirectional graph convolution gives a vertex the sum of two terms, one over the vertex and its
 successors, one over the vertex and its predecessors (weighted by ``1 / (out_degree + 1)``). Two
-vertices whose terms gather the same earlier states have the same state: colour refinement, with
-the degrees that the normalisation sees. NAS-Bench-101's 2.9 million vertices have 11,844 states
-after one layer and 1.3 million after two. The tables name the distinct terms and states of
-each layer once; any weights can then be run through them (:mod:`pyg_nas.scoring`).
-
-Cells are taken in blocks, whose states are numbered in order of first appearance: a block's
-states stay in the processor's cache, at the price of states that several blocks repeat.
+vertices whose terms gather the same earlier states have the same term: colour refinement, with
+the degrees that the normalisation sees. The 2.9 million vertices of NAS-Bench-101 have 4,722
+terms (11,844 states) in the first layer and 924,939 in the second; in the third there are more
+terms than vertices, and nothing is left to share. The tables name the distinct terms of the first
+two layers once; any weights can then be run through them (:mod:`pyg_nas.scoring`).
 """
 
 from __future__ import annotations
@@ -34,8 +32,12 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101
 
-BLOCK_CELLS = 2_048
-"""Cells to a block: at width 144 its states take 5 MB (benchmarks/score_space.py)."""
+SHARED_LAYERS = 2
+"""Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
+
+BLOCK_CELLS = 131_072
+"""Cells whose terms are shared. More share more and take more memory: these, at width 144, 0.4 GB
+(benchmarks/score_space.py)."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,21 @@ class Terms:
 
 @dataclass(frozen=True)
 class Layer:
-    """The distinct terms of one layer and the states that pair them.
+    """The distinct terms of one layer, and how they pair.
 
     Attributes:
+        weight: float32 ``[S]``, ``1 / (out_degree + 1)`` of each state that the terms gather.
         successors: Terms over a vertex and its successors, all of weight one.
-        predecessors: Terms over a vertex and its predecessors, by the states' ``weight``.
-        pairs: int32 ``[2, S]``, each state's (successor, predecessor) terms. In the last layer
-            ``S`` are the block's vertices in order, in the others its distinct states.
-        weight: float32 ``[S]``, each state's ``1 / (out_degree + 1)``.
+        predecessors: Terms over a vertex and its predecessors, by ``weight``.
+        pairs: int32 ``[2, n]``, the (successor, predecessor) terms of the distinct states that
+            the next layer gathers; in the last layer, of the block's vertices in order.
+            Predecessor terms are numbered on from the successor terms.
     """
 
+    weight: NDArray[np.float32]
     successors: Terms
     predecessors: Terms
     pairs: NDArray[np.int32]
-    weight: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -79,30 +82,35 @@ class Block:
     """The tables of some consecutive cells.
 
     Attributes:
-        columns: int32, the one-hot column of each distinct (operation, out-degree).
-        weight: float32, ``1 / (out_degree + 1)`` of each of them.
-        layers: One :class:`Layer` per layer of the network.
+        columns: int32, the one-hot column of each distinct (operation, out-degree), the states
+            that the first layer gathers.
+        layers: The layers that share terms.
         num_vertices: int32 ``[cells of the block]``.
+        num_edges: int32 ``[cells of the block]``.
+        edges: int16 ``[2, E]``, (source, target) of each cell's edges in turn, numbered within
+            the cell.
     """
 
     columns: NDArray[np.int32]
-    weight: NDArray[np.float32]
     layers: tuple[Layer, ...]
     num_vertices: NDArray[np.int32]
+    num_edges: NDArray[np.int32]
+    edges: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """The refinement of ``num_cells`` cells for networks of ``depth`` layers, block by block."""
+    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block."""
 
-    depth: int
+    shared: int
     num_columns: int
     num_cells: int
     blocks: tuple[Block, ...]
 
-    def num_states(self, layer: int) -> int:
-        """States computed at a layer (1 for the first), repeats between blocks included."""
-        return sum(block.layers[layer - 1].pairs.shape[1] for block in self.blocks)
+    def num_terms(self, layer: int) -> int:
+        """Terms computed at a layer (1 for the first), repeats between blocks included."""
+        layers = [block.layers[layer - 1] for block in self.blocks]
+        return sum(len(layer.successors) + len(layer.predecessors) for layer in layers)
 
 
 def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> Refinement:
@@ -110,7 +118,7 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
 
     Args:
         cells: The cells, of any search space.
-        depth: Layers of the network.
+        depth: Layers of the network; beyond :data:`SHARED_LAYERS` the tables are the same.
         block_cells: Cells to a block.
 
     Raises:
@@ -120,11 +128,11 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
         if value < 1:
             raise SettingsError(f"{name} must be at least 1, got {value}")
     return Refinement(
-        depth,
+        min(depth, SHARED_LAYERS),
         cells.space.num_columns,
         len(cells),
         tuple(
-            _refine_block(cells[start : start + block_cells], depth)
+            _refine_block(cells[start : start + block_cells], min(depth, SHARED_LAYERS))
             for start in range(0, len(cells), block_cells)
         ),
     )
@@ -136,44 +144,47 @@ def nasbench101_refinement(depth: int = 3) -> Refinement:
 
     The cached file carries a checksum of its content; a damaged one is made again.
     """
-    path = cache_folder() / f"nasbench101-refinement-{depth}-{CACHE_VERSION}.npz"
-    refinement = _read(path, depth) if path.exists() else None
+    shared = min(depth, SHARED_LAYERS)
+    path = cache_folder() / f"nasbench101-terms-{shared}-{CACHE_VERSION}.npz"
+    refinement = _read(path, shared) if path.exists() else None
     if refinement is None:
         refinement = refine(nasbench101_cells(), depth)
         _write(path, refinement)
     return refinement
 
 
-def _refine_block(cells: CellArray, depth: int) -> Block:
+def _refine_block(cells: CellArray, shared: int) -> Block:
     mask = cells.mask
     vertex = np.cumsum(mask).reshape(mask.shape) - 1
     cell, source, target = np.nonzero(cells.adjacency)
     sources, targets = vertex[cell, source], vertex[cell, target]
-    total = int(mask.sum())
-    degree = np.bincount(sources, minlength=total)
+    degree = np.bincount(sources, minlength=int(mask.sum()))
     column = cells.columns[mask]
     first, merged = _distinct(np.stack([column, degree], axis=1))
-    columns, weights = column[first], _inverse(degree[first] + 1)
+    columns, weight = column[first], _inverse(degree[first] + 1)
     # The successors' sum does not see degrees: the first state of a column stands for all.
     by_column = np.full(cells.space.num_columns, -1)
     by_column[columns[::-1]] = np.arange(len(first))[::-1]
-    outwards, inwards, weight = by_column[column], merged, weights
+    outwards, inwards = by_column[column], merged
     order = np.lexsort((sources, targets))
     layers = []
-    for number in range(1, depth + 1):
+    for number in range(1, shared + 1):
         successors, by_successors = _terms(outwards, sources, targets, np.ones_like(weight))
         predecessors, by_predecessors = _terms(inwards, targets[order], sources[order], weight)
-        pairs = np.stack([by_successors, by_predecessors])
-        if number < depth:
+        pairs = np.stack([by_successors, by_predecessors + len(successors)])
+        gathered = weight
+        if number < shared:
             first, merged = _distinct(pairs.T)
             pairs = pairs[:, first]
             outwards = inwards = merged
             weight = _inverse(degree[first] + 1)
-        else:
-            weight = _inverse(degree + 1)
-        layers.append(Layer(successors, predecessors, pairs.astype(np.int32), weight))
+        layers.append(Layer(gathered, successors, predecessors, pairs.astype(np.int32)))
     return Block(
-        columns.astype(np.int32), weights, tuple(layers), cells.num_vertices.astype(np.int32)
+        columns.astype(np.int32),
+        tuple(layers),
+        cells.num_vertices.astype(np.int32),
+        np.bincount(cell, minlength=len(cells)).astype(np.int32),
+        np.stack([source, target]).astype(np.int16),
     )
 
 
@@ -245,7 +256,7 @@ def _write(path: Path, refinement: Refinement) -> None:
         np.savez(temporary, **content)
 
 
-def _read(path: Path, depth: int) -> Refinement | None:
+def _read(path: Path, shared: int) -> Refinement | None:
     """Return the cached tables, or None where the file is damaged and must be made again."""
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -262,18 +273,19 @@ def _read(path: Path, depth: int) -> Refinement | None:
                 name: values[ends[row, block] - lengths[row, block] : ends[row, block]]
                 for row, (name, values) in enumerate(arrays.items())
             },
-            depth,
+            shared,
         )
         for block in range(lengths.shape[1])
     )
-    return Refinement(depth, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
+    return Refinement(shared, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
 
 
 def _flatten(block: Block) -> dict[str, NDArray[Any]]:
     flat: dict[str, NDArray[Any]] = {
         "columns": block.columns,
-        "weight": block.weight,
         "num_vertices": block.num_vertices,
+        "num_edges": block.num_edges,
+        "edges": block.edges.reshape(-1),
     }
     for number, layer in enumerate(block.layers):
         flat[f"{number}.pairs"] = layer.pairs.reshape(-1)
@@ -284,20 +296,26 @@ def _flatten(block: Block) -> dict[str, NDArray[Any]]:
     return flat
 
 
-def _unflatten(flat: dict[str, NDArray[Any]], depth: int) -> Block:
+def _unflatten(flat: dict[str, NDArray[Any]], shared: int) -> Block:
     def terms(prefix: str) -> Terms:
         return Terms(*(flat[f"{prefix}.{name}"] for name in ("members", "offsets", "scale")))
 
     layers = tuple(
         Layer(
+            flat[f"{number}.weight"],
             terms(f"{number}.successors"),
             terms(f"{number}.predecessors"),
             flat[f"{number}.pairs"].reshape(2, -1),
-            flat[f"{number}.weight"],
         )
-        for number in range(depth)
+        for number in range(shared)
     )
-    return Block(flat["columns"], flat["weight"], layers, flat["num_vertices"])
+    return Block(
+        flat["columns"],
+        layers,
+        flat["num_vertices"],
+        flat["num_edges"],
+        flat["edges"].reshape(2, -1),
+    )
 
 
 def _checksum(arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:

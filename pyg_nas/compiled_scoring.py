@@ -1,0 +1,230 @@
+"""Scoring on the processor (:mod:`pyg_nas.scoring`): every thread keeps its rows in its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.compiled import compiled
+from pyg_nas.refinement import Block, Layer, Terms
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.integer[Any]]
+
+_TERMS_AT_ONCE = 512  # a product of so many rows of width 144 runs from a core's own cache
+_TERMS_A_TASK = 8_192
+_CELLS_AT_ONCE = 32
+_CELLS_A_TASK = 4_096
+_NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
+
+
+def score_block(
+    layers: Sequence[Floats], head: Floats, block: Block, pool: ThreadPoolExecutor
+) -> Floats:
+    """Return one network's output for each cell of a block.
+
+    Args:
+        layers: Each convolution's W+ beside W-, ``[in, 2 hidden]``.
+        head: ``[hidden]``, the product of both linear layers.
+        block: Tables that share terms in as many layers as :mod:`pyg_nas.refinement` does for
+            this depth.
+        pool: Threads that share out the work.
+    """
+    shared = len(block.layers)
+    *earlier, last = block.layers
+    states = layers[0][block.columns]
+    for layer, weights in zip(earlier, layers[1:shared], strict=True):
+        rows = _project_terms(states, layer, weights, pool)
+        states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
+    projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
+    rows = _project_terms(states, last, projection, pool)
+    vertices = np.concatenate([[0], np.cumsum(block.num_vertices, dtype=np.int64)])
+    if shared == len(layers):
+        outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
+        means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)
+        return means
+    scores = np.empty(len(block.num_vertices), dtype=np.float32)
+    edges = np.concatenate([[0], np.cumsum(block.num_edges, dtype=np.int64)])
+    later = np.stack(layers[shared + 1 :]) if shared + 1 < len(layers) else _NO_LAYERS
+
+    def score(part: slice) -> None:
+        _score_cells(
+            rows,
+            last.pairs,
+            vertices,
+            edges,
+            block.edges,
+            later,
+            head,
+            part.start,
+            part.stop,
+            scores,
+        )
+
+    list(pool.map(score, _slices(len(scores), _CELLS_A_TASK)))
+    return scores
+
+
+def _project_terms(
+    table: Floats, layer: Layer, projection: Floats, pool: ThreadPoolExecutor
+) -> Floats:
+    """Return half the ReLU of each term's mean times ``projection``, successors' terms first.
+
+    Args:
+        table: ``[S, 2 hidden]``, both directions' features of the states that the terms gather.
+        layer: The terms.
+        projection: ``[hidden, width]``.
+        pool: Threads that share out the terms.
+    """
+    outward, inward = (np.ascontiguousarray(half) for half in np.split(table, 2, axis=1))
+    split = len(layer.successors)
+    rows = np.empty((split + len(layer.predecessors), projection.shape[1]), dtype=np.float32)
+
+    def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
+        states, terms, weight, out, part = task
+        _project(
+            states,
+            weight,
+            terms.members,
+            terms.offsets[part.start : part.stop + 1],
+            terms.scale[part],
+            projection,
+            out[part],
+        )
+
+    tasks = [
+        (states, terms, weight, out, part)
+        for states, terms, weight, out in (
+            (outward, layer.successors, np.ones_like(layer.weight), rows[:split]),
+            (inward, layer.predecessors, layer.weight, rows[split:]),
+        )
+        for part in _slices(len(terms), _TERMS_A_TASK)
+    ]
+    list(pool.map(project, tasks))
+    return rows
+
+
+def _slices(length: int, step: int) -> list[slice]:
+    return [slice(*ends) for ends in pairwise([*range(0, length, step), length])]
+
+
+@compiled
+def _project(
+    table: Floats,
+    weight: Floats,
+    members: Integers,
+    offsets: Integers,
+    scale: Floats,
+    projection: Floats,
+    rows: Floats,
+) -> None:
+    hidden = table.shape[1]
+    zero, half = np.float32(0), np.float32(0.5)
+    means = np.empty((_TERMS_AT_ONCE, hidden), dtype=np.float32)
+    for start in range(0, len(scale), _TERMS_AT_ONCE):
+        count = min(_TERMS_AT_ONCE, len(scale) - start)
+        for term in range(start, start + count):
+            mean = means[term - start]
+            mean[:] = 0
+            for position in range(offsets[term], offsets[term + 1]):
+                state = members[position]
+                share = weight[state]
+                for k in range(hidden):
+                    mean[k] += share * table[state, k]
+            factor = half * scale[term]
+            for k in range(hidden):
+                mean[k] = factor * max(mean[k], zero)
+        np.dot(means[:count], projection, rows[start : start + count])
+
+
+@compiled
+def _convolve(
+    mixed: Floats,
+    vertices: Integers,
+    edges: Integers,
+    ends: Integers,
+    first: int,
+    last: int,
+    hidden: Floats,
+) -> None:
+    """Finish a convolution of cells ``first`` to ``last`` from their products with W+ and W-."""
+    width = hidden.shape[1]
+    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
+    most = 0
+    for cell in range(first, last):
+        most = max(most, vertices[cell + 1] - vertices[cell])
+    outward = np.empty((most, width), dtype=np.float32)
+    inward = np.empty((most, width), dtype=np.float32)
+    weight = np.empty(most, dtype=np.float32)
+    received = np.empty(most, dtype=np.float32)
+    for cell in range(first, last):
+        start = vertices[cell] - vertices[first]
+        count = vertices[cell + 1] - vertices[cell]
+        weight[:count] = one
+        for edge in range(edges[cell], edges[cell + 1]):
+            weight[ends[0, edge]] += one
+        for v in range(count):
+            weight[v] = one / weight[v]
+            received[v] = weight[v]
+            for k in range(width):
+                outward[v, k] = mixed[start + v, k]
+                inward[v, k] = weight[v] * mixed[start + v, width + k]
+        for edge in range(edges[cell], edges[cell + 1]):
+            source, target = ends[0, edge], ends[1, edge]
+            share = weight[source]
+            received[target] += share
+            for k in range(width):
+                outward[source, k] += mixed[start + target, k]
+            for k in range(width):
+                inward[target, k] += share * mixed[start + source, width + k]
+        for v in range(count):
+            to_outward, to_inward = half * weight[v], half / received[v]
+            for k in range(width):
+                hidden[start + v, k] = to_outward * max(outward[v, k], zero) + to_inward * max(
+                    inward[v, k], zero
+                )
+
+
+@compiled
+def _score_cells(
+    rows: Floats,
+    pairs: Integers,
+    vertices: Integers,
+    edges: Integers,
+    ends: Integers,
+    later: Floats,
+    head: Floats,
+    first: int,
+    last: int,
+    scores: Floats,
+) -> None:
+    width = len(head)
+    zero = np.float32(0)
+    most = 0
+    for start in range(first, last, _CELLS_AT_ONCE):
+        most = max(most, vertices[min(start + _CELLS_AT_ONCE, last)] - vertices[start])
+    mixed = np.empty((most, 2 * width), dtype=np.float32)
+    hidden = np.empty((most, width), dtype=np.float32)
+    for start in range(first, last, _CELLS_AT_ONCE):
+        stop = min(start + _CELLS_AT_ONCE, last)
+        begin = vertices[start]
+        count = vertices[stop] - begin
+        for v in range(count):
+            successors, predecessors = pairs[0, begin + v], pairs[1, begin + v]
+            for k in range(2 * width):
+                mixed[v, k] = rows[successors, k] + rows[predecessors, k]
+        _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+        for layer in range(len(later)):
+            np.dot(hidden[:count], later[layer], mixed[:count])
+            _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+        for cell in range(start, stop):
+            total = zero
+            for v in range(vertices[cell] - begin, vertices[cell + 1] - begin):
+                for k in range(width):
+                    total += head[k] * hidden[v, k]
+            scores[cell] = total / np.float32(vertices[cell + 1] - vertices[cell])
