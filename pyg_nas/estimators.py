@@ -30,7 +30,8 @@ from pyg_nas.refinement import nasbench101_refinement
 from pyg_nas.scoring import score
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.training import Progress, TrainingSettings, train_sparse, train_stacked
+from pyg_nas.training import Progress, train_sparse, train_stacked
+from pyg_nas.training_rule import TrainingSettings
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 """Width of the convolutions by number of training cells, arXiv:1912.00848, appendix."""

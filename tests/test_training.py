@@ -14,7 +14,8 @@ from pyg_nas.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
-from pyg_nas.training import TrainingSettings, train_sparse, train_stacked
+from pyg_nas.training import train_sparse, train_stacked
+from pyg_nas.training_rule import TrainingSettings
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3)
 

@@ -11,13 +11,27 @@ from torch import Tensor
 _LEVELS = 2**16
 
 
+def draw_levels(generator: torch.Generator, steps: int, features: int) -> Tensor:
+    """Draw a uniform level for each feature of some steps, int16 ``[steps, features]``.
+
+    One 64-bit random number serves four features; at one number a feature, drawing would take
+    longer than the arithmetic. The numbers come from the CPU on every device, and their count does
+    not depend on the share dropped, so that a seed means the same everywhere.
+    """
+    bits = torch.empty(steps, -(-features // 4), dtype=torch.int64)
+    return bits.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :features]
+
+
+def keep_from(dropout: float) -> int:
+    """Return the lowest level that keeps its feature.
+
+    Of all levels the share ``1 - dropout`` lies there, to within 1 / 65,536.
+    """
+    return round(dropout * _LEVELS) - _LEVELS // 2
+
+
 class DropoutMasks:
     """Draw the masks of one training step for ``M`` members and all layers at once.
-
-    One 64-bit random number serves four features, so a feature is kept with probability
-    ``1 - dropout`` to within 1 / 65,536; at one number a feature, drawing would take longer than
-    the arithmetic. The numbers come from the CPU on every device, and their count does not depend
-    on ``dropout``, so that a seed means the same everywhere.
 
     Args:
         generators: The members' random streams, on the CPU.
@@ -34,14 +48,11 @@ class DropoutMasks:
         device: torch.device,
     ) -> None:
         self._generators = generators
-        self._threshold = round(dropout * _LEVELS) - _LEVELS // 2
+        self._keep_from = keep_from(dropout)
         sizes = [math.prod(shape) for shape in shapes]
-        members, total = len(generators), sum(sizes)
-        self._bits = torch.empty(members, -(-total // 4), dtype=torch.int64)
-        self._levels = self._bits.view(torch.int16)[:, :total]
-        self._kept = torch.empty(members, total, device=device)
+        self._kept = torch.empty(len(generators), sum(sizes), device=device)
         self._masks = [
-            part.view(members, *shape)
+            part.view(len(generators), *shape)
             for part, shape in zip(torch.split(self._kept, sizes, dim=1), shapes, strict=True)
         ]
 
@@ -50,7 +61,7 @@ class DropoutMasks:
 
         The tensors are overwritten by the next call.
         """
-        for bits, generator in zip(self._bits, self._generators, strict=True):
-            bits.random_(-(2**63), None, generator=generator)
-        torch.ge(self._levels.to(self._kept.device), self._threshold, out=self._kept)
+        features = self._kept.size(1)
+        levels = torch.cat([draw_levels(g, 1, features) for g in self._generators])
+        torch.ge(levels.to(self._kept.device), self._keep_from, out=self._kept)
         return self._masks

@@ -36,6 +36,7 @@ class GCN(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.dropout = dropout
         self.convs = nn.ModuleList(
             [BiGCNConv(in_channels if layer == 0 else hidden, hidden) for layer in range(depth)]

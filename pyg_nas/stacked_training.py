@@ -1,0 +1,80 @@
+"""Training on a GPU: all members in one batched product, as they are bound by calls there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.dropout import DropoutMasks
+from pyg_nas.nn.models import GCN
+from pyg_nas.nn.training_pass import TrainingCells, TrainingPass
+from pyg_nas.training_rule import TrainingSettings, adam, batch_loss, draw_batches, loss_gradient
+
+_GATHERED_STEPS = 32  # batches gathered at once, to save calls
+
+
+class StackedTrainer:
+    """Train ``M`` networks of one shape in place.
+
+    Args:
+        members: The networks, on the device of ``cells``.
+        cells: ``N`` training cells.
+        targets: ``[N]``.
+        weights: ``[N]`` weights of the cells in the loss.
+        settings: The training rule.
+        seeds: One for each member, for its batch order and dropout.
+        rows: int64 ``[M, n]``, each member's own training cells.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[GCN],
+        cells: DenseCells,
+        targets: Tensor,
+        weights: Tensor,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        rows: Tensor,
+    ) -> None:
+        self._members = members
+        self._cells = TrainingCells.from_dense(cells)
+        self._targets = targets
+        self._weights = weights
+        self._settings = settings
+        self._rows = rows.cpu()
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        batch = min(settings.batch_size, rows.size(1))
+        self._network = TrainingPass(members, batch, cells.x.size(1))
+        self._masks = DropoutMasks(
+            self._generators, self._network.mask_shapes, members[0].dropout, targets.device
+        )
+        self._optimizer, self._scheduler = adam([self._network.weights], settings)
+
+    def epochs(self) -> Iterator[Tensor]:
+        """Train; yield the members' mean loss ``[M]`` after each epoch."""
+        for _ in range(self._settings.epochs):
+            yield self._train_epoch()
+        self._network.copy_to(self._members)
+
+    def _train_epoch(self) -> Tensor:
+        orders = [draw_batches(g, self._rows.size(1), self._settings) for g in self._generators]
+        index = torch.stack(orders, dim=1)  # [steps, M, B]
+        index = self._rows.unsqueeze(0).expand(len(index), -1, -1).gather(2, index)
+        losses = []
+        for part in torch.split(index.to(self._targets.device), _GATHERED_STEPS):
+            targets, weights = self._targets[part], self._weights[part]
+            cells = self._cells.select(part)
+            predicted = torch.empty_like(targets)
+            for step in range(len(part)):
+                batch = TrainingCells(*(tensor[step] for tensor in cells))
+                predicted[step] = self._network.forward(batch, self._masks.draw())
+                self._network.backward(
+                    loss_gradient(self._settings, predicted[step], targets[step], weights[step])
+                )
+                self._optimizer.step()
+            losses.append(batch_loss(self._settings, predicted, targets, weights))
+        self._scheduler.step()
+        return torch.cat(losses).mean(dim=0).cpu()
