@@ -19,15 +19,13 @@ from torch import Tensor
 
 from pyg_nas.compiled import compiled
 from pyg_nas.nn.dense import DenseCells
-from pyg_nas.nn.dropout import draw_levels, keep_from
+from pyg_nas.nn.dropout import GOLDEN, draw_key, keep_from
 from pyg_nas.nn.models import GCN
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training_rule import TrainingSettings, batch_loss, draw_batches
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
-
-_STEPS_AT_ONCE = 32  # whose dropout is drawn together: 2 MB at the paper's width
 
 
 class CompiledTrainer:
@@ -67,7 +65,7 @@ class CompiledTrainer:
         with (
             single_threaded_pool(threads) as pool,
             # Cores without a member of their own help with the products of the others'.
-            threadpool_limits(cores // threads, user_api="blas"),
+            threadpool_limits(1, user_api="blas"),
         ):
             parts = [self._members[thread::threads] for thread in range(threads)]
             for _ in range(self._epochs):
@@ -105,6 +103,7 @@ class _Member:
     ) -> None:
         self._network, self._data, self._settings, self._rows = network, data, settings, rows
         self._generator = torch.Generator().manual_seed(seed)
+        self._key = draw_key(self._generator)
         with torch.no_grad():
             parts = [torch.cat(_both(conv), dim=1) for conv in network.convs]
             parts += [network.head.weight.T, network.output.weight.T]
@@ -124,30 +123,25 @@ class _Member:
             network.head.in_features,
             network.head.out_features,
         )
-        batch, vertices = order.size(1), data.columns.shape[1]
-        features = batch * (depth * vertices * hidden + head)
-        for part, out in zip(
-            order.split(_STEPS_AT_ONCE), predicted.split(_STEPS_AT_ONCE), strict=True
-        ):
-            _train(
-                self._weights,
-                self._moments,
-                (depth, network.in_channels, hidden, head),
-                data.columns,
-                data.num_vertices,
-                data.propagation,
-                *data.of_cells,
-                part.numpy(),
-                draw_levels(self._generator, len(part), features).numpy(),
-                np.int16(keep_from(network.dropout)),
-                np.float32(1 - network.dropout),
-                settings.loss == "bce",
-                rate,
-                np.float32(settings.weight_decay),
-                self._steps,
-                out.numpy(),
-            )
-            self._steps += len(part)
+        _train(
+            self._weights,
+            self._moments,
+            (depth, network.in_channels, hidden, head),
+            data.columns,
+            data.num_vertices,
+            data.propagation,
+            *data.of_cells,
+            order.numpy(),
+            self._key,
+            np.int16(keep_from(network.dropout)),
+            np.float32(1 - network.dropout),
+            settings.loss == "bce",
+            rate,
+            np.float32(settings.weight_decay),
+            self._steps,
+            predicted.numpy(),
+        )
+        self._steps += len(order)
         self._epochs += 1
         losses = batch_loss(settings, predicted, data.targets[order], data.weights[order])
         return float(losses.mean())
@@ -166,6 +160,17 @@ class _Member:
 
 def _both(conv: torch.nn.Module) -> list[Tensor]:
     return [conv.get_parameter(name) for name in ("weight_out", "weight_in")]
+
+
+@compiled
+def _draw_levels(key: np.uint64, step: int, bits: NDArray[np.uint64]) -> None:
+    """Draw a step's levels as :func:`~pyg_nas.nn.dropout.draw_levels` does, four to a number."""
+    state = key + np.uint64(step) * np.uint64(len(bits)) * GOLDEN
+    for i in range(len(bits)):
+        value = state + np.uint64(i + 1) * GOLDEN
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        bits[i] = value ^ (value >> np.uint64(31))
 
 
 @compiled
@@ -277,7 +282,7 @@ def _train(
     targets: Floats,
     cell_weights: Floats,
     order: Integers,
-    levels: Integers,
+    key: np.uint64,
     keep_from: int,
     kept: float,
     logistic: bool,
@@ -288,9 +293,10 @@ def _train(
 ) -> None:
     """Run the steps of ``order`` ``[steps, B]`` on ``weights`` and ``moments``, in place.
 
-    ``levels`` ``[steps, features]`` are the dropout's, of each convolution ``[B, V, hidden]``, then
-    of the head ``[B, head]``. The constant factors of dropout (``kept``) and of the mean of both
-    directions pass through ReLU unchanged and are applied once, in the readout.
+    Dropout's levels are those of :func:`~pyg_nas.nn.dropout.draw_levels` for each convolution's
+    ``[B, V, hidden]`` and then the head's ``[B, head]``. The constant factors of dropout (``kept``)
+    and of the mean of both directions pass through ReLU unchanged and are applied once, in the
+    readout.
     """
     depth, inputs, hidden, head = shape
     batch, most = order.shape[1], columns.shape[1]
@@ -306,6 +312,9 @@ def _train(
     starts = np.zeros(batch + 1, dtype=np.int64)
     kinds = np.empty(batch * most, dtype=np.int64)
     shares = np.empty((batch, 2, most, most), dtype=np.float32)
+    at_top = depth * batch * most * hidden
+    bits = np.empty((at_top + batch * head + 3) // 4, dtype=np.uint64)
+    drawn = bits.view(np.int16)
     scale = np.float32((0.5 / kept) ** depth / kept)
     at_head = inputs * 2 * hidden + (depth - 1) * 2 * hidden * hidden
     at_output = at_head + hidden * head
@@ -315,7 +324,7 @@ def _train(
     )
     output, output_gradient = weights[at_output:], gradient[at_output:]
     for step in range(len(order)):
-        drawn = levels[step]
+        _draw_levels(key, steps_before + step, bits)
         for b in range(batch):
             cell, start = order[step, b], starts[b]
             for v in range(num_vertices[cell]):
@@ -341,7 +350,6 @@ def _train(
         np.dot(pooled, to_head, top)
 
         output_gradient[:] = zero
-        at_top = depth * batch * most * hidden
         for b in range(batch):
             cell = order[step, b]
             kept_top = drawn[at_top + b * head : at_top + (b + 1) * head]

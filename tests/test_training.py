@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pyg_nas.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
+from pyg_nas.stacked_training import StackedTrainer
 from pyg_nas.training import train_sparse, train_stacked
 from pyg_nas.training_rule import TrainingSettings
 
@@ -31,9 +33,14 @@ def targets(cells: CellArray) -> torch.Tensor:
     return torch.tensor((size - size.mean()) / size.std(), dtype=torch.float32)
 
 
-def new_member(seed: int, dropout: float = 0.1) -> GCN:
+def new_member(seed: int, dropout: float = 0.1, depth: int = 2) -> GCN:
     torch.manual_seed(seed)
-    return GCN(5, 12, 2, 8, dropout)
+    return GCN(5, 12, depth, 8, dropout)
+
+
+def assert_same_weights(one: GCN, other: GCN) -> None:
+    for name, tensor in one.state_dict().items():
+        torch.testing.assert_close(tensor, other.state_dict()[name], atol=2e-5, rtol=1e-3, msg=name)
 
 
 def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Tensor) -> None:
@@ -61,10 +68,8 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3, msg=name)
 
 
-@pytest.mark.parametrize("count", [3, 7], ids=["threads inside", "threads share them out"])
-def test_members_do_not_feel_each_other(
-    cells: CellArray, targets: torch.Tensor, count: int
-) -> None:
+def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor) -> None:
+    count = 7
     dense = dense_cells(cells)
     alone = [new_member(seed) for seed in range(count)]
     together = [new_member(seed) for seed in range(count)]
@@ -72,9 +77,32 @@ def test_members_do_not_feel_each_other(
         train_stacked([member], dense, targets, SETTINGS, [seed])
     train_stacked(together, dense, targets, SETTINGS, list(range(count)))
     for a, b in zip(alone, together, strict=True):
-        for name, tensor in a.state_dict().items():
-            torch.testing.assert_close(tensor, b.state_dict()[name], atol=2e-5, rtol=1e-3)
+        assert_same_weights(a, b)
     assert not torch.equal(together[0].head.weight, together[1].head.weight)
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_way_of_a_gpu_equals_that_of_a_processor(
+    cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
+) -> None:
+    settings = TrainingSettings(4, 8, 1e-3, loss=loss)
+    goals = targets if loss == "mse" else (targets > 0).float()
+    weights = torch.linspace(0.5, 1.5, 21)
+    dense, rows = dense_cells(cells), torch.arange(21).expand(2, -1)
+    compiled = [new_member(seed, depth=depth) for seed in range(2)]
+    stacked = [new_member(seed, depth=depth) for seed in range(2)]
+    history = train_stacked(compiled, dense, goals, settings, [4, 5], weights=weights)
+    trainer = StackedTrainer(stacked, dense, goals, weights, settings, [4, 5], rows)
+    torch.testing.assert_close(history, torch.stack(list(trainer.epochs())), atol=1e-5, rtol=1e-4)
+    for a, b in zip(compiled, stacked, strict=True):
+        assert_same_weights(a, b)
+
+
+def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
+    settings = TrainingSettings(epochs=6, batch_size=8, learning_rate=1e30)
+    history = train_stacked([new_member(0)], dense_cells(cells), targets, settings, [0])
+    assert not torch.isfinite(history[-1]).any()
 
 
 def test_members_may_have_their_own_cells(cells: CellArray, targets: torch.Tensor) -> None:
@@ -85,10 +113,7 @@ def test_members_may_have_their_own_cells(cells: CellArray, targets: torch.Tenso
     for seed, own in enumerate(rows):
         member = new_member(seed)
         train_stacked([member], dense[own], targets[own], SETTINGS, [seed])
-        for name, tensor in member.state_dict().items():
-            torch.testing.assert_close(
-                tensor, together[seed].state_dict()[name], atol=2e-5, rtol=1e-3
-            )
+        assert_same_weights(member, together[seed])
 
 
 def test_gradients_are_zeroed_between_steps(cells: CellArray, targets: torch.Tensor) -> None:
@@ -160,8 +185,7 @@ def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor)
         real = torch.from_numpy(cells.mask)
         other = train_sparse(sparse, gather, real, goals, settings, 5, weights=weights)
         torch.testing.assert_close(history, other, atol=1e-5, rtol=1e-4)
-        for name, tensor in stacked.state_dict().items():
-            torch.testing.assert_close(tensor, sparse.state_dict()[name], atol=2e-5, rtol=1e-3)
+        assert_same_weights(stacked, sparse)
 
 
 def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch.Tensor) -> None:

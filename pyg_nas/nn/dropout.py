@@ -1,25 +1,41 @@
-"""Dropout masks of an ensemble: every member draws from a random stream of its own."""
+"""Dropout masks of an ensemble: every member draws from a random stream of its own.
+
+The stream is SplitMix64: its numbers depend on the member's key and on their position alone, so
+that compiled code draws the same ones (:mod:`pyg_nas.compiled_training`). One 64-bit number serves
+four features, each with a level of 16 bits. How many are drawn does not depend on the share that
+is dropped, nor on the device: a seed means the same everywhere.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from pyg_nas.enumeration import mix
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The step between two states of SplitMix64."""
 
 _LEVELS = 2**16
 
 
-def draw_levels(generator: torch.Generator, steps: int, features: int) -> Tensor:
-    """Draw a uniform level for each feature of some steps, int16 ``[steps, features]``.
+def draw_key(generator: torch.Generator) -> np.uint64:
+    """Draw the key of a member's dropout from its random stream."""
+    bits = torch.empty(1, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    key: np.uint64 = bits.numpy().view(np.uint64)[0]
+    return key
 
-    One 64-bit random number serves four features; at one number a feature, drawing would take
-    longer than the arithmetic. The numbers come from the CPU on every device, and their count does
-    not depend on the share dropped, so that a seed means the same everywhere.
-    """
-    bits = torch.empty(steps, -(-features // 4), dtype=torch.int64)
-    return bits.random_(-(2**63), None, generator=generator).view(torch.int16)[:, :features]
+
+def draw_levels(key: np.uint64, step: int, features: int) -> NDArray[np.int16]:
+    """Return the uniform levels of a step's features, int16 ``[features]``."""
+    words = -(-features // 4)
+    position = np.arange(step * words + 1, (step + 1) * words + 1, dtype=np.uint64)
+    return mix(key + position * GOLDEN).view(np.int16)[:features]
 
 
 def keep_from(dropout: float) -> int:
@@ -31,10 +47,10 @@ def keep_from(dropout: float) -> int:
 
 
 class DropoutMasks:
-    """Draw the masks of one training step for ``M`` members and all layers at once.
+    """Draw the masks of one training step after another for ``M`` members and all layers at once.
 
     Args:
-        generators: The members' random streams, on the CPU.
+        generators: The members' random streams, on the CPU, from which their keys are drawn.
         shapes: Shape of each layer's mask for one member.
         dropout: Probability of dropping a feature.
         device: Where the masks are needed.
@@ -47,7 +63,8 @@ class DropoutMasks:
         dropout: float,
         device: torch.device,
     ) -> None:
-        self._generators = generators
+        self._keys = [draw_key(generator) for generator in generators]
+        self._step = 0
         self._keep_from = keep_from(dropout)
         sizes = [math.prod(shape) for shape in shapes]
         self._kept = torch.empty(len(generators), sum(sizes), device=device)
@@ -62,6 +79,7 @@ class DropoutMasks:
         The tensors are overwritten by the next call.
         """
         features = self._kept.size(1)
-        levels = torch.cat([draw_levels(g, 1, features) for g in self._generators])
-        torch.ge(levels.to(self._kept.device), self._keep_from, out=self._kept)
+        levels = np.stack([draw_levels(key, self._step, features) for key in self._keys])
+        self._step += 1
+        torch.ge(torch.from_numpy(levels).to(self._kept.device), self._keep_from, out=self._kept)
         return self._masks
