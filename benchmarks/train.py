@@ -32,7 +32,9 @@ def main() -> None:
     contenders = {"plain loop": lambda: train_plainly(GCN(5, 144), plain, arguments.epochs, EPOCHS)}
     for members in arguments.members:
         estimator = GCNRegressor(hidden=144, ensemble_size=members, epochs=arguments.epochs)
-        contenders[f"{members} stacked"] = partial(estimator.fit, cells, y)
+        contenders[f"ensemble of {members}" if members > 1 else "one model"] = partial(
+            estimator.fit, cells, y
+        )
     seconds = interleaved(contenders, arguments.repeats)
     seconds = {name: value * EPOCHS / arguments.epochs for name, value in seconds.items()}
     baseline = seconds["plain loop"]

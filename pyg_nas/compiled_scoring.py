@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,97 +17,107 @@ from pyg_nas.refinement import Block, Layer, Terms
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
-_TERMS_AT_ONCE = 512  # a product of so many rows of width 144 runs from a core's own cache
+_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
 _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096
 _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
 
 
-def score_block(
-    layers: Sequence[Floats], head: Floats, block: Block, pool: ThreadPoolExecutor
-) -> Floats:
-    """Return one network's output for each cell of a block.
+class BlockScorer:
+    """Scores blocks on the processor.
 
     Args:
-        layers: Each convolution's W+ beside W-, ``[in, 2 hidden]``.
-        head: ``[hidden]``, the product of both linear layers.
-        block: Tables that share terms in as many layers as :mod:`pyg_nas.refinement` does for
-            this depth.
         pool: Threads that share out the work.
     """
-    shared = len(block.layers)
-    *earlier, last = block.layers
-    states = layers[0][block.columns]
-    for layer, weights in zip(earlier, layers[1:shared], strict=True):
-        rows = _project_terms(states, layer, weights, pool)
-        states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
-    projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
-    rows = _project_terms(states, last, projection, pool)
-    vertices = np.concatenate([[0], np.cumsum(block.num_vertices, dtype=np.int64)])
-    if shared == len(layers):
-        outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
-        means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)
-        return means
-    scores = np.empty(len(block.num_vertices), dtype=np.float32)
-    edges = np.concatenate([[0], np.cumsum(block.num_edges, dtype=np.int64)])
-    later = np.stack(layers[shared + 1 :]) if shared + 1 < len(layers) else _NO_LAYERS
 
-    def score(part: slice) -> None:
-        _score_cells(
-            rows,
-            last.pairs,
-            vertices,
-            edges,
-            block.edges,
-            later,
-            head,
-            part.start,
-            part.stop,
-            scores,
-        )
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        # Rows of hundreds of megabytes: asking for their pages anew for each block takes long.
+        self._buffer = np.empty(0, dtype=np.float32)
 
-    list(pool.map(score, _slices(len(scores), _CELLS_A_TASK)))
-    return scores
+    def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
+        """Return one network's output for each cell of a block.
 
+        Args:
+            layers: Each convolution's W+ beside W-, ``[in, 2 hidden]``.
+            head: ``[hidden]``, the product of both linear layers.
+            block: Tables that share terms in as many layers as :mod:`pyg_nas.refinement` does
+                for this depth.
+        """
+        shared = len(block.layers)
+        *earlier, last = block.layers
+        states = layers[0][block.columns]
+        for layer, weights in zip(earlier, layers[1:shared], strict=True):
+            rows = self._project_terms(states, layer, weights)
+            states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
+        projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
+        rows = self._project_terms(states, last, projection)
+        vertices = np.concatenate([[0], np.cumsum(block.num_vertices, dtype=np.int64)])
+        if shared == len(layers):
+            outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
+            means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)
+            return means
+        scores = np.empty(len(block.num_vertices), dtype=np.float32)
+        edges = np.concatenate([[0], np.cumsum(block.num_edges, dtype=np.int64)])
+        later = np.stack(layers[shared + 1 :]) if shared + 1 < len(layers) else _NO_LAYERS
 
-def _project_terms(
-    table: Floats, layer: Layer, projection: Floats, pool: ThreadPoolExecutor
-) -> Floats:
-    """Return half the ReLU of each term's mean times ``projection``, successors' terms first.
+        def score(part: slice) -> None:
+            _score_cells(
+                rows,
+                last.pairs,
+                vertices,
+                edges,
+                block.edges,
+                later,
+                head,
+                part.start,
+                part.stop,
+                scores,
+            )
 
-    Args:
-        table: ``[S, 2 hidden]``, both directions' features of the states that the terms gather.
-        layer: The terms.
-        projection: ``[hidden, width]``.
-        pool: Threads that share out the terms.
-    """
-    outward, inward = (np.ascontiguousarray(half) for half in np.split(table, 2, axis=1))
-    split = len(layer.successors)
-    rows = np.empty((split + len(layer.predecessors), projection.shape[1]), dtype=np.float32)
+        list(self._pool.map(score, _slices(len(scores), _CELLS_A_TASK)))
+        return scores
 
-    def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
-        states, terms, weight, out, part = task
-        _project(
-            states,
-            weight,
-            terms.members,
-            terms.offsets[part.start : part.stop + 1],
-            terms.scale[part],
-            projection,
-            out[part],
-        )
+    def _project_terms(self, table: Floats, layer: Layer, projection: Floats) -> Floats:
+        """Return half the ReLU of each term's mean times ``projection``, successors' terms first.
 
-    tasks = [
-        (states, terms, weight, out, part)
-        for states, terms, weight, out in (
-            (outward, layer.successors, np.ones_like(layer.weight), rows[:split]),
-            (inward, layer.predecessors, layer.weight, rows[split:]),
-        )
-        for part in _slices(len(terms), _TERMS_A_TASK)
-    ]
-    list(pool.map(project, tasks))
-    return rows
+        The result is overwritten by the next call.
+
+        Args:
+            table: ``[S, 2 hidden]``, both directions' features of the states that the terms gather.
+            layer: The terms.
+            projection: ``[hidden, width]``.
+        """
+        outward, inward = (np.ascontiguousarray(half) for half in np.split(table, 2, axis=1))
+        split = len(layer.successors)
+        shape = split + len(layer.predecessors), projection.shape[1]
+        if self._buffer.size < math.prod(shape):
+            self._buffer = np.empty(math.prod(shape), dtype=np.float32)
+        rows = self._buffer[: math.prod(shape)].reshape(shape)
+
+        def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
+            states, terms, weight, out, part = task
+            _project(
+                states,
+                weight,
+                terms.members,
+                terms.offsets[part.start : part.stop + 1],
+                terms.scale[part],
+                projection,
+                out[part],
+            )
+
+        tasks = [
+            (states, terms, weight, out, part)
+            for states, terms, weight, out in (
+                (outward, layer.successors, np.ones_like(layer.weight), rows[:split]),
+                (inward, layer.predecessors, layer.weight, rows[split:]),
+            )
+            for part in _slices(len(terms), _TERMS_A_TASK)
+        ]
+        list(self._pool.map(project, tasks))
+        return rows
 
 
 def _slices(length: int, step: int) -> list[slice]:

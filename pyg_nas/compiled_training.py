@@ -65,12 +65,13 @@ class CompiledTrainer:
         with (
             single_threaded_pool(threads) as pool,
             # Cores without a member of their own help with the products of the others'.
-            threadpool_limits(1, user_api="blas"),
+            threadpool_limits(cores // threads, user_api="blas"),
         ):
             parts = [self._members[thread::threads] for thread in range(threads)]
+            over = pool.map if threads > 1 else map
             for _ in range(self._epochs):
                 losses = torch.empty(len(self._members))
-                for thread, part in enumerate(pool.map(_train_epoch, parts)):
+                for thread, part in enumerate(over(_train_epoch, parts)):
                     losses[thread::threads] = torch.tensor(part)
                 yield losses
         for member in self._members:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from pyg_nas.compiled_scoring import score_block
+from pyg_nas.compiled_scoring import BlockScorer
 from pyg_nas.errors import ModelError
 from pyg_nas.nn.models import GCN
 from pyg_nas.refinement import SHARED_LAYERS, Block, Layer, Refinement, Terms
@@ -61,12 +61,13 @@ def score(
     scores = np.empty((len(members), refinement.num_cells), dtype=np.float32)
     start = 0
     with single_threaded_pool(torch.get_num_threads()) as pool:
+        scorer = BlockScorer(pool)
         for block in refinement.blocks:
             stop = start + len(block.num_vertices)
             for row, (layers, head) in zip(scores, folded, strict=True):
                 if device.type == "cpu":
                     weights = [weight.numpy() for weight in layers]
-                    row[start:stop] = score_block(weights, head.numpy(), block, pool)
+                    row[start:stop] = scorer.score(weights, head.numpy(), block)
                 else:
                     row[start:stop] = score_block_by_torch(layers, head, block).cpu().numpy()
             start = stop
@@ -84,7 +85,7 @@ def _fold(member: GCN, device: torch.device) -> tuple[list[Tensor], Tensor]:
 
 
 def score_block_by_torch(layers: Sequence[Tensor], head: Tensor, block: Block) -> Tensor:
-    """What :func:`~pyg_nas.compiled_scoring.score_block` does, on the tensors' device."""
+    """What :meth:`~pyg_nas.compiled_scoring.BlockScorer.score` does, on the tensors' device."""
     device = head.device
     shared = len(block.layers)
     *earlier, last = block.layers
