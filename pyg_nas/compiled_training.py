@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pyg_nas.compiled import compiled
@@ -60,13 +59,8 @@ class CompiledTrainer:
 
     def epochs(self) -> Iterator[Tensor]:
         """Train; yield the members' mean loss ``[M]`` after each epoch."""
-        cores = torch.get_num_threads()
-        threads = min(cores, len(self._members))
-        with (
-            single_threaded_pool(threads) as pool,
-            # Cores without a member of their own help with the products of the others'.
-            threadpool_limits(cores // threads, user_api="blas"),
-        ):
+        threads = min(torch.get_num_threads(), len(self._members))
+        with single_threaded_pool(threads) as pool:
             parts = [self._members[thread::threads] for thread in range(threads)]
             over = pool.map if threads > 1 else map
             for _ in range(self._epochs):
