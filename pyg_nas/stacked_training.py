@@ -1,4 +1,4 @@
-"""Training on a GPU: all members in one batched product, as they are bound by calls there."""
+"""Training on a GPU: all members in one batched product, as calls are what takes time there."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def train_stacked(
     if rows is None:
         rows = torch.arange(targets.numel()).expand(len(members), -1)
     weights = torch.ones_like(targets) if weights is None else weights
-    trainer = (StackedTrainer if targets.is_cuda else CompiledTrainer)(
+    trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(
         members, cells, targets, weights, settings, seeds, rows
     )
     history = torch.zeros(settings.epochs, len(members))
