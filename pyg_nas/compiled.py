@@ -6,6 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.integer[Any]]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

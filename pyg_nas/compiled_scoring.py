@@ -6,16 +6,11 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pyg_nas.compiled import compiled
+from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.refinement import Block, Layer, Terms
-
-Floats = NDArray[np.float32]
-Integers = NDArray[np.integer[Any]]
 
 _TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
 _TERMS_A_TASK = 8_192

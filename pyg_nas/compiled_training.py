@@ -9,47 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.compiled import compiled
+from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import GOLDEN, draw_key, keep_from
 from pyg_nas.nn.models import GCN
 from pyg_nas.threads import single_threaded_pool
-from pyg_nas.training_rule import TrainingSettings, batch_loss, draw_batches
-
-Floats = NDArray[np.float32]
-Integers = NDArray[np.integer[Any]]
+from pyg_nas.training_rule import TrainingSettings, TrainingTask, batch_loss, draw_batches
 
 
 class CompiledTrainer:
-    """Train ``M`` networks in place.
+    """Train the networks of a task on the CPU, in place."""
 
-    Args:
-        members: The networks, on the CPU.
-        cells: ``N`` training cells, their operations one-hot.
-        targets: ``[N]``.
-        weights: ``[N]`` weights of the cells in the loss.
-        settings: The training rule.
-        seeds: One for each member, for its batch order and dropout.
-        rows: int64 ``[M, n]``, each member's own training cells.
-    """
-
-    def __init__(
-        self,
-        members: Sequence[GCN],
-        cells: DenseCells,
-        targets: Tensor,
-        weights: Tensor,
-        settings: TrainingSettings,
-        seeds: Sequence[int],
-        rows: Tensor,
-    ) -> None:
+    def __init__(self, task: TrainingTask) -> None:
+        members, cells, targets, weights, settings, seeds, rows = task
         data = _Data(cells, targets, weights)
         self._epochs = settings.epochs
         self._members = [

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import DropoutMasks
-from pyg_nas.nn.models import GCN
 from pyg_nas.nn.training_pass import TrainingCells, TrainingPass
-from pyg_nas.training_rule import TrainingSettings, adam, batch_loss, draw_batches, loss_gradient
+from pyg_nas.training_rule import (
+    TrainingTask,
+    adam,
+    batch_loss,
+    draw_batches,
+    loss_gradient,
+)
 
 _GATHERED_STEPS = 32  # batches gathered at once, to save calls
 
 
 class StackedTrainer:
-    """Train ``M`` networks of one shape in place.
+    """Train the networks of a task, in place."""
 
-    Args:
-        members: The networks, on the device of ``cells``.
-        cells: ``N`` training cells.
-        targets: ``[N]``.
-        weights: ``[N]`` weights of the cells in the loss.
-        settings: The training rule.
-        seeds: One for each member, for its batch order and dropout.
-        rows: int64 ``[M, n]``, each member's own training cells.
-    """
-
-    def __init__(
-        self,
-        members: Sequence[GCN],
-        cells: DenseCells,
-        targets: Tensor,
-        weights: Tensor,
-        settings: TrainingSettings,
-        seeds: Sequence[int],
-        rows: Tensor,
-    ) -> None:
+    def __init__(self, task: TrainingTask) -> None:
+        members, cells, targets, weights, settings, seeds, rows = task
         self._members = members
         self._cells = TrainingCells.from_dense(cells)
         self._targets = targets

@@ -16,7 +16,7 @@ from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.stacked_training import StackedTrainer
-from pyg_nas.training_rule import TrainingSettings, adam, batch_loss, draw_batches
+from pyg_nas.training_rule import TrainingSettings, TrainingTask, adam, batch_loss, draw_batches
 
 Progress = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
@@ -51,9 +51,8 @@ def train_stacked(
     if rows is None:
         rows = torch.arange(targets.numel()).expand(len(members), -1)
     weights = torch.ones_like(targets) if weights is None else weights
-    trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(
-        members, cells, targets, weights, settings, seeds, rows
-    )
+    task = TrainingTask(members, cells, targets, weights, settings, seeds, rows)
+    trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(task)
     history = torch.zeros(settings.epochs, len(members))
     for epoch, losses in enumerate(trainer.epochs()):
         history[epoch] = losses

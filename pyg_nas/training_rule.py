@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.models import GCN
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,28 @@ class TrainingSettings:
     learning_rate: float = 1e-4
     weight_decay: float = 1e-3
     loss: Literal["mse", "bce"] = "mse"
+
+
+class TrainingTask(NamedTuple):
+    """What a trainer trains, and on what.
+
+    Attributes:
+        members: ``M`` networks of one shape, on the device of ``cells``.
+        cells: ``N`` training cells, their operations one-hot.
+        targets: ``[N]``.
+        weights: ``[N]`` weights of the cells in the loss.
+        settings: The training rule.
+        seeds: One for each member, for its batch order and dropout.
+        rows: int64 ``[M, n]``, each member's own training cells.
+    """
+
+    members: Sequence[GCN]
+    cells: DenseCells
+    targets: Tensor
+    weights: Tensor
+    settings: TrainingSettings
+    seeds: Sequence[int]
+    rows: Tensor
 
 
 def draw_batches(generator: torch.Generator, total: int, settings: TrainingSettings) -> Tensor:

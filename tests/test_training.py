@@ -17,7 +17,7 @@ from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.stacked_training import StackedTrainer
 from pyg_nas.training import train_sparse, train_stacked
-from pyg_nas.training_rule import TrainingSettings
+from pyg_nas.training_rule import TrainingSettings, TrainingTask
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3)
 
@@ -93,7 +93,7 @@ def test_the_way_of_a_gpu_equals_that_of_a_processor(
     compiled = [new_member(seed, depth=depth) for seed in range(2)]
     stacked = [new_member(seed, depth=depth) for seed in range(2)]
     history = train_stacked(compiled, dense, goals, settings, [4, 5], weights=weights)
-    trainer = StackedTrainer(stacked, dense, goals, weights, settings, [4, 5], rows)
+    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, settings, [4, 5], rows))
     torch.testing.assert_close(history, torch.stack(list(trainer.epochs())), atol=1e-5, rtol=1e-4)
     for a, b in zip(compiled, stacked, strict=True):
         assert_same_weights(a, b)
