@@ -9,13 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from pyg_nas.blas import at_once
 from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.refinement import Block, Layer, Terms
 
-_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
+_MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
 _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096
+# A block's rows take hundreds of megabytes, and new pages for them half as long as all else
+# together: buffers that no scorer uses are kept.
+_SPARE: list[Floats] = []
 _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
 
 
@@ -28,8 +32,14 @@ class BlockScorer:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        # Rows of hundreds of megabytes: asking for their pages anew for each block takes long.
-        self._buffer = np.empty(0, dtype=np.float32)
+        try:
+            self._buffer = _SPARE.pop()
+        except IndexError:
+            self._buffer = np.empty(0, dtype=np.float32)
+
+    def close(self) -> None:
+        """Leave the buffer to the next scorer."""
+        _SPARE.append(self._buffer)
 
     def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
         """Return one network's output for each cell of a block.
@@ -91,6 +101,8 @@ class BlockScorer:
             self._buffer = np.empty(math.prod(shape), dtype=np.float32)
         rows = self._buffer[: math.prod(shape)].reshape(shape)
 
+        together = at_once(_MOST_TERMS_AT_ONCE, projection.size)
+
         def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
             states, terms, weight, out, part = task
             _project(
@@ -100,6 +112,7 @@ class BlockScorer:
                 terms.offsets[part.start : part.stop + 1],
                 terms.scale[part],
                 projection,
+                together,
                 out[part],
             )
 
@@ -127,13 +140,14 @@ def _project(
     offsets: Integers,
     scale: Floats,
     projection: Floats,
+    together: int,
     rows: Floats,
 ) -> None:
     hidden = table.shape[1]
     zero, half = np.float32(0), np.float32(0.5)
-    means = np.empty((_TERMS_AT_ONCE, hidden), dtype=np.float32)
-    for start in range(0, len(scale), _TERMS_AT_ONCE):
-        count = min(_TERMS_AT_ONCE, len(scale) - start)
+    means = np.empty((together, hidden), dtype=np.float32)
+    for start in range(0, len(scale), together):
+        count = min(together, len(scale) - start)
         for term in range(start, start + count):
             mean = means[term - start]
             mean[:] = 0

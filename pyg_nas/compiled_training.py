@@ -12,15 +12,20 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numba import float32
+from numba.np.linalg import _BLAS
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyg_nas.blas import at_once
 from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import GOLDEN, draw_key, keep_from
 from pyg_nas.nn.models import GCN
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training_rule import TrainingSettings, TrainingTask, batch_loss, draw_batches
+
+_gemm = _BLAS().numba_xxgemm(float32)  # what np.dot calls
 
 
 class CompiledTrainer:
@@ -96,10 +101,13 @@ class _Member:
             network.head.in_features,
             network.head.out_features,
         )
+        most = order.shape[1] * data.columns.shape[1]
         _train(
             self._weights,
             self._moments,
             (depth, network.in_channels, hidden, head),
+            at_once(most, hidden * 2 * hidden),
+            at_once(2 * hidden, hidden * most),
             data.columns,
             data.num_vertices,
             data.propagation,
@@ -221,6 +229,42 @@ def _scatter(
 
 
 @compiled
+def _multiply(left: Floats, right: Floats, rows_at_once: int, product: Floats) -> None:
+    """Write ``left @ right`` into the first rows of ``product``."""
+    for first in range(0, len(left), rows_at_once):
+        rows = slice(first, min(first + rows_at_once, len(left)))
+        np.dot(left[rows], right, product[rows])
+
+
+@compiled
+def _multiply_transposed(
+    left: Floats, right: Floats, columns_at_once: int, product: Floats
+) -> None:
+    """Write ``left.T @ right`` into ``product``."""
+    inner, rows = left.shape
+    columns = right.shape[1]
+    one, zero = np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
+    for first in range(0, columns, columns_at_once):
+        # np.dot writes no part of a row. BLAS counts columns first: the arguments swap places.
+        _gemm(
+            ord("s"),
+            ord("n"),
+            ord("t"),
+            min(columns_at_once, columns - first),
+            rows,
+            inner,
+            one.ctypes,
+            right[0, first:].ctypes,
+            columns,
+            left.ctypes,
+            rows,
+            zero.ctypes,
+            product[0, first:].ctypes,
+            columns,
+        )
+
+
+@compiled
 def _adam(
     weights: Floats,
     gradient: Floats,
@@ -249,6 +293,8 @@ def _train(
     weights: Floats,
     moments: Floats,
     shape: tuple[int, int, int, int],
+    rows_at_once: int,
+    columns_at_once: int,
     columns: Integers,
     num_vertices: Integers,
     propagation: Floats,
@@ -310,7 +356,9 @@ def _train(
             mixed[v] = first[kinds[v]]
         for layer in range(depth):
             if layer:
-                np.dot(states[layer - 1, :count], _later(weights, shape, layer), mixed[:count])
+                _multiply(
+                    states[layer - 1, :count], _later(weights, shape, layer), rows_at_once, mixed
+                )
             part = drawn[layer * batch * most * hidden : (layer + 1) * batch * most * hidden]
             _gather(mixed, shares, starts, part, keep_from, states[layer], active[layer])
         last = states[depth - 1]
@@ -351,7 +399,9 @@ def _train(
             _scatter(slope, shares, starts, active[layer], mixed)
             if layer:
                 below, matrix = states[layer - 1, :count], _later(weights, shape, layer)
-                np.dot(below.T, mixed[:count], _later(gradient, shape, layer))
+                _multiply_transposed(
+                    below, mixed[:count], columns_at_once, _later(gradient, shape, layer)
+                )
                 np.dot(mixed[:count], matrix.T, slope[:count])
         first_gradient[:] = zero
         for v in range(count):

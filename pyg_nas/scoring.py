@@ -11,6 +11,7 @@ stay in a processor's fastest cache (:mod:`pyg_nas.compiled_scoring`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,10 @@ def score(
             )
     scores = np.empty((len(members), refinement.num_cells), dtype=np.float32)
     start = 0
-    with single_threaded_pool(torch.get_num_threads()) as pool:
-        scorer = BlockScorer(pool)
+    with (
+        single_threaded_pool(torch.get_num_threads()) as pool,
+        closing(BlockScorer(pool)) as scorer,
+    ):
         for block in refinement.blocks:
             stop = start + len(block.num_vertices)
             for row, (layers, head) in zip(scores, folded, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_blocks_change_nothing(cells: CellArray, block: int) -> None:
     expected = torch.stack([m.forward_dense(dense_cells(cells)) for m in members])
     scores = score(members, refine(cells, 3, block_cells=block))
     np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
+
+
+def test_networks_scored_at_once_do_not_share_a_buffer(cells: CellArray) -> None:
+    members, tables = networks(4), refine(cells)
+    expected = score(members, tables)
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda member: score([member], tables)[0], members * 5))
+    np.testing.assert_array_equal(scores, np.tile(expected, (5, 1)))
 
 
 def test_repeated_states_are_stored_once(cells: CellArray) -> None:

@@ -99,6 +99,19 @@ def test_the_way_of_a_gpu_equals_that_of_a_processor(
         assert_same_weights(a, b)
 
 
+def test_products_in_parts_equal_whole_ones(
+    cells: CellArray, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+    for most in (5, 1_000):
+        monkeypatch.setattr(
+            "pyg_nas.compiled_training.at_once", lambda total, _, most=most: min(total, most)
+        )
+        trained.append(new_member(0, depth=3))
+        train_stacked(trained[-1:], dense_cells(cells), targets, SETTINGS, [0])
+    assert_same_weights(*trained)
+
+
 def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
     settings = TrainingSettings(epochs=6, batch_size=8, learning_rate=1e30)
     history = train_stacked([new_member(0)], dense_cells(cells), targets, settings, [0])

@@ -1,0 +1,35 @@
+"""How the installed BLAS multiplies small matrices fastest."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import scipy.linalg.cython_blas  # noqa: F401  compiled code multiplies with it: load it to ask it
+from threadpoolctl import threadpool_info
+
+# OpenBLAS packs both factors before it multiplies, except below a million multiply-adds on
+# processors with AVX-512, where it has kernels that read them in place.
+_LEAST_PACKED = 1_000_000
+_WITH_IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}
+_LANES = 16
+
+
+def at_once(total: int, each: int) -> int:
+    """Return how many rows (or columns) of a product to multiply at once.
+
+    Args:
+        total: All rows.
+        each: Multiply-adds of one of them.
+    """
+    fitting = (_LEAST_PACKED - 1) // each // _LANES * _LANES
+    return min(fitting, total) if fitting and _multiplies_in_place() else total
+
+
+@cache
+def _multiplies_in_place() -> bool:
+    return any(
+        library["internal_api"] == "openblas"
+        and "scipy.libs" in library["filepath"]
+        and library.get("architecture") in _WITH_IN_PLACE
+        for library in threadpool_info()
+    )
