@@ -43,7 +43,7 @@ Backend = Literal["auto", "dense", "sparse"]
 
 _PREDICT_CHUNK = 4096
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py).
-_MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 50, 12
+_MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 120, 12
 
 
 def as_cells(X: CellArray | Table | Iterable[Cell]) -> CellArray:

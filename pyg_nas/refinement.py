@@ -36,7 +36,7 @@ SHARED_LAYERS = 2
 """Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
 
 BLOCK_CELLS = 65_536
-"""Cells whose terms are shared. More share more and take more memory: these, at width 144, 0.2 GB
+"""Cells whose terms are shared. More share more and take more memory: these, at width 144, 0.3 GB
 (benchmarks/score_space.py)."""
 
 

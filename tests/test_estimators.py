@@ -183,7 +183,7 @@ def test_balanced_weights_move_the_probability(cells: CellArray, y: np.ndarray) 
     assert balanced.predict_proba(cells)[:, 1].mean() > plain.predict_proba(cells)[:, 1].mean()
 
 
-@pytest.mark.parametrize(("vertices", "sparse_training"), [(12, False), (51, True)])
+@pytest.mark.parametrize(("vertices", "sparse_training"), [(12, False), (121, True)])
 def test_auto_goes_by_the_size_of_the_graphs(
     vertices: int, sparse_training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
