@@ -26,6 +26,10 @@ PRIOR_GROUP = "prior"
 """Name of a group that a caller may add: what is known of cells already (:mod:`pyg_nas.prior`)."""
 
 _CONVOLUTIONS = (0, 1)
+# Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine
+# independent standard normal numbers, which stands for max pooling.
+_RECTIFIED = np.float32(1 / np.sqrt(2 * np.pi)), np.float32(1 / 2 - 1 / (2 * np.pi))
+_LARGEST_OF_NINE = np.float32(1.48501), np.float32(0.35735)
 _FAR = np.float32(1e9)
 
 
@@ -71,6 +75,7 @@ def graph_feature_names(space: SearchSpace) -> list[str]:
     if space == NASBENCH101:
         names += ["log parameters", "log parameters of 3x3", "channels before the output"]
         names += [f"channels of {name}" for name in space.operations]
+        names += ["log scale of the output"]
     return names
 
 
@@ -133,13 +138,17 @@ class _Block:
             (self.kinds * forward[:, None]).sum(axis=0),
         ]  # six arrays [W, B], put next to each other by kind
         columns.append(np.stack(by_kind, axis=1).reshape(-1, len(self.cells)))
-        channels = parameters = None
+        channels = None
+        official = []  # statistics of vertices of NAS-Bench-101
         if self.cells.space == NASBENCH101:
             channels, parameters = self._costs()
+            scale = self._log_scale(channels)
             columns.append(self._cost_columns(channels, parameters))
+            columns.append((scale * self.sinks).sum(axis=0)[None])
+            official = [channels, np.log1p(parameters), scale]
         reach, one_hot = self._reach(), self._one_hot()
         vertex = self._vertex_columns(
-            before, after, longest, shortest, backward, forward, reach, channels, parameters
+            before, after, longest, shortest, backward, forward, reach, official
         )
         weight = self._walk_weights(channels)
         inner = one_hot[:, len(self.cells.space.terminals) :]
@@ -228,6 +237,33 @@ class _Block:
             ]
         )
 
+    def _log_scale(self, channels: Array) -> Array:
+        """Logarithm of the mean square of each vertex's values before any training, ``[V, B]``.
+
+        A mean field: sums add means and variances as if their terms were independent. The input
+        stands for its projections, and the output concatenates channels by their share.
+        """
+        mean, variance = np.zeros_like(channels), np.zeros_like(channels)
+        mean[0], variance[0] = _RECTIFIED
+        for v in range(1, self.width):
+            into = self.adjacency[:v, v]
+            pooled, convolved = self.kinds[v, 3], self.kinds[v, 1:3].sum(axis=0)
+            total = (into * variance[:v]).sum(axis=0)
+            largest = (into * mean[:v]).sum(axis=0) + np.sqrt(total) * _LARGEST_OF_NINE[0]
+            mean[v] = pooled * largest + convolved * _RECTIFIED[0]
+            variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
+        into = (self.adjacency * self.sinks).sum(axis=1)
+        share = into * channels
+        share[0] = 0
+        total = share.sum(axis=0)
+        # The projected input alone, or added to every channel where it skips the cell.
+        share[0] = np.where(total > 0, 0, 1)
+        share /= share.sum(axis=0)
+        skip = into[0] * (total > 0)
+        squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
+        scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
+        return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
+
     def _walk_weights(self, channels: Array | None) -> Array:
         """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
         weight = self.adjacency / np.maximum(self.in_degree, 1)
@@ -294,8 +330,7 @@ class _Block:
         backward: Array,
         forward: Array,
         reach: Array,
-        channels: Array | None,
-        parameters: Array | None,
+        official: list[Array],
     ) -> Array:
         columns = [
             self.in_degree,
@@ -306,9 +341,8 @@ class _Block:
             forward,
             reach.sum(axis=0),
             reach.sum(axis=1),
+            *official,
         ]
-        if channels is not None and parameters is not None:
-            columns += [channels, np.log1p(parameters)]
         ways = [
             longest,
             shortest,

@@ -33,7 +33,7 @@ from pyg_nas.labels import METRICS
 from pyg_nas.shipped import shipped_table, shipped_table_path
 from pyg_nas.statistics import normal_scores
 
-_VERSION = 1
+_VERSION = 2
 _TUNING_CELLS = 700
 _CHUNK = 8_192
 
