@@ -2,8 +2,9 @@
 
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
-Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics and the
-ranked labels are left out of the Gaussian process alone, which is fitted in a second.
+Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics, the scale
+of an untrained cell's values and the ranked labels are left out of the Gaussian process alone,
+which is fitted in a second.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ import numpy as np
 import typer
 from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all, taus
 
-from pyg_nas.features import PRIOR_GROUP, cell_features
+from pyg_nas.features import (
+    PRIOR_GROUP,
+    CellFeatures,
+    cell_features,
+    graph_feature_names,
+    vertex_feature_names,
+)
 from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.prior import prior_columns
-from pyg_nas.statistics import mean_interval, normal_scores, paired_difference
+from pyg_nas.space import NASBENCH101
+from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
 from pyg_nas.table import Table
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
 WHOLE = (*GROUPS, PRIOR_GROUP)
+WITHOUT_SCALE = "without scale"
 
 
 def main(
@@ -58,7 +67,8 @@ def main(
 def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]:
     """Kendall τ of each variant of the Gaussian process by draw."""
     labels = table.label(PAPER_LABEL)
-    variants = {"whole process": WHOLE, "labels as they are": WHOLE}
+    targets = {"labels as they are": np.asarray, "normal scores": normal_scores}
+    variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
     variants |= {f"only {g}": (g,) for g in ("graph", "edges", PRIOR_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
@@ -68,13 +78,26 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
         known, others = cell_features(table.cells[rows]), cell_features(table.cells[unseen])
         known.groups[PRIOR_GROUP] = prior_columns(table.cells[rows])
         others.groups[PRIOR_GROUP] = prior_columns(table.cells[unseen])
-        scores = normal_scores(labels[rows])
         for name, groups in variants.items():
-            target = labels[rows] if name == "labels as they are" else scores
-            process = GaussianProcess(groups, random_state=draw).fit_features(known, target)
-            predicted, _ = process.predict_features(others, with_std=False)
+            target = targets.get(name, rank_scores)(labels[rows])
+            process = GaussianProcess(groups, random_state=draw)
+            if name == WITHOUT_SCALE:
+                process.fit_features(without_scale(known), target)
+                predicted, _ = process.predict_features(without_scale(others), with_std=False)
+            else:
+                process.fit_features(known, target)
+                predicted, _ = process.predict_features(others, with_std=False)
             found[name].append(kendall_tau(labels[unseen], predicted))
     return found
+
+
+def without_scale(features: CellFeatures) -> CellFeatures:
+    """Set what comes from the scale of an untrained cell's values to zero; constants are unused."""
+    graph, pooled = features.groups["graph"].copy(), features.groups["pooled"].copy()
+    graph[:, graph_feature_names(NASBENCH101).index("log scale of the output")] = 0
+    names = vertex_feature_names(NASBENCH101)
+    pooled.reshape(len(pooled), -1, len(names))[..., names.index("log scale")] = 0
+    return CellFeatures({**features.groups, "graph": graph, "pooled": pooled}, features.vertex)
 
 
 def compared(found: dict[str, list[float]], whole: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class CellFeatures:
             - ``flow``: ``C² + C``, how often that walk takes an edge by the operations it joins,
               and meets an operation, weighed by the logarithm of its channels;
             - ``pooled``: sums of the vertex statistics by operation.
-        vertex: float32 ``[N, V, F]``, zero at padding.
+        vertex: float32 ``[N, V, F]``, named by :func:`vertex_feature_names`, zero at padding.
     """
 
     groups: dict[str, Array]
@@ -77,6 +77,16 @@ def graph_feature_names(space: SearchSpace) -> list[str]:
         names += [f"channels of {name}" for name in space.operations]
         names += ["log scale of the output"]
     return names
+
+
+def vertex_feature_names(space: SearchSpace) -> list[str]:
+    """Return the names of a vertex's statistics, in their order."""
+    names = ["predecessors", "successors", "log paths to it", "log paths from it"]
+    names += ["backward walk", "forward walk", "ancestors", "descendants"]
+    if space == NASBENCH101:
+        names += ["channels", "log parameters", "log scale"]
+    ways = ("longest", "shortest", "longest onward", "shortest onward")
+    return names + [f"{way} {kind}" for way in ways for kind in kinds(space)]
 
 
 def cell_features(cells: CellArray) -> CellFeatures:
