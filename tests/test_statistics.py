@@ -1,13 +1,13 @@
-"""Bootstrap intervals: coverage, pairing and what may be claimed."""
+"""Bootstrap intervals: coverage, pairing and what may be claimed; scores of ranks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t, uniform
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.statistics import mean_band, mean_interval, paired_difference
+from pyg_nas.statistics import mean_band, mean_interval, paired_difference, rank_scores
 
 
 def test_interval_is_near_students_for_normal_values() -> None:
@@ -60,3 +60,13 @@ def test_wrong_values_are_named() -> None:
         mean_interval([1.0, float("nan")])
     with pytest.raises(SettingsError, match="same seeds"):
         paired_difference([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+def test_scores_of_ranks_are_half_normal_half_uniform() -> None:
+    half_width = np.sqrt(3)  # of the uniform distribution of variance one
+    expected = [
+        (norm.ppf(q) + uniform.ppf(q, -half_width, 2 * half_width)) / 2
+        for q in (0.875, 0.125, 0.5, 0.5)
+    ]
+    np.testing.assert_allclose(rank_scores([9.0, -1.0, 2.0, 2.0]), expected, atol=1e-12)
+    assert rank_scores(np.arange(5_000)).var() == pytest.approx(1, abs=0.03)
