@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import ModelError
 from pyg_nas.parameters import STEM_CHANNELS, vertex_channels, vertex_parameters
 from pyg_nas.space import NASBENCH101, SearchSpace
 
@@ -21,6 +22,9 @@ Array = NDArray[np.float32]
 
 BLOCK_CELLS = 4_096
 """Cells to a block: its arrays stay in the processor's cache."""
+
+STATISTICS_VERSION = 2
+"""Goes up when a statistic is added or changes; fitted models name theirs."""
 
 PRIOR_GROUP = "prior"
 """Name of a group that a caller may add: what is known of cells already (:mod:`pyg_nas.prior`)."""
@@ -87,6 +91,19 @@ def vertex_feature_names(space: SearchSpace) -> list[str]:
         names += ["channels", "log parameters", "log scale"]
     ways = ("longest", "shortest", "longest onward", "shortest onward")
     return names + [f"{way} {kind}" for way in ways for kind in kinds(space)]
+
+
+def check_statistics_version(version: object) -> None:
+    """Refuse a model that was fitted on other statistics than these.
+
+    Raises:
+        ModelError: If ``version`` is not :data:`STATISTICS_VERSION`.
+    """
+    if version != STATISTICS_VERSION:
+        raise ModelError(
+            f"this model was fitted on version {version!r} of the cells' statistics, "
+            f"here is version {STATISTICS_VERSION}: fit it again"
+        )
 
 
 def cell_features(cells: CellArray) -> CellFeatures:

@@ -17,7 +17,13 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
-from pyg_nas.features import PRIOR_GROUP, CellFeatures, cell_features
+from pyg_nas.features import (
+    PRIOR_GROUP,
+    STATISTICS_VERSION,
+    CellFeatures,
+    cell_features,
+    check_statistics_version,
+)
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
@@ -217,14 +223,17 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             "loo_std": torch.as_tensor(self.loo_std_),
         }
         numbers = {name: getattr(self, f"{name}_") for name in _NUMBERS}
-        return tensors, {"space": self.space_.to_dict(), **numbers}
+        about = {"space": self.space_.to_dict(), "statistics_version": STATISTICS_VERSION}
+        return tensors, {**about, **numbers}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
 
         Raises:
-            ModelError: If a tensor or number is missing or does not fit the others.
+            ModelError: If a tensor or number is missing or does not fit the others, or the
+                statistics are others now.
         """
+        check_statistics_version(values.get("statistics_version"))
         self.space_ = SearchSpace.from_dict(values.get("space"))
         for name in _NUMBERS:
             value = values.get(name)

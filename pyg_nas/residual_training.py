@@ -16,7 +16,13 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
-from pyg_nas.features import PRIOR_GROUP, CellFeatures, cell_features
+from pyg_nas.features import (
+    PRIOR_GROUP,
+    STATISTICS_VERSION,
+    CellFeatures,
+    cell_features,
+    check_statistics_version,
+)
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
@@ -153,14 +159,17 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         }
         tensors |= {name: torch.as_tensor(getattr(self, f"{name}_")) for name in _ARRAYS}
         values = {"hidden": self.hidden_, "mean": self.mean_, "std": self.std_}
-        return tensors, {"space": self.space_.to_dict(), **values}
+        about = {"space": self.space_.to_dict(), "statistics_version": STATISTICS_VERSION}
+        return tensors, {**about, **values}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
 
         Raises:
-            ModelError: If weights or statistics are missing or do not fit the settings.
+            ModelError: If weights or statistics are missing, do not fit the settings or are
+                others now.
         """
+        check_statistics_version(values.get("statistics_version"))
         self.space_ = SearchSpace.from_dict(values.get("space"))
         for name in ("mean", "std"):
             value = values.get(name)

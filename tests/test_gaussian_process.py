@@ -81,3 +81,5 @@ def test_state_of_other_shapes_is_refused(process: GaussianProcess) -> None:
         GaussianProcess().set_state({**tensors, "factor": tensors["factor"][:5]}, values)
     with pytest.raises(ModelError, match="noise"):
         GaussianProcess().set_state(tensors, {**values, "noise": float("nan")})
+    with pytest.raises(ModelError, match="version 1 of the cells' statistics"):
+        GaussianProcess().set_state(tensors, {**values, "statistics_version": 1})
