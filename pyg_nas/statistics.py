@@ -121,5 +121,6 @@ def rank_scores(values: ArrayLike) -> NDArray[np.float64]:
     Both have variance one. Normal scores alone stretch the ends of the order, uniform ones
     alone tell little of how far from each other the best are. Equal values share their rank.
     """
-    shares = (rankdata(np.asarray(values)) - 0.5) / len(np.asarray(values))
+    ranks = rankdata(np.asarray(values))
+    shares = (ranks - 0.5) / len(ranks)
     return np.asarray((norm.ppf(shares) + np.sqrt(12) * (shares - 0.5)) / 2)
