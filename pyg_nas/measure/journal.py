@@ -57,6 +57,7 @@ CREATE TABLE run (
 LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
 _BUSY_SECONDS = 60.0
+_RETRY_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Journal:
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection)
             # FULL: a finished run survives a power cut, not only the end of the process.
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.DatabaseError as error:
@@ -395,6 +396,23 @@ class Journal:
                     self._insert(connection, key, Run(budget, seed, *readings))
                     added += 1
         return added
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Write ahead from now on; wait for others who are about to do the same.
+
+    The switch needs the file alone, and SQLite reports a rival at once instead of waiting the
+    connection's timeout for it, as both might wait for each other.
+    """
+    last = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > last:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _shorten(value: object) -> str:

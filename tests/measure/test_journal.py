@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +231,16 @@ def test_a_campaign_killed_20_times_ends_as_an_undisturbed_one(tmp_path: Path, t
     jobs = len(campaign_cells()) * len(BUDGETS)
     assert len(set(lines_of(log))) == jobs
     assert jobs <= len(lines_of(log)) <= jobs + KILLS
+
+
+def test_opening_waits_for_one_who_is_about_to_write(tmp_path: Path, tiny_task: Task):
+    """SQLite refuses to switch to write-ahead at once there, whatever the timeout."""
+    other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.execute, ("COMMIT",)).start()
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        assert journal.path.exists()
+    other.close()
 
 
 def test_two_processes_share_a_journal_and_train_nothing_twice(tmp_path: Path, tiny_task: Task):
