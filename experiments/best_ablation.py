@@ -80,13 +80,10 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
         others.groups[PRIOR_GROUP] = prior_columns(table.cells[unseen])
         for name, groups in variants.items():
             target = targets.get(name, rank_scores)(labels[rows])
+            change = without_scale if name == WITHOUT_SCALE else lambda features: features
             process = GaussianProcess(groups, random_state=draw)
-            if name == WITHOUT_SCALE:
-                process.fit_features(without_scale(known), target)
-                predicted, _ = process.predict_features(without_scale(others), with_std=False)
-            else:
-                process.fit_features(known, target)
-                predicted, _ = process.predict_features(others, with_std=False)
+            process.fit_features(change(known), target)
+            predicted, _ = process.predict_features(change(others), with_std=False)
             found[name].append(kendall_tau(labels[unseen], predicted))
     return found
 

@@ -33,7 +33,7 @@ _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
 _FAR = 100.0  # no score of a rank is
-_GRID, _MOST_ERRORS = 4_001, 5.0
+_GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
 _MANY_CELLS = 1_000
 _NUMBERS = ("network_share", "ratio", "spread")
 
@@ -244,8 +244,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         grid = np.concatenate([[-_FAR], np.linspace(*ends, _GRID), [_FAR]])
         means = self.labels_[0] + slopes[0] * (grid - known[0])
         bends = np.diff(slopes) * spread
-        for start in range(0, len(grid), _CHUNK // 16):
-            part = slice(start, start + _CHUNK // 16)
+        for start in range(0, len(grid), _GRID_CHUNK):
+            part = slice(start, start + _GRID_CHUNK)
             errors = (grid[part, None] - known) / spread
             hinges = norm.pdf(errors) + errors * norm.cdf(errors)
             means[part] += hinges @ bends

@@ -135,6 +135,7 @@ class _Block:
         # In a cell these are the input and the output; a plain graph may have several.
         self.sources = self.mask & (self.in_degree == 0)
         self.sinks = self.mask & (self.out_degree == 0)
+        self.into_sinks = (self.adjacency * self.sinks).sum(axis=1)
         ids = np.where(self.mask, cells.operations.T, -3)
         self.kinds = np.stack(
             [np.isin(ids, members) for members in kinds(cells.space).values()], axis=1
@@ -254,7 +255,7 @@ class _Block:
 
     def _cost_columns(self, channels: Array, parameters: Array) -> Array:
         each = self.kinds[:, 1:4]
-        before_output = channels * (self.adjacency * self.sinks).sum(axis=1) * ~self.sources
+        before_output = channels * self.into_sinks * ~self.sources
         return np.concatenate(
             [
                 np.log1p(parameters.sum(axis=0))[None],
@@ -279,14 +280,11 @@ class _Block:
             largest = (into * mean[:v]).sum(axis=0) + np.sqrt(total) * _LARGEST_OF_NINE[0]
             mean[v] = pooled * largest + convolved * _RECTIFIED[0]
             variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
-        into = (self.adjacency * self.sinks).sum(axis=1)
-        share = into * channels
-        share[0] = 0
-        total = share.sum(axis=0)
+        share = self._shares_of_output(channels)
+        inner = share.any(axis=0)
         # The projected input alone, or added to every channel where it skips the cell.
-        share[0] = np.where(total > 0, 0, 1)
-        share /= share.sum(axis=0)
-        skip = into[0] * (total > 0)
+        share[0] = ~inner
+        skip = self.into_sinks[0] * inner
         squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
         scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
         return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
@@ -322,16 +320,18 @@ class _Block:
         moments = [mean, np.sqrt(np.maximum(square - mean**2, 0)), power]
         return np.asarray(np.concatenate(moments).T, dtype=np.float32)
 
+    def _shares_of_output(self, channels: Array) -> Array:
+        """Share of each inner vertex in the channels that the output concatenates, ``[V, B]``."""
+        inner = self.into_sinks * channels
+        inner[0] = 0
+        return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
+
     def _by_channels(self, weight: Array, channels: Array) -> Array:
         """Into the output: concatenated channels by their share, half for the input's skip."""
-        last = self.sinks.astype(np.float32)
-        into = (self.adjacency * last).sum(axis=1)
-        skip = into[0]
-        inner = into * channels
-        inner[0] = 0
-        total = inner.sum(axis=0)
-        share = inner / np.maximum(total, np.float32(1e-9)) * np.where(skip > 0, 0.5, 1)
-        share[0] = np.where(skip > 0, np.where(total > 0, 0.5, 1), 0)
+        skip, share = self.into_sinks[0] > 0, self._shares_of_output(channels)
+        inner = share.any(axis=0)
+        share *= np.where(skip, np.float32(0.5), np.float32(1))
+        share[0] = np.where(skip, np.where(inner, 0.5, 1), 0)
         return np.asarray(np.where(self.sinks, share[:, None], weight), dtype=np.float32)
 
     def _reach(self) -> Array:
