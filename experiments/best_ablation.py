@@ -17,8 +17,10 @@ import numpy as np
 import typer
 from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all, taus
 
+from pyg_nas.cell_array import CellArray
 from pyg_nas.features import (
     PRIOR_GROUP,
+    ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
     graph_feature_names,
@@ -32,9 +34,10 @@ from pyg_nas.prior import prior_columns
 from pyg_nas.space import NASBENCH101
 from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
 from pyg_nas.table import Table
+from pyg_nas.zero_cost import zero_cost_columns
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
-WHOLE = (*GROUPS, PRIOR_GROUP)
+WHOLE = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
 WITHOUT_SCALE = "without scale"
 
 
@@ -70,14 +73,12 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
     targets = {"labels as they are": np.asarray, "normal scores": normal_scores}
     variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
-    variants |= {f"only {g}": (g,) for g in ("graph", "edges", PRIOR_GROUP)}
+    variants |= {f"only {g}": (g,) for g in ("graph", "edges", ZERO_COST_GROUP, PRIOR_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(report_half(table))
         rows, unseen = order[:train], order[LARGEST:]
-        known, others = cell_features(table.cells[rows]), cell_features(table.cells[unseen])
-        known.groups[PRIOR_GROUP] = prior_columns(table.cells[rows])
-        others.groups[PRIOR_GROUP] = prior_columns(table.cells[unseen])
+        known, others = (_all_features(table.cells[part]) for part in (rows, unseen))
         for name, groups in variants.items():
             target = targets.get(name, rank_scores)(labels[rows])
             change = without_scale if name == WITHOUT_SCALE else lambda features: features
@@ -86,6 +87,13 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
             predicted, _ = process.predict_features(change(others), with_std=False)
             found[name].append(kendall_tau(labels[unseen], predicted))
     return found
+
+
+def _all_features(cells: CellArray) -> CellFeatures:
+    features = cell_features(cells)
+    features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
+    features.groups[PRIOR_GROUP] = prior_columns(cells, features)
+    return features
 
 
 def without_scale(features: CellFeatures) -> CellFeatures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,17 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
-from pyg_nas.features import PRIOR_GROUP, cell_features
+from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP, cell_features
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
-from pyg_nas.prior import digits_prior, prior_digest, prior_of
+from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.space_columns import Compute, columns_of
 from pyg_nas.statistics import rank_scores
 from pyg_nas.table import Table
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
+from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
 _CHUNK = 4_096
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
@@ -34,8 +36,12 @@ _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
 _FAR = 100.0  # no score of a rank is
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
-_MANY_CELLS = 1_000
-_NUMBERS = ("network_share", "ratio", "spread")
+_NUMBERS = ("ratio", "spread")
+# What shipped data tell of a NAS-Bench-101 cell, and the name of those data.
+_KNOWLEDGE: dict[str, tuple[Compute, Callable[[], str]]] = {
+    ZERO_COST_GROUP: (zero_cost_columns, zero_cost_digest),
+    PRIOR_GROUP: (prior_columns, prior_digest),
+}
 
 
 class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,6 +51,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     failed trainings matter, and predictions are mapped back through the training labels'
     quantiles. The map is strictly increasing in the ensemble's score.
 
+    Of NAS-Bench-101 cells it also knows what their untrained networks show
+    (:mod:`pyg_nas.zero_cost`), and what another task's measurements say (``prior``).
+
     Uncertainty starts from the process' standard deviation and is calibrated on residuals of
     training cells that their predictor has not seen: the process' leave-one-out residuals
     with hyper-parameters from other cells, and for the networks those of the cells that each
@@ -52,8 +61,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.
-        network_share: Weight of the networks' mean, from 0 to 1; None for 0.4 below 1,000
-            cells and 0.6 from there, where they overtake the process.
+        network_share: Weight of the networks' mean, from 0 to 1.
         hidden: Width of the networks; None for their rule by number of cells.
         epochs: Of the networks' training; None for their rule by number of cells.
         learning_rate: Highest of the networks' training.
@@ -64,6 +72,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         progress: Called after each epoch of the networks with its number and the training loss.
 
     Attributes:
+        knowledge_: Digests of the shipped data in use, by group of statistics.
         process_: The fitted Gaussian process.
         networks_: The fitted networks, None where there are none.
         labels_: The training labels in increasing order ``[N]``.
@@ -83,7 +92,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         ensemble_size: int = 5,
-        network_share: float | None = None,
+        network_share: float = 0.4,
         hidden: int | None = None,
         epochs: int | None = None,
         learning_rate: float = 2e-3,
@@ -111,12 +120,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
-        share = self.network_share
-        if share is None:
-            share = 0.4 if len(cells) < _MANY_CELLS else 0.6
-        if not 0 <= share <= 1:
-            raise SettingsError(f"network_share must be 0 to 1, got {share!r}")
-        self.network_share_ = float(share)
+        if not 0 <= self.network_share <= 1:
+            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
         if not isinstance(self.ensemble_size, int) or self.ensemble_size < 0:
             raise SettingsError(
                 f"ensemble_size must be a whole number >= 0, got {self.ensemble_size!r}"
@@ -126,13 +131,14 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
         scores = rank_scores(labels)
-        self.prior_digest_ = prior_digest() if self.prior and cells.space == NASBENCH101 else None
+        self.knowledge_ = {}
         features = cell_features(cells)
-        groups: tuple[str, ...] = GROUPS
-        if self.prior_digest_ is not None:
-            features.groups[PRIOR_GROUP] = digits_prior().columns(features)
-            groups = (*GROUPS, PRIOR_GROUP)
-        self.process_ = GaussianProcess(groups, random_state=self.random_state)
+        if cells.space == NASBENCH101:
+            for group, (compute, digest) in _KNOWLEDGE.items():
+                if self.prior or group != PRIOR_GROUP:
+                    self.knowledge_[group] = digest()
+                    features.groups[group] = compute(cells, features)
+        self.process_ = GaussianProcess((*GROUPS, *self.knowledge_), random_state=self.random_state)
         self.process_.fit_features(features, scores)
         self.process_.space_ = cells.space
         self.networks_ = None
@@ -155,7 +161,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if self.networks_ is not None and len(self.networks_.held_out_):
             rows = self.networks_.held_out_
             others = scores[rows] - self.networks_.held_out_prediction_
-            joint = (1 - self.network_share_) * alone[rows] + self.network_share_ * others
+            joint = (1 - self.network_share) * alone[rows] + self.network_share * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
             self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
         self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
@@ -213,18 +219,21 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
-        prior = None if self.prior_digest_ is None else prior_of(cells)
+        known = {
+            group: columns_of(cells, f"{group}-{digest}", _KNOWLEDGE[group][0])
+            for group, digest in self.knowledge_.items()
+        }
 
         def predict_part(start: int) -> None:
             rows = slice(start, min(start + _CHUNK, len(cells)))
             part = cells[rows]
             features = cell_features(part)
-            if prior is not None:
-                features.groups[PRIOR_GROUP] = prior(rows, features)
+            for group, columns in known.items():
+                features.groups[group] = columns(rows, features)
             scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(part, features).mean(axis=0)
-                scores[rows] += self.network_share_ * (networks - scores[rows])
+                scores[rows] += self.network_share * (networks - scores[rows])
 
         # Statistics, kernel and networks are small operations, which gain more from threads of
         # ours, each with its own cells, than from torch's inside them.
@@ -294,7 +303,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             "residuals": torch.as_tensor(self.residuals_),
         }
         numbers = {name: getattr(self, f"{name}_") for name in _NUMBERS}
-        return tensors, {**numbers, "prior": self.prior_digest_}
+        return tensors, {**numbers, "knowledge": self.knowledge_}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
@@ -304,12 +313,17 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not hasattr(self, "process_"):
             raise ModelError("this model needs its process")
-        self.prior_digest_ = values.get("prior")
-        if self.prior_digest_ is not None and self.prior_digest_ != prior_digest():
-            raise ModelError(
-                f"this model was trained with another version of the shipped table: "
-                f"{self.prior_digest_!r}, here is {prior_digest()!r}"
-            )
+        knowledge = values.get("knowledge")
+        if not isinstance(knowledge, dict) or not set(knowledge) <= set(_KNOWLEDGE):
+            raise ModelError(f"knowledge must name groups of statistics, got {knowledge!r}")
+        for group, digest in knowledge.items():
+            here = _KNOWLEDGE[group][1]()
+            if digest != here:
+                raise ModelError(
+                    f"this model was trained with another version of the shipped {group} data: "
+                    f"{digest!r}, here is {here!r}"
+                )
+        self.knowledge_ = knowledge
         for name in ("labels", "residuals"):
             if name not in tensors or len(tensors[name]) != len(self.process_.dual_):
                 raise ModelError(f"{name} must be one number a training cell")

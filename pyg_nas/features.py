@@ -26,8 +26,10 @@ BLOCK_CELLS = 4_096
 STATISTICS_VERSION = 2
 """Goes up when a statistic is added or changes; fitted models name theirs."""
 
+ZERO_COST_GROUP = "zero-cost"
 PRIOR_GROUP = "prior"
-"""Name of a group that a caller may add: what is known of cells already (:mod:`pyg_nas.prior`)."""
+"""Names of groups that a caller may add: what untrained networks show of a cell
+(:mod:`pyg_nas.zero_cost`), and what is known of it from another task (:mod:`pyg_nas.prior`)."""
 
 _CONVOLUTIONS = (0, 1)
 # Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine

@@ -20,6 +20,7 @@ from pyg_nas.estimators import State, as_cells, finite_labels
 from pyg_nas.features import (
     PRIOR_GROUP,
     STATISTICS_VERSION,
+    ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
     check_statistics_version,
@@ -44,7 +45,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     noise maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
     Args:
-        groups: Names of the groups of statistics, and of :data:`PRIOR_GROUP` where they have it.
+        groups: Names of the groups of statistics, and of :data:`ZERO_COST_GROUP` and
+            :data:`PRIOR_GROUP` where they have them.
         steps: Of Adam.
         tuning_cells: Hyper-parameters are found on at most so many of the training cells; the
             process itself takes all.
@@ -256,7 +258,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.loo_mean_, self.loo_std_ = tensors["loo_mean"].numpy(), tensors["loo_std"].numpy()
 
     def _check_settings(self) -> None:
-        known = (*GROUPS, PRIOR_GROUP)
+        known = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
         if not self.groups or not set(self.groups) <= set(known):
             raise SettingsError(
                 f"groups must be some of {', '.join(known)}, got {list(self.groups)!r}"

@@ -8,11 +8,9 @@ on the digits themselves, since the table may hold the answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,14 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import (
-    CACHE_VERSION,
-    NUM_NASBENCH101_CELLS,
-    is_nasbench101,
-    nasbench101_cells,
-)
+from pyg_nas.enumeration import CACHE_VERSION
 from pyg_nas.features import STATISTICS_VERSION, CellFeatures, cell_features
-from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import METRICS
 from pyg_nas.shipped import shipped_table, shipped_table_path
@@ -35,9 +27,6 @@ from pyg_nas.statistics import normal_scores
 
 _VERSION = 1
 _TUNING_CELLS = 700
-_CHUNK = 8_192
-
-Array = NDArray[np.float32]
 
 
 @lru_cache(maxsize=1)
@@ -48,12 +37,18 @@ def prior_digest() -> str:
     return content.hexdigest()[:16]
 
 
-def prior_columns(cells: CellArray) -> Array:
+def prior_columns(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
     """Return what the prior says of NAS-Bench-101 cells, float32 ``[N, columns]``.
 
-    For :func:`~pyg_nas.enumeration.nasbench101_cells` the columns are computed once and cached.
+    One column for each budget, point (halfway, end) and accuracy (training, validation, test) of
+    the shipped table: the posterior mean of the normal scores of its mean over runs.
+
+    Args:
+        cells: ``N`` cells.
+        features: Theirs.
     """
-    return _of_the_space() if is_nasbench101(cells) else _computed(cells)
+    prior = digits_prior()
+    return prior.process.posterior_means(features, prior.duals).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -67,14 +62,6 @@ class Prior:
 
     process: GaussianProcess
     duals: Tensor
-
-    def columns(self, features: CellFeatures) -> Array:
-        """Return float32 ``[N, columns]`` for cells whose statistics are known.
-
-        One column for each budget, point (halfway, end) and accuracy (training, validation,
-        test) of the shipped table: the posterior mean of the normal scores of its mean over runs.
-        """
-        return self.process.posterior_means(features, self.duals).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -90,45 +77,3 @@ def digits_prior() -> Prior:
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
     return Prior(process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_))
-
-
-def prior_of(cells: CellArray) -> Callable[[slice, CellFeatures], Array]:
-    """Return what gives the columns of some of ``cells``, from their rows and statistics.
-
-    Of the whole space they are read from the cache, of other cells computed.
-    """
-    if is_nasbench101(cells):
-        known = _of_the_space()
-        return lambda rows, features: known[rows]
-    prior = digits_prior()
-    return lambda rows, features: prior.columns(features)
-
-
-def _computed(cells: CellArray) -> Array:
-    prior = digits_prior()
-    columns = np.empty((len(cells), prior.duals.shape[1]), dtype=np.float32)
-    for start in range(0, len(cells), _CHUNK):
-        features = cell_features(cells[start : start + _CHUNK])
-        columns[start : start + _CHUNK] = prior.columns(features)
-    return columns
-
-
-@lru_cache(maxsize=1)
-def _of_the_space() -> Array:
-    path = cache_folder() / f"nasbench101-prior-{prior_digest()}.npy"
-    columns = _read(path) if path.exists() else None
-    if columns is None:
-        columns = _computed(nasbench101_cells())
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, columns)
-    return columns
-
-
-def _read(path: Path) -> Array | None:
-    """Return the cached columns, or None where the file is damaged and must be made again."""
-    try:
-        columns = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    sound = columns.dtype == np.float32 and columns.ndim == 2 and np.isfinite(columns).all()
-    return columns if sound and len(columns) == NUM_NASBENCH101_CELLS else None

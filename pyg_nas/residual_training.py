@@ -19,6 +19,7 @@ from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
 from pyg_nas.features import (
     PRIOR_GROUP,
     STATISTICS_VERSION,
+    ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
     check_statistics_version,
@@ -28,7 +29,7 @@ from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import Progress
 
-_READOUT = ("graph", "edges", "paths")
+_READOUT = ("graph", "edges", "paths", ZERO_COST_GROUP, PRIOR_GROUP)
 _HELD_OUT = 0.1
 _CHUNK = 256
 _MOST_WIDTH = 4_096
@@ -98,24 +99,31 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def fit_features(
         self, cells: CellArray, features: CellFeatures, y: NDArray[np.float64]
     ) -> ResidualGNNRegressor:
-        """Fit to cells whose statistics are known already."""
+        """Fit to cells whose statistics are known already.
+
+        Args:
+            cells: ``N`` cells.
+            features: Theirs.
+            y: Labels ``[N]``, or several to a cell ``[N, K]``; predictions have their shape.
+        """
         self._check_settings()
         self.space_ = cells.space
         self.hidden_ = self.hidden or _width(len(cells))
-        self.mean_, spread = float(y.mean()), float(y.std())
-        self.std_ = spread if spread > 0 else 1.0
+        self.mean_, spread = y.mean(axis=0), y.std(axis=0)
+        self.std_ = np.where(spread > 0, spread, 1.0)
         self._scale_to(cells, features)
         device = pick_device(self.device)
         inputs = [part.to(device) for part in self._inputs(cells, features)]
-        target = torch.as_tensor((y - self.mean_) / self.std_, dtype=torch.float32, device=device)
+        standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
+        target = torch.as_tensor(standard, dtype=torch.float32, device=device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.random_state)
             self.network_ = self._new_network().to(device)
             left_out = self._train(inputs, target)
         held = [self._outputs([part[rows] for part in inputs]) for rows in left_out]
         self.held_out_ = torch.cat(left_out).cpu().numpy()
-        self.held_out_prediction_ = (
-            np.concatenate([outputs[m] for m, outputs in enumerate(held)]) * self.std_ + self.mean_
+        self.held_out_prediction_ = self._in_units(
+            np.concatenate([outputs[m] for m, outputs in enumerate(held)])
         )
         return self
 
@@ -141,14 +149,14 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return (mean, members.std(axis=0)) if return_std else mean
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
-        """Return each member's predictions ``[M, N]``."""
+        """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
         device = next(self.network_.parameters()).device
         inputs = self._inputs(cells, features)
         parts = [
             self._outputs([part[start : start + _CHUNK].to(device) for part in inputs])
             for start in range(0, len(cells), _CHUNK)
         ]
-        return np.concatenate(parts, axis=1) * self.std_ + self.mean_
+        return self._in_units(np.concatenate(parts, axis=1))
 
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
@@ -158,9 +166,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             for name, tensor in self.network_.state_dict().items()
         }
         tensors |= {name: torch.as_tensor(getattr(self, f"{name}_")) for name in _ARRAYS}
-        values = {"hidden": self.hidden_, "mean": self.mean_, "std": self.std_}
         about = {"space": self.space_.to_dict(), "statistics_version": STATISTICS_VERSION}
-        return tensors, {**about, **values}
+        return tensors, {**about, "hidden": self.hidden_}
 
     def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take over :meth:`get_state`'s result.
@@ -171,11 +178,6 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_statistics_version(values.get("statistics_version"))
         self.space_ = SearchSpace.from_dict(values.get("space"))
-        for name in ("mean", "std"):
-            value = values.get(name)
-            if not isinstance(value, (int, float)) or not np.isfinite(value):
-                raise ModelError(f"{name} must be a finite number, got {value!r}")
-            setattr(self, f"{name}_", float(value))
         hidden = values.get("hidden")
         if type(hidden) is not int or not 1 <= hidden <= _MOST_WIDTH:
             raise ModelError(f"hidden must be 1 to {_MOST_WIDTH}, got {hidden!r}")
@@ -185,6 +187,9 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise ModelError(f"a residual network lacks {', '.join(sorted(missing))}")
         for name in _ARRAYS:
             setattr(self, f"{name}_", tensors[name].numpy())
+        for name in ("mean", "std"):
+            if not torch.isfinite(tensors[name]).all():
+                raise ModelError(f"{name} must be finite, got {tensors[name].tolist()}")
         weights = {k[8:]: v for k, v in tensors.items() if k.startswith("network.")}
         with torch.device("meta"):
             network = self._new_network()
@@ -217,7 +222,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.scale_ = spread[self.columns_]
 
     def _readout(self, features: CellFeatures) -> NDArray[np.float32]:
-        names = [name for name in (*_READOUT, PRIOR_GROUP) if name in features.groups]
+        names = [name for name in _READOUT if name in features.groups]
         return np.concatenate([features.groups[name] for name in names], axis=1)
 
     def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
@@ -240,6 +245,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.ensemble_size,
             self.space_.num_columns + len(self.vertex_centre_),
             len(self.columns_),
+            self.mean_.size,
             self.hidden_,
             self.depth,
             self.dropout,
@@ -279,7 +285,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             for index in shuffled[:, : batches * batch].chunk(batches, dim=1):
                 predicted = self.network_(*(part[index] for part in inputs))
                 # A sum over members: their gradients are those of single trainings.
-                loss = (predicted - target[index]).square().mean(dim=1).sum()
+                loss = (predicted - target[index]).square().mean(dim=(1, 2)).sum()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -297,6 +303,11 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         outputs = self.network_(*spread).cpu().numpy()
         return np.asarray(outputs, dtype=np.float64)
 
+    def _in_units(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs ``[..., targets]`` in the unit and shape of the labels."""
+        shaped = outputs.reshape(*outputs.shape[:-1], *np.shape(self.mean_))
+        return np.asarray(shaped * self.std_ + self.mean_)
+
 
 def _width(total: int) -> int:
     """More cells can tell more states apart: the rule of ``hidden=None``."""
@@ -304,6 +315,8 @@ def _width(total: int) -> int:
 
 
 _ARRAYS = (
+    "mean",
+    "std",
     "vertex_centre",
     "vertex_scale",
     "columns",

@@ -1,14 +1,15 @@
-"""The measured table that comes with the package."""
+"""The data that come with the package: a measured table and the zero-cost network."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pyg_nas.errors import TableError
+from pyg_nas.errors import ModelError, PygNasError, TableError
 from pyg_nas.table import Table
 
 SHIPPED_TABLE = "nasbench_digits.hdf5"
 SHIPPED_TASK = "digits"
+ZERO_COST_NETWORK = "zero_cost"
 
 
 def shipped_table_path() -> Path:
@@ -17,17 +18,26 @@ def shipped_table_path() -> Path:
     Raises:
         TableError: If it is in neither place.
     """
-    package = Path(__file__).parent
-    places = (package / "data" / SHIPPED_TABLE, package.parent / "datasets" / SHIPPED_TABLE)
-    for path in places:
-        if path.is_file():
-            return path
-    raise TableError(
-        f"the shipped table {SHIPPED_TABLE} is missing; `datasets/make_nasbench_digits.py` in the "
-        f"source tree makes it"
-    )
+    return _shipped(SHIPPED_TABLE, "make_nasbench_digits.py", TableError)
 
 
 def shipped_table() -> Table:
     """Read the shipped table: cells of NAS-Bench-101 measured on handwritten digits."""
     return Table.load(shipped_table_path())
+
+
+def zero_cost_network_path() -> Path:
+    """Return the folder of the model that tells zero-cost statistics from a cell.
+
+    Raises:
+        ModelError: If it is neither inside an installed package nor in ``datasets/``.
+    """
+    return _shipped(ZERO_COST_NETWORK, "make_zero_cost.py", ModelError)
+
+
+def _shipped(name: str, made_by: str, error: type[PygNasError]) -> Path:
+    package = Path(__file__).parent
+    for path in (package / "data" / name, package.parent / "datasets" / name):
+        if path.exists():
+            return path
+    raise error(f"the shipped {name} is missing; `datasets/{made_by}` in the source tree makes it")

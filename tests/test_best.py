@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from pyg_nas import best
 from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP
 from pyg_nas.model_folder import load_model, save_model
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import SearchSpace
@@ -125,6 +127,44 @@ def test_members_are_those_of_their_own_network() -> None:
     together = fitted.predict(CELLS[:20])
     alone = np.concatenate([fitted.predict(CELLS[[i]]) for i in range(20)])
     np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
+    pair = np.stack([Y, 30 - 7 * CELLS.num_edges], axis=1)
+    settings = {"hidden": 16, "epochs": 30, "dropout": 0.0}
+    fitted = ResidualGNNRegressor(2, **settings).fit_features(
+        CELLS[:150], _features(CELLS[:150]), pair[:150]
+    )
+    members = fitted.predict_features(CELLS[150:], _features(CELLS[150:]))
+    assert members.shape == (2, 250, 2)
+    assert fitted.held_out_prediction_.shape == (30, 2)
+    for label in (0, 1):
+        assert np.corrcoef(members[..., label].mean(axis=0), pair[150:, label])[0, 1] > 0.8
+    save_model(fitted, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    again = loaded.predict_features(CELLS[150:], _features(CELLS[150:]))
+    np.testing.assert_allclose(again, members, rtol=1e-9)
+    # One column alone is the same training as a plain vector, but for its shape.
+    column, vector = (
+        ResidualGNNRegressor(1, hidden=8, epochs=2).fit_features(CELLS, _features(CELLS), y)
+        for y in (Y[:, None], Y)
+    )
+    np.testing.assert_allclose(
+        column.held_out_prediction_[:, 0], vector.held_out_prediction_, rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("group", [ZERO_COST_GROUP, PRIOR_GROUP])
+def test_a_model_of_other_shipped_data_is_refused(
+    group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:40], Y[:40])
+    save_model(fitted, tmp_path / "m")
+    load_model(tmp_path / "m")
+    compute, _ = best._KNOWLEDGE[group]
+    monkeypatch.setitem(best._KNOWLEDGE, group, (compute, lambda: "0" * 16))
+    with pytest.raises(ModelError, match=f"another version of the shipped {group} data"):
+        load_model(tmp_path / "m")
 
 
 def test_conformal_quantile_by_hand() -> None:

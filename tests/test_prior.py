@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas import prior
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.errors import ModelError
+from pyg_nas.features import PRIOR_GROUP, cell_features
 from pyg_nas.labels import LabelPolicy
 from pyg_nas.model import Model
-from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
@@ -28,7 +23,7 @@ FAST = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
 
 def test_its_columns_know_the_measured_cells() -> None:
     table = shipped_table()
-    columns = prior.prior_columns(table.cells)
+    columns = prior_columns(table.cells, cell_features(table.cells))
     assert columns.shape == (len(table), 18)
     final = table.label(LabelPolicy(run="mean"))
     # Budget 16, end, validation: the last but one column.
@@ -37,15 +32,9 @@ def test_its_columns_know_the_measured_cells() -> None:
 
 def test_it_ranks_real_cells_better_than_chance(real_table: Table) -> None:
     """It never saw CIFAR-10; that it still says something is the whole point."""
-    columns = prior.prior_columns(real_table.cells[:2000])
+    cells = real_table.cells[:2000]
+    columns = prior_columns(cells, cell_features(cells))
     assert kendalltau(columns[:, -2], real_table.label()[:2000]).statistic > 0.25
-
-
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells = sample_cells(50, seed=2)
-    expected = prior.prior_columns(cells)
-    monkeypatch.setattr(prior, "_CHUNK", 7)
-    np.testing.assert_allclose(prior.prior_columns(cells), expected, atol=1e-5)
 
 
 def test_it_helps_with_few_cells(real_table: Table) -> None:
@@ -69,9 +58,9 @@ def test_its_own_task_is_predicted_without_it(small_table: Table) -> None:
     assert make_estimator("fast", task="digits").prior is False
     assert make_estimator("best", task="cifar10").prior is True
     digits = Model.train(shipped_table(), Protocol(train="60"), "fast")
-    assert digits.estimator.prior_digest_ is None
+    assert PRIOR_GROUP not in digits.estimator.knowledge_
     other = Model.train(small_table, Protocol(train="60"), "fast")
-    assert other.estimator.prior_digest_ == prior.prior_digest()
+    assert other.estimator.knowledge_[PRIOR_GROUP] == prior_digest()
 
 
 def test_other_spaces_have_none() -> None:
@@ -82,24 +71,4 @@ def test_other_spaces_have_none() -> None:
         for _ in range(30)
     ]
     model = BestRegressor(**FAST).fit(CellArray.from_cells(graphs), rng.random(30))
-    assert model.prior_digest_ is None
-
-
-def test_a_model_of_another_version_is_refused(
-    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = BestRegressor(**FAST).fit(small_table.cells[:40], small_table.label()[:40])
-    save_model(model, tmp_path / "m")
-    expected = model.predict(small_table.cells)
-    np.testing.assert_allclose(load_model(tmp_path / "m").predict(small_table.cells), expected)
-    monkeypatch.setattr("pyg_nas.best.prior_digest", lambda: "0" * 16)
-    with pytest.raises(ModelError, match="another version of the shipped table"):
-        load_model(tmp_path / "m")
-
-
-def test_damaged_cache_is_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "columns.npy"
-    np.save(path, np.zeros((423_624, 2), dtype=np.float32))
-    assert prior._read(path) is not None
-    path.write_bytes(path.read_bytes()[:1000])
-    assert prior._read(path) is None
+    assert model.knowledge_ == {}

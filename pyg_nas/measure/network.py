@@ -255,7 +255,10 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps each member's images, ``[M, B, C, H, W]``, to logits, ``[M, B, labels]``."""
-        x: Tensor = self.layers(images.permute(1, 3, 4, 0, 2))
+        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Maps what the last layer gives, ``[B, H, W, M, C]``, to logits, ``[M, B, labels]``."""
         features = x.mean(dim=(1, 2)).transpose(0, 1)
         return torch.baddbmm(self.dense_bias, features, self.dense_weight)
 

@@ -27,6 +27,7 @@ class ResidualGNN(nn.Module):
         members: ``M``.
         vertex_columns: Columns of a vertex's input.
         graph_columns: Statistics of a graph, which join at the readout.
+        targets: Numbers to predict of a graph.
         hidden: Width of all layers.
         depth: Number of layers.
         dropout: Probability of dropping a feature in training.
@@ -37,6 +38,7 @@ class ResidualGNN(nn.Module):
         members: int,
         vertex_columns: int,
         graph_columns: int,
+        targets: int = 1,
         hidden: int = 64,
         depth: int = 3,
         dropout: float = 0.2,
@@ -57,12 +59,12 @@ class ResidualGNN(nn.Module):
         self.shifts = nn.ParameterList(bias(hidden) for _ in range(depth))
         self.read, self.read_bias = weight(2 * hidden, hidden), bias(hidden)
         self.read_graph = weight(graph_columns, hidden)
-        self.output, self.output_bias = weight(hidden, 1, 0.5), bias(1)
+        self.output, self.output_bias = weight(hidden, targets, 0.5), bias(targets)
 
     def forward(
         self, vertices: Tensor, terms: Tensor, mask: Tensor, last: Tensor, graph: Tensor
     ) -> Tensor:
-        """Return one number for each member and graph, ``[M, B]``.
+        """Return predictions ``[M, B, targets]``.
 
         Args:
             vertices: ``[M, B, V, vertex_columns]``.
@@ -91,7 +93,7 @@ class ResidualGNN(nn.Module):
         read = torch.cat([mean, final.gather(2, index).squeeze(2)], dim=-1)
         joined = torch.baddbmm(self.read_bias, self._drop(read), self.read)
         joined = joined + torch.bmm(self._drop(graph), self.read_graph)
-        return torch.baddbmm(self.output_bias, self._drop(joined.relu()), self.output).squeeze(-1)
+        return torch.baddbmm(self.output_bias, self._drop(joined.relu()), self.output)
 
     def _drop(self, features: Tensor) -> Tensor:
         return F.dropout(features, self.dropout, self.training)

@@ -1,0 +1,135 @@
+"""Zero-cost statistics: what a network shows of its cell before any training.
+
+Of a NAS-Bench-101 network with random weights one batch of images is taken forwards and backwards.
+How large the gradients arrive at every depth says how well it can be trained, and how far the
+images stay apart how much of them gets through. No label of any task is involved.
+
+Sources: gradient norm and saliency as in Abdelfattah et al. (arXiv:2101.08134); the spread of the
+images after Poole et al. (arXiv:1606.05340).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pyg_nas.measure.network import CellModule, Network
+
+if TYPE_CHECKING:
+    from pyg_nas.cell import Cell
+
+STEM_CHANNELS = 16
+IMAGE_SIZE = 16
+BATCH_SIZE = 24
+NUM_LABELS = 10
+_STACKS, _CELLS = 3, 3
+_LEAST = 1e-30
+
+_PARTS = ("the stem", *(f"stack {stack}" for stack in range(1, _STACKS + 1)))
+STATISTICS = (
+    *(f"{what} of {part}" for part in _PARTS for what in ("log gradient", "log saliency")),
+    "log gradient of the classifier",
+    "log gradient of the images",
+    "log loss",
+    *(f"log gradient at cell {cell}" for cell in range(1, _STACKS * _CELLS + 1)),
+    *(f"{what} after {part}" for part in _PARTS[1:] for what in ("log spread", "entropy")),
+    "log spread of the features",
+    "log variance of the features",
+)
+"""Names of the numbers of :func:`zero_cost_statistics`, in their order."""
+
+
+def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
+    """Return the zero-cost statistics of a cell's network, float64 by :data:`STATISTICS`.
+
+    The network has three stacks of three cells and 16 channels; it sees 24 random images of
+    16 x 16 pixels with random labels, and batch normalisation uses their statistics.
+
+    - A gradient is a sum of squares over weights or images, and a mean of squares at a cell's
+      output; a saliency the sum of ``|weight x gradient|``.
+    - The spread is the share of the images' variance in the mean square of what a stack gives,
+      the entropy that of the variance's principal components, in nats; features are means over
+      the image.
+
+    Args:
+        cell: A cell of NAS-Bench-101.
+        seed: Of weights, images and labels.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = Network(cell, STEM_CHANNELS, _STACKS, _CELLS, NUM_LABELS)
+    network.initialize([generator])
+    images = natural_images(generator).requires_grad_()
+    labels = torch.randint(NUM_LABELS, (BATCH_SIZE,), generator=generator)
+    states = images[None].permute(1, 3, 4, 0, 2)
+    outputs: list[Tensor] = []
+    modules: list[CellModule] = []
+    for layer in network.layers:
+        states = layer(states)
+        if isinstance(layer, CellModule):
+            states.retain_grad()
+            outputs.append(states)
+            modules.append(layer)
+    loss = F.cross_entropy(network.classify(states)[0], labels)
+    loss.backward()
+    parts: list[list[nn.Module]] = [[network.layers[0]]]
+    parts += [list(modules[start : start + _CELLS]) for start in range(0, len(modules), _CELLS)]
+    with torch.no_grad():
+        numbers = []
+        for part in parts:
+            weights = [weight for layer in part for weight in layer.parameters()]
+            numbers.append(_log(sum(_gradient(w).square().sum() for w in weights)))
+            numbers.append(_log(sum((w * _gradient(w)).abs().sum() for w in weights)))
+        numbers.append(_log(_gradient(network.dense_weight).square().sum()))
+        numbers.append(_log(_gradient(images).square().sum()))
+        numbers.append(_log(loss))
+        numbers += [_log(_gradient(output).square().mean()) for output in outputs]
+        for output in outputs[_CELLS - 1 :: _CELLS]:
+            numbers += [_log_spread(output.flatten(1)), _entropy(output.flatten(1))]
+        features = states.mean(dim=(1, 2)).flatten(1)
+        numbers.append(_log_spread(features))
+        numbers.append(_log(_centred(features).square().mean()))
+    return np.array(numbers)
+
+
+def natural_images(generator: torch.Generator) -> Tensor:
+    """Draw a batch ``[24, 3, 16, 16]`` of mean 0 and variance 1 whose amplitudes fall as 1/f.
+
+    Such a spectrum is that of natural images (Field, 1987); pooling and 3x3 convolutions treat
+    it otherwise than white noise.
+    """
+    frequency = torch.fft.fftfreq(IMAGE_SIZE)
+    distance = (frequency[:, None].square() + frequency.square()).sqrt().clamp(min=1 / IMAGE_SIZE)
+    white = torch.randn(BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    images: Tensor = torch.fft.ifft2(torch.fft.fft2(white) / distance).real
+    return (images - images.mean()) / images.std()
+
+
+def _log(number: Tensor | float) -> float:
+    return math.log(max(float(number), _LEAST))
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    assert tensor.grad is not None
+    return tensor.grad
+
+
+def _centred(values: Tensor) -> Tensor:
+    return values - values.mean(dim=0)
+
+
+def _log_spread(values: Tensor) -> float:
+    return _log(_centred(values).square().mean()) - _log(values.square().mean())
+
+
+def _entropy(values: Tensor) -> float:
+    """Entropy of the shares of the rows' principal components in their variance."""
+    centred = _centred(values).double()
+    components = torch.linalg.eigvalsh(centred @ centred.T).clamp(min=_LEAST)
+    shares = components / components.sum()
+    return float(-(shares * shares.log()).sum())

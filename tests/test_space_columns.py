@@ -1,0 +1,60 @@
+"""Columns of all cells: blocks, rows and the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas import space_columns
+from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.features import CellFeatures, cell_features
+
+
+def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
+    counts = [cells.adjacency.sum(axis=(1, 2)), features.groups["graph"][:, 1]]
+    return np.stack(counts, axis=1).astype(np.float32)
+
+
+def test_of_some_cells_they_are_computed() -> None:
+    cells = sample_cells(50, seed=2)
+    rows = slice(10, 30)
+    columns = space_columns.columns_of(cells, "unused", edges_and_vertices)
+    found = columns(rows, cell_features(cells[rows]))
+    np.testing.assert_array_equal(found[:, 0], cells.adjacency[rows].sum(axis=(1, 2)))
+    np.testing.assert_array_equal(found[:, 1], cells.num_vertices[rows])
+
+
+def test_of_the_space_they_are_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = nasbench101_cells()
+    monkeypatch.setattr(space_columns, "cache_folder", lambda: tmp_path)
+    calls: list[int] = []
+
+    def count(part: CellArray, features: CellFeatures) -> np.ndarray:
+        calls.append(len(part))
+        return part.num_vertices[:, None].astype(np.float32)
+
+    monkeypatch.setattr(space_columns, "cell_features", lambda part: CellFeatures({}, None))
+    for name in ("first", "second"):
+        columns = space_columns.columns_of(cells, name, count)
+        rows = slice(400_000, 400_010)
+        np.testing.assert_array_equal(columns(rows, None)[:, 0], cells.num_vertices[rows])
+        assert sum(calls) == len(cells)
+        calls.clear()
+    # Another process finds the file.
+    space_columns._of_the_space.cache_clear()
+    space_columns.columns_of(cells, "first", count)
+    assert not calls
+    space_columns._of_the_space.cache_clear()
+
+
+def test_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "columns.npy"
+    np.save(path, np.zeros((423_624, 2), dtype=np.float32))
+    assert space_columns._read(path) is not None
+    path.write_bytes(path.read_bytes()[:1000])
+    assert space_columns._read(path) is None
