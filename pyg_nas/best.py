@@ -219,6 +219,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
+        if not len(cells):
+            return scores, stds
         known = {
             group: columns_of(cells, f"{group}-{digest}", _KNOWLEDGE[group][0])
             for group, digest in self.knowledge_.items()
@@ -229,7 +231,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             part = cells[rows]
             features = cell_features(part)
             for group, columns in known.items():
-                features.groups[group] = columns(rows, features)
+                features.groups[group] = columns[rows]
             scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(part, features).mean(axis=0)

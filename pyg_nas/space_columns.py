@@ -1,9 +1,10 @@
-"""Numbers of every cell of NAS-Bench-101, computed once and cached."""
+"""Numbers of cells that take a while, computed once: of the whole space, or of others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +25,29 @@ _CHUNK = 4_096
 
 Array = NDArray[np.float32]
 Compute = Callable[[CellArray, CellFeatures], Array]
-Columns = Callable[[slice, CellFeatures], Array]
+
+_latest: dict[str, tuple[bytes, Array]] = {}
 
 
-def columns_of(cells: CellArray, name: str, compute: Compute) -> Columns:
-    """Return what gives the columns of some of ``cells``, from their rows and statistics.
+def columns_of(cells: CellArray, name: str, compute: Compute) -> Array:
+    """Return the columns of cells, float32 ``[N, columns]``, computed no more often than needed.
 
     Of :func:`~pyg_nas.enumeration.nasbench101_cells` they are computed once and then read from
-    the cache, of other cells they are computed each time.
+    the cache folder. Of other cells the latest are kept by name: a search scores the same
+    ones again and again.
 
     Args:
-        cells: Cells of NAS-Bench-101.
+        cells: ``N`` > 0 cells of NAS-Bench-101.
         name: Of the columns, in the cache: another one for other columns.
-        compute: Gives float32 ``[N, columns]`` of ``N`` cells and their statistics.
+        compute: Gives the columns of some cells from them and their statistics.
     """
     if is_nasbench101(cells):
-        known = _of_the_space(name, compute)
-        return lambda rows, features: known[rows]
-    return lambda rows, features: compute(cells[rows], features)
+        return _of_the_space(name, compute)
+    digest = _digest(cells)
+    known = _latest.get(name)
+    if known is None or known[0] != digest:
+        known = _latest[name] = digest, _computed(cells, compute)
+    return known[1]
 
 
 @lru_cache(maxsize=4)
@@ -53,6 +59,13 @@ def _of_the_space(name: str, compute: Compute) -> Array:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, columns)
     return columns
+
+
+def _digest(cells: CellArray) -> bytes:
+    content = sha256()
+    for array in (cells.adjacency, cells.operations, cells.num_vertices):
+        content.update(array.tobytes())
+    return content.digest()
 
 
 def _computed(cells: CellArray, compute: Compute) -> Array:

@@ -61,6 +61,10 @@ def test_intervals_cover_and_nest(model: BestRegressor) -> None:
         model.predict_interval(CELLS[:2], 1.0)
 
 
+def test_no_cells_no_predictions(model: BestRegressor) -> None:
+    assert all(part.shape == (0,) for part in model.predict(CELLS[:0], return_std=True))
+
+
 def test_std_is_that_of_a_label(model: BestRegressor) -> None:
     mean, std = model.predict(CELLS[150:], return_std=True)
     assert (std > 0).all()

@@ -10,7 +10,7 @@ import pytest
 from pyg_nas import space_columns
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
-from pyg_nas.features import CellFeatures, cell_features
+from pyg_nas.features import CellFeatures
 
 
 def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
@@ -18,13 +18,27 @@ def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
     return np.stack(counts, axis=1).astype(np.float32)
 
 
-def test_of_some_cells_they_are_computed() -> None:
-    cells = sample_cells(50, seed=2)
-    rows = slice(10, 30)
-    columns = space_columns.columns_of(cells, "unused", edges_and_vertices)
-    found = columns(rows, cell_features(cells[rows]))
-    np.testing.assert_array_equal(found[:, 0], cells.adjacency[rows].sum(axis=(1, 2)))
-    np.testing.assert_array_equal(found[:, 1], cells.num_vertices[rows])
+def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space_columns, "_CHUNK", 7)
+    for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
+        found = space_columns.columns_of(cells, "some", edges_and_vertices)
+        np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
+        np.testing.assert_array_equal(found[:, 1], cells.num_vertices)
+
+
+def test_the_same_cells_again_are_not_computed_again() -> None:
+    calls: list[int] = []
+
+    def count(part: CellArray, features: CellFeatures) -> np.ndarray:
+        calls.append(len(part))
+        return edges_and_vertices(part, features)
+
+    cells, others = sample_cells(20, seed=3), sample_cells(20, seed=4)
+    first = space_columns.columns_of(cells, "some", count)
+    np.testing.assert_array_equal(space_columns.columns_of(cells, "some", count), first)
+    assert calls == [20]
+    assert (space_columns.columns_of(others, "some", count) != first).any()
+    assert calls == [20, 20]
 
 
 def test_of_the_space_they_are_computed_once(
@@ -40,9 +54,8 @@ def test_of_the_space_they_are_computed_once(
 
     monkeypatch.setattr(space_columns, "cell_features", lambda part: CellFeatures({}, None))
     for name in ("first", "second"):
-        columns = space_columns.columns_of(cells, name, count)
-        rows = slice(400_000, 400_010)
-        np.testing.assert_array_equal(columns(rows, None)[:, 0], cells.num_vertices[rows])
+        found = space_columns.columns_of(cells, name, count)
+        np.testing.assert_array_equal(found[:, 0], cells.num_vertices)
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
