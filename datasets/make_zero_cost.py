@@ -1,6 +1,6 @@
 """Measures zero-cost statistics of many cells, and fits the network that carries them to all.
 
-    python datasets/make_zero_cost.py measure --cells 60000
+    python datasets/make_zero_cost.py measure --cells 65000
     python datasets/make_zero_cost.py fit
 
 Cells come in the order of one random permutation of all 423,624, so whatever is finished is a
@@ -48,14 +48,15 @@ BLOCKS = Path("zero_cost")
 
 @app.command()
 def measure(
-    cells: Annotated[int, typer.Option(help="Cells to measure.")] = 60_000,
+    cells: Annotated[int, typer.Option(min=1, help="Cells, in whole blocks of 500.")] = 65_000,
     folder: Folder = BLOCKS,
     jobs: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Measure what is missing of the first cells of the draw."""
     folder.mkdir(exist_ok=True)
-    drawn = sample_cells(cells, SAMPLE_SEED)
-    missing = [b for b in range(-(-cells // BLOCK)) if not _path(folder, b).exists()]
+    blocks = -(-cells // BLOCK)
+    drawn = sample_cells(blocks * BLOCK, SAMPLE_SEED)
+    missing = [block for block in range(blocks) if not _path(folder, block).exists()]
     tasks = (delayed(_measure_block)(folder, drawn, block) for block in missing)
     for done, block in enumerate(Parallel(jobs, return_as="generator_unordered")(tasks), 1):
         print(f"block {block}: {done} of {len(missing)}", flush=True)
@@ -67,6 +68,8 @@ def fit(folder: Folder = BLOCKS) -> None:
     blocks = []
     while (path := _path(folder, len(blocks))).exists():
         blocks.append(np.load(path))
+    if not blocks:
+        raise typer.BadParameter(f"{folder} holds no measured block: run `measure` first")
     measured = np.concatenate(blocks).astype(np.float64)
     cells = sample_cells(len(measured), SAMPLE_SEED)
     network = ResidualGNNRegressor(**NETWORK, progress=lambda epoch, loss: print(epoch, loss))
@@ -90,7 +93,7 @@ def fit(folder: Folder = BLOCKS) -> None:
 
 def _measure_block(folder: Path, drawn: CellArray, block: int) -> int:
     torch.set_num_threads(1)
-    rows = range(block * BLOCK, min((block + 1) * BLOCK, len(drawn)))
+    rows = range(block * BLOCK, (block + 1) * BLOCK)
     found = np.stack([zero_cost_statistics(drawn[row], seed=row) for row in rows])
     with atomic_path(_path(folder, block)) as temporary, temporary.open("wb") as file:
         np.save(file, found.astype(np.float32))
