@@ -43,7 +43,7 @@ def interval(value: dict[str, Any], digits: int = 3, sign: str = "") -> str:
 def ablation() -> list[str]:
     sizes = [size for size in SIZES if (RESULTS / f"best_ablation_{size}.json").exists()]
     found = [read(f"best_ablation_{size}") for size in sizes]
-    head = [f"τ at {size}, difference" for size in sizes]
+    head = [f"τ at {size:,}, difference" for size in sizes]
     lines = [row("", *head), row(*["---"] * (1 + len(sizes)))]
     for part in ("recipes", "process"):
         for name in found[0][part]:
