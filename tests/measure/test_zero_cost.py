@@ -57,8 +57,8 @@ def test_gradients_are_those_of_the_loss() -> None:
     np.testing.assert_allclose(found["log saliency of the stem"], np.log(saliency), atol=1e-3)
 
 
-def test_images_are_uncorrelated_after_a_stack_of_one_component() -> None:
-    """A cell of the input alone projects 1x1: images keep their variance, and all components."""
+def test_a_cell_without_operations_keeps_images_apart() -> None:
+    """It only projects its input: nothing that would make images alike."""
     found = by_name(Cell([[0, 1], [0, 0]], ["input", "output"]), seed=0)
     assert found["entropy after stack 3"] > 0.9 * np.log(23)
     assert -1 < found["log spread after stack 3"] < 0
