@@ -221,10 +221,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
         if not len(cells):
             return scores, stds
-        known = {
-            group: columns_of(cells, f"{group}-{digest}", _KNOWLEDGE[group][0])
-            for group, digest in self.knowledge_.items()
-        }
+        computes = {f"{g}-{digest}": _KNOWLEDGE[g][0] for g, digest in self.knowledge_.items()}
+        known = dict(zip(self.knowledge_, columns_of(cells, computes).values(), strict=True))
 
         def predict_part(start: int) -> None:
             rows = slice(start, min(start + _CHUNK, len(cells)))

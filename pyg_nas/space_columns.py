@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,20 +16,19 @@ from pyg_nas.enumeration import (
     is_nasbench101,
     nasbench101_cells,
 )
-from pyg_nas.features import CellFeatures, cell_features
+from pyg_nas.features import BLOCK_CELLS, CellFeatures, cell_features
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.threads import single_threaded_pool
-
-_CHUNK = 4_096
 
 Array = NDArray[np.float32]
 Compute = Callable[[CellArray, CellFeatures], Array]
 
+_space: dict[str, Array] = {}
 _latest: dict[str, tuple[bytes, Array]] = {}
 
 
-def columns_of(cells: CellArray, name: str, compute: Compute) -> Array:
-    """Return the columns of cells, float32 ``[N, columns]``, computed no more often than needed.
+def columns_of(cells: CellArray, computes: Mapping[str, Compute]) -> dict[str, Array]:
+    """Return columns of cells by name, float32 ``[N, columns]``, computed only where unknown.
 
     Of :func:`~pyg_nas.enumeration.nasbench101_cells` they are computed once and then read from
     the cache folder. Of other cells the latest are kept by name: a search scores the same
@@ -38,27 +36,36 @@ def columns_of(cells: CellArray, name: str, compute: Compute) -> Array:
 
     Args:
         cells: ``N`` > 0 cells of NAS-Bench-101.
-        name: Of the columns, in the cache: another one for other columns.
-        compute: Gives the columns of some cells from them and their statistics.
+        computes: What gives the columns of some cells from them and their statistics, by a name
+            in the cache: another one for other columns.
     """
     if is_nasbench101(cells):
-        return _of_the_space(name, compute)
+        return _of_the_space(computes)
     digest = _digest(cells)
-    known = _latest.get(name)
-    if known is None or known[0] != digest:
-        known = _latest[name] = digest, _computed(cells, compute)
-    return known[1]
+    unknown = [name for name in computes if _latest.get(name, (b"",))[0] != digest]
+    for name, columns in _computed(cells, computes, unknown).items():
+        _latest[name] = digest, columns
+    return {name: _latest[name][1] for name in computes}
 
 
-@lru_cache(maxsize=4)
-def _of_the_space(name: str, compute: Compute) -> Array:
-    path = cache_folder() / f"nasbench101-{name}.npy"
-    columns = _read(path) if path.exists() else None
-    if columns is None:
-        columns = _computed(nasbench101_cells(), compute)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+def _of_the_space(computes: Mapping[str, Compute]) -> dict[str, Array]:
+    unknown = []
+    for name in computes:
+        if name not in _space:
+            columns = _read(_path(name)) if _path(name).exists() else None
+            if columns is None:
+                unknown.append(name)
+            else:
+                _space[name] = columns
+    for name, columns in _computed(nasbench101_cells(), computes, unknown).items():
+        with atomic_path(_path(name)) as temporary, temporary.open("wb") as file:
             np.save(file, columns)
-    return columns
+        _space[name] = columns
+    return {name: _space[name] for name in computes}
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / f"nasbench101-{name}.npy"
 
 
 def _digest(cells: CellArray) -> bytes:
@@ -68,13 +75,21 @@ def _digest(cells: CellArray) -> bytes:
     return content.digest()
 
 
-def _computed(cells: CellArray, compute: Compute) -> Array:
-    def part(start: int) -> Array:
-        block = cells[start : start + _CHUNK]
-        return compute(block, cell_features(block))
+def _computed(
+    cells: CellArray, computes: Mapping[str, Compute], names: list[str]
+) -> dict[str, Array]:
+    """The columns of ``names``; a block's statistics serve all of them."""
+    if not names:
+        return {}
+
+    def part(start: int) -> dict[str, Array]:
+        block = cells[start : start + BLOCK_CELLS]
+        features = cell_features(block)
+        return {name: computes[name](block, features) for name in names}
 
     with single_threaded_pool(torch.get_num_threads()) as pool:
-        return np.concatenate(list(pool.map(part, range(0, len(cells), _CHUNK))))
+        parts = list(pool.map(part, range(0, len(cells), BLOCK_CELLS)))
+    return {name: np.concatenate([found[name] for found in parts]) for name in names}
 
 
 def _read(path: Path) -> Array | None:

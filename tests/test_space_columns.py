@@ -10,7 +10,11 @@ import pytest
 from pyg_nas import space_columns
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
-from pyg_nas.features import CellFeatures
+from pyg_nas.features import CellFeatures, cell_features
+
+
+def columns_of(cells: CellArray, name: str, compute: space_columns.Compute) -> np.ndarray:
+    return space_columns.columns_of(cells, {name: compute})[name]
 
 
 def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
@@ -19,9 +23,9 @@ def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
 
 
 def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_columns, "_CHUNK", 7)
+    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 7)
     for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
-        found = space_columns.columns_of(cells, "some", edges_and_vertices)
+        found = columns_of(cells, "some", edges_and_vertices)
         np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
         np.testing.assert_array_equal(found[:, 1], cells.num_vertices)
 
@@ -34,10 +38,32 @@ def test_the_same_cells_again_are_not_computed_again() -> None:
         return edges_and_vertices(part, features)
 
     cells, others = sample_cells(20, seed=3), sample_cells(20, seed=4)
-    first = space_columns.columns_of(cells, "some", count)
-    np.testing.assert_array_equal(space_columns.columns_of(cells, "some", count), first)
+    first = columns_of(cells, "some", count)
+    np.testing.assert_array_equal(columns_of(cells, "some", count), first)
     assert calls == [20]
-    assert (space_columns.columns_of(others, "some", count) != first).any()
+    assert (columns_of(others, "some", count) != first).any()
+    assert calls == [20, 20]
+
+
+def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def count(part: CellArray) -> CellFeatures:
+        calls.append(len(part))
+        return cell_features(part)
+
+    monkeypatch.setattr(space_columns, "cell_features", count)
+    cells = sample_cells(20, seed=6)
+    both = {
+        "one": edges_and_vertices,
+        "other": lambda part, features: -edges_and_vertices(part, features),
+    }
+    found = space_columns.columns_of(cells, both)
+    assert calls == [20]
+    np.testing.assert_array_equal(found["one"], -found["other"])
+    # What is known of one name is not computed again for the sake of another.
+    columns_of(cells, "third", edges_and_vertices)
+    space_columns.columns_of(cells, {**both, "third": edges_and_vertices})
     assert calls == [20, 20]
 
 
@@ -46,6 +72,7 @@ def test_of_the_space_they_are_computed_once(
 ) -> None:
     cells = nasbench101_cells()
     monkeypatch.setattr(space_columns, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(space_columns, "_space", {})
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -54,15 +81,14 @@ def test_of_the_space_they_are_computed_once(
 
     monkeypatch.setattr(space_columns, "cell_features", lambda part: CellFeatures({}, None))
     for name in ("first", "second"):
-        found = space_columns.columns_of(cells, name, count)
+        found = columns_of(cells, name, count)
         np.testing.assert_array_equal(found[:, 0], cells.num_vertices)
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
-    space_columns._of_the_space.cache_clear()
-    space_columns.columns_of(cells, "first", count)
+    monkeypatch.setattr(space_columns, "_space", {})
+    columns_of(cells, "first", count)
     assert not calls
-    space_columns._of_the_space.cache_clear()
 
 
 def test_damaged_cache_is_made_again(tmp_path: Path) -> None:
