@@ -2,9 +2,8 @@
 
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
-Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics, the scale
-of an untrained cell's values and the ranked labels are left out of the Gaussian process alone,
-which is fitted in a second.
+Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics and the
+ranked labels are left out of the Gaussian process alone, which is fitted in a second.
 """
 
 from __future__ import annotations
@@ -23,15 +22,12 @@ from pyg_nas.features import (
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
-    graph_feature_names,
-    vertex_feature_names,
 )
 from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.prior import prior_columns
-from pyg_nas.space import NASBENCH101
 from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_columns
@@ -40,7 +36,6 @@ RECIPES = ("best", "best without prior", "fast", "networks alone", "one network"
 # On more cells the networks take minutes; only the recipes themselves are compared there.
 MOST_FOR_VARIANTS = 1_000
 WHOLE = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
-WITHOUT_SCALE = "without scale"
 
 
 def main(
@@ -74,38 +69,28 @@ def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]
     """Kendall τ of each variant of the Gaussian process by draw."""
     labels = table.label(PAPER_LABEL)
     targets = {"labels as they are": np.asarray, "normal scores": normal_scores}
-    variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
+    variants = dict.fromkeys(("whole process", *targets), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
-    variants |= {f"only {g}": (g,) for g in ("graph", "edges", ZERO_COST_GROUP, PRIOR_GROUP)}
+    variants |= {f"only {g}": (g,) for g in ("graph", ZERO_COST_GROUP, PRIOR_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(report_half(table))
         rows, unseen = order[:train], order[LARGEST:]
-        known, others = (_all_features(table.cells[part]) for part in (rows, unseen))
+        known, others = (all_features(table.cells[part]) for part in (rows, unseen))
         for name, groups in variants.items():
             target = targets.get(name, rank_scores)(labels[rows])
-            change = without_scale if name == WITHOUT_SCALE else lambda features: features
             process = GaussianProcess(groups, random_state=draw)
-            process.fit_features(change(known), target)
-            predicted, _ = process.predict_features(change(others), with_std=False)
+            process.fit_features(known, target)
+            predicted, _ = process.predict_features(others, with_std=False)
             found[name].append(kendall_tau(labels[unseen], predicted))
     return found
 
 
-def _all_features(cells: CellArray) -> CellFeatures:
+def all_features(cells: CellArray) -> CellFeatures:
     features = cell_features(cells)
     features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
     features.groups[PRIOR_GROUP] = prior_columns(cells, features)
     return features
-
-
-def without_scale(features: CellFeatures) -> CellFeatures:
-    """Set what comes from the scale of an untrained cell's values to zero; constants are unused."""
-    graph, pooled = features.groups["graph"].copy(), features.groups["pooled"].copy()
-    graph[:, graph_feature_names(NASBENCH101).index("log scale of the output")] = 0
-    names = vertex_feature_names(NASBENCH101)
-    pooled.reshape(len(pooled), -1, len(names))[..., names.index("log scale")] = 0
-    return CellFeatures({**features.groups, "graph": graph, "pooled": pooled}, features.vertex)
 
 
 def compared(found: dict[str, list[float]], whole: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from pyg_nas.features import (
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
-GROUPS = ("graph", "edges", "paths", "walks", "flow", "pooled")
+GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4
@@ -187,16 +187,17 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return mean, variance.sqrt().numpy() * self.std_
 
     @torch.no_grad()
-    def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[np.float64]:
+    def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[Any]:
         """Return the means of several targets that share the process, ``[N, K]``.
 
         Args:
             features: Of ``N`` cells.
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
-                included, times their targets.
+                included, times their targets. All is computed in their precision.
         """
-        inputs = self._standardised(features) * self.weights_
-        known, size = self.inputs_.T.contiguous(), self.inputs_.square().sum(dim=1)
+        inputs = (self._standardised(features) * self.weights_).to(duals.dtype)
+        known = self.inputs_.T.to(duals.dtype).contiguous()
+        size = known.square().sum(dim=0)
         smooth = self.variance_ * duals
         straight = self.linear_ * (known @ duals)
         means = []

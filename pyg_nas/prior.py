@@ -48,7 +48,7 @@ def prior_columns(cells: CellArray, features: CellFeatures) -> NDArray[np.float3
         features: Theirs.
     """
     prior = digits_prior()
-    return prior.process.posterior_means(features, prior.duals).astype(np.float32)
+    return prior.process.posterior_means(features, prior.duals)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Prior:
 
     Attributes:
         process: Tuned on the table's final validation accuracy.
-        duals: ``[measured cells, columns]``, the process' weights for each column.
+        duals: float32 ``[measured cells, columns]``, the process' weights for each column.
     """
 
     process: GaussianProcess
@@ -76,4 +76,5 @@ def digits_prior() -> Prior:
     scores = normal_scores(columns)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
-    return Prior(process, torch.cholesky_solve(torch.from_numpy(scores), process.factor_))
+    duals = torch.cholesky_solve(torch.from_numpy(scores), process.factor_)
+    return Prior(process, duals.float())

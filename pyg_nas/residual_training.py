@@ -29,7 +29,7 @@ from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import Progress
 
-_READOUT = ("graph", "edges", "paths", ZERO_COST_GROUP, PRIOR_GROUP)
+_READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
 _HELD_OUT = 0.1
 _CHUNK = 256
 _MOST_WIDTH = 4_096

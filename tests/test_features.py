@@ -5,7 +5,6 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
-import torch
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
@@ -17,7 +16,6 @@ from pyg_nas.features import (
     kinds,
     vertex_feature_names,
 )
-from pyg_nas.measure.network import Network
 from pyg_nas.space import NASBENCH101, SearchSpace
 
 PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
@@ -46,59 +44,21 @@ def test_paths_against_networkx() -> None:
             assert found[f"number of {kind}"][i] == np.isin(ids, members).sum()
 
 
-def test_scale_against_networks_that_are_not_trained() -> None:
-    """Mean squares of a wide cell's output, which the mean field says without building it."""
-    cells = sample_cells(40, seed=3)
-    images = torch.randn(1, 16, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-    measured = []
-    for cell in cells:
-        network = Network(cell, stem_channels=60, num_stacks=1, modules_per_stack=1)
-        network.initialize([torch.Generator().manual_seed(1)])
-        with torch.no_grad():
-            output = network.layers(images.permute(1, 3, 4, 0, 2))
-        measured.append(float(output.square().mean().log()))
-    found = by_name(cells)["log scale of the output"]
-    convolved = by_name(cells)["number of maxpool3x3"] == 0
-    # Terms of a sum are not quite independent, and neighbouring values less so.
-    np.testing.assert_allclose(found[convolved], np.array(measured)[convolved], atol=0.1)
-    assert np.corrcoef(found, measured)[0, 1] > 0.9
-    vertex = cell_features(cells).vertex[..., vertex_feature_names(NASBENCH101).index("log scale")]
-    last = vertex[np.arange(len(cells)), cells.num_vertices - 1]
-    np.testing.assert_array_equal(last, found)
-
-
-def test_scale_by_hand() -> None:
-    """Input, a max pooling of its projection, a convolution of that; both reach the output."""
-    adjacency = [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
-    cell = Cell(adjacency, ["input", "maxpool3x3", "conv1x1-bn-relu", "output"])
-    mean, variance = 1 / np.sqrt(2 * np.pi), 0.5 - 1 / (2 * np.pi)
-    largest = mean + 1.48501 * np.sqrt(variance)
-    pooled = largest**2 + 0.35735 * variance
-    found = by_name(CellArray.from_cells([cell]))["log scale of the output"][0]
-    assert found == pytest.approx(np.log((pooled + 0.5) / 2), rel=1e-5)
-    skip = Cell([[0, 1], [0, 0]], ["input", "output"])
-    assert by_name(CellArray.from_cells([skip]))["log scale of the output"][0] == pytest.approx(
-        np.log(0.5)
-    )
-
-
 def test_vertex_statistics_have_names() -> None:
     for cells in (sample_cells(3, seed=0), CellArray.from_cells([Cell([[0]], ["a"], PLAIN)])):
         assert cell_features(cells).vertex.shape[2] == len(vertex_feature_names(cells.space))
 
 
-def test_reachable_pairs_against_networkx() -> None:
+def test_reachable_vertices_against_networkx() -> None:
     cells = sample_cells(40, seed=2)
-    groups = cell_features(cells).groups
-    columns = cells.space.num_columns
+    names = vertex_feature_names(cells.space)
+    vertex = cell_features(cells).vertex
     for i, cell in enumerate(cells):
         graph = nx.from_numpy_array(np.asarray(cell.adjacency), create_using=nx.DiGraph)
-        operations = np.asarray(cell.operation_ids) - cells.space.first_id
-        for name, closed in (("edges", graph), ("paths", nx.transitive_closure(graph))):
-            expected = np.zeros((columns, columns))
-            for u, v in closed.edges:
-                expected[operations[u], operations[v]] += 1
-            np.testing.assert_allclose(groups[name][i] ** 2, expected.ravel(), atol=1e-5)
+        for v in range(cell.num_vertices):
+            found = dict(zip(names, vertex[i, v], strict=True))
+            assert found["ancestors"] == len(nx.ancestors(graph, v))
+            assert found["descendants"] == len(nx.descendants(graph, v))
 
 
 def test_walk_of_a_chain_meets_every_vertex() -> None:

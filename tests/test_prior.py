@@ -8,10 +8,11 @@ from scipy.stats import kendalltau
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.features import PRIOR_GROUP, cell_features
 from pyg_nas.labels import LabelPolicy
 from pyg_nas.model import Model
-from pyg_nas.prior import prior_columns, prior_digest
+from pyg_nas.prior import digits_prior, prior_columns, prior_digest
 from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
@@ -28,6 +29,16 @@ def test_its_columns_know_the_measured_cells() -> None:
     final = table.label(LabelPolicy(run="mean"))
     # Budget 16, end, validation: the last but one column.
     assert kendalltau(columns[:, -2], final).statistic > 0.8
+
+
+def test_single_precision_is_enough() -> None:
+    cells = sample_cells(500, seed=0)
+    features = cell_features(cells)
+    prior = digits_prior()
+    columns = prior_columns(cells, features)
+    exact = prior.process.posterior_means(features, prior.duals.double())
+    assert columns.dtype == np.float32
+    np.testing.assert_allclose(columns, exact, atol=1e-3)
 
 
 def test_it_ranks_real_cells_better_than_chance(real_table: Table) -> None:

@@ -1,0 +1,96 @@
+"""How much of the process' error is noise of the trainings, told from shorter trainings.
+
+    python experiments/what_remains.py [TABLE] [--draws 5] [--train 4236]
+
+The real sample holds one training of each cell at 4, 12, 36 and 108 epochs. Each started anew, so
+their noise is independent: what a training of an unseen cell at 36 epochs says beyond its own
+prediction tells of the cell, never of the noise at 108. On the draws of ``best_runs.py`` the
+process is fitted to the labels of each budget, as scores of ranks among all cells of the draw.
+
+- ``told ...``: Kendall τ at 108 epochs where the residuals of the evaluated cells' own shorter
+  trainings join the prediction, with weights fitted on leave-one-out residuals of training cells.
+- ``shared``: covariance of the residuals at 36 and 108 epochs as a share of the variance at 108.
+  If the process errs alike at both budgets, this is the part of its error that is not noise.
+- ``ceiling``: Kendall τ without that part, if scores are normal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from best_ablation import WHOLE, all_features
+from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half
+from scipy.stats.mstats import winsorize
+
+from pyg_nas.files import write_text
+from pyg_nas.gaussian_process import GaussianProcess
+from pyg_nas.labels import PAPER_LABEL
+from pyg_nas.metrics import kendall_tau
+from pyg_nas.statistics import mean_interval, rank_scores
+from pyg_nas.table import Table
+
+BUDGETS = (4, 12, 36, 108)
+# A blown-up training is far from all others and would be most of a covariance.
+TAIL = 0.005
+
+
+def main(
+    table: Annotated[Path, typer.Argument(help="The real sample.")] = REAL_SAMPLE,
+    draws: Annotated[int, typer.Option(help="Draws of training cells.")] = 5,
+    train: Annotated[int, typer.Option(help="Training cells.")] = LARGEST,
+) -> None:
+    loaded = Table.load(table)
+    runs = [one_draw(loaded, draw, train) for draw in range(draws)]
+    mean = {name: mean_interval([run[name] for run in runs]).to_dict() for name in runs[0]}
+    result = {"table": table.name, "train": train, "runs": runs, "mean": mean}
+    write_text(RESULTS / f"what_remains_{train}.json", json.dumps(result, indent=1) + "\n")
+    for name, value in mean.items():
+        print(f"{name:32s}{value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
+
+
+def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
+    order = np.random.default_rng(draw).permutation(report_half(table))
+    rows, unseen = order[:train], order[max(train, LARGEST) :]
+    known, others = (all_features(table.cells[part]) for part in (rows, unseen))
+    predicted, left_out, errors = [], [], []
+    for budget in BUDGETS:
+        # A short training may well end where a long one would have blown up.
+        kept = {} if budget == PAPER_LABEL.budget else {"resample_below": None}
+        labels = table.label(replace(PAPER_LABEL, budget=budget, **kept))
+        scores = rank_scores(labels[np.concatenate([rows, unseen])])
+        process = GaussianProcess(WHOLE, random_state=draw).fit_features(known, scores[:train])
+        predicted.append(process.predict_features(others, with_std=False)[0])
+        left_out.append(scores[:train] - process.loo_mean_)
+        errors.append(scores[train:] - predicted[-1])
+    truth = table.label(PAPER_LABEL)[unseen]
+
+    def told(shorter: list[int]) -> float:
+        """Kendall τ with the residuals of these budgets, by their positions."""
+        seen = np.stack([left_out[i] for i in shorter], axis=1)
+        weights, *_ = np.linalg.lstsq(seen, left_out[-1])
+        joined = predicted[-1] + np.stack([errors[i] for i in shorter], axis=1) @ weights
+        return kendall_tau(truth, joined)
+
+    at_36, at_108 = (np.asarray(winsorize(errors[i], (TAIL, TAIL))) for i in (-2, -1))
+    covariance = np.cov(at_36, at_108)
+    shared = float(covariance[0, 1] / covariance[1, 1])
+    tau = kendall_tau(truth, predicted[-1])
+    # Kendall's tau of normal variables is 2 / pi asin(r), and 1 - r^2 what is not explained.
+    unexplained = np.cos(np.pi / 2 * tau) ** 2 * (1 - shared)
+    return {
+        "kendall_tau": tau,
+        "told 36 epochs": told([2]),
+        "told 4, 12 and 36 epochs": told([0, 1, 2]),
+        "correlation of residuals": float(np.corrcoef(at_36, at_108)[0, 1]),
+        "shared": shared,
+        "ceiling": float(2 / np.pi * np.arcsin(np.sqrt(1 - unexplained))),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
