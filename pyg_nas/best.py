@@ -18,7 +18,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
-from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP, cell_features
+from pyg_nas.features import BLOCK_CELLS, PRIOR_GROUP, ZERO_COST_GROUP, cell_features
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
@@ -30,7 +30,6 @@ from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
 from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
-_CHUNK = 4_096
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
@@ -225,7 +224,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         known = dict(zip(self.knowledge_, columns_of(cells, computes).values(), strict=True))
 
         def predict_part(start: int) -> None:
-            rows = slice(start, min(start + _CHUNK, len(cells)))
+            rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
             part = cells[rows]
             features = cell_features(part)
             for group, columns in known.items():
@@ -238,7 +237,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         # Statistics, kernel and networks are small operations, which gain more from threads of
         # ours, each with its own cells, than from torch's inside them.
         with single_threaded_pool(torch.get_num_threads()) as pool:
-            list(pool.map(predict_part, range(0, len(cells), _CHUNK)))
+            list(pool.map(predict_part, range(0, len(cells), BLOCK_CELLS)))
         return scores, stds
 
     def _mean_labels(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,8 +20,9 @@ from torch import Tensor
 from pyg_nas.blas import at_once
 from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.nn.dense import DenseCells
-from pyg_nas.nn.dropout import GOLDEN, draw_key, keep_from
+from pyg_nas.nn.dropout import draw_key, keep_from
 from pyg_nas.nn.models import GCN
+from pyg_nas.splitmix import GOLDEN
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training_rule import TrainingSettings, TrainingTask, batch_loss, draw_batches
 

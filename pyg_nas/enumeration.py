@@ -13,6 +13,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.splitmix import GOLDEN, mix
 
 NUM_NASBENCH101_CELLS = 423_624
 
@@ -191,7 +192,7 @@ def _fingerprints(
         colours = [
             mix(
                 colours[u]
-                + mix(incoming[u] + np.uint64(0x9E3779B97F4A7C15))
+                + mix(incoming[u] + GOLDEN)
                 + np.uint64(3) * mix(outgoing[u] + np.uint64(0xD1B54A32D192ED03))
             )
             for u in range(v)
@@ -200,10 +201,3 @@ def _fingerprints(
     for colour in colours:
         total += colour
     return total
-
-
-def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: equal values stay equal, others scatter."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(value ^ (value >> np.uint64(31)))

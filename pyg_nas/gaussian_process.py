@@ -18,6 +18,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import State, as_cells, finite_labels
 from pyg_nas.features import (
+    BLOCK_CELLS,
     PRIOR_GROUP,
     STATISTICS_VERSION,
     ZERO_COST_GROUP,
@@ -32,7 +33,6 @@ GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4
-_CHUNK = 4_096
 _ROWS = 256  # of a block of covariances that stays in the processor's cache
 
 
@@ -163,8 +163,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"the cells have {', '.join(cells.space.vocabulary)}"
             )
         means, stds = [np.empty(0)], [np.empty(0)]
-        for start in range(0, len(cells), _CHUNK):
-            features = cell_features(cells[start : start + _CHUNK])
+        for start in range(0, len(cells), BLOCK_CELLS):
+            features = cell_features(cells[start : start + BLOCK_CELLS])
             mean, std = self.predict_features(features, return_std)
             means.append(mean)
             stds.append(std)

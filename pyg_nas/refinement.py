@@ -25,12 +25,12 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import (
     CACHE_VERSION,
     NUM_NASBENCH101_CELLS,
-    mix,
     nasbench101_cells,
 )
 from pyg_nas.errors import SettingsError
 from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101
+from pyg_nas.splitmix import GOLDEN, mix
 
 SHARED_LAYERS = 2
 """Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
@@ -228,7 +228,7 @@ def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     while True:
         key = np.full(len(rows), salt, dtype=np.uint64)
         for column in rows.T:
-            key = mix(key * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
+            key = mix(key * GOLDEN + column.astype(np.uint64))
         _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
         # 64-bit keys practically never collide; the tables are exact because it is checked.
         if np.array_equal(rows[first][inverse], rows):

@@ -185,6 +185,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         missing = set(_ARRAYS) - set(tensors)
         if missing:
             raise ModelError(f"a residual network lacks {', '.join(sorted(missing))}")
+        for name, like in _ALIKE:
+            if tensors[name].shape != tensors[like].shape:
+                shapes = tuple(tensors[like].shape), tuple(tensors[name].shape)
+                raise ModelError(f"{name} must be {shapes[0]} as {like}, got {shapes[1]}")
         for name in _ARRAYS:
             setattr(self, f"{name}_", tensors[name].numpy())
         for name in ("mean", "std"):
@@ -324,4 +328,10 @@ _ARRAYS = (
     "scale",
     "held_out",
     "held_out_prediction",
+)
+_ALIKE = (
+    ("std", "mean"),
+    ("vertex_scale", "vertex_centre"),
+    ("centre", "columns"),
+    ("scale", "columns"),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
 from pyg_nas import best
@@ -156,6 +157,22 @@ def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         column.held_out_prediction_[:, 0], vector.held_out_prediction_, rtol=1e-9
     )
+
+
+def test_networks_whose_numbers_do_not_fit_are_refused() -> None:
+    settings = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
+    tensors, values = ResidualGNNRegressor(**settings).fit(CELLS[:30], Y[:30]).get_state()
+    ResidualGNNRegressor(**settings).set_state(tensors, values)
+    for name, like in (("std", "mean"), ("scale", "columns"), ("vertex_scale", "vertex_centre")):
+        wrong = {**tensors, name: torch.ones(2)}
+        with pytest.raises(ModelError, match=rf"{name} must be \(.*\) as {like}, got \(2,\)"):
+            ResidualGNNRegressor(**settings).set_state(wrong, values)
+    with pytest.raises(ModelError, match="lacks scale"):
+        ResidualGNNRegressor(**settings).set_state(
+            {name: tensor for name, tensor in tensors.items() if name != "scale"}, values
+        )
+    with pytest.raises(ModelError, match="version"):
+        ResidualGNNRegressor(**settings).set_state(tensors, {**values, "statistics_version": 1})
 
 
 @pytest.mark.parametrize("group", [ZERO_COST_GROUP, PRIOR_GROUP])

@@ -16,10 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.enumeration import mix
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""The step between two states of SplitMix64."""
+from pyg_nas.splitmix import GOLDEN, mix
 
 _LEVELS = 2**16
 

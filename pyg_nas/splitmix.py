@@ -1,0 +1,16 @@
+"""SplitMix64 (Steele, Lea and Flood, 2014) scatters 64-bit numbers: for hashes and random bits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The step between two states."""
+
+
+def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser: equal values stay equal, others scatter."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(value ^ (value >> np.uint64(31)))
