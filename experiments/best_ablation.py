@@ -2,13 +2,17 @@
 
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
-Whole recipes come from ``best_runs.json`` (a missing one is run); groups of statistics and the
-ranked labels are left out of the Gaussian process alone, which is fitted in a second.
+Whole recipes come from ``best_runs.json`` (a missing one is run). Groups of statistics, the scale
+of an untrained cell's values and the ranked labels are left out of the Gaussian process alone, and
+the statistics that they read out of the networks alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,18 +20,23 @@ import numpy as np
 import typer
 from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all, taus
 
+from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
 from pyg_nas.features import (
     PRIOR_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
+    graph_feature_names,
+    vertex_feature_names,
 )
 from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.prior import prior_columns
+from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.space import NASBENCH101
 from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_columns
@@ -36,6 +45,9 @@ RECIPES = ("best", "best without prior", "fast", "networks alone", "one network"
 # On more cells the networks take minutes; only the recipes themselves are compared there.
 MOST_FOR_VARIANTS = 1_000
 WHOLE = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
+PARTS = ("recipes", "process", "networks")
+MEMBERS = BestRegressor().ensemble_size
+WITHOUT_SCALE = "without scale"
 
 
 def main(
@@ -47,17 +59,20 @@ def main(
     plan = [(name, train, draw) for name in names for draw in range(draws)]
     runs = run_all(RESULTS / "best_runs.json", table, plan)
     recipes = {name: taus(runs, name, train)[:draws] for name in names}
-    process = process_taus(Table.load(table), draws, train)
-    result = {
+    loaded = Table.load(table)
+    drawn = [draw_cells(loaded, draw, train) for draw in range(draws)]
+    result: dict[str, Any] = {
         "table": table.name,
         "train": train,
         "draws": draws,
         "recipes": compared(recipes, "best"),
-        "process": compared(process, "whole process"),
+        "process": compared(process_taus(drawn), "whole process"),
     }
+    if train <= MOST_FOR_VARIANTS:
+        result["networks"] = compared(network_taus(drawn), "whole networks")
     write_text(RESULTS / f"best_ablation_{train}.json", json.dumps(result, indent=1) + "\n")
-    for part in ("recipes", "process"):
-        for name, row in result[part].items():
+    for part in PARTS:
+        for name, row in result.get(part, {}).items():
             less = row["minus_whole"]
             print(
                 f"{name:24s}{row['mean']['mean']:7.4f}   "
@@ -65,24 +80,59 @@ def main(
             )
 
 
-def process_taus(table: Table, draws: int, train: int) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class Draw:
+    """One draw of the training cells: cells, statistics and labels of them and of the evaluated."""
+
+    seed: int
+    cells: tuple[CellArray, CellArray]
+    features: tuple[CellFeatures, CellFeatures]
+    labels: tuple[np.ndarray, np.ndarray]
+
+
+def draw_cells(table: Table, seed: int, train: int) -> Draw:
+    order = np.random.default_rng(seed).permutation(report_half(table))
+    rows, unseen = order[:train], order[LARGEST:]
+    cells, labels = (table.cells[rows], table.cells[unseen]), table.label(PAPER_LABEL)
+    known, others = (all_features(part) for part in cells)
+    return Draw(seed, cells, (known, others), (labels[rows], labels[unseen]))
+
+
+def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
     """Kendall τ of each variant of the Gaussian process by draw."""
-    labels = table.label(PAPER_LABEL)
     targets = {"labels as they are": np.asarray, "normal scores": normal_scores}
-    variants = dict.fromkeys(("whole process", *targets), WHOLE)
+    variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
     variants |= {f"only {g}": (g,) for g in ("graph", ZERO_COST_GROUP, PRIOR_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
-    for draw in range(draws):
-        order = np.random.default_rng(draw).permutation(report_half(table))
-        rows, unseen = order[:train], order[LARGEST:]
-        known, others = (all_features(table.cells[part]) for part in (rows, unseen))
+    for draw in draws:
         for name, groups in variants.items():
-            target = targets.get(name, rank_scores)(labels[rows])
-            process = GaussianProcess(groups, random_state=draw)
-            process.fit_features(known, target)
+            target = targets.get(name, rank_scores)(draw.labels[0])
+            known, others = (
+                map(without_scale, draw.features) if name == WITHOUT_SCALE else draw.features
+            )
+            process = GaussianProcess(groups, random_state=draw.seed).fit_features(known, target)
             predicted, _ = process.predict_features(others, with_std=False)
-            found[name].append(kendall_tau(labels[unseen], predicted))
+            found[name].append(kendall_tau(draw.labels[1], predicted))
+    return found
+
+
+def network_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
+    """Kendall τ of each variant of the networks by draw."""
+    variants: dict[str, Callable[[CellFeatures], CellFeatures]] = {
+        "whole networks": lambda features: features,
+        WITHOUT_SCALE: without_scale,
+    }
+    for group in ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP):
+        variants[f"without {group}"] = partial(without_group, group=group)
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    for draw in draws:
+        for name, change in variants.items():
+            known, others = map(change, draw.features)
+            networks = ResidualGNNRegressor(MEMBERS, random_state=draw.seed)
+            networks.fit_features(draw.cells[0], known, rank_scores(draw.labels[0]))
+            predicted = networks.predict_features(draw.cells[1], others).mean(axis=0)
+            found[name].append(kendall_tau(draw.labels[1], predicted))
     return found
 
 
@@ -91,6 +141,22 @@ def all_features(cells: CellArray) -> CellFeatures:
     features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
     features.groups[PRIOR_GROUP] = prior_columns(cells, features)
     return features
+
+
+def without_group(features: CellFeatures, group: str) -> CellFeatures:
+    others = {name: columns for name, columns in features.groups.items() if name != group}
+    return CellFeatures(others, features.vertex)
+
+
+def without_scale(features: CellFeatures) -> CellFeatures:
+    """Set the scale of an untrained cell's values to zero; constants are unused."""
+    graph, pooled = features.groups["graph"].copy(), features.groups["pooled"].copy()
+    vertex = features.vertex.copy()
+    graph[:, graph_feature_names(NASBENCH101).index("log scale of the output")] = 0
+    position = vertex_feature_names(NASBENCH101).index("log scale")
+    vertex[..., position] = 0
+    pooled.reshape(len(pooled), -1, vertex.shape[-1])[..., position] = 0
+    return CellFeatures({**features.groups, "graph": graph, "pooled": pooled}, vertex)
 
 
 def compared(found: dict[str, list[float]], whole: str) -> dict[str, Any]:

@@ -45,9 +45,9 @@ def ablation() -> list[str]:
     found = [read(f"best_ablation_{size}") for size in sizes]
     head = [f"τ at {size:,}, difference" for size in sizes]
     lines = [row("", *head), row(*["---"] * (1 + len(sizes)))]
-    for part in ("recipes", "process"):
+    for part in ("recipes", "process", "networks"):
         for name in found[0][part]:
-            values = [content[part].get(name) for content in found]
+            values = [content.get(part, {}).get(name) for content in found]
             cells = [
                 "–"
                 if v is None
@@ -108,6 +108,25 @@ def cost() -> list[str]:
         "",
         "The first scoring after an installation also computes what the shipped data say of all "
         f"cells, and keeps it: with `fast` it takes {found['first_scoring_seconds']:.1f} s.",
+    ]
+
+
+def remains() -> list[str]:
+    sizes = [size for size in SIZES if (RESULTS / f"what_remains_{size}.json").exists()]
+    found = [read(f"what_remains_{size}")["mean"] for size in sizes]
+    lines = [row("training cells", *(f"{size:,}" for size in sizes))]
+    lines.append(row(*["---"] * (1 + len(sizes))))
+    titles = {
+        "kendall_tau": "τ of the process",
+        "told 36 epochs": "τ if told what each evaluated cell reached in a training of 36 epochs",
+        "told 4, 12 and 36 epochs": "τ if told its trainings of 4, 12 and 36 epochs",
+        "correlation of residuals": "correlation of the residuals at 36 and 108 epochs",
+        "shared": "share of the squared error at 108 epochs that both have in common",
+        "ceiling": "τ without that share",
+    }
+    return lines + [
+        row(title, *(interval(figures[name]) for figures in found))
+        for name, title in titles.items()
     ]
 
 
@@ -241,6 +260,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "top": top,
     "coverage": coverage,
     "cost": cost,
+    "remains": remains,
     "digits": digits,
     "two-stage": two_stage,
     "width": width,

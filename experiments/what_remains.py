@@ -60,8 +60,8 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
     predicted, left_out, errors = [], [], []
     for budget in BUDGETS:
         # A short training may well end where a long one would have blown up.
-        kept = {} if budget == PAPER_LABEL.budget else {"resample_below": None}
-        labels = table.label(replace(PAPER_LABEL, budget=budget, **kept))
+        below = PAPER_LABEL.resample_below if budget == PAPER_LABEL.budget else None
+        labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
         scores = rank_scores(labels[np.concatenate([rows, unseen])])
         process = GaussianProcess(WHOLE, random_state=draw).fit_features(known, scores[:train])
         predicted.append(process.predict_features(others, with_std=False)[0])

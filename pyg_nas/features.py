@@ -32,6 +32,10 @@ PRIOR_GROUP = "prior"
 (:mod:`pyg_nas.zero_cost`), and what is known of it from another task (:mod:`pyg_nas.prior`)."""
 
 _CONVOLUTIONS = (0, 1)
+# Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine
+# independent standard normal numbers, which stands for max pooling.
+_RECTIFIED = np.float32(1 / np.sqrt(2 * np.pi)), np.float32(1 / 2 - 1 / (2 * np.pi))
+_LARGEST_OF_NINE = np.float32(1.48501), np.float32(0.35735)
 _FAR = np.float32(1e9)
 
 
@@ -75,6 +79,7 @@ def graph_feature_names(space: SearchSpace) -> list[str]:
     if space == NASBENCH101:
         names += ["log parameters", "log parameters of 3x3", "channels before the output"]
         names += [f"channels of {name}" for name in space.operations]
+        names += ["log scale of the output"]
     return names
 
 
@@ -83,7 +88,7 @@ def vertex_feature_names(space: SearchSpace) -> list[str]:
     names = ["predecessors", "successors", "log paths to it", "log paths from it"]
     names += ["backward walk", "forward walk", "ancestors", "descendants"]
     if space == NASBENCH101:
-        names += ["channels", "log parameters"]
+        names += ["channels", "log parameters", "log scale"]
     ways = ("longest", "shortest", "longest onward", "shortest onward")
     return names + [f"{way} {kind}" for way in ways for kind in kinds(space)]
 
@@ -165,8 +170,10 @@ class _Block:
         official = []  # statistics of vertices of NAS-Bench-101
         if self.cells.space == NASBENCH101:
             channels, parameters = self._costs()
+            scale = self._log_scale(channels)
             columns.append(self._cost_columns(channels, parameters))
-            official = [channels, np.log1p(parameters)]
+            columns.append((scale * self.sinks).sum(axis=0)[None])
+            official = [channels, np.log1p(parameters), scale]
         reach, one_hot = self._reach(), self._one_hot()
         vertex = self._vertex_columns(
             before, after, longest, shortest, backward, forward, reach, official
@@ -256,6 +263,30 @@ class _Block:
             ]
         )
 
+    def _log_scale(self, channels: Array) -> Array:
+        """Logarithm of the mean square of each vertex's values before any training, ``[V, B]``.
+
+        A mean field: sums add means and variances as if their terms were independent. The input
+        stands for its projections, and the output concatenates channels by their share.
+        """
+        mean, variance = np.zeros_like(channels), np.zeros_like(channels)
+        mean[0], variance[0] = _RECTIFIED
+        for v in range(1, self.width):
+            into = self.adjacency[:v, v]
+            pooled, convolved = self.kinds[v, 3], self.kinds[v, 1:3].sum(axis=0)
+            total = (into * variance[:v]).sum(axis=0)
+            largest = (into * mean[:v]).sum(axis=0) + np.sqrt(total) * _LARGEST_OF_NINE[0]
+            mean[v] = pooled * largest + convolved * _RECTIFIED[0]
+            variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
+        share = self._shares_of_output(channels)
+        inner = share.any(axis=0)
+        # The projected input alone, or added to every channel where it skips the cell.
+        share[0] = ~inner
+        skip = self.into_sinks[0] * inner
+        squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
+        scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
+        return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
+
     def _walk_weights(self, channels: Array | None) -> Array:
         """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
         weight = self.adjacency / np.maximum(self.in_degree, 1)
@@ -287,12 +318,16 @@ class _Block:
         moments = [mean, np.sqrt(np.maximum(square - mean**2, 0)), power]
         return np.asarray(np.concatenate(moments).T, dtype=np.float32)
 
+    def _shares_of_output(self, channels: Array) -> Array:
+        """Share of each inner vertex in the channels that the output concatenates, ``[V, B]``."""
+        inner = self.into_sinks * channels
+        inner[0] = 0
+        return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
+
     def _by_channels(self, weight: Array, channels: Array) -> Array:
         """Into the output: concatenated channels by their share, half for the input's skip."""
-        skip, share = self.into_sinks[0] > 0, self.into_sinks * channels
-        share[0] = 0
+        skip, share = self.into_sinks[0] > 0, self._shares_of_output(channels)
         inner = share.any(axis=0)
-        share /= np.maximum(share.sum(axis=0), np.float32(1e-9))
         share *= np.where(skip, np.float32(0.5), np.float32(1))
         share[0] = np.where(skip, np.where(inner, 0.5, 1), 0)
         return np.asarray(np.where(self.sinks, share[:, None], weight), dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
@@ -16,6 +17,7 @@ from pyg_nas.features import (
     kinds,
     vertex_feature_names,
 )
+from pyg_nas.measure.network import Network
 from pyg_nas.space import NASBENCH101, SearchSpace
 
 PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
@@ -42,6 +44,42 @@ def test_paths_against_networkx() -> None:
             assert found[f"shortest {kind}"][i] == min(counts)
             assert found[f"path mean {kind}"][i] == pytest.approx(np.mean(counts), abs=1e-5)
             assert found[f"number of {kind}"][i] == np.isin(ids, members).sum()
+
+
+def test_scale_against_networks_that_are_not_trained() -> None:
+    """Mean squares of a wide cell's output, which the mean field says without building it."""
+    cells = sample_cells(40, seed=3)
+    images = torch.randn(1, 16, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    measured = []
+    for cell in cells:
+        network = Network(cell, stem_channels=60, num_stacks=1, modules_per_stack=1)
+        network.initialize([torch.Generator().manual_seed(1)])
+        with torch.no_grad():
+            output = network.layers(images.permute(1, 3, 4, 0, 2))
+        measured.append(float(output.square().mean().log()))
+    found = by_name(cells)["log scale of the output"]
+    convolved = by_name(cells)["number of maxpool3x3"] == 0
+    # Terms of a sum are not quite independent, and neighbouring values less so.
+    np.testing.assert_allclose(found[convolved], np.array(measured)[convolved], atol=0.1)
+    assert np.corrcoef(found, measured)[0, 1] > 0.9
+    vertex = cell_features(cells).vertex[..., vertex_feature_names(NASBENCH101).index("log scale")]
+    last = vertex[np.arange(len(cells)), cells.num_vertices - 1]
+    np.testing.assert_array_equal(last, found)
+
+
+def test_scale_by_hand() -> None:
+    """Input, a max pooling of its projection, a convolution of that; both reach the output."""
+    adjacency = [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    cell = Cell(adjacency, ["input", "maxpool3x3", "conv1x1-bn-relu", "output"])
+    mean, variance = 1 / np.sqrt(2 * np.pi), 0.5 - 1 / (2 * np.pi)
+    largest = mean + 1.48501 * np.sqrt(variance)
+    pooled = largest**2 + 0.35735 * variance
+    found = by_name(CellArray.from_cells([cell]))["log scale of the output"][0]
+    assert found == pytest.approx(np.log((pooled + 0.5) / 2), rel=1e-5)
+    skip = Cell([[0, 1], [0, 0]], ["input", "output"])
+    assert by_name(CellArray.from_cells([skip]))["log scale of the output"][0] == pytest.approx(
+        np.log(0.5)
+    )
 
 
 def test_vertex_statistics_have_names() -> None:
