@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half, run_all, taus
+from best_runs import REAL_SAMPLE, RESULTS, draw_rows, run_all, taus
 
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
@@ -91,8 +91,7 @@ class Draw:
 
 
 def draw_cells(table: Table, seed: int, train: int) -> Draw:
-    order = np.random.default_rng(seed).permutation(report_half(table))
-    rows, unseen = order[:train], order[LARGEST:]
+    rows, unseen = draw_rows(table, seed, train)
     cells, labels = (table.cells[rows], table.cells[unseen]), table.label(PAPER_LABEL)
     known, others = (all_features(part) for part in cells)
     return Draw(seed, cells, (known, others), (labels[rows], labels[unseen]))

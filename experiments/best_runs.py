@@ -49,11 +49,16 @@ def report_half(table: Table) -> np.ndarray:
     return rows[DEVELOPMENT:]
 
 
+def draw_rows(table: Table, draw: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a draw that train and those that evaluate."""
+    order = np.random.default_rng(draw).permutation(report_half(table))
+    return order[:size], order[max(size, LARGEST) :]
+
+
 def one_run(table: Table, method: str, size: int, draw: int) -> dict[str, Any]:
     """Fit once and return the figures on the evaluated cells."""
     labels = table.label(PAPER_LABEL)
-    order = np.random.default_rng(draw).permutation(report_half(table))
-    train, unseen = order[:size], order[max(size, LARGEST) :]
+    train, unseen = draw_rows(table, draw, size)
     cells, y = table.cells[unseen], labels[unseen]
     start, cpu = time.perf_counter(), time.process_time()
     model = METHODS[method](draw).fit(table.cells[train], labels[train])

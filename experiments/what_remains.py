@@ -24,7 +24,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from best_ablation import WHOLE, all_features
-from best_runs import LARGEST, REAL_SAMPLE, RESULTS, report_half
+from best_runs import LARGEST, REAL_SAMPLE, RESULTS, draw_rows
 from scipy.stats.mstats import winsorize
 
 from pyg_nas.files import write_text
@@ -54,8 +54,7 @@ def main(
 
 
 def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
-    order = np.random.default_rng(draw).permutation(report_half(table))
-    rows, unseen = order[:train], order[max(train, LARGEST) :]
+    rows, unseen = draw_rows(table, draw, train)
     known, others = (all_features(table.cells[part]) for part in (rows, unseen))
     predicted, left_out, errors = [], [], []
     for budget in BUDGETS:
