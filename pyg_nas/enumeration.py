@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.cached_arrays import read_cached, write_cached
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError, SpaceError
-from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.splitmix import GOLDEN, mix
 
@@ -49,18 +48,28 @@ def nasbench101_cells() -> CellArray:
 
     Enumerated once and then read from the cache folder.
     """
-    path = cache_folder() / f"nasbench101-cells-{CACHE_VERSION}.npz"
-    cells = _read_cells(path) if path.exists() else None
-    if cells is None:
+    name = f"nasbench101-cells-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
         cells = enumerate_cells(NASBENCH101)
-        with atomic_path(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                adjacency=np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1),
-                operations=cells.operations,
-                num_vertices=cells.num_vertices,
-            )
-    return cells
+        bits = np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1)
+        write_cached(
+            name,
+            {
+                "adjacency": bits,
+                "operations": cells.operations,
+                "num_vertices": cells.num_vertices,
+            },
+        )
+        return cells
+    size = NASBENCH101.max_vertices
+    bits = np.unpackbits(arrays["adjacency"], axis=1, count=size * size)
+    return CellArray(
+        bits.reshape(-1, size, size).astype(np.int8),
+        arrays["operations"],
+        arrays["num_vertices"],
+        NASBENCH101,
+    )
 
 
 def is_nasbench101(cells: CellArray) -> bool:
@@ -72,16 +81,14 @@ def is_nasbench101(cells: CellArray) -> bool:
 def nasbench101_hashes() -> NDArray[np.bytes_]:
     """Return the module hashes of :func:`nasbench101_cells`, ``S32 [423624]``.
 
-    Computed once (about half a minute of one core) and then read from the cache folder, where
-    16 of them are compared with their cells on every reading.
+    Computed once (about half a minute of one core) and then read from the cache folder.
     """
-    path = cache_folder() / f"nasbench101-hashes-{CACHE_VERSION}.npy"
-    hashes = _read_hashes(path) if path.exists() else None
-    if hashes is None:
-        hashes = nasbench101_cells().hashes()
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, hashes)
-    return hashes
+    name = f"nasbench101-hashes-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        arrays = {"hashes": nasbench101_cells().hashes()}
+        write_cached(name, arrays)
+    return arrays["hashes"]
 
 
 def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray:
@@ -97,35 +104,6 @@ def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray
     if not 0 <= n <= len(population):
         raise SettingsError(f"cannot draw {n} different cells from {len(population)}")
     return population[np.random.default_rng(seed).permutation(len(population))[:n]]
-
-
-def _read_cells(path: Path) -> CellArray | None:
-    """Return the cached space, or None where the file is damaged and must be made again."""
-    import zipfile
-
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            bits = np.unpackbits(stored["adjacency"], axis=1)[:, :49]
-            operations, num_vertices = stored["operations"], stored["num_vertices"]
-            cells = CellArray(
-                bits.reshape(-1, 7, 7).astype(np.int8), operations, num_vertices, NASBENCH101
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return cells if len(cells) == NUM_NASBENCH101_CELLS else None
-
-
-def _read_hashes(path: Path) -> NDArray[np.bytes_] | None:
-    """Return the cached hashes, or None where the file is damaged and must be made again."""
-    try:
-        hashes = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    if hashes.shape != (NUM_NASBENCH101_CELLS,) or hashes.dtype != np.dtype("S32"):
-        return None
-    rows = np.linspace(0, NUM_NASBENCH101_CELLS - 1, 16, dtype=np.int64)
-    known = nasbench101_cells()[rows].hashes()
-    return hashes if np.array_equal(hashes[rows], known) else None
 
 
 def _cells_of_size(v: int, space: SearchSpace) -> CellArray:

@@ -11,16 +11,14 @@ two layers once; any weights can then be run through them (:mod:`pyg_nas.scoring
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.cached_arrays import Arrays, read_cached, write_cached
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import (
     CACHE_VERSION,
@@ -28,7 +26,6 @@ from pyg_nas.enumeration import (
     nasbench101_cells,
 )
 from pyg_nas.errors import SettingsError
-from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.space import NASBENCH101
 from pyg_nas.splitmix import GOLDEN, mix
 
@@ -140,17 +137,15 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
 
 @lru_cache(maxsize=2)
 def nasbench101_refinement(depth: int = 3) -> Refinement:
-    """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder.
-
-    The cached file carries a checksum of its content; a damaged one is made again.
-    """
+    """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder."""
     shared = min(depth, SHARED_LAYERS)
-    path = cache_folder() / f"nasbench101-terms-{shared}-{CACHE_VERSION}.npz"
-    refinement = _read(path, shared) if path.exists() else None
-    if refinement is None:
+    name = f"nasbench101-terms-{shared}-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
         refinement = refine(nasbench101_cells(), depth)
-        _write(path, refinement)
-    return refinement
+        write_cached(name, _to_arrays(refinement))
+        return refinement
+    return _from_arrays(arrays, shared)
 
 
 def _refine_block(cells: CellArray, shared: int) -> Block:
@@ -244,34 +239,23 @@ def _inverse(values: NDArray[Any]) -> NDArray[np.float32]:
     return (1.0 / values).astype(np.float32)
 
 
-def _write(path: Path, refinement: Refinement) -> None:
+def _to_arrays(refinement: Refinement) -> Arrays:
     flat = [_flatten(block) for block in refinement.blocks]
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.concatenate([block[name] for block in flat]) for name in flat[0]
-    }
+    arrays: Arrays = {name: np.concatenate([block[name] for block in flat]) for name in flat[0]}
     # One row per array, in their order, one column per block.
     arrays["lengths"] = np.array([[len(block[name]) for block in flat] for name in flat[0]])
-    content: dict[str, Any] = {"checksum": _checksum(arrays), **arrays}
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **content)
+    return arrays
 
 
-def _read(path: Path, shared: int) -> Refinement | None:
-    """Return the cached tables, or None where the file is damaged and must be made again."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        if not np.array_equal(arrays.pop("checksum"), _checksum(arrays)):
-            return None
-        lengths = arrays.pop("lengths")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
+def _from_arrays(arrays: Arrays, shared: int) -> Refinement:
+    *names, _ = arrays
+    lengths = arrays["lengths"]
     ends = np.cumsum(lengths, axis=1)
     blocks = tuple(
         _unflatten(
             {
-                name: values[ends[row, block] - lengths[row, block] : ends[row, block]]
-                for row, (name, values) in enumerate(arrays.items())
+                name: arrays[name][ends[row, block] - lengths[row, block] : ends[row, block]]
+                for row, name in enumerate(names)
             },
             shared,
         )
@@ -280,8 +264,8 @@ def _read(path: Path, shared: int) -> Refinement | None:
     return Refinement(shared, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
 
 
-def _flatten(block: Block) -> dict[str, NDArray[Any]]:
-    flat: dict[str, NDArray[Any]] = {
+def _flatten(block: Block) -> Arrays:
+    flat: Arrays = {
         "columns": block.columns,
         "num_vertices": block.num_vertices,
         "num_edges": block.num_edges,
@@ -296,7 +280,7 @@ def _flatten(block: Block) -> dict[str, NDArray[Any]]:
     return flat
 
 
-def _unflatten(flat: dict[str, NDArray[Any]], shared: int) -> Block:
+def _unflatten(flat: Arrays, shared: int) -> Block:
     def terms(prefix: str) -> Terms:
         return Terms(*(flat[f"{prefix}.{name}"] for name in ("members", "offsets", "scale")))
 
@@ -316,11 +300,3 @@ def _unflatten(flat: dict[str, NDArray[Any]], shared: int) -> Block:
         flat["num_edges"],
         flat["edges"].reshape(2, -1),
     )
-
-
-def _checksum(arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return np.frombuffer(digest.digest(), dtype=np.uint8)

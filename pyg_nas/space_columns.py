@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyg_nas.cached_arrays import read_cached, write_cached
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import (
-    NUM_NASBENCH101_CELLS,
-    is_nasbench101,
-    nasbench101_cells,
-)
+from pyg_nas.enumeration import is_nasbench101, nasbench101_cells
 from pyg_nas.features import BLOCK_CELLS, CellFeatures, cell_features
-from pyg_nas.files import atomic_path, cache_folder
 from pyg_nas.threads import single_threaded_pool
 
 Array = NDArray[np.float32]
@@ -49,23 +44,15 @@ def columns_of(cells: CellArray, computes: Mapping[str, Compute]) -> dict[str, A
 
 
 def _of_the_space(computes: Mapping[str, Compute]) -> dict[str, Array]:
-    unknown = []
-    for name in computes:
-        if name not in _space:
-            columns = _read(_path(name)) if _path(name).exists() else None
-            if columns is None:
-                unknown.append(name)
-            else:
-                _space[name] = columns
+    for name in computes.keys() - _space.keys():
+        arrays = read_cached(f"nasbench101-{name}")
+        if arrays is not None:
+            _space[name] = arrays["columns"]
+    unknown = [name for name in computes if name not in _space]
     for name, columns in _computed(nasbench101_cells(), computes, unknown).items():
-        with atomic_path(_path(name)) as temporary, temporary.open("wb") as file:
-            np.save(file, columns)
+        write_cached(f"nasbench101-{name}", {"columns": columns})
         _space[name] = columns
     return {name: _space[name] for name in computes}
-
-
-def _path(name: str) -> Path:
-    return cache_folder() / f"nasbench101-{name}.npy"
 
 
 def _digest(cells: CellArray) -> bytes:
@@ -90,13 +77,3 @@ def _computed(
     with single_threaded_pool(torch.get_num_threads()) as pool:
         parts = list(pool.map(part, range(0, len(cells), BLOCK_CELLS)))
     return {name: np.concatenate([found[name] for found in parts]) for name in names}
-
-
-def _read(path: Path) -> Array | None:
-    """Return the cached columns, or None where the file is damaged and must be made again."""
-    try:
-        columns = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    sound = columns.dtype == np.float32 and columns.ndim == 2 and np.isfinite(columns).all()
-    return columns if sound and len(columns) == NUM_NASBENCH101_CELLS else None

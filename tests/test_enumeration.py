@@ -12,7 +12,6 @@ from scipy.stats import chisquare
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import (
     NUM_NASBENCH101_CELLS,
-    _read_cells,
     enumerate_cells,
     nasbench101_cells,
     sample_cells,
@@ -136,15 +135,17 @@ def test_a_space_that_cannot_be_enumerated_is_refused(space: SearchSpace) -> Non
         enumerate_cells(space)
 
 
-def test_a_damaged_cache_is_no_space(tmp_path: Path) -> None:
-    path = tmp_path / "cells.npz"
-    path.write_bytes(b"not a zip file")
-    assert _read_cells(path) is None
-    np.savez(path, adjacency=np.zeros((3, 7), dtype=np.uint8))
-    assert _read_cells(path) is None
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    assert _read_cells(path) is None
+def test_the_space_from_the_cache_is_the_enumerated_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
+    known = nasbench101_cells()
+    nasbench101_cells.cache_clear()
+    enumerated = nasbench101_cells()
+    nasbench101_cells.cache_clear()
+    from_cache = nasbench101_cells()
+    assert from_cache is not enumerated
+    assert from_cache == enumerated == known
 
 
 def test_sampling_is_uniform_over_cells() -> None:
