@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pyg_nas.blas import at_once
 from pyg_nas.compiled import Floats, Integers, compiled
+from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import draw_key, keep_from
 from pyg_nas.nn.models import GCN
@@ -84,7 +85,7 @@ class _Member:
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
-            parts = [torch.cat(_both(conv), dim=1) for conv in network.convs]
+            parts = [joined_weights(conv) for conv in network.convs]
             parts += [network.head.weight.T, network.output.weight.T]
             self._weights = torch.cat([part.flatten() for part in parts]).numpy()
         self._sizes = [part.numel() for part in parts]
@@ -133,15 +134,9 @@ class _Member:
         """Write the trained weights into the network."""
         *convs, head, output = torch.from_numpy(self._weights).split(self._sizes)
         for conv, weight in zip(self._network.convs, convs, strict=True):
-            halves = weight.view(conv.in_channels, -1).chunk(2, dim=1)
-            for parameter, half in zip(_both(conv), halves, strict=True):
-                parameter.copy_(half)
+            set_joined_weights(conv, weight.view(conv.in_channels, -1))
         for linear, weight in ((self._network.head, head), (self._network.output, output)):
             linear.weight.copy_(weight.view(linear.in_features, -1).T)
-
-
-def _both(conv: torch.nn.Module) -> list[Tensor]:
-    return [conv.get_parameter(name) for name in ("weight_out", "weight_in")]
 
 
 @compiled

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from pyg_nas.compiled_scoring import BlockScorer
 from pyg_nas.errors import ModelError
+from pyg_nas.nn.conv import joined_weights
 from pyg_nas.nn.models import GCN
 from pyg_nas.refinement import SHARED_LAYERS, Block, Layer, Refinement, Terms
 from pyg_nas.threads import single_threaded_pool
@@ -79,10 +80,7 @@ def score(
 
 def _fold(member: GCN, device: torch.device) -> tuple[list[Tensor], Tensor]:
     """Each convolution's W+ beside W-, ``[in, 2 hidden]``, and the head as ``[hidden]``."""
-    layers = [
-        torch.cat([conv.get_parameter(name) for name in ("weight_out", "weight_in")], dim=1)
-        for conv in member.convs
-    ]
+    layers = [joined_weights(conv) for conv in member.convs]
     head = (member.output.weight.double() @ member.head.weight.double()).squeeze(0)
     return [layer.to(device) for layer in layers], head.to(device, layers[0].dtype)
 

@@ -47,6 +47,20 @@ def normalize(
     return Propagation(index.flip(0), outward, index, outward / received[target])
 
 
+def joined_weights(conv: nn.Module) -> Tensor:
+    """Return W+ beside W- of a :class:`BiGCNConv`, ``[in_channels, 2 out_channels]``: one product
+    serves both directions."""
+    return torch.cat([conv.get_parameter("weight_out"), conv.get_parameter("weight_in")], dim=1)
+
+
+@torch.no_grad()
+def set_joined_weights(conv: nn.Module, joined: Tensor) -> None:
+    """Write :func:`joined_weights`' result back, ``[in_channels, 2 out_channels]``."""
+    outward, inward = joined.chunk(2, dim=1)
+    conv.get_parameter("weight_out").copy_(outward)
+    conv.get_parameter("weight_in").copy_(inward)
+
+
 class BiGCNConv(MessagePassing):  # type: ignore[misc]
     r"""Bidirectional graph convolution of `"Neural Predictor for Neural Architecture Search"
     <https://arxiv.org/abs/1912.00848>`_ (section 3.2).

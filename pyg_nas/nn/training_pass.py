@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.models import GCN
 
@@ -68,7 +69,7 @@ class TrainingPass:
     def __init__(self, members: Sequence[GCN], batch_size: int, vertices: int) -> None:
         with torch.no_grad():
             stacked = [
-                torch.stack([torch.cat([c.weight_out, c.weight_in], dim=1) for c in layer])
+                torch.stack([joined_weights(conv) for conv in layer])
                 for layer in zip(*(member.convs for member in members), strict=True)
             ]
             stacked.append(torch.stack([member.head.weight.T for member in members]))
@@ -140,9 +141,7 @@ class TrainingPass:
         """Write the stacked weights back into single networks."""
         for index, member in enumerate(members):
             for conv, weight in zip(member.convs, self._convs, strict=True):
-                outward, inward = weight[index].chunk(2, dim=1)
-                conv.get_parameter("weight_out").copy_(outward)
-                conv.get_parameter("weight_in").copy_(inward)
+                set_joined_weights(conv, weight[index])
             member.head.weight.copy_(self._head[index].T)
             member.output.weight.copy_(self._output[index].T)
 
