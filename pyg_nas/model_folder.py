@@ -53,7 +53,7 @@ def save_model(
     Raises:
         ModelError: If the class cannot be stored, or ``folder`` holds something else.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -65,11 +65,13 @@ def save_model(
     # checksum, so a folder between the two renames is recognised as damaged, never misread.
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
         weights = Path(temporary) / WEIGHTS
-        save_file(tensors, weights)
+        # Not by save_file, whose 0600 hides the file from everybody but its owner.
+        content = save(tensors)
+        weights.write_bytes(content)
         settings = {
             "format": FORMAT,
             "model": description,
-            "weights_sha256": sha256(weights.read_bytes()).hexdigest(),
+            "weights_sha256": sha256(content).hexdigest(),
             "about": about or {},
         }
         text = json.dumps(settings, indent=1, allow_nan=False) + "\n"

@@ -75,6 +75,14 @@ def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_saved_files_have_the_usual_permissions(folder: Path) -> None:
+    """A folder on a shared disk is for the whole group, not for its writer alone."""
+    usual = folder / "usual"
+    usual.touch()
+    for path in folder.iterdir():
+        assert path.stat().st_mode == usual.stat().st_mode, path.name
+
+
 def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
     above = small_table.label() > np.median(small_table.label())
     classifier = GCNClassifier(**FAST).fit(small_table.cells, above)
