@@ -130,6 +130,23 @@ def remains() -> list[str]:
     ]
 
 
+def law() -> list[str]:
+    found = read("learning_law")
+    titles = {
+        "limit": ("τ with any number of training cells", 3),
+        "cells_for_aim": (f"training cells for {found['aim']}", -3),
+        "power": ("power of their number by which the rest falls", 2),
+    }
+    lines = [row("by the law", "value", "95 % interval"), row(*["---"] * 3)]
+    for name, (title, digits) in titles.items():
+        value, low, high = (
+            f"{round(found['law'][name][end], digits):,.{max(digits, 0)}f}"
+            for end in ("value", "low", "high")
+        )
+        lines.append(row(title, value, f"{low} to {high}"))
+    return lines
+
+
 def digits() -> list[str]:
     found = read("best_digits")
     lines = [row("recipe", "Kendall τ", "MSE"), row(*["---"] * 3)]
@@ -261,6 +278,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "coverage": coverage,
     "cost": cost,
     "remains": remains,
+    "law": law,
     "digits": digits,
     "two-stage": two_stage,
     "width": width,

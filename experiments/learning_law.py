@@ -1,0 +1,85 @@
+"""How the recipe ``best`` would go on with more training cells, from its learning curve.
+
+    python experiments/learning_law.py
+
+Were predictions and labels normal, a share ``1 - sin(pi tau / 2)^2`` of the labels' variance would
+be unexplained. A part that stays and a power of the number of cells are fitted to its logarithm,
+from 100 cells on. Intervals are from draws of the runs at each size with replacement.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from best_learning_curve import SIZES
+from best_runs import RESULTS, taus
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
+
+from pyg_nas.files import write_text
+
+METHOD = "best"
+FITTED = [size for size in SIZES if size >= 100]
+AIM = 0.895
+RESAMPLINGS = 1_000
+Array = NDArray[np.float64]
+
+
+def main() -> None:
+    runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
+    by_size = [taus(runs, METHOD, size) for size in FITTED]
+    measured = np.array([np.mean(values) for values in by_size])
+    rng = np.random.default_rng(0)
+    drawn = np.array(
+        [
+            [np.mean(rng.choice(values, len(values))) for values in by_size]
+            for _ in range(RESAMPLINGS)
+        ]
+    )
+    found = law(measured)
+    resampled = [list(law(means).values()) for means in drawn]
+    ends = np.percentile(resampled, [2.5, 97.5], axis=0)
+    result: dict[str, Any] = {
+        "method": METHOD,
+        "train": FITTED,
+        "kendall_tau": measured.tolist(),
+        "resamplings": RESAMPLINGS,
+        "aim": AIM,
+        "law": {
+            name: {"value": value, "low": low, "high": high}
+            for (name, value), low, high in zip(found.items(), *ends.tolist(), strict=True)
+        },
+    }
+    write_text(RESULTS / "learning_law.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    print(json.dumps(result["law"], indent=1))
+
+
+def law(kendall_tau: Array) -> dict[str, float]:
+    """Fit the law to mean Kendall τ ``[sizes]`` at :data:`FITTED`."""
+    thousands = np.array(FITTED) / 1_000
+
+    def log_unexplained(n: Array, log_stays: float, log_falls: float, power: float) -> Array:
+        return np.logaddexp(log_stays, log_falls - power * np.log(n))
+
+    (log_stays, log_falls, power), _ = curve_fit(
+        log_unexplained, thousands, np.log(unexplained(kendall_tau)), p0=(-4.0, -3.5, 0.5)
+    )
+    stays = np.exp(log_stays)
+    above = unexplained(AIM) - stays
+    return {
+        "power": float(power),
+        "limit": float(2 / np.pi * np.arcsin(np.sqrt(1 - stays))),
+        "cells_for_aim": float(1_000 * (np.exp(log_falls) / above) ** (1 / power))
+        if above > 0
+        else float("inf"),
+    }
+
+
+def unexplained(kendall_tau: Any) -> Any:
+    return 1 - np.sin(np.pi / 2 * kendall_tau) ** 2
+
+
+if __name__ == "__main__":
+    main()
