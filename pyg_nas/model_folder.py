@@ -11,8 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
-from pyg_nas.files import write_text
+from pyg_nas.files import atomic_path, write_text
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
@@ -60,23 +58,19 @@ def save_model(
         raise ModelError(f"{folder}: is a file, a model needs a folder")
     tensors: dict[str, Any] = {}
     description = _describe(estimator, "", tensors)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Both files are made beside the target first; the settings, renamed last, name the weights'
-    # checksum, so a folder between the two renames is recognised as damaged, never misread.
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as temporary:
-        weights = Path(temporary) / WEIGHTS
-        # Not by save_file, whose 0600 hides the file from everybody but its owner.
-        content = save(tensors)
-        weights.write_bytes(content)
-        settings = {
-            "format": FORMAT,
-            "model": description,
-            "weights_sha256": sha256(content).hexdigest(),
-            "about": about or {},
-        }
-        text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
-        shutil.move(weights, folder / WEIGHTS)
-        write_text(folder / SETTINGS, text)
+    weights = save(tensors)
+    settings = {
+        "format": FORMAT,
+        "model": description,
+        "weights_sha256": sha256(weights).hexdigest(),
+        "about": about or {},
+    }
+    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
+    # The settings, renamed last, name the weights' checksum, so a folder between the two renames
+    # is recognised as damaged, never misread.
+    with atomic_path(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(weights)
+    write_text(folder / SETTINGS, text)
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:
