@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
-from pyg_nas.features import cell_features
+from pyg_nas.features import CellFeatures, cell_features
 from pyg_nas.files import atomic_path
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
 from pyg_nas.model_folder import save_model
@@ -77,10 +77,11 @@ def fit(folder: Folder = BLOCKS) -> None:
         raise typer.BadParameter(f"{folder} holds no measured block: run `measure` first")
     measured = np.concatenate(blocks).astype(np.float64)
     cells = sample_cells(len(measured), SAMPLE_SEED)
-    teachers = _trained(TEACHERS, cells, measured)
+    teachers = _trained(TEACHERS, cells, cell_features(cells), measured)
     taught = sample_cells(TAUGHT_CELLS, TAUGHT_SEED)
-    told = teachers.predict_features(taught, cell_features(taught)).mean(axis=0)
-    network = _trained(1, taught, told)
+    features = cell_features(taught)
+    told = teachers.predict_features(taught, features).mean(axis=0)
+    network = _trained(1, taught, features, told)
     about = {
         "cells": len(cells),
         "sample_seed": SAMPLE_SEED,
@@ -99,11 +100,13 @@ def fit(folder: Folder = BLOCKS) -> None:
     print(about)
 
 
-def _trained(members: int, cells: CellArray, targets: Array) -> ResidualGNNRegressor:
+def _trained(
+    members: int, cells: CellArray, features: CellFeatures, targets: Array
+) -> ResidualGNNRegressor:
     network = ResidualGNNRegressor(
         members, **NETWORK, progress=lambda epoch, loss: print(epoch, loss, flush=True)
     )
-    return network.fit_features(cells, cell_features(cells), targets)
+    return network.fit_features(cells, features, targets)
 
 
 def _explained(network: ResidualGNNRegressor, targets: Array) -> dict[str, float]:

@@ -70,7 +70,7 @@ def law(kendall_tau: Array) -> dict[str, float]:
     above = unexplained(AIM) - stays
     return {
         "power": float(power),
-        "limit": float(2 / np.pi * np.arcsin(np.sqrt(1 - stays))),
+        "limit": tau_leaving(stays),
         "cells_for_aim": float(1_000 * (np.exp(log_falls) / above) ** (1 / power))
         if above > 0
         else float("inf"),
@@ -78,7 +78,13 @@ def law(kendall_tau: Array) -> dict[str, float]:
 
 
 def unexplained(kendall_tau: Any) -> Any:
-    return 1 - np.sin(np.pi / 2 * kendall_tau) ** 2
+    """Share ``1 - r^2`` of a normal variable's variance, where ``tau = 2 / pi asin(r)``."""
+    return np.cos(np.pi / 2 * kendall_tau) ** 2
+
+
+def tau_leaving(share: float) -> float:
+    """Kendall τ at which :func:`unexplained` is ``share``."""
+    return float(2 / np.pi * np.arcsin(np.sqrt(1 - share)))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import numpy as np
 import typer
 from best_ablation import WHOLE, all_features
 from best_runs import LARGEST, REAL_SAMPLE, RESULTS, draw_rows
+from learning_law import tau_leaving, unexplained
 from scipy.stats.mstats import winsorize
 
 from pyg_nas.files import write_text
@@ -79,15 +80,13 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
     covariance = np.cov(at_36, at_108)
     shared = float(covariance[0, 1] / covariance[1, 1])
     tau = kendall_tau(truth, predicted[-1])
-    # Kendall's tau of normal variables is 2 / pi asin(r), and 1 - r^2 what is not explained.
-    unexplained = np.cos(np.pi / 2 * tau) ** 2 * (1 - shared)
     return {
         "kendall_tau": tau,
         "told 36 epochs": told([2]),
         "told 4, 12 and 36 epochs": told([0, 1, 2]),
         "correlation of residuals": float(np.corrcoef(at_36, at_108)[0, 1]),
         "shared": shared,
-        "ceiling": float(2 / np.pi * np.arcsin(np.sqrt(1 - unexplained))),
+        "ceiling": tau_leaving(unexplained(tau) * (1 - shared)),
     }
 
 

@@ -248,8 +248,8 @@ def _to_arrays(refinement: Refinement) -> Arrays:
 
 
 def _from_arrays(arrays: Arrays, shared: int) -> Refinement:
-    *names, _ = arrays
     lengths = arrays["lengths"]
+    names = [name for name in arrays if name != "lengths"]
     ends = np.cumsum(lengths, axis=1)
     blocks = tuple(
         _unflatten(
