@@ -93,6 +93,8 @@ def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> l
         "protocol": "train and evaluate on the report half (RandomState(6)); " + str(PAPER_LABEL),
     }
     stored = json.loads(path.read_text()) if path.exists() else {**head, "runs": []}
+    if any(stored[name] != value for name, value in head.items()):
+        raise SystemExit(f"{path}: holds runs of another table or protocol; move it away first")
     runs: list[dict[str, Any]] = stored["runs"]
     done = {(run["method"], run["train"], run["draw"]) for run in runs}
     for method, size, draw in plan:

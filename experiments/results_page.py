@@ -121,6 +121,8 @@ def remains() -> list[str]:
         "correlation of residuals": "correlation of the residuals at 36 and 108 epochs",
         "shared": "share of the squared error at 108 epochs that both have in common",
         "ceiling": "τ without that share",
+        "one edit to evaluated": "correlation of residuals one edit apart, both unseen",
+        "one edit to training": "correlation of residuals one edit apart, one in training",
     }
     return lines + [
         row(title, *(interval(figures[name]) for figures in found))

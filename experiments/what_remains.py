@@ -12,6 +12,9 @@ process is fitted to the labels of each budget, as scores of ranks among all cel
 - ``shared``: covariance of the residuals at 36 and 108 epochs as a share of the variance at 108.
   If the process errs alike at both budgets, this is the part of its error that is not noise.
 - ``ceiling``: Kendall τ without that part, if scores are normal.
+- ``one edit to ...``: correlation of an evaluated cell's residual at 108 epochs with those of cells
+  one edit away. Among evaluated cells it is error that alike cells share, not noise; with training
+  cells, whose residuals are left out, it is what the process could still have learned from them.
 """
 
 from __future__ import annotations
@@ -26,8 +29,11 @@ import typer
 from best_ablation import WHOLE, all_features
 from best_runs import LARGEST, REAL_SAMPLE, RESULTS, draw_rows
 from learning_law import tau_leaving, unexplained
+from numpy.typing import NDArray
 from scipy.stats.mstats import winsorize
 
+from pyg_nas.cell_array import CellArray
+from pyg_nas.edit_distance import EditDistance
 from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
@@ -76,10 +82,11 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         joined = predicted[-1] + np.stack([errors[i] for i in shorter], axis=1) @ weights
         return kendall_tau(truth, joined)
 
-    at_36, at_108 = (np.asarray(winsorize(errors[i], (TAIL, TAIL))) for i in (-2, -1))
+    at_36, at_108 = (without_tails(errors[i]) for i in (-2, -1))
     covariance = np.cov(at_36, at_108)
     shared = float(covariance[0, 1] / covariance[1, 1])
     tau = kendall_tau(truth, predicted[-1])
+    cells = table.cells[unseen]
     return {
         "kendall_tau": tau,
         "told 36 epochs": told([2]),
@@ -87,7 +94,28 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         "correlation of residuals": float(np.corrcoef(at_36, at_108)[0, 1]),
         "shared": shared,
         "ceiling": tau_leaving(unexplained(tau) * (1 - shared)),
+        "one edit to evaluated": one_edit_away(cells, at_108, cells, at_108),
+        "one edit to training": one_edit_away(
+            cells, at_108, table.cells[rows], without_tails(left_out[-1])
+        ),
     }
+
+
+def without_tails(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(winsorize(residuals, (TAIL, TAIL)))
+
+
+def one_edit_away(
+    cells: CellArray,
+    residuals: NDArray[np.float64],
+    others: CellArray,
+    other_residuals: NDArray[np.float64],
+) -> float:
+    """Correlation of the residuals ``[N]`` and ``[M]`` over all pairs of cells one edit apart."""
+    distance = EditDistance(others)
+    near = [np.flatnonzero(distance(cell) == 1) for cell in cells]
+    ours, theirs = np.repeat(np.arange(len(cells)), [len(n) for n in near]), np.concatenate(near)
+    return float(np.corrcoef(residuals[ours], other_residuals[theirs])[0, 1])
 
 
 if __name__ == "__main__":

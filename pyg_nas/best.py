@@ -17,7 +17,13 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.estimators import State, as_cells, finite_labels
+from pyg_nas.estimators import (
+    State,
+    as_cells,
+    check_operations,
+    finite_labels,
+    require_number,
+)
 from pyg_nas.features import BLOCK_CELLS, PRIOR_GROUP, ZERO_COST_GROUP, cell_features
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.prior import prior_columns, prior_digest
@@ -117,14 +123,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             SettingsError: If a label is not finite, a setting is outside its rule or there are
                 fewer than 4 cells.
         """
+        self._check_settings()
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
-        if not 0 <= self.network_share <= 1:
-            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
-        if not isinstance(self.ensemble_size, int) or self.ensemble_size < 0:
-            raise SettingsError(
-                f"ensemble_size must be a whole number >= 0, got {self.ensemble_size!r}"
-            )
         if len(cells) < 4:
             raise SettingsError(f"at least 4 cells are needed, got {len(cells)}")
         self.space_: SearchSpace = cells.space
@@ -153,6 +154,16 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ).fit_features(cells, features, scores)
         self._calibrate(scores, self.process_.unseen_residuals(features, scores))
         return self
+
+    def _check_settings(self) -> None:
+        require_number("ensemble_size", self.ensemble_size, whole=True, least=0)
+        if not 0 <= require_number("network_share", self.network_share, whole=False) <= 1:
+            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
+        for name in ("hidden", "epochs"):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), whole=True, least=1)
+        require_number("learning_rate", self.learning_rate, whole=False, least=0)
+        require_number("random_state", self.random_state, whole=True, least=0)
 
     def _calibrate(self, scores: NDArray[np.float64], alone: NDArray[np.float64]) -> None:
         process = self.process_
@@ -212,11 +223,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        if cells.space.vocabulary != self.space_.vocabulary:
-            raise ModelError(
-                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
-                f"the cells have {', '.join(cells.space.vocabulary)}"
-            )
+        check_operations(cells, self.space_)
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
         if not len(cells):
             return scores, stds
@@ -323,6 +330,11 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                     f"{digest!r}, here is {here!r}"
                 )
         self.knowledge_ = knowledge
+        if list(self.process_.groups) != [*GROUPS, *knowledge]:
+            raise ModelError(
+                f"the process' groups must be {', '.join([*GROUPS, *knowledge])}, "
+                f"got {list(self.process_.groups)!r}"
+            )
         for name in ("labels", "residuals"):
             if name not in tensors or len(tensors[name]) != len(self.process_.dual_):
                 raise ModelError(f"{name} must be one number a training cell")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ def read_cached(name: str) -> Arrays | None:
         with np.load(_path(name), allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
     # A plain array has no context manager, a damaged archive fails in many ways.
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (
+        *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
+        zipfile.BadZipFile,
+    ):
         return None
     checksum = arrays.pop(_CHECKSUM, None)
     return arrays if np.array_equal(checksum, _checksum(arrays)) else None
@@ -35,11 +39,19 @@ def read_cached(name: str) -> Arrays | None:
 def write_cached(name: str, arrays: Arrays) -> None:
     """Keep ``arrays`` as ``name``, whole or not at all.
 
+    A folder that cannot be written to costs time, never the arrays: there is a warning.
     ``name`` changes with whatever changes the arrays; a key is not to be ``"checksum"``.
     """
     content: dict[str, Any] = {**arrays, _CHECKSUM: _checksum(arrays)}
-    with atomic_path(_path(name)) as temporary:
-        np.savez(temporary, **content)
+    try:
+        with atomic_path(_path(name)) as temporary:
+            np.savez(temporary, **content)
+    except OSError as error:
+        warnings.warn(
+            f"{_path(name)}: cannot be written ({error.strerror}), so it is computed anew in "
+            f"every process; PYG_NAS_CACHE names another folder",
+            stacklevel=2,
+        )
 
 
 def _path(name: str) -> Path:

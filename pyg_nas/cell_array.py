@@ -117,6 +117,21 @@ class CellArray(Sequence[Cell]):
         """Edges of each cell, ``[N]``."""
         return np.asarray(self.adjacency.sum(axis=(1, 2), dtype=np.int64))
 
+    @property
+    def depths(self) -> NDArray[np.int64]:
+        """Edges on the longest path of each cell, ``[N]``."""
+        depth = np.zeros(self.operations.shape, dtype=np.int64)
+        for vertex in range(1, self.operations.shape[1]):  # predecessors come first
+            depth[:, vertex] = (self.adjacency[:, :, vertex] * (depth + 1)).max(axis=1)
+        return np.asarray(depth.max(axis=1))
+
+    @property
+    def operation_counts(self) -> NDArray[np.int64]:
+        """How many vertices of each cell have each operation, ``[N, operations]``."""
+        ids = np.arange(len(self.space.operations))
+        has = (self.operations[:, :, None] == ids) & self.mask[:, :, None]
+        return np.asarray(has.sum(axis=1, dtype=np.int64))
+
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the module hashes, ``S32 [N]``."""
         return module_hashes(self.adjacency, self.operations, self.num_vertices)

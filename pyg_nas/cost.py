@@ -57,24 +57,16 @@ class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def work_features(cells: CellArray) -> NDArray[np.float64]:
     """Return the features of :class:`TimeRegressor`, ``[N, F]``."""
-    adjacency = cells.adjacency.astype(np.int64)
-    total, size = cells.operations.shape
-    depth = np.zeros((total, size), dtype=np.int64)
-    for vertex in range(1, size):
-        depth[:, vertex] = (adjacency[:, :, vertex] * (depth + 1)).max(axis=1)
-    counts = [
-        ((cells.operations == operation) & cells.mask)
-        for operation in range(len(cells.space.operations))
-    ]
     columns: list[NDArray[Any]] = [
         cells.num_vertices,
         cells.num_edges,
-        depth.max(axis=1),
-        *(kind.sum(axis=1) for kind in counts),
+        cells.depths,
+        *cells.operation_counts.T,
     ]
     if cells.space == NASBENCH101:
         channels = vertex_channels(cells.adjacency, cells.num_vertices, 1, 1024) / 1024
-        for kind in counts:
+        for operation in range(len(cells.space.operations)):
+            kind = (cells.operations == operation) & cells.mask
             columns += [(kind * channels).sum(axis=1), (kind * channels**2).sum(axis=1)]
-        columns.append((adjacency[:, 0] * channels).sum(axis=1))
+        columns.append((cells.adjacency[:, 0] * channels).sum(axis=1))
     return np.stack(columns, axis=1).astype(np.float64)

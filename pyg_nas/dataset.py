@@ -22,8 +22,8 @@ from pyg_nas.collate import collate_cells
 from pyg_nas.enumeration import nasbench101_cells
 from pyg_nas.errors import SpaceError, TableError
 from pyg_nas.files import atomic_path
-from pyg_nas.graph_file import read_graphs
 from pyg_nas.labels import LabelPolicy
+from pyg_nas.sources import open_table
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.transform_digest import describe
@@ -145,12 +145,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
     def _read_source(self) -> tuple[CellArray, NDArray[np.float64] | None]:
         if isinstance(self.source, CellArray):
             return self.source, None
-        if isinstance(self.source, Table):
-            table = self.source
-        elif self.source.suffix == ".jsonl":
-            table = read_graphs(self.source)
-        else:
-            table = Table.load(self.source)
+        table = self.source if isinstance(self.source, Table) else open_table(self.source)
         return table.cells, table.label(self.label)
 
     def _pre_process(

@@ -141,6 +141,8 @@ def _continue(remote: RemoteFile, part: Path, progress: Progress | None) -> None
                     f"{remote.url}: the server sends more than the {remote.size} bytes that "
                     f"the file has"
                 )
+            if _size(part) != done - len(block):
+                raise DownloadError(f"{part}: another process is downloading this file as well")
             _write(part, "ab", block)
             if progress is not None:
                 progress(done, remote.size)

@@ -72,6 +72,19 @@ def paper_width(n_train: int) -> int:
     return PAPER_WIDTHS[nearest]
 
 
+def check_operations(cells: CellArray, space: SearchSpace) -> None:
+    """Check that cells have the operations of a model's training cells.
+
+    Raises:
+        ModelError: If they do not.
+    """
+    if cells.space.vocabulary != space.vocabulary:
+        raise ModelError(
+            f"the model knows the operations {', '.join(space.vocabulary)}; "
+            f"the cells have {', '.join(cells.space.vocabulary)}"
+        )
+
+
 def pick_device(device: str) -> torch.device:
     """Return the torch device of a name; ``"auto"`` is CUDA where there is one.
 
@@ -112,7 +125,6 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         loss: Literal["mse", "bce"],
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        self._check_settings()
         device = pick_device(self.device)
         self.space_ = cells.space
         self.hidden_ = self.hidden or paper_width(len(cells))
@@ -172,11 +184,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         """Raw outputs of all members, ``[M, N]``."""
         check_is_fitted(self)
         cells = as_cells(X)
-        if cells.space.vocabulary != self.space_.vocabulary:
-            raise ModelError(
-                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
-                f"the cells have {', '.join(cells.space.vocabulary)}"
-            )
+        check_operations(cells, self.space_)
         device = next(self.members_[0].parameters()).device
         if self.backend != "sparse" and is_nasbench101(cells):
             tables = nasbench101_refinement(len(self.members_[0].convs))
@@ -198,12 +206,12 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _check_settings(self) -> None:
         for name in ("depth", "head", "epochs", "batch_size", "ensemble_size"):
-            _require(name, getattr(self, name), whole=True, least=1)
+            require_number(name, getattr(self, name), whole=True, least=1)
         if self.hidden is not None:
-            _require("hidden", self.hidden, whole=True, least=1)
-        _require("random_state", self.random_state, whole=True, least=0)
-        _require("learning_rate", self.learning_rate, whole=False, least=0)
-        _require("weight_decay", self.weight_decay, whole=False, least=0)
+            require_number("hidden", self.hidden, whole=True, least=1)
+        require_number("random_state", self.random_state, whole=True, least=0)
+        require_number("learning_rate", self.learning_rate, whole=False, least=0)
+        require_number("weight_decay", self.weight_decay, whole=False, least=0)
         if not 0 <= self.dropout < 1:
             raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
         if self.backend not in ("auto", "dense", "sparse"):
@@ -224,8 +232,8 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _set_network_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.space_ = SearchSpace.from_dict(values.get("space"))
-        self.hidden_ = _require("hidden", values.get("hidden"), whole=True, least=1)
-        count = _require("members", values.get("members"), whole=True, least=1)
+        self.hidden_ = require_number("hidden", values.get("hidden"), whole=True, least=1)
+        count = require_number("members", values.get("members"), whole=True, least=1)
         members = []
         for index in range(count):
             prefix = f"{index}."
@@ -319,6 +327,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         Raises:
             SettingsError: If a label is not finite or a setting is outside its rule.
         """
+        self._check_settings()
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
         self.mean_ = float(labels.mean() if self.target_mean is None else self.target_mean)
@@ -338,6 +347,13 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.target_mean is not None:
+            require_number("target_mean", self.target_mean, whole=False)
+        if self.target_std is not None:
+            require_number("target_std", self.target_std, whole=False, least=np.finfo(float).tiny)
+
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
         tensors, values = self._network_state()
@@ -349,8 +365,8 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         Raises:
             ModelError: If the weights do not fit the settings.
         """
-        self.mean_ = float(_require("mean", values.get("mean"), whole=False))
-        self.std_ = float(_require("std", values.get("std"), whole=False))
+        self.mean_ = float(require_number("mean", values.get("mean"), whole=False))
+        self.std_ = float(require_number("std", values.get("std"), whole=False))
         self._set_network_state(tensors, values)
 
 
@@ -423,6 +439,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         Raises:
             SettingsError: If ``y`` does not hold exactly two classes, one for each cell.
         """
+        self._check_settings()
         cells = as_cells(X)
         labels = np.asarray(y)
         if labels.shape != (len(cells),):
@@ -503,7 +520,12 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     return labels
 
 
-def _require(name: str, value: Any, *, whole: bool, least: float | None = None) -> Any:
+def require_number(name: str, value: Any, *, whole: bool, least: float | None = None) -> Any:
+    """Return ``value``, the number of a setting ``name``.
+
+    Raises:
+        SettingsError: If it is not finite, not whole where it is to be, or below ``least``.
+    """
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     sound = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
     if not sound or (least is not None and value < least):

@@ -24,7 +24,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
 from pyg_nas.files import atomic_path
-from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.dense import DenseCells, padded_cells
 from pyg_nas.nn.stacked import StackedGCN
 from pyg_nas.space import SearchSpace
 from pyg_nas.two_stage import PASSING_PROBABILITY, TwoStageRegressor
@@ -45,10 +45,12 @@ class CellScorer(nn.Module):
 
     Args:
         regressor: Fitted.
+        least: No score is below it.
     """
 
-    def __init__(self, regressor: GCNRegressor) -> None:
+    def __init__(self, regressor: GCNRegressor, least: float = -np.inf) -> None:
         super().__init__()
+        self.least = least
         self.columns = _Columns(regressor.space_)
         self.network = StackedGCN(regressor.members_)
         self.mean, self.std = regressor.mean_, regressor.std_
@@ -56,7 +58,8 @@ class CellScorer(nn.Module):
     def forward(self, adjacency: Tensor, operations: Tensor, num_vertices: Tensor) -> Tensor:
         """Return the scores ``[N]``."""
         cells = self.columns(adjacency, operations, num_vertices)
-        return self.network(cells).mean(dim=0) * self.std + self.mean  # type: ignore[no-any-return]
+        scores: Tensor = self.network(cells).mean(dim=0) * self.std + self.mean
+        return scores.clamp_min(self.least)
 
 
 class TwoStageScorer(nn.Module):
@@ -90,7 +93,7 @@ class TwoStageScorer(nn.Module):
 
 
 class _Columns(nn.Module):
-    """The arithmetic of :func:`pyg_nas.nn.dense.dense_cells` on tensors."""
+    """:func:`pyg_nas.nn.dense.dense_cells` of a table's columns."""
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
@@ -99,16 +102,8 @@ class _Columns(nn.Module):
     def forward(self, adjacency: Tensor, operations: Tensor, num_vertices: Tensor) -> DenseCells:
         position = torch.arange(operations.shape[1], device=operations.device)
         mask = (position < num_vertices.long().unsqueeze(1)).float()
-        loops = adjacency.float() + torch.diag_embed(mask)
-        outward = loops / loops.sum(-1, keepdim=True).clamp_min(1)
-        inward = outward.transpose(1, 2)
-        received = inward.sum(-1, keepdim=True)
-        inward = inward / torch.where(received > 0, received, 1)
-        column = operations.long() - self.first_id
-        kinds = torch.arange(self.num_columns, device=operations.device)
-        one_hot = (column.unsqueeze(-1) == kinds).float() * mask.unsqueeze(-1)
-        pool = (mask / mask.sum(-1, keepdim=True)).unsqueeze(1)
-        return DenseCells(one_hot, torch.stack([outward, inward], dim=1), pool)
+        columns = operations.long() - self.first_id
+        return padded_cells(adjacency.float(), columns, mask, self.num_columns)
 
 
 def scorer(estimator: Any) -> nn.Module:
@@ -122,6 +117,8 @@ def scorer(estimator: Any) -> nn.Module:
     if isinstance(estimator, TwoStageRegressor) and isinstance(estimator.regressor_, GCNRegressor):
         if not estimator.passing_fraction_:
             return CellScorer(estimator.regressor_).cpu().eval()
+        if estimator.classifier_ is None:
+            return CellScorer(estimator.regressor_, least=estimator.threshold_).cpu().eval()
         if isinstance(estimator.classifier_, GCNClassifier):
             return TwoStageScorer(estimator).cpu().eval()
     raise ModelError(

@@ -9,6 +9,7 @@ graph exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,18 @@ def check_statistics_version(version: object) -> None:
             f"this model was fitted on version {version!r} of the cells' statistics, "
             f"here is version {STATISTICS_VERSION}: fit it again"
         )
+
+
+def select_columns(statistics: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the ``columns`` ``[d]`` that a model was fitted on, of ``statistics`` ``[N, D]``.
+
+    Raises:
+        ModelError: If there is no such column: the model is damaged.
+    """
+    total = statistics.shape[1]
+    if columns.dtype.kind != "i" or ((columns < 0) | (columns >= total)).any():
+        raise ModelError(f"a model's columns must be whole numbers from 0 to {total - 1}")
+    return statistics[:, columns]
 
 
 def cell_features(cells: CellArray) -> CellFeatures:

@@ -16,7 +16,13 @@ from torch import Tensor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.estimators import State, as_cells, finite_labels
+from pyg_nas.estimators import (
+    State,
+    as_cells,
+    check_operations,
+    finite_labels,
+    require_number,
+)
 from pyg_nas.features import (
     BLOCK_CELLS,
     PRIOR_GROUP,
@@ -25,6 +31,7 @@ from pyg_nas.features import (
     CellFeatures,
     cell_features,
     check_statistics_version,
+    select_columns,
 )
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
@@ -157,11 +164,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        if cells.space.vocabulary != self.space_.vocabulary:
-            raise ModelError(
-                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
-                f"the cells have {', '.join(cells.space.vocabulary)}"
-            )
+        check_operations(cells, self.space_)
         means, stds = [np.empty(0)], [np.empty(0)]
         for start in range(0, len(cells), BLOCK_CELLS):
             features = cell_features(cells[start : start + BLOCK_CELLS])
@@ -264,17 +267,15 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise SettingsError(
                 f"groups must be some of {', '.join(known)}, got {list(self.groups)!r}"
             )
-        for name, least in (("steps", 20), ("tuning_cells", 2)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise SettingsError(f"{name} must be a whole number >= {least}, got {value!r}")
+        for name, least in (("steps", 20), ("tuning_cells", 2), ("random_state", 0)):
+            require_number(name, getattr(self, name), whole=True, least=least)
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
         joined = np.concatenate([features.groups[name] for name in self.groups], axis=1)
         return joined.astype(np.float64)
 
     def _standardised(self, features: CellFeatures) -> Tensor:
-        standard = self._raw(features)[:, self.columns_]
+        standard = select_columns(self._raw(features), self.columns_)
         standard -= self.centre_
         standard /= self.scale_
         # A statistic far outside of the training cells' says no more than that.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.labels import LabelPolicy
 from pyg_nas.metrics import regression_metrics
-from pyg_nas.model_folder import load_model, read_settings, save_model
+from pyg_nas.model_folder import load_described, read_settings, save_model
 from pyg_nas.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.splits import Protocol, split_rows
 from pyg_nas.table import Table
@@ -115,17 +115,18 @@ class Model:
         Raises:
             ModelError: If it is missing, damaged or holds a bare estimator.
         """
-        about = read_settings(folder)["about"]
+        settings = read_settings(folder)
+        about = settings["about"]
         try:
             protocol = Protocol.from_dict(about["protocol"])
             digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
             recipe, seed = str(about["recipe"]), int(about["seed"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
         if not digests or not all(len(digest) == 32 for digest in digests):
             raise ModelError(f"{folder}: training_cells must list module hashes of 32 hex digits")
         hashes = np.array([digest.encode() for digest in digests], "S32")
-        return cls(load_model(folder, device), recipe, protocol, hashes, seed)
+        return cls(load_described(folder, settings, device), recipe, protocol, hashes, seed)
 
 
 @dataclass(frozen=True)

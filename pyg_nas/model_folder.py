@@ -83,11 +83,23 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:
     Raises:
         ModelError: If a file is missing, damaged or does not fit the others.
     """
+    return load_described(folder, read_settings(folder), device)
+
+
+def load_described(
+    folder: str | os.PathLike[str], settings: dict[str, Any], device: str = "auto"
+) -> Any:
+    """Read the estimator of a folder whose :func:`read_settings` are known.
+
+    A folder that another process writes to in between is found damaged, never mixed up.
+
+    Raises:
+        ModelError: If the weights are missing, damaged or do not fit the settings.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     folder = Path(folder)
-    settings = read_settings(folder)
     try:
         raw = (folder / WEIGHTS).read_bytes()
     except OSError as error:
@@ -99,7 +111,10 @@ def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:
     try:
         tensors = load(raw)
         return _rebuild(settings["model"], "", tensors, device)
-    except (SafetensorError, PygNasError, TypeError, ValueError, KeyError) as error:
+    except (
+        *(SafetensorError, PygNasError),
+        *(TypeError, ValueError, KeyError, AttributeError, RuntimeError),
+    ) as error:
         raise ModelError(f"{folder}: does not hold a model of this version: {error}") from error
 
 
@@ -212,4 +227,6 @@ def _instantiate(description: Any, device: str) -> Any:
     }
     if "device" in known:
         built["device"] = device
-    return cls(**built)
+    estimator = cls(**built)
+    estimator._check_settings()
+    return estimator

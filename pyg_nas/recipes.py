@@ -68,6 +68,7 @@ def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
         GCNClassifier(random_state=seed, device=device),
         _paper(label, seed, device),
         threshold=0.91 if label == PAPER_LABEL else None,
+        random_state=seed,
     )
 
 

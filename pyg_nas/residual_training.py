@@ -15,7 +15,14 @@ from torch import Tensor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.estimators import State, as_cells, finite_labels, pick_device
+from pyg_nas.estimators import (
+    State,
+    as_cells,
+    check_operations,
+    finite_labels,
+    pick_device,
+    require_number,
+)
 from pyg_nas.features import (
     PRIOR_GROUP,
     STATISTICS_VERSION,
@@ -23,6 +30,7 @@ from pyg_nas.features import (
     CellFeatures,
     cell_features,
     check_statistics_version,
+    select_columns,
 )
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
@@ -135,11 +143,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        if cells.space.vocabulary != self.space_.vocabulary:
-            raise ModelError(
-                f"the model knows the operations {', '.join(self.space_.vocabulary)}; "
-                f"the cells have {', '.join(cells.space.vocabulary)}"
-            )
+        check_operations(cells, self.space_)
         parts = [np.empty((self.ensemble_size, 0))]
         for start in range(0, len(cells), _CHUNK):
             part = cells[start : start + _CHUNK]
@@ -204,14 +208,14 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.network_ = network.to(pick_device(self.device)).eval()
 
     def _check_settings(self) -> None:
-        for name in ("ensemble_size", "hidden", "depth", "batch_size"):
-            value = getattr(self, name)
-            if name == "hidden" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SettingsError(f"{name} must be a whole number >= 1, got {value!r}")
-        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
-            raise SettingsError(f"epochs must be None or at least 1, got {self.epochs!r}")
+        for name in ("ensemble_size", "depth", "batch_size"):
+            require_number(name, getattr(self, name), whole=True, least=1)
+        for name in ("hidden", "epochs"):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), whole=True, least=1)
+        require_number("random_state", self.random_state, whole=True, least=0)
+        for name in ("learning_rate", "weight_decay"):
+            require_number(name, getattr(self, name), whole=False, least=0)
         if not 0 <= self.dropout < 1:
             raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
 
@@ -235,7 +239,8 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
         standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
         vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2) * mask[..., None]
-        graph = (self._readout(features)[:, self.columns_] - self.centre_) / self.scale_
+        graph = select_columns(self._readout(features), self.columns_)
+        graph = (graph - self.centre_) / self.scale_
         return [
             torch.from_numpy(vertices),
             residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),

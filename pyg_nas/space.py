@@ -28,7 +28,7 @@ class SearchSpace:
             Their ids are -2 and -1, as in NAS-Bench-101 files.
 
     Raises:
-        SpaceError: If a name is empty or appears twice, or a limit is not positive.
+        SpaceError: If a name is empty or appears twice, or a limit is negative.
     """
 
     name: str

@@ -37,10 +37,13 @@ def columns_of(cells: CellArray, computes: Mapping[str, Compute]) -> dict[str, A
     if is_nasbench101(cells):
         return _of_the_space(computes)
     digest = _digest(cells)
-    unknown = [name for name in computes if _latest.get(name, (b"",))[0] != digest]
-    for name, columns in _computed(cells, computes, unknown).items():
-        _latest[name] = digest, columns
-    return {name: _latest[name][1] for name in computes}
+    # Another thread may put other cells' columns there meanwhile: what is found is held on to.
+    kept = {name: _latest[name] for name in computes if name in _latest}
+    found = {name: columns for name, (of, columns) in kept.items() if of == digest}
+    computed = _computed(cells, computes, [name for name in computes if name not in found])
+    _latest.update({name: (digest, columns) for name, columns in computed.items()})
+    found |= computed
+    return {name: found[name] for name in computes}
 
 
 def _of_the_space(computes: Mapping[str, Compute]) -> dict[str, Array]:

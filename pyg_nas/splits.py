@@ -144,7 +144,7 @@ class Protocol:
         """Return the rows and labels of this protocol on a table.
 
         Raises:
-            SettingsError: If a split is unknown, too large, or leaves nothing to evaluate.
+            SettingsError: If a split is unknown or too large, or has no training cell.
         """
         labels = table.label(self.label)
         train = split_rows(table, self.train, labels, self.split_seed)

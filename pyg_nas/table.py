@@ -197,7 +197,9 @@ class Table:
 
     @classmethod
     def concatenate(cls, tables: Sequence[Table]) -> Table:
-        """Join tables of different cells, with equal space, budgets and number of runs.
+        """Join tables of different cells, with equal space, task, budgets and number of runs.
+
+        Of :attr:`about`, what they agree on is kept.
 
         Raises:
             TableError: If they do not fit together or share a cell.
@@ -212,11 +214,19 @@ class Table:
                         f"cannot join tables with {what} {getattr(first, what)} "
                         f"and {getattr(table, what)}"
                     )
+            tasks = [first.about.get("task"), table.about.get("task")]
+            if tasks[0] != tasks[1]:
+                raise TableError(f"cannot join tables of task {tasks[0]!r} and {tasks[1]!r}")
+        about = {
+            name: value
+            for name, value in first.about.items()
+            if all(name in t.about and t.about[name] == value for t in tables)
+        }
         joined = cls(
             CellArray.concatenate([t.cells for t in tables]),
             np.concatenate([t.metrics for t in tables]),
             first.budgets,
-            first.about,
+            about,
             np.concatenate([t.hashes for t in tables]),
             np.concatenate([t.trainable_parameters for t in tables]),
         )

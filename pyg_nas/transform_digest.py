@@ -46,7 +46,24 @@ def describe(value: Any, _within: tuple[int, ...] = ()) -> str:
     if isinstance(value, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
         return f"array({value.dtype}, {value.shape}, {content})"
-    if isinstance(value, type) or not isinstance(getattr(value, "__dict__", None), dict):
+    bases = [base for base in kind.__mro__ if base is not object]
+    slots = [slot for base in bases for slot in _slots(base)]
+    state = getattr(value, "__dict__", None)
+    if isinstance(value, type) or not (slots or isinstance(state, dict)):
         return f"{name}({re.sub(r' at 0x[0-9a-f]+', '', repr(value))})"
-    methods = [m for m in vars(kind).values() if isinstance(m, types.FunctionType)]
-    return f"{name}({part(methods)}, {part(value.__dict__)})"
+    state = {slot: getattr(value, slot, None) for slot in slots} | (state or {})
+    # A static or class method keeps its function inside.
+    methods = [getattr(m, "__func__", m) for base in bases for m in vars(base).values()]
+    functions = [m for m in methods if isinstance(m, types.FunctionType)]
+    return f"{name}({part(functions)}, {part(state)})"
+
+
+def _slots(base: type) -> list[str]:
+    """Names of the attributes that a class keeps in slots, as ``getattr`` takes them."""
+    slots = vars(base).get("__slots__", ())
+    private = f"_{base.__name__.lstrip('_')}"
+    return [
+        f"{private}{slot}" if slot.startswith("__") else slot
+        for slot in ([slots] if isinstance(slots, str) else slots)
+        if slot not in ("__dict__", "__weakref__")
+    ]

@@ -271,9 +271,6 @@ class _Fits:
             return {}
         content = self.path.read_bytes()
         whole = content.rfind(b"\n") + 1
-        if whole < len(content):  # cut off when the process was killed
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
         try:
             head, *lines = [json.loads(line) for line in content[:whole].splitlines()]
             found = {
@@ -287,6 +284,9 @@ class _Fits:
                 f"{self.path}: holds fits of other cells, labels or settings; choose another "
                 f"file, or delete it"
             )
+        if whole < len(content):  # cut off when the process was killed
+            with self.path.open("r+b") as file:
+                file.truncate(whole)
         return found
 
     def append(self, candidate: str, split: int, score: float, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.estimators import as_cells, finite_labels, require_number
 from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
 
 PASSING_PROBABILITY = 0.5
 """A cell passes if its calibrated probability is at least this."""
@@ -73,22 +77,16 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.calibration_folds = calibration_folds
         self.random_state = random_state
 
-    def fit(self, X: CellArray, y: ArrayLike) -> TwoStageRegressor:
+    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> TwoStageRegressor:
         """Fit both stages to labels ``y`` ``[N]``, fractions.
 
         Raises:
-            SettingsError: If the quantile or the number of folds is outside its rule, or there
-                is no cell.
+            SettingsError: If a label is not finite, a setting is outside its rule or there is
+                no cell.
         """
-        labels = np.asarray(y, dtype=np.float64)
-        if not 0.0 < self.quantile < 1.0:
-            raise SettingsError(f"quantile must be between 0 and 1, got {self.quantile!r}")
-        if self.calibration_folds < 0 or self.calibration_folds == 1:
-            raise SettingsError(
-                f"calibration_folds must be 0 or at least 2, got {self.calibration_folds!r}"
-            )
-        if not len(labels):
-            raise SettingsError("a two-stage regressor cannot be fitted on no cells")
+        self._check_settings()
+        X = as_cells(X)
+        labels = finite_labels(y, len(X))
         self.threshold_ = (
             float(np.quantile(labels, self.quantile))
             if self.threshold is None
@@ -114,9 +112,10 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.regressor_ = clone(self.regressor).fit(X, labels)
         return self
 
-    def predict(self, X: CellArray) -> NDArray[np.float64]:
+    def predict(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
         """Return the scores ``[N]``, fractions; see the class for what they mean."""
         check_is_fitted(self)
+        X = as_cells(X)
         if not self.passing_fraction_:
             # The regressor knows the whole range, and there is nothing to rank below.
             return np.asarray(self.regressor_.predict(X), dtype=np.float64)
@@ -130,9 +129,10 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             scores[rows] = np.maximum(self.regressor_.predict(X[rows]), self.threshold_)
         return np.asarray(scores, dtype=np.float64)
 
-    def pass_probability(self, X: CellArray) -> NDArray[np.float64]:
+    def pass_probability(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
         """Return the calibrated probability of being above the threshold, ``[N]``."""
         check_is_fitted(self)
+        X = as_cells(X)
         if self.classifier_ is None:
             return np.full(len(X), 1.0 if self.passing_fraction_ else 0.0)
         slope, intercept = self.calibration_
@@ -143,11 +143,13 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             dtype=np.float64,
         )
 
-    def passes(self, X: CellArray) -> NDArray[np.bool_]:
+    def passes(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.bool_]:
         """Say which cells the classifier passes, ``[N]``."""
         return self.pass_probability(X) >= PASSING_PROBABILITY
 
-    def evaluate_classifier(self, X: CellArray, y: ArrayLike) -> dict[str, float | None]:
+    def evaluate_classifier(
+        self, X: CellArray | Table | Iterable[Cell], y: ArrayLike
+    ) -> dict[str, float | None]:
         """Return ``precision``, ``recall`` and ``roc_auc`` of the first stage, and base rates.
 
         A figure that the cells do not define (no cell passes, or all are of one class) is None.
@@ -207,6 +209,16 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Search space of the training cells, where the regressor keeps it."""
         space: SearchSpace = self.regressor_.space_
         return space
+
+    def _check_settings(self) -> None:
+        if not 0 < require_number("quantile", self.quantile, whole=False) < 1:
+            raise SettingsError(f"quantile must be between 0 and 1, got {self.quantile!r}")
+        folds = require_number("calibration_folds", self.calibration_folds, whole=True, least=0)
+        if folds == 1:
+            raise SettingsError("calibration_folds must be 0 or at least 2, got 1")
+        if self.threshold is not None:
+            require_number("threshold", self.threshold, whole=False)
+        require_number("random_state", self.random_state, whole=True, least=0)
 
     def _fit_classifier(self, X: CellArray, above: NDArray[np.bool_]) -> Any:
         target = above.astype(np.int64)

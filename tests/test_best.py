@@ -105,9 +105,14 @@ def test_plain_graphs_and_failed_trainings() -> None:
 
 
 def test_refused() -> None:
-    for settings in ({"network_share": 1.5}, {"ensemble_size": -1}):
-        with pytest.raises(SettingsError, match=next(iter(settings))):
-            BestRegressor(**settings).fit(CELLS[:20], Y[:20])
+    wrong = {"hidden": 0, "epochs": 0, "learning_rate": -1.0, "random_state": -1}
+    for name, value in {**wrong, "network_share": 1.5, "ensemble_size": -1}.items():
+        with pytest.raises(SettingsError, match=name):
+            # Without networks their settings are checked all the same.
+            BestRegressor(**{"ensemble_size": 0, name: value}).fit(CELLS[:20], Y[:20])
+    for name, value in {**wrong, "weight_decay": float("nan"), "depth": 0}.items():
+        with pytest.raises(SettingsError, match=name):
+            ResidualGNNRegressor(**{name: value}).fit(CELLS[:20], Y[:20])
     with pytest.raises(SettingsError, match="at least 4"):
         BestRegressor().fit(CELLS[:2], Y[:2])
     fitted = BestRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20])
@@ -116,6 +121,11 @@ def test_refused() -> None:
     )
     with pytest.raises(ModelError, match="operations"):
         fitted.predict(other)
+
+
+def test_networks_of_one_cell() -> None:
+    fitted = ResidualGNNRegressor(3, hidden=8, epochs=200).fit(CELLS[:1], Y[:1])
+    np.testing.assert_allclose(fitted.predict(CELLS[:1]), Y[:1], atol=0.1)
 
 
 def test_members_leave_out_what_they_predict() -> None:

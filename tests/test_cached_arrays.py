@@ -44,6 +44,30 @@ def test_whatever_is_damaged_is_nothing(folder: Path) -> None:
     assert read_cached("some") is None
 
 
+def test_a_flipped_bit_anywhere_is_noticed_or_harmless(folder: Path) -> None:
+    write_cached("some", ARRAYS)
+    path = folder / "some.npz"
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=500):
+        content = bytearray(whole)
+        content[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(content)
+        found = read_cached("some")
+        for key, array in (found or {}).items():
+            np.testing.assert_array_equal(array, ARRAYS[key], strict=True)
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "file").write_text("in the way")
+    monkeypatch.setenv("PYG_NAS_CACHE", str(folder / "file" / "cache"))
+    with pytest.warns(UserWarning, match=r"some\.npz: cannot be written .*PYG_NAS_CACHE"):
+        write_cached("some", ARRAYS)
+    assert read_cached("some") is None
+
+
 def test_another_programs_file_is_nothing(folder: Path) -> None:
     np.savez(folder / "some.npz", **ARRAYS)
     assert read_cached("some") is None

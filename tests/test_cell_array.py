@@ -27,6 +27,18 @@ def test_from_cells_is_the_inverse_of_iterating(cells: CellArray) -> None:
     assert [cell.hash for cell in cells] == [digest.decode() for digest in cells.hashes()]
 
 
+def test_depths_and_operation_counts_by_hand() -> None:
+    chain = [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    array = CellArray.from_cells(
+        [
+            Cell([[0, 1], [0, 0]], ["input", "output"]),
+            Cell(chain, ["input", "maxpool3x3", "maxpool3x3", "output"]),
+        ]
+    )
+    assert array.depths.tolist() == [1, 3]
+    assert array.operation_counts.tolist() == [[0, 0, 0], [0, 0, 2]]
+
+
 def test_indexing_gives_cells_and_arrays(cells: CellArray) -> None:
     assert isinstance(cells[3], Cell)
     assert cells[np.int64(-1)] == cells[len(cells) - 1]

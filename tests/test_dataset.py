@@ -224,6 +224,18 @@ def _shift(graph: Data, by: float) -> Data:
     return graph
 
 
+class _Slots:
+    __slots__ = ("__hidden", "shown")
+
+    def __init__(self, shown: int, hidden: int) -> None:
+        self.shown, self.__hidden = shown, hidden
+
+
+def _transform(call: object) -> object:
+    """An object whose class inherits ``call``."""
+    return type("Child", (type("Parent", (), {"__call__": call}),), {})()
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -234,6 +246,10 @@ def _shift(graph: Data, by: float) -> Data:
         (Scale(torch.zeros(2)), Scale(torch.ones(2))),
         (None, Scale(1.0)),
         (Scale(1.0).__call__, Scale(2.0).__call__),
+        (_Slots(1, 3), _Slots(2, 3)),
+        (_Slots(1, 3), _Slots(1, 4)),
+        (_transform(lambda self, graph: graph), _transform(lambda self, graph: None)),
+        (_transform(staticmethod(lambda g: g)), _transform(staticmethod(lambda g: None))),
     ],
 )
 def test_transforms_that_differ_have_different_texts(one: object, other: object) -> None:

@@ -90,6 +90,20 @@ def test_goes_on_where_the_connection_broke(server: Server, tmp_path: Path) -> N
     assert 0 < starts[0] <= 1_000_000 < starts[1] <= 2_500_000
 
 
+def test_another_process_that_writes_the_same_part_is_noticed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyg_nas.download._BLOCK_BYTES", 100_000)
+    part = tmp_path / "table.bin.part"
+
+    def other(done: int, total: int) -> None:
+        with part.open("ab") as file:
+            file.write(CONTENT[done : done + 10])
+
+    with pytest.raises(DownloadError, match=r"table\.bin\.part: another process is downloading"):
+        download(server.remote(), tmp_path, other)
+
+
 def test_the_next_call_goes_on_where_the_last_one_gave_up(server: Server, tmp_path: Path) -> None:
     server.cuts = [1_200_000, 0, 0, 0]
     with pytest.raises(DownloadError, match=r"of 3000000 bytes are here, the next call goes on"):

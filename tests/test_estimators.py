@@ -137,6 +137,8 @@ def test_bad_labels_are_refused(cells: CellArray, y: np.ndarray) -> None:
         ("backend", "fast"),
         ("device", "no-such-device"),
         ("random_state", -1),
+        ("target_mean", float("nan")),
+        ("target_std", -1.0),
     ],
 )
 def test_bad_settings_are_named(

@@ -132,6 +132,18 @@ def test_more_padding_changes_nothing(plain: GCNRegressor, tmp_path: Path) -> No
     )
 
 
+def test_a_two_stage_model_that_passes_everything(tmp_path: Path) -> None:
+    cells = sample_cells(80, seed=1)
+    model = _fit(TwoStageRegressor(GCNClassifier(), _small(), threshold=0.0), cells)
+    assert model.classifier_ is None
+    # Training cells are all above it, but a prediction may be below.
+    model.threshold_ = float(np.median(model.regressor_.predict(cells)))
+    export_model(model, tmp_path / "model.pt2")
+    scores = _run_program(tmp_path / "model.pt2", cells)
+    assert (scores == np.float32(model.threshold_)).sum() >= 40
+    np.testing.assert_allclose(scores, model.predict(cells), atol=1e-6)
+
+
 def test_both_stages_are_in_the_file(two_stage: TwoStageRegressor, tmp_path: Path) -> None:
     cells = sample_cells(1_000, seed=2)
     expected = two_stage.predict(cells)

@@ -69,6 +69,8 @@ def test_constant_labels_and_bad_settings() -> None:
     assert GaussianProcess(steps=20).fit(CELLS, np.full(80, 0.9)).predict(CELLS[:2]) == (
         pytest.approx([0.9, 0.9])
     )
+    with pytest.raises(SettingsError, match="random_state"):
+        GaussianProcess(random_state=-1).fit(CELLS, Y)
     with pytest.raises(SettingsError, match="groups"):
         GaussianProcess(groups=("nothing",)).fit(CELLS, Y)
     with pytest.raises(SettingsError, match="finite"):

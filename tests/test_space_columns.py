@@ -45,6 +45,19 @@ def test_the_same_cells_again_are_not_computed_again() -> None:
     assert calls == [20, 20]
 
 
+def test_other_cells_of_another_thread_are_not_mixed_in() -> None:
+    cells, others = sample_cells(20, seed=7), sample_cells(20, seed=8)
+    expected = columns_of(cells, "some", edges_and_vertices)
+
+    def interrupted(part: CellArray, features: CellFeatures) -> np.ndarray:
+        columns_of(others, "some", edges_and_vertices)
+        return edges_and_vertices(part, features)
+
+    computes = {"some": edges_and_vertices, "slow": interrupted}
+    found = space_columns.columns_of(cells, computes)
+    np.testing.assert_array_equal(found["some"], expected)
+
+
 def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 

@@ -272,6 +272,16 @@ def test_concatenation(small_table: Table) -> None:
         Table.concatenate([parts[0], fewer])
 
 
+def test_what_joined_tables_are_about(small_table: Table) -> None:
+    parts = [small_table.subset(slice(0, 10)), small_table.subset(slice(10, 30))]
+    parts[0].about = {"task": "digits", "place": "here", "seed": 1}
+    parts[1].about = {"task": "digits", "place": "there"}
+    assert Table.concatenate(parts).about == {"task": "digits"}
+    parts[1].about = {"task": "cifar10"}
+    with pytest.raises(TableError, match="cannot join tables of task 'digits' and 'cifar10'"):
+        Table.concatenate(parts)
+
+
 @pytest.mark.parametrize(
     ("index", "value", "message"),
     [

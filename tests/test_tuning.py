@@ -135,9 +135,11 @@ def test_stopped_it_goes_on_with_what_is_missing(
     assert not log.exists()
     with pytest.raises(SettingsError, match="other cells, labels or settings"):
         tune(estimator, candidates, cells, y + 0.001, settings, fits_file=fits)
-    fits.write_text("nonsense\n")
-    with pytest.raises(SettingsError, match="not a file of fits"):
-        tune(estimator, candidates, cells, y, settings, fits_file=fits)
+    for foreign in ("nonsense\n", '{"a": 1}', ""):
+        fits.write_text(foreign)
+        with pytest.raises(SettingsError, match="not a file of fits"):
+            tune(estimator, candidates, cells, y, settings, fits_file=fits)
+        assert fits.read_text() == foreign
 
 
 def test_processes_do_not_change_the_scores(

@@ -210,8 +210,27 @@ def test_wrong_settings_are_named(small_table: Table, labels: np.ndarray[Any, An
         two_stage(quantile=1.0).fit(small_table.cells, labels)
     with pytest.raises(SettingsError, match="calibration_folds"):
         two_stage(calibration_folds=1).fit(small_table.cells, labels)
-    with pytest.raises(SettingsError, match="no cells"):
+    with pytest.raises(SettingsError, match="threshold must be a finite number"):
+        two_stage(threshold=np.nan).fit(small_table.cells, labels)
+    with pytest.raises(SettingsError, match="at least one cell"):
         two_stage().fit(small_table.cells[:0], labels[:0])
+
+
+def test_a_label_that_was_not_measured_is_refused(
+    small_table: Table, labels: np.ndarray[Any, Any]
+) -> None:
+    labels = labels.copy()
+    labels[3] = np.nan
+    with pytest.raises(SettingsError, match="y must be finite, got nan at 3"):
+        two_stage(threshold=0.9).fit(small_table.cells, labels)
+
+
+def test_a_table_and_a_list_hold_cells_too(
+    small_table: Table, labels: np.ndarray[Any, Any]
+) -> None:
+    expected = two_stage().fit(small_table.cells, labels).predict(small_table.cells[:5])
+    model = two_stage().fit(small_table, labels)
+    np.testing.assert_array_equal(model.predict(list(small_table.cells[:5])), expected)
 
 
 @pytest.mark.parametrize("threshold", [0.9, 0.0])

@@ -13,7 +13,7 @@ def demo(
         "demo"
     ),
     recipe: Annotated[str | None, typer.Option(help="Recipe; the default one if left out.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the training cells and the fit.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training cells and the fit.")] = 0,
 ) -> None:
     """Show the whole loop on the shipped table of cells measured on handwritten digits."""
     from rich.console import Console

@@ -41,8 +41,8 @@ def measure(
     image_size: Annotated[
         int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
     ] = None,
-    sample_seed: Annotated[int, typer.Option(help="Seed of the draw of cells.")] = 0,
-    split_seed: Annotated[int, typer.Option(help="Seed of the split of the images.")] = 0,
+    sample_seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of cells.")] = 0,
+    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split of the images.")] = 0,
     backend: Annotated[
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
     ] = "loky",
@@ -97,13 +97,19 @@ def _budgets(text: str) -> tuple[int, ...]:
 
 
 def _cells(text: str, seed: int) -> CellArray:
+    from pyg_nas.cell import Cell
+    from pyg_nas.cell_array import CellArray
     from pyg_nas.enumeration import sample_cells
     from pyg_nas.errors import SettingsError
     from pyg_nas.sources import open_table
     from pyg_nas.space import NASBENCH101
 
     if not text.isdecimal():
-        return open_table(text, NASBENCH101).cells
+        cells = open_table(text, NASBENCH101).cells
+        if cells.space == NASBENCH101:
+            return cells
+        # A graph file's space is as large as its largest graph.
+        return CellArray.from_cells((Cell(c.adjacency, c.operations) for c in cells), NASBENCH101)
     if int(text) < 1:
         raise SettingsError(f"--cells must be at least 1 or a file, got {text}")
     return sample_cells(int(text), seed)

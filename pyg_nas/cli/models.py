@@ -24,11 +24,11 @@ def train(
     split: Annotated[
         str, typer.Option(help="172, 334, 860, 91-172, ..., all, or any whole number.")
     ] = "172",
-    split_seed: Annotated[int, typer.Option(help="Seed of the split's permutation.")] = 0,
+    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Recipe; see the documentation.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, batches and dropout.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and dropout.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate of the first epoch.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     metric: Annotated[
         str | None, typer.Option(help="Target column; default validation_accuracy.")
     ] = None,

@@ -44,7 +44,7 @@ def search(
     max_time: Annotated[
         float | None, typer.Option(help="The answer's training takes at most that many seconds.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     budget: Annotated[
         int | None, typer.Option(help="Epochs of each training; default a table's most.")
     ] = None,

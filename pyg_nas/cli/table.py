@@ -48,7 +48,9 @@ def convert(
 @table_app.command()
 def info(path: TablePath) -> None:
     """Show what a table holds: cells, what is measured, how much is missing, the best cells."""
-    table = _read(path)
+    from pyg_nas.sources import open_table
+
+    table = open_table(path)
     console = Console()
     _print_summary(table, path, console)
     _print_coverage(table, console)
@@ -58,7 +60,9 @@ def info(path: TablePath) -> None:
 @table_app.command()
 def check(path: TablePath) -> None:
     """Verify every graph, hash, parameter count and range of a table."""
-    table = _read(path)
+    from pyg_nas.sources import open_table
+
+    table = open_table(path)
     if path.suffix != ".jsonl":  # isomorphic graphs may stand twice in a graph file
         table.check(str(path))
     Console().print(f"{path}: {len(table):,} cells, all sound", highlight=False)
@@ -93,13 +97,6 @@ def export(
     with _progress_bar("Writing") as advance:
         records = write_tfrecord(table, target, advance)
     Console().print(f"{target}: {records:,} records of {len(table):,} cells", highlight=False)
-
-
-def _read(path: Path) -> Table:
-    from pyg_nas.graph_file import read_graphs
-    from pyg_nas.table import Table
-
-    return read_graphs(path) if path.suffix == ".jsonl" else Table.load(path)
 
 
 @contextmanager

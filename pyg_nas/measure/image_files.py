@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Shares of validation and test images; the rest is for training.
 _HELD_OUT = 0.2
@@ -36,7 +41,10 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("images", "labels") if name in archive}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         # A plain .npy array has no context manager, a damaged one fails in many ways.
         raise MeasureError(f"{path}: not a readable .npz file ({error})") from error
     for name in ("images", "labels"):
@@ -108,8 +116,7 @@ def folder_task(
     for file, _ in files:
         try:
             with Image.open(file) as picture:
-                grey = picture.mode in ("1", "L", "I;16")
-                converted = picture.convert("L" if grey else "RGB")
+                converted = _eight_bits(picture)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             # Pillow reports damage in all of these.
             raise MeasureError(f"{file}: not a readable image ({error})") from error
@@ -128,6 +135,13 @@ def folder_task(
     images = images.reshape(*images.shape[:3], -1)
     labels = np.array([label for _, label in files], dtype=np.int64)
     return split_task(path.name, images, labels, settings, seed, str(path))
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """The image as ``L`` or ``RGB``."""
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip, not scale
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
 
 
 def split_task(

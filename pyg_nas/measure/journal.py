@@ -111,9 +111,12 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise MeasureError(f"{self.path}: cannot be opened ({error})") from error
         try:
             _switch_to_wal(connection)
             # FULL: a finished run survives a power cut, not only the end of the process.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.parameters import vertex_channels
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
@@ -18,36 +20,6 @@ if TYPE_CHECKING:
 # is the share of the old value that is kept, PyTorch's the share of the new one that is taken.
 BATCH_NORM_MOMENTUM = 0.997
 BATCH_NORM_EPSILON = 1e-5
-
-
-def vertex_channels(
-    adjacency: Sequence[Sequence[int]], input_channels: int, output_channels: int
-) -> list[int]:
-    """Returns the number of channels of every vertex of a cell.
-
-    The output's channels are divided among the inner vertices that feed it (the first ones get
-    one more where it does not divide); every other inner vertex takes the maximum over its inner
-    successors, from the end backwards.
-
-    Args:
-        adjacency: Upper triangular matrix, ``V x V``.
-        input_channels: Channels of the cell's input.
-        output_channels: Channels of the cell's output.
-
-    Source: ``compute_vertex_channels`` of arXiv:1902.09635.
-    """
-    last = len(adjacency) - 1
-    channels = [input_channels] + [0] * (last - 1) + [output_channels]
-    feeding = [v for v in range(1, last) if adjacency[v][last]]
-    for rank, vertex in enumerate(feeding):
-        share, rest = divmod(output_channels, len(feeding))
-        channels[vertex] = share + (rank < rest)
-    for vertex in range(last - 1, 0, -1):
-        if not adjacency[vertex][last]:
-            channels[vertex] = max(
-                channels[w] for w in range(vertex + 1, last) if adjacency[vertex][w]
-            )
-    return channels
 
 
 def _convolve(x: Tensor, weight: Tensor) -> Tensor:
@@ -167,7 +139,10 @@ class CellModule(nn.Module):
         super().__init__()
         adjacency = [[int(edge) for edge in row] for row in cell.adjacency]
         self.last = len(adjacency) - 1
-        self.channels = vertex_channels(adjacency, in_channels, out_channels)
+        count = np.array([cell.num_vertices])
+        self.channels: list[int] = vertex_channels(
+            cell.adjacency[None], count, in_channels, out_channels
+        )[0].tolist()
         self.sources = [[u for u in range(1, v) if adjacency[u][v]] for v in range(self.last + 1)]
         self.projected = [v for v in range(1, self.last + 1) if adjacency[0][v]]
         # Batch normalisation and ReLU act on each channel alone, so that all projections of the

@@ -38,28 +38,41 @@ class DenseCells(NamedTuple):
 
 def dense_cells(cells: CellArray, dtype: torch.dtype = torch.float32) -> DenseCells:
     """Return ``cells`` as padded tensors on the CPU (see :class:`DenseCells`)."""
-    adjacency = torch.from_numpy(cells.adjacency).to(dtype)
-    mask = torch.from_numpy(cells.mask).to(dtype)
+    return padded_cells(
+        torch.from_numpy(cells.adjacency).to(dtype),
+        torch.from_numpy(cells.columns),
+        torch.from_numpy(cells.mask).to(dtype),
+        cells.space.num_columns,
+    )
+
+
+def padded_cells(adjacency: Tensor, columns: Tensor, mask: Tensor, num_columns: int) -> DenseCells:
+    """Return padded cells from tensors of one floating type.
+
+    Args:
+        adjacency: ``[N, V, V]``.
+        columns: One-hot columns of the operations, whole numbers ``[N, V]``.
+        mask: 1 where there is a vertex, 0 at padding, ``[N, V]``.
+        num_columns: Columns in all.
+    """
     loops = adjacency + torch.diag_embed(mask)
     # Rows of padding are all zero; any divisor leaves them so.
     outward = loops / loops.sum(-1, keepdim=True).clamp_min(1)
     inward = outward.transpose(1, 2)
     received = inward.sum(-1, keepdim=True)
     inward = inward / torch.where(received > 0, received, 1)
-    x = torch.nn.functional.one_hot(
-        torch.from_numpy(cells.columns), num_classes=cells.space.num_columns
-    ).to(dtype) * mask.unsqueeze(-1)
+    kinds = torch.arange(num_columns, device=columns.device)
+    x = (columns.unsqueeze(-1) == kinds).to(mask.dtype) * mask.unsqueeze(-1)
     pool = (mask / mask.sum(-1, keepdim=True)).unsqueeze(-2)
     return DenseCells(x, torch.stack([outward, inward], dim=1), pool)
 
 
-def dense_conv(aggregated: Tensor, weight: Tensor, scale: float = 0.5) -> Tensor:
+def dense_conv(aggregated: Tensor, weight: Tensor) -> Tensor:
     """Finish a bidirectional convolution from the already aggregated features.
 
     Args:
         aggregated: ``[..., M, B, 2, V, C_in]``: ``Â H`` and ``Â' H``.
         weight: ``[..., M, 2, C_in, C_out]``: W+ and W-.
-        scale: Factor of the sum of both directions; ½ in the paper.
 
     Returns:
         ``[..., M, B, V, C_out]``.
@@ -67,4 +80,4 @@ def dense_conv(aggregated: Tensor, weight: Tensor, scale: float = 0.5) -> Tensor
     *lead, cells, _, vertices, channels = aggregated.shape
     rows = aggregated.transpose(-4, -3).reshape(*lead, 2, cells * vertices, channels)
     both = torch.matmul(rows, weight).relu_()
-    return torch.unflatten(both.sum(dim=-3) * scale, -2, (cells, vertices))
+    return torch.unflatten(both.sum(dim=-3) * 0.5, -2, (cells, vertices))

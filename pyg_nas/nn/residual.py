@@ -47,7 +47,7 @@ class ResidualGNN(nn.Module):
         self.dropout = dropout
 
         def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
-            return nn.Parameter(torch.randn(members, rows, columns) * (gain / rows**0.5))
+            return nn.Parameter(torch.randn(members, rows, columns) * (gain / max(rows, 1) ** 0.5))
 
         def bias(columns: int, value: float = 0.0) -> nn.Parameter:
             return nn.Parameter(torch.full((members, 1, columns), value))

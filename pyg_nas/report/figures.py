@@ -79,7 +79,7 @@ def residual_figures(measured: Floats, predicted: Floats, cells: CellArray) -> l
     factor, unit = percent_or_value(measured)
     residuals = (predicted - measured) * factor
     axis = {"title": {"text": "predicted − measured" + (", points" if unit else "")}}
-    depths = cell_depths(cells)
+    depths = cells.depths
     boxes = [_boxes(residuals, depths, "c0", "cells")]
     by_depth = Figure(
         "Residuals by depth",
@@ -91,7 +91,7 @@ def residual_figures(measured: Floats, predicted: Floats, cells: CellArray) -> l
             "yaxis": {**axis, "zeroline": True},
         },
     )
-    counts = operation_counts(cells)
+    counts = cells.operation_counts
     used = np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_OPERATIONS]
     by_operation = Figure(
         "Residuals by operation",
@@ -276,22 +276,6 @@ def search_figures(
     return found
 
 
-def cell_depths(cells: CellArray) -> NDArray[np.int64]:
-    """Return the edges on the longest path of each cell, ``[N]``."""
-    adjacency = cells.adjacency.astype(np.int64)
-    depth = np.zeros(cells.operations.shape, dtype=np.int64)
-    for vertex in range(1, cells.operations.shape[1]):  # upper triangular: predecessors come first
-        depth[:, vertex] = (adjacency[:, :, vertex] * (depth + 1)).max(axis=1)
-    return np.asarray(np.max(depth, axis=1))
-
-
-def operation_counts(cells: CellArray) -> NDArray[np.int64]:
-    """Return how many vertices of each cell have each operation, ``[N, operations]``."""
-    ids = np.arange(len(cells.space.operations))
-    has = (cells.operations[:, :, None] == ids) & cells.mask[:, :, None]
-    return np.asarray(has.sum(axis=1, dtype=np.int64))
-
-
 def _boxes(residuals: Floats, groups: NDArray[np.int64], colour: str, name: str) -> dict[str, Any]:
     kinds = [k for k in np.unique(groups).tolist() if (groups == k).sum() >= _FEWEST_IN_BOX]
     ends = np.array([np.quantile(residuals[groups == kind], _BOX_ENDS) for kind in kinds]).reshape(
@@ -340,7 +324,7 @@ def _line(
 
 
 def _numbers(values: Sequence[float] | Floats) -> list[float | None]:
-    """Five digits are more than a screen shows; NaN is JSON's null."""
+    """Six digits are more than a screen shows; NaN is JSON's null."""
     return [float(f"{v:.6g}") if np.isfinite(v) else None for v in np.asarray(values).tolist()]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from pyg_nas.report.page import CellTable, Page, Tile
 from pyg_nas.report.text import duration, number, quantity
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.loop import Constraints, SearchResult
-from pyg_nas.search.record import ANSWER, QUERIES, SETTINGS
+from pyg_nas.search.record import ANSWER, QUERIES, SETTINGS, read_object, read_queries
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.version import __version__
 
@@ -47,12 +46,12 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     Raises:
         SettingsError: If a file is missing or damaged, or no cell has been trained yet.
     """
-    settings = _read_object(folder / SETTINGS)
+    settings = read_object(folder / SETTINGS)
     space = _space(folder, settings, table)
-    queries = _queries(folder / QUERIES, space)
+    queries, _ = read_queries(folder / QUERIES, space)
     if not queries:
         raise SettingsError(f"{folder / QUERIES}: no cell has been trained yet")
-    answer = _read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
+    answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
     history = History()
     for query in queries:
         history.append(query)
@@ -193,22 +192,6 @@ def _predicted(query: Query) -> float:
     return float(value)
 
 
-def _queries(path: Path, space: SearchSpace) -> list[Query]:
-    """The whole lines of a file that a search may be writing to at this moment."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error})") from None
-    found = []
-    lines = content[: content.rfind(b"\n") + 1].splitlines()
-    for line, text in enumerate(lines, start=1):
-        try:
-            found.append(Query.from_dict(json.loads(text), space))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise SettingsError(f"{path}, line {line}: not a query ({error!r})") from None
-    return found
-
-
 def _space(folder: Path, settings: dict[str, Any], table: Table | None) -> SearchSpace:
     named = settings.get("space")
     if isinstance(named, dict):
@@ -250,13 +233,3 @@ def _nested(value: Any, key: str) -> list[Any]:
     for inner in value.values():
         found += _nested(inner, key)
     return found
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not readable JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: must be a JSON object")
-    return content

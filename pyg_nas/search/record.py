@@ -39,7 +39,7 @@ class SearchFolder:
         # Through JSON, so that tuples and lists compare as they will be read.
         settings = json.loads(json.dumps(settings))
         if stored.exists():
-            _check_same(self.path, _read_object(stored), settings)
+            _check_same(self.path, read_object(stored), settings)
         elif self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path}: is not a folder")
         elif (self.path / QUERIES).exists():
@@ -52,22 +52,15 @@ class SearchFolder:
         """Return the queries so far, and cut a torn last line off the file.
 
         Raises:
-            SettingsError: If a whole line is no query of this space.
+            SettingsError: As :func:`read_queries`.
         """
         path = self.path / QUERIES
         if not path.exists():
             return []
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        queries, whole = read_queries(path, self.space)
+        if whole < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)
-        queries = []
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
-            try:
-                queries.append(Query.from_dict(json.loads(line), self.space))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
         return queries
 
     def count(self) -> int:
@@ -92,10 +85,46 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
             )
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
+    """Return the queries of a file's whole lines, and how many bytes those have.
+
+    A search may be writing to the file at this moment, or was killed when it did.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a whole line is no query of this space or
+            asks for an earlier line's cell.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error})") from None
+    whole = content.rfind(b"\n") + 1
+    queries = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(content[:whole].splitlines(), start=1):
+        try:
+            query = Query.from_dict(json.loads(line), space)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
+        earlier = lines.setdefault(query.cell.hash, number)
+        if earlier != number:
+            raise SettingsError(
+                f"{path}, line {number}: asks for the cell of line {earlier} again, as no search "
+                f"does; perhaps two processes wrote to it"
+            )
+        queries.append(query)
+    return queries, whole
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a file's JSON object.
+
+    Raises:
+        SettingsError: If it holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not readable JSON ({error})") from None
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: must be a JSON object")

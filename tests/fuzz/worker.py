@@ -206,6 +206,7 @@ class ModelReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        from pyg_nas.best import BestRegressor
         from pyg_nas.estimators import GCNClassifier, GCNRegressor
         from pyg_nas.model import Model
         from pyg_nas.splits import Protocol
@@ -218,6 +219,7 @@ class ModelReader(Reader):
         for name, estimator in (
             ("one", GCNRegressor(**small)),
             ("two", TwoStageRegressor(GCNClassifier(**small), GCNRegressor(**small))),
+            ("best", BestRegressor(1, hidden=4, epochs=1, device="cpu")),
         ):
             y = table.label()
             estimator.fit(table.cells, y)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pyg_nas.cell import Cell
 from pyg_nas.cli.app import app
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
@@ -64,6 +65,20 @@ def test_measure_writes_the_table_and_goes_on_with_the_journal(images: Path, tmp
     again = Table.load(tmp_path / "out.hdf5")
     np.testing.assert_array_equal(again.metrics[:, :2], table.metrics)
     assert again.measured.all()
+
+
+def test_cells_may_come_from_a_graph_file(images: Path, tmp_path: Path):
+    cells = [sample_cells(1, 0)[0], Cell([[0, 1], [0, 0]], ["input", "output"])]
+    graphs = tmp_path / "cells.jsonl"
+    graphs.write_text("".join(json.dumps(cell.to_dict()) + "\n" for cell in cells))
+    given = arguments(images, tmp_path, cells=str(graphs), budgets="1", seeds="1")
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    assert list(Table.load(tmp_path / "out.hdf5").cells) == cells
+    graphs.write_text('{"ops": ["input", "conv", "output"], "edges": [[0, 1], [1, 2]]}\n')
+    refused = CliRunner().invoke(app, given).exception
+    assert isinstance(refused, TableError)
+    assert "operation 'conv' at vertex 1 is not in space 'nasbench101'" in str(refused)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a process group's SIGINT")

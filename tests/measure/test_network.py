@@ -11,7 +11,9 @@ from torch.nn import functional
 from pyg_nas.cell import Cell
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.network import ConvBnRelu, Network, vertex_channels
+from pyg_nas.measure.network import ConvBnRelu, Network
+from pyg_nas.parameters import vertex_channels
+from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
 from .conftest import chain
@@ -35,22 +37,9 @@ def test_parameters_are_those_that_nasbench101_recorded(real_table: Table):
         assert official_size(real_table.cells[row]) == real_table.trainable_parameters[row]
 
 
-@pytest.mark.parametrize(
-    ("edges", "vertices", "expected"),
-    [
-        ([(0, 1)], 2, [128, 256]),
-        ([(0, 1), (1, 2)], 3, [128, 256, 256]),
-        # Three vertices share 256 channels: 86 + 85 + 85.
-        ([(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)], 5, [128, 86, 85, 85, 256]),
-        # Vertex 1 feeds only 2 and 3, of 128 channels each, and takes the larger.
-        ([(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)], 5, [128, 128, 128, 128, 256]),
-    ],
-)
-def test_vertex_channels_worked_out_by_hand(edges, vertices, expected):
-    adjacency = np.zeros((vertices, vertices), dtype=int)
-    for u, v in edges:
-        adjacency[u, v] = 1
-    assert vertex_channels(adjacency.tolist(), 128, 256) == expected
+def channels_of(cell: Cell, input_channels: int, output_channels: int) -> list[int]:
+    count = np.array([cell.num_vertices])
+    return vertex_channels(cell.adjacency[None], count, input_channels, output_channels)[0].tolist()
 
 
 def test_channels_that_a_predecessor_has_more_of_are_cut_off():
@@ -58,7 +47,7 @@ def test_channels_that_a_predecessor_has_more_of_are_cut_off():
     cell = Cell(
         [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0] * 4], ["input", CONV1, CONV1, "output"]
     )
-    assert vertex_channels(cell.adjacency.tolist(), 3, 3) == [3, 2, 1, 3]
+    assert channels_of(cell, 3, 3) == [3, 2, 1, 3]
     network = Network(cell, stem_channels=3, num_stacks=1, modules_per_stack=1, num_labels=2)
     network.initialize([torch.Generator().manual_seed(0)])
     assert network(torch.randn(1, 5, 3, 4, 4)).shape == (1, 5, 2)
@@ -83,7 +72,7 @@ def reference(network: Network, cell: Cell, images: Tensor) -> Tensor:
     for stack, module in enumerate((first, second)):
         if stack:
             x = functional.max_pool2d(x, 2)
-        channels = vertex_channels(cell.adjacency.tolist(), x.shape[1], 4 * 2**stack)
+        channels = channels_of(cell, x.shape[1], 4 * 2**stack)
         begin, projected = 0, {}
         for v in range(1, last + 1):
             if cell.adjacency[0, v]:
@@ -185,9 +174,7 @@ def test_initial_weights_have_the_official_distribution():
 
 
 def test_an_operation_of_another_space_is_refused():
-    class Foreign:
-        adjacency = np.eye(3, k=1, dtype=np.int8)
-        operations = ("input", "sep_conv_3x3", "output")
-
+    space = SearchSpace("foreign", ("sep_conv_3x3",), 7, 9, ("output", "input"))
+    cell = Cell(np.eye(3, k=1, dtype=np.int8), ["input", "sep_conv_3x3", "output"], space)
     with pytest.raises(MeasureError, match="sep_conv_3x3"):
-        Network(Foreign())
+        Network(cell)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.measure import trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
@@ -60,9 +61,23 @@ def test_training_learns_the_task(tiny_task: Task):
     assert 0 < run.halfway.cpu_seconds < run.end.cpu_seconds
 
 
-def test_halfway_of_one_epoch_is_after_half_of_its_steps(tiny_task: Task):
+def test_halfway_of_one_epoch_is_after_half_of_its_steps(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
     """3 steps an epoch: one before the first reading, two after it."""
+    calls = []
+
+    def recorded(name, function):
+        def call(*arguments):
+            calls.append(name)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(trainer, "_step", recorded("step", trainer._step))
+    monkeypatch.setattr(trainer._Judge, "__call__", recorded("judge", trainer._Judge.__call__))
     (run,) = train(CELL, tiny_task, 1, (0,))
+    assert calls == ["step", "judge", "step", "step", "judge"]
     assert 0 < run.halfway.wall_seconds < run.end.wall_seconds
 
 

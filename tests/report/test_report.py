@@ -19,7 +19,7 @@ from pyg_nas.estimators import GCNRegressor
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
 from pyg_nas.report import write_report
-from pyg_nas.report.figures import cell_depths, operation_counts, pareto_figure, scatter_figures
+from pyg_nas.report.figures import pareto_figure, scatter_figures
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.predictions import MOST_DRAWN, prediction_page
 from pyg_nas.report.text import duration, number, quantity
@@ -255,21 +255,6 @@ def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> N
     titles = [f.title for f in prediction_page(model, unseen, "m", "t").figures]
     assert "Learning curve" not in titles
     assert "Residuals by depth" in titles
-
-
-def test_depth_and_operations_by_hand() -> None:
-    cells = [
-        Cell([[0, 1], [0, 0]], ["input", "output"]),
-        Cell(
-            [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]],
-            ["input", "maxpool3x3", "maxpool3x3", "output"],
-        ),
-    ]
-    from pyg_nas.cell_array import CellArray
-
-    array = CellArray.from_cells(cells)
-    assert cell_depths(array).tolist() == [1, 3]
-    assert operation_counts(array).tolist() == [[0, 0, 0], [0, 0, 2]]
 
 
 def test_equal_values_and_unknown_costs_are_drawn() -> None:
