@@ -161,3 +161,11 @@ def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
         Model.train(small_table, Protocol(train="60"), "nope")
     with pytest.raises(SettingsError, match="no setting"):
         make_estimator("paper", width=3)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_seed_of_a_recipe_is_that_of_every_part(recipe: str) -> None:
+    given = make_estimator(recipe, seed=7).get_params()
+    seeds = {name: value for name, value in given.items() if name.endswith("random_state")}
+    assert seeds
+    assert set(seeds.values()) == {7}
