@@ -198,11 +198,11 @@ def report_picture(table: Path) -> None:
 
     from pyg_nas.model import Model
     from pyg_nas.report import write_report
-    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.sources import open_table
     from pyg_nas.splits import Protocol
 
     opened = open_table(table)
-    model = Model.train(opened, Protocol("172", label=default_label(opened)))
+    model = Model.train(opened, Protocol("172", label=opened.default_label))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         model.save(Path(folder) / "paper-172")
         write_report(Path(folder) / "paper-172", table, Path(folder) / "report.html")

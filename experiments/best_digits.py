@@ -18,7 +18,7 @@ from pyg_nas.files import write_text
 from pyg_nas.metrics import kendall_tau, mse_points
 from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import SHIPPED_TASK
-from pyg_nas.sources import default_label, open_table
+from pyg_nas.sources import open_table
 from pyg_nas.splits import Protocol
 from pyg_nas.statistics import mean_interval, paired_difference
 
@@ -33,7 +33,7 @@ def main(
     train: Annotated[int, typer.Option(help="Training cells.")] = 172,
 ) -> None:
     opened = open_table(table)
-    label = default_label(opened)
+    label = opened.default_label
     path = RESULTS / "best_digits.json"
     head: dict[str, Any] = {
         "table": table.name,

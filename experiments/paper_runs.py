@@ -18,7 +18,7 @@ import typer
 from pyg_nas.estimators import paper_width
 from pyg_nas.files import write_text
 from pyg_nas.model import Model
-from pyg_nas.sources import default_label, open_table
+from pyg_nas.sources import open_table
 from pyg_nas.splits import Protocol
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,7 +47,7 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
             "train": split,
             "table": table.name,
             "cells": len(opened),
-            "label": default_label(opened).to_dict(),
+            "label": opened.default_label.to_dict(),
             "runs": [],
         }
         if path.exists():
@@ -56,7 +56,7 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
                 raise SystemExit(f"{path} holds runs of other settings; move it away first")
             result = earlier
         for seed in range(len(result["runs"]), runs):
-            protocol = Protocol(train=split, split_seed=seed, label=default_label(opened))
+            protocol = Protocol(train=split, split_seed=seed, label=opened.default_label)
             start = time.perf_counter()
             model = Model.train(opened, protocol, "paper", seed, **result["settings"])
             seconds = time.perf_counter() - start

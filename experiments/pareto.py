@@ -25,7 +25,7 @@ from pyg_nas.labels import LabelPolicy
 from pyg_nas.pareto import pareto_front
 from pyg_nas.plots import pareto as draw_pareto
 from pyg_nas.recipes import make_estimator
-from pyg_nas.sources import default_label, open_table
+from pyg_nas.sources import open_table
 from pyg_nas.splits import Protocol
 from pyg_nas.statistics import mean_interval, paired_difference
 from pyg_nas.table import Table
@@ -60,7 +60,7 @@ def layers(accuracy: np.ndarray, cost: np.ndarray, count: int) -> np.ndarray:
 
 
 def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
-    label = default_label(table)
+    label = table.default_label
     split = Protocol(train="172", split_seed=seed, label=label).apply(table)
     accuracy = table.label(label)
     seconds = table.label(LabelPolicy("training_time", label.budget))
@@ -136,7 +136,7 @@ def main(
         }
     stem = f"pareto_{table.stem}_{recipe}"
     write_text(RESULTS / f"{stem}.json", json.dumps({**summary, "seeds": runs}, indent=1) + "\n")
-    label = default_label(loaded)
+    label = loaded.default_label
     IMAGES.mkdir(parents=True, exist_ok=True)
     # A bitmap: as a vector picture every cell would be an element of its own.
     draw_pareto(

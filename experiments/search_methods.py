@@ -33,7 +33,6 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.sources import default_label
 from pyg_nas.statistics import mean_band, paired_difference
 from pyg_nas.table import Table
 
@@ -110,7 +109,7 @@ def run(
 ) -> None:
     """Run one method with seeds 0, 1, 2, ..., and add what is missing."""
     loaded = Table.load(table)
-    evaluator = TableEvaluator(loaded, default_label(loaded))
+    evaluator = TableEvaluator(loaded, loaded.default_label)
     chosen, budget = strategy(method, evaluator, recipe)
     assert evaluator.reference is not None
     head = {
@@ -195,7 +194,7 @@ def report(table: Path) -> None:
 def true_accuracy_of_best_label(table: Path) -> float:
     """What a search that has trained every cell answers with: its label is one run, and noisy."""
     loaded = Table.load(table)
-    label = default_label(loaded)
+    label = loaded.default_label
     evaluator = TableEvaluator(loaded, label)
     row = int(np.nanargmax(loaded.label(label)))
     outcome = next(evaluator.evaluate([loaded.cells[row]]))

@@ -94,6 +94,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ((3,), (3,))
     """
 
+    least_cells = 4
+    """Training cells that a fit needs."""
+
     def __init__(
         self,
         ensemble_size: int = 5,
@@ -126,8 +129,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
-        if len(cells) < 4:
-            raise SettingsError(f"at least 4 cells are needed, got {len(cells)}")
+        if len(cells) < self.least_cells:
+            raise SettingsError(f"at least {self.least_cells} cells are needed, got {len(cells)}")
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
         scores = rank_scores(labels)

@@ -28,7 +28,7 @@ from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.transform_digest import describe
 
-_FORMAT = 1  # part of every processed file's name
+_FORMAT = 2  # part of every processed file's name
 
 
 class CellDataset(InMemoryDataset):  # type: ignore[misc]
@@ -53,7 +53,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
             :class:`~pyg_nas.table.Table`, or cells without labels. A file is read where it
             lies and not copied.
         label (LabelPolicy, optional): The rule that makes a label of a cell's runs.
-            (default: :obj:`LabelPolicy()`)
+            (default: the table's :attr:`~pyg_nas.table.Table.default_label`)
         transform (callable, optional): Applied to each :obj:`Data` at every access.
             (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved.
@@ -77,7 +77,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         force_reload: bool = False,
     ) -> None:
         self.source = source if isinstance(source, (Table, CellArray)) else Path(source)
-        self.label = label or LabelPolicy()
+        self.label = label
         self._digest = _digest(self.source, self.label, pre_transform, pre_filter)
         super().__init__(
             os.fspath(root), transform, pre_transform, pre_filter, force_reload=force_reload
@@ -244,13 +244,13 @@ _DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.Unpick
 
 def _digest(
     source: Path | Table | CellArray,
-    label: LabelPolicy,
+    label: LabelPolicy | None,
     pre_transform: Callable[..., Any] | None,
     pre_filter: Callable[..., Any] | None,
 ) -> str:
     """Digest of all that a processed file depends on, 32 hex digits."""
     digest = hashlib.sha256()
-    digest.update(repr((_FORMAT, label.to_dict())).encode())
+    digest.update(repr((_FORMAT, label and label.to_dict())).encode())
     digest.update(f"{describe(pre_transform)} {describe(pre_filter)}".encode())
     if isinstance(source, Path):
         try:

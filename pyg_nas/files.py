@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from pyg_nas.errors import SettingsError
 
 
 @contextmanager
@@ -34,6 +36,48 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8 to ``target``, whole or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Check that a file can be written to ``path``, before the work that it is the result of.
+
+    Args:
+        path: The file to be.
+        inputs: Files and folders that the work reads.
+
+    Raises:
+        SettingsError: If it is a folder, cannot be made there, or is read by the work.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise SettingsError(f"{path}: is a folder, a file is needed")
+    _check_writable(path, path.absolute().parents)
+    for given in map(Path, filter(None, inputs)):
+        if path.exists() and given.exists():
+            # Of a folder all files are read.
+            read = given.iterdir() if given.is_dir() else [given]
+            if any(path.samefile(file) for file in read):
+                raise SettingsError(f"{path}: is read by this command, it cannot be the output too")
+
+
+def check_output_folder(path: str | os.PathLike[str]) -> None:
+    """Check that files can be written into the folder ``path``, which is made where it is missing.
+
+    Raises:
+        SettingsError: If it is a file, or cannot be made or written to.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise SettingsError(f"{path}: is a file, a folder is needed")
+    _check_writable(path, [path.absolute(), *path.absolute().parents])
+
+
+def _check_writable(path: Path, folders: Sequence[Path]) -> None:
+    nearest = next(folder for folder in folders if folder.exists())
+    if not nearest.is_dir():
+        raise SettingsError(f"{path}: {nearest} is a file, not a folder")
+    if not os.access(nearest, os.W_OK):
+        raise SettingsError(f"{path}: the folder {nearest} cannot be written to")
 
 
 def cache_folder() -> Path:

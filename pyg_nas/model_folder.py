@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
-from pyg_nas.files import atomic_path, write_text
+from pyg_nas.files import atomic_path, check_output_folder, write_text
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
@@ -50,12 +50,12 @@ def save_model(
 
     Raises:
         ModelError: If the class cannot be stored, or ``folder`` holds something else.
+        SettingsError: If ``folder`` cannot be written.
     """
     from safetensors.torch import save
 
+    check_model_folder(folder)
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ModelError(f"{folder}: is a file, a model needs a folder")
     tensors: dict[str, Any] = {}
     description = _describe(estimator, "", tensors)
     weights = save(tensors)
@@ -71,6 +71,19 @@ def save_model(
     with atomic_path(folder / WEIGHTS) as temporary:
         temporary.write_bytes(weights)
     write_text(folder / SETTINGS, text)
+
+
+def check_model_folder(folder: str | os.PathLike[str]) -> None:
+    """Check that a model can be saved to ``folder``, before it is trained.
+
+    Raises:
+        ModelError: If it has a settings file that is no model's, a search's say.
+        SettingsError: If it is a file or cannot be written.
+    """
+    check_output_folder(folder)
+    path = Path(folder) / SETTINGS
+    if path.exists() and not (Path(folder) / WEIGHTS).exists():
+        raise ModelError(f"{path}: is there already, and not of a model; choose another folder")
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:

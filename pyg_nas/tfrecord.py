@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import NUM_NASBENCH101_CELLS
 from pyg_nas.errors import RecordError, SpaceError
+from pyg_nas.files import check_output
 from pyg_nas.labels import METRICS
 from pyg_nas.model_metrics import decode_message, decode_messages
 from pyg_nas.space import NASBENCH101
@@ -126,7 +127,9 @@ def convert(
 
     Raises:
         RecordError: If a record is damaged or wrong, naming its byte offset.
+        SettingsError: If ``target`` is ``source``, or cannot be written.
     """
+    check_output(target, source)
     table = read_table(source, progress)
     table.save(target)
     return table

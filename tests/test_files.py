@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.files import atomic_path, cache_folder, write_text
+from pyg_nas.errors import SettingsError
+from pyg_nas.files import (
+    atomic_path,
+    cache_folder,
+    check_output,
+    check_output_folder,
+    write_text,
+)
 
 
 def _names(folder: Path) -> list[str]:
@@ -105,3 +112,39 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None
     assert cache_folder() == Path("/xdg/pyg_nas")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "pyg_nas"
+
+
+def test_an_output_that_could_not_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    check_output(tmp_path / "new" / "newer" / "out")
+    check_output(tmp_path / "file")
+    check_output_folder(tmp_path / "new")
+    check_output_folder(tmp_path)
+    with pytest.raises(SettingsError, match="is a folder, a file is needed"):
+        check_output(tmp_path)
+    for check in (check_output, check_output_folder):
+        with pytest.raises(SettingsError, match=r"out: .*file is a file, not a folder"):
+            check(tmp_path / "file" / "out")
+    with pytest.raises(SettingsError, match="file: is a file, a folder is needed"):
+        check_output_folder(tmp_path / "file")
+    assert _names(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_known_before(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    for check in (check_output, check_output_folder):
+        with pytest.raises(SettingsError, match="cannot be written to"):
+            check(tmp_path / "out")
+
+
+def test_an_output_is_no_input(tmp_path: Path) -> None:
+    table, model = tmp_path / "table", tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("x")
+    table.write_text("x")
+    (tmp_path / "link").symlink_to(table)
+    for out in (table, tmp_path / "link", model / ".." / "table", model / "weights"):
+        with pytest.raises(SettingsError, match="is read by this command"):
+            check_output(out, None, table, model, tmp_path / "missing")
+    check_output(model / "scores", table, model)

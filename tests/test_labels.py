@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pyg_nas.cli.labels import chosen_label
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.table import Table
+from pyg_nas.tfrecord import convert
+from pyg_nas.tfrecord_writer import write_tfrecord
 
 NAN = float("nan")
 
@@ -88,7 +92,7 @@ def test_metric_budget_and_point_are_chosen() -> None:
 
 
 def test_nothing_is_made_up_where_no_label_is_sound() -> None:
-    assert np.isnan(table_of([[0.1, 0.1, 0.1]]).label()).all()
+    assert np.isnan(label(LabelPolicy(), [[0.1, 0.1, 0.1]])).all()
 
 
 def test_budgets_and_runs_that_the_table_lacks() -> None:
@@ -135,3 +139,27 @@ def test_policies_survive_their_dictionary_and_say_what_they_are() -> None:
         str(policy) == "test accuracy at 36 epochs, mean of runs, halfway, runs below 0.3 replaced"
     )
     assert str(LabelPolicy("training_time")) == "training time at largest budget, run 0"
+
+
+def test_the_default_label_of_googles_table_is_the_reproductions(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = Table(sample_cells(5, 0), rng.uniform(0.3, 0.9, (5, 4, 3, 2, 4)).astype(np.float32))
+    assert table.default_label == PAPER_LABEL
+    write_tfrecord(table, tmp_path / "t.tfrecord")
+    assert convert(tmp_path / "t.tfrecord", tmp_path / "t.hdf5").default_label == PAPER_LABEL
+
+
+@pytest.mark.parametrize("about", [{"task": "photos"}, {"network": "another"}])
+def test_low_accuracies_of_another_task_are_kept(about: dict[str, Any]) -> None:
+    table = table_of(RUNS[:4])
+    table.about = about
+    check(table.label().tolist(), [0.9, 0.1, 0.1, 0.1])
+
+
+def test_at_another_budget_low_accuracies_are_kept() -> None:
+    table = table_of(RUNS[:4], budget=0)
+    label = chosen_label(table, None, 4, None)
+    check(table.label(label).tolist(), [0.9, 0.1, 0.1, 0.1])
+    assert chosen_label(table, None, 108, None) == PAPER_LABEL
+    tested = chosen_label(table, "test_accuracy", None, "mean")
+    assert (tested.resample_below, tested.fallback, tested.run) == (0.2, None, "mean")

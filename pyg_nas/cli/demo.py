@@ -25,12 +25,11 @@ def demo(
     from pyg_nas.plots import scatter
     from pyg_nas.recipes import DEFAULT_RECIPE
     from pyg_nas.shipped import shipped_table, shipped_table_path
-    from pyg_nas.sources import default_label
     from pyg_nas.splits import Protocol
 
     console = Console(highlight=False)
     table = shipped_table()
-    label = default_label(table)
+    label = table.default_label
     console.rule("[bold]1. A table of measured cells")
     console.print(f"{shipped_table_path().name}: {len(table):,} cells trained on digits images")
     console.print(f"label: {label}")

@@ -16,7 +16,9 @@ def export(
     from rich.console import Console
 
     from pyg_nas.export import export_model
+    from pyg_nas.files import check_output
     from pyg_nas.model import Model
 
+    check_output(out, model)
     export_model(Model.load(model, device="cpu").estimator, out)
     Console(highlight=False).print(f"exported: {out}")

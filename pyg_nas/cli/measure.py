@@ -61,8 +61,10 @@ def measure(
     """
     from rich.console import Console
 
+    from pyg_nas.files import check_output
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
 
+    check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     drawn = _cells(cells, sample_seed)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.labels import LabelPolicy
+from pyg_nas.cli.labels import chosen_label
 
 TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
 ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
@@ -42,12 +41,14 @@ def train(
     from rich.console import Console
 
     from pyg_nas.model import Model
+    from pyg_nas.model_folder import check_model_folder
     from pyg_nas.recipes import DEFAULT_RECIPE
-    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.sources import open_table
     from pyg_nas.splits import Protocol
 
+    check_model_folder(out)
     opened = open_table(table)
-    label = _label(default_label(opened), metric, budget, run)
+    label = chosen_label(opened, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     settings: dict[str, Any] = {"epochs": epochs, "learning_rate": lr}
     given = {key: value for key, value in settings.items() if value is not None}
@@ -77,10 +78,12 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from pyg_nas.files import write_text
+    from pyg_nas.files import check_output, write_text
     from pyg_nas.model import Model
     from pyg_nas.sources import open_table
 
+    if json is not None:
+        check_output(json, table, model)
     loaded = Model.load(model, device)
     result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
     figures = result.figures()
@@ -122,6 +125,7 @@ def predict(
     from rich.console import Console
 
     from pyg_nas.errors import SettingsError
+    from pyg_nas.files import check_output
     from pyg_nas.model import Model
     from pyg_nas.scores_file import write_scores
     from pyg_nas.sources import open_table
@@ -130,6 +134,7 @@ def predict(
         raise SettingsError("give either a table or --space, one of them")
     if space is not None and space not in SPACES:
         raise SettingsError(f"--space {space!r} must be one of {', '.join(SPACES)}")
+    check_output(out, table, model)
     loaded = Model.load(model, device)
     if table is not None:
         opened = open_table(table, loaded.estimator.space_)
@@ -152,10 +157,12 @@ def plot(
     """Plot predicted against measured, whole range and the best cells."""
     from rich.console import Console
 
+    from pyg_nas.files import check_output
     from pyg_nas.model import Model
     from pyg_nas.plots import scatter
     from pyg_nas.sources import open_table
 
+    check_output(out, table, model)
     loaded = Model.load(model, device)
     result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
     scatter(
@@ -185,18 +192,3 @@ def _epochs_bar() -> Iterator[Callable[[int, float], None]]:
             bar.update(task, completed=epoch, loss=loss)
 
         yield on_epoch
-
-
-def _label(
-    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
-) -> LabelPolicy:
-    """Return the table's default label with what a person named put in its place."""
-    given: dict[str, Any] = {}
-    if metric is not None and metric != default.metric:
-        # The default's stand-in for blown-up cells is a value of the default's metric.
-        given = {"metric": metric, "fallback": None}
-    if budget is not None:
-        given["budget"] = budget
-    if run is not None:
-        given["run"] = int(run) if run.isdecimal() else run
-    return replace(default, **given)

@@ -22,8 +22,10 @@ def report(
     from rich.console import Console
     from rich.progress import Progress
 
+    from pyg_nas.files import check_output
     from pyg_nas.report import write_report
 
+    check_output(out, table, source)
     console = Console(highlight=False)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("learning curve", total=None, visible=False)

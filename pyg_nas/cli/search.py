@@ -118,16 +118,12 @@ def search(
 
 
 def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, LabelPolicy]:
-    from dataclasses import replace
-
+    from pyg_nas.cli.labels import chosen_label
     from pyg_nas.search.evaluator import TableEvaluator
-    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.sources import open_table
 
     opened = open_table(path)
-    given: dict[str, Any] = {} if budget is None else {"budget": budget}
-    if run is not None:
-        given["run"] = int(run) if run.isdecimal() else run
-    label = replace(default_label(opened), **given)
+    label = chosen_label(opened, None, budget, run)
     return TableEvaluator(opened, label), label
 
 

@@ -90,9 +90,11 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="TFRecord file to write.")],
 ) -> None:
     """Write a table in the official TFRecord format, for tools that read only that."""
+    from pyg_nas.files import check_output
     from pyg_nas.table import Table
     from pyg_nas.tfrecord_writer import write_tfrecord
 
+    check_output(target, path)
     table = Table.load(path)
     with _progress_bar("Writing") as advance:
         records = write_tfrecord(table, target, advance)

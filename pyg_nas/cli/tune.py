@@ -38,15 +38,16 @@ def tune(
     from rich.progress import Progress
     from rich.table import Table as Grid
 
-    from pyg_nas.files import write_text
+    from pyg_nas.files import check_output, write_text
     from pyg_nas.recipes import make_estimator
-    from pyg_nas.sources import default_label, open_table
+    from pyg_nas.sources import open_table
     from pyg_nas.splits import Protocol
     from pyg_nas.tuning import TuneSettings
     from pyg_nas.tuning import tune as run_tuning
 
+    check_output(out, table, grid)
     opened = open_table(table)
-    protocol = Protocol(train=split, split_seed=split_seed, label=default_label(opened))
+    protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
     candidates = _candidates(grid)
     settings = TuneSettings(folds, repeats, seed, metric)

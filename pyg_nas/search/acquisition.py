@@ -20,7 +20,15 @@ UCB_WIDTH = 2.0
 
 
 def gives_std(predictor: Any) -> bool:
-    """Say whether ``predictor.predict`` takes ``return_std``, as scikit-learn's GPs do."""
+    """Say whether ``predictor.predict`` takes ``return_std``, as scikit-learn's GPs do.
+
+    A single network takes it, but has no other members to differ from.
+    """
+    from pyg_nas.estimators import GCNRegressor
+    from pyg_nas.residual_training import ResidualGNNRegressor
+
+    if isinstance(predictor, (GCNRegressor, ResidualGNNRegressor)) and predictor.ensemble_size == 1:
+        return False
     return "return_std" in inspect.signature(predictor.predict).parameters
 
 

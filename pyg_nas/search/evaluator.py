@@ -89,14 +89,14 @@ class TableEvaluator:
 
     Args:
         table: The measured cells.
-        policy: What the search sees; by default validation accuracy of run 0.
+        policy: What the search sees; by default the table's default label.
 
     Raises:
         TableError: If no cell has a label.
     """
 
     def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
-        policy = policy or LabelPolicy()
+        policy = policy or table.default_label
         labels = table.label(policy)
         labelled = np.flatnonzero(~np.isnan(labels))
         if not len(labelled):

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.labels import LabelPolicy
+from pyg_nas.search.acquisition import check_acquisition, gives_std
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.loop import Constraints, restrict
 from pyg_nas.search.strategies import (
@@ -46,10 +47,12 @@ def make_strategy(
         device: Where predictors are fitted.
 
     Raises:
-        SettingsError: If the method is unknown, or the oracle is asked for where nobody knows
-            all cells.
+        SettingsError: If the method is unknown, no cell keeps the constraints, the recipe does
+            not fit the acquisition or ``n``, or the oracle is asked for where nobody knows all
+            cells.
     """
     constraints = constraints or Constraints()
+    domain = restrict(evaluator, constraints)
     if n < 1 or k < 1:
         raise SettingsError(f"n and k must be at least 1, got {n} and {k}")
     if method == "random":
@@ -62,9 +65,8 @@ def make_strategy(
         scores = evaluator.oracle()
         if scores is None:
             raise SettingsError("the oracle needs a table: live measurement knows no cell yet")
-        domain = evaluator.domain
-        if restrict(evaluator, constraints) is not domain and constraints.max_parameters:
-            counts = evaluator.parameters(domain.cells)
+        if domain is not evaluator.domain and constraints.max_parameters:
+            counts = evaluator.parameters(evaluator.domain.cells)
             if counts is not None:
                 scores = scores[counts <= constraints.max_parameters]
         return Ranking(scores, at_once=k)
@@ -74,7 +76,16 @@ def make_strategy(
         def make_predictor(n_train: int, seed: int) -> Any:
             return make_estimator(recipe, label, seed, device, evaluator.task_name)
 
-        make_predictor(n, 0)  # an unknown recipe is better said before the first training
+        # What cannot work is better said before the first training.
+        predictor = make_predictor(n, 0)
+        least = getattr(predictor, "least_cells", 1)
+        if n < least:
+            raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
+        if check_acquisition(acquisition) != "mean" and not gives_std(predictor):
+            raise SettingsError(
+                f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
+                f"does not give"
+            )
         return PredictorSearch(
             make_predictor,
             n=n,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.files import write_text
+from pyg_nas.files import check_output_folder, write_text
+from pyg_nas.model_folder import WEIGHTS
 from pyg_nas.search.history import Query
 from pyg_nas.space import SearchSpace
 
@@ -35,13 +37,14 @@ class SearchFolder:
     ) -> None:
         self.path = Path(path)
         self.space = space
+        check_output_folder(self.path)
         stored = self.path / SETTINGS
         # Through JSON, so that tuples and lists compare as they will be read.
         settings = json.loads(json.dumps(settings))
         if stored.exists():
+            if (self.path / WEIGHTS).exists():
+                raise SettingsError(f"{self.path}: is a model's folder; choose another one")
             _check_same(self.path, read_object(stored), settings)
-        elif self.path.exists() and not self.path.is_dir():
-            raise SettingsError(f"{self.path}: is not a folder")
         elif (self.path / QUERIES).exists():
             raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
         else:
@@ -80,8 +83,8 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
     for key in sorted(stored.keys() | settings.keys()):
         if stored.get(key) != settings.get(key):
             raise SettingsError(
-                f"{path}: holds a search with {key} = {stored.get(key)!r}, asked for is "
-                f"{settings.get(key)!r}; choose another folder or the same settings"
+                f"{path}: holds a search with {key} = {reprlib.repr(stored.get(key))}, asked for "
+                f"is {reprlib.repr(settings.get(key))}; choose another folder or the same settings"
             )
 
 

@@ -194,6 +194,45 @@ def test_errors_are_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "{model}", "{table}", "--json", "{table}"),
+        ("predict", "{model}", "{table}", "--out", "{table}"),
+        ("predict", "{model}", "{table}", "--out", "{model}/weights.safetensors"),
+        ("plot", "{model}", "{table}", "--out", "{table}"),
+        ("report", "{model}", "{table}", "--out", "{table}"),
+        ("export", "{model}", "--out", "{model}/settings.json"),
+        ("tune", "{table}", "--out", "{table}"),
+        ("table", "export", "{table}", "{table}"),
+        ("table", "convert", "{table}", "{table}"),
+    ],
+)
+def test_what_is_read_is_never_written_over(
+    arguments: tuple[str, ...],
+    table_path: Path,
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = [table_path, *model_path.iterdir()]
+    before = [file.read_bytes() for file in files]
+    assert pyg_nas(*(a.format(table=table_path, model=model_path) for a in arguments)) == 2
+    assert "is read by this command" in capsys.readouterr().err
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_model_is_not_saved_among_other_files(
+    table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.json").write_text('{"method": "random"}')
+    (tmp_path / "file").write_text("")
+    for out, message in ((tmp_path, "not of a model"), (tmp_path / "file", "a folder is needed")):
+        assert pyg_nas("train", table_path, "--split", 60, "--out", out) == 2
+        assert message in capsys.readouterr().err
+    assert (tmp_path / "settings.json").read_text() == '{"method": "random"}'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
+
+
 def test_help_is_there_for_every_command() -> None:
     for command in ("", "train", "evaluate", "predict", "plot", "table", "demo"):
         assert pyg_nas(*command.split(), "--help") == 0

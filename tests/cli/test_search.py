@@ -130,6 +130,18 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert "recipe 'nope'" in fails("--recipe", "nope")
     assert "acquisition 'nope'" in fails("--acquisition", "nope")
     assert "max_parameters" in fails("--max-params", 0)
+    # What could not work after the first trainings is refused before them.
+    assert "no cell has at most 1 parameters" in fails("--max-params", 1)
+    assert "at least 4 cells" in fails("--recipe", "fast", "--n", 3)
+    for recipe in ("paper", "two-stage"):
+        message = fails("--recipe", recipe, "--acquisition", "ei")
+        assert "needs standard deviations" in message
+        assert recipe in message
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    for name in ("settings.json", "weights.safetensors"):
+        (tmp_path / "out" / name).write_text("{}")
+    assert "is a model's folder" in fails()
     assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
     message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
     assert "seed = 0, asked for is 1" in str(message.exception)
