@@ -21,7 +21,7 @@ from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.recipes import make_estimator
 from pyg_nas.splits import Protocol
 from pyg_nas.table import Table
-from pyg_nas.tuning import DEFAULT_GRID, TuneSettings, read_grid, tune
+from pyg_nas.tuning import TuneSettings, tune, width_candidates
 
 RESULTS = Path(__file__).parent / "results"
 MANY_REPEATS_UP_TO = 86
@@ -37,9 +37,10 @@ def main(
     for n in map(int, sizes.split(",")):
         split = Protocol(train=str(n), label=PAPER_LABEL).apply(loaded)
         settings = TuneSettings(folds=5, repeats=3 if n <= MANY_REPEATS_UP_TO else 1)
+        estimator = make_estimator("paper", PAPER_LABEL, device="cpu")
         result = tune(
-            make_estimator("paper", PAPER_LABEL, device="cpu"),
-            read_grid(DEFAULT_GRID),
+            estimator,
+            width_candidates(estimator),
             loaded.cells[split.train],
             split.train_labels,
             settings,

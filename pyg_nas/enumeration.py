@@ -98,8 +98,10 @@ def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray
     are nested: the first ``k`` of ``n`` cells are the draw of ``k``.
 
     Raises:
-        SettingsError: If ``n`` is negative or more than there are.
+        SettingsError: If ``n`` is negative or more than there are, or ``seed`` is negative.
     """
+    if seed < 0:
+        raise SettingsError(f"seed must be at least 0, got {seed}")
     population = nasbench101_cells() if cells is None else cells
     if not 0 <= n <= len(population):
         raise SettingsError(f"cannot draw {n} different cells from {len(population)}")

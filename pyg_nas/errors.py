@@ -35,6 +35,10 @@ class SettingsError(PygNasError, ValueError):
     """An option or a settings file has a value outside its rule."""
 
 
+class DivergedError(SettingsError):
+    """A training's loss is not finite any more: the learning rate is too high for its data."""
+
+
 class MeasureError(PygNasError, RuntimeError):
     """Cells could not be measured: a task, a journal or a worker failed."""
 

@@ -21,7 +21,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.collate import collate_cells
 from pyg_nas.enumeration import is_nasbench101
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.loader import CollatedLoader
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.models import GCN
@@ -165,9 +165,10 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                 weights=weight,
                 progress=self.progress,
             )
+        self.training_loss_ = history.numpy()
+        check_converged(self.training_loss_, self.learning_rate)
         for member in self.members_:
             member.eval()
-        self.training_loss_ = history.numpy()
 
     def _is_sparse(self, cells: CellArray, most: int) -> bool:
         if self.backend == "auto":
@@ -326,6 +327,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
 
         Raises:
             SettingsError: If a label is not finite or a setting is outside its rule.
+            DivergedError: If the loss does not stay finite.
         """
         self._check_settings()
         cells = as_cells(X)
@@ -437,7 +439,9 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         """Fit on ``N`` cells, their classes ``[N]`` and optional weights ``[N]``.
 
         Raises:
-            SettingsError: If ``y`` does not hold exactly two classes, one for each cell.
+            SettingsError: If ``y`` does not hold exactly two classes, one for each cell, or a
+                setting is outside its rule.
+            DivergedError: If the loss does not stay finite.
         """
         self._check_settings()
         cells = as_cells(X)
@@ -518,6 +522,21 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
             f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
         )
     return labels
+
+
+def check_converged(loss: NDArray[np.floating[Any]], learning_rate: float) -> None:
+    """Check a finished training by its loss, ``[epochs, ...]``.
+
+    Raises:
+        DivergedError: If it is not finite to the end.
+    """
+    finite = np.isfinite(loss.reshape(len(loss), -1)).all(axis=1)
+    if not finite.all():
+        raise DivergedError(
+            f"the training diverged: its loss is not finite from epoch "
+            f"{int(np.argmin(finite)) + 1} of {len(loss)} on; learning_rate {learning_rate:g} is "
+            f"too high"
+        )
 
 
 def require_number(name: str, value: Any, *, whole: bool, least: float | None = None) -> Any:

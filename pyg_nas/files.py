@@ -52,7 +52,7 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
     if path.is_dir():
         raise SettingsError(f"{path}: is a folder, a file is needed")
     _check_writable(path, path.absolute().parents)
-    for given in map(Path, filter(None, inputs)):
+    for given in (Path(given) for given in inputs if given is not None):
         if path.exists() and given.exists():
             # Of a folder all files are read.
             read = given.iterdir() if given.is_dir() else [given]

@@ -1,9 +1,10 @@
 """A fitted estimator as a folder: ``settings.json`` and ``weights.safetensors``, nothing pickled.
 
 ``settings.json`` holds the estimator's name, constructor arguments and fitted values, the
-checksum of the weights, and ``about``: the protocol, recipe and training cells. An estimator that
-can be stored has ``get_state() -> (tensors, values)`` and ``set_state(tensors, values)``;
-estimators inside an estimator are stored in the same way under their argument's name.
+checksum of the weights, ``about``: the protocol, recipe and training cells, and a checksum of
+all that. An estimator that can be stored has ``get_state() -> (tensors, values)`` and
+``set_state(tensors, values)``; estimators inside an estimator are stored in the same way under
+their argument's name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pyg_nas.files import atomic_path, check_output_folder, write_text
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 # Only these classes are ever made from a folder: a settings file cannot name code to run.
 STORABLE = {
@@ -35,6 +36,7 @@ STORABLE = {
 }
 # Arguments that say how to run rather than what was fitted.
 _NOT_STORED = ("progress", "device", "backend")
+_CHECKSUM = "settings_sha256"
 _MOST_SETTINGS_BYTES = 64 * 2**20
 
 
@@ -65,6 +67,7 @@ def save_model(
         "weights_sha256": sha256(weights).hexdigest(),
         "about": about or {},
     }
+    settings[_CHECKSUM] = settings_checksum(settings)
     text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
     # The settings, renamed last, name the weights' checksum, so a folder between the two renames
     # is recognised as damaged, never misread.
@@ -151,9 +154,17 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelError(f"{path}: needs the keys {', '.join(sorted(keys))}")
     if settings["format"] != FORMAT:
         raise ModelError(f"{path}: format {settings['format']!r}, this version reads {FORMAT}")
+    if settings.get(_CHECKSUM) != settings_checksum(settings):
+        raise ModelError(f"{path}: damaged or changed, its checksum differs")
     if not isinstance(settings["about"], dict) or not isinstance(settings["weights_sha256"], str):
         raise ModelError(f"{path}: about must be an object and weights_sha256 a string")
     return settings
+
+
+def settings_checksum(settings: dict[str, Any]) -> str:
+    """Return the checksum of a settings file's content but for the checksum itself."""
+    content = {key: value for key, value in settings.items() if key != _CHECKSUM}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _describe(estimator: Any, prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
 
 DEFAULT_RECIPE = "best"
 
+_OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
+
 
 def make_estimator(
     recipe: str = DEFAULT_RECIPE,
@@ -45,7 +47,13 @@ def make_estimator(
     unknown = set(settings) - set(estimator.get_params())
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")
-    return estimator.set_params(**settings)
+    estimator.set_params(**settings)
+    idle = sorted(_OF_NETWORKS & set(settings))
+    if idle and estimator.get_params().get("ensemble_size") == 0:
+        raise SettingsError(
+            f"recipe {recipe!r} trains no network, so that {', '.join(idle)} would change nothing"
+        )
+    return estimator
 
 
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:

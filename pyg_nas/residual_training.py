@@ -18,6 +18,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
     State,
     as_cells,
+    check_converged,
     check_operations,
     finite_labels,
     pick_device,
@@ -285,6 +286,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, self.learning_rate, total_steps=max(2, epochs * batches), pct_start=0.15
         )
+        losses = np.empty(epochs)
         self.network_.train()
         for epoch in range(epochs):
             shuffled = torch.stack(
@@ -300,8 +302,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 optimizer.step()
                 schedule.step()
                 total_loss += float(loss.detach())
+            losses[epoch] = total_loss / (batches * members)
             if self.progress is not None:
-                self.progress(epoch + 1, total_loss / (batches * members))
+                self.progress(epoch + 1, losses[epoch])
+        check_converged(losses, self.learning_rate)
         self.network_.eval()
         return held
 

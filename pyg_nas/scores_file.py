@@ -7,6 +7,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.errors import ModelError
 from pyg_nas.files import atomic_path
 
 
@@ -16,7 +17,16 @@ def write_scores(
     """Write hashes ``S32 [N]`` and scores ``[N]``, in falling order of score.
 
     Scores have 9 significant digits, enough to tell float32 predictions apart.
+
+    Raises:
+        ModelError: If a score is not finite.
     """
+    if not np.isfinite(scores).all():
+        odd = np.flatnonzero(~np.isfinite(scores))
+        raise ModelError(
+            f"the model's scores must be finite, {len(odd):,} of {len(scores):,} are not: cell "
+            f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
+        )
     order = np.argsort(-scores, kind="stable")
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
         file.write("hash,score\n")

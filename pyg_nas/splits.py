@@ -76,7 +76,7 @@ def _threshold(name: str, percent: str) -> float:
 def _first_of_permutation(total: int, n: int, seed: int, known: NDArray[np.bool_]) -> Rows:
     if not 1 <= n <= known.sum():
         raise SettingsError(
-            f"a split of {n} cells needs 1 to {int(known.sum())} (the table's measured cells)"
+            f"a split must have 1 to {int(known.sum())} cells, the table's measured ones, got {n}"
         )
     state = np.random.RandomState(seed)
     earlier = NAMED_SIZES.index(n) if n in NAMED_SIZES else 0
@@ -95,6 +95,9 @@ class Protocol:
         split_seed: Of the permutations.
         label: Policy of the training label.
         evaluation_label: Policy of the label compared with; the training label's if None.
+
+    Raises:
+        SettingsError: If a split is no text, or the seed is not a whole number from 0 on.
     """
 
     train: str
@@ -102,6 +105,13 @@ class Protocol:
     split_seed: int = 0
     label: LabelPolicy = field(default_factory=LabelPolicy)
     evaluation_label: LabelPolicy | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("train", "evaluate"):
+            if not isinstance(getattr(self, what), str):
+                raise SettingsError(f"{what} must name a split, got {getattr(self, what)!r}")
+        if type(self.split_seed) is not int or self.split_seed < 0:
+            raise SettingsError(f"split_seed must be a whole number >= 0, got {self.split_seed!r}")
 
     @property
     def name(self) -> str:
@@ -144,9 +154,12 @@ class Protocol:
         """Return the rows and labels of this protocol on a table.
 
         Raises:
-            SettingsError: If a split is unknown or too large, or has no training cell.
+            SettingsError: If no cell has the label, or a split is unknown or too large or has no
+                training cell.
         """
         labels = table.label(self.label)
+        if np.isnan(labels).all():
+            raise SettingsError(f"no cell of the table has a {self.label}")
         train = split_rows(table, self.train, labels, self.split_seed)
         compared = labels if self.evaluation_label is None else table.label(self.evaluation_label)
         evaluate = split_rows(table, self.evaluate, compared, self.split_seed)

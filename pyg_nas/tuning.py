@@ -19,13 +19,13 @@ from sklearn.base import clone
 from sklearn.model_selection import RepeatedKFold
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.metrics import kendall_tau, mse_points
 
 METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: squared points, or Kendall's τ."""
 
-DEFAULT_GRID: dict[str, list[Any]] = {"hidden": [48, 72, 96, 144, 210, 320]}
+WIDTHS = (48, 72, 96, 144, 210, 320)
 """The widths of arXiv:1912.00848, narrowest first."""
 
 Candidate = dict[str, Any]
@@ -79,7 +79,8 @@ class TuneResult:
 
     Args:
         candidates: The candidates, simplest first.
-        scores: ``[candidates, repeats x folds]``, in the metric's own sign.
+        scores: ``[candidates, repeats x folds]``, in the metric's own sign; NaN where a training
+            diverged, which is worse than any score.
         settings: How they were compared.
         n: Training cells.
         seconds: Time of all fits together.
@@ -95,9 +96,10 @@ class TuneResult:
     def cv_results(self) -> dict[str, Any]:
         """The scores as scikit-learn's searches give them, more being better."""
         signed = METRICS[self.settings.metric] * self.scores
+        means = signed.mean(axis=1)
         return {
             "params": self.candidates,
-            "mean_test_score": signed.mean(axis=1),
+            "mean_test_score": np.where(np.isnan(means), -np.inf, means),
             "std_test_score": signed.std(axis=1),
             **{f"split{i}_test_score": signed[:, i] for i in range(signed.shape[1])},
         }
@@ -123,14 +125,19 @@ class TuneResult:
             "candidates": [
                 {
                     "params": candidate,
-                    "mean": float(means[i]),
-                    "standard_error": float(spreads[i] / np.sqrt(self.settings.folds)),
-                    "scores": self.scores[i].tolist(),
+                    "mean": _number(means[i]),
+                    "standard_error": _number(spreads[i] / np.sqrt(self.settings.folds)),
+                    "scores": [_number(score) for score in self.scores[i]],
                 }
                 for i, candidate in enumerate(self.candidates)
             ],
             "seconds": self.seconds,
         }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def one_standard_error(cv_results: Mapping[str, Any], folds: int | None = None) -> int:
@@ -179,7 +186,10 @@ def tune(
     Raises:
         SettingsError: If there is no candidate, one names a parameter that the estimator lacks,
             or ``fits_file`` belongs to another comparison.
+        DivergedError: If a training of every candidate diverged.
     """
+    if n_jobs == 0:
+        raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
     settings = settings or TuneSettings()
     labels = np.asarray(y, dtype=np.float64)
     listed = [dict(candidate) for candidate in candidates]
@@ -217,8 +227,25 @@ def tune(
         if on_fit is not None:
             on_fit(progress, len(wanted))
     scores = np.array([[done[key, s][0] for s in range(len(splits))] for key in keys])
+    if np.isnan(scores).any(axis=1).all():
+        raise DivergedError("a training of every candidate diverged; try lower learning rates")
     spent = sum(done[key, s][1] for key, s in wanted)
     return TuneResult(listed, scores, settings, len(cells), spent)
+
+
+def width_candidates(estimator: Any) -> list[Candidate]:
+    """Return :data:`WIDTHS` as candidates for an estimator's networks, all of one width.
+
+    Raises:
+        SettingsError: If it has no networks.
+    """
+    given = estimator.get_params()
+    names = [name for name in given if name.rpartition("__")[2] == "hidden"]
+    if not names or given.get("ensemble_size") == 0:
+        raise SettingsError(
+            f"{estimator!r} has no network whose width could be tuned; name a grid of its settings"
+        )
+    return [dict.fromkeys(names, width) for width in WIDTHS]
 
 
 def read_grid(description: Any) -> list[Candidate]:
@@ -274,7 +301,11 @@ class _Fits:
         try:
             head, *lines = [json.loads(line) for line in content[:whole].splitlines()]
             found = {
-                (fit["candidate"], fit["split"]): (fit["score"], fit["seconds"]) for fit in lines
+                (fit["candidate"], fit["split"]): (
+                    np.nan if fit["score"] is None else fit["score"],
+                    fit["seconds"],
+                )
+                for fit in lines
             }
             comparison = head["comparison"]
         except (ValueError, KeyError, TypeError) as error:
@@ -290,7 +321,8 @@ class _Fits:
         return found
 
     def append(self, candidate: str, split: int, score: float, seconds: float) -> None:
-        self._write({"candidate": candidate, "split": split, "score": score, "seconds": seconds})
+        fit = {"candidate": candidate, "split": split, "score": _number(score), "seconds": seconds}
+        self._write(fit)
 
     def _write(self, record: dict[str, Any]) -> None:
         with self.path.open("ab") as file:
@@ -310,7 +342,10 @@ def _fit(
 ) -> tuple[str, int, float, float]:
     start = time.perf_counter()
     train, held_out = rows
-    estimator.fit(cells[train], labels[train])
+    try:
+        estimator.fit(cells[train], labels[train])
+    except DivergedError:
+        return key, split, float("nan"), time.perf_counter() - start
     predicted = np.asarray(estimator.predict(cells[held_out]), dtype=np.float64)
     if metric == "mse":
         score = mse_points(labels[held_out], predicted)

@@ -14,8 +14,9 @@ from pyg_nas import estimators
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor, as_cells, paper_width
+from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
@@ -146,6 +147,19 @@ def test_bad_settings_are_named(
 ) -> None:
     with pytest.raises(SettingsError, match=setting):
         GCNRegressor(**{**FAST, setting: value}).fit(cells, y)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("estimator", [GCNRegressor, GCNClassifier, ResidualGNNRegressor])
+def test_a_training_that_diverges_is_an_error(
+    cells: CellArray, y: np.ndarray, estimator: type
+) -> None:
+    labels = y > np.median(y) if estimator is GCNClassifier else y
+    model = estimator(hidden=8, epochs=20, learning_rate=1e30, device="cpu")
+    with pytest.raises(
+        DivergedError, match=r"not finite from epoch \d+ of 20 .*1e\+30 is too high"
+    ):
+        model.fit(cells, labels)
 
 
 def test_other_operations_are_refused(fitted: GCNRegressor) -> None:

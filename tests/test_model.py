@@ -12,7 +12,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
-from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.model_folder import load_model, save_model, settings_checksum
 from pyg_nas.recipes import RECIPES, make_estimator
 from pyg_nas.splits import Protocol
 from pyg_nas.table import Table
@@ -98,7 +98,7 @@ def test_every_recipe_trains_saves_and_loads(
     settings = {
         key: (2 if key.endswith("epochs") else 8)
         for key in make_estimator(recipe).get_params()
-        if key.split("__")[-1] in ("epochs", "hidden")
+        if key.split("__")[-1] in ("epochs", "hidden") and recipe != "fast"  # it has no network
     }
     trained = Model.train(small_table, Protocol(train="60"), recipe, **settings)
     trained.save(tmp_path / "m")
@@ -154,6 +154,20 @@ def test_tampered_settings_are_refused(folder: Path, path: tuple, value: object)
     (folder / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError):
         Model.load(folder)
+    # Nor where somebody put the checksum right.
+    settings["settings_sha256"] = settings_checksum(settings)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError):
+        Model.load(folder)
+
+
+def test_a_changed_number_in_the_settings_is_noticed(folder: Path) -> None:
+    path = folder / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["about"]["training_cells"][5:]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="its checksum differs"):
+        Model.load(folder)
 
 
 def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
@@ -161,6 +175,8 @@ def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
         Model.train(small_table, Protocol(train="60"), "nope")
     with pytest.raises(SettingsError, match="no setting"):
         make_estimator("paper", width=3)
+    with pytest.raises(SettingsError, match="'fast' trains no network, so that epochs, learning_"):
+        make_estimator("fast", epochs=3, learning_rate=5.0)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

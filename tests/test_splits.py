@@ -90,6 +90,19 @@ def test_protocol_survives_json() -> None:
     assert "denoise-91" in str(protocol)
 
 
+@pytest.mark.parametrize("wrong", [{"split_seed": -1}, {"split_seed": "a"}, {"train": 172}])
+def test_wrong_protocols_are_refused(wrong: dict) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        Protocol(**{"train": "172", **wrong})
+
+
+def test_a_label_that_no_cell_has_is_named(small_table: Table) -> None:
+    empty = Table(small_table.cells, np.full_like(small_table.metrics, np.nan))
+    for train in ("10", "all"):
+        with pytest.raises(SettingsError, match="no cell of the table has a validation accuracy"):
+            Protocol(train).apply(empty)
+
+
 def test_evaluation_label_may_differ(small_table: Table) -> None:
     other = LabelPolicy(metric="test_accuracy", run="mean")
     split = Protocol("50", label=LabelPolicy(run=1), evaluation_label=other).apply(small_table)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import GridSearchCV, RepeatedKFold
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.table import Table
 from pyg_nas.tuning import TuneSettings, one_standard_error, read_grid, tune
 from tests.search.predictors import LinearPredictor
@@ -140,6 +140,34 @@ def test_stopped_it_goes_on_with_what_is_missing(
         with pytest.raises(SettingsError, match="not a file of fits"):
             tune(estimator, candidates, cells, y, settings, fits_file=fits)
         assert fits.read_text() == foreign
+
+
+class Diverging(LinearPredictor):
+    """Diverges under weak regularisation."""
+
+    def fit(self, X: CellArray, y: Any) -> Diverging:
+        if self.alpha < 1:
+            raise DivergedError("the training diverged")
+        super().fit(X, y)
+        return self
+
+
+@pytest.mark.parametrize("metric", ["mse", "kendall_tau"])
+def test_a_candidate_that_diverges_is_the_worst(
+    data: tuple[CellArray, np.ndarray[Any, Any]], tmp_path: Path, metric: str
+) -> None:
+    cells, y = data
+    settings = TuneSettings(folds=2, repeats=1, metric=metric)
+    file = tmp_path / "fits.jsonl"
+    for _ in range(2):  # the second time from the file
+        found = tune(
+            Diverging(), [{"alpha": 0.1}, {"alpha": 9.0}], cells, y, settings, fits_file=file
+        )
+        assert found.best == found.chosen == {"alpha": 9.0}
+        described = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+        assert described["candidates"][0]["mean"] is None
+    with pytest.raises(DivergedError, match="every candidate"):
+        tune(Diverging(), [{"alpha": 0.1}], cells, y, settings)
 
 
 def test_processes_do_not_change_the_scores(

@@ -15,7 +15,7 @@ def tune(
         str,
         typer.Option(
             help="JSON file with the candidates, simplest first: a list of objects, or an object "
-            "of lists; or default: the width of the recipe's network."
+            "of lists; or default: the width of the recipe's networks."
         ),
     ] = "default",
     split: Annotated[str, typer.Option(help="Training cells: 172, 334, ... or a number.")] = "172",
@@ -25,7 +25,7 @@ def tune(
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
     repeats: Annotated[int, typer.Option(help="Repeats, each with an own shuffle and seed.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of shuffles and fits.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for all cores.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Fits at a time, not 0; -1 for all cores.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Choose hyper-parameters by cross validation on the training cells alone.
@@ -42,16 +42,16 @@ def tune(
     from pyg_nas.recipes import make_estimator
     from pyg_nas.sources import open_table
     from pyg_nas.splits import Protocol
-    from pyg_nas.tuning import TuneSettings
+    from pyg_nas.tuning import TuneSettings, width_candidates
     from pyg_nas.tuning import tune as run_tuning
 
-    check_output(out, table, grid)
+    check_output(out, table, None if grid == "default" else grid)
     opened = open_table(table)
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
-    candidates = _candidates(grid)
     settings = TuneSettings(folds, repeats, seed, metric)
     estimator = make_estimator(recipe, protocol.label, seed, device, opened.about.get("task"))
+    candidates = width_candidates(estimator) if grid == "default" else _candidates(Path(grid))
     fits_file = out.with_suffix(".fits.jsonl")
     console = Console(highlight=False)
     with Progress(console=console, transient=True) as bar:
@@ -84,23 +84,23 @@ def tune(
         marks = [word for word in ("best", "chosen") if candidate["params"] == report[word]]
         shown.add_row(
             ", ".join(f"{key} {value}" for key, value in candidate["params"].items()),
-            f"{candidate['mean']:.4f}",
-            f"{candidate['standard_error']:.4f}",
+            *(_figure(candidate[name]) for name in ("mean", "standard_error")),
             ", ".join(marks),
         )
     console.print(shown)
     console.print(f"result: {out}")
 
 
-def _candidates(grid: str) -> list[dict[str, Any]]:
+def _figure(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.4f}"
+
+
+def _candidates(path: Path) -> list[dict[str, Any]]:
     from json import loads
 
     from pyg_nas.errors import SettingsError
-    from pyg_nas.tuning import DEFAULT_GRID, read_grid
+    from pyg_nas.tuning import read_grid
 
-    if grid == "default":
-        return read_grid(DEFAULT_GRID)
-    path = Path(grid)
     try:
         description = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -13,8 +13,10 @@ from typer.testing import CliRunner, Result
 from pyg_nas.best import BestRegressor
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import SettingsError
+from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import shipped_table_path
 from pyg_nas.table import Table
+from pyg_nas.tuning import width_candidates
 
 app = typer.Typer()
 app.command()(tune)
@@ -68,9 +70,15 @@ def test_the_shipped_table_is_tuned_without_what_it_says_itself(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pyg_nas.tuning.tune", stop)
-    result = run(shipped_table_path(), "--out", tmp_path / "out.json", "--recipe", "fast")
+    result = run(shipped_table_path(), "--out", tmp_path / "out.json", "--recipe", "best")
     assert result.exit_code == 130
     assert tuned[0].prior is False
+
+
+def test_the_default_grid_is_the_width_of_every_network() -> None:
+    assert width_candidates(make_estimator("best"))[0] == {"hidden": 48}
+    both = {"classifier__hidden": 320, "regressor__hidden": 320}
+    assert width_candidates(make_estimator("two-stage"))[-1] == both
 
 
 def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
@@ -89,4 +97,6 @@ def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
     assert "no parameter width" in fails("--grid", grid)
     assert "metric 'r2'" in fails("--metric", "r2")
     assert "recipe 'nope'" in fails("--recipe", "nope")
+    assert "no network whose width" in fails("--recipe", "fast")
+    assert "n_jobs" in fails("--jobs", 0)
     assert not out.exists()

@@ -28,6 +28,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import enumerate_cells
 from pyg_nas.errors import PygNasError
 from pyg_nas.labels import LabelPolicy
+from pyg_nas.model_folder import settings_checksum
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 from tests.fuzz.mutation import HOSTILE_NAMES, damage_bytes, damage_json, damage_json_text
@@ -239,12 +240,18 @@ class ModelReader(Reader):
         settings, weights = random_.choice(self.models)
         if random_.random() < 0.4:
             weights = damage_bytes(weights, random_)
+            settings = copy.deepcopy(settings)
             if random_.random() < 0.8:
-                settings = copy.deepcopy(settings)
                 settings["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+                settings["settings_sha256"] = settings_checksum(settings)
             text = json.dumps(settings).encode()
-        else:
+        elif random_.random() < 0.2:
             text = damage_json_text(settings, random_)
+        else:
+            settings = damage_json(settings, random_)
+            if isinstance(settings, dict):
+                settings["settings_sha256"] = settings_checksum(settings)
+            text = json.dumps(settings).encode()
         self.weights.write_bytes(weights)
         return text
 
