@@ -12,6 +12,13 @@ from pyg_nas.errors import SettingsError
 TOP_K = (1, 10, 100)
 
 
+def are_fractions(values: ArrayLike) -> bool:
+    """Say whether values are fractions, as accuracies are, which people read in percent."""
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    return len(known) > 0 and bool(known.min() >= 0 and known.max() <= 1)
+
+
 def mse_points(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Return the mean squared error in squared percentage points (fractions come in)."""
     truth, guess = _pair(measured, predicted)
@@ -66,10 +73,15 @@ def regret_in_top(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
 def regression_metrics(
     measured: ArrayLike, predicted: ArrayLike, top: Sequence[int] = TOP_K
 ) -> dict[str, float]:
-    """Return all figures of this module by name; ``n`` is the number of cells."""
+    """Return all figures of this module by name; ``n`` is the number of cells.
+
+    The mean squared error is in squared points where all measured values are fractions, and else
+    in their own unit's square.
+    """
     truth, guess = _pair(measured, predicted)
+    unit = 1.0 if are_fractions(truth) else 1e-4
     figures = {
-        "mse": mse_points(truth, guess),
+        "mse": unit * mse_points(truth, guess),
         "kendall_tau": kendall_tau(truth, guess),
         "spearman": spearman(truth, guess),
         "r2": r2(truth, guess),

@@ -18,6 +18,7 @@ from scipy.stats import kendalltau
 from pyg_nas.drawing import OPERATION_COLOURS, check_format
 from pyg_nas.errors import SettingsError
 from pyg_nas.files import atomic_path
+from pyg_nas.metrics import are_fractions
 from pyg_nas.pareto import pareto_front
 
 if TYPE_CHECKING:
@@ -255,8 +256,7 @@ def residuals(
 
 def percent_or_value(values: NDArray[np.float64]) -> tuple[float, str]:
     """Return the factor and the unit of an axis: percent for fractions from 0 to 1."""
-    fractions = len(values) > 0 and np.nanmin(values) >= 0 and np.nanmax(values) <= 1
-    return (100.0, ", %") if fractions else (1.0, "")
+    return (100.0, ", %") if are_fractions(values) else (1.0, "")
 
 
 def high_end(measured: NDArray[np.float64]) -> tuple[float, str]:

@@ -14,6 +14,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics import (
+    are_fractions,
     best_in_top,
     kendall_tau,
     mse_points,
@@ -27,6 +28,15 @@ MEASURED = np.array([0.90, 0.92, 0.94, 0.91])
 PREDICTED = np.array([0.91, 0.93, 0.92, 0.90])
 
 values = npst.arrays(np.float64, 12, elements=st.floats(0, 1, width=32))
+
+
+def test_the_error_of_other_figures_is_in_their_own_unit() -> None:
+    measured, predicted = np.array([1.0, 200.0, 3.0]), np.array([2.0, 198.0, 3.0])
+    assert regression_metrics(measured, predicted)["mse"] == pytest.approx(5 / 3)
+    assert not are_fractions(measured)
+    assert not are_fractions([])
+    assert not are_fractions([-0.1, 0.5])
+    assert are_fractions([0.0, 1.0, np.nan])
 
 
 def test_mse_is_in_squared_points() -> None:

@@ -79,6 +79,7 @@ def evaluate(
     from rich.table import Table as Grid
 
     from pyg_nas.files import check_output, write_text
+    from pyg_nas.metrics import are_fractions
     from pyg_nas.model import Model
     from pyg_nas.sources import open_table
 
@@ -91,7 +92,8 @@ def evaluate(
     grid.add_column("figure")
     grid.add_column("value", justify="right")
     for name, value in figures.items():
-        grid.add_row(name, f"{value:,}" if name == "n" else f"{value:.4f}")
+        unit = ", points²" if name == "mse" and are_fractions(result.measured) else ""
+        grid.add_row(f"{name}{unit}", f"{value:,}" if name == "n" else f"{value:,.4f}")
     console = Console(highlight=False)
     console.print(grid)
     console.print(f"label: {loaded.protocol.label}")

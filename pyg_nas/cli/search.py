@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyg_nas.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
+    from pyg_nas.search.loop import SearchResult
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 JOURNAL = "measurements.sqlite"
@@ -113,7 +114,7 @@ def search(
                 console.print(f"stopped; the same command goes on from {out}")
                 raise typer.Exit(130) from None
     summary = write_report(out, result, settings)
-    _print(console, summary)
+    _print(console, result, summary)
     console.print(f"folder: {out}")
 
 
@@ -171,24 +172,27 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
         def on_query(index: int, query: Query) -> None:
             nonlocal best
             best = max(best, query.outcome.accuracy)
-            bar.update(task, completed=index + 1, best=f"best {100 * best:.2f} %")
+            shown = f"best {100 * best:.2f} %" if 0 <= best <= 1 else f"best {best:,.6g}"
+            bar.update(task, completed=index + 1, best=shown)
 
         yield on_query
 
 
-def _print(console: Any, summary: dict[str, Any]) -> None:
+def _print(console: Any, result: SearchResult, summary: dict[str, Any]) -> None:
+    from pyg_nas.search.report import value_text
+
     answer = summary["answer"]
     console.print(f"{summary['queries']} cells trained in {summary['training_seconds']:,.1f} s")
     if answer is None:
         console.print("no trained cell keeps the constraints")
         return
     console.print(f"answer: [bold]{answer['hash']}[/bold]")
-    console.print(f"validation accuracy {100 * answer['accuracy']:.2f} %")
+    console.print(f"validation accuracy {value_text(result, answer['accuracy'])}")
     if answer["test_accuracy"] is not None:
-        console.print(f"test accuracy {100 * answer['test_accuracy']:.2f} %")
+        console.print(f"test accuracy {value_text(result, answer['test_accuracy'])}")
     if summary["simple_regret"] is not None:
         against = summary["regret_against"]
         console.print(
-            f"simple regret {100 * summary['simple_regret']:.2f} points of {against['kind']}, "
-            f"best {100 * against['best']:.2f} %"
+            f"simple regret {value_text(result, summary['simple_regret'], ' points')} of "
+            f"{against['kind']}, best {value_text(result, against['best'])}"
         )

@@ -127,8 +127,7 @@ def prediction_page(
 def _tiles(figures: dict[str, float], factor: float, unit: str, trained: int) -> list[Tile]:
     tiles = [
         Tile("evaluated cells", f"{int(figures['n']):,}", f"trained on {trained:,}"),
-        # The metric assumes fractions; for any other figure it is brought back to its own unit.
-        Tile("MSE", number(figures["mse"] * (factor / 100) ** 2, 3), "points²" if unit else ""),
+        Tile("MSE", number(figures["mse"], 3), "points²" if unit else ""),
         Tile("Kendall τ", number(figures["kendall_tau"], 3)),
         Tile("Spearman ρ", number(figures["spearman"], 3)),  # noqa: RUF001
         Tile("R²", number(figures["r2"], 3)),

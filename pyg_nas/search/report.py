@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyg_nas.drawing import draw_cell
 from pyg_nas.files import atomic_path, write_text
 from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import pareto
+from pyg_nas.plots import pareto, percent_or_value
 from pyg_nas.search.loop import SearchResult
 from pyg_nas.search.record import ANSWER
 
@@ -74,21 +74,21 @@ def plot_curves(result: SearchResult) -> Figure:
     axes_of = [("cells trained", queries.astype(np.float64))]
     if not np.isnan(result.history.seconds).all():
         axes_of.append(("training time, h", result.seconds / 3600))
-    regret = result.regret
+    regret, accuracies = result.regret, result.history.accuracies
+    factor, unit = percent_or_value(accuracies)
     figure = Figure(figsize=(5 * len(axes_of), 3 if regret is None else 5.5), layout="constrained")
     grid = figure.subplots(1 if regret is None else 2, len(axes_of), squeeze=False, sharex="col")
     for column, (name, x) in enumerate(axes_of):
         top = grid[0][column]
-        top.plot(x, 100 * result.history.accuracies, ".", color="0.7", markersize=3)
-        top.step(x, 100 * result.best_accuracy, where="post", color="C0")
-        top.set_ylabel("validation accuracy, %")
-        low = np.nanquantile(100 * result.history.accuracies, 0.1)
-        high = np.nanmax(100 * result.history.accuracies)
+        top.plot(x, factor * accuracies, ".", color="0.7", markersize=3)
+        top.step(x, factor * result.best_accuracy, where="post", color="C0")
+        top.set_ylabel(f"validation accuracy{unit}")
+        low, high = np.nanquantile(factor * accuracies, 0.1), np.nanmax(factor * accuracies)
         top.set_ylim(low - 1e-3, high + 0.1 * (high - low) + 1e-3)
         if regret is not None:
             below = grid[1][column]
-            below.step(x, 100 * regret, where="post", color="C3")
-            below.set_ylabel("simple regret, points")
+            below.step(x, factor * regret, where="post", color="C3")
+            below.set_ylabel("simple regret, points" if unit else "simple regret")
             below.set_ylim(bottom=0)
         grid[-1][column].set_xlabel(name)
     return figure
@@ -97,6 +97,7 @@ def plot_curves(result: SearchResult) -> Figure:
 def report_text(result: SearchResult, summary: dict[str, Any], settings: dict[str, Any]) -> str:
     """Return the report in Markdown."""
     answer, reference = result.answer, result.reference
+    factor, unit = percent_or_value(result.history.accuracies)
     lines = ["# Search", "", "| | |", "|---|---|"]
     rows: list[tuple[str, str]] = [("cells trained", str(len(result.history)))]
     rows.append(("training time", _time(summary)))
@@ -107,12 +108,12 @@ def report_text(result: SearchResult, summary: dict[str, Any], settings: dict[st
         rows += [
             ("answer", f"`{answer.cell.hash}`"),
             ("cell", f"`{answer.cell!r}`"),
-            ("validation accuracy", f"{100 * outcome.accuracy:.2f} %"),
+            ("validation accuracy", value_text(result, outcome.accuracy)),
             (
                 "test accuracy",
                 "not measured"
                 if outcome.test_accuracy is None
-                else f"{100 * outcome.test_accuracy:.2f} %",
+                else value_text(result, outcome.test_accuracy),
             ),
         ]
         if answer.parameters is not None:
@@ -123,8 +124,9 @@ def report_text(result: SearchResult, summary: dict[str, Any], settings: dict[st
         rows.append(
             (
                 "simple regret",
-                f"{100 * summary['simple_regret']:.2f} points of {reference.kind}, against the "
-                f"best of all cells, {100 * reference.best:.2f} % (`{reference.hash}`)",
+                f"{value_text(result, summary['simple_regret'], ' points')} of {reference.kind}, "
+                f"against the best of all cells, {value_text(result, reference.best)} "
+                f"(`{reference.hash}`)",
             )
         )
     if result.exhausted:
@@ -132,14 +134,20 @@ def report_text(result: SearchResult, summary: dict[str, Any], settings: dict[st
     lines += [f"| {name} | {value} |" for name, value in rows]
     for name, hashes in summary["pareto"].items():
         lines += ["", f"## Pareto front: accuracy and {FRONTS[name]}", ""]
-        lines += ["| cell | validation accuracy, % | " + FRONTS[name] + " |", "|---|---|---|"]
+        lines += [f"| cell | validation accuracy{unit} | {FRONTS[name]} |", "|---|---|---|"]
         wanted = {query.cell.hash: query for query in result.history}
         for digest in hashes:
             query = wanted[digest]
             cost = query.parameters if name == "parameters" else query.outcome.seconds
-            lines.append(f"| `{digest}` | {100 * query.outcome.accuracy:.2f} | {cost:,.6g} |")
+            lines.append(f"| `{digest}` | {factor * query.outcome.accuracy:.2f} | {cost:,.6g} |")
     lines += ["", "## Settings", "", "```json", json.dumps(settings, indent=2), "```", ""]
     return "\n".join(lines)
+
+
+def value_text(result: SearchResult, value: float, unit: str = " %") -> str:
+    """Return an accuracy or a regret in percent or points, or as it is in a search for others."""
+    factor, percent = percent_or_value(result.history.accuracies)
+    return f"{factor * value:,.2f}{unit if percent else ''}"
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -119,6 +119,23 @@ def test_a_graph_file_is_a_table_too(tmp_path: Path) -> None:
     assert answer["queries_without_time"] == 3
 
 
+def test_figures_that_are_no_fractions_are_shown_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "graphs.jsonl"
+    records = [
+        {"ops": [f"op{(i >> bit) & 1}" for bit in range(4)], "edges": [[0, 1]], "y": 100.0 + i}
+        for i in range(8)
+    ]
+    path.write_text("\n".join(json.dumps(record) for record in records))
+    out = tmp_path / "out"
+    result = run(path, "--out", out, "--method", "random", "--n", 3, "--k", 1)
+    assert result.exit_code == 0, result.output
+    best = json.loads((out / "answer.json").read_text())["answer"]["accuracy"]
+    for text in (result.output, (out / "report.md").read_text()):
+        assert f"{best:.2f}" in text
+        assert "%" not in text
+        assert "points" not in text
+
+
 def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     def fails(*arguments: object) -> str:
         result = run(table_path, "--out", tmp_path / "out", *arguments)
