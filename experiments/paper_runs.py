@@ -38,8 +38,9 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
     def main(
         table: Annotated[Path, typer.Argument(help="A NAS-Bench-101 table.")] = REAL_SAMPLE,
         runs: Annotated[int, typer.Option(help="Draws of training cells.")] = 5,
+        out: Annotated[Path | None, typer.Option(help="Result file, if not the usual one.")] = None,
     ) -> None:
-        path = RESULTS / f"paper_{name or split}.json"
+        path = out or RESULTS / f"paper_{name or split}.json"
         opened = open_table(table)
         result = {
             "recipe": "paper",
@@ -53,7 +54,10 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
         if path.exists():
             earlier = json.loads(path.read_text())
             if {**earlier, "runs": []} != result:
-                raise SystemExit(f"{path} holds runs of other settings; move it away first")
+                raise SystemExit(
+                    f"{path} holds runs of another table or of other settings; name another file "
+                    f"with --out"
+                )
             result = earlier
         for seed in range(len(result["runs"]), runs):
             protocol = Protocol(train=split, split_seed=seed, label=opened.default_label)
@@ -75,5 +79,6 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
                 f"{split} run {seed}: mse {every['mse']:.2f}, tau {every['kendall_tau']:.3f} on "
                 f"{every['n']:,} cells; denoise-91 mse {figures['denoise-91']['mse']:.2f}"
             )
+        print(f"{len(result['runs'])} runs are in {path}")
 
     typer.run(main)

@@ -20,6 +20,8 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | None = None) -
         TableError: If the file cannot be read as what its name says.
     """
     path = Path(path)
+    if path.is_dir():
+        raise TableError(f"{path}: is a folder, a table or graph file is needed")
     if not path.exists():
         raise TableError(f"{path}: no such file")
     if path.suffix == GRAPH_FILE_SUFFIX:
