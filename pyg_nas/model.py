@@ -62,6 +62,7 @@ class Model:
         Raises:
             SettingsError: If the recipe, a setting or the split is not valid here.
         """
+        protocol = protocol.on(table)
         estimator = make_estimator(
             recipe, protocol.label, seed, device, table.about.get("task"), **settings
         )

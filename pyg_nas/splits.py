@@ -9,7 +9,7 @@ above 91 % validation accuracy, ``denoise-91`` and ``denoise-80`` all cells abov
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ class Protocol:
         train: Split of the training cells.
         evaluate: Split of the evaluated cells; training cells are always left out of it.
         split_seed: Of the permutations.
-        label: Policy of the training label.
+        label: Policy of the training label; None for the table's default.
         evaluation_label: Policy of the label compared with; the training label's if None.
 
     Raises:
@@ -103,7 +103,7 @@ class Protocol:
     train: str
     evaluate: str = "all"
     split_seed: int = 0
-    label: LabelPolicy = field(default_factory=LabelPolicy)
+    label: LabelPolicy | None = None
     evaluation_label: LabelPolicy | None = None
 
     def __post_init__(self) -> None:
@@ -124,7 +124,11 @@ class Protocol:
         evaluation = (
             "" if self.evaluation_label is None else f"; compared with {self.evaluation_label}"
         )
-        return f"{self.name}; label: {self.label}{evaluation}"
+        return f"{self.name}; label: {self.label or 'the default of the table'}{evaluation}"
+
+    def on(self, table: Table) -> Protocol:
+        """Return this protocol with ``table``'s default label where it names none."""
+        return self if self.label is not None else replace(self, label=table.default_label)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
@@ -134,19 +138,19 @@ class Protocol:
             "train": self.train,
             "evaluate": self.evaluate,
             "split_seed": self.split_seed,
-            "label": self.label.to_dict(),
+            "label": None if self.label is None else self.label.to_dict(),
             "evaluation_label": None if evaluation is None else evaluation.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> Protocol:
         """Rebuild a protocol from :meth:`to_dict`'s result."""
-        evaluation = description["evaluation_label"]
+        label, evaluation = description["label"], description["evaluation_label"]
         return cls(
             train=description["train"],
             evaluate=description["evaluate"],
             split_seed=description["split_seed"],
-            label=LabelPolicy.from_dict(description["label"]),
+            label=None if label is None else LabelPolicy.from_dict(label),
             evaluation_label=None if evaluation is None else LabelPolicy.from_dict(evaluation),
         )
 
@@ -159,7 +163,7 @@ class Protocol:
         """
         labels = table.label(self.label)
         if np.isnan(labels).all():
-            raise SettingsError(f"no cell of the table has a {self.label}")
+            raise SettingsError(f"no cell of the table has a {self.label or table.default_label}")
         train = split_rows(table, self.train, labels, self.split_seed)
         compared = labels if self.evaluation_label is None else table.label(self.evaluation_label)
         evaluate = split_rows(table, self.evaluate, compared, self.split_seed)

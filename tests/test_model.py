@@ -10,6 +10,7 @@ import pytest
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
+from pyg_nas.labels import LabelPolicy
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
 from pyg_nas.model_folder import load_model, save_model, settings_checksum
@@ -100,7 +101,8 @@ def test_every_recipe_trains_saves_and_loads(
         for key in make_estimator(recipe).get_params()
         if key.split("__")[-1] in ("epochs", "hidden") and recipe != "fast"  # it has no network
     }
-    trained = Model.train(small_table, Protocol(train="60"), recipe, **settings)
+    protocol = Protocol(train="60", label=LabelPolicy())
+    trained = Model.train(small_table, protocol, recipe, **settings)
     trained.save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     cells = small_table.cells[:40]

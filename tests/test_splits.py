@@ -90,6 +90,17 @@ def test_protocol_survives_json() -> None:
     assert "denoise-91" in str(protocol)
 
 
+def test_a_protocol_without_a_label_takes_the_tables(small_table: Table) -> None:
+    protocol = Protocol("50")
+    assert protocol.on(small_table).label == small_table.default_label
+    split = protocol.apply(small_table)
+    assert np.array_equal(split.train_labels, small_table.label()[split.train])
+    named = Protocol("50", label=LabelPolicy(run=1))
+    assert named.on(small_table) == named
+    assert Protocol.from_dict(json.loads(json.dumps(protocol.to_dict()))) == protocol
+    assert "default of the table" in str(protocol)
+
+
 @pytest.mark.parametrize("wrong", [{"split_seed": -1}, {"split_seed": "a"}, {"train": 172}])
 def test_wrong_protocols_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):

@@ -64,7 +64,7 @@ def prediction_page(
     result = model.evaluate(table)
     measured, predicted = result.measured, result.predicted
     cells = table.cells[result.rows]
-    seconds = _training_seconds(table, model.protocol.label)[result.rows]
+    seconds = _training_seconds(table, model.protocol.label or table.default_label)[result.rows]
     parameters = table.trainable_parameters[result.rows].astype(np.float64)
     parameters[parameters < 0] = np.nan
     factor, unit = percent_or_value(measured)
