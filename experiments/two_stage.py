@@ -39,10 +39,11 @@ def one_seed(table: Table, seed: int, longer: bool) -> dict[str, float]:
     train, rest = table.cells[split.train], table.cells[split.evaluate]
     y = split.evaluate_labels
     two_stage = make_estimator("two-stage", PAPER_LABEL, seed=seed, device="cpu")
+    single = make_estimator("paper", PAPER_LABEL, seed=seed, device="cpu")
     if longer:
         two_stage.set_params(regressor__epochs=600, regressor__learning_rate=2e-4)
+        single.set_params(epochs=600, learning_rate=2e-4)
     two_stage.fit(train, split.train_labels)
-    single = make_estimator("paper", PAPER_LABEL, seed=seed, device="cpu")
     single.fit(train, split.train_labels)
     score, passed = two_stage.predict(rest), two_stage.passes(rest)
     known = two_stage.regressor_.predict(rest)

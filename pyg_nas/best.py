@@ -191,14 +191,12 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        score, std = self.predict_scores(X, with_std=return_std)
-        mean = self._mean_labels(score)
         if not return_std:
-            return mean
-        scale = std * np.sqrt(np.mean(self.residuals_**2))
-        values = self._from_scores(score[:, None] + scale[:, None] * _NODES)
+            return self._mean_labels(self.predict_scores(X, with_std=False)[0])
+        score, scale = self.predict_latent(X)
+        values = self.label_at(score[:, None] + scale[:, None] * _NODES)
         centred = values - (values @ _NODE_WEIGHTS)[:, None]
-        return mean, np.sqrt(centred**2 @ _NODE_WEIGHTS)
+        return self._mean_labels(score), np.sqrt(centred**2 @ _NODE_WEIGHTS)
 
     def predict_interval(
         self, X: CellArray | Table | Iterable[Cell], coverage: float = 0.8
@@ -214,7 +212,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         score, std = self.predict_scores(X)
         width = conformal_quantile(self.residuals_, coverage) * std
-        return self._from_scores(score - width), self._from_scores(score + width)
+        return self.label_at(score - width), self.label_at(score + width)
 
     def predict_scores(
         self, X: CellArray | Table | Iterable[Cell], with_std: bool = True
@@ -250,10 +248,23 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             list(pool.map(predict_part, range(0, len(cells), BLOCK_CELLS)))
         return scores, stds
 
+    def predict_latent(
+        self, X: CellArray | Table | Iterable[Cell]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of the normal scores ``[N]`` of measured labels.
+
+        :meth:`label_at` takes scores to labels.
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells.
+        """
+        score, std = self.predict_scores(X)
+        return score, std * np.sqrt(np.mean(self.residuals_**2))
+
     def _mean_labels(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean labels at scores that are known up to a normal error of :attr:`spread_`.
 
-        :meth:`_from_scores` is a sum of hinges, and the mean of a hinge has a closed form. It is
+        :meth:`label_at` is a sum of hinges, and the mean of a hinge has a closed form. It is
         taken on a fine grid, between whose points the mean is as good as straight.
         """
         known, slopes = self._map()
@@ -269,8 +280,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             means[part] += hinges @ bends
         return np.asarray(np.interp(scores, grid, means), dtype=np.float64)
 
-    def _from_scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Labels at scores: training quantiles, and straight lines beyond them."""
+    def label_at(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the labels at scores: training quantiles, and straight lines beyond them."""
         known, slopes = self._map()
         inside = np.interp(scores, known, self.labels_)
         beyond = np.maximum(scores - known[-1], 0) * slopes[-1]

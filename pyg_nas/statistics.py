@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, norm, rankdata
+from scipy.stats import norm, rankdata, sem, t
 
 from pyg_nas.errors import SettingsError
 
 CONFIDENCE = 0.95
-RESAMPLES = 9_999
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its bootstrap interval.
+    """A mean and its confidence interval.
 
     Args:
         mean: The mean.
@@ -43,9 +42,10 @@ class Interval:
         return {**asdict(self), "claims": self.claims}
 
 
-def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
-    """Return the mean of ``values`` ``[seeds]`` with its bootstrap interval (BCa).
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean of ``values`` ``[seeds]`` with its interval by Student's t.
 
+    Of 5 values a bootstrap interval of 95 % covers but 84 % (normal values), this one 95 %.
     Equal values have an interval of no width.
 
     Raises:
@@ -59,21 +59,12 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE, seed: int =
     mean = float(sample.mean())
     if np.ptp(sample) == 0.0:
         return Interval(mean, mean, mean, confidence, len(sample))
-    found = bootstrap(
-        (sample,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        random_state=np.random.default_rng(seed),  # rng from SciPy 1.15 on; both are taken
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), confidence, len(sample))
+    low, high = t.interval(confidence, len(sample) - 1, loc=mean, scale=sem(sample))
+    return Interval(mean, float(low), float(high), confidence, len(sample))
 
 
-def paired_difference(
-    one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0
-) -> Interval:
-    """Return the mean of ``one - two`` over the same seeds, with its bootstrap interval.
+def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean of ``one - two`` over the same seeds, with its interval.
 
     Pairing takes the seeds' own spread out. There is a difference only where
     :attr:`Interval.claims` is true.
@@ -86,7 +77,7 @@ def paired_difference(
         raise SettingsError(
             f"paired values need the same seeds, got {first.shape} and {second.shape}"
         )
-    return mean_interval(first - second, confidence, seed)
+    return mean_interval(first - second, confidence)
 
 
 def mean_band(

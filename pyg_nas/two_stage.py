@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression
@@ -19,9 +20,18 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.estimators import as_cells, finite_labels, require_number
+from pyg_nas.estimators import (
+    GCNClassifier,
+    GCNRegressor,
+    as_cells,
+    finite_labels,
+    paper_width,
+    require_number,
+)
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
+
+_MOST_LOGIT = 50.0
 
 PASSING_PROBABILITY = 0.5
 """A cell passes if its calibrated probability is at least this."""
@@ -44,6 +54,7 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         classifier: A scikit-learn classifier over a :class:`CellArray` with ``predict_proba``.
+            A GCN without a width takes the paper's for all training cells, in either stage.
         regressor: A scikit-learn regressor over a :class:`CellArray`.
         threshold: Accuracy that separates the classes, 0.91 in the paper for CIFAR-10; None for
             the ``quantile`` of the training labels.
@@ -98,18 +109,18 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.classifier_ = None
         self.calibration_ = (1.0, 0.0)
         if 0.0 < self.passing_fraction_ < 1.0:
-            self.classifier_ = self._fit_classifier(X, above)
+            self.classifier_ = self._fit_classifier(X, above, len(X))
             self.calibration_ = self._calibrate(X, above)
         if above.any():
             rows = np.flatnonzero(above)
-            self.regressor_ = clone(self.regressor).fit(X[rows], labels[rows])
+            self.regressor_ = self._stage(self.regressor, len(X)).fit(X[rows], labels[rows])
         else:
             warnings.warn(
                 f"no training cell is above the threshold {self.threshold_:g}: every cell is "
                 f"rejected, and the regressor ranks them all",
                 stacklevel=2,
             )
-            self.regressor_ = clone(self.regressor).fit(X, labels)
+            self.regressor_ = self._stage(self.regressor, len(X)).fit(X, labels)
         return self
 
     def predict(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
@@ -220,9 +231,17 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             require_number("threshold", self.threshold, whole=False)
         require_number("random_state", self.random_state, whole=True, least=0)
 
-    def _fit_classifier(self, X: CellArray, above: NDArray[np.bool_]) -> Any:
+    @staticmethod
+    def _stage(template: Any, cells: int) -> Any:
+        """An unfitted stage; a GCN's width follows all training cells, not those of a part."""
+        stage = clone(template)
+        if isinstance(stage, (GCNRegressor, GCNClassifier)) and stage.hidden is None:
+            stage.set_params(hidden=paper_width(cells))
+        return stage
+
+    def _fit_classifier(self, X: CellArray, above: NDArray[np.bool_], cells: int) -> Any:
         target = above.astype(np.int64)
-        classifier = clone(self.classifier)
+        classifier = self._stage(self.classifier, cells)
         if has_fit_parameter(classifier, "sample_weight"):
             weight = compute_sample_weight("balanced", target)
             return classifier.fit(X, target, sample_weight=weight)
@@ -236,7 +255,7 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         out_of_fold = np.empty(len(above), dtype=np.float64)
         for train, held_out in splitter.split(np.zeros(len(above)), above):
-            fitted = self._fit_classifier(X[train], above[train])
+            fitted = self._fit_classifier(X[train], above[train], len(X))
             out_of_fold[held_out] = _positive(fitted, X[held_out])
         return platt(out_of_fold, above)
 
@@ -265,7 +284,8 @@ def platt(probability: NDArray[np.float64], above: NDArray[np.bool_]) -> tuple[f
     """Return slope and intercept of a sigmoid on the logit that calibrates ``probability``.
 
     Source: Platt, 1999, with his smoothed targets, which keep the slope finite where the
-    classes can be separated.
+    classes can be separated. Out-of-fold probabilities of few cells may by chance fall where the
+    class rises; the order of the probabilities is then kept, and only their level calibrated.
     """
     positives, negatives = int(above.sum()), int((~above).sum())
     target = np.where(above, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -276,7 +296,14 @@ def platt(probability: NDArray[np.float64], above: NDArray[np.bool_]) -> tuple[f
         np.repeat([1, 0], len(target)),
         sample_weight=np.concatenate([target, 1 - target]),
     )
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    slope = float(model.coef_[0, 0])
+    if slope > 0:
+        return slope, float(model.intercept_[0])
+
+    def excess(intercept: float) -> float:
+        return float(np.mean(expit(score + intercept)) - np.mean(target))
+
+    return 1.0, float(brentq(excess, -_MOST_LOGIT, _MOST_LOGIT))
 
 
 def _positive(classifier: Any, X: CellArray) -> NDArray[np.float64]:

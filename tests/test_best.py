@@ -226,5 +226,5 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
     scores, _ = model.predict_scores(unseen)
     errors = np.linspace(-8, 8, 100_001)
     weights = norm.pdf(errors) * (errors[1] - errors[0])
-    expected = [weights @ model._from_scores(score + errors * model.spread_) for score in scores]
+    expected = [weights @ model.label_at(score + errors * model.spread_) for score in scores]
     np.testing.assert_allclose(model.predict(unseen), expected, atol=1e-5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import kendalltau
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
@@ -143,7 +143,26 @@ def test_out_of_fold_predictions_never_come_from_a_fold_that_saw_the_cell(
     assert model.calibration_[1] == pytest.approx(
         np.log(above.mean() / (1 - above.mean())), abs=0.1
     )
-    assert abs(model.calibration_[0]) < 0.1
+    assert model.calibration_[0] <= 1
+
+
+def test_calibration_never_turns_the_order_round() -> None:
+    above = np.random.default_rng(0).random(60) < 0.4
+    against = np.where(above, 0.3, 0.6) + np.linspace(0, 0.1, 60)
+    slope, intercept = platt(against, above)
+    assert slope == 1
+    level = expit(logit(against) + intercept).mean()
+    # Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2), in place of 1 and 0.
+    n, rest = above.sum(), (~above).sum()
+    assert level == pytest.approx((n * (n + 1) / (n + 2) + rest / (rest + 2)) / 60)
+
+
+def test_width_follows_all_training_cells(small_table: Table, labels: np.ndarray[Any, Any]) -> None:
+    model = TwoStageRegressor(
+        GCNClassifier(epochs=1, device="cpu"), GCNRegressor(epochs=1, device="cpu"), quantile=0.5
+    )
+    model.fit(small_table.cells[:172], labels[:172])
+    assert (model.classifier_.hidden_, model.regressor_.hidden_) == (144, 144)
 
 
 def test_all_pass(small_table: Table, labels: np.ndarray[Any, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ from pyg_nas.errors import SettingsError
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
 Thompson sampling. All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
+
+LabelMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 UCB_WIDTH = 2.0
 """Standard deviations that the upper confidence bound adds to the mean."""
@@ -50,16 +56,19 @@ def choose(
     k: int,
     best: float,
     rng: np.random.Generator,
+    label_at: LabelMap | None = None,
 ) -> NDArray[np.int64]:
     """Return the indices of the ``k`` cells to train, most wanted first.
 
     Args:
         name: One of :data:`ACQUISITIONS`.
-        mean: Predicted accuracy ``[N]``.
+        mean: Predicted accuracy ``[N]``, or any increasing function of it.
         std: Its standard deviation ``[N]``; needed by all but ``"mean"``.
         k: How many; fewer come back where ``N`` is smaller.
         best: Best accuracy measured so far, for expected improvement.
         rng: For Thompson sampling, whose every pick is the best of an own draw.
+        label_at: Takes values of ``mean``'s kind to accuracies; None where they are some. Only
+            expected improvement needs it: the others follow the order alone.
     """
     k = min(k, len(mean))
     if check_acquisition(name) == "mean":
@@ -69,7 +78,9 @@ def choose(
     if name == "ucb":
         return _top(mean + UCB_WIDTH * std, k)
     if name == "ei":
-        return _top(expected_improvement(mean, std, best), k, tie_break=mean)
+        if label_at is None:
+            return _top(expected_improvement(mean, std, best), k, tie_break=mean)
+        return _top(mapped_improvement(mean, std, best, label_at), k, tie_break=mean)
     picked: list[int] = []
     taken = np.zeros(len(mean), dtype=bool)
     for _ in range(k):
@@ -90,6 +101,20 @@ def expected_improvement(
     z = np.divide(gain, std, out=np.zeros_like(gain), where=std > 0)
     uncertain = gain * norm.cdf(z) + std * norm.pdf(z)
     return np.asarray(np.where(std > 0, uncertain, np.maximum(gain, 0.0)), dtype=np.float64)
+
+
+def mapped_improvement(
+    mean: NDArray[np.float64], std: NDArray[np.float64], best: float, label_at: LabelMap
+) -> NDArray[np.float64]:
+    """Return E[max(label_at(z) - best, 0)] for z normal with ``mean`` and ``std``, ``[N]``.
+
+    By Gauss-Hermite quadrature. A map that is steep below and flat above makes labels skewed, and
+    a normal of their own mean and spread would promise gains that cannot come.
+    """
+    improvement = np.zeros(len(mean))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        improvement += weight * np.maximum(label_at(mean + node * std) - best, 0.0)
+    return improvement
 
 
 def _top(

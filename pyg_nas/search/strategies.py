@@ -17,7 +17,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cost import TimeRegressor
 from pyg_nas.errors import SettingsError
 from pyg_nas.mutation import Genotype
-from pyg_nas.search.acquisition import check_acquisition, choose, gives_std
+from pyg_nas.search.acquisition import LabelMap, check_acquisition, choose, gives_std
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import History, Proposal
 
@@ -207,6 +207,16 @@ class Ranking:
         return {"method": self.name, "at_once": self.at_once}
 
 
+def _reason(mean: float, std: float | None, label_at: LabelMap | None) -> dict[str, float]:
+    """What was predicted of a cell, as accuracies."""
+    if std is None:
+        return {"predicted": float(mean)}
+    if label_at is None:
+        return {"predicted": float(mean), "std": float(std)}
+    low, middle, high = label_at(np.array([mean - std, mean, mean + std])).tolist()
+    return {"predicted": middle, "std": (high - low) / 2}
+
+
 class PredictorSearch:
     """Train random cells, fit a predictor, train the cells that it wants most, and again.
 
@@ -266,8 +276,12 @@ class PredictorSearch:
                 f"{self.predictor} does not give"
             )
         predictor.fit(trained, accuracies)
+        label_at, std = None, None
         if self.acquisition == "mean":
-            mean, std = np.asarray(predictor.predict(domain.cells), dtype=np.float64), None
+            mean = np.asarray(predictor.predict(domain.cells), dtype=np.float64)
+        elif hasattr(predictor, "predict_latent"):
+            mean, std = predictor.predict_latent(domain.cells)
+            label_at = predictor.label_at
         else:
             mean, std = predictor.predict(domain.cells, return_std=True)
         wanted = self._affordable(history, domain)
@@ -280,6 +294,7 @@ class PredictorSearch:
                 k + len(history),
                 float(accuracies.max()),
                 rng,
+                label_at,
             )
         ]
         chosen: list[Proposal] = []
@@ -287,9 +302,7 @@ class PredictorSearch:
             if len(chosen) == k:
                 break
             if domain.hash_at(row) not in history.asked:
-                why = {"predicted": float(mean[row])}
-                if std is not None:
-                    why["std"] = float(std[row])
+                why = _reason(mean[row], None if std is None else std[row], label_at)
                 chosen.append(Proposal(domain.cells[row], why=why))
         return chosen
 

@@ -8,7 +8,12 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.acquisition import choose, expected_improvement, gives_std
+from pyg_nas.search.acquisition import (
+    choose,
+    expected_improvement,
+    gives_std,
+    mapped_improvement,
+)
 from tests.search.predictors import GaussianPredictor, LinearPredictor
 
 MEAN = np.array([0.90, 0.93, 0.92, 0.80])
@@ -55,3 +60,28 @@ def test_what_needs_a_std_says_so() -> None:
         choose("ei", MEAN, None, 1, 0.9, RNG)
     with pytest.raises(SettingsError, match="'best'"):
         choose("best", MEAN, None, 1, 0.9, RNG)
+
+
+def test_improvement_through_a_straight_map_is_the_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    mean, std = rng.normal(0, 1, 50), rng.uniform(0.1, 2, 50)
+    found = mapped_improvement(mean, std, 3.0, lambda scores: 2 * scores + 1)
+    expected = expected_improvement(2 * mean + 1, 2 * std, 3.0)
+    np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+def test_improvement_through_a_bent_map_is_that_of_draws() -> None:
+    def label_at(scores: np.ndarray) -> np.ndarray:
+        return np.where(scores < 0, 10 * scores, 0.1 * scores)  # much to lose, little to gain
+
+    mean, std = np.array([-1.0, 0.5]), np.array([1.0, 0.1])
+    found = mapped_improvement(mean, std, 0.03, label_at)
+    draws = np.random.default_rng(0).normal(mean, std, (400_000, 2))
+    expected = np.maximum(label_at(draws) - 0.03, 0).mean(axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    # A normal with the same mean and spread would see the most of all in the hopeless cell.
+    labels = label_at(draws)
+    flat = expected_improvement(labels.mean(axis=0), labels.std(axis=0), 0.03)
+    assert flat[0] > flat[1]
+    rng = np.random.default_rng(1)
+    assert choose("ei", mean, std, 1, 0.03, rng, label_at).tolist() == [1]
