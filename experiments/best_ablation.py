@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import REAL_SAMPLE, RESULTS, draw_rows, run_all, taus
+from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, run_all, taus
 
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
@@ -26,7 +26,6 @@ from pyg_nas.features import (
     PRIOR_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
-    cell_features,
     graph_feature_names,
     vertex_feature_names,
 )
@@ -34,12 +33,10 @@ from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
-from pyg_nas.prior import prior_columns
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101
 from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
 from pyg_nas.table import Table
-from pyg_nas.zero_cost import zero_cost_columns
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
 # On more cells the networks take minutes; only the recipes themselves are compared there.
@@ -133,13 +130,6 @@ def network_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
             predicted = networks.predict_features(draw.cells[1], others).mean(axis=0)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found
-
-
-def all_features(cells: CellArray) -> CellFeatures:
-    features = cell_features(cells)
-    features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
-    features.groups[PRIOR_GROUP] = prior_columns(cells, features)
-    return features
 
 
 def without_group(features: CellFeatures, group: str) -> CellFeatures:

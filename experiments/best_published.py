@@ -23,7 +23,14 @@ PUBLISHED = {
     "NN-Former": {100: 0.709, 172: 0.765, 424: 0.809, 4236: 0.877},
 }
 SIZES = (100, 172, 424, 4236)
-CHEAP = ("fast", "parameter count", "boosted trees", "random forest")
+CHEAP = (
+    "fast",
+    "parameter count",
+    "boosted trees",
+    "random forest",
+    "boosted trees, same inputs",
+    "random forest, same inputs",
+)
 
 
 def main(

@@ -19,6 +19,8 @@ METHODS = {
     "paper": "the paper's GCN",
     "random forest": "random forest",
     "boosted trees": "gradient-boosted trees",
+    "random forest, same inputs": "random forest, inputs and labels of `fast`",
+    "boosted trees, same inputs": "gradient-boosted trees, inputs and labels of `fast`",
     "parameter count": "parameter count alone",
 }
 

@@ -26,8 +26,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from best_ablation import WHOLE, all_features
-from best_runs import LARGEST, REAL_SAMPLE, RESULTS, draw_rows
+from best_ablation import WHOLE
+from best_runs import LARGEST, REAL_SAMPLE, RESULTS, all_features, draw_rows
 from learning_law import tau_leaving, unexplained
 from numpy.typing import NDArray
 from scipy.stats.mstats import winsorize

@@ -1,4 +1,4 @@
-"""The most accurate recipe: a Gaussian process and residual graph networks, calibrated."""
+"""The recipes best and fast: a Gaussian process with or without residual graph networks."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class TuneResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        means, spreads = self.scores.mean(axis=1), self.scores.std(axis=1)
+        means, spreads = self.scores.mean(axis=1), self.scores.std(axis=1, ddof=1)
         return {
             "settings": asdict(self.settings),
             "n": self.n,
@@ -154,7 +154,9 @@ def one_standard_error(cv_results: Mapping[str, Any], folds: int | None = None) 
     means = np.asarray(cv_results["mean_test_score"], dtype=np.float64)
     splits = sum(key.startswith("split") and key.endswith("_test_score") for key in cv_results)
     best = int(means.argmax())
-    error = float(cv_results["std_test_score"][best]) / np.sqrt(folds or splits)
+    # The spread of so few scores from their own mean is less than that from the true one.
+    spread = float(cv_results["std_test_score"][best]) * np.sqrt(splits / (splits - 1))
+    error = spread / np.sqrt(folds or splits)
     return int(np.argmax(means >= means[best] - error))
 
 

@@ -59,9 +59,9 @@ def test_one_standard_error_by_hand() -> None:
         "split2_test_score": 0,
         "split3_test_score": 0,
     }
-    assert one_standard_error(results) == 1  # 0.4 / 2 reaches -2.2
+    assert one_standard_error(results) == 1  # 0.4 sqrt(4/3) / 2 = 0.23 reaches -2.2
     results["std_test_score"][2] = 0.3
-    assert one_standard_error(results) == 2  # 0.3 / 2 does not, and -2.0 comes before -2.1
+    assert one_standard_error(results) == 2  # 0.17 does not, and -2.0 comes before -2.1
     assert one_standard_error(results, folds=1) == 1
 
 
