@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyg_nas.errors import SettingsError
+
+_STALE_SECONDS = 86_400
 
 
 @contextmanager
@@ -17,17 +21,30 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
     If the block raises, the temporary file is removed and ``target`` stays as it was. Two
     processes may write one target at once: each has its own temporary file, and the last
-    rename wins whole.
+    rename wins whole. What a killed process left a day ago or earlier is removed.
+
+    Raises:
+        OSError: If it cannot be written; it names ``target``.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Short whatever the target's name, which may be as long as the system allows.
+    stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
+    for left in target.parent.glob(f"{stem}-*.part*"):
+        with suppress(FileNotFoundError):  # another process may be as tidy
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                left.unlink()
     # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but its
     # owner; the umask cannot be read without setting it, which another thread would notice.
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part{target.suffix}")
+    temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.part{target.suffix}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a write names no file
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -37,6 +37,7 @@ STORABLE = {
 # Arguments that say how to run rather than what was fitted.
 _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
+_MOST_TRIES = 10
 _MOST_SETTINGS_BYTES = 64 * 2**20
 
 
@@ -70,10 +71,14 @@ def save_model(
     settings[_CHECKSUM] = settings_checksum(settings)
     text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
     # The settings, renamed last, name the weights' checksum, so a folder between the two renames
-    # is recognised as damaged, never misread.
-    with atomic_path(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(weights)
-    write_text(folder / SETTINGS, text)
+    # is recognised as damaged, never misread. Another process that saved its own in between must
+    # not leave a pair of both.
+    for _ in range(_MOST_TRIES):
+        with atomic_path(folder / WEIGHTS) as temporary:
+            temporary.write_bytes(weights)
+        write_text(folder / SETTINGS, text)
+        if (folder / WEIGHTS).read_bytes() == weights:
+            break
 
 
 def check_model_folder(folder: str | os.PathLike[str]) -> None:

@@ -40,4 +40,6 @@ def _shipped(name: str, made_by: str, error: type[PygNasError]) -> Path:
     for path in (package / "data" / name, package.parent / "datasets" / name):
         if path.exists():
             return path
-    raise error(f"the shipped {name} is missing; `datasets/{made_by}` in the source tree makes it")
+    raise error(
+        f"the shipped {name} is missing; `datasets/scripts/{made_by}` in the source tree makes it"
+    )

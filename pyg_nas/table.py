@@ -19,6 +19,7 @@ NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the ke
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -254,7 +255,9 @@ class Table:
         import h5py
 
         settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
+        whole = io.BytesIO()
+        with h5py.File(whole, "w") as file:
             columns: dict[str, NDArray[Any]] = {
                 "hash": self.hashes.astype("S32"),
                 "num_vertices": self.cells.num_vertices,
@@ -270,6 +273,8 @@ class Table:
             # whose damage can make it search without end.
             short = len(text) < _MOST_HEADER_BYTES
             file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(whole.getbuffer())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,34 @@ def test_constraints_satisfy_the_project_s_ranges(project: dict) -> None:
     assert named <= set(exact), "every run-time dependency has a tested version"
 
 
-def test_this_python_is_supported(project: dict) -> None:
-    lowest = re.fullmatch(r">=3\.(\d+)", project["requires-python"])
-    assert lowest is not None
-    assert sys.version_info[1] >= int(lowest.group(1))
+def test_versions_without_a_marker_are_for_every_supported_python() -> None:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        requirement = Requirement(line) if line and not line.startswith("#") else None
+        if requirement is None or requirement.marker is not None:
+            continue
+        try:
+            found = metadata.metadata(requirement.name)
+        except metadata.PackageNotFoundError:
+            continue
+        if requirement.specifier.contains(found["Version"]):
+            assert SpecifierSet(found["Requires-Python"] or "").contains("3.10"), line
+
+
+def test_supported_pythons_agree(project: dict) -> None:
+    lowest, past = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups()
+    assert int(lowest) <= sys.version_info[1] < int(past)
+    named = [line.rpartition("3.")[2] for line in project["classifiers"] if "Python :: 3." in line]
+    assert [int(minor) for minor in named] == list(range(int(lowest), int(past)))
+    conda = (ROOT / "environment.yml").read_text()
+    assert f"- python{project['requires-python']}\n" in conda
+    assert f"Python 3.{lowest} to 3.{int(past) - 1}" in (ROOT / "README.md").read_text()
+
+
+def test_no_script_of_the_data_is_installed() -> None:
+    assert not list((ROOT / "datasets").glob("*.py"))
 
 
 def test_every_package_folder_is_installed() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,28 @@ def test_an_output_is_no_input(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="is read by this command"):
             check_output(out, None, table, model, tmp_path / "missing")
     check_output(model / "scores", table, model)
+
+
+def test_the_longest_name_that_the_system_allows(tmp_path: Path) -> None:
+    target = tmp_path / ("a" * 250 + ".png")
+    write_text(target, "x")
+    assert target.read_text() == "x"
+
+
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    with pytest.raises(OSError, match=r"No space left on device: .*out\.csv"), atomic_path(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert _names(tmp_path) == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    for age in (2, 0):
+        with atomic_path(target) as temporary:
+            left = temporary.with_name(temporary.name.replace(".part", f"{age}.part"))
+            left.write_text("half")
+            os.utime(left, (time.time() - age * 86_400,) * 2)
+    write_text(target, "whole")
+    write_text(tmp_path / "other.csv", "x")
+    assert sorted(_names(tmp_path)) == sorted([left.name, "other.csv", "out.csv"])

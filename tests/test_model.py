@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas import model_folder
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
 from pyg_nas.labels import LabelPolicy
@@ -187,3 +188,23 @@ def test_the_seed_of_a_recipe_is_that_of_every_part(recipe: str) -> None:
     seeds = {name: value for name, value in given.items() if name.endswith("random_state")}
     assert seeds
     assert set(seeds.values()) == {7}
+
+
+def test_two_that_save_to_one_folder_leave_one_of_their_models(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells, y = small_table.cells[:40], small_table.label()[:40]
+    one, two = (
+        GCNRegressor(hidden=4, epochs=1, random_state=seed, device="cpu").fit(cells, y)
+        for seed in (1, 2)
+    )
+    write = model_folder.write_text
+
+    def meanwhile(path: Path, text: str) -> None:
+        monkeypatch.setattr(model_folder, "write_text", write)
+        save_model(two, tmp_path / "m")
+        write(path, text)
+
+    monkeypatch.setattr(model_folder, "write_text", meanwhile)
+    save_model(one, tmp_path / "m")
+    np.testing.assert_array_equal(load_model(tmp_path / "m").predict(cells), one.predict(cells))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,18 @@ def test_subsets_keep_the_order_given(small_table: Table) -> None:
         assert part.hashes.tolist() == small_table.hashes[expected].tolist()
         np.testing.assert_array_equal(part.metrics, small_table.metrics[expected])
         assert part.cells == small_table.cells[np.array(expected, dtype=int)]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*t\.hdf5"):
+        small_table.save(tmp_path / "t.hdf5")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_concatenation(small_table: Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -41,6 +42,9 @@ def _version(
 
 def main() -> None:
     """Run the command line; a user's error is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # ² must not end a command on an ASCII terminal
+            stream.reconfigure(errors="replace")
     try:
         app()
     except PygNasError as error:

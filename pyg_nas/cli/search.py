@@ -107,13 +107,14 @@ def search(
             "max_seconds": max_time,
         }
         folder = SearchFolder(out, settings, evaluator.domain.space)
+        stack.enter_context(folder.locked())
         with _bar(total, folder.count()) as on_query:
             try:
                 result = run_search(strategy, evaluator, total, seed, constraints, folder, on_query)
             except KeyboardInterrupt:
                 console.print(f"stopped; the same command goes on from {out}")
                 raise typer.Exit(130) from None
-    summary = write_report(out, result, settings)
+        summary = write_report(out, result, settings)
     _print(console, result, summary)
     console.print(f"folder: {out}")
 

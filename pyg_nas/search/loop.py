@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,12 +148,26 @@ def search(
         on_query: Called after each new query with its index.
 
     Raises:
-        SettingsError: If the budget is not positive, parameters are limited but not known,
-            or no cell keeps the limit.
+        SettingsError: If the budget is not positive, parameters are limited but not known, no
+            cell keeps the limit, or another search is at work in the folder.
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
-    constraints = constraints or Constraints()
+    with nullcontext() if folder is None else folder.locked():
+        return _search(
+            strategy, evaluator, budget, seed, constraints or Constraints(), folder, on_query
+        )
+
+
+def _search(
+    strategy: Strategy,
+    evaluator: Evaluator,
+    budget: int,
+    seed: int,
+    constraints: Constraints,
+    folder: SearchFolder | None,
+    on_query: Callable[[int, Query], None] | None,
+) -> SearchResult:
     domain = restrict(evaluator, constraints)
     recorded = folder.read() if folder is not None else []
     history = History()

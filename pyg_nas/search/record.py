@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.files import check_output_folder, write_text
@@ -50,6 +54,21 @@ class SearchFolder:
         else:
             write_text(stored, json.dumps(settings, indent=2) + "\n")
         self.settings = settings
+        self._lock = FileLock(self.path / ".lock", timeout=0)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other searches, of this process or another, out of the folder meanwhile.
+
+        Raises:
+            SettingsError: If there is one in it.
+        """
+        try:
+            # The system drops it where the process is killed. What is held may be taken again.
+            with self._lock:
+                yield
+        except Timeout:
+            raise SettingsError(f"{self.path}: another search is at work in this folder") from None
 
     def read(self) -> list[Query]:
         """Return the queries so far, and cut a torn last line off the file.

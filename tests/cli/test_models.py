@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,21 @@ def test_a_model_is_not_saved_among_other_files(
         assert message in capsys.readouterr().err
     assert (tmp_path / "settings.json").read_text() == '{"method": "random"}'
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
+
+
+def test_a_terminal_without_the_characters_shows_the_figures(
+    table_path: Path, model_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from pyg_nas.cli.app import main; main()"]
+        + ["evaluate", str(model_path), str(table_path)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "kendall_tau" in done.stdout
 
 
 def test_help_is_there_for_every_command() -> None:

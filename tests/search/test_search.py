@@ -287,3 +287,13 @@ def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> Non
         RegularizedEvolution(10, 11)
     with pytest.raises(SettingsError, match="standard deviations"):
         search(PredictorSearch(linear, n=5, k=2, acquisition="ei"), evaluator, 8)
+
+
+def test_two_searches_never_share_a_folder(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folders = [SearchFolder(tmp_path / "run", {"seed": 1}, SMALL) for _ in range(2)]
+    with folders[0].locked():
+        with pytest.raises(SettingsError, match="another search is at work in this folder"):
+            search(RandomSearch(), evaluator, 5, 1, folder=folders[1])
+        search(RandomSearch(), evaluator, 5, 1, folder=folders[0])
+    assert len(search(RandomSearch(), evaluator, 8, 1, folder=folders[1]).history) == 8

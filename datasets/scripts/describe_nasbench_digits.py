@@ -1,6 +1,6 @@
 """Computes the figures of the data card from the shipped table and writes them into it.
 
-python datasets/describe_nasbench_digits.py
+python datasets/scripts/describe_nasbench_digits.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyg_nas.files import write_text
 from pyg_nas.labels import METRICS
 from pyg_nas.table import Table
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 PARTS = METRICS[1:]
 CHANCE = 0.15

@@ -1,7 +1,7 @@
 """Measures zero-cost statistics of many cells, and fits the network that tells them of all.
 
-    python datasets/make_zero_cost.py measure --cells 65000
-    python datasets/make_zero_cost.py fit
+    python datasets/scripts/make_zero_cost.py measure --cells 65000
+    python datasets/scripts/make_zero_cost.py fit
 
 Cells come in the order of one random permutation of all 423,624, so whatever is finished is a
 uniform sample. Blocks of 500 are written as they are finished: stop it whenever you like, the same
@@ -42,7 +42,7 @@ NETWORK: dict[str, Any] = {
     "batch_size": 256,
     "learning_rate": 3e-3,
 }
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 Array = NDArray[np.float64]
 

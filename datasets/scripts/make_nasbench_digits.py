@@ -1,6 +1,6 @@
 """Measures the shipped table: cells drawn uniformly from NAS-Bench-101, trained on digits.
 
-    python datasets/make_nasbench_digits.py --cells 1500
+    python datasets/scripts/make_nasbench_digits.py --cells 1500
 
 The journal keeps every finished run: stop it whenever you like, the same command goes on. Cells
 come in the order of one random permutation of all 423,624, so whatever is finished is a uniform
@@ -24,7 +24,7 @@ from pyg_nas.table import Table
 BUDGETS = (2, 6, 16)
 SEEDS = (0, 1, 2)
 SAMPLE_SEED = 0
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def export(journal: Journal, cells: int) -> Table:
