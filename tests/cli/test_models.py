@@ -238,8 +238,10 @@ def test_a_terminal_without_the_characters_shows_the_figures(
     table_path: Path, model_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from pyg_nas.cli.app import main; main()"]
-        + ["evaluate", str(model_path), str(table_path)],
+        [
+            *(sys.executable, "-c", "from pyg_nas.cli.app import main; main()"),
+            *("evaluate", str(model_path), str(table_path)),
+        ],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
         capture_output=True,
         text=True,
