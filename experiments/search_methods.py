@@ -269,7 +269,9 @@ def paired(stored: dict[str, Any], trainings: int, best: float) -> dict[str, Any
 def plot(stored: dict[str, Any], best: float, name: str) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    # More methods than matplotlib's ten colours, so dashes tell the second ten apart.
+    looks = [{"color": f"C{i % 10}", "ls": "-" if i < 10 else "--"} for i in range(len(stored))]
     grid = figure.subplots(2, 2, sharex="col", sharey="row")
     longest = max(run["seconds"] for content in stored.values() for run in content["runs"])
     most = max(content["budget"] for content in stored.values())
@@ -278,7 +280,7 @@ def plot(stored: dict[str, Any], best: float, name: str) -> None:
         ("training time, h", np.geomspace(longest / 2000, longest, 120), 1, 3600.0),
     ]
     for column, (label, at, which, unit) in enumerate(axes_of):
-        for colour, (method, content) in enumerate(stored.items()):
+        for look, (method, content) in zip(looks, stored.items(), strict=True):
             curves = np.array([curve(run, at, which) for run in content["runs"]])
             # Only where every run is still going: a mean over the long runs alone is no mean.
             known = ~np.isnan(curves).any(axis=0)
@@ -286,8 +288,9 @@ def plot(stored: dict[str, Any], best: float, name: str) -> None:
                 continue
             for axes, values in ((grid[0][column], curves), (grid[1][column], best - curves)):
                 mean, low, high = mean_band(100 * values[:, known])
-                axes.plot(at[known] / unit, mean, color=f"C{colour}", label=method)
-                axes.fill_between(at[known] / unit, low, high, color=f"C{colour}", alpha=0.2, lw=0)
+                axes.plot(at[known] / unit, mean, **look, label=method)
+                band = {"color": look["color"], "alpha": 0.15, "lw": 0}
+                axes.fill_between(at[known] / unit, low, high, **band)
         grid[0][column].set_xscale("log")
         grid[1][column].set_xlabel(label)
     grid[0][0].set_ylabel("true accuracy of the answer, %")
@@ -295,7 +298,7 @@ def plot(stored: dict[str, Any], best: float, name: str) -> None:
     grid[1][0].set_ylabel("simple regret, points")
     grid[1][0].set_yscale("log")
     grid[1][0].set_ylim(0.02, 5)
-    grid[0][0].legend()
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside right center")
     kind = next(iter(stored.values()))["regret_against"]["kind"]
     runs = min(len(content["runs"]) for content in stored.values())
     figure.suptitle(f"{name}: {kind}; mean of at least {runs} runs with 95 % band")
