@@ -42,7 +42,8 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 Backend = Literal["auto", "dense", "sparse"]
 
 _PREDICT_CHUNK = 4096
-# Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py).
+# Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
+# scoring neither is for sure from 12 to 50).
 _MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 120, 12
 
 
