@@ -20,7 +20,6 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
-from pyg_nas.estimators import as_cells
 from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP, CellFeatures, cell_features
 from pyg_nas.files import write_text
 from pyg_nas.labels import PAPER_LABEL
@@ -144,7 +143,7 @@ def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> l
 
 
 def _rows(X: CellArray) -> np.ndarray:
-    return np.concatenate(list(all_features(as_cells(X)).groups.values()), axis=1)
+    return np.concatenate(list(all_features(X).groups.values()), axis=1)
 
 
 def taus(runs: list[dict[str, Any]], method: str, size: int) -> list[float]:

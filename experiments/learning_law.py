@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
 from pyg_nas.files import write_text
+from pyg_nas.statistics import finite_or_none
 
 METHOD = "best"
 FITTED = [size for size in SIZES if size >= 100]
@@ -49,7 +50,11 @@ def main() -> None:
         "resamplings": RESAMPLINGS,
         "aim": AIM,
         "law": {
-            name: {"value": _finite(value), "low": _finite(low), "high": _finite(high)}
+            name: {
+                "value": finite_or_none(value),
+                "low": finite_or_none(low),
+                "high": finite_or_none(high),
+            }
             for (name, value), low, high in zip(found.items(), *ends.tolist(), strict=True)
         },
     }
@@ -68,11 +73,6 @@ def taus_by_draw(runs: list[dict[str, Any]]) -> Array:
         if all((draw, size) in known for size in FITTED)
     ]
     return np.array([[known[draw, size] for size in FITTED] for draw in draws])
-
-
-def _finite(value: float) -> float | None:
-    """JSON knows no infinity."""
-    return float(value) if np.isfinite(value) else None
 
 
 def law(kendall_tau: Array) -> dict[str, float]:

@@ -88,15 +88,17 @@ def top() -> list[str]:
             if (run["method"], run["train"]) == (method, 172) and run["draw"] < DRAWS
         ]
 
-        def mean(name: str, own: list[dict[str, Any]] = own) -> str:
-            shown = mean_interval([100 * run[name] for run in own])
-            digits = 0 if "%" in name else 2
-            return f"{shown.mean:.{digits}f} ± {shown.high - shown.mean:.{digits}f} %"
-
-        names = ("best_0.1%_in_predicted_1%", "best_in_top_1", "best_in_top_10", "best_in_top_100")
         if own:
-            lines.append(row(title, *map(mean, names)))
+            shares = [percent(own, "best_0.1%_in_predicted_1%", 0)]
+            shares += [percent(own, f"best_in_top_{k}", 2) for k in (1, 10, 100)]
+            lines.append(row(title, *shares))
     return lines
+
+
+def percent(runs: list[dict[str, Any]], figure: str, digits: int) -> str:
+    """Mean of a fraction, with half the width of its interval."""
+    shown = mean_interval([100 * run[figure] for run in runs])
+    return f"{shown.mean:.{digits}f} ± {shown.high - shown.mean:.{digits}f} %"
 
 
 def coverage() -> list[str]:

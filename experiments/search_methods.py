@@ -34,7 +34,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.statistics import mean_band, paired_difference
+from pyg_nas.statistics import finite_or_none, mean_band, paired_difference
 from pyg_nas.table import Table
 
 HERE = Path(__file__).parent
@@ -184,8 +184,8 @@ def report(table: Path) -> None:
             found = np.array([first_below(run, best, floor + regret) for run in content["runs"]])
             rows[str(regret)] = {
                 "reached": float(np.isfinite(found[:, 0]).mean()),
-                "median_trainings": _finite(np.median(found[:, 0])),
-                "median_hours": _finite(np.median(found[:, 1]) / 3600),
+                "median_trainings": finite_or_none(np.median(found[:, 0])),
+                "median_hours": finite_or_none(np.median(found[:, 1]) / 3600),
             }
         summary["until_regret_above_that_of_best_label"][method] = {
             "runs": len(content["runs"]),
@@ -215,10 +215,6 @@ def true_accuracy_of_best_label(table: Path) -> float:
     outcome = next(evaluator.evaluate([loaded.cells[row]]))
     assert outcome.true_accuracy is not None
     return outcome.true_accuracy
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def speedup(

@@ -30,14 +30,12 @@ from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.space_columns import Compute, columns_of
-from pyg_nas.statistics import rank_scores
+from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, rank_scores
 from pyg_nas.table import Table
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import Progress
 from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _LEAST_RATIO = 0.5
 _FAR = 100.0  # no score of a rank is
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
@@ -163,8 +161,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 <= require_number("network_share", self.network_share, whole=False) <= 1:
             raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
         for name in ("hidden", "epochs"):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), whole=True, least=1)
+            require_number(name, getattr(self, name), whole=True, least=1, optional=True)
         require_number("learning_rate", self.learning_rate, whole=False, least=0)
         require_number("random_state", self.random_state, whole=True, least=0)
 
@@ -194,9 +191,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not return_std:
             return self._mean_labels(self.predict_scores(X, with_std=False)[0])
         score, scale = self.predict_latent(X)
-        values = self.label_at(score[:, None] + scale[:, None] * _NODES)
-        centred = values - (values @ _NODE_WEIGHTS)[:, None]
-        return self._mean_labels(score), np.sqrt(centred**2 @ _NODE_WEIGHTS)
+        values = self.label_at(score[:, None] + scale[:, None] * NORMAL_NODES)
+        centred = values - (values @ NORMAL_WEIGHTS)[:, None]
+        return self._mean_labels(score), np.sqrt(centred**2 @ NORMAL_WEIGHTS)
 
     def predict_interval(
         self, X: CellArray | Table | Iterable[Cell], coverage: float = 0.8

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.files import atomic_path, cache_folder
+from pyg_nas.files import DAMAGED_NPZ, atomic_path, cache_folder
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -26,11 +25,7 @@ def read_cached(name: str) -> Arrays | None:
     try:
         with np.load(_path(name), allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    # A plain array has no context manager, a damaged archive fails in many ways.
-    except (
-        *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
-        zipfile.BadZipFile,
-    ):
+    except DAMAGED_NPZ:
         return None
     checksum = arrays.pop(_CHECKSUM, None)
     return arrays if np.array_equal(checksum, _checksum(arrays)) else None

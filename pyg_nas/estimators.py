@@ -209,8 +209,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
     def _check_settings(self) -> None:
         for name in ("depth", "head", "epochs", "batch_size", "ensemble_size"):
             require_number(name, getattr(self, name), whole=True, least=1)
-        if self.hidden is not None:
-            require_number("hidden", self.hidden, whole=True, least=1)
+        require_number("hidden", self.hidden, whole=True, least=1, optional=True)
         require_number("random_state", self.random_state, whole=True, least=0)
         require_number("learning_rate", self.learning_rate, whole=False, least=0)
         require_number("weight_decay", self.weight_decay, whole=False, least=0)
@@ -352,10 +351,9 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        if self.target_mean is not None:
-            require_number("target_mean", self.target_mean, whole=False)
-        if self.target_std is not None:
-            require_number("target_std", self.target_std, whole=False, least=np.finfo(float).tiny)
+        require_number("target_mean", self.target_mean, whole=False, optional=True)
+        positive = np.finfo(float).tiny
+        require_number("target_std", self.target_std, whole=False, least=positive, optional=True)
 
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
@@ -540,12 +538,16 @@ def check_converged(loss: NDArray[np.floating[Any]], learning_rate: float) -> No
         )
 
 
-def require_number(name: str, value: Any, *, whole: bool, least: float | None = None) -> Any:
-    """Return ``value``, the number of a setting ``name``.
+def require_number(
+    name: str, value: Any, *, whole: bool, least: float | None = None, optional: bool = False
+) -> Any:
+    """Return ``value``, the number of a setting ``name``; None where it is ``optional``.
 
     Raises:
         SettingsError: If it is not finite, not whole where it is to be, or below ``least``.
     """
+    if optional and value is None:
+        return None
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     sound = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
     if not sound or (least is not None and value < least):

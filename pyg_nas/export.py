@@ -45,10 +45,10 @@ class CellScorer(nn.Module):
 
     Args:
         regressor: Fitted.
-        least: No score is below it.
+        least: No score is below it; None for any score.
     """
 
-    def __init__(self, regressor: GCNRegressor, least: float = -np.inf) -> None:
+    def __init__(self, regressor: GCNRegressor, least: float | None = None) -> None:
         super().__init__()
         self.least = least
         self.columns = _Columns(regressor.space_)
@@ -59,7 +59,7 @@ class CellScorer(nn.Module):
         """Return the scores ``[N]``."""
         cells = self.columns(adjacency, operations, num_vertices)
         scores: Tensor = self.network(cells).mean(dim=0) * self.std + self.mean
-        return scores.clamp_min(self.least)
+        return scores if self.least is None else scores.clamp_min(self.least)
 
 
 class TwoStageScorer(nn.Module):

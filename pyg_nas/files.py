@@ -6,6 +6,8 @@ import hashlib
 import os
 import secrets
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,13 @@ from pathlib import Path
 from pyg_nas.errors import SettingsError
 
 _STALE_SECONDS = 86_400
+
+DAMAGED_NPZ = (
+    *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading an ``.npz`` file raises that is damaged, or is a plain array, which cannot be
+entered as a context."""
 
 
 @contextmanager

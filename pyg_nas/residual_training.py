@@ -212,8 +212,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("ensemble_size", "depth", "batch_size"):
             require_number(name, getattr(self, name), whole=True, least=1)
         for name in ("hidden", "epochs"):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), whole=True, least=1)
+            require_number(name, getattr(self, name), whole=True, least=1, optional=True)
         require_number("random_state", self.random_state, whole=True, least=0)
         for name in ("learning_rate", "weight_decay"):
             require_number(name, getattr(self, name), whole=False, least=0)

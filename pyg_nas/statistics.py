@@ -13,6 +13,10 @@ from pyg_nas.errors import SettingsError
 
 CONFIDENCE = 0.95
 
+NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+"""Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
+NORMAL_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -94,6 +98,11 @@ def mean_band(
     counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
     low, high = np.quantile(counts @ curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return curves.mean(axis=0), low, high
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return the number, or None for NaN and infinity, which JSON does not have."""
+    return float(value) if np.isfinite(value) else None
 
 
 def normal_scores(values: ArrayLike) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from sklearn.model_selection import RepeatedKFold
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.metrics import kendall_tau, mse_points
+from pyg_nas.statistics import finite_or_none
 
 METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: squared points, or Kendall's τ."""
@@ -125,19 +126,14 @@ class TuneResult:
             "candidates": [
                 {
                     "params": candidate,
-                    "mean": _number(means[i]),
-                    "standard_error": _number(spreads[i] / np.sqrt(self.settings.folds)),
-                    "scores": [_number(score) for score in self.scores[i]],
+                    "mean": finite_or_none(means[i]),
+                    "standard_error": finite_or_none(spreads[i] / np.sqrt(self.settings.folds)),
+                    "scores": [finite_or_none(score) for score in self.scores[i]],
                 }
                 for i, candidate in enumerate(self.candidates)
             ],
             "seconds": self.seconds,
         }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)
 
 
 def one_standard_error(cv_results: Mapping[str, Any], folds: int | None = None) -> int:
@@ -323,7 +319,12 @@ class _Fits:
         return found
 
     def append(self, candidate: str, split: int, score: float, seconds: float) -> None:
-        fit = {"candidate": candidate, "split": split, "score": _number(score), "seconds": seconds}
+        fit = {
+            "candidate": candidate,
+            "split": split,
+            "score": finite_or_none(score),
+            "seconds": seconds,
+        }
         self._write(fit)
 
     def _write(self, record: dict[str, Any]) -> None:

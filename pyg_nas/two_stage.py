@@ -109,18 +109,20 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.classifier_ = None
         self.calibration_ = (1.0, 0.0)
         if 0.0 < self.passing_fraction_ < 1.0:
-            self.classifier_ = self._fit_classifier(X, above, len(X))
-            self.calibration_ = self._calibrate(X, above)
+            classifier = _sized(self.classifier, len(X))
+            self.classifier_ = _fit_classifier(classifier, X, above)
+            self.calibration_ = self._calibrate(classifier, X, above)
+        regressor = _sized(self.regressor, len(X))
         if above.any():
             rows = np.flatnonzero(above)
-            self.regressor_ = self._stage(self.regressor, len(X)).fit(X[rows], labels[rows])
+            self.regressor_ = regressor.fit(X[rows], labels[rows])
         else:
             warnings.warn(
                 f"no training cell is above the threshold {self.threshold_:g}: every cell is "
                 f"rejected, and the regressor ranks them all",
                 stacklevel=2,
             )
-            self.regressor_ = self._stage(self.regressor, len(X)).fit(X, labels)
+            self.regressor_ = regressor.fit(X, labels)
         return self
 
     def predict(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
@@ -227,27 +229,12 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         folds = require_number("calibration_folds", self.calibration_folds, whole=True, least=0)
         if folds == 1:
             raise SettingsError("calibration_folds must be 0 or at least 2, got 1")
-        if self.threshold is not None:
-            require_number("threshold", self.threshold, whole=False)
+        require_number("threshold", self.threshold, whole=False, optional=True)
         require_number("random_state", self.random_state, whole=True, least=0)
 
-    @staticmethod
-    def _stage(template: Any, cells: int) -> Any:
-        """An unfitted stage; a GCN's width follows all training cells, not those of a part."""
-        stage = clone(template)
-        if isinstance(stage, (GCNRegressor, GCNClassifier)) and stage.hidden is None:
-            stage.set_params(hidden=paper_width(cells))
-        return stage
-
-    def _fit_classifier(self, X: CellArray, above: NDArray[np.bool_], cells: int) -> Any:
-        target = above.astype(np.int64)
-        classifier = self._stage(self.classifier, cells)
-        if has_fit_parameter(classifier, "sample_weight"):
-            weight = compute_sample_weight("balanced", target)
-            return classifier.fit(X, target, sample_weight=weight)
-        return classifier.fit(X, target)
-
-    def _calibrate(self, X: CellArray, above: NDArray[np.bool_]) -> tuple[float, float]:
+    def _calibrate(
+        self, classifier: Any, X: CellArray, above: NDArray[np.bool_]
+    ) -> tuple[float, float]:
         minority = int(min(above.sum(), (~above).sum()))
         folds = min(self.calibration_folds, minority)
         if folds < 2:
@@ -255,9 +242,26 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         out_of_fold = np.empty(len(above), dtype=np.float64)
         for train, held_out in splitter.split(np.zeros(len(above)), above):
-            fitted = self._fit_classifier(X[train], above[train], len(X))
+            fitted = _fit_classifier(classifier, X[train], above[train])
             out_of_fold[held_out] = _positive(fitted, X[held_out])
         return platt(out_of_fold, above)
+
+
+def _sized(template: Any, cells: int) -> Any:
+    """An unfitted stage; a GCN's width follows all training cells, not those of a part."""
+    stage = clone(template)
+    if isinstance(stage, (GCNRegressor, GCNClassifier)) and stage.hidden is None:
+        stage.set_params(hidden=paper_width(cells))
+    return stage
+
+
+def _fit_classifier(template: Any, X: CellArray, above: NDArray[np.bool_]) -> Any:
+    target = above.astype(np.int64)
+    classifier = clone(template)
+    if has_fit_parameter(classifier, "sample_weight"):
+        weight = compute_sample_weight("balanced", target)
+        return classifier.fit(X, target, sample_weight=weight)
+    return classifier.fit(X, target)
 
 
 def classification_figures(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cached_arrays import read_cached, write_cached
+from tests.fuzz.mutation import flipped_bits
 
 ARRAYS = {
     "numbers": np.arange(600, dtype=np.float32).reshape(20, 30),
@@ -47,11 +48,7 @@ def test_whatever_is_damaged_is_nothing(folder: Path) -> None:
 def test_a_flipped_bit_anywhere_is_noticed_or_harmless(folder: Path) -> None:
     write_cached("some", ARRAYS)
     path = folder / "some.npz"
-    whole = path.read_bytes()
-    rng = np.random.default_rng(0)
-    for place in rng.integers(len(whole), size=500):
-        content = bytearray(whole)
-        content[place] ^= 1 << int(rng.integers(8))
+    for content in flipped_bits(path.read_bytes(), 500):
         path.write_bytes(content)
         found = read_cached("some")
         for key, array in (found or {}).items():

@@ -159,6 +159,8 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Left
 
+    from pyg_nas.metrics import are_fractions
+
     columns = (
         TextColumn("cells trained"),
         BarColumn(),
@@ -173,8 +175,8 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
         def on_query(index: int, query: Query) -> None:
             nonlocal best
             best = max(best, query.outcome.accuracy)
-            shown = f"best {100 * best:.2f} %" if 0 <= best <= 1 else f"best {best:,.6g}"
-            bar.update(task, completed=index + 1, best=shown)
+            shown = f"{100 * best:.2f} %" if are_fractions([best]) else f"{best:,.6g}"
+            bar.update(task, completed=index + 1, best=f"best {shown}")
 
         yield on_query
 

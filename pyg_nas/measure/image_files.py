@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.files import DAMAGED_NPZ
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 
@@ -41,11 +40,7 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("images", "labels") if name in archive}
-    except (
-        *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
-        # A plain .npy array has no context manager, a damaged one fails in many ways.
+    except DAMAGED_NPZ as error:
         raise MeasureError(f"{path}: not a readable .npz file ({error})") from error
     for name in ("images", "labels"):
         if name not in arrays:

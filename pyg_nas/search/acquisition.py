@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS
 
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
 Thompson sampling. All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
 
 LabelMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 UCB_WIDTH = 2.0
 """Standard deviations that the upper confidence bound adds to the mean."""
@@ -112,7 +110,7 @@ def mapped_improvement(
     a normal of their own mean and spread would promise gains that cannot come.
     """
     improvement = np.zeros(len(mean))
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+    for node, weight in zip(NORMAL_NODES, NORMAL_WEIGHTS, strict=True):
         improvement += weight * np.maximum(label_at(mean + node * std) - best, 0.0)
     return improvement
 

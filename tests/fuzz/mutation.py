@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 HOSTILE_NAMES = (
     "",
@@ -100,6 +103,15 @@ def damage_json(value: Any, random_: random.Random) -> Any:
         else:
             parent[key] = copy.deepcopy(random_.choice(JUNK))
     return changed
+
+
+def flipped_bits(content: bytes, times: int) -> Iterator[bytes]:
+    """Yield ``content`` with one bit flipped, anywhere, so many times."""
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=times):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        yield bytes(flipped)
 
 
 def damage_json_text(value: Any, random_: random.Random) -> bytes:

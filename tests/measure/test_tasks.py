@@ -18,6 +18,7 @@ from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Part, Task
 from pyg_nas.table import Table
+from tests.fuzz.mutation import flipped_bits
 
 from .conftest import TINY_SETTINGS, make_tiny_task
 
@@ -172,11 +173,7 @@ def test_a_flipped_bit_in_an_npz_is_noticed(tmp_path: Path):
 def test_damage_anywhere_in_a_compressed_npz_is_named(tmp_path: Path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, **sound_images())
-    whole = path.read_bytes()
-    rng = np.random.default_rng(0)
-    for place in rng.integers(len(whole), size=300):
-        content = bytearray(whole)
-        content[place] ^= 1 << int(rng.integers(8))
+    for content in flipped_bits(path.read_bytes(), 300):
         path.write_bytes(content)
         # What no checksum covers, a date in a header say, may change unseen.
         with contextlib.suppress(MeasureError):
