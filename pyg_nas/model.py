@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,28 +73,36 @@ class Model:
         return cls(estimator, recipe, protocol, table.hashes[split.train], seed)
 
     def evaluate(
-        self, table: Table, split: str = "all", label: LabelPolicy | None = None
+        self, table: Table, split: str | None = None, label: LabelPolicy | None = None
     ) -> Evaluation:
-        """Compare predictions with a table on the cells of ``split`` that did not train.
+        """Compare predictions with a table on the evaluated cells that did not train.
 
         Args:
             table: Measured cells, of the model's operations.
-            split: A named split or a number, drawn with the protocol's split seed.
-            label: The label compared with; the training label's policy by default.
+            split: A named split or a number, drawn with the protocol's split seed; the protocol's
+                evaluated cells by default.
+            label: The label compared with; the protocol's by default.
 
         Raises:
             SettingsError: If no measured cell is left to evaluate on.
         """
-        labels = table.label(label or self.protocol.label)
-        rows = split_rows(table, split, labels, self.protocol.split_seed)
+        compared = label or self.protocol.evaluation_label
+        protocol = replace(
+            self.protocol,
+            evaluate=split or self.protocol.evaluate,
+            evaluation_label=None if compared == self.protocol.label else compared,
+        )
+        labels = table.label(protocol.evaluation_label or protocol.label)
+        rows = split_rows(table, protocol.evaluate, labels, protocol.split_seed)
         unseen = rows[~np.isin(table.hashes[rows], self.training_hashes)]
         if len(unseen) == 0:
             raise SettingsError(
-                f"split {split!r} has no measured cell that the model was not trained on"
+                f"split {protocol.evaluate!r} has no measured cell that the model was not trained "
+                f"on"
             )
         predicted = self.estimator.predict(table.cells[unseen])
         left_out = len(rows) - len(unseen)
-        return Evaluation(split, unseen, labels[unseen], predicted, left_out)
+        return Evaluation(protocol, unseen, labels[unseen], predicted, left_out)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.model_folder`)."""
@@ -135,14 +143,14 @@ class Evaluation:
     """Measured and predicted values of evaluated cells.
 
     Args:
-        split: Name of the evaluated split.
+        protocol: What the figures mean: training and evaluated cells, and their labels.
         rows: Rows of the table, ``[N]``.
         measured: Labels, ``[N]``.
         predicted: Predictions, ``[N]``.
         left_out: Cells of the split that trained the model and are therefore not among them.
     """
 
-    split: str
+    protocol: Protocol
     rows: NDArray[np.int64] = field(repr=False)
     measured: NDArray[np.float64] = field(repr=False)
     predicted: NDArray[np.float64] = field(repr=False)

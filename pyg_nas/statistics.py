@@ -85,18 +85,18 @@ def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFID
 
 
 def mean_band(
-    curves: NDArray[np.float64], confidence: float = CONFIDENCE, seed: int = 0
+    curves: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return mean, lower and upper curve of ``curves`` ``[seeds, points]``, each ``[points]``.
 
-    The band is the percentile bootstrap interval of the mean at each point, whole curves being
+    The band is the 95 % percentile bootstrap interval of the mean at each point, whole curves being
     drawn, so that the band is as smooth as the curves are.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     seeds = len(curves)
     # Resampled means are a product with the counts of each draw.
     counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
-    low, high = np.quantile(counts @ curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = np.quantile(counts @ curves, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return curves.mean(axis=0), low, high
 
 

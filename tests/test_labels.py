@@ -158,8 +158,8 @@ def test_low_accuracies_of_another_task_are_kept(about: dict[str, Any]) -> None:
 
 def test_at_another_budget_low_accuracies_are_kept() -> None:
     table = table_of(RUNS[:4], budget=0)
-    label = chosen_label(table, None, 4, None)
+    label = chosen_label(table.default_label, None, 4, None)
     check(table.label(label).tolist(), [0.9, 0.1, 0.1, 0.1])
-    assert chosen_label(table, None, 108, None) == PAPER_LABEL
-    tested = chosen_label(table, "test_accuracy", None, "mean")
+    assert chosen_label(table.default_label, None, 108, None) == PAPER_LABEL
+    tested = chosen_label(table.default_label, "test_accuracy", None, "mean")
     assert (tested.resample_below, tested.fallback, tested.run) == (0.2, None, "mean")

@@ -56,6 +56,21 @@ def test_evaluation_leaves_training_cells_out(model: Model, small_table: Table) 
     assert result.figures() == regression_metrics(small_table.label()[result.rows], predicted)
 
 
+def test_evaluation_keeps_to_the_protocol(small_table: Table) -> None:
+    tested = LabelPolicy("test_accuracy", run="mean")
+    protocol = Protocol(train="60", evaluate="denoise-78", evaluation_label=tested)
+    model = Model.train(small_table, protocol, "paper", **FAST)
+    result = model.evaluate(small_table)
+    split = model.protocol.apply(small_table)
+    assert np.array_equal(result.rows, split.evaluate)
+    assert np.array_equal(result.measured, split.evaluate_labels)
+    assert result.protocol == model.protocol
+    other = model.evaluate(small_table, "all", model.protocol.label)
+    assert len(other.rows) == 240
+    assert other.protocol.evaluate == "all"
+    assert other.protocol.evaluation_label is None
+
+
 def test_evaluation_on_training_cells_alone_is_refused(model: Model, small_table: Table) -> None:
     known = small_table.subset(np.isin(small_table.hashes, model.training_hashes))
     with pytest.raises(SettingsError, match="not trained on"):

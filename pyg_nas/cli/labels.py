@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyg_nas.labels import LabelPolicy
-    from pyg_nas.table import Table
 
 
 def chosen_label(
-    table: Table, metric: str | None, budget: int | None, run: str | None
+    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
 ) -> LabelPolicy:
-    """Return the table's default label with what a person named put in its place.
+    """Return the default label with what a person named put in its place.
 
     At another budget low accuracies are no sign of a run that blew up, and the default's stand-in
     for such cells is a value of its own metric and budget: neither is kept beyond.
@@ -21,7 +20,6 @@ def chosen_label(
     Raises:
         SettingsError: If one is outside its rule.
     """
-    default = table.default_label
     given: dict[str, Any] = {}
     if metric is not None and metric != default.metric:
         given |= {"metric": metric, "fallback": None}

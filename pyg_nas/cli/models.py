@@ -14,6 +14,12 @@ from pyg_nas.cli.labels import chosen_label
 TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
 ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")]
+EvaluatedSplit = Annotated[str, typer.Option(help="Cells to evaluate on.")]
+EvaluatedMetric = Annotated[
+    str | None, typer.Option(help="Column compared with; default what the model was trained on.")
+]
+EvaluatedBudget = Annotated[int | None, typer.Option(help="The same: epochs of the trainings.")]
+EvaluatedRun = Annotated[str | None, typer.Option(help="The same: run, 0, 1, ... or mean.")]
 SPACES = ("nasbench101",)
 
 
@@ -48,7 +54,7 @@ def train(
 
     check_model_folder(out)
     opened = open_table(table)
-    label = chosen_label(opened, metric, budget, run)
+    label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     settings: dict[str, Any] = {"epochs": epochs, "learning_rate": lr}
     given = {key: value for key, value in settings.items() if value is not None}
@@ -68,7 +74,10 @@ def train(
 def evaluate(
     model: ModelPath,
     table: TablePath,
-    split: Annotated[str, typer.Option(help="Cells to evaluate on.")] = "all",
+    split: EvaluatedSplit = "all",
+    metric: EvaluatedMetric = None,
+    budget: EvaluatedBudget = None,
+    run: EvaluatedRun = None,
     json: Annotated[Path | None, typer.Option(help="Also write the figures here.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -86,7 +95,9 @@ def evaluate(
     if json is not None:
         check_output(json, table, model)
     loaded = Model.load(model, device)
-    result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
+    opened = open_table(table, loaded.estimator.space_)
+    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
+    result = loaded.evaluate(opened, split, label)
     figures = result.figures()
     grid = Grid(title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}")
     grid.add_column("figure")
@@ -96,7 +107,7 @@ def evaluate(
         grid.add_row(f"{name}{unit}", f"{value:,}" if name == "n" else f"{value:,.4f}")
     console = Console(highlight=False)
     console.print(grid)
-    console.print(f"label: {loaded.protocol.label}")
+    console.print(f"label: {label}")
     console.print(f"{result.left_out} cells of the split trained the model and are left out")
     if json is not None:
         # JSON knows no NaN; a figure that does not exist is null.
@@ -107,7 +118,7 @@ def evaluate(
             "left_out": result.left_out,
             "recipe": loaded.recipe,
             "seed": loaded.seed,
-            "protocol": loaded.protocol.to_dict(),
+            "protocol": result.protocol.to_dict(),
         }
         write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
 
@@ -153,7 +164,10 @@ def plot(
     model: ModelPath,
     table: TablePath,
     out: Annotated[Path, typer.Option(help="PNG or SVG file.")],
-    split: Annotated[str, typer.Option(help="Cells to evaluate on.")] = "all",
+    split: EvaluatedSplit = "all",
+    metric: EvaluatedMetric = None,
+    budget: EvaluatedBudget = None,
+    run: EvaluatedRun = None,
     device: Device = "auto",
 ) -> None:
     """Plot predicted against measured, whole range and the best cells."""
@@ -166,7 +180,9 @@ def plot(
 
     check_output(out, table, model)
     loaded = Model.load(model, device)
-    result = loaded.evaluate(open_table(table, loaded.estimator.space_), split)
+    opened = open_table(table, loaded.estimator.space_)
+    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
+    result = loaded.evaluate(opened, split, label)
     scatter(
         result.measured,
         result.predicted,

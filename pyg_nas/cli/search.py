@@ -71,11 +71,12 @@ def search(
     from pyg_nas.search.loop import Constraints
     from pyg_nas.search.loop import search as run_search
     from pyg_nas.search.methods import make_strategy
-    from pyg_nas.search.record import SearchFolder
+    from pyg_nas.search.record import SearchFolder, check_search_folder
     from pyg_nas.search.report import write_report
 
     if rounds < 1:
         raise SettingsError(f"--rounds must be at least 1, got {rounds}")
+    check_search_folder(out)
     constraints = Constraints(max_params, max_time)
     console = Console(highlight=False)
     with ExitStack() as stack:
@@ -125,7 +126,7 @@ def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, 
     from pyg_nas.sources import open_table
 
     opened = open_table(path)
-    label = chosen_label(opened, None, budget, run)
+    label = chosen_label(opened.default_label, None, budget, run)
     return TableEvaluator(opened, label), label
 
 

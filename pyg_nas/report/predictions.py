@@ -22,6 +22,7 @@ from pyg_nas.report.figures import (
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable, Page, Tile
 from pyg_nas.report.text import duration, number, quantity
+from pyg_nas.statistics import finite_or_none
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def prediction_page(
 
     return Page(
         title=f"{model.recipe} on {table_name}",
-        subtitle=f"{model.protocol.name}. Label: {model.protocol.label}.",
+        subtitle=f"{result.protocol}.",
         gallery=gallery,
         table=_best_cells(best, by_row, measured, predicted, parameters, seconds, factor, unit),
         tiles=_tiles(result.figures(), factor, unit, len(model.training_hashes)),
@@ -116,7 +117,7 @@ def prediction_page(
             "model": source,
             "recipe": model.recipe,
             "seed": model.seed,
-            "protocol": model.protocol.to_dict(),
+            "protocol": result.protocol.to_dict(),
             "estimator": _arguments(model.estimator),
             "table": {"file": table_name, "cells": len(table), **table.about},
             "pyg_nas": __version__,
@@ -161,8 +162,8 @@ def _best_cells(
         f"predicted{unit}": [(v, number(v, 2)) for v in predicted[best] * factor],
         f"measured{unit}": [(v, number(v, 2)) for v in measured[best] * factor],
         "measured rank": [(float(v), f"{v:,}") for v in place[best].tolist()],
-        "parameters": [(_or_none(v), quantity(v)) for v in parameters[best]],
-        "training time": [(_or_none(v), duration(v)) for v in seconds[best]],
+        "parameters": [(finite_or_none(v), quantity(v)) for v in parameters[best]],
+        "training time": [(finite_or_none(v), duration(v)) for v in seconds[best]],
     }
     columns = {k: v for k, v in columns.items() if any(key is not None for key, _ in v)}
     return CellTable(
@@ -226,7 +227,3 @@ def _arguments(estimator: Any) -> dict[str, Any]:
         for key, value in estimator.get_params(deep=False).items()
         if key not in hidden
     }
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -25,6 +25,7 @@ from pyg_nas.search.history import History, Query
 from pyg_nas.search.loop import Constraints, SearchResult
 from pyg_nas.search.record import ANSWER, QUERIES, SETTINGS, read_object, read_queries
 from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.statistics import finite_or_none
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _best_cells(
     best = np.argsort(-accuracy, kind="stable")[:_BEST].tolist()
 
     def values(of: Floats) -> list[tuple[float | None, str]]:
-        return [_cell(v * factor, number(v * factor, 2)) for v in of[best].tolist()]
+        return [(finite_or_none(v * factor), number(v * factor, 2)) for v in of[best].tolist()]
 
     columns: dict[str, list[tuple[float | None, str]]] = {
         f"accuracy{unit}": values(accuracy),
@@ -177,10 +178,6 @@ def _best_cells(
         list(columns),
         [list(row) for row in zip(*columns.values(), strict=True)],
     )
-
-
-def _cell(value: float, text: str) -> tuple[float | None, str]:
-    return (value if np.isfinite(value) else None, text)
 
 
 def _predicted(query: Query) -> float:

@@ -15,7 +15,8 @@ from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS
 
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
-Thompson sampling. All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
+independent Thompson sampling (each cell's value is drawn by itself, as in BANANAS,
+arXiv:1910.11858). All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
 
 LabelMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

@@ -41,13 +41,11 @@ class SearchFolder:
     ) -> None:
         self.path = Path(path)
         self.space = space
-        check_output_folder(self.path)
+        check_search_folder(self.path)
         stored = self.path / SETTINGS
         # Through JSON, so that tuples and lists compare as they will be read.
         settings = json.loads(json.dumps(settings))
         if stored.exists():
-            if (self.path / WEIGHTS).exists():
-                raise SettingsError(f"{self.path}: is a model's folder; choose another one")
             _check_same(self.path, read_object(stored), settings)
         elif (self.path / QUERIES).exists():
             raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
@@ -96,6 +94,17 @@ class SearchFolder:
             file.write(json.dumps(query.to_dict()).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def check_search_folder(path: Path) -> None:
+    """Check that ``path`` can be a search's folder, before anything is written there.
+
+    Raises:
+        SettingsError: If it is a file or a model's folder, or cannot be made or written to.
+    """
+    check_output_folder(path)
+    if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
+        raise SettingsError(f"{path}: is a model's folder; choose another one")
 
 
 def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -74,6 +74,27 @@ def test_evaluate_writes_the_figures(
     assert report["left_out"] == 172
 
 
+def test_figures_of_another_label_say_so(
+    model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    out = tmp_path / "figures.json"
+    arguments = ("evaluate", model_path, table_path, "--json", out, "--split", "denoise-78")
+    assert pyg_nas(*arguments, "--metric", "test_accuracy", "--run", "mean") == 0
+    report = json.loads(out.read_text())
+    tested = small_table.metrics[:, 3, :2, 1, 3].mean(axis=1, dtype=np.float64)
+    unseen = np.random.RandomState(0).permutation(300)[172:]
+    unseen.sort()
+    unseen = unseen[tested[unseen] > 0.78]
+    predicted = Model.load(model_path).estimator.predict(small_table.cells[unseen])
+    expected = regression_metrics(tested[unseen], predicted)
+    assert report["n"] == len(unseen)
+    assert report["kendall_tau"] == pytest.approx(expected["kendall_tau"])
+    assert report["protocol"]["evaluate"] == "denoise-78"
+    assert report["protocol"]["label"] == PAPER_LABEL.to_dict()
+    compared = report["protocol"]["evaluation_label"]
+    assert (compared["metric"], compared["run"]) == ("test_accuracy", "mean")
+
+
 def test_predict_scores_every_cell_of_a_table(
     model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
 ) -> None:

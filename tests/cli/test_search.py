@@ -159,6 +159,9 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     for name in ("settings.json", "weights.safetensors"):
         (tmp_path / "out" / name).write_text("{}")
     assert "is a model's folder" in fails()
+    on_a_task = run("digits", "--budget", 1, "--out", tmp_path / "out")
+    assert "is a model's folder" in str(on_a_task.exception)
+    assert len(list((tmp_path / "out").iterdir())) == 2  # no journal either
     assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
     message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
     assert "seed = 0, asked for is 1" in str(message.exception)
