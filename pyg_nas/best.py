@@ -24,7 +24,13 @@ from pyg_nas.estimators import (
     finite_labels,
     require_number,
 )
-from pyg_nas.features import BLOCK_CELLS, PRIOR_GROUP, ZERO_COST_GROUP, cell_features
+from pyg_nas.features import (
+    BLOCK_CELLS,
+    PRIOR_GROUP,
+    ZERO_COST_GROUP,
+    cell_features,
+    check_same_statistics,
+)
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
@@ -222,6 +228,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         cells = as_cells(X)
         check_operations(cells, self.space_)
+        check_same_statistics(cells, self.space_)
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
         if not len(cells):
             return scores, stds

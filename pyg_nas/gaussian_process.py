@@ -30,6 +30,7 @@ from pyg_nas.features import (
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
+    check_same_statistics,
     check_statistics_version,
     select_columns,
 )
@@ -165,6 +166,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         cells = as_cells(X)
         check_operations(cells, self.space_)
+        check_same_statistics(cells, self.space_)
         means, stds = [np.empty(0)], [np.empty(0)]
         for start in range(0, len(cells), BLOCK_CELLS):
             features = cell_features(cells[start : start + BLOCK_CELLS])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import edges_to_adjacency
+from pyg_nas.cell import Cell, edges_to_adjacency
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import CellError, SpaceError, TableError
 from pyg_nas.labels import METRICS
@@ -32,7 +32,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | None = None) 
     Args:
         path: The ``.jsonl`` file.
         space: Give the operations the ids of this space (the one that a model was trained on);
-            by default the file's own names in alphabetical order.
+            by default the file's own names in alphabetical order. Where it has terminals and all
+            graphs are cells of it, they are read as such, pruned.
 
     Raises:
         TableError: If a line is no such record; the message names line, value and rule. Also if
@@ -56,12 +57,24 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | None = None) 
     if not graphs:
         raise TableError(f"{path}: holds no graph")
     try:
-        cells = _pad(graphs, _space_of(path, graphs, space))
+        cells = _cells_of(graphs, space) or _pad(graphs, _space_of(path, graphs, space))
     except SpaceError as error:
         raise TableError(f"{path}: {error}") from None
     metrics = np.full((len(graphs), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
     metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = labels
     return Table(cells, metrics, budgets=(1,), about={"source": path.name})
+
+
+def _cells_of(
+    graphs: list[tuple[NDArray[np.int8], list[str]]], space: SearchSpace | None
+) -> CellArray | None:
+    """The graphs as cells of ``space``; None where one of them is none."""
+    if space is None or not space.terminals:
+        return None
+    try:
+        return CellArray.from_cells((Cell(matrix, ops, space) for matrix, ops in graphs), space)
+    except CellError:
+        return None
 
 
 def _space_of(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
-from pyg_nas.files import atomic_path, check_output_folder, write_text
+from pyg_nas.files import atomic_path, check_output_folder
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
@@ -44,7 +44,10 @@ _MOST_SETTINGS_BYTES = 64 * 2**20
 def save_model(
     estimator: Any, folder: str | os.PathLike[str], about: dict[str, Any] | None = None
 ) -> None:
-    """Write a fitted estimator to ``folder``, whole or not at all.
+    """Write a fitted estimator to ``folder``.
+
+    Both files are on the disk before they replace an earlier model's. A process that is killed
+    between the two replacements leaves a folder that is refused on reading.
 
     Args:
         estimator: A fitted estimator of a class in :data:`STORABLE`.
@@ -70,13 +73,13 @@ def save_model(
     }
     settings[_CHECKSUM] = settings_checksum(settings)
     text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
-    # The settings, renamed last, name the weights' checksum, so a folder between the two renames
-    # is recognised as damaged, never misread. Another process that saved its own in between must
-    # not leave a pair of both.
+    # The settings, whose block is the outer one, are renamed last. They name the weights' checksum,
+    # so a folder between the two renames is recognised as damaged, never misread. Another process
+    # that saved its own in between must not leave a pair of both.
     for _ in range(_MOST_TRIES):
-        with atomic_path(folder / WEIGHTS) as temporary:
-            temporary.write_bytes(weights)
-        write_text(folder / SETTINGS, text)
+        with atomic_path(folder / SETTINGS) as described, atomic_path(folder / WEIGHTS) as packed:
+            described.write_text(text, encoding="utf-8")
+            packed.write_bytes(weights)
         if (folder / WEIGHTS).read_bytes() == weights:
             break
 

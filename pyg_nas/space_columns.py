@@ -78,5 +78,7 @@ def _computed(
         return {name: computes[name](block, features) for name in names}
 
     with single_threaded_pool(torch.get_num_threads()) as pool:
-        parts = list(pool.map(part, range(0, len(cells), BLOCK_CELLS)))
+        # The first block alone: what the computations read or fit once is then there for all.
+        first = pool.submit(part, 0).result()
+        parts = [first, *pool.map(part, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
     return {name: np.concatenate([found[name] for found in parts]) for name in names}

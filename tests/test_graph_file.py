@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyg_nas.cell import Cell
 from pyg_nas.errors import TableError
 from pyg_nas.graph_file import read_graphs
 from pyg_nas.labels import LabelPolicy
@@ -65,11 +66,28 @@ def test_ids_of_a_given_space(tmp_path: Path) -> None:
         {"ops": ["input", "maxpool3x3", "output"], "edges": [[0, 1], [1, 2]]},
     )
     table = read_graphs(path, NASBENCH101)
-    assert table.cells.operations[0].tolist() == [-1, 2, -2]
+    assert table.cells.operations[0].tolist() == [-1, 2, -2, 0, 0, 0, 0]
     assert table.space.vocabulary == NASBENCH101.vocabulary
     other = write(tmp_path / "o.jsonl", {"ops": ["sigmoid"], "edges": []})
     with pytest.raises(TableError, match=r"o\.jsonl: operation 'sigmoid'"):
         read_graphs(other, NASBENCH101)
+
+
+def test_cells_of_a_given_space_are_its_cells(tmp_path: Path) -> None:
+    # Vertex 2 leads nowhere: it is pruned, and the hash is the cell's.
+    path = write(
+        tmp_path / "g.jsonl",
+        {
+            "ops": ["input", "maxpool3x3", "conv3x3-bn-relu", "output"],
+            "edges": [[0, 1], [1, 3], [0, 2]],
+        },
+    )
+    cell = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    table = read_graphs(path, NASBENCH101)
+    assert table.space == NASBENCH101
+    assert table.cells[0] == cell
+    assert table.trainable_parameters[0] == cell.trainable_parameters
+    assert read_graphs(path).cells[0].num_vertices == 4
 
 
 def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:

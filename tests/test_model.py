@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_saving_replaces_an_earlier_model(model: Model, folder: Path, small_tabl
     other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
     other.save(folder)
     assert len(Model.load(folder).training_hashes) == 61
+
+
+@pytest.mark.parametrize("method", ["write_text", "write_bytes"])
+def test_a_full_disk_leaves_the_earlier_model(
+    model: Model, folder: Path, small_table: Table, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, method, full)
+    with pytest.raises(OSError, match="No space left"):
+        other.save(folder)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:

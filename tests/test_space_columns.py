@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,21 @@ def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPat
         found = columns_of(cells, "some", edges_and_vertices)
         np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
         np.testing.assert_array_equal(found[:, 1], cells.num_vertices)
+
+
+def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 5)
+    events: list[str] = []
+
+    def recorded(part: CellArray, features: CellFeatures) -> np.ndarray:
+        events.append("begins")
+        time.sleep(0.02)
+        events.append("ends")
+        return edges_and_vertices(part, features)
+
+    columns_of(sample_cells(20, seed=5), "slow", recorded)
+    assert len(events) == 8
+    assert events[:2] == ["begins", "ends"]
 
 
 def test_the_same_cells_again_are_not_computed_again() -> None:

@@ -110,7 +110,7 @@ def _cells(text: str, seed: int) -> CellArray:
         cells = open_table(text, NASBENCH101).cells
         if cells.space == NASBENCH101:
             return cells
-        # A graph file's space is as large as its largest graph.
+        # A graph of the file is no cell: this says why.
         return CellArray.from_cells((Cell(c.adjacency, c.operations) for c in cells), NASBENCH101)
     if int(text) < 1:
         raise SettingsError(f"--cells must be at least 1 or a file, got {text}")

@@ -36,21 +36,16 @@ class Gallery:
         self._width = box_width(space)
         self._cells: list[Cell] = []
         self._records: list[dict[str, Any]] = []
-        self._numbers: dict[str, int] = {}
         self._layouts: list[dict[str, Any]] = []
         self._layout_numbers: dict[bytes, int] = {}
 
     def add(self, cell: Cell, values: list[str]) -> int:
-        """Return the number of a cell, new or already here.
+        """Add a cell and return its number.
 
         Args:
             cell: The cell.
             values: Text of each of the facts.
         """
-        if cell.hash in self._numbers:
-            return self._numbers[cell.hash]
-        number = len(self._cells)
-        self._numbers[cell.hash] = number
         self._cells.append(cell)
         self._records.append(
             {
@@ -60,7 +55,7 @@ class Gallery:
                 "f": values,
             }
         )
-        return number
+        return len(self._cells) - 1
 
     def cell(self, number: int) -> Cell:
         """Return a cell by its number."""

@@ -130,6 +130,35 @@ def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> 
     assert expected > 50  # seconds
 
 
+def test_default_recipe_takes_a_graph_file_of_its_space(
+    table_path: Path, tmp_path: Path, small_table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, graphs = tmp_path / "model", tmp_path / "cells.jsonl"
+    assert pyg_nas("train", table_path, "--split", 60, "--out", model, "--recipe", "fast") == 0
+    y = small_table.label(PAPER_LABEL)
+    with graphs.open("w") as file:
+        for row in range(0, 300, 3):
+            cell = small_table.cells[row]
+            record = {"ops": cell.operations, "edges": cell.edges, "y": y[row]}
+            file.write(json.dumps(record) + "\n")
+    reports = []
+    for source in (table_path, graphs):
+        assert pyg_nas("predict", model, source, "--out", tmp_path / "s.csv") == 0
+        with (tmp_path / "s.csv").open() as scores:
+            reports.append({row["hash"]: float(row["score"]) for row in csv.DictReader(scores)})
+    assert len(reports[1]) == 100
+    assert {key: reports[0][key] for key in reports[1]} == pytest.approx(reports[1])
+    # Training cells are recognised by their hashes.
+    out = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", model, graphs, "--budget", 1, "--json", out) == 0
+    known = Model.load(model).training_hashes
+    assert json.loads(out.read_text())["left_out"] == np.isin(small_table.hashes[::3], known).sum()
+    # A graph that is no cell of the space has no such statistics.
+    graphs.write_text('{"ops": ["input", "output", "output"], "edges": [[0, 1], [0, 2]]}\n')
+    assert pyg_nas("predict", model, graphs, "--out", tmp_path / "s.csv") == 2
+    assert "the model was fitted to nasbench101 (at most 7 vertices" in capsys.readouterr().err
+
+
 def made_up_graphs(path: Path, total: int, seed: int) -> None:
     """Random graphs of up to 9 vertices and 6 operations whose figure is their number of edges."""
     rng = np.random.default_rng(seed)

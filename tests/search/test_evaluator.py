@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pyg_nas.errors import TableError
 from pyg_nas.labels import LabelPolicy
 from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.strategies import RandomSearch, Ranking
+from pyg_nas.sources import open_table
 from pyg_nas.table import Table
 from tests.search.conftest import made_up_table
 
@@ -52,6 +58,20 @@ def test_one_missing_test_accuracy_is_enough_to_fall_back(whole_table: Table) ->
     evaluator = TableEvaluator(Table(whole_table.cells, metrics, whole_table.budgets))
     assert evaluator.reference is not None
     assert evaluator.reference.kind == "validation accuracy"
+
+
+def test_of_isomorphic_copies_the_first_counts(tmp_path: Path) -> None:
+    ops = {"one": ["a", "b", "c", "d"], "two": ["a", "c", "b", "d"]}
+    edges = {"one": [[0, 1], [0, 2], [1, 3]], "two": [[0, 2], [0, 1], [2, 3]]}
+    records = [("one", 0.5), ("two", 0.9)]
+    lines = [json.dumps({"ops": ops[n], "edges": edges[n], "y": y}) for n, y in records]
+    lines.append(json.dumps({"ops": ["a", "d"], "edges": [[0, 1]], "y": 0.7}))
+    (tmp_path / "graphs.jsonl").write_text("\n".join(lines) + "\n")
+    evaluator = TableEvaluator(open_table(tmp_path / "graphs.jsonl"))
+    assert len(evaluator.domain) == 2
+    for method in (RandomSearch(2), Ranking(evaluator.oracle(), 2)):
+        accuracies = search(method, evaluator, 2, seed=0).history.accuracies.tolist()
+        assert sorted(accuracies) == pytest.approx([0.5, 0.7])
 
 
 def test_cells_without_a_label_are_outside(whole_table: Table) -> None:
