@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas import model_folder
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
 from pyg_nas.labels import LabelPolicy
@@ -231,13 +230,15 @@ def test_two_that_save_to_one_folder_leave_one_of_their_models(
         GCNRegressor(hidden=4, epochs=1, random_state=seed, device="cpu").fit(cells, y)
         for seed in (1, 2)
     )
-    write = model_folder.write_text
+    replace = Path.replace
 
-    def meanwhile(path: Path, text: str) -> None:
-        monkeypatch.setattr(model_folder, "write_text", write)
+    def meanwhile(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        renamed = self.replace(target)
+        assert renamed.name == "weights.safetensors"
         save_model(two, tmp_path / "m")
-        write(path, text)
+        return renamed
 
-    monkeypatch.setattr(model_folder, "write_text", meanwhile)
+    monkeypatch.setattr(Path, "replace", meanwhile)
     save_model(one, tmp_path / "m")
     np.testing.assert_array_equal(load_model(tmp_path / "m").predict(cells), one.predict(cells))

@@ -273,10 +273,11 @@ def test_the_gallery_keeps_graphs_once() -> None:
     cells = sample_cells(60, seed=1)
     numbers = [gallery.add(cell, ["1"]) for cell in cells]
     assert numbers == list(range(60))
-    assert gallery.add(cells[3], ["2"]) == 3
+    assert gallery.add(cells[3], ["2"]) == 60  # a copy has figures of its own
     described = gallery.to_dict()
+    assert [described["cells"][i]["f"] for i in (3, 60)] == [["1"], ["2"]]
     assert len(described["layouts"]) == len({cell.adjacency.tobytes() for cell in cells})
-    for cell, record in zip(cells, described["cells"], strict=True):
+    for cell, record in zip([*cells, cells[3]], described["cells"], strict=True):
         assert record["h"] == cell.hash
         labels = [described["operations"][column]["label"] for column in record["o"]]
         assert labels[0] == "input"
