@@ -60,24 +60,31 @@ def split_table() -> list[str]:
     return lines
 
 
-def best_table() -> list[str]:
+def best_table(figure: str = "kendall_tau", digits: int = 3) -> list[str]:
     runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
     lines = [
         "| training cells | " + " | ".join(f"{size:,}" for size in SIZES) + " |",
         "|---|" + "---|" * len(SIZES),
     ]
+    more: dict[int, list[str]] = {}
     for method, title in METHODS.items():
         cells = []
         for size in SIZES:
             own = [run for run in runs if (run["method"], run["train"]) == (method, size)]
-            count = f" ({len(own)})" if len(own) != DRAWS else ""
-            cells.append(spread(own, "kendall_tau", 3) + count if own else "–")
+            shared = [run for run in own if run["draw"] < DRAWS]
+            cells.append(spread(shared, figure, digits) if shared else "–")
+            if len(own) > len(shared):
+                text = f"{title} {spread(own, figure, digits)} at {size:,}"
+                more.setdefault(len(own), []).append(text)
         if any(cell != "–" for cell in cells):
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    for title, row in PUBLISHED.items():
-        figures = " | ".join(f"{row[size]:.3f}" for size in SIZES)
-        lines.append(f"| *published:* {title} | {figures} |")
-    lines += ["", f"Mean ± standard deviation over {DRAWS} draws, or as many as brackets say."]
+    if figure == "kendall_tau":
+        for title, row in PUBLISHED.items():
+            figures = " | ".join(f"{row[size]:.3f}" for size in SIZES)
+            lines.append(f"| *published:* {title} | {figures} |")
+    lines += ["", f"Mean ± standard deviation over {DRAWS} draws, the same for all rows."]
+    for draws, texts in more.items():
+        lines.append(f"Over {draws}: {', '.join(texts)}.")
     return lines
 
 

@@ -4,10 +4,10 @@
 
 Were predictions and labels normal, a share ``1 - sin(pi tau / 2)^2`` of the labels' variance would
 be unexplained. A part that stays and a power of the number of cells are fitted to its logarithm,
-from 100 cells on. Intervals are from resampling the draws of training cells, the same ones at
-all sizes: a draw's larger training sets hold its smaller ones, and all are evaluated on the same
-cells. Five draws resampled give intervals that are rather too narrow. Only at 8,000 cells are the
-evaluated cells others, as few are left.
+from 100 cells on, over the draws that all sizes have: a draw's larger training sets hold its
+smaller ones, and all are evaluated on the same cells. Intervals are by Student's t from the
+jackknife over draws, of the limit and the power as they are and of the logarithm of the number of
+cells. Only at 8,000 cells are the evaluated cells others, as few are left.
 """
 
 from __future__ import annotations
@@ -17,49 +17,51 @@ from typing import Any
 
 import numpy as np
 from best_learning_curve import SIZES
-from best_runs import RESULTS, taus
+from best_runs import RESULTS
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
+from scipy.stats import t
 
 from pyg_nas.files import write_text
-from pyg_nas.statistics import finite_or_none
+from pyg_nas.statistics import CONFIDENCE, finite_or_none
 
 METHOD = "best"
 FITTED = [size for size in SIZES if size >= 100]
 AIM = 0.895
-RESAMPLINGS = 1_000
 Array = NDArray[np.float64]
 
 
 def main() -> None:
     runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
-    measured = np.array([np.mean(taus(runs, METHOD, size)) for size in FITTED])
-    found = law(measured)
     by_draw = taus_by_draw(runs)
-    rng = np.random.default_rng(0)
-    resampled = [
-        list(law(by_draw[rng.integers(len(by_draw), size=len(by_draw))].mean(axis=0)).values())
-        for _ in range(RESAMPLINGS)
-    ]
-    # Not interpolated: a curve that never reaches the aim makes an end infinite.
-    ends = np.percentile(resampled, [2.5, 97.5], axis=0, method="nearest")
     result: dict[str, Any] = {
         "method": METHOD,
         "train": FITTED,
-        "kendall_tau": measured.tolist(),
-        "resamplings": RESAMPLINGS,
+        "draws": len(by_draw),
+        "kendall_tau": by_draw.mean(axis=0).tolist(),
         "aim": AIM,
-        "law": {
-            name: {
-                "value": finite_or_none(value),
-                "low": finite_or_none(low),
-                "high": finite_or_none(high),
-            }
-            for (name, value), low, high in zip(found.items(), *ends.tolist(), strict=True)
-        },
+        "law": with_intervals(by_draw),
     }
     write_text(RESULTS / "learning_law.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     print(json.dumps(result["law"], indent=1))
+
+
+def with_intervals(by_draw: Array) -> dict[str, dict[str, float | None]]:
+    """Fit the law to Kendall τ ``[draws, sizes]``; value, low and high of each of its numbers."""
+    draws = len(by_draw)
+    fitted = law(by_draw.mean(axis=0))
+    without = [law(np.delete(by_draw, draw, axis=0).mean(axis=0)) for draw in range(draws)]
+    found = {}
+    for name, value in fitted.items():
+        scale, back = (np.log, np.exp) if name == "cells_for_aim" else (float, float)
+        each = np.array([scale(other[name]) for other in without])
+        error = np.sqrt((draws - 1) * each.var()) * t.ppf((1 + CONFIDENCE) / 2, draws - 1)
+        # A curve that never reaches the aim, the whole one or one without a draw, has no end.
+        ends = (back(scale(value) - error), back(scale(value) + error))
+        found[name] = dict(
+            zip(("value", "low", "high"), map(finite_or_none, (value, *ends)), strict=True)
+        )
+    return found
 
 
 def taus_by_draw(runs: list[dict[str, Any]]) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,8 +13,9 @@ from pyg_nas.errors import SettingsError
 def conformal_quantile(sizes: ArrayLike, coverage: float) -> float:
     """Return the size that an unseen residual stays under with probability ``coverage``.
 
-    The ``ceil((n + 1) coverage)``-th smallest, or the largest where there are too few for that
-    (Lei et al., 2018, Distribution-free predictive inference for regression).
+    The ``ceil((n + 1) coverage)``-th smallest (Lei et al., 2018, Distribution-free predictive
+    inference for regression). Where there are too few for that, no size keeps the promise: it is
+    the largest, with a warning.
 
     Args:
         sizes: Absolute residuals ``[n]``, divided by their predicted scale or not.
@@ -27,4 +30,10 @@ def conformal_quantile(sizes: ArrayLike, coverage: float) -> float:
     if ordered.ndim != 1 or not len(ordered):
         raise SettingsError(f"sizes must be [n] with n >= 1, got shape {ordered.shape}")
     rank = int(np.ceil((len(ordered) + 1) * coverage))
+    if rank > len(ordered):
+        warnings.warn(
+            f"{len(ordered)} residuals are too few for intervals of {100 * coverage:g} %: they "
+            f"reach as far as the largest, and hold less",
+            stacklevel=3,
+        )
     return float(ordered[min(rank, len(ordered)) - 1])
