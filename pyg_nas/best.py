@@ -34,6 +34,7 @@ from pyg_nas.features import (
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.shipped import SHIPPED_TASK
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.space_columns import Compute, columns_of
 from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, rank_scores
@@ -75,7 +76,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         epochs: Of the networks' training; None for their rule by number of cells.
         learning_rate: Highest of the networks' training.
         prior: Also use what the shipped digits table says of a cell (:mod:`pyg_nas.prior`);
-            only for NAS-Bench-101 cells, and never for labels measured on those digits.
+            only for NAS-Bench-101 cells, and not where ``fit`` is given a table of those digits.
+            Bare cells do not say what their labels were measured on: give False for the digits.
         random_state: Seed of all random choices.
         device: A torch device name for the networks, or ``"auto"``.
         progress: Called after each epoch of the networks with its number and the training loss.
@@ -141,8 +143,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.knowledge_ = {}
         features = cell_features(cells)
         if cells.space == NASBENCH101:
+            of_digits = isinstance(X, Table) and X.about.get("task") == SHIPPED_TASK
             for group, (compute, digest) in _KNOWLEDGE.items():
-                if self.prior or group != PRIOR_GROUP:
+                if group != PRIOR_GROUP or (self.prior and not of_digits):
                     self.knowledge_[group] = digest()
                     features.groups[group] = compute(cells, features)
         self.process_ = GaussianProcess((*GROUPS, *self.knowledge_), random_state=self.random_state)

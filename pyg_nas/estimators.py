@@ -177,9 +177,12 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         return self.backend == "sparse"
 
     def _new_member(self, seed: int) -> GCN:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
+        # On no device nothing is drawn: the global generators are other threads' too.
+        with torch.device("meta"):
+            member = GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
+        member.to_empty(device="cpu")
+        member.reset_parameters(torch.Generator().manual_seed(seed))
+        return member
 
     @torch.no_grad()
     def _outputs(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:

@@ -126,10 +126,12 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         inputs = [part.to(device) for part in self._inputs(cells, features)]
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
         target = torch.as_tensor(standard, dtype=torch.float32, device=device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.random_state)
-            self.network_ = self._new_network().to(device)
-            left_out = self._train(inputs, target)
+        # Generators of its own: the global ones are other threads' too.
+        generator = torch.Generator().manual_seed(self.random_state)
+        self.network_ = self._new_network(generator).to(device)
+        if device.type != "cpu":
+            generator = torch.Generator(device).manual_seed(self.random_state)
+        left_out = self._train(inputs, target, generator)
         held = [self._outputs([part[rows] for part in inputs]) for rows in left_out]
         self.held_out_ = torch.cat(left_out).cpu().numpy()
         self.held_out_prediction_ = self._in_units(
@@ -251,7 +253,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             torch.from_numpy(np.clip(graph, -5, 5)),
         ]
 
-    def _new_network(self) -> ResidualGNN:
+    def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
         return ResidualGNN(
             self.ensemble_size,
             self.space_.num_columns + len(self.vertex_centre_),
@@ -260,9 +262,12 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.hidden_,
             self.depth,
             self.dropout,
+            generator,
         )
 
-    def _train(self, inputs: list[Tensor], target: Tensor) -> list[Tensor]:
+    def _train(
+        self, inputs: list[Tensor], target: Tensor, generator: torch.Generator
+    ) -> list[Tensor]:
         total, members = len(target), self.ensemble_size
         device = target.device
         shuffler = torch.Generator().manual_seed(self.random_state)
@@ -295,7 +300,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ).to(device)
             total_loss = 0.0
             for index in shuffled[:, : batches * batch].chunk(batches, dim=1):
-                predicted = self.network_(*(part[index] for part in inputs))
+                predicted = self.network_(*(part[index] for part in inputs), generator)
                 # A sum over members: their gradients are those of single trainings.
                 loss = (predicted - target[index]).square().mean(dim=(1, 2)).sum()
                 optimizer.zero_grad()

@@ -22,6 +22,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,7 @@ _MOST_HEADER_BYTES = 60_000
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
+_MANY_LOST = 0.05
 
 
 class Table:
@@ -129,12 +131,12 @@ class Table:
     def default_label(self) -> LabelPolicy:
         """The label policy that fits where a person names none.
 
-        Google's NAS-Bench-101: the reproduction's. Everything else: the final validation accuracy
-        (or figure) of run 0 at the largest budget as it is, for what a run that blew up shows
-        depends on the task.
+        Google's NAS-Bench-101, of which :attr:`about` says nothing but a source: the
+        reproduction's. Everything else: the final validation accuracy (or figure) of run 0 at the
+        largest budget as it is, for what a run that blew up shows depends on the task.
         """
-        own = {"task", "network"} & self.about.keys()
-        if self.space == NASBENCH101 and not own and PAPER_LABEL.budget in self.budgets:
+        google = self.about.keys() <= {"source"}
+        if self.space == NASBENCH101 and google and PAPER_LABEL.budget in self.budgets:
             return PAPER_LABEL
         return LabelPolicy(resample_below=None)
 
@@ -143,6 +145,9 @@ class Table:
 
         Args:
             policy: :attr:`default_label` if None.
+
+        Warns:
+            UserWarning: If more than 5 % of the cells have blown-up runs alone, by the policy.
 
         Raises:
             TableError: If the table has no such budget or run.
@@ -174,6 +179,13 @@ class Table:
             labels[~usable.any(axis=1)] = np.nan
             labels[~wanted] = np.nan
         lost = wanted & np.isnan(labels)
+        if lost.sum() > _MANY_LOST * wanted.sum():
+            warnings.warn(
+                f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
+                f"{policy.resample_below} on and get a stand-in label: if such figures are no "
+                f"accident here, use a label with resample_below=None",
+                stacklevel=2,
+            )
         if lost.any():
             sound = labels[~np.isnan(labels)]
             if policy.fallback is not None:

@@ -18,8 +18,11 @@ from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP
 from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.recipes import make_estimator
 from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
+from pyg_nas.table import Table
 
 CELLS = sample_cells(400, seed=0)
 SIZE = np.log(CELLS.trainable_parameters())
@@ -102,6 +105,16 @@ def test_plain_graphs_and_failed_trainings() -> None:
     y[:2] = -1e6
     fitted = BestRegressor(ensemble_size=1, hidden=8, epochs=3).fit(cells[:40], y[:40])
     assert np.corrcoef(fitted.predict_scores(cells[40:])[0], y[40:])[0, 1] > 0.7
+
+
+def test_a_table_of_the_digits_is_not_told_its_own_labels() -> None:
+    table = shipped_table()
+    part = table.subset(slice(0, 30))
+    labels = part.label()
+    assert PRIOR_GROUP not in make_estimator("fast").fit(part, labels).knowledge_
+    assert PRIOR_GROUP in make_estimator("fast").fit(part.cells, labels).knowledge_
+    other = Table(part.cells, part.metrics, part.budgets, about={"task": "other"})
+    assert PRIOR_GROUP in make_estimator("fast").fit(other, labels).knowledge_
 
 
 def test_refused() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
 
@@ -51,6 +53,28 @@ def test_same_seed_same_numbers(cells: CellArray, y: np.ndarray, fitted: GCNRegr
     assert np.array_equal(again.predict(cells), fitted.predict(cells))
     other = GCNRegressor(**FAST, ensemble_size=2, random_state=1).fit(cells, y)
     assert not np.array_equal(other.predict(cells), fitted.predict(cells))
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [GCNRegressor(hidden=8, epochs=2), ResidualGNNRegressor(2, hidden=8, epochs=3)],
+    ids=["gcn", "residual"],
+)
+def test_fits_in_threads_are_those_of_one_thread(
+    cells: CellArray, y: np.ndarray, regressor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(seed: int) -> np.ndarray:
+        return clone(regressor).set_params(random_state=seed).fit(cells, y).predict(cells)
+
+    alone = [fitted(seed) for seed in range(6)]
+    before = torch.random.get_rng_state()
+    seeded: list[int] = []
+    monkeypatch.setattr(torch, "manual_seed", seeded.append)  # of every device, also on CUDA
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(fitted, range(6)))
+    np.testing.assert_array_equal(together, alone)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not seeded
 
 
 def test_std_is_the_spread_of_members(fitted: GCNRegressor, cells: CellArray) -> None:

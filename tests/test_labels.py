@@ -141,6 +141,17 @@ def test_policies_survive_their_dictionary_and_say_what_they_are() -> None:
     assert str(LabelPolicy("training_time")) == "training time at largest budget, run 0"
 
 
+def test_the_default_label_of_another_task_keeps_low_figures() -> None:
+    rng = np.random.default_rng(0)
+    metrics = rng.uniform(0.1, 0.3, (40, 4, 1, 2, 4)).astype(np.float32)
+    table = Table(sample_cells(40, 0), metrics, about={"dataset": "ImageNet-16-120"})
+    np.testing.assert_array_equal(table.label(), metrics[:, 3, 0, 1, 2].astype(float))
+    # Where nothing tells it from Google's, a warning does.
+    with pytest.warns(UserWarning, match=r"of 40 cells have no run from 0\.2 on"):
+        labels = Table(table.cells, metrics).label()
+    assert (labels == PAPER_LABEL.fallback).sum() == (metrics[:, 3, 0, 1, 2] < 0.2).sum() > 2
+
+
 def test_the_default_label_of_googles_table_is_the_reproductions(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = Table(sample_cells(5, 0), rng.uniform(0.3, 0.9, (5, 4, 3, 2, 4)).astype(np.float32))

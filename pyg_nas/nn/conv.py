@@ -87,10 +87,10 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
         self.weight_in = nn.Parameter(torch.empty(in_channels, out_channels))
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Draw both weights anew, Xavier uniform."""
-        nn.init.xavier_uniform_(self.weight_out)
-        nn.init.xavier_uniform_(self.weight_in)
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw both weights anew, Xavier uniform, from torch's global generator by default."""
+        nn.init.xavier_uniform_(self.weight_out, generator=generator)
+        nn.init.xavier_uniform_(self.weight_in, generator=generator)
 
     def forward(self, x: Tensor, edges: Tensor | Propagation) -> Tensor:
         """Return the new vertex features ``[V, out_channels]``.

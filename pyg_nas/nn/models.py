@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +45,16 @@ class GCN(nn.Module):
         )
         self.head = nn.Linear(hidden, head, bias=False)
         self.output = nn.Linear(head, 1, bias=False)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw all weights anew, as the constructor does, from torch's global generator by default.
+
+        The convolutions' are Xavier uniform, the others as in :class:`torch.nn.Linear`.
+        """
+        for conv in self.convs:
+            cast("BiGCNConv", conv).reset_parameters(generator)
+        for linear in (self.head, self.output):
+            nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
 
     def forward(
         self,

@@ -31,6 +31,7 @@ class ResidualGNN(nn.Module):
         hidden: Width of all layers.
         depth: Number of layers.
         dropout: Probability of dropping a feature in training.
+        generator: Draws the first weights; torch's global one by default.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class ResidualGNN(nn.Module):
         hidden: int = 64,
         depth: int = 3,
         dropout: float = 0.2,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.dropout = dropout
 
         def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
-            return nn.Parameter(torch.randn(members, rows, columns) * (gain / max(rows, 1) ** 0.5))
+            drawn = torch.randn(members, rows, columns, generator=generator)
+            return nn.Parameter(drawn * (gain / max(rows, 1) ** 0.5))
 
         def bias(columns: int, value: float = 0.0) -> nn.Parameter:
             return nn.Parameter(torch.full((members, 1, columns), value))
@@ -62,7 +65,13 @@ class ResidualGNN(nn.Module):
         self.output, self.output_bias = weight(hidden, targets, 0.5), bias(targets)
 
     def forward(
-        self, vertices: Tensor, terms: Tensor, mask: Tensor, last: Tensor, graph: Tensor
+        self,
+        vertices: Tensor,
+        terms: Tensor,
+        mask: Tensor,
+        last: Tensor,
+        graph: Tensor,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return predictions ``[M, B, targets]``.
 
@@ -72,7 +81,15 @@ class ResidualGNN(nn.Module):
             mask: ``[M, B, V]``, 1 at vertices, 0 at padding.
             last: int64 ``[M, B]``, position of the last vertex.
             graph: ``[M, B, graph_columns]``.
+            generator: Of the same device, draws dropout; torch's global one by default.
         """
+
+        def drop(features: Tensor) -> Tensor:
+            if not self.training or self.dropout == 0:
+                return features
+            kept = torch.empty_like(features).bernoulli_(1 - self.dropout, generator=generator)
+            return features * kept.div_(1 - self.dropout)
+
         members, batch, width, _ = vertices.shape
         states = torch.baddbmm(self.embed_bias, vertices.flatten(1, 2), self.embed)
         hidden = states.shape[-1]
@@ -85,15 +102,12 @@ class ResidualGNN(nn.Module):
             constant = shift @ weight + F.pad(bias, (0, 2 * hidden))
             sent = torch.baddbmm(constant, F.layer_norm(states, (hidden,)), scaled)
             summed = torch.bmm(terms, sent.view(members * batch, 3 * width, hidden))
-            states = states + self._drop(summed.view_as(states).relu())
+            states = states + drop(summed.view_as(states).relu())
         final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
         final = final * mask.unsqueeze(-1)
         mean = final.sum(dim=2) / mask.sum(dim=2, keepdim=True)
         index = last[..., None, None].expand(members, batch, 1, hidden)
         read = torch.cat([mean, final.gather(2, index).squeeze(2)], dim=-1)
-        joined = torch.baddbmm(self.read_bias, self._drop(read), self.read)
-        joined = joined + torch.bmm(self._drop(graph), self.read_graph)
-        return torch.baddbmm(self.output_bias, self._drop(joined.relu()), self.output)
-
-    def _drop(self, features: Tensor) -> Tensor:
-        return F.dropout(features, self.dropout, self.training)
+        joined = torch.baddbmm(self.read_bias, drop(read), self.read)
+        joined = joined + torch.bmm(drop(graph), self.read_graph)
+        return torch.baddbmm(self.output_bias, drop(joined.relu()), self.output)
