@@ -31,7 +31,7 @@ from pyg_nas.features import (
     cell_features,
     check_same_statistics,
 )
-from pyg_nas.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
 from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.shipped import SHIPPED_TASK
@@ -130,13 +130,14 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             SettingsError: If a label is not finite, a setting is outside its rule or there are
-                fewer than 4 cells.
+                fewer than 4 cells or more than 20,000.
         """
         self._check_settings()
         cells = as_cells(X)
         labels = finite_labels(y, len(cells))
         if len(cells) < self.least_cells:
             raise SettingsError(f"at least {self.least_cells} cells are needed, got {len(cells)}")
+        check_not_too_many(cells)
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
         scores = rank_scores(labels)

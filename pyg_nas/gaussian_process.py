@@ -41,7 +41,23 @@ GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4
+MOST_CELLS = 20_000
+"""A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
+
 _ROWS = 256  # of a block of covariances that stays in the processor's cache
+
+
+def check_not_too_many(cells: CellArray) -> None:
+    """Check that a process can be fitted to cells, before their statistics are computed.
+
+    Raises:
+        SettingsError: If there are more than :data:`MOST_CELLS`.
+    """
+    if len(cells) > MOST_CELLS:
+        raise SettingsError(
+            f"a Gaussian process is fitted to at most {MOST_CELLS:,} cells (its matrices grow with "
+            f"their square), got {len(cells):,}: train on a part of them"
+        )
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -89,9 +105,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to ``N`` cells and their labels ``[N]``.
 
         Raises:
-            SettingsError: If a label is not finite, or a setting is outside its rule.
+            SettingsError: If a label is not finite, a setting is outside its rule or there are more
+                than :data:`MOST_CELLS` cells.
         """
         cells = as_cells(X)
+        check_not_too_many(cells)
         self.space_ = cells.space
         return self.fit_features(cell_features(cells), finite_labels(y, len(cells)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_for
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP
+from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.model_folder import load_model, save_model
 from pyg_nas.recipes import make_estimator
 from pyg_nas.residual_training import ResidualGNNRegressor
@@ -134,6 +136,13 @@ def test_refused() -> None:
     )
     with pytest.raises(ModelError, match="operations"):
         fitted.predict(other)
+
+
+@pytest.mark.parametrize("regressor", [BestRegressor(), GaussianProcess()])
+def test_more_cells_than_memory_holds_are_refused(regressor: Any) -> None:
+    cells = nasbench101_cells()[:20_001]
+    with pytest.raises(SettingsError, match=r"at most 20,000 cells .* got 20,001"):
+        regressor.fit(cells, np.zeros(len(cells)))
 
 
 def test_networks_of_one_cell() -> None:
