@@ -265,7 +265,12 @@ class PredictorSearch:
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
-        """Return random cells to begin with, then those that the refitted predictor wants."""
+        """Return random cells to begin with, then those that the refitted predictor wants.
+
+        Raises:
+            SettingsError: If the predictor does not give what the acquisition needs, or something
+                else than one finite number for each cell.
+        """
         if len(history) < self.n:
             return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
         trained, accuracies = history.cells, history.accuracies
@@ -278,12 +283,15 @@ class PredictorSearch:
         predictor.fit(trained, accuracies)
         label_at, std = None, None
         if self.acquisition == "mean":
-            mean = np.asarray(predictor.predict(domain.cells), dtype=np.float64)
+            mean = predictor.predict(domain.cells)
         elif hasattr(predictor, "predict_latent"):
             mean, std = predictor.predict_latent(domain.cells)
             label_at = predictor.label_at
         else:
             mean, std = predictor.predict(domain.cells, return_std=True)
+        mean = self._checked("mean", mean, domain)
+        if std is not None:
+            std = self._checked("standard deviation", std, domain)
         wanted = self._affordable(history, domain)
         # Enough spare ones that those asked for before can be passed over.
         rows = wanted[
@@ -305,6 +313,18 @@ class PredictorSearch:
                 why = _reason(mean[row], None if std is None else std[row], label_at)
                 chosen.append(Proposal(domain.cells[row], why=why))
         return chosen
+
+    def _checked(self, what: str, values: Any, domain: Domain) -> NDArray[np.float64]:
+        """Return predictions ``[N]``: a column ``[N, 1]`` or a NaN would choose any cells."""
+        figures = np.asarray(values, dtype=np.float64)
+        rule = f"{self.predictor} must predict one finite {what} for each of {len(domain)} cells"
+        if figures.shape != (len(domain),):
+            raise SettingsError(f"{rule}, got an array of shape {list(figures.shape)}")
+        wrong = np.flatnonzero(~np.isfinite(figures))
+        if len(wrong):
+            row = int(wrong[0])
+            raise SettingsError(f"{rule}, got {figures[row]} for cell {domain.hash_at(row)}")
+        return figures
 
     def _affordable(self, history: History, domain: Domain) -> NDArray[np.int64]:
         if self.max_seconds is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cell import Cell
+from pyg_nas.cell_array import CellArray
 from pyg_nas.cost import TimeRegressor
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
@@ -287,6 +288,57 @@ def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> Non
         RegularizedEvolution(10, 11)
     with pytest.raises(SettingsError, match="standard deviations"):
         search(PredictorSearch(linear, n=5, k=2, acquisition="ei"), evaluator, 8)
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong"),
+    [
+        ("predict", "mean"),
+        ("predict with std", "mean"),
+        ("predict with std", "std"),
+        ("predict_latent", "mean"),
+        ("predict_latent", "std"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: np.where(np.arange(len(values)) == 7, np.nan, values), "got nan for cell"),
+        (lambda values: np.where(np.arange(len(values)) == 7, np.inf, values), "got inf for cell"),
+        (lambda values: values[:, None], r"got an array of shape \[\d+, 1\]"),
+        (lambda values: values[:-1], r"got an array of shape \[\d+\]"),
+    ],
+)
+def test_predictions_that_are_not_one_finite_number_a_cell_are_refused(
+    whole_table: Table, method: str, wrong: str, change: Callable[[Any], Any], message: str
+) -> None:
+    class Plain(LinearPredictor):
+        def predict(self, X: CellArray) -> Any:
+            return change(super().predict(X))
+
+    class WithStd(LinearPredictor):
+        def predict(self, X: CellArray, return_std: bool = False) -> Any:
+            mean, std = super().predict(X), np.full(len(X), 0.01)
+            return (change(mean), std) if wrong == "mean" else (mean, change(std))
+
+    class Latent(WithStd):
+        def predict_latent(self, X: CellArray) -> Any:
+            return self.predict(X, return_std=True)
+
+        def label_at(self, scores: Any) -> Any:
+            return scores
+
+    kind = {"predict": Plain, "predict with std": WithStd, "predict_latent": Latent}[method]
+    strategy = PredictorSearch(
+        lambda n, seed: kind(),
+        n=15,
+        k=6,
+        acquisition="mean" if method == "predict" else "ucb",
+        predictor="my model",
+    )
+    what = "mean" if wrong == "mean" else "standard deviation"
+    with pytest.raises(SettingsError, match=f"my model must predict one finite {what}.*{message}"):
+        search(strategy, TableEvaluator(whole_table), 21)
 
 
 def test_two_searches_never_share_a_folder(partial_table: Table, tmp_path: Path) -> None:
