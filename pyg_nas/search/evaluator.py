@@ -19,7 +19,7 @@ from pyg_nas.table import Table
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training one cell gives.
+    """What training one cell gives, finite numbers; a search refuses others.
 
     Args:
         accuracy: What the search goes by, a fraction: validation accuracy by its policy.

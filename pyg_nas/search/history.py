@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.errors import SettingsError
 from pyg_nas.mutation import Genotype
 from pyg_nas.search.evaluator import Outcome
 from pyg_nas.space import SearchSpace
+
+_FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,62 @@ class Proposal:
     Args:
         cell: The cell.
         genotype: The graph it was pruned from, where the strategy mutates it later.
-        why: What made the strategy ask: scores, the step it is in (JSON values).
+        why: What made the strategy ask: scores, the step it is in (a JSON object). It is kept as
+            a record gives it back, NumPy's scalars as numbers.
+
+    Raises:
+        SettingsError: If ``why`` is no JSON object, or a number in it is not finite.
     """
 
     cell: Cell
     genotype: Genotype | None = None
     why: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Here, because a record that cannot be written is better refused before the training.
+        try:
+            why = json.loads(json.dumps(self.why, allow_nan=False, default=_json_value))
+        except (TypeError, ValueError) as error:
+            raise SettingsError(
+                f"cell {self.cell.hash}: why it is asked for must be JSON ({error}), "
+                f"got {self.why!r}"
+            ) from None
+        if not isinstance(why, dict):
+            raise SettingsError(
+                f"cell {self.cell.hash}: why it is asked for must be a JSON object, got {why!r}"
+            )
+        object.__setattr__(self, "why", why)
+
 
 @dataclass(frozen=True)
 class Query:
-    """A proposal and what came of it."""
+    """A proposal and what came of it, its figures as plain numbers.
+
+    Raises:
+        SettingsError: If a figure of the outcome is no finite number, or the accuracy is missing.
+    """
 
     proposal: Proposal
     outcome: Outcome
     parameters: int | None = None
+
+    def __post_init__(self) -> None:
+        accuracy, *others = [self._figure(key) for key in _FIGURES]
+        if accuracy is None:
+            raise SettingsError(
+                f"cell {self.cell.hash}: accuracy must be a finite number, got None"
+            )
+        object.__setattr__(self, "outcome", Outcome(accuracy, *others))
+
+    def _figure(self, key: str) -> float | None:
+        value = _plain(getattr(self.outcome, key))
+        if value is None:
+            return None
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (number and abs(value) < 1e300):
+            rule = "a finite number" if key == "accuracy" else "a finite number or None"
+            raise SettingsError(f"cell {self.cell.hash}: {key} must be {rule}, got {value!r}")
+        return float(value)
 
     @property
     def cell(self) -> Cell:
@@ -49,10 +94,7 @@ class Query:
         genotype = self.proposal.genotype
         return {
             **self.cell.to_dict(),
-            "accuracy": self.outcome.accuracy,
-            "seconds": self.outcome.seconds,
-            "test_accuracy": self.outcome.test_accuracy,
-            "true_accuracy": self.outcome.true_accuracy,
+            **{key: getattr(self.outcome, key) for key in _FIGURES},
             "parameters": self.parameters,
             "why": self.proposal.why,
             "genotype": None if genotype is None else genotype.to_dict(),
@@ -65,39 +107,32 @@ class Query:
         Raises:
             CellError: If its graph is no cell of ``space``.
             KeyError: If a key is missing.
-            ValueError: If a figure is no finite number, or ``why`` no object.
+            SettingsError: If a figure is no finite number, or ``why`` no object.
+            ValueError: If the number of parameters is not whole.
         """
-        genotype, why, parameters = record["genotype"], record["why"], record["parameters"]
-        if not isinstance(why, dict):
-            raise ValueError(f"why must be a JSON object, got {why!r}")
+        genotype, parameters = record["genotype"], record["parameters"]
         if parameters is not None and type(parameters) is not int:
             raise ValueError(f"parameters must be a whole number or null, got {parameters!r}")
-        accuracy = _figure(record, "accuracy")
-        if accuracy is None:
-            raise ValueError("accuracy must be a finite number, got null")
         return cls(
             Proposal(
                 Cell.from_dict(record, space),
                 None if genotype is None else Genotype.from_dict(genotype, space),
-                why,
+                record["why"],
             ),
-            Outcome(
-                accuracy,
-                _figure(record, "seconds"),
-                _figure(record, "test_accuracy"),
-                _figure(record, "true_accuracy"),
-            ),
+            Outcome(*(record[key] for key in _FIGURES)),
             parameters,
         )
 
 
-def _figure(record: dict[str, Any], key: str) -> float | None:
-    value = record[key]
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
-        raise ValueError(f"{key} must be a finite number or null, got {value!r}")
-    return float(value)
+def _plain(value: Any) -> Any:
+    """Return a scalar of NumPy's as Python's number."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _json_value(value: Any) -> Any:
+    if not isinstance(value, np.generic):
+        raise TypeError(f"{type(value).__name__} is no JSON value")
+    return _plain(value)
 
 
 class History:

@@ -91,7 +91,7 @@ class SearchFolder:
     def append(self, query: Query) -> None:
         """Add one query, durably."""
         with (self.path / QUERIES).open("ab") as file:
-            file.write(json.dumps(query.to_dict()).encode() + b"\n")
+            file.write(json.dumps(query.to_dict(), allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

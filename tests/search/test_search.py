@@ -13,6 +13,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.cost import TimeRegressor
 from pyg_nas.errors import SettingsError
+from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import Constraints, SearchResult, search
@@ -140,6 +141,82 @@ def test_isomorphic_copies_are_one_cell() -> None:
     history.append(Query(Proposal(one), Outcome(0.5)))
     with pytest.raises(ValueError, match="twice"):
         history.append(Query(Proposal(two), Outcome(0.5)))
+
+
+class Own(TableEvaluator):
+    """A person's evaluator: its fifth outcome is given."""
+
+    def __init__(self, table: Table, fifth: Outcome) -> None:
+        super().__init__(table)
+        self.fifth = fifth
+        self.evaluated = 0
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        for outcome in super().evaluate(cells):
+            self.evaluated += 1
+            yield self.fifth if self.evaluated == 5 else outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (Outcome(float("nan")), "accuracy must be a finite number, got nan"),
+        (Outcome(np.float32("inf")), "accuracy must be a finite number, got inf"),
+        (Outcome(None), "accuracy must be a finite number, got None"),  # type: ignore[arg-type]
+        (Outcome("0.9"), "accuracy .* got '0.9'"),  # type: ignore[arg-type]
+        (Outcome(0.9, seconds=float("inf")), "seconds must be a finite number or None, got inf"),
+        (Outcome(0.9, true_accuracy=np.float64("nan")), "true_accuracy .* got nan"),
+    ],
+)
+def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
+    partial_table: Table, tmp_path: Path, outcome: Outcome, message: str
+) -> None:
+    fifth = hashes(search(RandomSearch(), TableEvaluator(partial_table), 8))[4]
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(SettingsError, match=f"cell {fifth}: {message}"):
+        search(RandomSearch(2), Own(partial_table, outcome), 8, folder=folder)
+    with pytest.raises(SettingsError, match=f"cell {fifth}: {message}"):
+        search(RandomSearch(), Own(partial_table, outcome), 8)  # nor is it believed elsewhere
+    assert len(folder.read()) == 4
+    assert (
+        len(search(RandomSearch(2), TableEvaluator(partial_table), 8, folder=folder).history) == 8
+    )
+
+
+class Explaining(RandomSearch):
+    """Random search that gives a reason."""
+
+    def __init__(self, why: Any) -> None:
+        super().__init__()
+        self.why = why
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return [Proposal(p.cell, why=self.why) for p in super().propose(history, k, domain, rng)]
+
+
+def test_numpy_scalars_are_recorded_as_numbers(partial_table: Table, tmp_path: Path) -> None:
+    outcome = Outcome(np.float32(0.5), np.float32(3.5), np.float64(0.25), np.int64(1))
+    why = {"score": np.float32(1.5), "rows": [np.int64(3)], "wanted": np.bool_(True)}
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    history = search(Explaining(why), Own(partial_table, outcome), 6, folder=folder).history
+    assert history[4].outcome == Outcome(0.5, 3.5, 0.25, 1.0)
+    assert history[0].proposal.why == {"score": 1.5, "rows": [3], "wanted": True}
+    assert [query.to_dict() for query in folder.read()] == [query.to_dict() for query in history]
+
+
+@pytest.mark.parametrize(
+    "why", [{"score": np.float32("nan")}, {"scores": np.zeros(2)}, {"by": object()}, [1]]
+)
+def test_a_reason_that_cannot_be_recorded_is_refused_before_the_training(
+    partial_table: Table, tmp_path: Path, why: Any
+) -> None:
+    evaluator = Own(partial_table, Outcome(0.5))
+    first = hashes(search(RandomSearch(), TableEvaluator(partial_table), 1))[0]
+    with pytest.raises(SettingsError, match=f"cell {first}: why it is asked for must be"):
+        search(Explaining(why), evaluator, 6, folder=SearchFolder(tmp_path, {}, SMALL))
+    assert evaluator.evaluated == 0
 
 
 def test_predictor_sees_only_what_was_asked(whole_table: Table) -> None:
