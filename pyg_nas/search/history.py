@@ -58,6 +58,14 @@ class Proposal:
 class Query:
     """A proposal and what came of it, its figures as plain numbers.
 
+    Args:
+        proposal: The proposal.
+        outcome: What came of it.
+        parameters: Trainable parameters; None where not known.
+        batch: Position of the first query that was proposed together with it, by which a stopped
+            search finds out where a batch ended; None in records of old, all of whose batches
+            were as large as asked for.
+
     Raises:
         SettingsError: If a figure of the outcome is no finite number, or the accuracy is missing.
     """
@@ -65,6 +73,7 @@ class Query:
     proposal: Proposal
     outcome: Outcome
     parameters: int | None = None
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         accuracy, *others = [self._figure(key) for key in _FIGURES]
@@ -96,6 +105,7 @@ class Query:
             **self.cell.to_dict(),
             **{key: getattr(self.outcome, key) for key in _FIGURES},
             "parameters": self.parameters,
+            "batch": self.batch,
             "why": self.proposal.why,
             "genotype": None if genotype is None else genotype.to_dict(),
         }
@@ -108,11 +118,12 @@ class Query:
             CellError: If its graph is no cell of ``space``.
             KeyError: If a key is missing.
             SettingsError: If a figure is no finite number, or ``why`` no object.
-            ValueError: If the number of parameters is not whole.
+            ValueError: If ``parameters`` or ``batch`` is no whole number.
         """
-        genotype, parameters = record["genotype"], record["parameters"]
-        if parameters is not None and type(parameters) is not int:
-            raise ValueError(f"parameters must be a whole number or null, got {parameters!r}")
+        genotype, parameters, batch = record["genotype"], record["parameters"], record.get("batch")
+        for key, value in (("parameters", parameters), ("batch", batch)):
+            if value is not None and type(value) is not int:
+                raise ValueError(f"{key} must be a whole number or null, got {value!r}")
         return cls(
             Proposal(
                 Cell.from_dict(record, space),
@@ -121,6 +132,7 @@ class Query:
             ),
             Outcome(*(record[key] for key in _FIGURES)),
             parameters,
+            batch,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,8 @@ def search(
 
     Every query is recorded as it comes. Stopped by an interrupt or killed, the same call goes
     on from ``folder`` and asks for exactly what it would have asked for undisturbed; of live
-    measurements in flight only those that are not in the evaluator's own journal are lost.
+    measurements in flight only those that are not in the evaluator's own journal are lost. With a
+    larger budget it goes on as if it had had that from the start.
 
     Args:
         strategy: What to ask for.
@@ -174,25 +176,36 @@ def _search(
     exhausted = False
     while len(history) < budget:
         start = len(history)
-        size = min(strategy.batch(start), budget - start)
-        if len(recorded) >= start + size:
-            for query in recorded[start : start + size]:
+        # Never cut by the budget, so that a larger one goes on with the same cells.
+        size = strategy.batch(start)
+        already = _batch(recorded, start, size)
+        end = start + len(already)
+        if already and (len(already) == size or end < len(recorded) or end >= budget):
+            for query in already[: budget - start]:
                 history.append(query)
             continue
         rng = np.random.default_rng([seed, start])
-        proposals = strategy.propose(history, size, domain, rng)
+        proposals = strategy.propose(history, size, domain, rng)[: min(size, budget - start)]
+        _check_resumed(already, proposals, start)
         if not proposals:
             exhausted = True
             break
-        already = recorded[start:]
-        _check_resumed(already, proposals, start)
         for query in already:
             history.append(query)
-        _ask(proposals[len(already) :], evaluator, history, folder, on_query)
-        if len(proposals) < size:
-            exhausted = True
-            break
+        _ask(proposals[len(already) :], start, evaluator, history, folder, on_query)
     return SearchResult(history, constraints, evaluator.reference, exhausted)
+
+
+def _batch(recorded: list[Query], start: int, size: int) -> list[Query]:
+    """Return what is recorded of the batch of up to ``size`` cells that begins at ``start``."""
+    part = recorded[start : start + size]
+    found = list(takewhile(lambda query: query.batch in (None, start), part))
+    if part and not found:
+        raise SettingsError(
+            f"query {start} in the folder was asked for together with query {part[0].batch}, but "
+            f"this search would begin a batch there: it cannot be resumed here"
+        )
+    return found
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
@@ -216,6 +229,7 @@ def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
 
 def _ask(
     proposals: list[Proposal],
+    start: int,
     evaluator: Evaluator,
     history: History,
     folder: SearchFolder | None,
@@ -226,7 +240,7 @@ def _ask(
     cells = [proposal.cell for proposal in proposals]
     counts = evaluator.parameters(CellArray.from_cells(cells))
     for i, outcome in enumerate(evaluator.evaluate(cells)):
-        query = Query(proposals[i], outcome, None if counts is None else int(counts[i]))
+        query = Query(proposals[i], outcome, None if counts is None else int(counts[i]), start)
         history.append(query)
         if folder is not None:
             folder.append(query)
@@ -236,11 +250,12 @@ def _ask(
 
 def _check_resumed(already: list[Query], proposals: list[Proposal], start: int) -> None:
     """The rest of a batch only makes sense if its beginning is what would be proposed now."""
-    for offset, (query, proposal) in enumerate(zip(already, proposals, strict=False)):
-        if query.cell.hash != proposal.cell.hash:
+    for offset, query in enumerate(already):
+        proposed = proposals[offset].cell.hash if offset < len(proposals) else "no cell"
+        if query.cell.hash != proposed:
             raise SettingsError(
                 f"query {start + offset} in the folder is cell {query.cell.hash}, but this "
-                f"search would ask for {proposal.cell.hash}: it cannot be resumed here"
+                f"search would ask for {proposed}: it cannot be resumed here"
             )
 
 

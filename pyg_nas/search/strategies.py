@@ -38,7 +38,11 @@ class Strategy(Protocol):
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
-        """Return up to ``k`` cells of ``domain`` that were not asked for; none to stop."""
+        """Return up to ``k`` cells of ``domain`` that were not asked for; none to stop.
+
+        Of more than ``k``, only the first are asked for. Equal arguments must give equal cells,
+        by which a stopped search goes on within a batch.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

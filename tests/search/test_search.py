@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,25 @@ from pyg_nas.table import Table
 from tests.search.conftest import SMALL
 from tests.search.predictors import LinearPredictor, gaussian, linear
 
+
+class Short(RandomSearch):
+    """Proposes at least one cell, but often fewer than asked for."""
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return super().propose(history, int(rng.integers(1, k + 1)), domain, rng)
+
+
+class Long(RandomSearch):
+    """Proposes more cells than asked for."""
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return super().propose(history, k + 3, domain, rng)
+
+
 STRATEGIES: dict[str, Callable[[TableEvaluator], Strategy]] = {
     "random": lambda _: RandomSearch(),
     "evolution": lambda _: RegularizedEvolution(population=20, tournament=5),
@@ -38,6 +58,8 @@ STRATEGIES: dict[str, Callable[[TableEvaluator], Strategy]] = {
     "predictor": lambda _: PredictorSearch(linear, n=15, k=6),
     "ei": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ei"),
     "thompson": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="thompson"),
+    "short": lambda _: Short(at_once=6),
+    "long": lambda _: Long(at_once=4),
     "ucb": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ucb"),
 }
 
@@ -113,6 +135,55 @@ def test_stopped_anywhere_it_goes_on_as_if_undisturbed(
     assert asked == hashes(undisturbed)
     assert result.to_dict() == undisturbed.to_dict()
     assert [q.to_dict() for q in result.history] == [q.to_dict() for q in undisturbed.history]
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_a_larger_budget_goes_on_as_if_it_had_been_given_first(
+    method: str, partial_table: Table, tmp_path: Path
+) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    for budget in (3, 13, 17, 32):  # also within a batch, and within evolution's first population
+        search(STRATEGIES[method](evaluator), evaluator, budget, 1, folder=folder)
+    grown = search(STRATEGIES[method](evaluator), evaluator, 40, 1, folder=folder)
+    at_once = search(STRATEGIES[method](evaluator), evaluator, 40, 1)
+    assert [q.to_dict() for q in grown.history] == [q.to_dict() for q in at_once.history]
+
+
+def test_a_finished_search_is_read_without_fitting(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    done = search(PredictorSearch(linear, n=15, k=6), evaluator, 25, folder=folder)
+
+    def fails(n: int, seed: int) -> LinearPredictor:
+        raise AssertionError("nothing is left to ask for")
+
+    again = search(PredictorSearch(fails, n=15, k=6), evaluator, 25, folder=folder)
+    assert again.to_dict() == done.to_dict()
+
+
+def test_records_without_batches_are_of_full_ones(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    strategy = PredictorSearch(linear, n=15, k=6)
+    search(strategy, evaluator, 23, folder=folder)
+    path = tmp_path / QUERIES
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        del record["batch"]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    resumed = search(strategy, evaluator, 40, folder=folder)
+    assert hashes(resumed) == hashes(search(strategy, evaluator, 40))
+
+
+def test_batches_that_begin_elsewhere_cannot_be_resumed(
+    partial_table: Table, tmp_path: Path
+) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    search(RandomSearch(at_once=10), evaluator, 12, folder=folder)
+    with pytest.raises(SettingsError, match=r"query 5 .* together with query 0"):
+        search(RandomSearch(at_once=5), evaluator, 20, folder=folder)
 
 
 def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> None:
