@@ -62,7 +62,8 @@ def search(
     """Search for the best cell of a table, or by training cells on a task.
 
     Leaves a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
-    drawing, curves, Pareto fronts and report.md. Stopped, the same command goes on.
+    drawing, curves, Pareto fronts and report.md. Stopped, the same command goes on; finished, it
+    goes on with more --rounds.
     """
     from rich.console import Console
 

@@ -107,7 +107,8 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     return Page(
         title=f"Search: {methods[0]}" if methods else "Search",
         subtitle=f"{len(queries):,} cells of {space.name} trained."
-        + ("" if answer else " The search has not finished."),
+        # A finished search that was given more rounds still has its first answer.
+        + ("" if answer.get("queries") == len(queries) else " The search has not finished."),
         gallery=gallery,
         table=_best_cells(queries, numbers, test, predicted, factor, unit),
         tiles=_tiles(result, regret, factor, unit),

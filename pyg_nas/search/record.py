@@ -29,7 +29,8 @@ class SearchFolder:
 
     Args:
         path: The folder, made where it is missing.
-        settings: What the search is; equal to what the folder has, where it has some.
+        settings: What the search is; equal to what the folder has, where it has some. Only a
+            ``budget`` may be larger, and is then written when the search begins.
         space: The search space of its cells.
 
     Raises:
@@ -59,11 +60,16 @@ class SearchFolder:
         """Keep other searches, of this process or another, out of the folder meanwhile.
 
         Raises:
-            SettingsError: If there is one in it.
+            SettingsError: If there is one in it, or one has been there that had a larger budget.
         """
         try:
             # The system drops it where the process is killed. What is held may be taken again.
             with self._lock:
+                stored = self.path / SETTINGS
+                now = read_object(stored)
+                if now != self.settings:
+                    _check_same(self.path, now, self.settings)
+                    write_text(stored, json.dumps(self.settings, indent=2) + "\n")
                 yield
         except Timeout:
             raise SettingsError(f"{self.path}: another search is at work in this folder") from None
@@ -109,10 +115,14 @@ def check_search_folder(path: Path) -> None:
 
 def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:
     for key in sorted(stored.keys() | settings.keys()):
-        if stored.get(key) != settings.get(key):
+        before, asked = stored.get(key), settings.get(key)
+        if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
+            continue
+        if before != asked:
+            larger = " or a larger budget" if key == "budget" else ""
             raise SettingsError(
-                f"{path}: holds a search with {key} = {reprlib.repr(stored.get(key))}, asked for "
-                f"is {reprlib.repr(settings.get(key))}; choose another folder or the same settings"
+                f"{path}: holds a search with {key} = {reprlib.repr(before)}, asked for is "
+                f"{reprlib.repr(asked)}; choose another folder or the same settings{larger}"
             )
 
 

@@ -103,6 +103,28 @@ def test_ctrl_c_keeps_what_was_trained(
     assert (out / "queries.jsonl").read_bytes() == (whole / "queries.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("method", ["predictor", "random", "evolution", "local", "oracle"])
+def test_more_rounds_go_on_with_a_finished_search(
+    table_path: Path, tmp_path: Path, method: str
+) -> None:
+    def searched(out: str, rounds: int) -> Result:
+        return run(
+            table_path, "--out", tmp_path / out, "--method", method, "--n", 30, "--k", 4,
+            "--rounds", rounds, "--recipe", "paper", "--device", "cpu",
+        )  # fmt: skip
+
+    assert searched("grown", 1).exit_code == 0
+    assert len((tmp_path / "grown" / "queries.jsonl").read_text().splitlines()) == 34
+    for out in ("grown", "whole"):
+        assert searched(out, 2).exit_code == 0
+    for name in ("queries.jsonl", "settings.json", "answer.json", "report.md"):
+        grown, whole = (tmp_path / out / name for out in ("grown", "whole"))
+        assert grown.read_bytes() == whole.read_bytes(), name
+    fewer = searched("grown", 1)
+    assert "budget = 38, asked for is 34" in str(fewer.exception)
+    assert isinstance(fewer.exception, SettingsError)
+
+
 def test_a_graph_file_is_a_table_too(tmp_path: Path) -> None:
     path = tmp_path / "graphs.jsonl"
     records = []

@@ -162,6 +162,16 @@ def test_a_search_that_still_runs(search_source: Path, tmp_path: Path) -> None:
     assert (folder / "queries.jsonl").read_bytes() == torn  # it is the search's to mend
 
 
+def test_a_finished_search_that_goes_on(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    shutil.copytree(search_source, folder)
+    answer = json.loads((folder / "answer.json").read_text())
+    (folder / "answer.json").write_text(json.dumps({**answer, "queries": 35}))
+    write_report(folder, None, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "40 cells of nasbench101 trained. The search has not finished." in text
+
+
 def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "predicted"
     shutil.copytree(search_source, folder)

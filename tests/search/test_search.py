@@ -196,6 +196,28 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
         SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL).read()
 
 
+def test_a_larger_budget_is_written_when_the_folder_is_free(
+    partial_table: Table, tmp_path: Path
+) -> None:
+    def stored() -> Any:
+        return json.loads((tmp_path / "settings.json").read_text())
+
+    small = SearchFolder(tmp_path, {"seed": 1, "budget": 5}, SMALL)
+    large = SearchFolder(tmp_path, {"seed": 1, "budget": 8}, SMALL)
+    with small.locked(), pytest.raises(SettingsError, match="another search"), large.locked():
+        pass
+    assert stored()["budget"] == 5
+    with large.locked():
+        assert stored() == {"seed": 1, "budget": 8}
+    with pytest.raises(SettingsError, match=r"budget = 8, asked for is 5; .* or a larger budget"):
+        SearchFolder(tmp_path, {"seed": 1, "budget": 5}, SMALL)
+    with pytest.raises(SettingsError, match="budget = 8, asked for is 5"), small.locked():
+        pass
+    assert stored()["budget"] == 8
+    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+        SearchFolder(tmp_path, {"seed": 2, "budget": 9}, SMALL)
+
+
 def test_a_folder_of_another_seed_cannot_be_resumed(partial_table: Table, tmp_path: Path) -> None:
     evaluator = Interrupted(partial_table, 10)
     folder = SearchFolder(tmp_path, {}, SMALL)
