@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
+
 if TYPE_CHECKING:
     from pyg_nas.cell_array import CellArray
     from pyg_nas.measure import Progress
@@ -34,15 +36,10 @@ def measure(
     table: Annotated[Path, typer.Option(help="Table to write when all is measured.")],
     budgets: Annotated[str, typer.Option(help="Epochs, separated by commas.")] = "4,12,36",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
-    settings: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of training settings that replace the task's own."),
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
-    ] = None,
+    settings: TrainingSettingsFile = None,
+    image_size: ImageSize = None,
     sample_seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of cells.")] = 0,
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split of the images.")] = 0,
+    split_seed: SplitSeed = 0,
     backend: Annotated[
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
     ] = "loky",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
+
 if TYPE_CHECKING:
     from pyg_nas.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
@@ -52,6 +54,9 @@ def search(
     run: Annotated[
         str | None, typer.Option(help="Table: the run that is looked up, 0, 1, ... or mean.")
     ] = None,
+    settings: TrainingSettingsFile = None,
+    image_size: ImageSize = None,
+    split_seed: SplitSeed = 0,
     runs: Annotated[int, typer.Option(help="Task: trainings of each cell, averaged.")] = 1,
     backend: Annotated[
         str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")
@@ -82,9 +87,17 @@ def search(
     console = Console(highlight=False)
     with ExitStack() as stack:
         if Path(target).suffix in TABLE_SUFFIXES:
+            if settings is not None or image_size is not None or split_seed:
+                raise SettingsError(
+                    f"--settings, --image-size and --split-seed are for tasks, "
+                    f"got the table {target}"
+                )
             evaluator, label = _table(Path(target), budget, run)
         else:
-            evaluator, label = _task(target, out, budget, runs, backend, workers, device, stack)
+            evaluator, label = _task(
+                target, settings, image_size, split_seed, out, budget, runs, backend, workers,
+                device, stack,
+            )  # fmt: skip
         strategy = make_strategy(
             method,
             evaluator,
@@ -97,7 +110,7 @@ def search(
             device=device,
         )
         total = n + k * rounds
-        settings = {
+        described = {
             "method": method,
             "target": Path(target).name,
             "space": evaluator.domain.space.to_dict(),
@@ -108,7 +121,7 @@ def search(
             "max_parameters": max_params,
             "max_seconds": max_time,
         }
-        folder = SearchFolder(out, settings, evaluator.domain.space)
+        folder = SearchFolder(out, described, evaluator.domain.space)
         stack.enter_context(folder.locked())
         with _bar(total, folder.count()) as on_query:
             try:
@@ -116,7 +129,7 @@ def search(
             except KeyboardInterrupt:
                 console.print(f"stopped; the same command goes on from {out}")
                 raise typer.Exit(130) from None
-        summary = write_report(out, result, settings)
+        summary = write_report(out, result, described)
     _print(console, result, summary)
     console.print(f"folder: {out}")
 
@@ -133,6 +146,9 @@ def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, 
 
 def _task(
     name: str,
+    settings: Path | None,
+    image_size: int | None,
+    split_seed: int,
     out: Path,
     budget: int | None,
     runs: int,
@@ -148,7 +164,7 @@ def _task(
 
     if budget is None:
         raise SettingsError("--budget is needed: the epochs that each cell is trained for")
-    task = get_task(name)
+    task = get_task(name, settings, image_size, split_seed)
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)

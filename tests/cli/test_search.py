@@ -12,8 +12,10 @@ from typer.testing import CliRunner, Result
 from pyg_nas.cell import Cell
 from pyg_nas.cli.search import search
 from pyg_nas.errors import SettingsError
+from pyg_nas.measure import get_task
 from pyg_nas.search.history import Query
 from pyg_nas.table import Table
+from tests.measure.test_tasks import make_folder
 
 app = typer.Typer()
 app.command()(search)
@@ -156,6 +158,32 @@ def test_figures_that_are_no_fractions_are_shown_as_they_are(tmp_path: Path) -> 
         assert f"{best:.2f}" in text
         assert "%" not in text
         assert "points" not in text
+
+
+def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "photos", sizes=((8, 9), (6, 7)))
+    (tmp_path / "small.json").write_text(
+        json.dumps({"stem_channels": 2, "num_stacks": 1, "batch_size": 4})
+    )
+    arguments = (
+        folder, "--out", tmp_path / "out", "--method", "random", "--n", 1, "--k", 1,
+        "--budget", 1, "--device", "cpu", "--settings", tmp_path / "small.json",
+        "--image-size", 4, "--split-seed",
+    )  # fmt: skip
+    result = run(*arguments, 3)
+    assert result.exit_code == 0, result.output
+    searched = json.loads((tmp_path / "out" / "settings.json").read_text())["evaluator"]
+    task = get_task(folder, tmp_path / "small.json", image_size=4, seed=3)
+    assert searched["task_sha256"] == task.fingerprint
+    assert "use another journal file" in str(run(*arguments, 2).exception)
+
+
+def test_only_a_task_is_prepared(table_path: Path, tmp_path: Path) -> None:
+    for option in (("--image-size", 4), ("--settings", "small.json"), ("--split-seed", 1)):
+        result = run(table_path, "--out", tmp_path / "out", *option)
+        assert isinstance(result.exception, SettingsError), result.output
+        assert f"got the table {table_path}" in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:

@@ -1,0 +1,16 @@
+"""The options that make a task: ``measure`` and ``search`` train on the same one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TrainingSettingsFile = Annotated[
+    Path | None, typer.Option(help="JSON file of training settings that replace the task's own.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
+]
+SplitSeed = Annotated[int, typer.Option(min=0, help="Seed of the split of the images.")]
