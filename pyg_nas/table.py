@@ -24,6 +24,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -153,11 +154,7 @@ class Table:
             TableError: If the table has no such budget or run.
         """
         policy = policy or self.default_label
-        column = METRICS.index(policy.metric)
-        point = 0 if policy.halfway else 1
-        runs = self.metrics[:, self._budget_index(policy.budget), :, point, column].astype(
-            np.float64
-        )
+        runs = self._runs(policy, policy.metric)
         usable = ~np.isnan(runs)
         if policy.resample_below is not None and policy.resamples:
             usable &= ~(runs < policy.resample_below)
@@ -193,6 +190,24 @@ class Table:
             elif len(sound):
                 labels[lost] = sound.mean()
         return labels
+
+    def training_seconds(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return what it takes to train for each cell's label, ``[N]``, NaN where not measured.
+
+        That is the time of the policy's run up to the reading that it takes, or of all measured
+        runs together where it takes their mean.
+
+        Args:
+            policy: :attr:`default_label` if None.
+
+        Raises:
+            TableError: If the table has no such budget or run.
+        """
+        policy = policy or self.default_label
+        if policy.run != "mean":
+            return self.label(replace(policy, metric="training_time"))
+        runs = self._runs(policy, "training_time")
+        return np.where(np.isnan(runs).all(axis=1), np.nan, np.nansum(runs, axis=1))
 
     def index_of(self, cell: Cell | str) -> int:
         """Return the row of a cell or module hash.
@@ -360,6 +375,12 @@ class Table:
     @cached_property
     def _rows(self) -> dict[bytes, int]:
         return {digest: row for row, digest in enumerate(self.hashes.tolist())}
+
+    def _runs(self, policy: LabelPolicy, metric: str) -> NDArray[np.float64]:
+        """A metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
+        point = 0 if policy.halfway else 1
+        budget = self._budget_index(policy.budget)
+        return self.metrics[:, budget, :, point, METRICS.index(metric)].astype(np.float64)
 
     def _budget_index(self, budget: int | None) -> int:
         if budget is None:

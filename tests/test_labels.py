@@ -49,6 +49,22 @@ def test_run_0_is_replaced_by_the_next_sound_run() -> None:
     check(label(LabelPolicy()), [0.9, 0.8, 0.7, 0.66, 0.7, NAN, NAN, 0.2])
 
 
+def test_training_is_charged_as_far_as_the_label_reads() -> None:
+    times = [[30.0, 20.0, 10.0], [NAN, 20.0, 10.0], [NAN, NAN, NAN]]
+    table = table_of(times, metric=0)
+    table.metrics[:, :, :, 0, 0] = table.metrics[:, :, :, 1, 0] / 4
+    check(table.training_seconds().tolist(), [30.0, NAN, NAN])
+    check(table.training_seconds(LabelPolicy(run=1)).tolist(), [20.0, 20.0, NAN])
+    check(table.training_seconds(LabelPolicy(run="mean")).tolist(), [60.0, 30.0, NAN])
+    check(table.training_seconds(LabelPolicy(run=1, halfway=True)).tolist(), [5.0, 5.0, NAN])
+    halfway = LabelPolicy(run="mean", halfway=True)
+    check(table.training_seconds(halfway).tolist(), [15.0, 7.5, NAN])
+    check(table.training_seconds(LabelPolicy(budget=4)).tolist(), [NAN, NAN, NAN])
+    for wrong in (LabelPolicy(run=3), LabelPolicy(budget=5), LabelPolicy(budget=5, run="mean")):
+        with pytest.raises(TableError, match="was asked for"):
+            table.training_seconds(wrong)
+
+
 def test_the_recipe_falls_back_to_its_own_mean() -> None:
     check(label(PAPER_LABEL), [0.9, 0.8, 0.7, 0.908192, 0.7, NAN, NAN, 0.2])
 

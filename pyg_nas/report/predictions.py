@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.labels import LabelPolicy
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.pareto import pareto_front
 from pyg_nas.plots import percent_or_value
@@ -65,7 +64,7 @@ def prediction_page(
     result = model.evaluate(table)
     measured, predicted = result.measured, result.predicted
     cells = table.cells[result.rows]
-    seconds = _training_seconds(table, model.protocol.label or table.default_label)[result.rows]
+    seconds = table.training_seconds(model.protocol.label)[result.rows]
     parameters = table.trainable_parameters[result.rows].astype(np.float64)
     parameters[parameters < 0] = np.nan
     factor, unit = percent_or_value(measured)
@@ -213,11 +212,6 @@ def _shown(
     sample = np.random.default_rng(0).permutation(total)[: MOST_DRAWN - 2 * _ALWAYS_DRAWN]
     best = [np.argsort(-values, kind="stable")[:_ALWAYS_DRAWN] for values in (measured, predicted)]
     return np.unique(np.concatenate([sample, *best, *needed]))
-
-
-def _training_seconds(table: Table, label: LabelPolicy) -> Floats:
-    run = 0 if label.run == "mean" else label.run
-    return table.label(LabelPolicy("training_time", label.budget, run))
 
 
 def _arguments(estimator: Any) -> dict[str, Any]:

@@ -82,8 +82,8 @@ class Evaluator(Protocol):
 class TableEvaluator:
     """Looks cells up in a table; the domain is its cells that have a label.
 
-    The search sees the label of ``policy``. It is charged the training time of that run, or of
-    all measured runs where the policy takes their mean. Regret is counted in mean test accuracy
+    The search sees the label of ``policy`` and is charged its training time
+    (:meth:`~pyg_nas.table.Table.training_seconds`). Regret is counted in mean test accuracy
     where every cell of the domain has one, and otherwise in validation accuracy, the mean of
     the measured runs; both at the policy's budget, every run as it is.
 
@@ -110,7 +110,7 @@ class TableEvaluator:
         self.policy = policy
         self.domain = Domain(table.space, table.cells, table.hashes)
         self._labels = labels
-        self._seconds = _seconds(table, policy)
+        self._seconds = table.training_seconds(policy)
         self._test = table.label(_true(policy, "test_accuracy"))
         self._validation = table.label(_true(policy, "validation_accuracy"))
         # Where the policy's label is another metric, a cell may lack validation accuracy.
@@ -165,18 +165,6 @@ class TableEvaluator:
             "label": self.policy.to_dict(),
             "labels_sha256": digest,
         }
-
-
-def _seconds(table: Table, policy: LabelPolicy) -> NDArray[np.float64]:
-    """Training time charged for one cell, ``[N]``, NaN where not measured."""
-    if policy.run != "mean":
-        return table.label(LabelPolicy("training_time", policy.budget, policy.run))
-    runs = [
-        table.label(LabelPolicy("training_time", policy.budget, run))
-        for run in range(table.num_runs)
-    ]
-    times = np.stack(runs)
-    return np.where(np.isnan(times).all(axis=0), np.nan, np.nansum(times, axis=0))
 
 
 def _true(policy: LabelPolicy, metric: str) -> LabelPolicy:

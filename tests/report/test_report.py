@@ -16,6 +16,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
 from pyg_nas.estimators import GCNRegressor
+from pyg_nas.labels import LabelPolicy
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
 from pyg_nas.report import write_report
@@ -256,6 +257,18 @@ def test_a_large_table_is_drawn_in_part_and_counted_whole() -> None:
     assert "of 3,940 cells drawn" in page.figures[0].note
     best = page.gallery.cell(page.table.cells[0])
     assert best.hash in {page.gallery.cell(n).hash for n in drawn["customdata"]}
+
+
+def test_the_time_of_a_mean_is_that_of_all_its_runs() -> None:
+    table = make_table()
+    table.metrics[::2, :, 0, :, 0] = np.nan  # run 0 of every second cell was not timed
+    model = make_model(table)
+    model.protocol = Protocol(train="80", label=LabelPolicy(run="mean", resample_below=None))
+    page = prediction_page(model, table, "m", "t", False)
+    (front,) = [f for f in page.figures if f.title == "Accuracy and training time, s"]
+    times = np.nansum(table.metrics[model.evaluate(table).rows, 0, :, 1, 0], axis=1)
+    shown = front.traces[0]["x"] + front.traces[1]["x"]
+    np.testing.assert_allclose(sorted(shown), sorted(times), rtol=1e-4)
 
 
 def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -40,6 +41,18 @@ def test_mean_label_is_charged_for_all_runs(whole_table: Table) -> None:
         TableEvaluator(whole_table, LabelPolicy(run="mean")).evaluate([whole_table.cells[9]])
     )
     assert outcome.seconds == pytest.approx(whole_table.metrics[9, 1, :, 1, 0].sum())
+
+
+@pytest.mark.parametrize("run", [1, "mean"])
+def test_a_halfway_label_is_charged_for_half_of_the_training(
+    whole_table: Table, run: int | Literal["mean"]
+) -> None:
+    metrics = whole_table.metrics.copy()
+    metrics[:, :, :, 0, 0] = [3.0, 4.0, 5.0]
+    table = Table(whole_table.cells, metrics, whole_table.budgets)
+    evaluator = TableEvaluator(table, LabelPolicy(run=run, halfway=True))
+    outcome = next(evaluator.evaluate([table.cells[9]]))
+    assert outcome.seconds == (12.0 if run == "mean" else 4.0)
 
 
 def test_regret_falls_back_to_validation_and_says_so(whole_table: Table) -> None:
