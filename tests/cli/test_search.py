@@ -160,6 +160,15 @@ def test_figures_that_are_no_fractions_are_shown_as_they_are(tmp_path: Path) -> 
         assert "points" not in text
 
 
+def assert_documented(out: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page.split("## Search folder")[1].split("\n## ")[0]
+    record = json.loads((out / "queries.jsonl").read_text().splitlines()[0])
+    files = [path.name for path in out.iterdir() if not path.name.startswith("pareto-")]
+    for name in (*record, *files):
+        assert f"`{name}`" in section
+
+
 def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "photos", sizes=((8, 9), (6, 7)))
     (tmp_path / "small.json").write_text(
@@ -175,6 +184,7 @@ def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None
     searched = json.loads((tmp_path / "out" / "settings.json").read_text())["evaluator"]
     task = get_task(folder, tmp_path / "small.json", image_size=4, seed=3)
     assert searched["task_sha256"] == task.fingerprint
+    assert_documented(tmp_path / "out")
     assert "use another journal file" in str(run(*arguments, 2).exception)
 
 
