@@ -278,9 +278,15 @@ class Table:
         return joined
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to HDF5, whole or not at all."""
+        """Write the table to HDF5, whole or not at all.
+
+        Raises:
+            TableError: If :meth:`load` would refuse it: a cell stands in it twice, is none of its
+                space or has another hash, or a number is infinite.
+        """
         import h5py
 
+        self._check_loadable(str(path))
         settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
         # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
         whole = io.BytesIO()
@@ -330,17 +336,7 @@ class Table:
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
-        invalid = cells.first_invalid()
-        if invalid is not None:
-            row, rule = invalid
-            raise TableError(f"{path}: cell {row} ({_text(table.hashes[row])}): {rule}")
-        infinite = np.isinf(table.metrics)
-        if infinite.any():
-            row = int(np.argwhere(infinite)[0, 0])
-            raise TableError(f"{path}: cell {row}: metrics must be finite, or NaN for not measured")
-        table._check_distinct(str(path))
-        step = max(1, -(-len(table) // _HASHES_CHECKED_ON_LOAD))
-        table._check_hashes(str(path), np.arange(0, len(table), step))
+        table._check_loadable(str(path))
         return table
 
     def check(self, name: str = "table") -> None:
@@ -392,11 +388,28 @@ class Table:
             )
         return self.budgets.index(budget)
 
+    def _check_loadable(self, name: str) -> None:
+        """Check what no table file may break."""
+        invalid = self.cells.first_invalid()
+        if invalid is not None:
+            row, rule = invalid
+            raise TableError(f"{name}: cell {row} ({_text(self.hashes[row])}): {rule}")
+        infinite = np.isinf(self.metrics)
+        if infinite.any():
+            row = int(np.argwhere(infinite)[0, 0])
+            raise TableError(f"{name}: cell {row}: metrics must be finite, or NaN for not measured")
+        self._check_distinct(name)
+        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
+        self._check_hashes(name, np.arange(0, len(self), step))
+
     def _check_distinct(self, name: str) -> None:
         ordered = np.sort(self.hashes)
         twice = np.flatnonzero(ordered[1:] == ordered[:-1])
         if len(twice):
-            raise TableError(f"{name}: cell {_text(ordered[twice[0]])} appears more than once")
+            raise TableError(
+                f"{name}: cell {_text(ordered[twice[0]])} appears more than once; keep one of its "
+                f"rows (Table.subset)"
+            )
 
     def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
         wrong = np.flatnonzero(self.cells[rows].hashes() != self.hashes[rows])

@@ -270,6 +270,25 @@ def test_a_full_disk_is_an_error_that_names_the_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_could_not_be_loaded_is_not_saved(small_table: Table, tmp_path: Path) -> None:
+    path = tmp_path / "t.hdf5"
+    small_table.subset([0, 1]).save(path)
+    before = path.read_bytes()
+    infinite = small_table.subset([0, 1, 2])
+    infinite.metrics[1, 0, 0, 1, 1] = np.inf
+    mistaken = small_table.subset([0, 1])
+    mistaken.hashes = mistaken.hashes[::-1]
+    for table, message in (
+        (small_table.subset([0, 1, 0]), r"appears more than once; keep one of its rows"),
+        (infinite, "cell 1: metrics must be finite, or NaN for not measured"),
+        (mistaken, "cell 0: the stored hash .* does not match its graph"),
+    ):
+        with pytest.raises(TableError, match=rf"t\.hdf5: .*{message}"):
+            table.save(path)
+        assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t.hdf5"]
+
+
 def test_concatenation(small_table: Table) -> None:
     parts = [small_table.subset(slice(0, 10)), small_table.subset(slice(10, 30))]
     assert same(Table.concatenate(parts), small_table.subset(slice(0, 30)))
@@ -319,11 +338,12 @@ def test_check_finds_a_wrong_hash_that_loading_may_pass_over(
     hashes = table.hashes.copy()
     hashes[3] = b"f" * 32
     wrong = Table(table.cells, table.metrics, hashes=hashes)
-    wrong.save(tmp_path / "t.hdf5")
+    with monkeypatch.context() as patched:
+        patched.setattr("pyg_nas.table._HASHES_CHECKED_ON_LOAD", 10)  # every second one
+        wrong.save(tmp_path / "t.hdf5")
+        loaded = Table.load(tmp_path / "t.hdf5")
     with pytest.raises(TableError, match=r"cell 3: the stored hash f{32} does not match"):
         Table.load(tmp_path / "t.hdf5")
-    monkeypatch.setattr("pyg_nas.table._HASHES_CHECKED_ON_LOAD", 10)  # every second one
-    loaded = Table.load(tmp_path / "t.hdf5")
     with pytest.raises(TableError, match=r"name: cell 3: the stored hash f{32}"):
         loaded.check("name")
 
