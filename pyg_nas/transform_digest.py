@@ -2,35 +2,121 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
+import logging
+import pickle
 import re
+import sys
 import types
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+_GLOBAL_LOOKUPS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_INSTALLED = {"site-packages", "dist-packages"}
 
-def describe(value: Any, _within: tuple[int, ...] = ()) -> str:
+
+def describe(value: Any) -> str:
     """Return a text that differs where two transforms do: by code and state, not by name alone.
 
-    The same text in every process; functions that a transform calls by name are not followed.
+    The same text in every process. What the code takes from its module counts too: a person's own
+    functions and classes by their code, and theirs in turn; values by value; modules, a library's
+    functions and classes, and its objects that cannot be pickled, by name. What a function imports
+    itself is not followed.
 
     Args:
         value: A function, a callable object (a PyG transform, say), or a part of one.
     """
-    if id(value) in _within:  # an object that refers to itself
-        return f"above {len(_within) - _within.index(id(value))}"
-    part = functools.partial(describe, _within=(*_within, id(value)))
+    globals_ = _Globals()
+    text = _text(value, globals_)
+    # Each is described once and from the start, wherever it was met first: two functions may
+    # refer to each other, and sets have no order.
+    reached = sorted({f"{name} = {_global_text(v, globals_)}" for name, v in globals_})
+    return " with ".join([text, *reached])
+
+
+class _Globals:
+    """The globals that code refers to, as pairs of full name and value, each once.
+
+    They may be iterated over while their number grows.
+    """
+
+    def __init__(self) -> None:
+        self._met: set[tuple[int, str]] = set()
+        self._listed: list[tuple[str, Any]] = []
+
+    def add(self, function: types.FunctionType) -> None:
+        """Add those that a function of a person's own refers to."""
+        if not _is_own(function.__module__):
+            return
+        namespace = function.__globals__
+        for name in _global_names(function.__code__) & namespace.keys():
+            if (id(namespace), name) not in self._met:
+                self._met.add((id(namespace), name))
+                self._listed.append((f"{namespace.get('__name__')}.{name}", namespace[name]))
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._listed)
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    """Names that a function's code, and code inside it, looks up outside of all functions."""
+    names = {
+        str(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in _GLOBAL_LOOKUPS
+    }
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return names.union(*map(_global_names, inner))
+
+
+def _is_own(module: str | None) -> bool:
+    """Whether a module is a person's own, not one of Python, of this package or installed."""
+    root = str(module).partition(".")[0]
+    if root in sys.stdlib_module_names or root == __name__.partition(".")[0]:
+        return False
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in (root, str(module))]
+    return not any(_INSTALLED & set(Path(file).parts) for file in files if file is not None)
+
+
+def _global_text(value: Any, globals_: _Globals) -> str:
+    if isinstance(value, (types.FunctionType, type)) and not _is_own(value.__module__):
+        return f"{value.__module__}.{value.__qualname__}"
+    module = type(value).__module__
+    foreign = not _is_own(module) and module.partition(".")[0] not in sys.stdlib_module_names
+    if foreign and not _is_picklable(value):  # a console, say: its state is the process's
+        return f"{module}.{type(value).__qualname__}"
+    return _text(value, globals_)
+
+
+def _is_picklable(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # whatever its class raises
+        return False
+    return True
+
+
+def _text(value: Any, globals_: _Globals, within: tuple[int, ...] = ()) -> str:
+    if id(value) in within:  # an object that refers to itself
+        return f"above {len(within) - within.index(id(value))}"
+    part = functools.partial(_text, globals_=globals_, within=(*within, id(value)))
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, (types.ModuleType, logging.Logger)):  # which know half of the process
+        return f"{name}({value.__name__ if isinstance(value, types.ModuleType) else value.name})"
     if isinstance(value, functools.partial):
         return f"partial({part(value.func)}, {part(value.args)}, {part(value.keywords)})"
     if isinstance(value, types.MethodType):
         return f"method({part(value.__func__)}, {part(value.__self__)})"
     if isinstance(value, types.FunctionType):
-        bound = [cell.cell_contents for cell in value.__closure__ or ()]
+        globals_.add(value)
+        bound = [_content(cell) for cell in value.__closure__ or ()]
         defaults = (value.__defaults__, value.__kwdefaults__, bound)
         return f"{value.__module__}.{value.__qualname__}({part(value.__code__)}, {part(defaults)})"
     if isinstance(value, types.CodeType):
@@ -46,16 +132,40 @@ def describe(value: Any, _within: tuple[int, ...] = ()) -> str:
     if isinstance(value, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
         return f"array({value.dtype}, {value.shape}, {content})"
+    if isinstance(value, type) and _is_own(value.__module__):
+        return f"class {value.__module__}.{value.__qualname__}({part(_class_content(value))})"
     bases = [base for base in kind.__mro__ if base is not object]
     slots = [slot for base in bases for slot in _slots(base)]
     state = getattr(value, "__dict__", None)
     if isinstance(value, type) or not (slots or isinstance(state, dict)):
         return f"{name}({re.sub(r' at 0x[0-9a-f]+', '', repr(value))})"
     state = {slot: getattr(value, slot, None) for slot in slots} | (state or {})
-    # A static or class method keeps its function inside.
-    methods = [getattr(m, "__func__", m) for base in bases for m in vars(base).values()]
-    functions = [m for m in methods if isinstance(m, types.FunctionType)]
-    return f"{name}({part(functions)}, {part(state)})"
+    # An own class stands for its content, which may hold instances of it again.
+    shared = kind if _is_own(kind.__module__) else _class_content(kind)
+    return f"{name}({part(shared)}, {part(state)})"
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # its variable is not bound yet
+        return cell
+
+
+def _class_content(kind: type) -> list[Any]:
+    """What instances of a class share: all functions, and the values of a person's own classes."""
+    content: list[Any] = []
+    for base in kind.__mro__:
+        for name, member in vars(base).items() if base is not object else ():
+            # A static or class method keeps its function inside.
+            function = getattr(member, "__func__", member)
+            if isinstance(function, types.FunctionType):
+                content.append(function)
+            elif isinstance(function, property):
+                content.append([function.fget, function.fset])
+            elif _is_own(base.__module__) and not name.startswith("__"):
+                content.append([name, function])
+    return content
 
 
 def _slots(base: type) -> list[str]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -267,6 +269,75 @@ def test_transform_text_follows_closures_and_not_addresses() -> None:
     selfish = Scale(1.0)
     selfish.me = selfish  # type: ignore[attr-defined]
     assert "0x" not in describe(selfish)
+
+
+def _keep(module: str) -> Any:
+    """The function ``keep`` of a module of that text, as a new process would find it."""
+    namespace: dict[str, Any] = {"__name__": "own_module"}
+    exec(module, namespace)
+    return namespace["keep"]
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("THR = 0.91\nkeep = lambda d: d.y.item() > THR", "0.91", "0.94"),
+        ("THR = 0.91\nkeep = lambda d: all(y > THR for y in d.y)", "0.91", "0.94"),
+        ("def helper(d): return d.y > 1\ndef keep(d): return helper(d)", "1", "2"),
+        ("T = [1]\ndef helper(d): return d.y > T[0]\ndef keep(d): return helper(d)", "1", "2"),
+        ("class A:\n def go(self, d): return d.y > 1\ndef keep(d): return A().go(d)", "1", "2"),
+        ("class A:\n t = 1\n def __call__(self, d): return d.y > self.t\nkeep = A()", "1", "2"),
+        ("class A:\n t = 1\ndef keep(d): return d.y > A.t", "1", "2"),
+        ("class A:\n @property\n def t(self): return 1\nkeep = A()", "1", "2"),
+        ("import functools\n@functools.cache\ndef f(d): return 1\ndef keep(d): f(d)", "1", "2"),
+        ("from math import sin as f\ndef keep(d): return f(d.y)", "sin", "cos"),
+        ("from shutil import copy as f\ndef keep(d): return f(d.y)", "copy", "move"),
+        ("import math as m\ndef keep(d): return m.floor(d.y)", "math", "numpy"),
+        ("import enum\nclass E(enum.Enum): A=1; B=3; C=4\ndef keep(d): return E.A", "1", "2"),
+        ("def keep(d): return 1 if d.y else other(d)\ndef other(d): keep(d)", "1", "2"),
+        ("def keep(d): return other(d)\ndef other(d): return 1 if d.y else keep(d)", "1", "2"),
+        ("def keep(d): return 1 if d.y else keep(d)", "1", "2"),
+    ],
+)
+def test_what_code_takes_from_its_module_counts(module: str, old: str, new: str) -> None:
+    text = describe(_keep(module))
+    assert text == describe(_keep(module))
+    assert text != describe(_keep(module.replace(old, new)))
+    assert "0x" not in text
+
+
+def test_what_code_does_not_refer_to_does_not_count() -> None:
+    module = "import logging\nlog = logging.getLogger('a')\nY = 1\ndef keep(d): return log, d.Y\n"
+    text = describe(_keep(module))
+    logging.getLogger("a").setLevel(30)
+    assert text == describe(_keep(module.replace("1", "2")))
+
+
+def test_an_object_of_a_library_that_cannot_be_pickled_counts_by_its_class() -> None:
+    module = "from rich.console import Console\nc = Console(width=5)\ndef keep(d): return c"
+    assert describe(_keep(module)) == describe(_keep(module.replace("5", "6")))
+
+
+def test_a_closure_whose_variable_is_not_bound_yet() -> None:
+    def keep(graph: Data) -> bool:
+        return bool(graph.y > limit)
+
+    before = describe(keep)
+    limit = 0.9
+    assert "cell: empty" in before
+    assert describe(keep) != before
+
+
+def test_a_changed_global_of_a_pre_filter_is_not_stale(tmp_path: Path, small_table: Table) -> None:
+    module = "LIMIT = 0.74\nkeep = lambda graph: graph.y.item() > LIMIT"
+    label = LabelPolicy(resample_below=None)
+    lengths = [
+        len(NASBench101(tmp_path, small_table, label, pre_filter=_keep(text)))
+        for text in (module, module.replace("0.74", "0.76"))
+    ]
+    y = small_table.label(label)
+    assert lengths == [(y > 0.74).sum(), (y > 0.76).sum()]
+    assert lengths[0] > lengths[1]
 
 
 def test_pre_transform_that_differs_in_state_is_not_stale(
