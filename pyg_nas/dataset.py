@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -56,14 +57,15 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
             (default: the table's :attr:`~pyg_nas.table.Table.default_label`)
         transform (callable, optional): Applied to each :obj:`Data` at every access.
             (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved.
-            (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved; it may
+            set tensors, numbers and strings. (default: :obj:`None`)
         pre_filter (callable, optional): Keeps the :obj:`Data` for which it is true.
             (default: :obj:`None`)
         force_reload (bool, optional): Process the source again. (default: :obj:`False`)
 
     Raises:
-        TableError: If the source is missing, damaged, or lacks the label's budget or run.
+        TableError: If the source is missing, damaged, or lacks the label's budget or run, or
+            ``pre_transform`` sets something that is no tensor, number or string.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         data, slices = collate_cells(cells, labels)
         if self.pre_filter is not None or self.pre_transform is not None:
             data, slices, kept = self._pre_process(data, slices, len(cells))
+            _check_storable(data)
             cells = cells[kept]
         content = {
             "data": data.to_dict(),
@@ -192,7 +195,7 @@ class NASBench101(CellDataset):
         force_reload (bool, optional): See :class:`CellDataset`.
 
     Raises:
-        TableError: If the source is missing, damaged, or lacks the label's budget or run.
+        TableError: See :class:`CellDataset`.
         SpaceError: If the cells are of another search space.
 
     **STATS:**
@@ -240,6 +243,25 @@ class NASBench101(CellDataset):
 
 # What torch.load and the reading of its result raise for a truncated or foreign file.
 _DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError)
+
+
+def _check_storable(data: Data) -> None:
+    """Raise where ``pre_transform`` set what a processed file cannot give back unpickled."""
+    wrong = []
+    for name, value in data.to_dict().items():
+        stored = io.BytesIO()
+        try:
+            torch.save(value, stored)
+            stored.seek(0)
+            torch.load(stored, weights_only=True)
+        except Exception:  # pickling raises whatever the object's class does
+            each = value[0] if isinstance(value, list) and value else value
+            wrong.append(f"{name!r} ({type(each).__module__}.{type(each).__qualname__})")
+    if wrong:
+        raise TableError(
+            f"pre_transform may set tensors, numbers and strings, it sets {', '.join(wrong)}; "
+            f"torch.from_numpy makes a tensor of an array"
+        )
 
 
 def _digest(

@@ -212,6 +212,27 @@ def test_pre_transform_may_set_num_nodes(tmp_path: Path, small_table: Table) -> 
         assert loaded[0].name == "cell"
 
 
+def test_pre_transform_may_not_set_what_no_file_gives_back(
+    tmp_path: Path, small_table: Table
+) -> None:
+    def with_arrays(graph: Data) -> Data:
+        graph.walk = np.arange(3)
+        graph.cell = Path("x")
+        graph.local = lambda: None
+        graph.names = ["a", "b"]
+        graph.parts = {"a": torch.zeros(1), "b": [1, 2.0, None]}
+        return graph
+
+    message = (
+        r"it sets 'walk' \(numpy\.ndarray\), 'cell' \(pathlib.*\), 'local' \(.*function\); "
+        r"torch\.from_numpy makes a tensor"
+    )
+    for _ in range(2):
+        with pytest.raises(TableError, match=message):
+            NASBench101(tmp_path, small_table, pre_transform=with_arrays)
+        assert not list((tmp_path / "processed").glob("*"))
+
+
 class Scale:
     def __init__(self, factor: float) -> None:
         self.factor = factor
