@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ CREATE TABLE run (
     PRIMARY KEY (hash, budget, seed)
 ) WITHOUT ROWID;
 """
+_TABLES = {"journal", "cell", "owner", "claim", "run"}
 LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
 _BUSY_SECONDS = 60.0
@@ -118,13 +119,23 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise MeasureError(f"{self.path}: cannot be opened ({error})") from error
         try:
-            _switch_to_wal(connection)
+            _patiently(lambda: self._check_journal(connection))  # before the file is changed
+            # Write ahead from now on.
+            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
             # FULL: a finished run survives a power cut, not only the end of the process.
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.DatabaseError as error:
             connection.close()
             raise MeasureError(f"{self.path}: not a readable journal ({error})") from error
+        except MeasureError:
+            connection.close()
+            raise
         return connection
+
+    def _check_journal(self, connection: sqlite3.Connection) -> None:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if names and not names >= _TABLES:
+            raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
 
     def _register(self) -> None:
         expected = {
@@ -139,8 +150,6 @@ class Journal:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.executemany("INSERT INTO journal VALUES (?, ?)", expected.items())
-            elif "journal" not in names:
-                raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
             found = dict(connection.execute("SELECT name, value FROM journal"))
             for name, value in expected.items():
                 if found.get(name) != value:
@@ -401,16 +410,16 @@ class Journal:
         return added
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Write ahead from now on; wait for others who are about to do the same.
+def _patiently(do: Callable[[], object]) -> None:
+    """Do something in a file that others may be about to switch to write-ahead, or to hold alone.
 
-    The switch needs the file alone, and SQLite reports a rival at once instead of waiting the
-    connection's timeout for it, as both might wait for each other.
+    SQLite reports such a rival at once instead of waiting the connection's timeout for it, as
+    both might wait for each other.
     """
     last = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            do()
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > last:

@@ -170,13 +170,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, tiny_tas
     assert path.read_bytes() == content * 50
 
 
-def test_somebody_elses_database_is_refused(tmp_path: Path, tiny_task: Task):
+@pytest.mark.parametrize("name", ["holidays", "journal"])
+def test_somebody_elses_database_is_refused_and_left_alone(
+    tmp_path: Path, tiny_task: Task, name: str
+):
     path = tmp_path / "j.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE holidays (day TEXT)")
+        connection.execute(f"CREATE TABLE {name} (day TEXT)")
     connection.close()
+    before = path.read_bytes()
     with pytest.raises(MeasureError, match="but not a journal"):
         Journal(path, tiny_task)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["j.sqlite"]
 
 
 # Kills and rivals: real processes on one journal.
