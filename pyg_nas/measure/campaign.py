@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.executor import Executor, Outcome
@@ -104,10 +106,10 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
     invalid = cells.first_invalid()
     if invalid is not None:
         raise MeasureError(f"cell {invalid[0]}: {invalid[1]}")
-    hashes = cells.hashes().tolist()
-    if len(set(hashes)) != len(hashes):
-        twice = next(h for i, h in enumerate(hashes) if h in hashes[:i])
-        raise MeasureError(f"cell {twice.decode()} is asked for more than once")
+    hashes = np.sort(cells.hashes())
+    twice = hashes[1:][hashes[1:] == hashes[:-1]]
+    if len(twice):
+        raise MeasureError(f"cell {twice[0].decode()} is asked for more than once")
 
 
 class _Campaign:
@@ -133,7 +135,7 @@ class _Campaign:
             for budget in budgets
             for seed in seeds
         }
-        self.finished = self.wanted & journal.finished()
+        self._read_finished()
         self.failures: dict[tuple[str, int], str] = {}
         self.attempts: dict[tuple[str, int], int] = {}
         self.again: deque[Job] = deque()
@@ -148,7 +150,7 @@ class _Campaign:
             for outcome in executor.run(self._jobs(), task):
                 self._settle(outcome)
                 self._report()
-            self.finished = self.wanted & self.journal.finished()
+            self._read_finished()
             self.open = [
                 (cell, budget)
                 for cell, budget in self.open
@@ -157,6 +159,11 @@ class _Campaign:
             ]
             if len(self.open) == before and not self.again:
                 time.sleep(_POLL_SECONDS)  # what is left is another process's
+
+    def _read_finished(self) -> None:
+        self.finished = self.wanted & self.journal.finished()
+        # Counted along, as a sum over all runs after each job would take ever longer.
+        self.epochs = sum(budget for _, budget, _ in self.finished)
 
     def _jobs(self) -> Iterator[Job]:
         """Yields what is missing and free, claimed, and what failed and is to be tried again."""
@@ -173,28 +180,25 @@ class _Campaign:
         job = outcome.job
         if outcome.error is None:
             self.journal.record(job.cell, outcome.runs)
-            self.finished |= {(job.cell.hash, run.budget, run.seed) for run in outcome.runs}
+            for run in outcome.runs:
+                key = (job.cell.hash, run.budget, run.seed)
+                if key not in self.finished:
+                    self.finished.add(key)
+                    self.epochs += run.budget
             return
-        key = (job.cell.hash, job.budget)
-        self.attempts[key] = self.attempts.get(key, 0) + 1
-        if self.attempts[key] <= self.retries:
+        failed = (job.cell.hash, job.budget)
+        self.attempts[failed] = self.attempts.get(failed, 0) + 1
+        if self.attempts[failed] <= self.retries:
             self.again.append(job)
         else:
             self.journal.release(job)
-            self.failures[key] = outcome.error
+            self.failures[failed] = outcome.error
 
     def _report(self) -> None:
         if self.on_progress is None:
             return
         failed = len(self.failures) * len(self.seeds)
-        self.on_progress(
-            Progress(
-                sum(budget for _, budget, _ in self.finished),
-                self.total,
-                len(self.finished),
-                failed,
-            )
-        )
+        self.on_progress(Progress(self.epochs, self.total, len(self.finished), failed))
 
     def raise_failures(self) -> None:
         """Raises an error that names every cell given up."""
