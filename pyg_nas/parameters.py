@@ -39,8 +39,7 @@ def vertex_channels(
     total, width = adjacency.shape[:2]
     rows = np.arange(total)
     last = num_vertices.astype(np.int64) - 1
-    to_output = adjacency[rows, :, last].astype(np.int64)
-    to_output[:, 0] = 0
+    to_output = _to_output(adjacency, num_vertices)
     feeding = to_output.sum(axis=1, keepdims=True)
     share, rest = np.divmod(channels_out, np.maximum(feeding, 1))
     rank = np.cumsum(to_output, axis=1)
@@ -51,6 +50,28 @@ def vertex_channels(
     channels[:, 0] = channels_in
     channels[rows, last] = channels_out
     return np.asarray(channels)
+
+
+def concatenated_vertices(
+    adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]
+) -> NDArray[np.int64]:
+    """Return how many inner vertices share the output's channels, ``int64 [N]``.
+
+    A network with fewer channels leaves some of them none.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        num_vertices: ``[N]``.
+    """
+    return np.asarray(_to_output(adjacency, num_vertices).sum(axis=1))
+
+
+def _to_output(adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Which inner vertices feed the output, 0 or 1, ``[N, V]``."""
+    last = num_vertices.astype(np.int64) - 1
+    to_output = adjacency[np.arange(len(adjacency)), :, last].astype(np.int64)
+    to_output[:, 0] = 0
+    return to_output
 
 
 def trainable_parameters(

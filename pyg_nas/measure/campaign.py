@@ -75,13 +75,15 @@ def measure_cells(
         A table of exactly these cells, budgets and seeds, in their order.
 
     Raises:
-        MeasureError: If a job failed more than ``retries`` times; it names the cells, and all
+        MeasureError: If the request is malformed, a cell is too wide for the task's networks, or
+            a job failed more than ``retries`` times; it names the cells, and all
             other runs are in the journal.
     """
     executor = executor or Executor()
     cells = cells if isinstance(cells, CellArray) else CellArray.from_cells(cells)
     listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     _check_request(cells, budgets, listed)
+    task.check_cells(cells)
     if journal is not None and journal.about["fingerprint"] != task.fingerprint:
         raise MeasureError(f"{journal.path}: is a journal of another task than {task.name!r}")
     with ExitStack() as stack:

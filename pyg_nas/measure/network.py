@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.parameters import vertex_channels
+from pyg_nas.parameters import concatenated_vertices, vertex_channels
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
@@ -130,6 +130,10 @@ class CellModule(nn.Module):
         members: Number of networks trained side by side.
         momentum: Share of the running statistics kept at every step.
 
+    Raises:
+        MeasureError: If the output has fewer channels than vertices that it concatenates, or an
+            operation is none of NAS-Bench-101.
+
     Source: arXiv:1902.09635, section 2 and released code.
     """
 
@@ -143,6 +147,12 @@ class CellModule(nn.Module):
         self.channels: list[int] = vertex_channels(
             cell.adjacency[None], count, in_channels, out_channels
         )[0].tolist()
+        least = int(concatenated_vertices(cell.adjacency[None], count)[0])
+        if out_channels < least:
+            raise MeasureError(
+                f"cell {cell.hash}: {out_channels} channels are too few for the {least} vertices "
+                f"that its output concatenates, each needs at least 1"
+            )
         self.sources = [[u for u in range(1, v) if adjacency[u][v]] for v in range(self.last + 1)]
         self.projected = [v for v in range(1, self.last + 1) if adjacency[0][v]]
         # Batch normalisation and ReLU act on each channel alone, so that all projections of the

@@ -6,12 +6,17 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.settings import TrainingSettings
+from pyg_nas.parameters import concatenated_vertices
+
+if TYPE_CHECKING:
+    from pyg_nas.cell_array import CellArray
 
 # As in NAS-Bench-101.
 _MOST_TRAINING_IMAGES_JUDGED = 10_000
@@ -126,6 +131,21 @@ class Task:
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def check_cells(self, cells: CellArray) -> None:
+        """Check that the task's networks are wide enough for cells of NAS-Bench-101.
+
+        Raises:
+            MeasureError: If not; it names a cell and the channels that it needs.
+        """
+        needed = concatenated_vertices(cells.adjacency, cells.num_vertices)
+        if len(cells) and needed.max() > self.settings.stem_channels:
+            row = int(needed.argmax())
+            raise MeasureError(
+                f"task {self.name!r}: stem_channels must be at least {needed[row]}, one for each "
+                f"vertex that the output of cell {cells[row].hash} concatenates, got "
+                f"{self.settings.stem_channels}"
+            )
 
     def with_settings(self, settings: TrainingSettings) -> Task:
         """Return the same images, trained in another way."""

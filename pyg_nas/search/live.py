@@ -37,6 +37,10 @@ class MeasureEvaluator:
         journal: Where finished runs are kept and found again.
         executor: How runs are spread; by default one at a time in this process.
         domain: The cells that may be asked for; by default all of NAS-Bench-101.
+
+    Raises:
+        SettingsError: If the budget or the number of runs is not positive.
+        MeasureError: If the task's networks are too narrow for a cell of the domain.
     """
 
     reference: Reference | None = None
@@ -60,6 +64,9 @@ class MeasureEvaluator:
         self.journal = journal
         self.executor = executor
         self.domain = domain or Domain(NASBENCH101)
+        # No cell has more inner vertices, so that the space need not be listed for wider networks.
+        if task.settings.stem_channels < NASBENCH101.max_vertices - 2:
+            task.check_cells(self.domain.cells)
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Train the cells and yield their outcomes, in order.

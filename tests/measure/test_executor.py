@@ -20,7 +20,7 @@ from pyg_nas.measure.journal import Job
 from pyg_nas.measure.task import Task
 from pyg_nas.space import SearchSpace
 
-from .conftest import chain, make_tiny_task
+from .conftest import TINY_SETTINGS, chain, make_tiny_task
 
 CELLS = sample_cells(4, seed=1)
 BUDGETS = (1, 3)
@@ -238,6 +238,23 @@ def test_wrong_cells(tiny_task: Task):
         measure_cells([foreign], tiny_task, (1,), 1)
     with pytest.raises(CellError):
         measure_cells([], tiny_task, (1,), 1)
+
+
+def test_too_narrow_networks_are_refused_before_anything_is_trained(tmp_path: Path):
+    narrow = make_tiny_task(TINY_SETTINGS.changed({"stem_channels": 1}))
+    wide = Cell(
+        [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],
+        ["input", "conv1x1-bn-relu", "conv1x1-bn-relu", "output"],
+    )
+    message = (
+        f"task 'tiny': stem_channels must be at least 2, one for each vertex that the output of "
+        f"cell {wide.hash} concatenates, got 1"
+    )
+    with Journal(tmp_path / "j.sqlite", narrow) as journal:
+        with pytest.raises(MeasureError, match=message):
+            measure_cells([chain("conv1x1-bn-relu"), wide], narrow, (1,), 1, journal)
+        assert not journal.finished()
+        assert len(measure_cells([chain("conv1x1-bn-relu")], narrow, (1,), 1, journal)) == 1
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,17 @@ def test_channels_that_a_predecessor_has_more_of_are_cut_off():
     assert network(torch.randn(1, 5, 3, 4, 4)).shape == (1, 5, 2)
 
 
+def test_too_few_channels_for_the_vertices_that_are_concatenated():
+    # Two inner vertices, both feeding the output.
+    cell = Cell(
+        [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4], ["input", CONV1, CONV3, "output"]
+    )
+    message = f"cell {cell.hash}: 1 channels are too few for the 2 vertices"
+    with pytest.raises(MeasureError, match=message):
+        Network(cell, stem_channels=1, num_stacks=1, modules_per_stack=1)
+    assert Network(cell, stem_channels=2, num_stacks=1, modules_per_stack=1).num_parameters() > 0
+
+
 def convolve(module: ConvBnRelu, x: Tensor, channels: slice = slice(None)) -> Tensor:
     """Reads a single-member convolution the textbook way, ``[B, C, H, W]`` in float64."""
     weight = module.weight.double()[channels]

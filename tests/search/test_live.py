@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.enumeration import nasbench101_cells
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
@@ -58,6 +58,11 @@ def test_it_sees_what_measuring_gives(task: Task, journal: Journal, domain: Doma
         assert query.parameters < query.cell.trainable_parameters
     assert result.regret is None
     assert result.to_dict()["regret_against"] is None
+
+
+def test_networks_too_narrow_for_a_cell_of_the_domain(task: Task, journal: Journal) -> None:
+    with pytest.raises(MeasureError, match=r"stem_channels must be at least 4, .*got 2"):
+        MeasureEvaluator(task, 1, 1, journal)
 
 
 def test_stopped_it_trains_only_what_is_missing(
