@@ -286,7 +286,7 @@ class Table:
         """
         import h5py
 
-        self._check_loadable(str(path))
+        self.check_loadable(str(path))
         settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
         # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
         whole = io.BytesIO()
@@ -336,8 +336,26 @@ class Table:
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
-        table._check_loadable(str(path))
+        table.check_loadable(str(path))
         return table
+
+    def check_loadable(self, name: str) -> None:
+        """Verify what :meth:`load` asks of every file, many hashes included.
+
+        Raises:
+            TableError: At the first cell that is wrong, naming it.
+        """
+        invalid = self.cells.first_invalid()
+        if invalid is not None:
+            row, rule = invalid
+            raise TableError(f"{name}: cell {row} ({_text(self.hashes[row])}): {rule}")
+        infinite = np.isinf(self.metrics)
+        if infinite.any():
+            row = int(np.argwhere(infinite)[0, 0])
+            raise TableError(f"{name}: cell {row}: metrics must be finite, or NaN for not measured")
+        self._check_distinct(name)
+        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
+        self._check_hashes(name, np.arange(0, len(self), step))
 
     def check(self, name: str = "table") -> None:
         """Verify every hash, parameter count and range of values.
@@ -387,20 +405,6 @@ class Table:
                 f"{budget} was asked for"
             )
         return self.budgets.index(budget)
-
-    def _check_loadable(self, name: str) -> None:
-        """Check what no table file may break."""
-        invalid = self.cells.first_invalid()
-        if invalid is not None:
-            row, rule = invalid
-            raise TableError(f"{name}: cell {row} ({_text(self.hashes[row])}): {rule}")
-        infinite = np.isinf(self.metrics)
-        if infinite.any():
-            row = int(np.argwhere(infinite)[0, 0])
-            raise TableError(f"{name}: cell {row}: metrics must be finite, or NaN for not measured")
-        self._check_distinct(name)
-        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
-        self._check_hashes(name, np.arange(0, len(self), step))
 
     def _check_distinct(self, name: str) -> None:
         ordered = np.sort(self.hashes)

@@ -36,9 +36,14 @@ from pyg_nas.tfrecord_framing import payloads, record_ranges
 NUM_RUNS = 3
 """Runs of one cell at one budget in the official files; their order is that in the file."""
 
+MOST_BUDGETS = 8
+"""Different budgets, the four official ones included, which bound the memory that a strange file
+can ask for."""
+
+MOST_EPOCHS = 999_999
+"""Epochs of a run."""
+
 _WIDTH = NASBENCH101.max_vertices
-_MOST_BUDGETS = 8  # official files have 4; bounds the memory that a strange file can ask for
-_MOST_EPOCHS = 999_999
 _LEAST_RECORD_BYTES = 100  # bounds the cells that a file of some size can hold
 _PARALLEL_FROM_BYTES = 16 * 2**20  # below, starting processes costs more than they save
 
@@ -221,7 +226,7 @@ def _read_batch(path: Path, start: int, end: int) -> _Batch:
     metrics_of, parameters_of, failure = decode_messages(messages)
     if failure is not None:
         raise RecordError(f"{path}, byte {offsets[failure.position]}: {failure.reason}")
-    wrong = _first_bad_reading(metrics_of)
+    wrong = first_bad_reading(metrics_of)
     if wrong is not None:
         raise RecordError(f"{path}, byte {offsets[wrong[0]]}: {wrong[1]}")
     cells = _pad(graphs)
@@ -355,10 +360,10 @@ class _Collector:
         for epochs in present:
             if epochs in self.budgets:
                 continue
-            if len(self.budgets) == _MOST_BUDGETS:
+            if len(self.budgets) == MOST_BUDGETS:
                 record = int(np.argmax(batch.epochs == epochs))
                 raise RecordError(
-                    f"{self.path}, byte {batch.offsets[record]}: more than {_MOST_BUDGETS} "
+                    f"{self.path}, byte {batch.offsets[record]}: more than {MOST_BUDGETS} "
                     f"different budgets, the newest {epochs} epochs"
                 )
             self.budgets.append(epochs)
@@ -397,7 +402,7 @@ def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
     if not _HASH.fullmatch(digest):
         raise RecordError(f"module_hash must be 32 hex digits, got {_short(digest)}")
     whole = isinstance(epochs, int) and not isinstance(epochs, bool)
-    if not whole or not 1 <= epochs <= _MOST_EPOCHS:
+    if not whole or not 1 <= epochs <= MOST_EPOCHS:
         raise RecordError(f"epochs must be a whole number from 1 on, got {_short(epochs)}")
     return digest, epochs, digits, names, metrics
 
@@ -431,12 +436,12 @@ def _decode_base64(text: str) -> bytes:
 
 
 def _check_readings(metrics: NDArray[np.float64]) -> None:
-    wrong = _first_bad_reading(metrics)
+    wrong = first_bad_reading(metrics)
     if wrong is not None:
         raise RecordError(wrong[1])
 
 
-def _first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
+def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
     """Return the first of ``[n, 2, 4]`` readings that is no measurement, and why."""
     highest = np.array([np.finfo(np.float32).max, 1.0, 1.0, 1.0])
     bad = ~((metrics >= 0) & (metrics <= highest))  # NaN, which compares to nothing, included

@@ -13,8 +13,8 @@ from pyg_nas.errors import TableError
 from pyg_nas.files import atomic_path
 from pyg_nas.model_metrics import encode_message
 from pyg_nas.space import NASBENCH101
-from pyg_nas.table import Table
-from pyg_nas.tfrecord import NUM_RUNS
+from pyg_nas.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.tfrecord import MOST_BUDGETS, MOST_EPOCHS, NUM_RUNS, first_bad_reading
 from pyg_nas.tfrecord_framing import frame
 
 
@@ -32,8 +32,9 @@ def write_tfrecord(
     The format has no way to say *not measured*: a run is written if all its numbers are there
     and left out if none is. A run measured in part, a run missing before one that is measured (it
     would come back under another number) and a cell without any run are refused, as nothing may
-    get lost silently; :meth:`Table.subset` takes them out. The official package draws from three
-    runs, so it fails at random on cells that have fewer.
+    get lost silently; :meth:`Table.subset` takes them out. What reading would refuse (accuracies
+    in percent, more than eight budgets with the four official ones) is not written either. The
+    official package draws from three runs, so it fails at random on cells that have fewer.
 
     Args:
         table: Of the NAS-Bench-101 space.
@@ -44,7 +45,8 @@ def write_tfrecord(
         The number of records.
 
     Raises:
-        TableError: If the table cannot be written without loss; the message names the cell.
+        TableError: If the table cannot be written without loss, or what is written could not be
+            read; the message names the cell.
     """
     _check_writable(table)
     measured = table.measured[..., 0, 0]
@@ -75,6 +77,7 @@ def _check_writable(table: Table) -> None:
         )
     if not len(table):
         raise TableError("the table has no cell, a TFRecord file needs at least one record")
+    table.check_loadable("the table")
     numbers = table.measured.reshape(*table.measured.shape[:3], -1)
     whole: NDArray[np.bool_] = np.all(numbers, axis=-1)
     some: NDArray[np.bool_] = np.any(numbers, axis=-1)
@@ -107,3 +110,23 @@ def _check_writable(table: Table) -> None:
     empty = np.flatnonzero(~whole.any(axis=(1, 2)))
     if len(empty):
         refuse((int(empty[0]),), "nothing is measured, so there is no record to write")
+    runs = np.argwhere(whole)
+    wrong = first_bad_reading(table.metrics[whole].astype(np.float64))
+    if wrong is not None:
+        refuse(tuple(runs[wrong[0]].tolist()), wrong[1])
+    epochs = [table.budgets[b] for b in np.unique(runs[:, 1])]
+    if epochs[-1] > MOST_EPOCHS:
+        raise TableError(
+            f"a TFRecord file has at most {MOST_EPOCHS:,} epochs a run, the table has runs of "
+            f"{epochs[-1]:,}"
+        )
+    budgets = sorted({*NASBENCH101_BUDGETS, *epochs})
+    if len(budgets) > MOST_BUDGETS:
+        raise TableError(
+            f"a TFRecord file has at most {MOST_BUDGETS} budgets, the official "
+            f"{', '.join(map(str, NASBENCH101_BUDGETS))} included; the table's make them "
+            f"{', '.join(map(str, budgets))}"
+        )
+    other = np.flatnonzero(table.cells.hashes() != table.hashes)
+    if len(other):
+        refuse((int(other[0]),), "its hash is not that of its graph")

@@ -423,6 +423,18 @@ def _changed(change: str) -> Table:
     elif change == "runs":
         more = np.concatenate([table.metrics] * 2, axis=2)[:, :, :4]
         table = Table(table.cells, more)
+    elif change == "percent":
+        table.metrics[2, 1, 2, 1, 2] = 93.5
+    elif change == "negative time":
+        table.metrics[2, 1, 2, 0, 0] = -1
+    elif change == "budgets":
+        table = random_table(3, seed=7, budgets=(1, 4, 5, 6, 7, 8))
+    elif change == "epochs":
+        table = random_table(3, seed=7, budgets=(4, 1_000_000))
+    elif change == "twice":
+        table = table.subset([0, 1, 0])
+    elif change == "hash":
+        table.hashes[1] = b"f" * 32
     elif change == "none":
         table = table.subset([])
     elif change == "space":
@@ -443,6 +455,16 @@ def _changed(change: str) -> Table:
         ("empty", "cell 1 .*nothing is measured"),
         ("runs", "cell 0 .*run 3: .*at most 3 runs"),
         ("none", "at least one record"),
+        (
+            "percent",
+            r"cell 2 .*, 12 epochs, run 2: validation_accuracy must be a fraction from 0 to 1, "
+            r"got 93\.5",
+        ),
+        ("negative time", r"run 2: training_time must be seconds >= 0, got -1\.0"),
+        ("budgets", "at most 8 budgets, .* make them 1, 4, 5, 6, 7, 8, 12, 36, 108"),
+        ("epochs", "at most 999,999 epochs a run, the table has runs of 1,000,000"),
+        ("twice", "appears more than once"),
+        ("hash", "cell 1.*hash"),
         ("space", "cells of 'own'"),
     ],
 )
