@@ -20,6 +20,7 @@ import copy
 import hashlib
 import os
 import random
+import warnings
 from collections.abc import Iterator, KeysView, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -149,7 +150,7 @@ class NASBench:
 
     Args:
         dataset_file: An official TFRecord file (converted once and then read from the cache
-            folder), a table in HDF5, or a :class:`~pyg_nas.table.Table`.
+            folder, if that can be written to), a table in HDF5, or a :class:`~pyg_nas.table.Table`.
         seed: Of the draws among a cell's runs. Two objects with one seed answer the same
             queries in the same order alike. By default the draws differ each time.
 
@@ -162,8 +163,8 @@ class NASBench:
         total_epochs_spent: Epochs that they would have trained.
 
     Raises:
-        TableError: If the file is no table, or a table of another space.
-        RecordError: If the file is a damaged TFRecord file.
+        TableError: If the file is missing or a damaged table, or the table is of another space.
+        RecordError: If the file is a damaged TFRecord file, or neither that nor a table.
     """
 
     def __init__(
@@ -442,15 +443,23 @@ def _open(path: Path) -> Table:
         return Table.load(path)
     if path.suffix in (".h5", ".hdf5"):
         raise TableError(f"{path}: not a readable HDF5 file")
-    from pyg_nas.tfrecord import convert
+    from pyg_nas.tfrecord import read_table
 
     cached = cache_folder() / f"tfrecord-{_stamp(path)}.hdf5"
-    if cached.exists():
-        try:
-            return Table.load(cached)
-        except TableError:
-            pass  # the cache is damaged: make it again
-    return convert(path, cached)
+    try:
+        return Table.load(cached)
+    except (TableError, OSError):
+        pass  # nothing is cached, it is damaged, or the folder may not be entered: make it anew
+    table = read_table(path)
+    try:
+        table.save(cached)
+    except OSError as error:
+        warnings.warn(
+            f"{cached}: cannot be written ({error.strerror}), so {path} is converted anew each "
+            f"time; PYG_NAS_CACHE names another folder",
+            stacklevel=3,
+        )
+    return table
 
 
 def _stamp(path: Path) -> str:

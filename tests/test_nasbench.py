@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas import nasbench as api
-from pyg_nas.errors import PygNasError, TableError
+from pyg_nas.errors import PygNasError, RecordError, TableError
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.tfrecord_writer import write_tfrecord
@@ -345,6 +345,28 @@ def test_opens_hdf5_and_tfrecord_alike(
     assert api.NASBench(tmp_path / "t.tfrecord").get_metrics_from_spec(spec)[1] == expected
     write_tfrecord(table.subset([1, 2]), tmp_path / "t.tfrecord")
     assert len(api.NASBench(tmp_path / "t.tfrecord").table) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "file" / "cache"))
+    write_tfrecord(table, tmp_path / "t.tfrecord")
+    with pytest.warns(UserWarning, match=r"cannot be written \(.*PYG_NAS_CACHE") as caught:
+        bench = api.NASBench(tmp_path / "t.tfrecord")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(bench.table.metrics, table.metrics)
+
+
+def test_a_file_that_is_neither_table_nor_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "t.txt").write_text("hello, these are no records")
+    with pytest.raises(RecordError, match=r"t\.txt"):
+        api.NASBench(tmp_path / "t.txt")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
