@@ -54,7 +54,8 @@ def measure(
     """Train cells on images and write their accuracies as a table.
 
     Every finished run is kept in the journal at once. Stop it whenever you like: the same command
-    goes on with what is missing, and several may work on one journal at once.
+    goes on with what is missing, and several may work on one journal at once on one machine; across
+    machines use the backend ray or dask.
     """
     from rich.console import Console
 

@@ -2,8 +2,9 @@
 
 A journal is one SQLite file in WAL mode. A run is known by its cell's module hash, its budget and
 its seed. Whoever is about to train a run claims it first, in one transaction, so that several
-processes can work on one journal and none trains a run twice. A claim ends when the run is
-recorded, when its process is found dead, or when its lease runs out unrenewed.
+processes of one machine can work on one journal and none trains a run twice; SQLite's WAL mode
+does not work on a network file system. A claim ends when the run is recorded, when its process is
+found dead, or when its lease runs out unrenewed.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ class Owner:
 
     Args:
         token: Random name, different for every opening of a journal.
-        host: Name of its machine.
+        host: Name of its machine and, on Linux, of the part of the machine whose process ids it
+            sees: two containers may have one name, and each its own process 7.
         pid: Process id.
         started: When the process started, as the system counts it, or 0 where it does not say:
             a later process with the same id started at another time.
@@ -31,11 +32,11 @@ class Owner:
     def current(cls) -> Owner:
         """Return a new owner for this process."""
         pid = os.getpid()
-        return cls(secrets.token_hex(16), socket.gethostname(), pid, _start_of(pid))
+        return cls(secrets.token_hex(16), _host(), pid, _start_of(pid))
 
     def has_gone(self) -> bool:
         """Return True where this process is known to have ended; False where nobody can tell."""
-        if self.host != socket.gethostname() or sys.platform == "win32":
+        if self.host != _host() or sys.platform == "win32":
             return False
         try:
             os.kill(self.pid, 0)  # signal 0 asks whether the process exists and does nothing
@@ -44,6 +45,14 @@ class Owner:
         except PermissionError:
             pass  # it exists and is somebody else's
         return _start_of(self.pid) != self.started
+
+
+def _host() -> str:
+    name = socket.gethostname()
+    try:
+        return f"{name} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return name
 
 
 def _start_of(pid: int) -> int:

@@ -105,6 +105,16 @@ def test_owners_that_have_gone_are_told_from_those_that_live():
     assert not replace(here, pid=ended.pid, host="elsewhere").has_gone()
 
 
+def test_owners_in_another_container_of_the_same_name_are_not_told(monkeypatch):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[1]"))
+    there = replace(Owner.current(), pid=ended.pid)
+    assert there.has_gone()
+    monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[2]"))
+    assert not there.has_gone()
+
+
 def test_to_table_has_every_number_in_its_place(opened: Journal):
     opened.claim(OTHER, 4, (1,))
     opened.record(OTHER, [run(4, 1, 0.3)])
