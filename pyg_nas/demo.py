@@ -49,10 +49,11 @@ def best_unseen_cells(model: Model, table: Table, count: int) -> BestCells:
 
 def train_live(best: BestCells, count: int, table: Table) -> Table:
     """Train the first ``count`` cells as the shipped table's were, at its largest budget."""
-    from pyg_nas.measure import get_task, measure_cells
+    from pyg_nas.measure import measure_cells
+    from pyg_nas.measure.digits import digits_task
 
     budget = table.budgets[-1]
-    return measure_cells(best.cells[:count], get_task("digits"), [budget], table.num_runs)
+    return measure_cells(best.cells[:count], digits_task(), [budget], table.num_runs)
 
 
 def evaluation_and_live(

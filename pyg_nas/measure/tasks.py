@@ -24,6 +24,8 @@ OWN_IMAGES_SETTINGS = TrainingSettings(
     batch_norm_momentum=0.9,
 )
 
+_BUILT_IN = ("digits", "cifar10")
+
 
 def get_task(
     name: str | os.PathLike[str],
@@ -35,17 +37,23 @@ def get_task(
 
     Args:
         name: ``"digits"``, ``"cifar10"``, or the path of an ``.npz`` file or of a folder of class
-            folders.
+            folders; ``"./digits"`` is a folder of that name.
         settings: JSON file of training settings that replace the task's own.
         image_size: Pixels a side that the images of a folder are resized to.
         seed: Seed of the split; the digits are always split in the same way.
 
     Raises:
-        MeasureError: If there is no such task, or its images are malformed.
+        MeasureError: If there is no such task, its images are malformed, or the name of a built-in
+            task is also that of a folder of class folders.
         DownloadError: If images could not be downloaded.
         SettingsError: If the settings file is malformed.
     """
     named_folder = str(name) != "" and Path(name).is_dir()
+    if name in _BUILT_IN and named_folder and any(entry.is_dir() for entry in Path(name).iterdir()):
+        raise MeasureError(
+            f"{name!r} is a built-in task and also the folder {Path(name).resolve()}; "
+            f"./{name} means the folder, the task needs another working directory"
+        )
     if image_size is not None and not named_folder:
         raise MeasureError(f"only the images of a folder can be resized, got the task {name!s}")
 

@@ -205,6 +205,26 @@ def test_folder_of_class_folders(tmp_path: Path, mode, channels):
     assert [len(task.train), len(task.validation), len(task.test)] == [8, 4, 4]
 
 
+def test_a_folder_named_like_a_built_in_task(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert get_task("digits").num_labels == 10  # an empty folder is no task
+    make_folder(tmp_path / "digits")
+    message = (
+        r"'digits' is a built-in task and also the folder .*digits; \./digits means the folder"
+    )
+    with pytest.raises(MeasureError, match=message):
+        get_task("digits")
+    task = get_task("./digits", settings_file(tmp_path))
+    assert (task.name, task.num_labels) == ("digits", 2)
+
+
+def test_the_working_directory_as_a_task_has_its_name(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(make_folder(tmp_path / "bugs"))
+    for path in (".", "../bugs", "ant/.."):
+        assert get_task(path, settings_file(tmp_path)).name == "bugs"
+
+
 def test_16_bit_images_are_scaled_to_8(tmp_path: Path):
     image_module = pytest.importorskip("PIL.Image")
     plain = make_folder(tmp_path / "plain", mode="L")
