@@ -64,6 +64,11 @@ class LabelPolicy:
         """Whether blown-up runs are replaced: only accuracies can blow up."""
         return self.resample_below is not None and self.metric != "training_time"
 
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether the better of two labels is the larger: of accuracies, not of seconds."""
+        return self.metric != "training_time"
+
     def __str__(self) -> str:
         budget = "largest budget" if self.budget is None else f"{self.budget} epochs"
         run = "mean of runs" if self.run == "mean" else f"run {self.run}"

@@ -51,27 +51,42 @@ def r2(measured: ArrayLike, predicted: ArrayLike) -> float:
     return float(r2_score(truth, guess)) if len(truth) > 1 else float("nan")
 
 
-def best_in_top(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
+def best_in_top(
+    measured: ArrayLike, predicted: ArrayLike, k: int, larger_is_better: bool = True
+) -> float:
     """Return the best measured value among the ``k`` best predicted cells.
 
     Ties in the prediction are broken against the predictor: of equally predicted cells the
     worst measured come first.
+
+    Args:
+        measured: ``[N]``.
+        predicted: ``[N]``, estimates of the measured values.
+        k: How many cells are looked at.
+        larger_is_better: False for costs such as seconds, of which the smallest is the best.
     """
     truth, guess = _pair(measured, predicted)
     if k < 1:
         raise SettingsError(f"top K must be at least 1, got {k}")
-    order = np.lexsort((truth, -guess))
-    return float(truth[order[:k]].max())
+    sign = 1.0 if larger_is_better else -1.0
+    order = np.lexsort((sign * truth, -sign * guess))
+    return sign * float((sign * truth[order[:k]]).max())
 
 
-def regret_in_top(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
-    """Return how far :func:`best_in_top` stays below the best measured value of all."""
+def regret_in_top(
+    measured: ArrayLike, predicted: ArrayLike, k: int, larger_is_better: bool = True
+) -> float:
+    """Return how far :func:`best_in_top` stays behind the best measured value of all."""
     truth, _ = _pair(measured, predicted)
-    return float(truth.max()) - best_in_top(measured, predicted, k)
+    best = truth.max() if larger_is_better else truth.min()
+    return abs(float(best) - best_in_top(measured, predicted, k, larger_is_better))
 
 
 def regression_metrics(
-    measured: ArrayLike, predicted: ArrayLike, top: Sequence[int] = TOP_K
+    measured: ArrayLike,
+    predicted: ArrayLike,
+    top: Sequence[int] = TOP_K,
+    larger_is_better: bool = True,
 ) -> dict[str, float]:
     """Return all figures of this module by name; ``n`` is the number of cells.
 
@@ -89,8 +104,8 @@ def regression_metrics(
     }
     for k in top:
         if k <= len(truth):
-            figures[f"best_in_top_{k}"] = best_in_top(truth, guess, k)
-            figures[f"regret_in_top_{k}"] = regret_in_top(truth, guess, k)
+            figures[f"best_in_top_{k}"] = best_in_top(truth, guess, k, larger_is_better)
+            figures[f"regret_in_top_{k}"] = regret_in_top(truth, guess, k, larger_is_better)
     return figures
 
 

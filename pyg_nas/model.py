@@ -156,6 +156,14 @@ class Evaluation:
     predicted: NDArray[np.float64] = field(repr=False)
     left_out: int = 0
 
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether larger values of the label compared with are better; by default they are."""
+        label = self.protocol.evaluation_label or self.protocol.label
+        return label is None or label.larger_is_better
+
     def figures(self) -> dict[str, float]:
         """Return the figures of :func:`~pyg_nas.metrics.regression_metrics` by name."""
-        return regression_metrics(self.measured, self.predicted)
+        return regression_metrics(
+            self.measured, self.predicted, larger_is_better=self.larger_is_better
+        )

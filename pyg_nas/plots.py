@@ -47,10 +47,11 @@ def scatter(
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
+    larger_is_better: bool = True,
 ) -> None:
     """Draw predicted against measured values, all of them and the best of them.
 
-    The second panel has the cells measured above 90 %, or the top decile where fewer than five
+    The second panel has the cells measured above 90 %, or the best decile where fewer than five
     reach that or the values are no fractions. Each panel says how many cells it has, their MSE
     (squared points for fractions) and Kendall's tau.
 
@@ -59,18 +60,18 @@ def scatter(
         predicted: ``[N]``.
         path: SVG, PNG or PDF file.
         title: Over both panels.
+        larger_is_better: False for costs such as seconds: the best are the smallest.
 
     Raises:
         SettingsError: If the lengths differ, no pair is left, or the file's ending is unknown.
     """
     x, y = _pairs(measured, predicted)
     factor, unit = percent_or_value(x)
-    threshold, name = high_end(x)
+    best, name = best_end(x, larger_is_better)
     figure = _figure(9.6, 4.8, path)
     panels = figure.subplots(1, 2)
     _scatter_panel(panels[0], x * factor, y * factor, "all measured cells", unit)
-    high = x >= threshold
-    _scatter_panel(panels[1], x[high] * factor, y[high] * factor, name, unit)
+    _scatter_panel(panels[1], x[best] * factor, y[best] * factor, name, unit)
     _title(figure, title)
     _save(figure, path)
 
@@ -259,12 +260,16 @@ def percent_or_value(values: NDArray[np.float64]) -> tuple[float, str]:
     return (100.0, ", %") if are_fractions(values) else (1.0, "")
 
 
-def high_end(measured: NDArray[np.float64]) -> tuple[float, str]:
-    """Return where the best cells begin and the name of that region: 90 %, or the top decile."""
+def best_end(
+    measured: NDArray[np.float64], larger_is_better: bool = True
+) -> tuple[NDArray[np.bool_], str]:
+    """Return which cells are the best and their region's name: above 90 %, or the best decile."""
+    if not larger_is_better:
+        return measured <= np.nanquantile(measured, 0.1), "measured in the lowest decile"
     fractions = percent_or_value(measured)[1] != ""
     if fractions and (measured >= _HIGH_ACCURACY).sum() >= _FEWEST_IN_PANEL:
-        return _HIGH_ACCURACY, "measured above 90 %"
-    return float(np.nanquantile(measured, 0.9)), "measured in the top decile"
+        return measured >= _HIGH_ACCURACY, "measured above 90 %"
+    return measured >= np.nanquantile(measured, 0.9), "measured in the top decile"
 
 
 def _scatter_panel(

@@ -12,11 +12,20 @@ from pyg_nas.files import atomic_path
 
 
 def write_scores(
-    path: str | os.PathLike[str], hashes: NDArray[np.bytes_], scores: NDArray[np.float64]
+    path: str | os.PathLike[str],
+    hashes: NDArray[np.bytes_],
+    scores: NDArray[np.float64],
+    larger_is_better: bool = True,
 ) -> None:
-    """Write hashes ``S32 [N]`` and scores ``[N]``, in falling order of score.
+    """Write cells and their scores, the best first.
 
     Scores have 9 significant digits, enough to tell float32 predictions apart.
+
+    Args:
+        path: The CSV file.
+        hashes: ``S32 [N]``.
+        scores: ``[N]``.
+        larger_is_better: False for predicted costs such as seconds: the smallest comes first.
 
     Raises:
         ModelError: If a score is not finite.
@@ -27,7 +36,7 @@ def write_scores(
             f"the model's scores must be finite, {len(odd):,} of {len(scores):,} are not: cell "
             f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
         )
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores if larger_is_better else scores, kind="stable")
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
         file.write("hash,score\n")
         file.writelines(

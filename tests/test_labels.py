@@ -17,6 +17,11 @@ from pyg_nas.tfrecord_writer import write_tfrecord
 NAN = float("nan")
 
 
+def test_the_better_of_two_labels_is_the_larger_but_for_seconds() -> None:
+    assert LabelPolicy("test_accuracy").larger_is_better
+    assert not LabelPolicy("training_time").larger_is_better
+
+
 def table_of(runs: list[list[float]], metric: int = 2, point: int = 1, budget: int = 3) -> Table:
     """A table with just these readings ``[cells][3 runs]`` of one metric."""
     metrics = np.full((len(runs), 4, 3, 2, 4), np.nan, dtype=np.float32)

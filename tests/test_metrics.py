@@ -74,6 +74,17 @@ def test_top_k_by_hand() -> None:
 
 def test_ties_count_against_the_predictor() -> None:
     assert best_in_top([0.1, 0.9, 0.5], [1.0, 1.0, 1.0], 1) == 0.1
+    assert best_in_top([0.1, 0.9, 0.5], [1.0, 1.0, 1.0], 1, larger_is_better=False) == 0.9
+
+
+def test_the_best_of_costs_are_the_smallest() -> None:
+    seconds, predicted = [30.0, 10.0, 20.0, 40.0], [15.0, 25.0, 10.0, 50.0]
+    assert best_in_top(seconds, predicted, 1, larger_is_better=False) == 20.0
+    assert best_in_top(seconds, predicted, 2, larger_is_better=False) == 20.0
+    assert best_in_top(seconds, predicted, 3, larger_is_better=False) == 10.0
+    assert regret_in_top(seconds, predicted, 1, larger_is_better=False) == 10.0
+    figures = regression_metrics(seconds, predicted, larger_is_better=False)
+    assert (figures["best_in_top_1"], figures["regret_in_top_1"]) == (20.0, 10.0)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ def test_evaluation_keeps_to_the_protocol(small_table: Table) -> None:
     assert other.protocol.evaluation_label is None
 
 
+def test_the_best_of_training_times_are_the_shortest(small_table: Table) -> None:
+    seconds = LabelPolicy("training_time")
+    model = Model.train(small_table, Protocol(train="60", label=seconds), "paper", **FAST)
+    result = model.evaluate(small_table)
+    shortest = result.measured[np.argsort(result.predicted, kind="stable")[:10]].min()
+    assert result.figures()["best_in_top_10"] == shortest
+    assert result.figures()["regret_in_top_10"] == shortest - result.measured.min()
+    accurate = model.evaluate(small_table, label=LabelPolicy())
+    assert accurate.larger_is_better
+    assert accurate.figures() == regression_metrics(accurate.measured, accurate.predicted)
+
+
 def test_evaluation_on_training_cells_alone_is_refused(model: Model, small_table: Table) -> None:
     known = small_table.subset(np.isin(small_table.hashes, model.training_hashes))
     with pytest.raises(SettingsError, match="not trained on"):

@@ -83,6 +83,13 @@ def test_a_table_below_90_percent_gets_its_top_decile(tmp_path: Path) -> None:
     assert "measured in the top decile: 40" in _texts(tmp_path / "s.svg")
 
 
+def test_the_best_of_costs_are_the_smallest(tmp_path: Path) -> None:
+    plots.scatter(MEASURED * 40, PREDICTED * 40, tmp_path / "s.svg", larger_is_better=False)
+    assert "measured in the lowest decile: 40" in _texts(tmp_path / "s.svg")
+    best, _ = plots.best_end(np.arange(20.0), larger_is_better=False)
+    assert np.flatnonzero(best).tolist() == [0, 1]
+
+
 def test_values_that_are_no_fractions_get_no_percent(tmp_path: Path) -> None:
     plots.scatter(MEASURED * 40, PREDICTED * 40, tmp_path / "s.svg")
     texts = _texts(tmp_path / "s.svg")

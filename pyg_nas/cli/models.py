@@ -156,7 +156,10 @@ def predict(
         from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
 
         cells, hashes = nasbench101_cells(), nasbench101_hashes()
-    write_scores(out, hashes, loaded.estimator.predict(cells))
+    label = loaded.protocol.label
+    write_scores(
+        out, hashes, loaded.estimator.predict(cells), label is None or label.larger_is_better
+    )
     Console(highlight=False).print(f"{len(cells):,} scores in {out}, the best first")
 
 
@@ -188,6 +191,7 @@ def plot(
         result.predicted,
         out,
         title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
+        larger_is_better=result.larger_is_better,
     )
     Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
 

@@ -12,7 +12,7 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.drawing import operation_label
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import high_end, percent_or_value
+from pyg_nas.plots import best_end, percent_or_value
 from pyg_nas.report.page import Figure, plot_text
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,11 @@ _BOX_ENDS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
 def scatter_figures(
-    measured: Floats, predicted: Floats, shown: NDArray[np.int64], numbers: Sequence[int]
+    measured: Floats,
+    predicted: Floats,
+    shown: NDArray[np.int64],
+    numbers: Sequence[int],
+    larger_is_better: bool = True,
 ) -> list[Figure]:
     """Return predicted against measured: all cells, and the best measured ones.
 
@@ -32,13 +36,14 @@ def scatter_figures(
         predicted: ``[N]``.
         shown: Indices of the cells that are drawn; figures in the notes are over all ``N``.
         numbers: Gallery number of each shown cell.
+        larger_is_better: False for costs such as seconds: the best are the smallest.
     """
-    threshold, name = high_end(measured)
+    best, name = best_end(measured, larger_is_better)
     factor, unit = percent_or_value(measured)
     figures = []
     for title, part in (
         ("Predicted against measured", np.full(len(measured), True)),
-        (f"The same, {name}", measured >= threshold),
+        (f"The same, {name}", best),
     ):
         drawn = part[shown]
         x, y = measured[shown][drawn] * factor, predicted[shown][drawn] * factor

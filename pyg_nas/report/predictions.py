@@ -71,9 +71,12 @@ def prediction_page(
 
     costs = {"trainable parameters": parameters, "training time, s": seconds}
     costs = {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
+    sign = 1.0 if result.larger_is_better else -1.0
+    if not result.larger_is_better:
+        costs = {}  # the label is a cost itself: there is no accuracy to set against one
     fronts = [pareto_front(measured, cost) for cost in costs.values()]
-    best = np.argsort(-predicted, kind="stable")[:_BEST]
-    shown = _shown(measured, predicted, [best, *fronts])
+    best = np.argsort(-sign * predicted, kind="stable")[:_BEST]
+    shown = _shown(sign * measured, sign * predicted, [best, *fronts])
 
     facts = {
         f"predicted{unit}": [number(v * factor, 2) for v in predicted[shown]],
@@ -89,7 +92,7 @@ def prediction_page(
     ]
     by_row = dict(zip(shown.tolist(), numbers, strict=True))
 
-    figures = scatter_figures(measured, predicted, shown, numbers)
+    figures = scatter_figures(measured, predicted, shown, numbers, result.larger_is_better)
     figures += residual_figures(measured, predicted, cells)
     if learning_curve:
         found = _learning_curve(model, table, result, progress)
@@ -109,7 +112,9 @@ def prediction_page(
         title=f"{model.recipe} on {table_name}",
         subtitle=f"{result.protocol}.",
         gallery=gallery,
-        table=_best_cells(best, by_row, measured, predicted, parameters, seconds, factor, unit),
+        table=_best_cells(
+            best, by_row, sign, measured, predicted, parameters, seconds, factor, unit
+        ),
         tiles=_tiles(result.figures(), factor, unit, len(model.training_hashes)),
         figures=figures,
         settings={
@@ -148,6 +153,7 @@ def _tiles(figures: dict[str, float], factor: float, unit: str, trained: int) ->
 def _best_cells(
     best: NDArray[np.int64],
     by_row: dict[int, int],
+    sign: float,
     measured: Floats,
     predicted: Floats,
     parameters: Floats,
@@ -156,7 +162,7 @@ def _best_cells(
     unit: str,
 ) -> CellTable:
     place = np.empty(len(measured), dtype=np.int64)
-    place[np.argsort(-measured, kind="stable")] = np.arange(1, len(measured) + 1)
+    place[np.argsort(-sign * measured, kind="stable")] = np.arange(1, len(measured) + 1)
     columns = {
         f"predicted{unit}": [(v, number(v, 2)) for v in predicted[best] * factor],
         f"measured{unit}": [(v, number(v, 2)) for v in measured[best] * factor],
@@ -205,7 +211,7 @@ def _learning_curve(
 def _shown(
     measured: Floats, predicted: Floats, needed: list[NDArray[np.int64]]
 ) -> NDArray[np.int64]:
-    """Indices of a uniform sample, of the best by either value, and of those needed."""
+    """Indices of a uniform sample, of the largest by either value, and of those needed."""
     total = len(measured)
     if total <= MOST_DRAWN:
         return np.arange(total)

@@ -128,6 +128,14 @@ def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> 
     expected = small_table.label(model.protocol.label)[order].mean()
     assert model.estimator.mean_ == pytest.approx(expected)
     assert expected > 50  # seconds
+    out = tmp_path / "scores.csv"
+    assert pyg_nas("predict", tmp_path / "m", table_path, "--out", out) == 0
+    with out.open() as file:
+        scores = [float(row["score"]) for row in csv.DictReader(file)]
+    assert scores == sorted(scores)  # the best first: the shortest
+    picture = tmp_path / "scatter.svg"
+    assert pyg_nas("plot", tmp_path / "m", table_path, "--out", picture) == 0
+    assert "lowest decile" in picture.read_text(encoding="utf-8")
 
 
 def test_default_recipe_takes_a_graph_file_of_its_space(

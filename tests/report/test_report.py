@@ -271,6 +271,25 @@ def test_the_time_of_a_mean_is_that_of_all_its_runs() -> None:
     np.testing.assert_allclose(sorted(shown), sorted(times), rtol=1e-4)
 
 
+def test_the_best_of_training_times_are_the_shortest() -> None:
+    table = make_table()
+    label = LabelPolicy("training_time")
+    protocol = Protocol(train="80", label=label)
+    rows = protocol.apply(table)
+    estimator = GCNRegressor(hidden=6, head=4, epochs=3, device="cpu")
+    estimator.fit(table.cells[rows.train], rows.train_labels)
+    model = Model(estimator, "paper", protocol, table.hashes[rows.train])
+    page = prediction_page(model, table, "m", "t", False)
+    result = model.evaluate(table)
+    order = np.argsort(result.predicted, kind="stable")[:10]
+    assert [row[0][0] for row in page.table.rows] == result.predicted[order].tolist()
+    ranks = 1 + np.argsort(np.argsort(result.measured, kind="stable"))
+    assert [row[2][0] for row in page.table.rows] == ranks[order].tolist()
+    titles = [figure.title for figure in page.figures]
+    assert "The same, measured in the lowest decile" in titles
+    assert not any(title.startswith("Accuracy and") for title in titles)
+
+
 def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> None:
     table = make_table()
     model = make_model(table)
