@@ -44,11 +44,11 @@ def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def r2(measured: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the coefficient of determination; NaN for fewer than two values."""
+    """Return the coefficient of determination; NaN where the measured values are all equal."""
     from sklearn.metrics import r2_score
 
     truth, guess = _pair(measured, predicted)
-    return float(r2_score(truth, guess)) if len(truth) > 1 else float("nan")
+    return float("nan") if np.ptp(truth) == 0 else float(r2_score(truth, guess))
 
 
 def best_in_top(

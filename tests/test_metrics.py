@@ -65,6 +65,14 @@ def test_against_libraries(measured: np.ndarray, predicted: np.ndarray) -> None:
         assert math.isnan(figures["spearman"])
 
 
+def test_equal_labels_explain_nothing() -> None:
+    # Their mean is off by a rounding error, so that its square is what r2_score divides by.
+    assert math.isnan(r2([0.1] * 3, [0.1, 0.2, 0.3]))
+    assert math.isnan(r2([0.9], [0.9]))
+    assert math.isnan(regression_metrics([0.1] * 3, [0.1, 0.2, 0.3])["r2"])
+    assert r2([0.1, 0.2, 0.3], [0.2] * 3) == pytest.approx(0.0)
+
+
 def test_top_k_by_hand() -> None:
     assert best_in_top(MEASURED, PREDICTED, 1) == 0.92
     assert best_in_top(MEASURED, PREDICTED, 2) == 0.94
