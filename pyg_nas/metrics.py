@@ -21,8 +21,25 @@ def are_fractions(values: ArrayLike) -> bool:
 
 def mse_points(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Return the mean squared error in squared percentage points (fractions come in)."""
+    return mean_squared_error(measured, predicted, fractions=True)
+
+
+def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, fractions: bool) -> float:
+    """Return the mean squared error in :func:`mse_unit`.
+
+    Args:
+        measured: ``[N]``.
+        predicted: ``[N]``.
+        fractions: Whether the labels are fractions, by :func:`are_fractions` of all there are:
+            the few that are compared may lie from 0 to 1 by chance.
+    """
     truth, guess = _pair(measured, predicted)
-    return float(np.mean((100.0 * (truth - guess)) ** 2))
+    return float(np.mean(((100.0 if fractions else 1.0) * (truth - guess)) ** 2))
+
+
+def mse_unit(fractions: bool) -> str:
+    """Return the unit of a mean squared error in a file: squared points, or the label's square."""
+    return "points^2" if fractions else "label^2"
 
 
 def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
@@ -87,16 +104,23 @@ def regression_metrics(
     predicted: ArrayLike,
     top: Sequence[int] = TOP_K,
     larger_is_better: bool = True,
+    fractions: bool | None = None,
 ) -> dict[str, float]:
     """Return all figures of this module by name; ``n`` is the number of cells.
 
-    The mean squared error is in squared points where all measured values are fractions, and else
-    in their own unit's square.
+    Args:
+        measured: ``[N]``.
+        predicted: ``[N]``.
+        top: Figures of the best of so many cells, where there are as many.
+        larger_is_better: False for costs such as seconds.
+        fractions: Whether the error is in squared points (:func:`mean_squared_error`); None for
+            whether the measured values are fractions.
     """
     truth, guess = _pair(measured, predicted)
-    unit = 1.0 if are_fractions(truth) else 1e-4
     figures = {
-        "mse": unit * mse_points(truth, guess),
+        "mse": mean_squared_error(
+            truth, guess, are_fractions(truth) if fractions is None else fractions
+        ),
         "kendall_tau": kendall_tau(truth, guess),
         "spearman": spearman(truth, guess),
         "r2": r2(truth, guess),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.labels import LabelPolicy
-from pyg_nas.metrics import regression_metrics
+from pyg_nas.metrics import are_fractions, regression_metrics
 from pyg_nas.model_folder import load_described, read_settings, save_model
 from pyg_nas.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.splits import Protocol, split_rows
@@ -92,7 +92,8 @@ class Model:
             evaluate=split or self.protocol.evaluate,
             evaluation_label=None if compared == self.protocol.label else compared,
         )
-        labels = table.label(protocol.evaluation_label or protocol.label)
+        policy = protocol.evaluation_label or protocol.label or table.default_label
+        labels = table.label(policy)
         rows = split_rows(table, protocol.evaluate, labels, protocol.split_seed)
         unseen = rows[~np.isin(table.hashes[rows], self.training_hashes)]
         if len(unseen) == 0:
@@ -102,7 +103,9 @@ class Model:
             )
         predicted = self.estimator.predict(table.cells[unseen])
         left_out = len(rows) - len(unseen)
-        return Evaluation(protocol, unseen, labels[unseen], predicted, left_out)
+        # Seconds below one are no fractions.
+        fractions = policy.metric != "training_time" and are_fractions(labels)
+        return Evaluation(protocol, unseen, labels[unseen], predicted, left_out, fractions)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.model_folder`)."""
@@ -148,6 +151,8 @@ class Evaluation:
         measured: Labels, ``[N]``.
         predicted: Predictions, ``[N]``.
         left_out: Cells of the split that trained the model and are therefore not among them.
+        fractions: Whether the labels of the whole table are fractions, so that errors are in
+            points.
     """
 
     protocol: Protocol
@@ -155,6 +160,7 @@ class Evaluation:
     measured: NDArray[np.float64] = field(repr=False)
     predicted: NDArray[np.float64] = field(repr=False)
     left_out: int = 0
+    fractions: bool = True
 
     @property
     def larger_is_better(self) -> bool:
@@ -165,5 +171,8 @@ class Evaluation:
     def figures(self) -> dict[str, float]:
         """Return the figures of :func:`~pyg_nas.metrics.regression_metrics` by name."""
         return regression_metrics(
-            self.measured, self.predicted, larger_is_better=self.larger_is_better
+            self.measured,
+            self.predicted,
+            larger_is_better=self.larger_is_better,
+            fractions=self.fractions,
         )

@@ -48,6 +48,7 @@ def scatter(
     *,
     title: str | None = None,
     larger_is_better: bool = True,
+    fractions: bool | None = None,
 ) -> None:
     """Draw predicted against measured values, all of them and the best of them.
 
@@ -61,13 +62,15 @@ def scatter(
         path: SVG, PNG or PDF file.
         title: Over both panels.
         larger_is_better: False for costs such as seconds: the best are the smallest.
+        fractions: Whether the axes are in percent; None for whether the measured values are
+            fractions.
 
     Raises:
         SettingsError: If the lengths differ, no pair is left, or the file's ending is unknown.
     """
     x, y = _pairs(measured, predicted)
-    factor, unit = percent_or_value(x)
-    best, name = best_end(x, larger_is_better)
+    factor, unit = percent_or_value(x, fractions)
+    best, name = best_end(x, larger_is_better, fractions)
     figure = _figure(9.6, 4.8, path)
     panels = figure.subplots(1, 2)
     _scatter_panel(panels[0], x * factor, y * factor, "all measured cells", unit)
@@ -255,21 +258,27 @@ def residuals(
     _save(figure, path)
 
 
-def percent_or_value(values: NDArray[np.float64]) -> tuple[float, str]:
-    """Return the factor and the unit of an axis: percent for fractions from 0 to 1."""
-    return (100.0, ", %") if are_fractions(values) else (1.0, "")
+def percent_or_value(
+    values: NDArray[np.float64], fractions: bool | None = None
+) -> tuple[float, str]:
+    """Return the factor and the unit of an axis: percent for fractions, which None looks up."""
+    return (100.0, ", %") if _fractions(values, fractions) else (1.0, "")
 
 
 def best_end(
-    measured: NDArray[np.float64], larger_is_better: bool = True
+    measured: NDArray[np.float64], larger_is_better: bool = True, fractions: bool | None = None
 ) -> tuple[NDArray[np.bool_], str]:
     """Return which cells are the best and their region's name: above 90 %, or the best decile."""
     if not larger_is_better:
         return measured <= np.nanquantile(measured, 0.1), "measured in the lowest decile"
-    fractions = percent_or_value(measured)[1] != ""
-    if fractions and (measured >= _HIGH_ACCURACY).sum() >= _FEWEST_IN_PANEL:
+    enough = (measured >= _HIGH_ACCURACY).sum() >= _FEWEST_IN_PANEL
+    if enough and _fractions(measured, fractions):
         return measured >= _HIGH_ACCURACY, "measured above 90 %"
     return measured >= np.nanquantile(measured, 0.9), "measured in the top decile"
+
+
+def _fractions(values: NDArray[np.float64], known: bool | None) -> bool:
+    return are_fractions(values) if known is None else known
 
 
 def _scatter_panel(

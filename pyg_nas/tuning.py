@@ -20,11 +20,11 @@ from sklearn.model_selection import RepeatedKFold
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import DivergedError, SettingsError
-from pyg_nas.metrics import kendall_tau, mse_points
+from pyg_nas.metrics import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.statistics import finite_or_none
 
 METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
-"""What a fit is scored by, and whether more is better: squared points, or Kendall's τ."""
+"""What a fit is scored by, and whether more is better: mean squared error, or Kendall's τ."""
 
 WIDTHS = (48, 72, 96, 144, 210, 320)
 """The widths of arXiv:1912.00848, narrowest first."""
@@ -85,6 +85,7 @@ class TuneResult:
         settings: How they were compared.
         n: Training cells.
         seconds: Time of all fits together.
+        fractions: Whether the labels are fractions, so that the error is in squared points.
     """
 
     candidates: list[Candidate]
@@ -92,6 +93,7 @@ class TuneResult:
     settings: TuneSettings
     n: int
     seconds: float
+    fractions: bool = True
 
     @property
     def cv_results(self) -> dict[str, Any]:
@@ -120,6 +122,7 @@ class TuneResult:
         means, spreads = self.scores.mean(axis=1), self.scores.std(axis=1, ddof=1)
         return {
             "settings": asdict(self.settings),
+            "mse_unit": mse_unit(self.fractions) if self.settings.metric == "mse" else None,
             "n": self.n,
             "chosen": self.chosen,
             "best": self.best,
@@ -174,7 +177,7 @@ def tune(
             it has one, becomes the seed plus the repeat.
         candidates: Its parameters to try, from the simplest on.
         cells: The ``N`` training cells; no others are ever looked at.
-        y: Their labels ``[N]``, fractions.
+        y: Their labels ``[N]``; of fractions the error is in squared points.
         settings: How they are compared.
         fits_file: Every fit's score is added to this file as it comes. Where the file has some
             of the same cells, labels and settings, they are not fitted again.
@@ -190,6 +193,7 @@ def tune(
         raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
     settings = settings or TuneSettings()
     labels = np.asarray(y, dtype=np.float64)
+    fractions = are_fractions(labels)
     listed = [dict(candidate) for candidate in candidates]
     _check_candidates(estimator, listed)
     splits = settings.splits(len(cells))
@@ -212,6 +216,7 @@ def tune(
             labels,
             splits[split],
             settings.metric,
+            fractions,
         )
         for key, split in missing
     )
@@ -228,7 +233,7 @@ def tune(
     if np.isnan(scores).any(axis=1).all():
         raise DivergedError("a training of every candidate diverged; try lower learning rates")
     spent = sum(done[key, s][1] for key, s in wanted)
-    return TuneResult(listed, scores, settings, len(cells), spent)
+    return TuneResult(listed, scores, settings, len(cells), spent, fractions)
 
 
 def width_candidates(estimator: Any) -> list[Candidate]:
@@ -342,6 +347,7 @@ def _fit(
     labels: NDArray[np.float64],
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     metric: str,
+    fractions: bool,
 ) -> tuple[str, int, float, float]:
     start = time.perf_counter()
     train, held_out = rows
@@ -351,7 +357,7 @@ def _fit(
         return key, split, float("nan"), time.perf_counter() - start
     predicted = np.asarray(estimator.predict(cells[held_out]), dtype=np.float64)
     if metric == "mse":
-        score = mse_points(labels[held_out], predicted)
+        score = mean_squared_error(labels[held_out], predicted, fractions)
     elif np.ptp(predicted) == 0:
         # Saying the same of every cell ranks none of them: no correlation.
         score = 0.0
@@ -387,5 +393,6 @@ def _fingerprint(
 ) -> str:
     """A digest of everything that a fit's score depends on but the candidate."""
     base = {name: repr(value) for name, value in estimator.get_params(deep=True).items()}
-    described = json.dumps([type(estimator).__name__, base, asdict(settings)], sort_keys=True)
+    unit = mse_unit(are_fractions(labels))
+    described = json.dumps([type(estimator).__name__, base, asdict(settings), unit], sort_keys=True)
     return sha256(described.encode() + cells.hashes().tobytes() + labels.tobytes()).hexdigest()

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import stats
-from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.metrics import r2_score
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics import (
     are_fractions,
     best_in_top,
     kendall_tau,
+    mean_squared_error,
     mse_points,
+    mse_unit,
     r2,
     regression_metrics,
     regret_in_top,
@@ -39,6 +41,13 @@ def test_the_error_of_other_figures_is_in_their_own_unit() -> None:
     assert are_fractions([0.0, 1.0, np.nan])
 
 
+def test_the_unit_is_that_of_all_labels() -> None:
+    # Of labels up to 200 a few may lie from 0 to 1.
+    assert regression_metrics([0.5, 1.0], [0.5, 0.0], fractions=False)["mse"] == 0.5
+    assert mean_squared_error([0.5, 1.0], [0.5, 0.0], fractions=True) == 5000
+    assert (mse_unit(True), mse_unit(False)) == ("points^2", "label^2")
+
+
 def test_mse_is_in_squared_points() -> None:
     # Differences of 1, 1, 2 and 1 points.
     assert mse_points(MEASURED, PREDICTED) == pytest.approx((1 + 1 + 4 + 1) / 4)
@@ -52,7 +61,7 @@ def test_kendall_by_hand() -> None:
 @given(values, values)
 def test_against_libraries(measured: np.ndarray, predicted: np.ndarray) -> None:
     figures = regression_metrics(measured, predicted)
-    assert figures["mse"] == pytest.approx(1e4 * mean_squared_error(measured, predicted))
+    assert figures["mse"] == pytest.approx(1e4 * np.mean((measured - predicted) ** 2))
     if np.ptp(measured) > 0 and np.ptp(predicted) > 0:
         expected = stats.kendalltau(measured, predicted).statistic
         assert figures["kendall_tau"] == pytest.approx(expected)

@@ -83,6 +83,18 @@ def test_the_best_of_training_times_are_the_shortest(small_table: Table) -> None
     assert accurate.figures() == regression_metrics(accurate.measured, accurate.predicted)
 
 
+def test_the_unit_of_the_error_is_that_of_all_labels(model: Model, small_table: Table) -> None:
+    metrics = small_table.metrics.copy()
+    metrics[np.isin(small_table.hashes, model.training_hashes)] *= 10
+    metrics[..., 0] /= 1000  # seconds, all below one
+    table = Table(small_table.cells, metrics)
+    for label in (None, LabelPolicy("training_time")):
+        result = model.evaluate(table, label=label)
+        assert result.measured.max() < 1  # as in a table of fractions
+        expected = np.mean((result.measured - result.predicted) ** 2)
+        assert result.figures()["mse"] == pytest.approx(expected)
+
+
 def test_evaluation_on_training_cells_alone_is_refused(model: Model, small_table: Table) -> None:
     known = small_table.subset(np.isin(small_table.hashes, model.training_hashes))
     with pytest.raises(SettingsError, match="not trained on"):

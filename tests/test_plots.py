@@ -92,9 +92,11 @@ def test_the_best_of_costs_are_the_smallest(tmp_path: Path) -> None:
 
 def test_values_that_are_no_fractions_get_no_percent(tmp_path: Path) -> None:
     plots.scatter(MEASURED * 40, PREDICTED * 40, tmp_path / "s.svg")
-    texts = _texts(tmp_path / "s.svg")
-    assert "measured" in texts
-    assert not any("%" in text or "points" in text for text in texts)
+    plots.scatter(MEASURED, PREDICTED, tmp_path / "t.svg", fractions=False)
+    for name in ("s.svg", "t.svg"):
+        texts = _texts(tmp_path / name)
+        assert "measured" in texts
+        assert not any("%" in text or "points" in text for text in texts)
 
 
 def test_cells_without_a_measurement_are_left_out(tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ def test_no_fold_is_scored_by_a_model_that_saw_it(
         assert score == pytest.approx(np.mean((100 * (y[held_out] - 0.5)) ** 2))
 
 
+def test_the_error_of_other_labels_is_in_their_own_unit(
+    data: tuple[CellArray, np.ndarray[Any, Any]],
+) -> None:
+    cells = data[0][:4]
+    settings = TuneSettings(folds=4, repeats=1)
+    y = np.array([0.5, 0.5, 0.5, 7.5])  # three of four folds hold nothing but a fraction
+    found = tune(Memory(), [{"size": 1}], cells, y, settings)
+    assert sorted(found.scores[0]) == [0.0, 0.0, 0.0, 49.0]
+    assert found.to_dict()["mse_unit"] == "label^2"
+    found = tune(Memory(), [{"size": 1}], cells, y / 10, settings)
+    np.testing.assert_allclose(np.sort(found.scores[0]), [625.0, 2025.0, 2025.0, 2025.0])
+    assert found.to_dict()["mse_unit"] == "points^2"
+
+
 class Counting(LinearPredictor):
     """Counts its fits through a file, and breaks down after some."""
 

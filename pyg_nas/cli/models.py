@@ -88,7 +88,7 @@ def evaluate(
     from rich.table import Table as Grid
 
     from pyg_nas.files import check_output, write_text
-    from pyg_nas.metrics import are_fractions
+    from pyg_nas.metrics import mse_unit
     from pyg_nas.model import Model
     from pyg_nas.sources import open_table
 
@@ -103,7 +103,7 @@ def evaluate(
     grid.add_column("figure")
     grid.add_column("value", justify="right")
     for name, value in figures.items():
-        unit = ", points²" if name == "mse" and are_fractions(result.measured) else ""
+        unit = ", points²" if name == "mse" and result.fractions else ""
         grid.add_row(f"{name}{unit}", f"{value:,}" if name == "n" else f"{value:,.4f}")
     console = Console(highlight=False)
     console.print(grid)
@@ -114,6 +114,7 @@ def evaluate(
         plain = {k: None if v != v else v for k, v in figures.items()}
         report = {
             **plain,
+            "mse_unit": mse_unit(result.fractions),
             "split": split,
             "left_out": result.left_out,
             "recipe": loaded.recipe,
@@ -192,6 +193,7 @@ def plot(
         out,
         title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
         larger_is_better=result.larger_is_better,
+        fractions=result.fractions,
     )
     Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
 

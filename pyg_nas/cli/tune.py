@@ -77,8 +77,9 @@ def tune(
         **result.to_dict(),
     }
     write_text(out, dumps(report, indent=1) + "\n")
+    unit = ", points²" if metric == "mse" and result.fractions else ""
     shown = Grid(title=f"{recipe}: {metric} on held-out folds of {result.n} cells")
-    for column in ("settings", metric, "standard error", ""):
+    for column in ("settings", f"{metric}{unit}", "standard error", ""):
         shown.add_column(column)
     for candidate in report["candidates"]:
         marks = [word for word in ("best", "chosen") if candidate["params"] == report[word]]

@@ -28,6 +28,7 @@ def scatter_figures(
     shown: NDArray[np.int64],
     numbers: Sequence[int],
     larger_is_better: bool = True,
+    fractions: bool | None = None,
 ) -> list[Figure]:
     """Return predicted against measured: all cells, and the best measured ones.
 
@@ -37,9 +38,10 @@ def scatter_figures(
         shown: Indices of the cells that are drawn; figures in the notes are over all ``N``.
         numbers: Gallery number of each shown cell.
         larger_is_better: False for costs such as seconds: the best are the smallest.
+        fractions: Whether the values are; None for whether the measured ones are.
     """
-    best, name = best_end(measured, larger_is_better)
-    factor, unit = percent_or_value(measured)
+    best, name = best_end(measured, larger_is_better, fractions)
+    factor, unit = percent_or_value(measured, fractions)
     figures = []
     for title, part in (
         ("Predicted against measured", np.full(len(measured), True)),
@@ -73,15 +75,18 @@ def scatter_figures(
     return figures
 
 
-def residual_figures(measured: Floats, predicted: Floats, cells: CellArray) -> list[Figure]:
+def residual_figures(
+    measured: Floats, predicted: Floats, cells: CellArray, fractions: bool | None = None
+) -> list[Figure]:
     """Return predicted minus measured by depth of the cell, and by how often it has an operation.
 
     Args:
         measured: ``[N]``.
         predicted: ``[N]``.
         cells: The ``N`` cells.
+        fractions: Whether the values are; None for whether the measured ones are.
     """
-    factor, unit = percent_or_value(measured)
+    factor, unit = percent_or_value(measured, fractions)
     residuals = (predicted - measured) * factor
     axis = {"title": {"text": "predicted − measured" + (", points" if unit else "")}}
     depths = cells.depths
@@ -166,6 +171,7 @@ def pareto_figure(
     cost_name: str,
     numbers: Mapping[int, int],
     accuracy_name: str = "measured",
+    fractions: bool | None = None,
 ) -> Figure:
     """Return accuracy against a cost, with the cells on the Pareto front.
 
@@ -176,8 +182,9 @@ def pareto_figure(
         numbers: Gallery number by index, for the cells that are drawn; the front's are among
             them.
         accuracy_name: Label of the vertical axis, without unit.
+        fractions: Whether the accuracies are; None for whether those given are.
     """
-    factor, unit = percent_or_value(accuracy[np.isfinite(accuracy)])
+    factor, unit = percent_or_value(accuracy[np.isfinite(accuracy)], fractions)
     front = pareto_front(accuracy, cost).tolist()
     drawn = [i for i in numbers if np.isfinite(cost[i]) and np.isfinite(accuracy[i])]
     others = sorted(set(drawn) - set(front))

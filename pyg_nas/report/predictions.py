@@ -67,7 +67,7 @@ def prediction_page(
     seconds = table.training_seconds(model.protocol.label)[result.rows]
     parameters = table.trainable_parameters[result.rows].astype(np.float64)
     parameters[parameters < 0] = np.nan
-    factor, unit = percent_or_value(measured)
+    factor, unit = percent_or_value(measured, result.fractions)
 
     costs = {"trainable parameters": parameters, "training time, s": seconds}
     costs = {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
@@ -92,8 +92,10 @@ def prediction_page(
     ]
     by_row = dict(zip(shown.tolist(), numbers, strict=True))
 
-    figures = scatter_figures(measured, predicted, shown, numbers, result.larger_is_better)
-    figures += residual_figures(measured, predicted, cells)
+    figures = scatter_figures(
+        measured, predicted, shown, numbers, result.larger_is_better, result.fractions
+    )
+    figures += residual_figures(measured, predicted, cells, result.fractions)
     if learning_curve:
         found = _learning_curve(model, table, result, progress)
         if found is not None:
@@ -106,7 +108,10 @@ def prediction_page(
                     "cells at each smaller size; the last is the model itself",
                 )
             )
-    figures += [pareto_figure(measured, cost, name, by_row) for name, cost in costs.items()]
+    figures += [
+        pareto_figure(measured, cost, name, by_row, fractions=result.fractions)
+        for name, cost in costs.items()
+    ]
 
     return Page(
         title=f"{model.recipe} on {table_name}",

@@ -72,6 +72,7 @@ def test_evaluate_writes_the_figures(
         assert report[name] == pytest.approx(expected[name])
     assert report["n"] == 128
     assert report["left_out"] == 172
+    assert report["mse_unit"] == "points^2"
 
 
 def test_figures_of_another_label_say_so(
@@ -133,6 +134,9 @@ def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> 
     with out.open() as file:
         scores = [float(row["score"]) for row in csv.DictReader(file)]
     assert scores == sorted(scores)  # the best first: the shortest
+    figures = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", tmp_path / "m", table_path, "--json", figures) == 0
+    assert json.loads(figures.read_text())["mse_unit"] == "label^2"
     picture = tmp_path / "scatter.svg"
     assert pyg_nas("plot", tmp_path / "m", table_path, "--out", picture) == 0
     assert "lowest decile" in picture.read_text(encoding="utf-8")

@@ -44,6 +44,7 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     assert result.exit_code == 0, result.output
     found = json.loads(out.read_text())
     assert found["n"] == 30
+    assert found["mse_unit"] == "points^2"
     assert found["protocol"]["train"] == "30"
     assert [c["params"] for c in found["candidates"]] == [
         {"hidden": 4, "epochs": 2},
