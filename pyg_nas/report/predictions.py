@@ -199,6 +199,8 @@ def _learning_curve(
     if total < len(model.training_hashes) or not sizes:
         return None
     labels = table.label(model.protocol.label)[trained]
+    if np.isnan(labels).any():  # the cells are there, their measurements are not
+        return None
     evaluated = table.cells[result.rows]
     scores = np.full((len(sizes) + 1, _CURVE_REPEATS), np.nan)
     for repeat in range(_CURVE_REPEATS):

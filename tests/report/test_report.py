@@ -294,9 +294,13 @@ def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> N
     table = make_table()
     model = make_model(table)
     unseen = table.subset(np.flatnonzero(~np.isin(table.hashes, model.training_hashes)))
-    titles = [f.title for f in prediction_page(model, unseen, "m", "t").figures]
-    assert "Learning curve" not in titles
-    assert "Residuals by depth" in titles
+    metrics = table.metrics.copy()
+    metrics[np.isin(table.hashes, model.training_hashes)] = np.nan
+    unmeasured = Table(table.cells, metrics, budgets=table.budgets)
+    for other in (unseen, unmeasured):
+        titles = [f.title for f in prediction_page(model, other, "m", "t").figures]
+        assert "Learning curve" not in titles
+        assert "Residuals by depth" in titles
 
 
 def test_equal_values_and_unknown_costs_are_drawn() -> None:
