@@ -1,4 +1,4 @@
-"""Scores of cells as CSV with the columns ``hash,score``, best first."""
+"""Scores of cells as CSV with the columns ``hash,score,row``, best first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_scores(
     scores: NDArray[np.float64],
     larger_is_better: bool = True,
 ) -> None:
-    """Write cells and their scores, the best first.
+    """Write cells, their scores and the rows they came from, the best first.
 
     Scores have 9 significant digits, enough to tell float32 predictions apart.
 
@@ -38,8 +38,9 @@ def write_scores(
         )
     order = np.argsort(-scores if larger_is_better else scores, kind="stable")
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
-        file.write("hash,score\n")
+        file.write("hash,score,row\n")
+        columns = (hashes[order].tolist(), scores[order].tolist(), order.tolist())
         file.writelines(
-            f"{digest.decode()},{score:.9g}\n"
-            for digest, score in zip(hashes[order].tolist(), scores[order].tolist(), strict=True)
+            f"{digest.decode()},{score:.9g},{row}\n"
+            for digest, score, row in zip(*columns, strict=True)
         )

@@ -126,7 +126,7 @@ def evaluate(
 
 def predict(
     model: ModelPath,
-    out: Annotated[Path, typer.Option(help="CSV file with the columns hash,score.")],
+    out: Annotated[Path, typer.Option(help="CSV file with the columns hash,score,row.")],
     table: Annotated[
         Path | None, typer.Argument(help="Table or graph file whose cells are scored.")
     ] = None,

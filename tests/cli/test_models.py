@@ -103,7 +103,8 @@ def test_predict_scores_every_cell_of_a_table(
     assert pyg_nas("predict", model_path, table_path, "--out", out) == 0
     with out.open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["hash", "score"]
+    assert list(rows[0]) == ["hash", "score", "row"]
+    assert [int(row["row"]) for row in rows] == [small_table.index_of(row["hash"]) for row in rows]
     assert sorted(row["hash"].encode() for row in rows) == sorted(small_table.hashes.tolist())
     scores = [float(row["score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
@@ -158,6 +159,9 @@ def test_default_recipe_takes_a_graph_file_of_its_space(
         assert pyg_nas("predict", model, source, "--out", tmp_path / "s.csv") == 0
         with (tmp_path / "s.csv").open() as scores:
             reports.append({row["hash"]: float(row["score"]) for row in csv.DictReader(scores)})
+    with (tmp_path / "s.csv").open() as scores:
+        for row in csv.DictReader(scores):
+            assert small_table.index_of(row["hash"]) == 3 * int(row["row"])
     assert len(reports[1]) == 100
     assert {key: reports[0][key] for key in reports[1]} == pytest.approx(reports[1])
     # Training cells are recognised by their hashes.
