@@ -173,6 +173,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("hidden", "epochs"):
             require_number(name, getattr(self, name), whole=True, least=1, optional=True)
         require_number("learning_rate", self.learning_rate, whole=False, least=0)
+        if not isinstance(self.prior, (bool, np.bool_)):
+            raise SettingsError(f"prior must be true or false, got {self.prior!r}")
         require_number("random_state", self.random_state, whole=True, least=0)
 
     def _calibrate(self, scores: NDArray[np.float64], alone: NDArray[np.float64]) -> None:

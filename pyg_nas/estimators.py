@@ -216,7 +216,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         require_number("random_state", self.random_state, whole=True, least=0)
         require_number("learning_rate", self.learning_rate, whole=False, least=0)
         require_number("weight_decay", self.weight_decay, whole=False, least=0)
-        if not 0 <= self.dropout < 1:
+        if not 0 <= require_number("dropout", self.dropout, whole=False) < 1:
             raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
         if self.backend not in ("auto", "dense", "sparse"):
             raise SettingsError(f"backend must be auto, dense or sparse, got {self.backend!r}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
@@ -15,6 +18,8 @@ PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
 DEFAULT_RECIPE = "best"
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
+# The caller's own to say: a model names its seed, and the others are no part of a fit.
+_NOT_IN_FILES = ("device", "progress", "random_state")
 
 
 def make_estimator(
@@ -54,6 +59,58 @@ def make_estimator(
             f"recipe {recipe!r} trains no network, so that {', '.join(idle)} would change nothing"
         )
     return estimator
+
+
+def read_recipe(
+    path: str | os.PathLike[str], recipe: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the recipe and the settings of it that a JSON file names.
+
+    The file holds an object of settings, or a result of ``pyg-nas tune``: then they are those
+    that it chose, for the recipe that it tuned.
+
+    Args:
+        path: The file.
+        recipe: A key of :data:`RECIPES`; None for the tuned one, or else the default.
+
+    Raises:
+        SettingsError: If the file is unreadable, was tuned for another recipe, or has a setting
+            that the recipe lacks or a value outside its rule.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
+    tuned = None
+    if isinstance(found, dict) and "chosen" in found:
+        tuned, found = found.get("recipe"), found["chosen"]
+        if recipe is not None and tuned is not None and tuned != recipe:
+            raise SettingsError(f"{path}: was tuned for recipe {tuned!r}, not {recipe!r}")
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path}: settings must be a JSON object, got {found!r}")
+    name = recipe or tuned or DEFAULT_RECIPE
+    try:
+        _check_settings(name, found)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return name, found
+
+
+def _check_settings(recipe: str, settings: dict[str, Any]) -> None:
+    known = [
+        name
+        for name, value in make_estimator(recipe).get_params().items()
+        if name.rpartition("__")[2] not in _NOT_IN_FILES and not hasattr(value, "get_params")
+    ]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise SettingsError(
+            f"recipe {recipe!r} has no setting {', '.join(unknown)}; it has {', '.join(known)}"
+        )
+    estimator = make_estimator(recipe, **settings)
+    for part in (estimator, *estimator.get_params().values()):
+        if hasattr(part, "_check_settings"):
+            part._check_settings()
 
 
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:

@@ -220,7 +220,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         require_number("random_state", self.random_state, whole=True, least=0)
         for name in ("learning_rate", "weight_decay"):
             require_number(name, getattr(self, name), whole=False, least=0)
-        if not 0 <= self.dropout < 1:
+        if not 0 <= require_number("dropout", self.dropout, whole=False) < 1:
             raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
 
     def _scale_to(self, cells: CellArray, features: CellFeatures) -> None:

@@ -33,6 +33,7 @@ SHELLS = ("console", "sh", "bash", "shell", "")
 # is given twice, the last counts.
 QUICK: dict[str, list[str]] = {
     "train": ["--split", "20", "--epochs", "2"],
+    "tune": ["--split", "10", "--folds", "2", "--repeats", "1"],
     "evaluate": [],
     "plot": [],
     "predict": [],

@@ -31,6 +31,10 @@ def train(
     ] = "172",
     split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Recipe; see the documentation.")] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of the recipe's settings, or a result of `pyg-nas tune`."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and dropout.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
@@ -48,20 +52,21 @@ def train(
 
     from pyg_nas.model import Model
     from pyg_nas.model_folder import check_model_folder
-    from pyg_nas.recipes import DEFAULT_RECIPE
+    from pyg_nas.recipes import DEFAULT_RECIPE, read_recipe
     from pyg_nas.sources import open_table
     from pyg_nas.splits import Protocol
 
     check_model_folder(out)
+    chosen, given = recipe or DEFAULT_RECIPE, dict[str, Any]()
+    if settings is not None:
+        chosen, given = read_recipe(settings, recipe)
+    options = {"epochs": epochs, "learning_rate": lr}
+    given |= {name: value for name, value in options.items() if value is not None}
     opened = open_table(table)
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
-    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": lr}
-    given = {key: value for key, value in settings.items() if value is not None}
     with _epochs_bar() as progress:
-        model = Model.train(
-            opened, protocol, recipe or DEFAULT_RECIPE, seed, device, progress, **given
-        )
+        model = Model.train(opened, protocol, chosen, seed, device, progress, **given)
     model.save(out)
     console = Console(highlight=False)
     console.print(

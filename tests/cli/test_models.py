@@ -222,9 +222,55 @@ def test_unknown_operation_in_own_graphs_is_named(
     assert not (tmp_path / "s.csv").exists()
 
 
+def test_settings_of_a_file_are_trained_with(table_path: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "mine.json", tmp_path / "model"
+    arguments = ("train", table_path, "--split", 60, "--out", out, "--settings", file)
+    file.write_text('{"hidden": 8, "dropout": 0.3, "epochs": 50, "learning_rate": 0.5}')
+    assert pyg_nas(*arguments, "--recipe", "paper", "--epochs", 2, "--lr", 1e-3) == 0
+    trained = Model.load(out).estimator
+    assert (trained.hidden, trained.dropout) == (8, 0.3)
+    assert (trained.epochs, trained.learning_rate) == (2, 1e-3)
+    file.write_text('{"ensemble_size": 0, "prior": false}')
+    assert pyg_nas(*arguments) == 0
+    assert Model.load(out).recipe == "best"
+    assert Model.load(out).estimator.ensemble_size == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("nonsense", "not a readable JSON file"),
+        ("[1]", "must be a JSON object, got [1]"),
+        ('{"chosen": null}', "must be a JSON object, got None"),
+        ('{"chosen": {}, "recipe": "best"}', "tuned for recipe 'best', not 'paper'"),
+        ('{"width": 8}', "no setting width; it has backend, batch_size"),
+        ('{"seed": 1}', "no setting seed"),
+        ('{"random_state": 1}', "no setting random_state"),
+        ('{"hidden": "wide"}', "hidden must be a whole number >= 1, got 'wide'"),
+        ('{"dropout": "much"}', "dropout must be a finite number, got 'much'"),
+    ],
+)
+def test_a_wrong_settings_file_is_named(
+    content: str,
+    named: str,
+    table_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file, out = tmp_path / "mine.json", tmp_path / "model"
+    file.write_text(content)
+    arguments = ("--recipe", "paper", "--settings", file, "--out", out)
+    assert pyg_nas("train", table_path, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {file}: ")
+    assert named in error
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (("train", "{table}", "--out", "m", "--settings", "nowhere.json"), "nowhere.json"),
         (("train", "nowhere.hdf5", "--out", "m"), "nowhere.hdf5"),
         (("train", "{table}", "--out", "m", "--split", "9999"), "9999"),
         (("train", "{table}", "--out", "m", "--split", "best"), "best"),

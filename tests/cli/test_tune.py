@@ -11,8 +11,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from pyg_nas.best import BestRegressor
+from pyg_nas.cli.models import train
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import SettingsError
+from pyg_nas.model import Model
 from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import shipped_table_path
 from pyg_nas.table import Table
@@ -59,6 +61,16 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     assert run(*arguments).exit_code == 0
     assert len(fits.read_text().splitlines()) == 13
     assert json.loads(out.read_text()) == found
+    # What was chosen is what is trained, in the recipe that was tuned.
+    trained = typer.Typer()
+    trained.command()(train)
+    given = [str(table_path), "--out", str(tmp_path / "model"), "--split", "30", "--lr", "0.001"]
+    result = CliRunner().invoke(trained, [*given, "--settings", str(out)])
+    assert result.exit_code == 0, result.output
+    model = Model.load(tmp_path / "model")
+    assert model.recipe == "paper"
+    assert model.estimator.hidden == found["chosen"]["hidden"]
+    assert (model.estimator.epochs, model.estimator.learning_rate) == (2, 0.001)
 
 
 def test_the_shipped_table_is_tuned_without_what_it_says_itself(
