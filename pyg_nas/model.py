@@ -129,6 +129,11 @@ class Model:
         """
         settings = read_settings(folder)
         about = settings["about"]
+        if "protocol" not in about:
+            raise ModelError(
+                f"{folder}: was saved without a protocol, so what it was trained on is not known; "
+                f"Model.save keeps one"
+            )
         try:
             protocol = Protocol.from_dict(about["protocol"])
             digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]

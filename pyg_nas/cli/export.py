@@ -17,8 +17,8 @@ def export(
 
     from pyg_nas.export import export_model
     from pyg_nas.files import check_output
-    from pyg_nas.model import Model
+    from pyg_nas.model_folder import load_model
 
     check_output(out, model)
-    export_model(Model.load(model, device="cpu").estimator, out)
+    export_model(load_model(model, device="cpu"), out)
     Console(highlight=False).print(f"exported: {out}")

@@ -146,6 +146,7 @@ def predict(
     from pyg_nas.errors import SettingsError
     from pyg_nas.files import check_output
     from pyg_nas.model import Model
+    from pyg_nas.model_folder import load_model, read_settings
     from pyg_nas.scores_file import write_scores
     from pyg_nas.sources import open_table
 
@@ -154,18 +155,21 @@ def predict(
     if space is not None and space not in SPACES:
         raise SettingsError(f"--space {space!r} must be one of {', '.join(SPACES)}")
     check_output(out, table, model)
-    loaded = Model.load(model, device)
+    larger_is_better = True
+    if "protocol" in read_settings(model)["about"]:
+        loaded = Model.load(model, device)
+        estimator, label = loaded.estimator, loaded.protocol.label
+        larger_is_better = label is None or label.larger_is_better
+    else:
+        estimator = load_model(model, device)  # of `save_model`: enough to score with
     if table is not None:
-        opened = open_table(table, loaded.estimator.space_)
+        opened = open_table(table, estimator.space_)
         cells, hashes = opened.cells, opened.hashes
     else:
         from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
 
         cells, hashes = nasbench101_cells(), nasbench101_hashes()
-    label = loaded.protocol.label
-    write_scores(
-        out, hashes, loaded.estimator.predict(cells), label is None or label.larger_is_better
-    )
+    write_scores(out, hashes, estimator.predict(cells), larger_is_better)
     Console(highlight=False).print(f"{len(cells):,} scores in {out}, the best first")
 
 

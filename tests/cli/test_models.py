@@ -16,6 +16,7 @@ from pyg_nas.cli import app
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
+from pyg_nas.model_folder import load_model, save_model
 from pyg_nas.table import Table
 
 
@@ -111,6 +112,24 @@ def test_predict_scores_every_cell_of_a_table(
     expected = Model.load(model_path).estimator.predict(small_table)
     at = [small_table.index_of(row["hash"]) for row in rows]
     np.testing.assert_allclose(scores, expected[at], rtol=1e-6)
+
+
+def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
+    model_path: Path, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bare"
+    save_model(load_model(model_path), bare, about={"note": "mine"})
+    for model in (model_path, bare):
+        assert pyg_nas("predict", model, table_path, "--out", tmp_path / f"{model.name}.csv") == 0
+    assert (tmp_path / "bare.csv").read_text() == (tmp_path / "model.csv").read_text()
+    assert pyg_nas("export", bare, "--out", tmp_path / "bare.pt2") == 0
+    commands = (("evaluate",), ("plot", "--out", "p.png"), ("report", "--out", "r.html"))
+    for name, *rest in commands:
+        capsys.readouterr()
+        assert pyg_nas(name, bare, table_path, *rest) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {bare}: was saved without a protocol")
+        assert "Model.save keeps one" in error
 
 
 def test_plot_writes_a_picture(model_path: Path, table_path: Path, tmp_path: Path) -> None:
