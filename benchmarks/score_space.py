@@ -16,7 +16,12 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
 from pyg_nas.nn.dense import DenseCells, dense_cells
 from pyg_nas.nn.models import GCN
-from pyg_nas.refinement import Refinement, nasbench101_refinement, refine
+from pyg_nas.refinement import (
+    Refinement,
+    nasbench101_refinement,
+    nasbench101_terms,
+    refine,
+)
 from pyg_nas.scoring import score
 
 
@@ -59,7 +64,7 @@ def main() -> None:
 
     cells = nasbench101_cells()
     nasbench101_refinement()  # made here where it is not cached yet
-    nasbench101_refinement.cache_clear()
+    nasbench101_terms.cache_clear()
     start = now()
     tables = nasbench101_refinement()
     loaded = now() - start

@@ -135,14 +135,19 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
-@lru_cache(maxsize=2)
 def nasbench101_refinement(depth: int = 3) -> Refinement:
     """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder."""
-    shared = min(depth, SHARED_LAYERS)
+    # Networks of three layers and of more share one copy in memory.
+    return nasbench101_terms(min(depth, SHARED_LAYERS))
+
+
+@lru_cache(maxsize=SHARED_LAYERS)
+def nasbench101_terms(shared: int) -> Refinement:
+    """Return the tables of all of NAS-Bench-101 that share the first ``shared`` layers' terms."""
     name = f"nasbench101-terms-{shared}-{CACHE_VERSION}"
     arrays = read_cached(name)
     if arrays is None:
-        refinement = refine(nasbench101_cells(), depth)
+        refinement = refine(nasbench101_cells(), shared)
         write_cached(name, _to_arrays(refinement))
         return refinement
     return _from_arrays(arrays, shared)

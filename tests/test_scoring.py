@@ -140,4 +140,6 @@ def test_cuda_equals_cpu(cells: CellArray) -> None:
 
 
 def test_tables_of_the_space_cover_every_cell() -> None:
-    assert nasbench101_refinement(3).num_cells == 423_624
+    tables = nasbench101_refinement(3)
+    assert tables.num_cells == 423_624
+    assert nasbench101_refinement(2) is nasbench101_refinement(4) is tables
