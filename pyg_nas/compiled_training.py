@@ -34,12 +34,12 @@ class CompiledTrainer:
     """Train the networks of a task on the CPU, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, settings, seeds, rows = task
+        members, cells, targets, weights, settings, seeds = task
         data = _Data(cells, targets, weights)
         self._epochs = settings.epochs
         self._members = [
-            _Member(member, data, settings, seed, own)
-            for member, seed, own in zip(members, seeds, rows, strict=True)
+            _Member(member, data, settings, seed)
+            for member, seed in zip(members, seeds, strict=True)
         ]
 
     def epochs(self) -> Iterator[Tensor]:
@@ -78,10 +78,8 @@ class _Member:
     ``[in, 2 hidden]``, then the head ``[hidden, head]`` and the output ``[head]``.
     """
 
-    def __init__(
-        self, network: GCN, data: _Data, settings: TrainingSettings, seed: int, rows: Tensor
-    ) -> None:
-        self._network, self._data, self._settings, self._rows = network, data, settings, rows
+    def __init__(self, network: GCN, data: _Data, settings: TrainingSettings, seed: int) -> None:
+        self._network, self._data, self._settings = network, data, settings
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
@@ -95,7 +93,7 @@ class _Member:
     def train_epoch(self) -> float:
         """Return the mean loss."""
         network, data, settings = self._network, self._data, self._settings
-        order = self._rows[draw_batches(self._generator, len(self._rows), settings)]
+        order = draw_batches(self._generator, data.targets.numel(), settings)
         predicted = torch.empty(order.shape)
         rate = settings.learning_rate * (1 + math.cos(math.pi * self._epochs / settings.epochs)) / 2
         depth, hidden, head = (

@@ -24,15 +24,14 @@ class StackedTrainer:
     """Train the networks of a task, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, settings, seeds, rows = task
+        members, cells, targets, weights, settings, seeds = task
         self._members = members
         self._cells = TrainingCells.from_dense(cells)
         self._targets = targets
         self._weights = weights
         self._settings = settings
-        self._rows = rows.cpu()
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        batch = min(settings.batch_size, rows.size(1))
+        batch = min(settings.batch_size, targets.numel())
         self._network = TrainingPass(members, batch, cells.x.size(1))
         self._masks = DropoutMasks(
             self._generators, self._network.mask_shapes, members[0].dropout, targets.device
@@ -46,9 +45,9 @@ class StackedTrainer:
         self._network.copy_to(self._members)
 
     def _train_epoch(self) -> Tensor:
-        orders = [draw_batches(g, self._rows.size(1), self._settings) for g in self._generators]
+        total = self._targets.numel()
+        orders = [draw_batches(g, total, self._settings) for g in self._generators]
         index = torch.stack(orders, dim=1)  # [steps, M, B]
-        index = self._rows.unsqueeze(0).expand(len(index), -1, -1).gather(2, index)
         losses = []
         for part in torch.split(index.to(self._targets.device), _GATHERED_STEPS):
             targets, weights = self._targets[part], self._weights[part]

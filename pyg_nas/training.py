@@ -29,7 +29,6 @@ def train_stacked(
     settings: TrainingSettings,
     seeds: Sequence[int],
     *,
-    rows: Tensor | None = None,
     weights: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -41,17 +40,14 @@ def train_stacked(
         targets: ``[N]``.
         settings: The training rule.
         seeds: One for each member, for its batch order and dropout.
-        rows: int64 ``[M, n]``, each member's own training cells; by default all ``N`` for all.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
 
     Returns:
         Mean training loss by epoch and member, ``[epochs, M]``.
     """
-    if rows is None:
-        rows = torch.arange(targets.numel()).expand(len(members), -1)
     weights = torch.ones_like(targets) if weights is None else weights
-    task = TrainingTask(members, cells, targets, weights, settings, seeds, rows)
+    task = TrainingTask(members, cells, targets, weights, settings, seeds)
     trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(task)
     history = torch.zeros(settings.epochs, len(members))
     for epoch, losses in enumerate(trainer.epochs()):

@@ -46,7 +46,6 @@ class TrainingTask(NamedTuple):
         weights: ``[N]`` weights of the cells in the loss.
         settings: The training rule.
         seeds: One for each member, for its batch order and dropout.
-        rows: int64 ``[M, n]``, each member's own training cells.
     """
 
     members: Sequence[GCN]
@@ -55,7 +54,6 @@ class TrainingTask(NamedTuple):
     weights: Tensor
     settings: TrainingSettings
     seeds: Sequence[int]
-    rows: Tensor
 
 
 def draw_batches(generator: torch.Generator, total: int, settings: TrainingSettings) -> Tensor:

@@ -90,11 +90,11 @@ def test_the_way_of_a_gpu_equals_that_of_a_processor(
     settings = TrainingSettings(4, 8, 1e-3, loss=loss)
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
-    dense, rows = dense_cells(cells), torch.arange(21).expand(2, -1)
+    dense = dense_cells(cells)
     compiled = [new_member(seed, depth=depth) for seed in range(2)]
     stacked = [new_member(seed, depth=depth) for seed in range(2)]
     history = train_stacked(compiled, dense, goals, settings, [4, 5], weights=weights)
-    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, settings, [4, 5], rows))
+    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, settings, [4, 5]))
     torch.testing.assert_close(history, torch.stack(list(trainer.epochs())), atol=1e-5, rtol=1e-4)
     for a, b in zip(compiled, stacked, strict=True):
         assert_same_weights(a, b)
@@ -117,17 +117,6 @@ def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tenso
     settings = TrainingSettings(epochs=6, batch_size=8, learning_rate=1e30)
     history = train_stacked([new_member(0)], dense_cells(cells), targets, settings, [0])
     assert not torch.isfinite(history[-1]).any()
-
-
-def test_members_may_have_their_own_cells(cells: CellArray, targets: torch.Tensor) -> None:
-    dense = dense_cells(cells)
-    rows = torch.tensor([list(range(10)), list(range(5, 15))])
-    together = [new_member(0), new_member(1)]
-    train_stacked(together, dense, targets, SETTINGS, [0, 1], rows=rows)
-    for seed, own in enumerate(rows):
-        member = new_member(seed)
-        train_stacked([member], dense[own], targets[own], SETTINGS, [seed])
-        assert_same_weights(member, together[seed])
 
 
 def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None:

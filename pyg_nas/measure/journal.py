@@ -27,7 +27,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.process import Owner
-from pyg_nas.measure.readings import Reading, Run
+from pyg_nas.measure.readings import Run
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 
@@ -368,47 +368,6 @@ class Journal:
                     ]
         described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
         return Table(cells, metrics, budgets, described)
-
-    def add_table(self, table: Table) -> int:
-        """Take over the finished runs of a table of the same task; what is here already stays.
-
-        Returns:
-            The number of runs added.
-
-        Raises:
-            MeasureError: If the table is of another task, settings or space, or does not say.
-        """
-        for name, value in self.about.items():
-            if table.about.get(name) != value:
-                raise MeasureError(
-                    f"the table has {name} {_shorten(table.about.get(name))}, "
-                    f"{self.path} has {_shorten(value)}"
-                )
-        if table.space != self.space:
-            raise MeasureError(
-                f"the table holds cells of {table.space.name!r}, {self.path} of {self.space.name!r}"
-            )
-        seeds = table.about.get("seeds")
-        clock = table.about.get("clock")
-        if not isinstance(seeds, list) or len(seeds) != table.num_runs or clock is None:
-            raise MeasureError("the table does not say its seeds and its clock")
-        added = 0
-        complete = table.measured.all(axis=(3, 4))
-        with self._transaction() as connection:
-            for row, b, s in np.argwhere(complete).tolist():
-                cell = table.cells[row]
-                self._add_cell(connection, cell)
-                budget, seed = table.budgets[b], int(seeds[s])
-                readings = []
-                for seconds, *accuracies in table.metrics[row, b, s].astype(float).tolist():
-                    wall, cpu = (seconds, np.nan) if clock == "wall" else (np.nan, seconds)
-                    readings.append(Reading(wall, cpu, *accuracies))
-                key = (cell.hash, budget, seed)
-                known = "SELECT 1 FROM run WHERE hash = ? AND budget = ? AND seed = ?"
-                if connection.execute(known, key).fetchone() is None:
-                    self._insert(connection, key, Run(budget, seed, *readings))
-                    added += 1
-        return added
 
 
 def _patiently(do: Callable[[], object]) -> None:

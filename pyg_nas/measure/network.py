@@ -268,7 +268,3 @@ class Network(nn.Module):
             dense = torch.empty(self.dense_weight.shape[1:])
             nn.init.xavier_uniform_(dense, generator=generator)
             self.dense_weight[member].copy_(dense)
-
-    def num_parameters(self) -> int:
-        """Returns the number of trainable parameters of one member."""
-        return sum(p.numel() for p in self.parameters()) // self.members

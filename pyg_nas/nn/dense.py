@@ -36,12 +36,12 @@ class DenseCells(NamedTuple):
         return DenseCells(*(tensor.to(device) for tensor in self))
 
 
-def dense_cells(cells: CellArray, dtype: torch.dtype = torch.float32) -> DenseCells:
+def dense_cells(cells: CellArray) -> DenseCells:
     """Return ``cells`` as padded tensors on the CPU (see :class:`DenseCells`)."""
     return padded_cells(
-        torch.from_numpy(cells.adjacency).to(dtype),
+        torch.from_numpy(cells.adjacency).float(),
         torch.from_numpy(cells.columns),
-        torch.from_numpy(cells.mask).to(dtype),
+        torch.from_numpy(cells.mask).float(),
         cells.space.num_columns,
     )
 

@@ -139,27 +139,6 @@ def test_an_empty_journal_has_no_table(opened: Journal):
         opened.to_table()
 
 
-def test_a_table_comes_back_into_a_journal(opened: Journal, tmp_path: Path, tiny_task: Task):
-    for seed in (0, 3):
-        opened.claim(CELL, 2, (seed,))
-        opened.record(CELL, [run(2, seed, 0.1 * seed)])
-    path = tmp_path / "t.hdf5"
-    opened.to_table().save(path)
-    table = Table.load(path)
-    with Journal(tmp_path / "k.sqlite", tiny_task) as copy:
-        assert copy.add_table(table) == 2
-        assert copy.add_table(table) == 0
-        assert copy.finished() == opened.finished()
-        np.testing.assert_array_equal(copy.to_table().metrics, table.metrics)
-        # The table knows one clock only.
-        assert np.isnan(copy.to_table(clock="cpu").metrics[..., 0]).all()
-    with (
-        Journal(tmp_path / "l.sqlite", make_tiny_task(name="other")) as foreign,
-        pytest.raises(MeasureError, match="the table has task tiny"),
-    ):
-        foreign.add_table(table)
-
-
 def test_a_journal_of_another_task_or_space_is_refused(opened: Journal, tiny_task: Task):
     slower = make_tiny_task(TINY_SETTINGS.changed({"learning_rate": 0.01}))
     with pytest.raises(MeasureError, match=r"this journal has fingerprint .*another journal file"):

@@ -8,7 +8,7 @@ from torch_geometric.data import Batch
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import nasbench101_cells
-from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.dense import padded_cells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.nn.training_pass import TrainingCells, TrainingPass
@@ -30,7 +30,8 @@ def test_outputs_and_gradients(cells: CellArray, depth: int, dropout: float) -> 
         torch.manual_seed(seed)
         members.append(GCN(5, 6, depth, 4, dropout).double())
     index = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7]])  # each member has a batch of its own
-    dense = dense_cells(cells, torch.float64)
+    adjacency, mask = (torch.from_numpy(a).double() for a in (cells.adjacency, cells.mask))
+    dense = padded_cells(adjacency, torch.from_numpy(cells.columns), mask, 5)
     network = TrainingPass(members, 4, 7)
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
     keep = DropoutMasks(generators, network.mask_shapes, dropout, torch.device("cpu")).draw()
