@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 10_000  # cells that a process hashes at a time
+_FEWEST_BLOCKS = 5  # from here on the work outlasts the start of the processes
+
 
 def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
     """Return the 32 hex digits of one pruned cell.
@@ -50,26 +53,21 @@ def module_hashes(
     adjacency: NDArray[np.int8],
     operations: NDArray[np.int8],
     num_vertices: NDArray[np.int8],
-    n_jobs: int | None = None,
 ) -> NDArray[np.bytes_]:
-    """Return the module hashes of many cells as ``S32 [N]``.
+    """Return the module hashes of many cells as ``S32 [N]``, on all cores where that is faster.
 
     Args:
         adjacency: ``[N, V, V]``, padded with zeros.
         operations: ``[N, V]`` ids.
         num_vertices: ``[N]``.
-        n_jobs: Processes; by default one, and all cores from 50,000 cells on, where the work
-            outlasts the start of the processes.
     """
     total = len(num_vertices)
-    if n_jobs is None:
-        n_jobs = -1 if total >= 50_000 else 1
-    if n_jobs == 1:
+    if total < _FEWEST_BLOCKS * _BLOCK:
         return _hash_block(adjacency, operations, num_vertices)
     from joblib import Parallel, delayed
 
-    bounds = np.linspace(0, total, num=max(2, total // 10_000), dtype=int)
-    blocks = Parallel(n_jobs=n_jobs)(
+    bounds = np.linspace(0, total, num=total // _BLOCK + 1, dtype=int)
+    blocks = Parallel(n_jobs=-1)(
         delayed(_hash_block)(adjacency[a:b], operations[a:b], num_vertices[a:b])
         for a, b in itertools.pairwise(bounds)
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
 
 TOP_K = (1, 10, 100)
+"""Of how many cells the best is told, where there are as many."""
 
 
 def are_fractions(values: ArrayLike) -> bool:
@@ -102,7 +101,6 @@ def regret_in_top(
 def regression_metrics(
     measured: ArrayLike,
     predicted: ArrayLike,
-    top: Sequence[int] = TOP_K,
     larger_is_better: bool = True,
     fractions: bool | None = None,
 ) -> dict[str, float]:
@@ -111,7 +109,6 @@ def regression_metrics(
     Args:
         measured: ``[N]``.
         predicted: ``[N]``.
-        top: Figures of the best of so many cells, where there are as many.
         larger_is_better: False for costs such as seconds.
         fractions: Whether the error is in squared points (:func:`mean_squared_error`); None for
             whether the measured values are fractions.
@@ -126,7 +123,7 @@ def regression_metrics(
         "r2": r2(truth, guess),
         "n": len(truth),
     }
-    for k in top:
+    for k in TOP_K:
         if k <= len(truth):
             figures[f"best_in_top_{k}"] = best_in_top(truth, guess, k, larger_is_better)
             figures[f"regret_in_top_{k}"] = regret_in_top(truth, guess, k, larger_is_better)

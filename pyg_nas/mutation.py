@@ -1,4 +1,4 @@
-"""Random cells, mutation and neighbourhoods: how a search moves through a space.
+"""Mutation and neighbourhoods: how a search moves through a space.
 
 Evolution works on *genotypes*: labelled graphs of the space's largest size whose dead ends are
 still there, so that a mutation can bring them back to life. What is trained and compared is the
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell import Cell, edges_to_adjacency
 from pyg_nas.errors import CellError, SpaceError
-from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.space import SearchSpace
 
 _MOST_TRIES = 100_000
 
@@ -74,34 +74,11 @@ class Genotype:
         return cls(adjacency, operations, space)
 
 
-def random_genotype(rng: np.random.Generator, space: SearchSpace = NASBENCH101) -> Genotype:
-    """Draw a valid genotype: every edge with probability 1/2, every operation uniformly.
-
-    This is the initial population of the NAS-Bench-101 paper (``random_spec`` of its notebook).
-    It is uniform over labelled graphs and so **not** over cells; use
-    :func:`pyg_nas.enumeration.sample_cells` for that.
-
-    Raises:
-        SpaceError: If the space has no terminals, or hardly any graph of it is valid.
-    """
-    space = _with_terminals(space)
-    size = space.max_vertices
-    for _ in range(_MOST_TRIES):
-        adjacency = np.triu(rng.integers(0, 2, (size, size), dtype=np.int8), 1)
-        genotype = Genotype(adjacency, _random_operations(space, rng), space)
-        if _is_valid(genotype):
-            return genotype
-    raise SpaceError(
-        f"space {space.name!r}: none of {_MOST_TRIES} random graphs of {size} vertices has a path "
-        f"to the output and at most {space.max_edges} edges"
-    )
-
-
-def mutate(parent: Genotype, rng: np.random.Generator, rate: float = 1.0) -> Genotype:
+def mutate(parent: Genotype, rng: np.random.Generator) -> Genotype:
     """Return a valid genotype near ``parent`` whose cell is another one.
 
-    Every possible edge is flipped with probability ``rate / V`` and every inner operation is
-    replaced by another one with probability ``rate / (V - 2)``, again and again from the parent
+    Every possible edge is flipped with probability ``1 / V`` and every inner operation is
+    replaced by another one with probability ``1 / (V - 2)``, again and again from the parent
     until the result is valid and its module hash differs: ``mutate_spec`` of the NAS-Bench-101
     paper's notebook, plus the last condition.
 
@@ -111,8 +88,8 @@ def mutate(parent: Genotype, rng: np.random.Generator, rate: float = 1.0) -> Gen
     space = _with_terminals(parent.space)
     size, choices = space.max_vertices, len(space.operations)
     upper = np.triu_indices(size, 1)
-    edge_rate = rate / size
-    operation_rate = rate / max(1, size - 2) if choices > 1 else 0.0
+    edge_rate = 1 / size
+    operation_rate = 1 / max(1, size - 2) if choices > 1 else 0.0
     for _ in range(_MOST_TRIES):
         adjacency = parent.adjacency.copy()
         adjacency[upper] ^= (rng.random(len(upper[0])) < edge_rate).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Figures for papers and slides: predictions, learning and search curves, fronts, residuals.
+"""Figures for papers and slides: predictions, learning curves, fronts, residuals.
 
 Everything draws on a figure of its own with Agg, so nothing here touches pyplot's state, and
 works without a display. The colours are Okabe and Ito's, the density map is cividis: both hold
@@ -104,52 +104,15 @@ def learning_curve(
     figure = _figure(6.4, 4.4, path)
     axes = figure.subplots()
     for k, (name, values) in enumerate(scores.items()):
-        repeats = _rows(values, len(cells), f"scores of {name!r}", "sizes")
+        repeats = _repeats(values, len(cells), name)
         known = ~np.isnan(repeats).all(axis=1)
         mean, spread = np.nanmean(repeats[known], axis=1), np.nanstd(repeats[known], axis=1)
-        low, high = mean - spread, mean + spread
-        _line_with_band(axes, k, cells[known], mean, low, high, name, marker="o")
+        _line_with_band(axes, k, cells[known], mean, mean - spread, mean + spread, name)
     axes.set_xscale("log")
     axes.set_xticks(cells, [f"{size:g}" for size in cells])
     axes.minorticks_off()
     _dress(axes, "training cells", score_name)
     _legend(axes, len(scores), "band: one standard deviation")
-    _title(figure, title)
-    _save(figure, path)
-
-
-def search_curves(
-    curves: Mapping[str, ArrayLike],
-    path: str | os.PathLike[str],
-    *,
-    value_name: str = "regret, points",
-    log: bool = False,
-    title: str | None = None,
-) -> None:
-    """Draw what searches reached after each query: the median run, quartiles as a band.
-
-    Args:
-        curves: For each search ``[runs, queries]``, for example of regret.
-        path: SVG, PNG or PDF file.
-        value_name: Label of the vertical axis.
-        log: Logarithmic vertical axis.
-        title: Over the picture.
-
-    Raises:
-        SettingsError: If a search's values are not ``[runs, queries]`` or the file's ending is
-            unknown.
-    """
-    figure = _figure(6.4, 4.4, path)
-    axes = figure.subplots()
-    for k, (name, values) in enumerate(curves.items()):
-        runs = _rows(values, None, f"curves of {name!r}", "runs")
-        low, middle, high = np.nanquantile(runs, (0.25, 0.5, 0.75), axis=0)
-        queries = np.arange(1, runs.shape[1] + 1)
-        _line_with_band(axes, k, queries, middle, low, high, name)
-    if log:
-        axes.set_yscale("log")
-    _dress(axes, "trained cells", value_name)
-    _legend(axes, len(curves), "line: median run, band: quartiles")
     _title(figure, title)
     _save(figure, path)
 
@@ -325,7 +288,6 @@ def _line_with_band(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
     name: str,
-    marker: str | None = None,
 ) -> None:
     colour = LINE_COLOURS[k % len(LINE_COLOURS)]
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
@@ -335,7 +297,7 @@ def _line_with_band(
         linestyle=_LINE_STYLES[(k // len(LINE_COLOURS)) % len(_LINE_STYLES)],
         color=colour,
         linewidth=1.8,
-        marker=marker,
+        marker="o",
         markersize=4,
         label=name,
     )
@@ -407,9 +369,10 @@ def _known(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(known)
 
 
-def _rows(values: ArrayLike, length: int | None, what: str, rows: str) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2 or (length is not None and len(array) != length) or array.size == 0:
-        wanted = rows if length is None else f"{length} {rows}"
-        raise SettingsError(f"{what} must be a table with {wanted} as rows, got {array.shape}")
-    return array
+def _repeats(values: ArrayLike, sizes: int, name: str) -> NDArray[np.float64]:
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 2 or len(scores) != sizes or scores.size == 0:
+        raise SettingsError(
+            f"scores of {name!r} must be a table with {sizes} sizes as rows, got {scores.shape}"
+        )
+    return scores

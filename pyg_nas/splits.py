@@ -201,16 +201,3 @@ def stratified_folds(
     groups = ranks * strata // len(labels)
     splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
     yield from splitter.split(np.zeros(len(labels)), groups)
-
-
-def learning_curve_rows(known_rows: Rows, sizes: list[int], seed: int) -> dict[int, Rows]:
-    """Return nested training rows of increasing sizes: the first n of one permutation.
-
-    Raises:
-        SettingsError: If a size is not positive or exceeds the rows.
-    """
-    order = np.random.default_rng(seed).permutation(known_rows)
-    for size in sizes:
-        if not 1 <= size <= len(order):
-            raise SettingsError(f"a training size must be 1 to {len(order)}, got {size}")
-    return {size: order[:size] for size in sizes}

@@ -11,8 +11,9 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.edit_distance import EditDistance
 from pyg_nas.enumeration import enumerate_cells
 from pyg_nas.errors import SpaceError
-from pyg_nas.mutation import neighbours, random_genotype
+from pyg_nas.mutation import neighbours
 from pyg_nas.space import NASBENCH101, SearchSpace
+from tests.test_mutation import random_genotype
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))
 

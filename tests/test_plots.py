@@ -35,10 +35,6 @@ def _learning_curve(path: Path) -> None:
     plots.learning_curve([43, 86], {"paper": [[0.5, 0.6], [0.6, 0.7]]}, path, title="title")
 
 
-def _search_curves(path: Path) -> None:
-    plots.search_curves({"random": RNG.exponential(size=(5, 20))}, path, log=True, title="title")
-
-
 def _pareto(path: Path) -> None:
     plots.pareto(MEASURED, np.exp(RNG.normal(14, 1, 400)), path, title="title")
 
@@ -48,7 +44,7 @@ def _residuals(path: Path) -> None:
     plots.residuals(MEASURED, PREDICTED, groups, path, title="title")
 
 
-FIGURES = [_scatter, _learning_curve, _search_curves, _pareto, _residuals]
+FIGURES = [_scatter, _learning_curve, _pareto, _residuals]
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -125,8 +121,9 @@ def test_the_whole_real_sample(real_table: Table, tmp_path: Path) -> None:
 
 def test_names_are_not_read_as_formulas(tmp_path: Path) -> None:
     name = r"$\frac{"
-    plots.learning_curve([1, 2], {name: [[1], [2]]}, tmp_path / "l.svg", score_name=name)
-    plots.search_curves({name: [[1, 2]]}, tmp_path / "c.svg", value_name=name, title=name)
+    plots.learning_curve(
+        [1, 2], {name: [[1], [2]]}, tmp_path / "l.svg", score_name=name, title=name
+    )
     assert name in _texts(tmp_path / "l.svg")
 
 
@@ -136,7 +133,6 @@ def test_names_are_not_read_as_formulas(tmp_path: Path) -> None:
         (lambda p: plots.scatter([1, 2], [1], p), "two lists of one length"),
         (lambda p: plots.pareto([[1.0]], [[1.0]], p), "two lists of one length"),
         (lambda p: plots.learning_curve([1, 2], {"a": [1, 2]}, p), "scores of 'a'.* 2 sizes"),
-        (lambda p: plots.search_curves({"a": [1, 2]}, p), "curves of 'a'"),
         (lambda p: plots.residuals([1, 2], [1, 2], {"g": [1]}, p), "groups of 'g'"),
     ],
 )

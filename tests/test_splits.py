@@ -12,7 +12,6 @@ from pyg_nas.labels import LabelPolicy
 from pyg_nas.splits import (
     NAMED_SPLITS,
     Protocol,
-    learning_curve_rows,
     split_rows,
     stratified_folds,
 )
@@ -150,10 +149,3 @@ def test_folds_of_few_labels(total: int, folds: int) -> None:
 def test_impossible_folds_are_refused(folds: int) -> None:
     with pytest.raises(SettingsError):
         list(stratified_folds(np.arange(10.0), folds))
-
-
-def test_learning_curve_rows_are_nested() -> None:
-    rows = learning_curve_rows(np.arange(100, 200), [10, 40, 100], seed=0)
-    assert set(rows[10]) < set(rows[40]) < set(rows[100]) == set(range(100, 200))
-    with pytest.raises(SettingsError):
-        learning_curve_rows(np.arange(10), [11], seed=0)
