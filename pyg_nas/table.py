@@ -47,7 +47,7 @@ _MOST_HEADER_BYTES = 60_000
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
-_MANY_LOST = 0.05
+_FEW_LOST, _MANY_LOST = 10, 0.05
 
 
 class Table:
@@ -148,7 +148,7 @@ class Table:
             policy: :attr:`default_label` if None.
 
         Warns:
-            UserWarning: If more than 5 % of the cells have blown-up runs alone, by the policy.
+            UserWarning: If more than 5 % of the cells, and more than 10, have blown-up runs alone.
 
         Raises:
             TableError: If the table has no such budget or run.
@@ -176,7 +176,7 @@ class Table:
             labels[~usable.any(axis=1)] = np.nan
             labels[~wanted] = np.nan
         lost = wanted & np.isnan(labels)
-        if lost.sum() > _MANY_LOST * wanted.sum():
+        if lost.sum() > max(_FEW_LOST, _MANY_LOST * wanted.sum()):
             warnings.warn(
                 f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
                 f"{policy.resample_below} on and get a stand-in label: if such figures are no "

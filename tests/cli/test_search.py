@@ -172,7 +172,7 @@ def assert_documented(out: Path) -> None:
 def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "photos", sizes=((8, 9), (6, 7)))
     (tmp_path / "small.json").write_text(
-        json.dumps({"stem_channels": 2, "num_stacks": 1, "batch_size": 4})
+        json.dumps({"stem_channels": 5, "num_stacks": 1, "batch_size": 4})
     )
     arguments = (
         folder, "--out", tmp_path / "out", "--method", "random", "--n", 1, "--k", 1,

@@ -61,7 +61,7 @@ def test_too_few_channels_for_the_vertices_that_are_concatenated():
     message = f"cell {cell.hash}: 1 channels are too few for the 2 vertices"
     with pytest.raises(MeasureError, match=message):
         Network(cell, stem_channels=1, num_stacks=1, modules_per_stack=1)
-    assert Network(cell, stem_channels=2, num_stacks=1, modules_per_stack=1).num_parameters() > 0
+    Network(cell, stem_channels=2, num_stacks=1, modules_per_stack=1)
 
 
 def convolve(module: ConvBnRelu, x: Tensor, channels: slice = slice(None)) -> Tensor:
