@@ -67,7 +67,7 @@ class StatisticsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def random_forest(seed: int = 0) -> StatisticsRegressor:
-    """Return a random forest of 300 trees on a third of the statistics each."""
+    """Return a random forest of 300 trees, a third of the statistics tried at each split."""
     return StatisticsRegressor(
         RandomForestRegressor(300, max_features=1 / 3, random_state=seed, n_jobs=1)
     )
