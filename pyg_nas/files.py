@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from pyg_nas.errors import SettingsError
@@ -36,26 +37,37 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: If it cannot be written; it names ``target``.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     # Short whatever the target's name, which may be as long as the system allows.
     stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
-    for left in target.parent.glob(f"{stem}-*.part*"):
-        with suppress(FileNotFoundError):  # another process may be as tidy
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                left.unlink()
-    # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but its
-    # owner; the umask cannot be read without setting it, which another thread would notice.
     temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.part{target.suffix}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    with _naming(target, temporary, *target.parents):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{stem}-*.part*"):
+            with suppress(FileNotFoundError):  # another process may be as tidy
+                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                    left.unlink()
+        # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but
+        # its owner; the umask cannot be read without setting it, which another thread would notice.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield temporary
-        temporary.replace(target)
-    except OSError as error:
-        if error.filename is None and error.errno is not None:  # a write names no file
-            raise OSError(error.errno, error.strerror, str(target)) from error
-        raise
+        with _naming(target, temporary):
+            yield temporary
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(target: Path, *others: Path) -> Iterator[None]:
+    """Let an error that names no file, or one of ``others``, name ``target``."""
+    try:
+        yield
+    except OSError as error:
+        # A write names no file. Another file that the caller reads keeps its name.
+        named = error.filename is None or str(error.filename) in map(str, others)
+        if named and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
@@ -69,7 +81,7 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
 
     Args:
         path: The file to be.
-        inputs: Files and folders that the work reads.
+        inputs: Files that the work reads, and folders of which it reads all files at any depth.
 
     Raises:
         SettingsError: If it is a folder, cannot be made there, or is read by the work.
@@ -80,9 +92,9 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
     _check_writable(path, path.absolute().parents)
     for given in (Path(given) for given in inputs if given is not None):
         if path.exists() and given.exists():
-            # Of a folder all files are read.
-            read = given.iterdir() if given.is_dir() else [given]
-            if any(path.samefile(file) for file in read):
+            # Of a folder all files are read; a folder in it may be a link, as of images elsewhere.
+            read = chain(given.rglob("*"), given.glob("*/*")) if given.is_dir() else [given]
+            if any(file.exists() and path.samefile(file) for file in read):
                 raise SettingsError(f"{path}: is read by this command, it cannot be the output too")
 
 

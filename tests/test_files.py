@@ -146,7 +146,14 @@ def test_an_output_is_no_input(tmp_path: Path) -> None:
     (model / "weights").write_text("x")
     table.write_text("x")
     (tmp_path / "link").symlink_to(table)
-    for out in (table, tmp_path / "link", model / ".." / "table", model / "weights"):
+    elsewhere = tmp_path / "elsewhere"
+    for deep in (model / "class" / "deeper", elsewhere):
+        deep.mkdir(parents=True)
+        (deep / "image").write_text("x")
+    (model / "linked").symlink_to(elsewhere)
+    (model / "broken").symlink_to(tmp_path / "missing")
+    deep_files = (model / "class" / "deeper" / "image", elsewhere / "image")
+    for out in (table, tmp_path / "link", model / ".." / "table", model / "weights", *deep_files):
         with pytest.raises(SettingsError, match="is read by this command"):
             check_output(out, None, table, model, tmp_path / "missing")
     check_output(model / "scores", table, model)
@@ -163,6 +170,32 @@ def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"No space left on device: .*out\.csv"), atomic_path(target):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "folder", "closed", "closed/deeper"])
+def test_a_file_that_cannot_be_opened_or_renamed_is_named_itself(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "folder" / "out.csv").mkdir(parents=True)
+    target = tmp_path / place / "out.csv"
+    if place.startswith("closed"):
+
+        def refuse(path: Path, *_: object) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        # Root may write anywhere, so that permissions alone would not do.
+        monkeypatch.setattr("os.open" if place == "closed" else "os.mkdir", refuse)
+    with pytest.raises(OSError, match=r"out\.csv'$") as caught:
+        write_text(target, "x")
+    assert caught.value.filename == str(target)
+    assert caught.value.filename2 is None
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, atomic_path(tmp_path / "out.csv"):
+        (tmp_path / "input").read_text()
+    assert caught.value.filename == str(tmp_path / "input")
 
 
 def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
