@@ -45,3 +45,14 @@ class MeasureError(PygNasError, RuntimeError):
 
 class DownloadError(PygNasError, RuntimeError):
     """A file could not be downloaded, or what arrived is not what was promised."""
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """Return a value as a message shows it, cut to ``most`` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def one_line(error: BaseException) -> str:
+    """Return another library's message as a part of a line of ours."""
+    return " ".join(str(error).split())[:300]

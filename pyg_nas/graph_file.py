@@ -11,14 +11,13 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.cell import Cell, edges_to_adjacency
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import CellError, SpaceError, TableError
+from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.labels import METRICS
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
@@ -118,15 +117,15 @@ def _parse(line: str) -> tuple[NDArray[np.int8], list[str], float]:
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")
     if not isinstance(ops, list) or not all(isinstance(name, str) and name for name in ops):
-        raise TableError(f'"ops" must be a list of names, got {_short(ops)}')
+        raise TableError(f'"ops" must be a list of names, got {quoted(ops)}')
     if not 1 <= len(ops) <= MOST_VERTICES:
         raise TableError(f"a graph has 1 to {MOST_VERTICES} vertices, got {len(ops)}")
     if not isinstance(edges, list):
-        raise TableError(f'"edges" must be a list of pairs, got {_short(edges)}')
+        raise TableError(f'"edges" must be a list of pairs, got {quoted(edges)}')
     if y is None:
         y = math.nan
     elif isinstance(y, bool) or not isinstance(y, (int, float)) or not _fits_float32(y):
-        raise TableError(f'"y" must be a finite number or null, got {_short(y)}')
+        raise TableError(f'"y" must be a finite number or null, got {quoted(y)}')
     adjacency = edges_to_adjacency(edges, len(ops))
     order = _topological_order(adjacency)
     return adjacency[np.ix_(order, order)], [ops[v] for v in order], float(y)
@@ -153,8 +152,3 @@ def _topological_order(adjacency: NDArray[np.int8]) -> list[int]:
 
 def _fits_float32(value: int | float) -> bool:
     return abs(value) <= float(np.finfo(np.float32).max)  # False for NaN and infinity
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -85,3 +85,8 @@ def _hash_block(
 
 def _digest(text: str) -> str:
     return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def digest_text(digest: bytes) -> str:
+    """Return a stored hash as text, whatever a damaged file has in its place."""
+    return bytes(digest).decode("ascii", errors="replace")

@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
-from pyg_nas.errors import CellError, SpaceError, TableError
+from pyg_nas.errors import CellError, SpaceError, TableError, one_line
 from pyg_nas.files import atomic_path
+from pyg_nas.hashing import digest_text
 from pyg_nas.labels import METRICS, PAPER_LABEL, LabelPolicy
 from pyg_nas.space import NASBENCH101, SearchSpace
 
@@ -348,7 +349,7 @@ class Table:
         invalid = self.cells.first_invalid()
         if invalid is not None:
             row, rule = invalid
-            raise TableError(f"{name}: cell {row} ({_text(self.hashes[row])}): {rule}")
+            raise TableError(f"{name}: cell {row} ({digest_text(self.hashes[row])}): {rule}")
         infinite = np.isinf(self.metrics)
         if infinite.any():
             row = int(np.argwhere(infinite)[0, 0])
@@ -377,8 +378,8 @@ class Table:
             if len(wrong) and "network" not in self.about:
                 row = int(wrong[0])
                 raise TableError(
-                    f"{name}: cell {row} ({_text(self.hashes[row])}): trainable_parameters is "
-                    f"{self.trainable_parameters[row]}, its graph has "
+                    f"{name}: cell {row} ({digest_text(self.hashes[row])}): "
+                    f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
                     f"{self.cells[row].trainable_parameters}"
                 )
             outside = (accuracies < 0) | (accuracies > 1)
@@ -411,8 +412,8 @@ class Table:
         twice = np.flatnonzero(ordered[1:] == ordered[:-1])
         if len(twice):
             raise TableError(
-                f"{name}: cell {_text(ordered[twice[0]])} appears more than once; keep one of its "
-                f"rows (Table.subset)"
+                f"{name}: cell {digest_text(ordered[twice[0]])} appears more than once; "
+                f"keep one of its rows (Table.subset)"
             )
 
     def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
@@ -420,8 +421,8 @@ class Table:
         if len(wrong):
             row = int(rows[wrong[0]])
             raise TableError(
-                f"{name}: cell {row}: the stored hash {_text(self.hashes[row])} does not match "
-                f"its graph, whose hash is {self.cells[row].hash}"
+                f"{name}: cell {row}: the stored hash {digest_text(self.hashes[row])} does not "
+                f"match its graph, whose hash is {self.cells[row].hash}"
             )
 
 
@@ -451,7 +452,7 @@ def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         raise
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         # h5py reports damage in all of these; a person needs the file's name first.
-        raise TableError(f"{path}: not a readable HDF5 file ({_one_line(error)})") from error
+        raise TableError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
     total = len(columns["hash"])
     for name, column in columns.items():
         if len(column) != total:
@@ -521,7 +522,7 @@ def _settings(path: Path, raw: Any) -> dict[str, Any]:
         settings = json.loads(raw)
     except (TypeError, ValueError, RecursionError) as error:
         raise TableError(
-            f"{path}: attribute {_ATTRIBUTE!r} is not JSON ({_one_line(error)})"
+            f"{path}: attribute {_ATTRIBUTE!r} is not JSON ({one_line(error)})"
         ) from None
     if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
         raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
@@ -533,11 +534,3 @@ def _settings(path: Path, raw: Any) -> dict[str, Any]:
             f"about an object"
         )
     return settings
-
-
-def _text(digest: bytes) -> str:
-    return bytes(digest).decode("ascii", errors="replace")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

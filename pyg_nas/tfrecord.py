@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import NUM_NASBENCH101_CELLS
-from pyg_nas.errors import RecordError, SpaceError
+from pyg_nas.errors import RecordError, SpaceError, quoted
 from pyg_nas.files import check_output
+from pyg_nas.hashing import digest_text
 from pyg_nas.labels import METRICS
 from pyg_nas.model_metrics import decode_message, decode_messages
 from pyg_nas.space import NASBENCH101
@@ -298,8 +299,8 @@ class _Collector:
         if len(extra):
             i = int(extra[0])
             raise RecordError(
-                f"{self.path}, byte {batch.offsets[i]}: cell {_text(batch.hashes[batch.cell[i]])} "
-                f"has more than {NUM_RUNS} runs at {batch.epochs[i]} epochs"
+                f"{self.path}, byte {batch.offsets[i]}: cell "
+                f"{digest_text(batch.hashes[batch.cell[i]])} has more than {NUM_RUNS} runs at {batch.epochs[i]} epochs"
             )
         self.metrics[row, budget, run] = batch.metrics
         np.add.at(self.counts, (row, budget), 1)
@@ -395,15 +396,15 @@ def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
         ("metrics", metrics),
     ):
         if not isinstance(value, str):
-            raise RecordError(f"{name} must be a string, got {_short(value)}")
+            raise RecordError(f"{name} must be a string, got {quoted(value)}")
         # No name, digit or base64 has anything else; quotes would be taken for the list's own.
         if not value.isascii() or '"' in value:
-            raise RecordError(f"{name} must be ASCII without quotes, got {_short(value)}")
+            raise RecordError(f"{name} must be ASCII without quotes, got {quoted(value)}")
     if not _HASH.fullmatch(digest):
-        raise RecordError(f"module_hash must be 32 hex digits, got {_short(digest)}")
+        raise RecordError(f"module_hash must be 32 hex digits, got {quoted(digest)}")
     whole = isinstance(epochs, int) and not isinstance(epochs, bool)
     if not whole or not 1 <= epochs <= MOST_EPOCHS:
-        raise RecordError(f"epochs must be a whole number from 1 on, got {_short(epochs)}")
+        raise RecordError(f"epochs must be a whole number from 1 on, got {quoted(epochs)}")
     return digest, epochs, digits, names, metrics
 
 
@@ -418,7 +419,7 @@ def _parse_graph(digits: str, names: str) -> tuple[NDArray[np.int8], NDArray[np.
     if len(listed) != v:
         raise RecordError(f"adjacency is for {v} vertices, operations names {len(listed)}")
     if set(digits) - {"0", "1"}:
-        raise RecordError(f"adjacency must be digits 0 and 1, got {_short(digits)}")
+        raise RecordError(f"adjacency must be digits 0 and 1, got {quoted(digits)}")
     try:
         ids = NASBENCH101.encode(listed)
     except SpaceError as error:
@@ -469,8 +470,8 @@ def _pad(graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]]) -> CellArray:
 
 def _parameters_differ(path: Path, offset: int, digest: bytes, parameters: int) -> RecordError:
     return RecordError(
-        f"{path}, byte {offset}: cell {_text(digest)} has {parameters} trainable parameters here "
-        f"and another number in an earlier record"
+        f"{path}, byte {offset}: cell {digest_text(digest)} has {parameters} trainable "
+        f"parameters here and another number in an earlier record"
     )
 
 
@@ -479,12 +480,3 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     if not path.is_file():
         raise RecordError(f"{path}: no such file")
     return path
-
-
-def _text(digest: bytes) -> str:
-    return bytes(digest).decode("ascii", errors="replace")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, SettingsError, one_line
 from pyg_nas.measure.journal import Job
 from pyg_nas.measure.readings import Run
 
@@ -146,7 +146,7 @@ class Executor:
             # Two workers, since joblib runs a single one inside this process.
             ((_, outcome),) = Parallel(n_jobs=2, batch_size=1)([self._call(number, job, task)])
         except Exception as error:
-            return Outcome(job, (), f"its worker died ({_one_line(error)})")
+            return Outcome(job, (), f"its worker died ({one_line(error)})")
         return outcome  # type: ignore[no-any-return]
 
     def _call(self, number: int, job: Job, task: Task) -> Any:
@@ -186,7 +186,7 @@ def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Ite
     try:
         outcomes = iter(parallel(calls))
     except Exception as error:
-        raise _WorkersDiedError(_one_line(error)) from error
+        raise _WorkersDiedError(one_line(error)) from error
     while True:
         try:
             number, outcome = next(outcomes)
@@ -195,7 +195,7 @@ def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Ite
         except Exception as error:
             # Errors of a job are outcomes, so this one is of the machinery: a killed worker, a
             # lost connection.
-            raise _WorkersDiedError(_one_line(error)) from error
+            raise _WorkersDiedError(one_line(error)) from error
         del in_flight[number]
         yield outcome
 
@@ -224,15 +224,11 @@ def _attempt(job: Job, task: Task, device: str, threads: int) -> Outcome:
         return Outcome(
             job,
             (),
-            f"{type(error).__name__}: {_one_line(error)} ({Path(place.filename).name}:"
+            f"{type(error).__name__}: {one_line(error)} ({Path(place.filename).name}:"
             f"{place.lineno})",
         )
     finally:
         torch.set_num_threads(before)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 @contextmanager

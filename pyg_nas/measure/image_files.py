@@ -129,8 +129,8 @@ def folder_task(
     images = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
     images = images.reshape(*images.shape[:3], -1)
     labels = np.array([label for _, label in files], dtype=np.int64)
-    # "." has no name of its own.
-    return split_task(path.resolve().name, images, labels, settings, seed, str(path))
+    # "." has no name of its own; a link keeps its.
+    return split_task(path.absolute().name, images, labels, settings, seed, str(path))
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
