@@ -300,7 +300,8 @@ class _Collector:
             i = int(extra[0])
             raise RecordError(
                 f"{self.path}, byte {batch.offsets[i]}: cell "
-                f"{digest_text(batch.hashes[batch.cell[i]])} has more than {NUM_RUNS} runs at {batch.epochs[i]} epochs"
+                f"{digest_text(batch.hashes[batch.cell[i]])} has more than {NUM_RUNS} runs "
+                f"at {batch.epochs[i]} epochs"
             )
         self.metrics[row, budget, run] = batch.metrics
         np.add.at(self.counts, (row, budget), 1)

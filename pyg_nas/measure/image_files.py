@@ -129,8 +129,9 @@ def folder_task(
     images = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
     images = images.reshape(*images.shape[:3], -1)
     labels = np.array([label for _, label in files], dtype=np.int64)
-    # "." has no name of its own; a link keeps its.
-    return split_task(path.absolute().name, images, labels, settings, seed, str(path))
+    # "." and ".." are no names; a link keeps its own.
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    return split_task(name, images, labels, settings, seed, str(path))
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

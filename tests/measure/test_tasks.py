@@ -223,6 +223,8 @@ def test_the_working_directory_as_a_task_has_its_name(tmp_path: Path, monkeypatc
     monkeypatch.chdir(make_folder(tmp_path / "bugs"))
     for path in (".", "../bugs", "ant/.."):
         assert get_task(path, settings_file(tmp_path)).name == "bugs"
+    (tmp_path / "link").symlink_to(tmp_path / "bugs")
+    assert get_task(str(tmp_path / "link"), settings_file(tmp_path)).name == "link"
 
 
 def test_16_bit_images_are_scaled_to_8(tmp_path: Path):
