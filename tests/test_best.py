@@ -17,14 +17,19 @@ from pyg_nas.cell_array import CellArray
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP
+from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP, CellFeatures, cell_features
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.model_folder import load_model, save_model
+from pyg_nas.nn.residual import ResidualGNN
+from pyg_nas.prior import prior_digest
 from pyg_nas.recipes import make_estimator
-from pyg_nas.residual_training import ResidualGNNRegressor
+from pyg_nas.residual_training import ResidualGNNRegressor, _width
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
+from pyg_nas.space_columns import columns_of
+from pyg_nas.statistics import rank_scores
 from pyg_nas.table import Table
+from pyg_nas.zero_cost import zero_cost_digest
 
 CELLS = sample_cells(400, seed=0)
 SIZE = np.log(CELLS.trainable_parameters())
@@ -252,3 +257,133 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
     weights = norm.pdf(errors) * (errors[1] - errors[0])
     expected = [weights @ model.label_at(score + errors * model.spread_) for score in scores]
     np.testing.assert_allclose(model.predict(unseen), expected, atol=1e-5)
+
+
+def known_features(cells: CellArray) -> CellFeatures:
+    features = cell_features(cells)
+    for group, (compute, _) in best._KNOWLEDGE.items():
+        features.groups[group] = compute(cells, features)
+    return features
+
+
+def test_every_setting_reaches_the_parts() -> None:
+    heard: list[int] = []
+    fitted = BestRegressor(
+        2, hidden=8, epochs=3, learning_rate=1e-3, random_state=7, device="cpu",
+        progress=lambda epoch, loss: heard.append(epoch),
+    ).fit(CELLS[:40], Y[:40])  # fmt: skip
+    assert fitted.networks_ is not None
+    given = fitted.networks_.get_params()
+    expected = {"ensemble_size": 2, "hidden": 8, "epochs": 3, "learning_rate": 1e-3}
+    for name, value in {**expected, "random_state": 7, "device": "cpu"}.items():
+        assert given[name] == value, name
+    assert fitted.process_.random_state == 7
+    assert heard == [1, 2, 3]
+
+
+def test_scores_are_the_weighed_mean_of_process_and_networks() -> None:
+    fitted = BestRegressor(2, network_share=0.3, hidden=8, epochs=3).fit(CELLS[:60], Y[:60])
+    unseen = CELLS[60:100]
+    features = known_features(unseen)
+    process, std = fitted.process_.predict_features(features)
+    assert fitted.networks_ is not None
+    networks = fitted.networks_.predict_features(unseen, features).mean(axis=0)
+    scores, stds = fitted.predict_scores(unseen)
+    np.testing.assert_allclose(scores, 0.7 * process + 0.3 * networks, atol=1e-6)
+    np.testing.assert_allclose(stds, std, rtol=1e-6)
+    _, latent = fitted.predict_latent(unseen)
+    np.testing.assert_allclose(latent / stds, np.sqrt(np.mean(fitted.residuals_**2)), rtol=1e-9)
+
+
+def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
+    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:60], Y[:60])
+    unseen = fitted.process_.unseen_residuals(known_features(CELLS[:60]), rank_scores(Y[:60]))
+    expected = np.sort(np.abs(unseen) / fitted.process_.loo_std_)
+    np.testing.assert_allclose(fitted.residuals_, expected, rtol=1e-5)
+    assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-5)
+
+
+def test_labels_beyond_the_training_cells_by_hand() -> None:
+    model = BestRegressor()
+    model.labels_ = np.sort(np.random.default_rng(0).gumbel(size=20))
+    known = rank_scores(np.arange(20))
+    upper = (model.labels_[19] - model.labels_[17]) / (known[19] - known[17])  # the best tenth
+    lower = (model.labels_[19] - model.labels_[0]) / (known[19] - known[0])
+    found = model.label_at(np.array([known[0] - 2, known[4], known[19] + 3]))
+    expected = [model.labels_[0] - 2 * lower, model.labels_[4], model.labels_[19] + 3 * upper]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_columns_are_kept_under_the_name_of_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def watched(cells: CellArray, computes: dict) -> dict:
+        names.extend(computes)
+        return columns_of(cells, computes)
+
+    monkeypatch.setattr(best, "columns_of", watched)
+    BestRegressor(ensemble_size=0).fit(CELLS[:40], Y[:40]).predict(CELLS[40:50])
+    assert names == [f"{ZERO_COST_GROUP}-{zero_cost_digest()}", f"{PRIOR_GROUP}-{prior_digest()}"]
+
+
+def test_a_member_never_trains_on_what_it_leaves_out() -> None:
+    one = ResidualGNNRegressor(1, hidden=8, epochs=5).fit(CELLS[:60], Y[:60])
+    # Other labels of the cells left out, of the same mean and spread.
+    moved = Y[:60].copy()
+    moved[one.held_out_] = np.roll(moved[one.held_out_], 1)
+    other = ResidualGNNRegressor(1, hidden=8, epochs=5).fit(CELLS[:60], moved)
+    np.testing.assert_array_equal(other.held_out_, one.held_out_)
+    for a, b in zip(one.network_.parameters(), other.network_.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_residual_training_equals_a_plain_loop() -> None:
+    """torch's own AdamW and schedule, one batch after the other, gradients zeroed."""
+    cells, y = CELLS[:60], Y[:60]
+    settings = {"hidden": 8, "epochs": 4, "batch_size": 16, "weight_decay": 0.5}
+    fitted = ResidualGNNRegressor(1, **settings, random_state=3, device="cpu").fit(cells, y)
+    inputs = fitted._inputs(cells, cell_features(cells))
+    target = torch.as_tensor((y - y.mean()) / y.std(), dtype=torch.float32)
+    torch.manual_seed(3)
+    columns = inputs[0].shape[2], inputs[4].shape[1]
+    plain = ResidualGNN(1, *columns, 1, hidden=8, depth=3, dropout=0.1)
+    shuffler = torch.Generator().manual_seed(3)
+    kept = torch.randperm(60, generator=shuffler)[6:]  # a tenth is left out
+    groups = ([], [])
+    for parameter in plain.parameters():
+        groups[parameter.shape[1] == 1].append(parameter)
+    optimizer = torch.optim.AdamW(
+        [{"params": groups[0], "weight_decay": 0.5}, {"params": groups[1], "weight_decay": 0.0}],
+        lr=2e-3,
+        betas=(0.9, 0.99),
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 2e-3, total_steps=4 * 3, pct_start=0.15
+    )
+    for _ in range(4):
+        order = kept[torch.randperm(54, generator=shuffler)]
+        for index in order[:48].split(16):
+            optimizer.zero_grad()
+            predicted = plain(*(part[index][None] for part in inputs))[0, :, 0]
+            torch.nn.functional.mse_loss(predicted, target[index]).backward()
+            optimizer.step()
+            schedule.step()
+    for a, b in zip(fitted.network_.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_fitting_leaves_torchs_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    ResidualGNNRegressor(1, hidden=8, epochs=1, device="cpu").fit(CELLS[:20], Y[:20])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_width_and_epochs_follow_the_number_of_cells() -> None:
+    # 32 (N / 172)^(1/3) in steps of 8, and at most 200 epochs for few cells.
+    assert [_width(n) for n in (20, 172, 8 * 172, 10**6)] == [32, 32, 64, 128]
+    heard: list[int] = []
+    ResidualGNNRegressor(1, hidden=8, progress=lambda epoch, loss: heard.append(epoch)).fit(
+        CELLS[:20], Y[:20]
+    )
+    assert heard[-1] == 200

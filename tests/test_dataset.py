@@ -451,3 +451,18 @@ def test_whole_space_without_a_source(tmp_path: Path) -> None:
 def test_label_policy_is_checked(tmp_path: Path, small_table: Table) -> None:
     with pytest.raises(SettingsError, match="loss"):
         NASBench101(tmp_path, small_table, label=LabelPolicy(metric="loss"))
+
+
+LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def lines(*operations: str) -> CellArray:
+    return CellArray.from_cells([Cell(LINE, ["input", name, "output"]) for name in operations])
+
+
+def test_changed_operations_change_the_dataset(tmp_path: Path) -> None:
+    metrics = np.full((2, 4, 3, 2, 4), 0.5, dtype=np.float32)
+    for names in (("conv3x3-bn-relu", "maxpool3x3"), ("conv1x1-bn-relu", "maxpool3x3")):
+        cells = lines(*names)
+        assert CellDataset(tmp_path, cells).cells == cells
+        assert CellDataset(tmp_path, Table(cells, metrics)).cells == cells

@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
+from sklearn.utils.class_weight import compute_sample_weight
 
 from pyg_nas import estimators
 from pyg_nas.cell import Cell
@@ -21,6 +22,7 @@ from pyg_nas.estimators import GCNClassifier, GCNRegressor, as_cells, paper_widt
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
+from pyg_nas.training_rule import TrainingSettings
 
 FAST = {"hidden": 32, "depth": 2, "head": 16, "epochs": 60, "learning_rate": 5e-3}
 
@@ -248,3 +250,61 @@ def test_auto_goes_by_the_size_of_the_graphs(
     assert ways == ["train_sparse" if sparse_training else "train_stacked"]
     dense = GCNRegressor(**settings, backend="dense").fit(cells, y)
     np.testing.assert_allclose(auto.predict(cells), dense.predict(cells), atol=1e-5)
+
+
+def test_labels_are_normalised_by_what_is_given(
+    cells: CellArray, y: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def stop(members: Any, dense: Any, target: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        seen.append(target.numpy())
+        return torch.zeros(1, 1)
+
+    monkeypatch.setattr(estimators, "train_stacked", stop)
+    model = GCNRegressor(hidden=4, target_mean=0.5, target_std=0.2, device="cpu").fit(cells, y)
+    assert (model.mean_, model.std_) == (0.5, 0.2)
+    np.testing.assert_allclose(seen[0], (y - 0.5) / 0.2, rtol=1e-6)
+
+
+def test_every_setting_reaches_the_training(
+    cells: CellArray, y: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def stop(members: Any, *arguments: Any, **_: Any) -> torch.Tensor:
+        seen.append(arguments[2])
+        return torch.zeros(1, len(members))
+
+    monkeypatch.setattr(estimators, "train_stacked", stop)
+    given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.5, "weight_decay": 0.25}
+    GCNRegressor(hidden=4, device="cpu", **given).fit(cells, y)
+    GCNClassifier(hidden=4, device="cpu", **given).fit(cells, y > np.median(y))
+    assert seen == [TrainingSettings(**given), TrainingSettings(**given, loss="bce")]
+
+
+def test_ensembles_of_two_seeds_share_no_member(cells: CellArray, y: np.ndarray) -> None:
+    few = {**FAST, "epochs": 1}
+    weights = [
+        next(member.parameters()).detach()
+        for seed in (0, 1)
+        for member in GCNRegressor(**few, ensemble_size=3, random_state=seed).fit(cells, y).members_
+    ]
+    for i, one in enumerate(weights):
+        assert not any(torch.allclose(one, other) for other in weights[:i])
+
+
+def test_sample_weights_weigh_the_cells(cells: CellArray, y: np.ndarray) -> None:
+    rare = y > np.quantile(y, 0.9)
+    few = {**FAST, "epochs": 5}
+    weighed = GCNClassifier(**few).fit(cells, rare, compute_sample_weight("balanced", rare))
+    balanced = GCNClassifier(**few, class_weight="balanced").fit(cells, rare)
+    np.testing.assert_array_equal(weighed.predict_proba(cells), balanced.predict_proba(cells))
+    assert not np.array_equal(
+        weighed.predict_proba(cells), GCNClassifier(**few).fit(cells, rare).predict_proba(cells)
+    )
+
+
+def test_paper_width_is_that_of_the_nearest_size_on_a_log_scale() -> None:
+    # 240 / 172 = 1.395, 334 / 240 = 1.392; and 64 / 43 = 1.488, 86 / 64 = 1.344.
+    assert (paper_width(240), paper_width(64)) == (210, 72)

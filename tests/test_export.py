@@ -196,3 +196,20 @@ def test_a_file_that_scores_otherwise_is_not_kept(
     with pytest.raises(ModelError, match="differ from the model's"):
         export_program(model, tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_scores_some_cells_otherwise_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _fit(_small(), sample_cells(40, seed=4))
+    truth = model.predict
+
+    def a_tenth_differs(cells: object) -> np.ndarray:
+        scores = truth(cells)
+        scores[::10] += 0.1
+        return scores
+
+    monkeypatch.setattr(model, "predict", a_tenth_differs)
+    with pytest.raises(ModelError, match="differ from the model's"):
+        export_program(model, tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from pyg_nas.features import (
     vertex_feature_names,
 )
 from pyg_nas.measure.network import Network
+from pyg_nas.parameters import STEM_CHANNELS, vertex_channels
 from pyg_nas.space import NASBENCH101, SearchSpace
 
 PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
@@ -153,3 +157,114 @@ def test_plain_graphs_with_several_sources_and_sinks() -> None:
     assert found["number of a"][0] == 2
     assert not any("parameters" in name for name in found)
     assert np.isfinite(np.concatenate(list(cell_features(cells).groups.values()), axis=1)).all()
+
+
+CELLS = sample_cells(60, seed=1)
+
+
+def channels_of(cell: Cell) -> np.ndarray:
+    count = np.array([cell.num_vertices])
+    width = STEM_CHANNELS
+    return vertex_channels(cell.adjacency[None], count, width, width)[0] / width
+
+
+def backward_walks(cell: Cell) -> Iterator[tuple[float, list[int]]]:
+    """All walks from the output to the input against the edges, with their probabilities."""
+    last, channels = cell.num_vertices - 1, channels_of(cell)
+    into = [np.flatnonzero(cell.adjacency[:, v]).tolist() for v in range(last + 1)]
+    skip, feeding = 0 in into[last], [u for u in into[last] if u > 0]
+
+    def chances(v: int) -> dict[int, float]:
+        if v < last:
+            return dict.fromkeys(into[v], 1 / len(into[v]))
+        if not feeding:
+            return {0: 1.0}
+        total, share = sum(channels[u] for u in feeding), 0.5 if skip else 1.0
+        found = {u: share * channels[u] / total for u in feeding}
+        return {**found, 0: 0.5} if skip else found
+
+    def go(chance: float, walk: list[int]) -> Iterator[tuple[float, list[int]]]:
+        if walk[-1] == 0:
+            yield chance, walk
+            return
+        for u, p in chances(walk[-1]).items():
+            yield from go(chance * p, [*walk, u])
+
+    yield from go(1.0, [last])
+
+
+def test_flow_and_walks_against_all_walks_one_by_one() -> None:
+    groups = cell_features(CELLS).groups
+    columns = NASBENCH101.num_columns
+    for i, cell in enumerate(CELLS):
+        kind_of = np.asarray(cell.operation_ids) - NASBENCH101.first_id
+        size = np.log2(1 + channels_of(cell))
+        taken, met = np.zeros((columns, columns)), np.zeros(columns)
+        walks = list(backward_walks(cell))
+        for chance, walk in walks:
+            for v, u in itertools.pairwise(walk):
+                taken[kind_of[u], kind_of[v]] += chance
+            for v in walk:
+                met[kind_of[v]] += chance * size[v]
+        expected = np.concatenate([taken.ravel(), met])
+        np.testing.assert_allclose(groups["flow"][i], expected, atol=1e-5)
+        p = np.array([chance for chance, _ in walks])
+        moments = []
+        for members in kinds(NASBENCH101).values():
+            k = np.array(
+                [np.isin(np.asarray(cell.operation_ids)[w], members).sum() for _, w in walks]
+            )
+            mean = p @ k
+            moments.append([mean, np.sqrt(max(p @ k**2 - mean**2, 0)), p @ 0.5**k])
+        expected = np.array(moments).T.ravel()
+        np.testing.assert_allclose(groups["walks"][i], expected, atol=2e-3)
+
+
+def test_pooled_statistics_are_sums_by_operation() -> None:
+    features = cell_features(CELLS)
+    pooled = features.groups["pooled"].reshape(len(CELLS), len(NASBENCH101.operations), -1)
+    for i, cell in enumerate(CELLS):
+        ids = np.asarray(cell.operation_ids)
+        for operation in range(3):
+            rows = np.flatnonzero(ids == operation)
+            expected = features.vertex[i, rows].sum(axis=0)
+            np.testing.assert_allclose(pooled[i, operation], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_channels_before_the_output() -> None:
+    found = by_name(CELLS)
+    for i, cell in enumerate(CELLS):
+        channels = channels_of(cell)
+        feeding = [u for u in range(1, cell.num_vertices - 1) if cell.adjacency[u, -1]]
+        expected = max((channels[u] for u in feeding), default=0.0)
+        assert found["channels before the output"][i] == pytest.approx(expected, rel=1e-6)
+        for operation, name in enumerate(NASBENCH101.operations):
+            total = channels[np.asarray(cell.operation_ids) == operation].sum()
+            assert found[f"channels of {name}"][i] == pytest.approx(total, rel=1e-5)
+
+
+def test_vertex_statistics_against_networkx() -> None:
+    names = vertex_feature_names(NASBENCH101)
+    vertex = cell_features(CELLS).vertex
+    for i, cell in enumerate(CELLS):
+        graph = nx.from_numpy_array(np.asarray(cell.adjacency), create_using=nx.DiGraph)
+        ids, last = np.asarray(cell.operation_ids), cell.num_vertices - 1
+        for v in range(last + 1):
+            found = dict(zip(names, vertex[i, v], strict=True))
+            to = [[0]] if v == 0 else list(nx.all_simple_paths(graph, 0, v))
+            onward = [[last]] if v == last else list(nx.all_simple_paths(graph, v, last))
+            assert np.exp(found["log paths to it"]) == pytest.approx(len(to), rel=1e-5)
+            assert np.exp(found["log paths from it"]) == pytest.approx(len(onward), rel=1e-5)
+            for kind, members in kinds(NASBENCH101).items():
+                before = [np.isin(ids[path], members).sum() for path in to]
+                after = [np.isin(ids[path[1:]], members).sum() for path in onward]
+                assert found[f"longest {kind}"] == max(before)
+                assert found[f"shortest {kind}"] == min(before)
+                assert found[f"longest onward {kind}"] == max(after)
+                assert found[f"shortest onward {kind}"] == min(after)
+            forward = sum(np.prod([1 / cell.adjacency[u].sum() for u in path[:-1]]) for path in to)
+            backward = sum(
+                np.prod([1 / cell.adjacency[:, u].sum() for u in path[1:]]) for path in onward
+            )
+            assert found["forward walk"] == pytest.approx(forward, rel=1e-5)
+            assert found["backward walk"] == pytest.approx(backward, rel=1e-5)

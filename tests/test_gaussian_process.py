@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, SettingsError
@@ -85,3 +85,54 @@ def test_state_of_other_shapes_is_refused(process: GaussianProcess) -> None:
         GaussianProcess().set_state(tensors, {**values, "noise": float("nan")})
     with pytest.raises(ModelError, match="version 1 of the cells' statistics"):
         GaussianProcess().set_state(tensors, {**values, "statistics_version": 1})
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_hyper_parameters_are_likelier_than_scikit_learns_optimum_of_one_length() -> None:
+    """It has a length for every group and column, and more steps only make it likelier."""
+    likelihoods = {}
+    for steps in (60, 200):
+        process = GaussianProcess(steps=steps).fit(CELLS[:60], Y[:60])
+        model = reference(process, np.arange(60))
+        likelihoods[steps] = model.log_marginal_likelihood_value_
+    kernel = (
+        ConstantKernel(1.0) * Matern(10.0, nu=2.5)
+        + ConstantKernel(0.1) * DotProduct(1e-9, "fixed")
+        + WhiteKernel(0.1)
+    )
+    inputs = process._standardised(cell_features(CELLS[:60])).numpy()
+    target = (Y[:60] - process.mean_) / process.std_
+    plain = GaussianProcessRegressor(kernel).fit(inputs, target)
+    assert likelihoods[200] > likelihoods[60] > plain.log_marginal_likelihood_value_
+
+
+def test_unseen_residuals_come_from_hyper_parameters_of_the_other_half() -> None:
+    features = cell_features(CELLS)
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
+    residuals = process.unseen_residuals(features, Y)
+    order = np.random.default_rng(0).permutation(80)
+    for tuned, others in ((order[:40], order[40:]), (order[40:], order[:40])):
+        other = GaussianProcess(steps=20).fit_features(features, Y, tuned)
+        np.testing.assert_allclose(residuals[others], (Y - other.loo_mean_)[others], rtol=1e-6)
+        assert not np.allclose(residuals[tuned], (Y - other.loo_mean_)[tuned], rtol=1e-3)
+
+
+def test_hyper_parameters_are_found_on_as_many_cells_as_asked_for() -> None:
+    features = cell_features(CELLS)
+    few = GaussianProcess(steps=20, tuning_cells=20, random_state=3).fit(CELLS, Y)
+    rows = np.random.default_rng(3).permutation(80)[:20]
+    named = GaussianProcess(steps=20).fit_features(features, Y, rows)
+    np.testing.assert_allclose(few.weights_.numpy(), named.weights_.numpy(), rtol=1e-9)
+    assert few.noise_ == pytest.approx(named.noise_)
+    assert len(few.dual_) == 80  # the process itself takes all
+
+
+def test_statistics_far_outside_say_no_more_than_far() -> None:
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
+    predictions = []
+    for factor in (1e4, 1e6):
+        features = cell_features(CELLS[:5])
+        features.groups["graph"] = features.groups["graph"] * np.float32(factor)
+        predictions.append(process.predict_features(features))
+    np.testing.assert_allclose(*(mean for mean, _ in predictions))
+    np.testing.assert_allclose(*(std for _, std in predictions))

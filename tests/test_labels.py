@@ -195,3 +195,15 @@ def test_at_another_budget_low_accuracies_are_kept() -> None:
     assert chosen_label(table.default_label, None, 108, None) == PAPER_LABEL
     tested = chosen_label(table.default_label, "test_accuracy", None, "mean")
     assert (tested.resample_below, tested.fallback, tested.run) == (0.2, None, "mean")
+
+
+def test_a_run_exactly_at_the_limit_is_sound() -> None:
+    # One half is the same in float32 and in float64; 0.2 is not.
+    check(label(LabelPolicy(resample_below=0.5), [[0.5, 0.8, 0.7]]), [0.5])
+    check(label(LabelPolicy(run="mean", resample_below=0.5), [[0.5, 0.75, 0.1]]), [0.625])
+
+
+def test_the_run_of_the_command_line_is_the_labels() -> None:
+    table = table_of(RUNS[:4])
+    assert chosen_label(table.default_label, None, None, "1").run == 1
+    assert chosen_label(table.default_label, None, None, "mean").run == "mean"

@@ -129,3 +129,10 @@ def test_figures_only_for_tops_that_exist() -> None:
     names = regression_metrics(MEASURED, PREDICTED)
     assert "best_in_top_1" in names
     assert "best_in_top_10" not in names
+
+
+def test_ties_count_against_the_predictor_in_any_order() -> None:
+    for measured in ([0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.5, 0.9, 0.1]):
+        assert best_in_top(measured, [1.0, 1.0, 1.0], 1) == 0.1
+        assert best_in_top(measured, [1.0, 1.0, 1.0], 2) == 0.5
+        assert regret_in_top(measured, [1.0, 1.0, 1.0], 1) == 0.8

@@ -11,7 +11,7 @@ import pytest
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import GCNClassifier, GCNRegressor
-from pyg_nas.labels import LabelPolicy
+from pyg_nas.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
 from pyg_nas.model_folder import load_model, save_model, settings_checksum
@@ -266,3 +266,70 @@ def test_two_that_save_to_one_folder_leave_one_of_their_models(
     monkeypatch.setattr(Path, "replace", meanwhile)
     save_model(one, tmp_path / "m")
     np.testing.assert_array_equal(load_model(tmp_path / "m").predict(cells), one.predict(cells))
+
+
+@pytest.fixture(scope="module")
+def seeded(small_table: Table) -> Model:
+    return Model.train(small_table, Protocol(train="60", split_seed=5), "paper", seed=7, **FAST)
+
+
+def test_the_split_seed_is_that_of_training_and_of_evaluation(
+    seeded: Model, small_table: Table
+) -> None:
+    order = np.random.RandomState(5).permutation(300)
+    np.testing.assert_array_equal(seeded.training_hashes, small_table.hashes[order[:60]])
+    result = seeded.evaluate(small_table, "100")
+    np.testing.assert_array_equal(result.rows, order[60:100])
+    assert result.left_out == 60
+
+
+def test_evaluation_compares_with_the_label_asked_for(seeded: Model, small_table: Table) -> None:
+    result = seeded.evaluate(small_table, label=LabelPolicy("test_accuracy", run=1))
+    expected = small_table.metrics[result.rows, 3, 1, 1, 3].astype(float)
+    np.testing.assert_array_equal(result.measured, expected)
+
+
+def test_the_seed_reaches_the_estimator_and_the_folder(
+    seeded: Model, small_table: Table, tmp_path: Path
+) -> None:
+    assert seeded.estimator.random_state == 7
+    other = Model.train(small_table, Protocol(train="60", split_seed=5), "paper", seed=8, **FAST)
+    assert not np.array_equal(
+        seeded.estimator.predict(small_table), other.estimator.predict(small_table)
+    )
+    seeded.save(tmp_path / "m")
+    assert Model.load(tmp_path / "m").seed == 7
+
+
+def test_a_loaded_model_runs_on_the_device_asked_for(seeded: Model, tmp_path: Path) -> None:
+    seeded.save(tmp_path / "m")
+    assert load_model(tmp_path / "m", "cpu").device == "cpu"
+    assert Model.load(tmp_path / "m", "cpu").estimator.device == "cpu"
+
+
+def test_settings_without_their_checksum_are_refused(seeded: Model, tmp_path: Path) -> None:
+    seeded.save(tmp_path / "m")
+    path = tmp_path / "m" / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["settings_sha256"], settings["about"]["training_cells"][5:]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="its checksum differs"):
+        Model.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("label", "mean", "std", "threshold"),
+    [
+        (PAPER_LABEL, 0.908192, 0.023961, 0.91),
+        (LabelPolicy(run=1), None, None, None),
+        (LabelPolicy("training_time"), None, None, None),
+    ],
+)
+def test_the_papers_constants_are_for_the_papers_label_alone(
+    label: LabelPolicy, mean: float | None, std: float | None, threshold: float | None
+) -> None:
+    two_stage = make_estimator("two-stage", label)
+    for regressor in (make_estimator("paper", label), two_stage.regressor):
+        assert (regressor.target_mean, regressor.target_std) == (mean, std)
+    assert two_stage.threshold == threshold
+    assert two_stage.classifier.learning_rate == 2e-4

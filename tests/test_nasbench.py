@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -440,3 +441,43 @@ def test_an_inconsistent_official_object_is_refused(table: Table) -> None:
     official.fixed_statistics[digest] = official.fixed_statistics[other]
     with pytest.raises(TableError, match=digest):
         api.table_from_nasbench(official)
+
+
+def test_a_file_changed_in_its_middle_is_not_the_cached_one(
+    small_table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(api, "_STAMP_BYTES", 64)
+    table, path = full_table(small_table), tmp_path / "t.tfrecord"
+    write_tfrecord(table, path)
+    size = path.stat().st_size
+    api.NASBench(path)
+    table.metrics[10, 3] *= np.float32(0.5)
+    write_tfrecord(table, path)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+    assert path.stat().st_size == size
+    np.testing.assert_array_equal(api.NASBench(path).table.metrics, table.metrics)
+
+
+def test_a_run_of_which_only_the_time_is_known_is_never_drawn(small_table) -> None:
+    table = full_table(small_table)
+    table.metrics[0, 3, 1:, 1, 1:] = np.nan
+    bench = api.NASBench(table, seed=0)
+    spec = spec_of(table, 0)
+    times = {bench.query(spec)["training_time"] for _ in range(30)}
+    assert times == {float(table.metrics[0, 3, 0, 1, 0])}
+    table.metrics[0, 3, 0, 1, 1:] = np.nan
+    with pytest.raises(api.NotMeasuredError, match="no run at 108 epochs"):
+        api.NASBench(table).query(spec)
+
+
+def test_an_official_object_of_fewer_runs_has_room_for_three(small_table) -> None:
+    table = full_table(small_table)
+    official = _official_object(table)
+    for budgets in official.computed_statistics.values():
+        for runs in budgets.values():
+            del runs[1:]
+    back = api.table_from_nasbench(official)
+    assert back.num_runs == 3
+    np.testing.assert_array_equal(back.metrics[:, :, 0], table.metrics[:, :, 0])
+    assert np.isnan(back.metrics[:, :, 1:]).all()

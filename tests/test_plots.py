@@ -160,3 +160,35 @@ def test_the_front_is_drawn_over_every_cell(
     cells, front = drawn[0].axes[0].lines
     assert len(cells.get_xdata()) == 3
     assert list(front.get_ydata()) == pytest.approx([80.0, 90.0])
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def test_measured_is_to_the_right_and_predicted_is_up(drawn: list[Figure]) -> None:
+    plots.scatter([0.5, 0.6, 0.95], [0.7, 0.8, 0.9], "s.svg")
+    axes = drawn[0].axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("measured, %", "predicted, %")
+    (dots,) = [line for line in axes.lines if line.get_marker() == "."]
+    np.testing.assert_allclose(dots.get_xdata(), [50, 60, 95])
+    np.testing.assert_allclose(dots.get_ydata(), [70, 80, 90])
+
+
+def test_drawn_residuals_are_predicted_minus_measured(drawn: list[Figure]) -> None:
+    plots.residuals([0.5, 0.6, 0.7], [0.6, 0.7, 0.8], {"depth": [1, 1, 1]}, "r.svg")
+    heights = [line.get_ydata() for line in drawn[0].axes[0].lines]
+    # Ten points too high: median, quartiles and whiskers alike; the line at zero beside them.
+    assert {round(float(y), 6) for ys in heights for y in ys} == {0.0, 10.0}
+
+
+def test_the_band_is_one_standard_deviation(drawn: list[Figure]) -> None:
+    plots.learning_curve([10, 20], {"paper": [[0.4, 0.6], [0.5, 0.9]]}, "l.svg")
+    axes = drawn[0].axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.5, 0.7])
+    (band,) = axes.collections
+    corners = {tuple(np.round(p, 6)) for p in band.get_paths()[0].vertices}
+    assert corners == {(10, 0.4), (10, 0.6), (20, 0.5), (20, 0.9)}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyg_nas import space_columns
+from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.features import CellFeatures, cell_features
@@ -118,3 +119,23 @@ def test_of_the_space_they_are_computed_once(
     monkeypatch.setattr(space_columns, "_space", {})
     columns_of(cells, "first", count)
     assert not calls
+
+
+LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def lines(*operations: str) -> CellArray:
+    return CellArray.from_cells([Cell(LINE, ["input", name, "output"]) for name in operations])
+
+
+def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
+    def second(part: CellArray, features: CellFeatures) -> np.ndarray:
+        return part.operations[:, 1:2].astype(np.float32)
+
+    for cells in (
+        lines("conv3x3-bn-relu", "maxpool3x3"),
+        lines("maxpool3x3", "conv3x3-bn-relu"),
+        lines("maxpool3x3", "conv1x1-bn-relu"),
+    ):
+        found = space_columns.columns_of(cells, {"second": second})["second"]
+        np.testing.assert_array_equal(found[:, 0], cells.operations[:, 1])

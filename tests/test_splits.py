@@ -149,3 +149,34 @@ def test_folds_of_few_labels(total: int, folds: int) -> None:
 def test_impossible_folds_are_refused(folds: int) -> None:
     with pytest.raises(SettingsError):
         list(stratified_folds(np.arange(10.0), folds))
+
+
+def test_the_split_seed_draws_training_and_evaluated_cells(small_table: Table) -> None:
+    split = Protocol("50", evaluate="80", split_seed=3).apply(small_table)
+    order = np.random.RandomState(3).permutation(300)
+    np.testing.assert_array_equal(split.train, order[:50])
+    np.testing.assert_array_equal(split.evaluate, order[50:80])
+
+
+def test_the_evaluated_split_goes_by_the_evaluation_label(small_table: Table) -> None:
+    other = LabelPolicy(metric="test_accuracy", run=1)
+    split = Protocol("20", evaluate="denoise-77", evaluation_label=other).apply(small_table)
+    compared = small_table.metrics[:, 3, 1, 1, 3].astype(float)
+    expected = np.setdiff1d(np.flatnonzero(compared > 0.77), split.train)
+    np.testing.assert_array_equal(split.evaluate, expected)
+    assert not np.array_equal(compared > 0.77, small_table.label() > 0.77)
+
+
+def test_a_label_exactly_at_the_threshold_is_not_above_it() -> None:
+    labels = np.array([0.91, 0.92, 0.5])
+    assert split_rows(Sized(3), "denoise-91", labels).tolist() == [1]
+    assert split_rows(Sized(3), "91-3", labels).tolist() == [1]
+
+
+def test_folds_follow_their_seed() -> None:
+    labels = np.random.default_rng(0).random(60)
+
+    def held_out(seed: int) -> list[list[int]]:
+        return [held.tolist() for _, held in stratified_folds(labels, 3, seed=seed)]
+
+    assert held_out(1) == held_out(1) != held_out(2)

@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import norm, uniform
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.statistics import mean_band, mean_interval, paired_difference, rank_scores
+from pyg_nas.statistics import (
+    mean_band,
+    mean_interval,
+    normal_scores,
+    paired_difference,
+    rank_scores,
+)
 
 
 def test_interval_is_students() -> None:
@@ -68,3 +74,17 @@ def test_scores_of_ranks_are_half_normal_half_uniform() -> None:
     ]
     np.testing.assert_allclose(rank_scores([9.0, -1.0, 2.0, 2.0]), expected, atol=1e-12)
     assert rank_scores(np.arange(5_000)).var() == pytest.approx(1, abs=0.03)
+
+
+def test_a_band_has_its_confidence() -> None:
+    curves = np.random.default_rng(3).normal(0, 1, (100, 5))
+    mean, low, high = mean_band(curves)
+    half = 1.96 * curves.std(axis=0) / 10
+    np.testing.assert_allclose(low, mean - half, atol=0.02)
+    np.testing.assert_allclose(high, mean + half, atol=0.02)
+
+
+def test_normal_scores_of_ranks() -> None:
+    columns = np.array([[9.0, 1.0], [-1.0, 2.0], [2.0, 3.0], [2.0, 4.0]])
+    expected = norm.ppf([[0.875, 0.125], [0.125, 0.375], [0.5, 0.625], [0.5, 0.875]])
+    np.testing.assert_allclose(normal_scores(columns), expected, atol=1e-12)

@@ -362,3 +362,9 @@ def test_coverage_counts_cells_and_runs(small_table: Table) -> None:
     assert len(coverage) == 4 * 2 * 4
     assert {round(fraction, 6) for *_, fraction in coverage} == {round(2 / 3, 6)}
     assert {fraction for *_, fraction in describe_coverage(small_table.subset([]))} == {0.0}
+
+
+def test_minus_infinity_is_refused(tmp_path: Path) -> None:
+    path = write_hand(tmp_path / "t.hdf5", **with_value("metrics", (0, 1, 1, 1, 1), -np.inf))
+    with pytest.raises(TableError, match="must be finite"):
+        Table.load(path)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyg_nas.cell import Cell
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import RecordError, TableError
 from pyg_nas.model_metrics import decode_message, decode_messages, model_metrics_class
@@ -550,3 +551,43 @@ def test_batch_decoder_tells_alike_messages_apart() -> None:
     for i in range(6):
         j = i if i < 5 else 2
         assert readings[i].tolist() == [[j, j / 10, j / 20, j / 30]] * 2
+
+
+@pytest.fixture
+def a_record_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every record is a range of its own, as the records of a large file are of many ranges."""
+    longest = max(len(tfb.record(hand_payload(e))) for e in (4, 108))
+    monkeypatch.setattr("pyg_nas.tfrecord_framing._BLOCK_BYTES", longest + 40)
+
+
+@pytest.mark.usefixtures("a_record_each")
+def test_parameters_that_differ_between_ranges_are_refused(tmp_path: Path) -> None:
+    first = hand_payload(4)
+    path = write(tmp_path / "in.tfrecord", first, hand_payload(108, parameters=PARAMETERS + 1))
+    offset = len(tfb.record(first))
+    with pytest.raises(RecordError, match=f"byte {offset}: .*trainable parameters"):
+        read_table(path)
+
+
+@pytest.mark.usefixtures("a_record_each")
+def test_a_budget_that_comes_late_leaves_earlier_runs_as_they_are(tmp_path: Path) -> None:
+    line = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    other = {
+        "digest": line.hash,
+        "adjacency": "010001000",
+        "operations": "input,maxpool3x3,output",
+        "parameters": line.trainable_parameters,
+    }
+    second = [30.0, 0.9, 0.8, 0.7]
+    path = write(
+        tmp_path / "in.tfrecord",
+        hand_payload(108),
+        hand_payload(50, **other),
+        hand_payload(108, final=second),
+    )
+    table = read_table(path)
+    assert table.budgets == (50, 108)
+    expected = np.full((2, 2, 3, 2, 4), np.nan, dtype=np.float32)
+    expected[0, 1, 0] = expected[1, 0, 0] = [HALFWAY, FINAL]
+    expected[0, 1, 1] = [HALFWAY, second]
+    np.testing.assert_array_equal(table.metrics, expected)

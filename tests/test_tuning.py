@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,63 @@ def test_wrong_settings_are_named(data: tuple[CellArray, np.ndarray[Any, Any]]) 
         TuneSettings(metric="r2")
     with pytest.raises(SettingsError, match="got 3"):
         tune(LinearPredictor(), GRID, data[0][:3], data[1][:3])
+
+
+Data = tuple[CellArray, np.ndarray[Any, Any]]
+
+
+class Turned(LinearPredictor):
+    """Predicts in the right or in the wrong order."""
+
+    def __init__(self, sign: int = 1, shift: float = 0.0) -> None:
+        super().__init__()
+        self.sign = sign
+        self.shift = shift
+
+    def predict(self, X: CellArray) -> np.ndarray[Any, Any]:
+        return self.sign * super().predict(X) + self.shift
+
+
+@pytest.mark.parametrize("metric", ["mse", "kendall_tau"])
+def test_the_better_candidate_is_chosen(data: Data, metric: str) -> None:
+    settings = TuneSettings(folds=4, repeats=1, metric=metric)
+    found = tune(Turned(), [{"sign": -1}, {"sign": 1}], *data, settings)
+    assert found.best == found.chosen == {"sign": 1}
+
+
+def test_the_standard_error_is_that_of_the_folds(data: Data) -> None:
+    found = tune(LinearPredictor(), GRID, *data, TuneSettings(folds=4, repeats=2))
+    described = found.to_dict()["candidates"]
+    expected = found.scores.std(axis=1, ddof=1) / 2  # four folds
+    assert [c["standard_error"] for c in described] == pytest.approx(expected.tolist())
+
+
+def test_fits_of_another_comparison_are_never_taken(data: Data, tmp_path: Path) -> None:
+    cells, y = data
+    settings, fits = TuneSettings(folds=3, repeats=1), tmp_path / "fits.jsonl"
+    tune(Turned(), [{"sign": 1}], cells, y, settings, fits_file=fits)
+    before = fits.read_bytes()
+    other_cells = CellArray.concatenate([cells[1:], cells[:1]])
+    for comparison in (
+        (Turned(), cells, TuneSettings(folds=3, repeats=1, metric="kendall_tau")),
+        (Turned(), cells, TuneSettings(folds=3, repeats=1, seed=1)),
+        (Turned(), cells, TuneSettings(folds=4, repeats=1)),
+        (Turned(shift=0.1), cells, settings),
+        (Turned(), other_cells, settings),
+    ):
+        estimator, given, how = comparison
+        with pytest.raises(SettingsError, match="other cells, labels or settings"):
+            tune(estimator, [{"sign": 1}], given, y, how, fits_file=fits)
+    assert fits.read_bytes() == before
+
+
+def test_every_fit_is_on_disk_when_the_next_one_begins(
+    data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[int] = []
+    fits = tmp_path / "fits.jsonl"
+    monkeypatch.setattr(os, "fsync", lambda _: lines.append(fits.read_bytes().count(b"\n")))
+    tune(Turned(), [{"sign": 1}], *data, TuneSettings(folds=3, repeats=1), fits_file=fits)
+    assert lines == [1, 2, 3, 4]

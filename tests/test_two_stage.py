@@ -283,3 +283,43 @@ def test_wrong_states_are_named() -> None:
         model.set_state({}, {"calibration": [1.0, float("nan")]})
     with pytest.raises(ModelError, match="threshold"):
         model.set_state({}, {"calibration": [1.0, 0.0], "threshold": "0.9"})
+
+
+class Low(LinearPredictor):
+    """Says 0 of every cell."""
+
+    def predict(self, X: CellArray) -> np.ndarray[Any, Any]:
+        return np.zeros(len(X))
+
+
+def test_a_passing_cell_scores_at_least_the_threshold(
+    small_table: Table,
+    labels: np.ndarray[Any, Any],
+) -> None:
+    model = TwoStageRegressor(LinearClassifier(), Low(), threshold=0.9)
+    model.fit(small_table.cells, labels)
+    passes = model.passes(small_table.cells)
+    scores = model.predict(small_table.cells)
+    assert passes.any()
+    assert (scores[passes] == 0.9).all()
+    assert (scores[~passes] < 0.9).all()
+
+
+def test_calibration_has_the_folds_asked_for(
+    small_table: Table,
+    labels: np.ndarray[Any, Any],
+) -> None:
+    sizes: list[int] = []
+
+    class Counting(LinearClassifier):
+        def fit(self, X: CellArray, y: Any, sample_weight: Any = None) -> Counting:
+            sizes.append(len(X))
+            super().fit(X, y, sample_weight)
+            return self
+
+    for folds, expected in ((0, [300]), (2, [300, 150, 150]), (3, [300, 200, 200, 200])):
+        sizes.clear()
+        TwoStageRegressor(
+            Counting(), LinearPredictor(), threshold=0.9, calibration_folds=folds
+        ).fit(small_table.cells, labels)
+        assert sizes == expected

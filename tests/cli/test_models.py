@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pyg_nas.cli import app
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import regression_metrics
 from pyg_nas.model import Model
@@ -391,3 +393,63 @@ def test_help_and_import_do_not_wait_for_torch() -> None:
     code = "import sys, pyg_nas, pyg_nas.cli.app; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def seeded(table_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with no option at its default."""
+    path = tmp_path_factory.mktemp("models") / "model"
+    arguments = ("train", table_path, "--split", 60, "--split-seed", 3, "--seed", 5, "--out", path)
+    assert pyg_nas(*arguments, "--recipe", "paper", "--epochs", 2, "--run", 1) == 0
+    return path
+
+
+def test_train_takes_both_seeds_and_the_run(seeded: Path, small_table: Table) -> None:
+    model = Model.load(seeded)
+    order = np.random.RandomState(3).permutation(300)
+    np.testing.assert_array_equal(model.training_hashes, small_table.hashes[order[:60]])
+    assert (model.seed, model.estimator.random_state, model.protocol.split_seed) == (5, 5, 3)
+    assert model.protocol.label is not None
+    assert model.protocol.label.run == 1
+    expected = small_table.metrics[order[:60], 3, 1, 1, 2].astype(float).mean()
+    assert model.estimator.mean_ == pytest.approx(expected)
+
+
+def test_evaluate_and_plot_take_the_split(
+    seeded: Path,
+    table_path: Path,
+    small_table: Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", seeded, table_path, "--split", 100, "--json", out) == 0
+    report = json.loads(out.read_text())
+    rows = np.random.RandomState(3).permutation(300)[60:100]
+    predicted = Model.load(seeded).estimator.predict(small_table.cells[rows])
+    measured = small_table.metrics[rows, 3, 1, 1, 2].astype(float)
+    expected = regression_metrics(measured, predicted)
+    assert (report["n"], report["left_out"], report["split"]) == (40, 60, "100")
+    assert report["mse"] == pytest.approx(expected["mse"])
+    drawn: list[Any] = []
+    monkeypatch.setattr("pyg_nas.plots.scatter", lambda *pair, **_: drawn.append(pair[:2]))
+    plot = ("plot", seeded, table_path, "--split", 100, "--out", tmp_path / "s.svg")
+    assert pyg_nas(*plot) == 0
+    np.testing.assert_array_equal(drawn[0][0], measured)
+    np.testing.assert_allclose(drawn[0][1], predicted)
+
+
+def test_predict_scores_the_whole_space_under_its_hashes(
+    seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = sample_cells(50, seed=9)
+    monkeypatch.setattr("pyg_nas.enumeration.nasbench101_cells", lambda: few)
+    monkeypatch.setattr("pyg_nas.enumeration.nasbench101_hashes", lambda: few.hashes())
+    out = tmp_path / "s.csv"
+    assert pyg_nas("predict", seeded, "--space", "nasbench101", "--out", out) == 0
+    with out.open() as file:
+        found = {row["hash"]: float(row["score"]) for row in csv.DictReader(file)}
+    expected = Model.load(seeded).estimator.predict(few)
+    assert list(found) == [few[int(row)].hash for row in np.argsort(-expected, kind="stable")]
+    by_cell = [found[cell.hash] for cell in few]
+    np.testing.assert_allclose(by_cell, expected, rtol=1e-7)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from pyg_nas.cell import Cell
 from pyg_nas.cli.search import search
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import SettingsError
 from pyg_nas.measure import get_task
 from pyg_nas.search.history import Query
 from pyg_nas.table import Table
+from tests.cli.test_models import pyg_nas
 from tests.measure.test_tasks import make_folder
 
 app = typer.Typer()
@@ -225,3 +229,49 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
     message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
     assert "seed = 0, asked for is 1" in str(message.exception)
+
+
+def searched(table_path: Path, out: Path, *options: object) -> list[dict[str, Any]]:
+    few = ("--method", "random", "--n", 12, "--k", 3)
+    assert pyg_nas("search", table_path, "--out", out, *few, *options) == 0
+    return [json.loads(line) for line in (out / "queries.jsonl").read_text().splitlines()]
+
+
+def test_search_takes_seed_budget_and_run(
+    table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    plain = searched(table_path, tmp_path / "a")
+    other = searched(table_path, tmp_path / "b", "--seed", 1)
+    assert [q["hash"] for q in plain] != [q["hash"] for q in other]
+    early = searched(table_path, tmp_path / "c", "--budget", 12, "--run", 1)
+    for query in early:
+        row = small_table.index_of(query["hash"])
+        assert query["accuracy"] == small_table.metrics[row, 1, 1, 1, 2]
+        assert query["seconds"] == small_table.metrics[row, 1, 1, 1, 0]
+
+
+def test_search_takes_the_acquisition(table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--n", 12, "--k", 2, "--recipe", "fast", "--acquisition", "ucb")
+    assert pyg_nas("search", table_path, "--out", out, *options) == 0
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["strategy_settings"]["acquisition"] == "ucb"
+    last = json.loads((out / "queries.jsonl").read_text().splitlines()[-1])
+    assert set(last["why"]) == {"predicted", "std"}
+
+
+def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from pyg_nas.measure.digits import digits_task
+
+    digits = digits_task()
+    tiny = replace(digits.settings, stem_channels=5, num_stacks=1, batch_size=96)
+    monkeypatch.setattr("pyg_nas.measure.get_task", lambda *_: digits.with_settings(tiny))
+    few = sample_cells(400, seed=0)
+    few = few[np.argsort(few.num_edges, kind="stable")[:20]]
+    monkeypatch.setattr("pyg_nas.search.domain.nasbench101_cells", lambda: few)
+    options = ("--method", "random", "--n", 1, "--k", 1, "--budget", 1, "--runs", 2)
+    assert pyg_nas("search", "digits", "--out", tmp_path, *options, "--device", "cpu") == 0
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert (settings["evaluator"]["budget"], settings["evaluator"]["seeds"]) == (1, 2)

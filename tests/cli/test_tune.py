@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from pyg_nas.recipes import make_estimator
 from pyg_nas.shipped import shipped_table_path
 from pyg_nas.table import Table
 from pyg_nas.tuning import width_candidates
+from tests.cli.test_models import pyg_nas
 
 app = typer.Typer()
 app.command()(tune)
@@ -113,3 +115,25 @@ def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
     assert "no network whose width" in fails("--recipe", "fast")
     assert "n_jobs" in fails("--jobs", 0)
     assert not out.exists()
+
+
+def test_tune_takes_the_splits_cells_and_labels_and_every_setting(
+    table_path: Path, small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(*arguments: Any, **named: Any) -> None:
+        seen.append((arguments, named))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyg_nas.tuning.tune", stop)
+    options = ("--split", 30, "--split-seed", 3, "--folds", 4, "--repeats", 2, "--seed", 9)
+    out = ("--out", tmp_path / "o.json", "--metric", "kendall_tau", "--jobs", 2)
+    assert pyg_nas("tune", table_path, *options, *out) == 130
+    (_, _, cells, labels, settings), named = seen[0]
+    rows = np.random.RandomState(3).permutation(300)[:30]
+    assert cells == small_table.cells[rows]
+    np.testing.assert_array_equal(labels, small_table.label()[rows])
+    assert (settings.folds, settings.repeats, settings.seed) == (4, 2, 9)
+    assert settings.metric == "kendall_tau"
+    assert named["n_jobs"] == 2

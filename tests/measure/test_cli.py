@@ -20,6 +20,7 @@ from pyg_nas.cli.app import app
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
 from pyg_nas.table import Table
+from tests.cli.test_models import pyg_nas
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,29 @@ def test_nonsense_is_one_clear_error(images: Path, tmp_path: Path, changes, erro
     assert isinstance(result.exception, PygNasError)
     assert message in str(result.exception)
     assert not (tmp_path / "out.hdf5").exists()
+
+
+def test_measure_takes_both_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "mine.npz",
+        images=rng.integers(0, 255, (60, 4, 4), dtype=np.uint8),
+        labels=np.arange(60) % 2,
+    )
+    (tmp_path / "small.json").write_text(
+        json.dumps({"stem_channels": 4, "num_stacks": 2, "batch_size": 12})
+    )
+    tables = []
+    for name, options in (("a", ()), ("b", ("--sample-seed", 4)), ("c", ("--split-seed", 4))):
+        out = tmp_path / f"{name}.hdf5"
+        given = (
+            "measure", tmp_path / "mine.npz", "--cells", 3, "--budgets", 1, "--seeds", 1,
+            "--journal", tmp_path / f"{name}.sqlite", "--table", out, "--backend", "sequential",
+            "--settings", tmp_path / "small.json", "--device", "cpu", *options,
+        )  # fmt: skip
+        assert pyg_nas(*given) == 0
+        tables.append(Table.load(out))
+    assert tables[0].cells == tables[2].cells == sample_cells(3, 0)
+    assert tables[1].cells == sample_cells(3, 4)
+    assert tables[0].about["fingerprint"] == tables[1].about["fingerprint"]
+    assert tables[0].about["fingerprint"] != tables[2].about["fingerprint"]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pyg_nas.cell import Cell
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import CellError, MeasureError, SettingsError
-from pyg_nas.measure import Executor, Journal, Progress, measure_cells
+from pyg_nas.measure import Executor, Journal, Progress, measure_cells, trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.journal import Job
 from pyg_nas.measure.task import Task
@@ -288,3 +289,33 @@ def test_gpus_are_dealt_out_in_turn(monkeypatch):
     assert Executor("ray", device="cuda", gpus_per_run=0.5)._device(1) == "cuda:0"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert Executor(device="auto")._device(1) == "cpu"
+
+
+def test_progress_counts_the_runs_given_up(tmp_path: Path):
+    task = sabotaged(tmp_path, CELLS[1], 3)
+    seen: list[Progress] = []
+    with pytest.raises(MeasureError, match="the disk is on fire"):
+        measure_cells(CELLS, task, BUDGETS, 2, retries=0, on_progress=seen.append)
+    assert seen[-1] == Progress(32 - 2 * 3, 32, 16 - 2, 2)
+
+
+def test_jobs_have_their_threads_and_leave_the_others_alone(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[int] = []
+    original = trainer.train
+
+    def watched(*arguments):
+        seen.append(torch.get_num_threads())
+        return original(*arguments)
+
+    monkeypatch.setattr(trainer, "train", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for threads in (3, 1):
+            list(Executor(threads=threads).run([Job(chain(), 1, (0,))], tiny_task))
+            assert torch.get_num_threads() == 2
+        assert seen == [3, 1]
+    finally:
+        torch.set_num_threads(before)

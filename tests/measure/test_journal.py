@@ -25,6 +25,7 @@ from pyg_nas.measure.readings import Reading, Run
 from pyg_nas.measure.task import Task
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
+from tests.measure.test_executor import CELLS
 
 from .campaign_process import BUDGETS, SEEDS, campaign_cells, start
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
@@ -262,3 +263,40 @@ def test_the_file_is_plain_sqlite(opened: Journal):
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     assert json.loads(end)["test_accuracy"] == 0.75
+
+
+def test_a_finished_run_survives_a_power_cut(opened: Journal):
+    """As far as SQLite can promise: 2 is FULL, which waits for the disk at every commit."""
+    assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_nobody_gives_back_the_claims_of_another(opened: Journal, tiny_task: Task):
+    assert opened.claim(CELL, 2, (0,)) == (0,)
+    with Journal(opened.path, tiny_task) as second:
+        second.release(Job(CELL, 2, (0,)))
+        assert second.claim(CELL, 2, (0,)) == ()
+    assert opened.record(CELL, [run()]) == 1
+
+
+def test_a_transaction_that_fails_leaves_the_journal_as_it_was(opened: Journal):
+    opened.claim(CELL, 2, (0, 1))
+
+    def breaks():
+        yield run(seed=0)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        opened.record(CELL, breaks())
+    assert opened.finished() == set()
+    assert opened.record(CELL, [run(seed=0), run(seed=1)]) == 2
+    assert opened.claim(OTHER, 2, (0,)) == (0,)
+
+
+def test_the_clock_of_the_table_is_the_one_asked_for(tmp_path: Path, tiny_task: Task):
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        wall = measure_cells(CELLS[:1], tiny_task, (1,), 1, journal)
+        cpu = measure_cells(CELLS[:1], tiny_task, (1,), 1, journal, clock="cpu")
+        expected = journal.to_table(clock="cpu")
+    assert (wall.about["clock"], cpu.about["clock"]) == ("wall", "cpu")
+    np.testing.assert_array_equal(cpu.metrics, expected.metrics)
+    assert (cpu.metrics[..., 0] != wall.metrics[..., 0]).all()

@@ -189,3 +189,14 @@ def test_an_operation_of_another_space_is_refused():
     cell = Cell(np.eye(3, k=1, dtype=np.int8), ["input", "sep_conv_3x3", "output"], space)
     with pytest.raises(MeasureError, match="sep_conv_3x3"):
         Network(cell)
+
+
+def test_running_statistics_keep_the_share_that_the_settings_say():
+    layer = ConvBnRelu(1, 1, 1, 1, momentum=0.9)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+    images = torch.arange(8.0).view(2, 2, 2, 1, 1)
+    layer.train()
+    layer(images)
+    assert layer.running_mean.item() == pytest.approx(0.1 * 3.5)
+    assert layer.running_var.item() == pytest.approx(0.9 + 0.1 * images.var().item())

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -366,3 +367,49 @@ def test_malformed_settings(tmp_path: Path, text, message):
 def test_a_batch_larger_than_the_training_part_is_refused(tmp_path: Path):
     with pytest.raises(MeasureError, match="a batch of 385 is larger than the training part"):
         get_task("digits", settings_file(tmp_path, batch_size=385))
+
+
+def test_statistics_are_those_of_the_training_images(tiny_task: Task):
+    shifted = Part(tiny_task.validation.images + 5, tiny_task.validation.labels)
+    task = replace(tiny_task, validation=shifted, test=shifted, judged_train=shifted)
+    mean, deviation = task.statistics
+    assert mean.tolist() == pytest.approx([tiny_task.train.images.mean()], abs=1e-6)
+    assert deviation.tolist() == pytest.approx([tiny_task.train.images.std()], rel=1e-5)
+
+
+def test_cifar10_images_stand_upright_and_have_their_labels(monkeypatch, tmp_path: Path):
+    made = {}
+
+    class CIFAR10:
+        def __init__(self, root, train, download):
+            count = 10_400 if train else 100
+            rng = np.random.default_rng(train)
+            self.data = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+            self.targets = rng.integers(0, 10, count).tolist()
+            made[train] = self
+
+    fake_torchvision(monkeypatch, CIFAR10)
+    task = cifar10_task(tmp_path)
+    for part, source in ((task.train, True), (task.validation, True), (task.test, False)):
+        known = {
+            image.transpose(2, 0, 1).tobytes(): label
+            for image, label in zip(made[source].data, made[source].targets, strict=True)
+        }
+        for image, label in zip(part.images, part.labels, strict=True):
+            assert known[image.tobytes()] == label
+    other = cifar10_task(tmp_path, seed=1)
+    assert not np.array_equal(other.validation.labels, task.validation.labels)
+    assert np.array_equal(other.test.images, task.test.images)
+
+
+def test_images_of_a_folder_have_the_label_of_their_folder(tmp_path: Path):
+    """Black ants, white bees."""
+    image_module = pytest.importorskip("PIL.Image")
+    for name, shade in (("bee", 255), ("ant", 0)):
+        (tmp_path / "bugs" / name).mkdir(parents=True)
+        for i in range(7):
+            picture = image_module.fromarray(np.full((8, 8), shade, np.uint8))
+            picture.save(tmp_path / "bugs" / name / f"{i}.png")
+    task = get_task(tmp_path / "bugs", settings_file(tmp_path))
+    for part in (task.train, task.validation, task.test):
+        np.testing.assert_array_equal(part.images.max(axis=(1, 2, 3)) == 255, part.labels == 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.measure import trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.task import Task
+from pyg_nas.measure.network import Network
+from pyg_nas.measure.settings import TrainingSettings
+from pyg_nas.measure.task import Part, Task
 from pyg_nas.measure.trainer import learning_rate, train
 from pyg_nas.table import Table
 
@@ -139,3 +143,54 @@ def test_the_shipped_table_can_be_measured_again(row: int):
     again = np.array(accuracies(runs))[:, 1].mean(0)
     shipped = table.metrics[row, -1, :, 1, 1:].mean(0)
     np.testing.assert_allclose(again, shipped, atol=0.1)
+
+
+def test_validation_and_test_accuracy_are_of_their_own_images(tiny_task: Task):
+    """The test part has every label wrong."""
+    wrong = Part(tiny_task.validation.images, (tiny_task.validation.labels + 1) % 3)
+    task = Task("turned", tiny_task.train, tiny_task.judged_train, tiny_task.validation, wrong, 3,
+                TINY_SETTINGS)  # fmt: skip
+    (run,) = train(CELL, task, 40, (0,))
+    assert run.end.train_accuracy > 0.6
+    assert run.end.validation_accuracy > 0.6
+    assert run.end.test_accuracy < 0.4
+
+
+def test_an_image_is_judged_alike_whatever_is_judged_beside_it(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
+    """With the running statistics, not with those of the images judged."""
+    together = train(CELL, tiny_task, 6, (0, 1))
+    monkeypatch.setattr(trainer, "_JUDGED_AT_ONCE", 1)
+    alone = train(CELL, tiny_task, 6, (0, 1))
+    for one, other in zip(together, alone, strict=True):
+        for name in ("train_accuracy", "validation_accuracy", "test_accuracy"):
+            assert getattr(one.end, name) == pytest.approx(getattr(other.end, name), abs=0.026)
+
+
+def test_runs_side_by_side_share_the_time_and_judging_takes_none(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
+    """By a clock that ticks each time it is read."""
+    clocks = [itertools.count(0.0, 10.0), itertools.count(0.0, 6.0)]
+    fake = SimpleNamespace(
+        perf_counter=lambda: next(clocks[0]), process_time=lambda: next(clocks[1])
+    )
+    monkeypatch.setattr(trainer, "time", fake)
+    for run in train(CELL, tiny_task, 2, (0, 1)):
+        assert (run.halfway.wall_seconds, run.halfway.cpu_seconds) == (5.0, 3.0)
+        assert (run.end.wall_seconds, run.end.cpu_seconds) == (10.0, 6.0)
+
+
+def test_the_optimizer_has_every_setting_and_the_official_constants():
+    network = Network(CELL, 4, 2, 1, 3, 1)
+    shared = {"learning_rate": 0.3, "momentum": 0.7, "weight_decay": 0.02}
+    (sgd,) = trainer._optimizer(network, TrainingSettings(optimizer="sgd", **shared)).param_groups
+    expected = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02, "nesterov": True}
+    assert {name: sgd[name] for name in expected} == expected
+    # arXiv:1902.09635, released code: RMSProp with decay 0.9 and epsilon 1.
+    (rms,) = trainer._optimizer(
+        network, TrainingSettings(optimizer="rmsprop", **shared)
+    ).param_groups
+    expected = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02, "alpha": 0.9, "eps": 1.0}
+    assert {name: rms[name] for name in expected} == expected

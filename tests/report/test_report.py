@@ -17,17 +17,19 @@ from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
 from pyg_nas.estimators import GCNRegressor
 from pyg_nas.labels import LabelPolicy
-from pyg_nas.metrics import regression_metrics
+from pyg_nas.metrics import kendall_tau, regression_metrics
 from pyg_nas.model import Model
 from pyg_nas.report import write_report
 from pyg_nas.report.figures import pareto_figure, scatter_figures
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.predictions import MOST_DRAWN, prediction_page
+from pyg_nas.report.searches import search_page
 from pyg_nas.report.text import duration, number, quantity
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.splits import Protocol
 from pyg_nas.table import Table
 from tests.report.conftest import HOSTILE, make_model, make_table
+from tests.search.predictors import LinearPredictor
 
 
 class Reader(HTMLParser):
@@ -348,3 +350,112 @@ def test_numbers_for_readers() -> None:
         "–",
     ]
     assert number(1234.5, 1) == "1,234.5"
+
+
+def six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def test_points_are_the_measured_and_predicted_values_of_their_cell() -> None:
+    table = make_table()
+    model = make_model(table)
+    page = prediction_page(model, table, "m", "t", False)
+    labels = table.label()
+    for figure, least in zip(page.figures[:2], (0.0, 0.9), strict=True):
+        dots = figure.traces[1]
+        assert figure.layout["xaxis"]["title"]["text"] == "measured, %"
+        rows = [table.index_of(page.gallery.cell(n).hash) for n in dots["customdata"]]
+        assert sorted(rows) == [
+            row
+            for row in range(len(table))
+            if table.hashes[row] not in model.training_hashes and labels[row] >= least
+        ]
+        assert dots["x"] == [six_digits(100 * labels[row]) for row in rows]
+        predicted = model.estimator.predict(table.cells[rows])
+        np.testing.assert_allclose(dots["y"], 100 * predicted, rtol=1e-5)
+
+
+def test_residuals_are_predicted_minus_measured() -> None:
+    table = make_table()
+    model = make_model(table)
+    predict = model.estimator.predict
+    model.estimator.predict = lambda cells: predict(cells) + 0.5  # far too high
+    page = prediction_page(model, table, "m", "t", False)
+    by_depth, by_operation = page.figures[2:4]
+    assert min(by_depth.traces[0]["median"]) > 40
+    assert min(by_operation.traces[0]["median"]) > 40
+
+
+def test_ranks_and_times_in_the_table_of_the_best() -> None:
+    table = make_table()
+    metrics = np.repeat(table.metrics, 2, axis=1)  # two budgets
+    metrics[:, 1, :, :, 0] *= 2
+    table = Table(table.cells, metrics, budgets=(4, 12), about=table.about)
+    model = make_model(table)
+    model.protocol = Protocol(train="80", label=LabelPolicy(budget=4, resample_below=None))
+    page = prediction_page(model, table, "m", "t", False)
+    unseen = np.flatnonzero(~np.isin(table.hashes, model.training_hashes))
+    labels = table.metrics[unseen, 0, 0, 1, 2]
+    columns = page.table.columns
+    for number_, row in zip(page.table.cells, page.table.rows, strict=True):
+        at = table.index_of(page.gallery.cell(number_).hash)
+        rank = 1 + (labels > table.metrics[at, 0, 0, 1, 2]).sum()
+        assert row[columns.index("measured rank")][0] == rank
+        assert row[columns.index("training time")][0] == table.metrics[at, 0, 0, 1, 0]
+
+
+def test_the_learning_curve_is_of_models_refitted_on_parts() -> None:
+    table = make_table()
+    protocol = Protocol(train="80", label=table.default_label)
+    split = protocol.apply(table)
+    estimator = LinearPredictor(alpha=1e-3).fit(table.cells[split.train], split.train_labels)
+    model = Model(estimator, "paper", protocol, table.hashes[split.train], seed=4)
+    page = prediction_page(model, table, "m", "t")
+    (curve,) = [figure for figure in page.figures if figure.title == "Learning curve"]
+    *repeats, mean = curve.traces
+    assert mean["x"] == [10, 20, 40, 80]
+    cells = table.cells[split.evaluate]
+    for repeat, trace in enumerate(repeats):
+        order = np.random.default_rng([4, repeat]).permutation(80)
+        for i, size in enumerate((10, 20, 40)):
+            rows = split.train[order[:size]]
+            part = LinearPredictor(alpha=1e-3).fit(table.cells[rows], table.label()[rows])
+            tau = kendall_tau(split.evaluate_labels, part.predict(cells))
+            assert trace["y"][i] == pytest.approx(tau, abs=1e-5)
+    assert repeats[0]["y"][3] == pytest.approx(
+        kendall_tau(split.evaluate_labels, estimator.predict(cells)), abs=1e-5
+    )
+
+
+def test_times_regrets_and_the_best_of_a_search(search_source: Path) -> None:
+    queries = [
+        json.loads(line) for line in (search_source / "queries.jsonl").read_text().splitlines()
+    ]
+    page = search_page(search_source)
+    figures = {figure.title: figure for figure in page.figures}
+    hours = np.cumsum([query["seconds"] for query in queries]) / 3600
+    np.testing.assert_allclose(figures["Search by training time"].traces[1]["x"], hours, rtol=1e-5)
+    best = json.loads((search_source / "answer.json").read_text())["regret_against"]["best"]
+    at = np.array(
+        [max(range(i + 1), key=lambda k: queries[k]["accuracy"]) for i in range(len(queries))]
+    )
+    regret = [100 * (best - queries[i]["true_accuracy"]) for i in at]
+    np.testing.assert_allclose(
+        figures["Regret of the answer"].traces[0]["y"], regret, rtol=1e-5, atol=1e-5
+    )
+    order = sorted(range(len(queries)), key=lambda i: -queries[i]["accuracy"])[:10]
+    column = page.table.columns.index("query")
+    assert [row[column][0] for row in page.table.rows] == [i + 1 for i in order]
+
+
+def test_the_answer_of_a_search_keeps_its_limit(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "limited"
+    shutil.copytree(search_source, folder)
+    queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    limit = float(np.median([query["seconds"] for query in queries]))
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**settings, "max_seconds": limit}))
+    tiles = {tile.name: tile.value for tile in search_page(folder).tiles}
+    expected = max(query["accuracy"] for query in queries if query["seconds"] <= limit)
+    assert expected < max(query["accuracy"] for query in queries)
+    assert tiles["accuracy of the answer"] == f"{100 * expected:.2f} %"

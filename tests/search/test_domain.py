@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from pyg_nas.cell import Cell
 from pyg_nas.edit_distance import EditDistance
 from pyg_nas.enumeration import enumerate_cells
 from pyg_nas.errors import SettingsError
@@ -105,3 +106,24 @@ def test_a_part_by_mask(partial_table: Table) -> None:
     assert all((cell in part) == (cell.num_edges <= 5) for cell in partial_table.cells)
     with pytest.raises(SettingsError, match="small"):
         Domain(NASBENCH101, partial_table.cells)
+
+
+def test_the_nearest_cells_are_drawn_from_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = enumerate_cells(SMALL)
+    part = cells[np.random.default_rng(1).permutation(len(cells))[:60]]
+    domain = Domain(SMALL, part)
+    distance = EditDistance(part)
+
+    def ties(cell: Cell) -> int:
+        return int((distance(cell) == distance(cell).min()).sum())
+
+    outside = next(cell for cell in cells if cell not in domain and ties(cell) > 1)
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        "pyg_nas.search.domain.mutate", lambda parent, rng: Genotype.of_cell(outside, rng)
+    )
+    parent = Genotype.of_cell(outside, rng)
+    found = {domain.mutant(parent, (), rng).cell.hash for _ in range(60)}  # type: ignore[union-attr]
+    distances = distance(outside)
+    nearest = {domain.hash_at(int(row)) for row in np.flatnonzero(distances == distances.min())}
+    assert found == nearest

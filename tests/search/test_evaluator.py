@@ -103,3 +103,25 @@ def test_parameters_are_the_tables_column(small_table: Table) -> None:
     found = evaluator.parameters(part)
     assert found is not None
     assert found.tolist() == part.trainable_parameters().tolist()
+
+
+def test_a_search_is_charged_the_time_of_the_run_that_it_sees(whole_table: Table) -> None:
+    metrics = whole_table.metrics.copy()
+    metrics[..., 0] = np.random.default_rng(0).uniform(10, 20, metrics.shape[:-1])
+    table = Table(whole_table.cells, metrics, whole_table.budgets)
+    for budget, run in ((4, 1), (8, 2)):
+        evaluator = TableEvaluator(table, LabelPolicy(budget=budget, run=run))
+        outcome = next(evaluator.evaluate([table.cells[9]]))
+        assert outcome.seconds == metrics[9, table.budgets.index(budget), run, 1, 0]
+
+
+def test_a_description_tells_labels_and_policies_apart(whole_table: Table) -> None:
+    """Only under equal ones a search is resumed."""
+    described = TableEvaluator(whole_table).describe()
+    assert described == TableEvaluator(whole_table).describe()
+    assert described["label"] == whole_table.default_label.to_dict()
+    metrics = whole_table.metrics.copy()
+    metrics[5, 1, 0, 1, 2] += np.float32(0.01)
+    changed = Table(whole_table.cells, metrics, whole_table.budgets)
+    assert TableEvaluator(changed).describe() != described
+    assert TableEvaluator(whole_table, LabelPolicy(run=1)).describe() != described

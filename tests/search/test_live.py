@@ -13,6 +13,7 @@ from pyg_nas.enumeration import nasbench101_cells
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.network import Network
 from pyg_nas.measure.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import Query
@@ -89,3 +90,24 @@ def test_nobody_knows_all_cells_beforehand(task: Task, journal: Journal, domain:
         make_strategy("oracle", evaluator, n=1, k=1, recipe="paper")
     with pytest.raises(SettingsError, match="budget"):
         MeasureEvaluator(task, 0, 1, journal)
+
+
+def test_live_parameters_and_description_are_the_tasks(tmp_path: Path) -> None:
+    digits = digits_task()
+    small = replace(digits.settings, stem_channels=4, modules_per_stack=2)
+    task = digits.with_settings(small)
+    cells = nasbench101_cells()[[0, 5, 4000]]
+    domain = Domain(NASBENCH101, cells)
+    with Journal(tmp_path / "j.sqlite", task) as journal:
+        evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+        networks = [Network(cell, 4, 2, 2, 10, image_channels=1) for cell in cells]
+        found = evaluator.parameters(cells)
+        assert found is not None
+        assert found.tolist() == [
+            sum(weight.numel() for weight in network.parameters()) for network in networks
+        ]
+        described = evaluator.describe()
+        assert MeasureEvaluator(task, 2, 1, journal, domain=domain).describe() != described
+        assert MeasureEvaluator(task, 1, 2, journal, domain=domain).describe() != described
+    with Journal(tmp_path / "k.sqlite", digits) as journal:
+        assert MeasureEvaluator(digits, 1, 1, journal, domain=domain).describe() != described

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.cost import TimeRegressor
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import SettingsError
+from pyg_nas.mutation import neighbours
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import Constraints, SearchResult, search
+from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.record import QUERIES, SearchFolder
+from pyg_nas.search.report import plot_curves
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -27,6 +33,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+from pyg_nas.shipped import shipped_table
 from pyg_nas.table import Table
 from tests.search.conftest import SMALL
 from tests.search.predictors import LinearPredictor, gaussian, linear
@@ -519,3 +526,175 @@ def test_two_searches_never_share_a_folder(partial_table: Table, tmp_path: Path)
             search(RandomSearch(), evaluator, 5, 1, folder=folders[1])
         search(RandomSearch(), evaluator, 5, 1, folder=folders[0])
     assert len(search(RandomSearch(), evaluator, 8, 1, folder=folders[1]).history) == 8
+
+
+def test_a_cell_whose_time_is_not_known_keeps_no_time_limit() -> None:
+    query = Query(Proposal(sample_cells(1, 0)[0]), Outcome(0.9, None))
+    assert not Constraints(max_seconds=1e9).keeps(query)
+    assert Constraints().keeps(query)
+
+
+def test_searches_of_neighbouring_seeds_are_independent(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    one, two = (hashes(search(RandomSearch(), evaluator, 30, seed)) for seed in (0, 1))
+    # A stream that depends on seed + position would give the one what the other asked before.
+    assert sum(a == b for a, b in zip(one[1:], two, strict=False)) < 5
+
+
+def test_every_query_is_on_disk_before_the_next_one_is_asked(
+    whole_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[int] = []
+    path = tmp_path / QUERIES
+    monkeypatch.setattr(os, "fsync", lambda _: lines.append(path.read_bytes().count(b"\n")))
+    search(RandomSearch(), TableEvaluator(whole_table), 3, folder=SearchFolder(tmp_path, {}, SMALL))
+    assert lines == [1, 2, 3]
+
+
+def test_a_tournament_is_of_the_cells_asked_for(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(RegularizedEvolution(population=20, tournament=1), evaluator, 120)
+    # Of one rival the winner is anybody: its rank among the living is uniform.
+    ranks = []
+    for position in range(20, 120):
+        alive = [result.history[i] for i in range(position - 20, position)]
+        order = sorted(alive, key=lambda query: query.outcome.accuracy)
+        parents = [query.cell.hash for query in order]
+        ranks.append(parents.index(result.history[position].proposal.why["parent"]))
+    assert np.mean(ranks) == pytest.approx(9.5, abs=2.0)  # 3.5 standard errors
+
+
+def test_a_climb_stays_where_a_step_gains_nothing(whole_table: Table) -> None:
+    start, step = whole_table.cells[40], neighbours(whole_table.cells[40])[0]
+    history = History()
+    history.append(Query(Proposal(start, why={"from": None}), Outcome(0.5)))
+    history.append(Query(Proposal(step, why={"from": start.hash}), Outcome(0.5)))
+    domain, rng = TableEvaluator(whole_table).domain, np.random.default_rng(0)
+    (proposal,) = LocalSearch().propose(history, 1, domain, rng)
+    assert proposal.why == {"from": start.hash}
+
+
+class Oracle:
+    """Knows means and standard deviations beforehand; keeps what it is asked."""
+
+    def __init__(self, mean: np.ndarray, std: np.ndarray) -> None:
+        self.mean, self.std = mean, std
+
+    def fit(self, X: CellArray, y: np.ndarray) -> Oracle:
+        self.best_ = float(np.max(y))
+        return self
+
+    def predict(self, X: CellArray, return_std: bool = False) -> Any:
+        return (self.mean, self.std) if return_std else self.mean
+
+
+def first_after(whole_table: Table, strategy: PredictorSearch) -> tuple[History, Query]:
+    evaluator = TableEvaluator(whole_table)
+    result = search(strategy, evaluator, strategy.n + 1, seed=2)
+    return result.history, result.history[strategy.n]
+
+
+def test_improvement_is_counted_from_the_best_cell_so_far(whole_table: Table) -> None:
+    rng = np.random.default_rng(0)
+    labels = whole_table.label()
+    mean = rng.normal(labels.mean(), 0.01, len(whole_table))
+    std = rng.uniform(0.0, 0.05, len(whole_table))
+    strategy = PredictorSearch(lambda n, seed: Oracle(mean, std), n=30, k=1, acquisition="ei")
+    history, asked = first_after(whole_table, strategy)
+    best = history.accuracies[:30].max()
+    z = (mean - best) / std
+    wanted = std * (z * norm.cdf(z) + norm.pdf(z))
+    wanted[[whole_table.index_of(history[i].cell) for i in range(30)]] = -1
+    assert whole_table.index_of(asked.cell) == wanted.argmax()
+
+
+def test_improvement_goes_through_the_predictors_map(whole_table: Table) -> None:
+    """Scores are no accuracies: without their map nothing would be an improvement."""
+    rng = np.random.default_rng(1)
+    mean, std = rng.normal(0, 1, len(whole_table)), rng.uniform(0.1, 1, len(whole_table))
+
+    class Latent(Oracle):
+        def predict_latent(self, X: CellArray) -> Any:
+            return self.mean, self.std
+
+        def label_at(self, scores: np.ndarray) -> np.ndarray:
+            return 0.8 + 0.02 * scores
+
+    strategy = PredictorSearch(lambda n, seed: Latent(mean, std), n=30, k=1, acquisition="ei")
+    history, asked = first_after(whole_table, strategy)
+    best = history.accuracies[:30].max()
+    centre, spread = 0.8 + 0.02 * mean, 0.02 * std
+    z = (centre - best) / spread
+    wanted = spread * (z * norm.cdf(z) + norm.pdf(z))
+    wanted[[whole_table.index_of(history[i].cell) for i in range(30)]] = -1
+    row = whole_table.index_of(asked.cell)
+    assert wanted[row] == pytest.approx(wanted.max(), rel=0.05)
+    # And what is said of it is an accuracy.
+    assert asked.proposal.why["predicted"] == pytest.approx(centre[row])
+    assert asked.proposal.why["std"] == pytest.approx(spread[row])
+
+
+def test_every_fit_has_its_own_seed(whole_table: Table) -> None:
+    seeds: list[int] = []
+
+    def make(n: int, seed: int) -> Oracle:
+        seeds.append(seed)
+        return Oracle(np.arange(len(whole_table), dtype=float), np.ones(len(whole_table)))
+
+    search(PredictorSearch(make, n=10, k=2), TableEvaluator(whole_table), 16, seed=1)
+    search(PredictorSearch(make, n=10, k=2), TableEvaluator(whole_table), 16, seed=2)
+    assert len(set(seeds)) == len(seeds) == 6
+
+
+def test_a_method_has_every_setting(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    strategy = make_strategy(
+        "predictor", evaluator, n=20, k=3, recipe="fast", acquisition="ucb",
+        constraints=Constraints(max_seconds=150.0), label=small_table.default_label, device="cpu",
+    )  # fmt: skip
+    assert isinstance(strategy, PredictorSearch)
+    assert strategy.describe() == {
+        "method": "predictor",
+        "predictor": "recipe fast",
+        "n": 20,
+        "k": 3,
+        "acquisition": "ucb",
+        "max_seconds": 150.0,
+    }
+    predictor = strategy.make_predictor(20, 9)
+    assert (predictor.random_state, predictor.device, predictor.prior) == (9, "cpu", True)
+    paper = make_strategy(
+        "predictor", evaluator, n=20, k=3, recipe="paper", label=small_table.default_label
+    )
+    assert paper.make_predictor(20, 0).target_mean == 0.908192  # type: ignore[attr-defined]
+
+
+def test_the_shipped_table_is_searched_without_what_it_says_itself() -> None:
+    evaluator = TableEvaluator(shipped_table())
+    strategy = make_strategy("predictor", evaluator, n=20, k=3, recipe="fast")
+    assert isinstance(strategy, PredictorSearch)
+    assert strategy.make_predictor(20, 0).prior is False
+
+
+def test_the_oracle_keeps_a_limit_that_a_cell_just_meets(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    constraints = Constraints(max_parameters=int(np.sort(small_table.trainable_parameters)[100]))
+    strategy = make_strategy("oracle", evaluator, n=1, k=5, recipe="fast", constraints=constraints)
+    result = search(strategy, evaluator, 200, constraints=constraints)
+    allowed = small_table.trainable_parameters <= constraints.max_parameters
+    means = small_table.metrics[:, 3, :2, 1, 2].astype(float).mean(axis=1)
+    rows = np.flatnonzero(allowed)
+    expected = [small_table.hashes[row].decode() for row in rows[np.argsort(-means[rows])]]
+    assert hashes(result) == expected
+
+
+def test_curves_are_in_percent_points_and_hours(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(RandomSearch(), evaluator, 20)
+    figure = plot_curves(result)
+    queries, hours, regret, _ = (axes.lines[-1] for axes in figure.axes)
+    accuracies = np.array([query.outcome.accuracy for query in result.history])
+    np.testing.assert_allclose(queries.get_ydata(), 100 * np.maximum.accumulate(accuracies))
+    seconds = [query.outcome.seconds for query in result.history]
+    np.testing.assert_allclose(hours.get_xdata(), np.cumsum(seconds) / 3600)
+    np.testing.assert_allclose(regret.get_ydata(), 100 * result.regret)
