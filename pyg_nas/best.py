@@ -40,7 +40,7 @@ from pyg_nas.space_columns import Compute, columns_of
 from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, rank_scores
 from pyg_nas.table import Table
 from pyg_nas.threads import single_threaded_pool
-from pyg_nas.training import Progress
+from pyg_nas.training import OnEpoch
 from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
 _LEAST_RATIO = 0.5
@@ -113,7 +113,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         prior: bool = True,
         random_state: int = 0,
         device: str = "auto",
-        progress: Progress | None = None,
+        progress: OnEpoch | None = None,
     ) -> None:
         self.ensemble_size = ensemble_size
         self.network_share = network_share

@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 60.0
 _ATTEMPTS_WITHOUT_PROGRESS = 3
 _PAUSE_SECONDS = 2.0
 
-Progress = Callable[[int, int], None]
+OnBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ OFFICIAL_FILES = {
 def download(
     remote: RemoteFile,
     folder: str | os.PathLike[str],
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     pause_seconds: float = _PAUSE_SECONDS,
 ) -> Path:
     """Download a file into ``folder`` and return its path; a file already there is verified.
@@ -120,7 +120,7 @@ def download(
     return target
 
 
-def _continue(remote: RemoteFile, part: Path, progress: Progress | None) -> None:
+def _continue(remote: RemoteFile, part: Path, progress: OnBytes | None) -> None:
     """Append to ``part`` what it lacks, until the end or until the connection breaks."""
     there = _size(part)
     if there > remote.size:  # left over from another file

@@ -30,7 +30,7 @@ from pyg_nas.refinement import nasbench101_refinement
 from pyg_nas.scoring import score
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.training import Progress, train_sparse, train_stacked
+from pyg_nas.training import OnEpoch, train_sparse, train_stacked
 from pyg_nas.training_rule import TrainingSettings
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
@@ -117,7 +117,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
     random_state: int
     device: str
     backend: Backend
-    progress: Progress | None
+    progress: OnEpoch | None
 
     def _train(
         self,
@@ -307,7 +307,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         random_state: int = 0,
         device: str = "auto",
         backend: Backend = "auto",
-        progress: Progress | None = None,
+        progress: OnEpoch | None = None,
     ) -> None:
         self.hidden = hidden
         self.depth = depth
@@ -415,7 +415,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         random_state: int = 0,
         device: str = "auto",
         backend: Backend = "auto",
-        progress: Progress | None = None,
+        progress: OnEpoch | None = None,
     ) -> None:
         self.hidden = hidden
         self.depth = depth

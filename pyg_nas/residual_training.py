@@ -37,7 +37,7 @@ from pyg_nas.features import (
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.training import Progress
+from pyg_nas.training import OnEpoch
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
 _HELD_OUT = 0.1
@@ -83,7 +83,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         weight_decay: float = 1e-2,
         random_state: int = 0,
         device: str = "auto",
-        progress: Progress | None = None,
+        progress: OnEpoch | None = None,
     ) -> None:
         self.ensemble_size = ensemble_size
         self.hidden = hidden

@@ -18,7 +18,7 @@ from pyg_nas.nn.models import GCN
 from pyg_nas.stacked_training import StackedTrainer
 from pyg_nas.training_rule import TrainingSettings, TrainingTask, adam, batch_loss, draw_batches
 
-Progress = Callable[[int, float], None]
+OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
 
 
@@ -30,7 +30,7 @@ def train_stacked(
     seeds: Sequence[int],
     *,
     weights: Tensor | None = None,
-    progress: Progress | None = None,
+    progress: OnEpoch | None = None,
 ) -> Tensor:
     """Train ``M`` networks of one shape at once on padded tensors, in place.
 
@@ -66,7 +66,7 @@ def train_sparse(
     seed: int,
     *,
     weights: Tensor | None = None,
-    progress: Progress | None = None,
+    progress: OnEpoch | None = None,
 ) -> Tensor:
     """Train one network by sparse message passing, in place, with the same random choices.
 

@@ -23,7 +23,7 @@ from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.metrics import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.statistics import finite_or_none
 
-METRICS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
+SIGNS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: mean squared error, or Kendall's τ."""
 
 WIDTHS = (48, 72, 96, 144, 210, 320)
@@ -40,7 +40,7 @@ class TuneSettings:
         folds: Folds of one repeat.
         repeats: Repeats, each with its own shuffle and its own seed of the estimator.
         seed: Of the shuffles and the estimators.
-        metric: One of :data:`METRICS`.
+        metric: One of :data:`SIGNS`.
 
     Raises:
         SettingsError: If a value is outside its rule.
@@ -57,8 +57,8 @@ class TuneSettings:
                 f"cross validation needs at least 2 folds and 1 repeat, got {self.folds} and "
                 f"{self.repeats}"
             )
-        if self.metric not in METRICS:
-            raise SettingsError(f"metric {self.metric!r} must be one of {', '.join(METRICS)}")
+        if self.metric not in SIGNS:
+            raise SettingsError(f"metric {self.metric!r} must be one of {', '.join(SIGNS)}")
 
     def splits(self, n: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return (training, held-out) indices, ``repeats x folds`` of them, for ``n`` cells.
@@ -98,7 +98,7 @@ class TuneResult:
     @property
     def cv_results(self) -> dict[str, Any]:
         """The scores as scikit-learn's searches give them, more being better."""
-        signed = METRICS[self.settings.metric] * self.scores
+        signed = SIGNS[self.settings.metric] * self.scores
         means = signed.mean(axis=1)
         return {
             "params": self.candidates,

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from pyg_nas.enumeration import sample_cells
-from pyg_nas.measure.campaign import Progress, measure_cells
+from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.journal import Journal
 from pyg_nas.table import Table
@@ -50,7 +50,7 @@ def main(
 ) -> None:
     """Measure cells and write the table."""
 
-    def show(progress: Progress) -> None:
+    def show(progress: CampaignProgress) -> None:
         print(f"{progress.runs} runs, {progress.finished / progress.total:.2%}", flush=True)
 
     task = digits_task()

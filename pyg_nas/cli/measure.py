@@ -14,7 +14,7 @@ from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
     from pyg_nas.cell_array import CellArray
-    from pyg_nas.measure import Progress
+    from pyg_nas.measure import CampaignProgress
 
 
 def measure(
@@ -116,7 +116,7 @@ def _cells(text: str, seed: int) -> CellArray:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _bar() -> Iterator[Callable[[CampaignProgress], None]]:
     """Show a bar on stderr, in epochs, for they are what takes the time."""
     from rich import progress
     from rich.console import Console
@@ -143,7 +143,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("measure", total=None, runs=0)
         before: int | None = None
 
-        def show(state: Progress) -> None:
+        def show(state: CampaignProgress) -> None:
             nonlocal before
             # What was finished before says nothing about the speed of now.
             before = state.finished if before is None else before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_nas.measure.campaign import Progress, measure_cells
+from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.settings import TrainingSettings
@@ -13,7 +13,7 @@ __all__ = [
     "Executor",
     "Journal",
     "Part",
-    "Progress",
+    "CampaignProgress",
     "Task",
     "TrainingSettings",
     "get_task",

@@ -15,7 +15,7 @@ import numpy as np
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.executor import Executor, Outcome
+from pyg_nas.measure.executor import Executor, JobOutcome
 from pyg_nas.measure.journal import Job, Journal
 from pyg_nas.space import NASBENCH101
 
@@ -28,7 +28,7 @@ _POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class CampaignProgress:
     """How far a campaign is.
 
     Args:
@@ -52,7 +52,7 @@ def measure_cells(
     journal: Journal | None = None,
     executor: Executor | None = None,
     retries: int = 2,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[CampaignProgress], None] | None = None,
     clock: str = "wall",
 ) -> Table:
     """Train cells and return the table of their results.
@@ -124,7 +124,7 @@ class _Campaign:
         seeds: tuple[int, ...],
         journal: Journal,
         retries: int,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[CampaignProgress], None] | None,
     ) -> None:
         self.journal = journal
         self.seeds = seeds
@@ -178,7 +178,7 @@ class _Campaign:
         while self.again:
             yield self.again.popleft()
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: JobOutcome) -> None:
         job = outcome.job
         if outcome.error is None:
             self.journal.record(job.cell, outcome.runs)
@@ -200,7 +200,7 @@ class _Campaign:
         if self.on_progress is None:
             return
         failed = len(self.failures) * len(self.seeds)
-        self.on_progress(Progress(self.epochs, self.total, len(self.finished), failed))
+        self.on_progress(CampaignProgress(self.epochs, self.total, len(self.finished), failed))
 
     def raise_failures(self) -> None:
         """Raises an error that names every cell given up."""

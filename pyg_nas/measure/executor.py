@@ -23,7 +23,7 @@ BACKENDS = ("sequential", "threading", "loky", "ray", "dask")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended.
 
     Args:
@@ -79,7 +79,7 @@ class Executor:
                 f"got {self.backend!r}"
             )
 
-    def run(self, jobs: Iterable[Job], task: Task) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job], task: Task) -> Iterator[JobOutcome]:
         """Run jobs and yield each one's outcome as soon as it is there, in any order.
 
         ``jobs`` is read no further ahead than there are workers. An error inside a job is its
@@ -108,7 +108,7 @@ class Executor:
 
     def _run_together(
         self, numbered: Iterator[tuple[int, Job]], task: Task, in_flight: dict[int, Job]
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[JobOutcome]:
         """Runs jobs on all workers; ``in_flight`` holds those without an outcome yet."""
         from joblib import Parallel, effective_n_jobs
 
@@ -138,7 +138,7 @@ class Executor:
         if failures:
             raise failures[0]
 
-    def _run_alone(self, number: int, job: Job, task: Task) -> Outcome:
+    def _run_alone(self, number: int, job: Job, task: Task) -> JobOutcome:
         """Runs one job on workers of its own."""
         from joblib import Parallel
 
@@ -146,7 +146,7 @@ class Executor:
             # Two workers, since joblib runs a single one inside this process.
             ((_, outcome),) = Parallel(n_jobs=2, batch_size=1)([self._call(number, job, task)])
         except Exception as error:
-            return Outcome(job, (), f"its worker died ({one_line(error)})")
+            return JobOutcome(job, (), f"its worker died ({one_line(error)})")
         return outcome  # type: ignore[no-any-return]
 
     def _call(self, number: int, job: Job, task: Task) -> Any:
@@ -181,7 +181,7 @@ class _WorkersDiedError(Exception):
     """The workers broke down, not a job inside them."""
 
 
-def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Iterator[Outcome]:
+def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Iterator[JobOutcome]:
     """Yields outcomes as they come; whatever else is raised is a breakdown of the workers."""
     try:
         outcomes = iter(parallel(calls))
@@ -202,14 +202,14 @@ def _take(parallel: Any, calls: Iterable[Any], in_flight: dict[int, Job]) -> Ite
 
 def _numbered_attempt(
     number: int, job: Job, task: Task, device: str, threads: int
-) -> tuple[int, Outcome]:
+) -> tuple[int, JobOutcome]:
     if multiprocessing.parent_process() is not None:
         # Ctrl-C reaches every process of the terminal; the first one alone is to act on it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     return number, _attempt(job, task, device, threads)
 
 
-def _attempt(job: Job, task: Task, device: str, threads: int) -> Outcome:
+def _attempt(job: Job, task: Task, device: str, threads: int) -> JobOutcome:
     """Trains a job; whatever goes wrong is its outcome."""
     import torch
 
@@ -218,10 +218,10 @@ def _attempt(job: Job, task: Task, device: str, threads: int) -> Outcome:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return Outcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
+        return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        return Outcome(
+        return JobOutcome(
             job,
             (),
             f"{type(error).__name__}: {one_line(error)} ({Path(place.filename).name}:"

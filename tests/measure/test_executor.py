@@ -15,7 +15,7 @@ import torch
 from pyg_nas.cell import Cell
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import CellError, MeasureError, SettingsError
-from pyg_nas.measure import Executor, Journal, Progress, measure_cells, trainer
+from pyg_nas.measure import CampaignProgress, Executor, Journal, measure_cells, trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.journal import Job
 from pyg_nas.measure.task import Task
@@ -206,11 +206,11 @@ def test_finished_runs_are_not_trained_again(tmp_path: Path, tiny_task: Task, mo
 
 
 def test_progress_counts_epochs_up_to_all(tiny_task: Task):
-    seen: list[Progress] = []
+    seen: list[CampaignProgress] = []
     measure_cells(CELLS, tiny_task, BUDGETS, 2, on_progress=seen.append)
-    assert seen[0] == Progress(0, 4 * 2 * (1 + 3), 0, 0)
+    assert seen[0] == CampaignProgress(0, 4 * 2 * (1 + 3), 0, 0)
     assert [state.finished for state in seen] == sorted(state.finished for state in seen)
-    assert seen[-1] == Progress(32, 32, 16, 0)
+    assert seen[-1] == CampaignProgress(32, 32, 16, 0)
 
 
 @pytest.mark.parametrize(
@@ -293,10 +293,10 @@ def test_gpus_are_dealt_out_in_turn(monkeypatch):
 
 def test_progress_counts_the_runs_given_up(tmp_path: Path):
     task = sabotaged(tmp_path, CELLS[1], 3)
-    seen: list[Progress] = []
+    seen: list[CampaignProgress] = []
     with pytest.raises(MeasureError, match="the disk is on fire"):
         measure_cells(CELLS, task, BUDGETS, 2, retries=0, on_progress=seen.append)
-    assert seen[-1] == Progress(32 - 2 * 3, 32, 16 - 2, 2)
+    assert seen[-1] == CampaignProgress(32 - 2 * 3, 32, 16 - 2, 2)
 
 
 def test_jobs_have_their_threads_and_leave_the_others_alone(
