@@ -20,6 +20,7 @@ from sklearn.model_selection import RepeatedKFold
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import DivergedError, SettingsError
+from pyg_nas.json_lines import append_line, cut_torn_line, whole_lines
 from pyg_nas.metrics import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.statistics import finite_or_none
 
@@ -297,12 +298,11 @@ class _Fits:
         """Return the fits that are there; begin the file where there is none."""
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write({"comparison": fingerprint})
+            append_line(self.path, {"comparison": fingerprint})
             return {}
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
+        written, length = whole_lines(self.path.read_bytes())
         try:
-            head, *lines = [json.loads(line) for line in content[:whole].splitlines()]
+            head, *lines = [json.loads(line) for line in written]
             found = {
                 (fit["candidate"], fit["split"]): (
                     np.nan if fit["score"] is None else fit["score"],
@@ -318,9 +318,7 @@ class _Fits:
                 f"{self.path}: holds fits of other cells, labels or settings; choose another "
                 f"file, or delete it"
             )
-        if whole < len(content):  # cut off when the process was killed
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
+        cut_torn_line(self.path, length)
         return found
 
     def append(self, candidate: str, split: int, score: float, seconds: float) -> None:
@@ -330,13 +328,7 @@ class _Fits:
             "score": finite_or_none(score),
             "seconds": seconds,
         }
-        self._write(fit)
-
-    def _write(self, record: dict[str, Any]) -> None:
-        with self.path.open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, fit)
 
 
 def _fit(

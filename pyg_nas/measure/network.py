@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.parameters import concatenated_vertices, vertex_channels
+from pyg_nas.parameters import (
+    IMAGE_CHANNELS,
+    MODULES_PER_STACK,
+    NUM_LABELS,
+    NUM_STACKS,
+    STEM_CHANNELS,
+    concatenated_vertices,
+    vertex_channels,
+)
 
 if TYPE_CHECKING:
     from pyg_nas.cell import Cell
@@ -211,11 +219,11 @@ class Network(nn.Module):
     def __init__(
         self,
         cell: Cell,
-        stem_channels: int = 128,
-        num_stacks: int = 3,
-        modules_per_stack: int = 3,
-        num_labels: int = 10,
-        image_channels: int = 3,
+        stem_channels: int = STEM_CHANNELS,
+        num_stacks: int = NUM_STACKS,
+        modules_per_stack: int = MODULES_PER_STACK,
+        num_labels: int = NUM_LABELS,
+        image_channels: int = IMAGE_CHANNELS,
         members: int = 1,
         batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.measure.augmentation import Augmentation
+from pyg_nas.parameters import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
 
 OPTIMIZERS = ("sgd", "rmsprop")
 
@@ -39,9 +40,9 @@ class TrainingSettings:
         SettingsError: If a value is outside its rule.
     """
 
-    stem_channels: int = 128
-    num_stacks: int = 3
-    modules_per_stack: int = 3
+    stem_channels: int = STEM_CHANNELS
+    num_stacks: int = NUM_STACKS
+    modules_per_stack: int = MODULES_PER_STACK
     batch_size: int = 256
     optimizer: str = "rmsprop"
     learning_rate: float = 0.2

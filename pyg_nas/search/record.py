@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.files import check_output_folder, write_text
+from pyg_nas.json_lines import append_line, cut_torn_line, whole_lines
 from pyg_nas.model_folder import WEIGHTS
 from pyg_nas.search.history import Query
 from pyg_nas.space import SearchSpace
@@ -83,10 +84,8 @@ class SearchFolder:
         path = self.path / QUERIES
         if not path.exists():
             return []
-        queries, whole = read_queries(path, self.space)
-        if whole < path.stat().st_size:
-            with path.open("r+b") as file:
-                file.truncate(whole)
+        queries, length = read_queries(path, self.space)
+        cut_torn_line(path, length)
         return queries
 
     def count(self) -> int:
@@ -96,10 +95,7 @@ class SearchFolder:
 
     def append(self, query: Query) -> None:
         """Add one query, durably."""
-        with (self.path / QUERIES).open("ab") as file:
-            file.write(json.dumps(query.to_dict(), allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path / QUERIES, query.to_dict())
 
 
 def check_search_folder(path: Path) -> None:
@@ -139,10 +135,10 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
         content = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from None
-    whole = content.rfind(b"\n") + 1
+    written, length = whole_lines(content)
     queries = []
     lines: dict[str, int] = {}
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
+    for number, line in enumerate(written, start=1):
         try:
             query = Query.from_dict(json.loads(line), space)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -154,7 +150,7 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
                 f"does; perhaps two processes wrote to it"
             )
         queries.append(query)
-    return queries, whole
+    return queries, length
 
 
 def read_object(path: Path) -> dict[str, Any]:
