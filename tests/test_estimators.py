@@ -308,3 +308,14 @@ def test_sample_weights_weigh_the_cells(cells: CellArray, y: np.ndarray) -> None
 def test_paper_width_is_that_of_the_nearest_size_on_a_log_scale() -> None:
     # 240 / 172 = 1.395, 334 / 240 = 1.392; and 64 / 43 = 1.488, 86 / 64 = 1.344.
     assert (paper_width(240), paper_width(64)) == (210, 72)
+
+
+def test_the_mean_of_the_members_logits_decides(cells: CellArray, y: np.ndarray) -> None:
+    model = GCNClassifier(**{**FAST, "epochs": 3}, ensemble_size=3).fit(cells, y > np.median(y))
+    logits = []
+    for member in model.members_:
+        single = clone(model)
+        single.space_, single.classes_, single.members_ = model.space_, model.classes_, [member]
+        logits.append(single.decision_function(cells))
+    np.testing.assert_allclose(model.decision_function(cells), np.mean(logits, axis=0), atol=1e-6)
+    assert not np.allclose(logits[0], logits[1])

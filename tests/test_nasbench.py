@@ -262,7 +262,7 @@ def test_cells_outside_of_the_space(table: Table, message: str) -> None:
     assert bench.get_budget_counters() == (0.0, 0)
 
 
-def test_eight_edges_of_a_complete_graph_of_four_are_fine(table: Table) -> None:
+def test_the_six_edges_of_a_complete_graph_of_four_are_fine(table: Table) -> None:
     spec = api.ModelSpec(np.triu(np.ones((4, 4), int), 1), ["input", C3, POOL, "output"])
     assert api.NASBench(table).is_valid(spec)
 

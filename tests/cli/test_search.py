@@ -15,7 +15,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cli.search import search
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import SettingsError
-from pyg_nas.measure import get_task
+from pyg_nas.measure import Executor, get_task
 from pyg_nas.search.history import Query
 from pyg_nas.table import Table
 from tests.cli.test_models import pyg_nas
@@ -275,3 +275,28 @@ def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.M
     assert pyg_nas("search", "digits", "--out", tmp_path, *options, "--device", "cpu") == 0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["evaluator"]["budget"], settings["evaluator"]["seeds"]) == (1, 2)
+
+
+def test_search_keeps_the_time_limit(table_path: Path, small_table: Table, tmp_path: Path) -> None:
+    # Random search asks for slow cells too; the answer is the best of the fast ones.
+    limit = float(np.quantile(small_table.metrics[:, 3, 0, 1, 0], 0.3))
+    queries = searched(table_path, tmp_path / "a", "--max-time", limit)
+    fast = [query for query in queries if query["seconds"] <= limit]
+    assert 0 < len(fast) < len(queries)
+    answer = json.loads((tmp_path / "a" / "answer.json").read_text())["answer"]
+    assert answer["accuracy"] == max(query["accuracy"] for query in fast)
+    assert answer["accuracy"] < max(query["accuracy"] for query in queries)
+
+
+def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def stop(task: Any, budget: int, runs: int, journal: Any, executor: Any) -> None:
+        seen.append((budget, runs, executor))
+        raise SettingsError("enough")
+
+    monkeypatch.setattr("pyg_nas.search.live.MeasureEvaluator", stop)
+    options = ("--budget", 2, "--runs", 3, "--backend", "threading", "--workers", 4)
+    out = ("--out", tmp_path, "--device", "cpu")
+    assert pyg_nas("search", "digits", *options, *out) == 2
+    assert seen == [(2, 3, Executor("threading", 4, "cpu"))]

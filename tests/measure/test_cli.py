@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cli.app import app
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
+from pyg_nas.measure import Executor
 from pyg_nas.table import Table
 from tests.cli.test_models import pyg_nas
 
@@ -92,6 +94,8 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(images: Path, tmp_path: P
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # A shell's background job ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     journal = tmp_path / "j.sqlite"
 
@@ -169,3 +173,22 @@ def test_measure_takes_both_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert tables[1].cells == sample_cells(3, 4)
     assert tables[0].about["fingerprint"] == tables[1].about["fingerprint"]
     assert tables[0].about["fingerprint"] != tables[2].about["fingerprint"]
+
+
+def test_measure_has_its_executor_and_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(*arguments: Any) -> None:
+        seen.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyg_nas.measure.measure_cells", stop)
+    options = ("--backend", "threading", "--workers", 2, "--threads", 3, "--retries", 7)
+    files = ("--journal", tmp_path / "j.sqlite", "--table", tmp_path / "t.hdf5")
+    given = ("measure", "digits", "--cells", 2, "--budgets", "1,3", "--seeds", 2, *options, *files)
+    assert pyg_nas(*given, "--device", "cpu") == 130
+    _, task, budgets, seeds, _, executor, retries, _ = seen[0]
+    assert (task.name, budgets, seeds, retries) == ("digits", (1, 3), 2, 7)
+    assert executor == Executor("threading", 2, "cpu", 3)
