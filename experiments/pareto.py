@@ -21,7 +21,6 @@ from scipy.stats import kendalltau
 
 from pyg_nas.cost import TimeRegressor
 from pyg_nas.files import write_text
-from pyg_nas.labels import LabelPolicy
 from pyg_nas.pareto import pareto_front
 from pyg_nas.plots import pareto as draw_pareto
 from pyg_nas.recipes import make_estimator
@@ -63,7 +62,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
     label = table.default_label
     split = Protocol(train="172", split_seed=seed, label=label).apply(table)
     accuracy = table.label(label)
-    seconds = table.label(LabelPolicy("training_time", label.budget))
+    seconds = table.training_seconds(label)
     costs = {"seconds": seconds, "parameters": table.trainable_parameters.astype(float)}
     estimator = (
         GaussianProcess()
@@ -141,7 +140,7 @@ def main(
     # A bitmap: as a vector picture every cell would be an element of its own.
     draw_pareto(
         loaded.label(label),
-        loaded.label(LabelPolicy("training_time", label.budget)),
+        loaded.training_seconds(label),
         IMAGES / f"pareto_{table.stem}.png",
         cost_name="training time, s",
         title=f"{table.stem}: validation accuracy of {len(loaded):,} cells",

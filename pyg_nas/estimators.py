@@ -177,12 +177,16 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         return self.backend == "sparse"
 
     def _new_member(self, seed: int) -> GCN:
-        # On no device nothing is drawn: the global generators are other threads' too.
-        with torch.device("meta"):
-            member = GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
+        member = self._empty_member()
         member.to_empty(device="cpu")
         member.reset_parameters(torch.Generator().manual_seed(seed))
         return member
+
+    def _empty_member(self) -> GCN:
+        # On the meta device nothing is allocated before shapes have been compared, and nothing is
+        # drawn: the global generators are other threads' too.
+        with torch.device("meta"):
+            return GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
 
     @torch.no_grad()
     def _outputs(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
@@ -242,11 +246,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         for index in range(count):
             prefix = f"{index}."
             state = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            # On the meta device nothing is allocated before the shapes have been compared.
-            with torch.device("meta"):
-                member = GCN(
-                    self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout
-                )
+            member = self._empty_member()
             try:
                 member.load_state_dict(state, assign=True)
             except RuntimeError as error:

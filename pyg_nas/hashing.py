@@ -87,6 +87,13 @@ def _digest(text: str) -> str:
     return md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
+def repeated_hash(hashes: NDArray[np.bytes_]) -> bytes | None:
+    """Return the smallest of ``[N]`` hashes that is there more than once, or None."""
+    ordered = np.sort(hashes)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return bytes(twice[0]) if len(twice) else None
+
+
 def digest_text(digest: bytes) -> str:
     """Return a stored hash as text, whatever a damaged file has in its place."""
     return bytes(digest).decode("ascii", errors="replace")

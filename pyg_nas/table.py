@@ -36,7 +36,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import CellError, SpaceError, TableError, one_line
 from pyg_nas.files import atomic_path
-from pyg_nas.hashing import digest_text
+from pyg_nas.hashing import digest_text, repeated_hash
 from pyg_nas.labels import METRICS, PAPER_LABEL, LabelPolicy
 from pyg_nas.space import NASBENCH101, SearchSpace
 
@@ -408,11 +408,10 @@ class Table:
         return self.budgets.index(budget)
 
     def _check_distinct(self, name: str) -> None:
-        ordered = np.sort(self.hashes)
-        twice = np.flatnonzero(ordered[1:] == ordered[:-1])
-        if len(twice):
+        twice = repeated_hash(self.hashes)
+        if twice is not None:
             raise TableError(
-                f"{name}: cell {digest_text(ordered[twice[0]])} appears more than once; "
+                f"{name}: cell {digest_text(twice)} appears more than once; "
                 f"keep one of its rows (Table.subset)"
             )
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pyg_nas.cli.labels import chosen_label
+
+if TYPE_CHECKING:
+    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.model import Evaluation, Model
 
 TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
 ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
@@ -94,15 +98,10 @@ def evaluate(
 
     from pyg_nas.files import check_output, write_text
     from pyg_nas.metrics import mse_unit
-    from pyg_nas.model import Model
-    from pyg_nas.sources import open_table
 
     if json is not None:
         check_output(json, table, model)
-    loaded = Model.load(model, device)
-    opened = open_table(table, loaded.estimator.space_)
-    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
-    result = loaded.evaluate(opened, split, label)
+    loaded, label, result = _evaluated(model, table, split, metric, budget, run, device)
     figures = result.figures()
     grid = Grid(title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}")
     grid.add_column("figure")
@@ -187,15 +186,10 @@ def plot(
     from rich.console import Console
 
     from pyg_nas.files import check_output
-    from pyg_nas.model import Model
     from pyg_nas.plots import scatter
-    from pyg_nas.sources import open_table
 
     check_output(out, table, model)
-    loaded = Model.load(model, device)
-    opened = open_table(table, loaded.estimator.space_)
-    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
-    result = loaded.evaluate(opened, split, label)
+    loaded, _, result = _evaluated(model, table, split, metric, budget, run, device)
     scatter(
         result.measured,
         result.predicted,
@@ -205,6 +199,25 @@ def plot(
         fractions=result.fractions,
     )
     Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
+
+
+def _evaluated(
+    model: Path,
+    table: Path,
+    split: str,
+    metric: str | None,
+    budget: int | None,
+    run: str | None,
+    device: str,
+) -> tuple[Model, LabelPolicy, Evaluation]:
+    """The model, the label that it is compared with, and its predictions beside that."""
+    from pyg_nas.model import Model
+    from pyg_nas.sources import open_table
+
+    loaded = Model.load(model, device)
+    opened = open_table(table, loaded.estimator.space_)
+    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
+    return loaded, label, loaded.evaluate(opened, split, label)
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from pyg_nas.measure.task import Part, Task
 from pyg_nas.measure.tasks import get_task
 
 __all__ = [
+    "CampaignProgress",
     "Executor",
     "Journal",
     "Part",
-    "CampaignProgress",
     "Task",
     "TrainingSettings",
     "get_task",

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
+from pyg_nas.hashing import repeated_hash
 from pyg_nas.measure.executor import Executor, JobOutcome
 from pyg_nas.measure.journal import Job, Journal
 from pyg_nas.space import NASBENCH101
@@ -108,10 +107,9 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
     invalid = cells.first_invalid()
     if invalid is not None:
         raise MeasureError(f"cell {invalid[0]}: {invalid[1]}")
-    hashes = np.sort(cells.hashes())
-    twice = hashes[1:][hashes[1:] == hashes[:-1]]
-    if len(twice):
-        raise MeasureError(f"cell {twice[0].decode()} is asked for more than once")
+    twice = repeated_hash(cells.hashes())
+    if twice is not None:
+        raise MeasureError(f"cell {twice.decode()} is asked for more than once")
 
 
 class _Campaign:

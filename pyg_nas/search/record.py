@@ -52,7 +52,7 @@ class SearchFolder:
         elif (self.path / QUERIES).exists():
             raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
         else:
-            write_text(stored, json.dumps(settings, indent=2) + "\n")
+            _write_settings(stored, settings)
         self.settings = settings
         self._lock = FileLock(self.path / ".lock", timeout=0)
 
@@ -70,7 +70,7 @@ class SearchFolder:
                 now = read_object(stored)
                 if now != self.settings:
                     _check_same(self.path, now, self.settings)
-                    write_text(stored, json.dumps(self.settings, indent=2) + "\n")
+                    _write_settings(stored, self.settings)
                 yield
         except Timeout:
             raise SettingsError(f"{self.path}: another search is at work in this folder") from None
@@ -107,6 +107,10 @@ def check_search_folder(path: Path) -> None:
     check_output_folder(path)
     if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
         raise SettingsError(f"{path}: is a model's folder; choose another one")
+
+
+def _write_settings(path: Path, settings: dict[str, Any]) -> None:
+    write_text(path, json.dumps(settings, indent=2) + "\n")
 
 
 def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:
