@@ -3,8 +3,8 @@
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
 Whole recipes come from ``best_runs.json`` (a missing one is run). Groups of statistics, the scale
-of an untrained cell's values and the ranked labels are left out of the Gaussian process alone, and
-the statistics that they read out of the networks alone.
+of an untrained cell's values and parts of the labels' scores are left out of the Gaussian process
+alone, and the statistics that they read out of the networks alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, run_all, taus
+from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, rank_scores, run_all, taus
 
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
@@ -35,7 +35,7 @@ from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101
-from pyg_nas.statistics import mean_interval, normal_scores, paired_difference, rank_scores
+from pyg_nas.statistics import label_scores, mean_interval, normal_scores, paired_difference
 from pyg_nas.table import Table
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
@@ -96,14 +96,18 @@ def draw_cells(table: Table, seed: int, train: int) -> Draw:
 
 def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
     """Kendall τ of each variant of the Gaussian process by draw."""
-    targets = {"labels as they are": np.asarray, "normal scores": normal_scores}
+    targets = {
+        "labels as they are": np.asarray,
+        "ranks alone": rank_scores,
+        "normal scores of ranks": normal_scores,
+    }
     variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
     variants |= {f"only {g}": (g,) for g in ("graph", ZERO_COST_GROUP, PRIOR_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in draws:
         for name, groups in variants.items():
-            target = targets.get(name, rank_scores)(draw.labels[0])
+            target = targets.get(name, label_scores)(draw.labels[0])
             known, others = (
                 map(without_scale, draw.features) if name == WITHOUT_SCALE else draw.features
             )
@@ -126,7 +130,7 @@ def network_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
         for name, change in variants.items():
             known, others = map(change, draw.features)
             networks = ResidualGNNRegressor(MEMBERS, random_state=draw.seed)
-            networks.fit_features(draw.cells[0], known, rank_scores(draw.labels[0]))
+            networks.fit_features(draw.cells[0], known, label_scores(draw.labels[0]))
             predicted = networks.predict_features(draw.cells[1], others).mean(axis=0)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found

@@ -30,6 +30,7 @@ CHEAP = (
     "random forest",
     "boosted trees, same inputs",
     "random forest, same inputs",
+    "fast, ranks alone",
 )
 
 

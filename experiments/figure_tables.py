@@ -16,6 +16,7 @@ DRAWS = 5
 METHODS = {
     "best": "`best`",
     "fast": "`fast`",
+    "fast, ranks alone": "`fast` on ranks alone",
     "paper": "the paper's GCN",
     "random forest": "random forest",
     "boosted trees": "gradient-boosted trees",

@@ -5,7 +5,7 @@
 The real sample holds one training of each cell at 4, 12, 36 and 108 epochs. Each started anew, so
 their noise is independent: what a training of an unseen cell at 36 epochs says beyond its own
 prediction tells of the cell, never of the noise at 108. On the draws of ``best_runs.py`` the
-process is fitted to the labels of each budget, as scores of ranks among all cells of the draw.
+process is fitted to the labels of each budget, as their scores among all cells of the draw.
 
 - ``told ...``: Kendall τ at 108 epochs where the residuals of the evaluated cells' own shorter
   trainings join the prediction, with weights fitted on leave-one-out residuals of training cells.
@@ -38,7 +38,7 @@ from pyg_nas.files import write_text
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
-from pyg_nas.statistics import mean_interval, rank_scores
+from pyg_nas.statistics import label_scores, mean_interval
 from pyg_nas.table import Table
 
 BUDGETS = (4, 12, 36, 108)
@@ -68,7 +68,7 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         # A short training may well end where a long one would have blown up.
         below = PAPER_LABEL.resample_below if budget == PAPER_LABEL.budget else None
         labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
-        scores = rank_scores(labels[np.concatenate([rows, unseen])])
+        scores = label_scores(labels[np.concatenate([rows, unseen])])
         process = GaussianProcess(WHOLE, random_state=draw).fit_features(known, scores[:train])
         predicted.append(process.predict_features(others, with_std=False)[0])
         left_out.append(scores[:train] - process.loo_mean_)

@@ -37,14 +37,14 @@ from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.shipped import SHIPPED_TASK
 from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.space_columns import Compute, columns_of
-from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, rank_scores
+from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, label_scores
 from pyg_nas.table import Table
 from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import OnEpoch
 from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
 _LEAST_RATIO = 0.5
-_FAR = 100.0  # no score of a rank is
+_FAR = 100.0  # no score of a label is
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
 _NUMBERS = ("ratio", "spread")
 # What shipped data tell of a NAS-Bench-101 cell, and the name of those data.
@@ -55,11 +55,12 @@ _KNOWLEDGE: dict[str, tuple[Compute, Callable[[], str]]] = {
 
 
 class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """The mean of a Gaussian process and residual graph networks, on ranked labels.
+    """The mean of a Gaussian process and residual graph networks, on scores of labels.
 
-    Labels are replaced by scores of their ranks, so that neither their unit nor a few
-    failed trainings matter, and predictions are mapped back through the training labels'
-    quantiles. The map is strictly increasing in the ensemble's score.
+    Labels are replaced by scores of their ranks and of their distances
+    (:func:`pyg_nas.statistics.label_scores`), so that neither their unit nor a few failed
+    trainings matter, and predictions are mapped back through the training labels. The map is
+    strictly increasing in the ensemble's score.
 
     Of NAS-Bench-101 cells it also knows what their untrained networks show
     (:mod:`pyg_nas.zero_cost`), and what another task's measurements say (``prior``).
@@ -103,6 +104,8 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     least_cells = 4
     """Training cells that a fit needs."""
 
+    _scores = staticmethod(label_scores)  # an ablation has others
+
     def __init__(
         self,
         ensemble_size: int = 5,
@@ -140,7 +143,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_not_too_many(cells)
         self.space_: SearchSpace = cells.space
         self.labels_ = np.sort(labels)
-        scores = rank_scores(labels)
+        scores = self._scores(labels)
         self.knowledge_ = {}
         features = cell_features(cells)
         if cells.space == NASBENCH101:
@@ -261,9 +264,9 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict_latent(
         self, X: CellArray | Table | Iterable[Cell]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of the normal scores ``[N]`` of measured labels.
+        """Return mean and standard deviation of the scores ``[N]`` of measured labels.
 
-        :meth:`label_at` takes scores to labels.
+        Their errors are taken as normal; :meth:`label_at` takes scores to labels.
 
         Raises:
             ModelError: If the cells have other operations than the training cells.
@@ -301,7 +304,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _map(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores of the training labels ``[N]``, and slopes before, between and past them."""
         total, labels = len(self.labels_), self.labels_
-        known = rank_scores(np.arange(total))
+        known = self._scores(labels, ties="ordinal")
         # Past the best label grow as the upper tenth does, past the worst as all labels do.
         tenth = max(1, total // 10)
         upper = (labels[-1] - labels[-1 - tenth]) / (known[-1] - known[-1 - tenth])

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError
-from pyg_nas.parameters import vertex_channels
+from pyg_nas.parameters import channel_shares
 from pyg_nas.space import NASBENCH101
 
 
@@ -64,7 +64,7 @@ def work_features(cells: CellArray) -> NDArray[np.float64]:
         *cells.operation_counts.T,
     ]
     if cells.space == NASBENCH101:
-        channels = vertex_channels(cells.adjacency, cells.num_vertices, 1, 1024) / 1024
+        channels = channel_shares(cells.adjacency, cells.num_vertices)
         for operation in range(len(cells.space.operations)):
             kind = (cells.operations == operation) & cells.mask
             columns += [(kind * channels).sum(axis=1), (kind * channels**2).sum(axis=1)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import ModelError
-from pyg_nas.parameters import STEM_CHANNELS, vertex_channels, vertex_parameters
+from pyg_nas.parameters import STEM_CHANNELS, channel_shares, parameters_of_channels
 from pyg_nas.space import NASBENCH101, SearchSpace
 
 Array = NDArray[np.float32]
@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 BLOCK_CELLS = 4_096
 """Cells to a block: its arrays stay in the processor's cache."""
 
-STATISTICS_VERSION = 3
+STATISTICS_VERSION = 4
 """Goes up when a statistic is added or changes; fitted models name theirs."""
 
 ZERO_COST_GROUP = "zero-cost"
@@ -45,15 +45,13 @@ class CellFeatures:
     """Statistics of ``N`` cells.
 
     Attributes:
-        groups: float32 ``[N, columns]`` by name. For ``C`` one-hot columns, ``F`` vertex
-            statistics and ``W`` kinds of operations (:func:`kinds`):
+        groups: float32 ``[N, columns]`` by name, where ``W`` is the number of kinds of operations
+            (:func:`kinds`):
 
             - ``graph``: named by :func:`graph_feature_names`;
             - ``walks``: ``3 W``, mean, standard deviation and ``E[2^-k]`` of the number ``k`` of
               vertices of a kind that a walk against the edges meets, where a predecessor is
               chosen by its share of the channels;
-            - ``flow``: ``C² + C``, how often that walk takes an edge by the operations it joins,
-              and meets an operation, weighed by the logarithm of its channels;
             - ``pooled``: sums of the vertex statistics by operation.
         vertex: float32 ``[N, V, F]``, named by :func:`vertex_feature_names`, zero at padding.
     """
@@ -205,13 +203,11 @@ class _Block:
         vertex = self._vertex_columns(
             before, after, longest, shortest, backward, forward, reach, official
         )
-        weight = self._walk_weights(channels)
         inner = one_hot[:, len(self.cells.space.terminals) :]
         return CellFeatures(
             {
                 "graph": np.concatenate(columns).T.astype(np.float32),
-                "walks": self._walk_moments(weight),
-                "flow": self._flow(weight, one_hot, channels),
+                "walks": self._walk_moments(self._walk_weights(channels)),
                 "pooled": (inner @ vertex).reshape(len(vertex), -1),
             },
             vertex,
@@ -269,14 +265,19 @@ class _Block:
         return np.asarray(visits, dtype=np.float32)
 
     def _costs(self) -> tuple[Array, Array]:
-        """Channels of the first stack's cell relative to its output's, and parameters."""
-        cells, width = self.cells, STEM_CHANNELS
-        channels = vertex_channels(cells.adjacency, cells.num_vertices, width, width)
-        parameters = vertex_parameters(
-            cells.adjacency, cells.operations, cells.num_vertices, width, width
+        """Channels relative to the output's, and parameters in a cell of the first stack.
+
+        Not rounded: rounded ones depend on how vertices are numbered.
+        """
+        cells = self.cells
+        shares = channel_shares(cells.adjacency, cells.num_vertices)
+        parameters = parameters_of_channels(
+            cells.adjacency, cells.operations, cells.num_vertices, shares * STEM_CHANNELS
         )
-        relative = (channels / width).astype(np.float32)
-        return np.ascontiguousarray(relative.T), np.ascontiguousarray(parameters.T, np.float32)
+        return (
+            np.ascontiguousarray(shares.T, np.float32),
+            np.ascontiguousarray(parameters.T, np.float32),
+        )
 
     def _cost_columns(self, channels: Array, parameters: Array) -> Array:
         each = self.kinds[:, 1:4]
@@ -318,16 +319,6 @@ class _Block:
         """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
         weight = self.adjacency / np.maximum(self.in_degree, 1)
         return weight if channels is None else self._by_channels(weight, channels)
-
-    def _flow(self, weight: Array, one_hot: Array, channels: Array | None) -> Array:
-        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
-        for v in range(self.width - 2, -1, -1):
-            visits[v] += (weight[v, v + 1 :] * visits[v + 1 :]).sum(axis=0)
-        visits = visits.astype(np.float32)
-        size = 1.0 if channels is None else np.log2(1 + channels)
-        weighed = np.ascontiguousarray((visits * size).T, dtype=np.float32)[..., None]
-        met = (one_hot @ weighed).reshape(len(one_hot), -1)
-        return np.concatenate([_by_operations(one_hot, weight * visits), met], axis=1)
 
     def _walk_moments(self, weight: Array) -> Array:
         """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
@@ -404,10 +395,3 @@ class _Block:
         stacked = np.concatenate([np.stack(columns, axis=1), *ways], axis=1)  # [V, F, B]
         stacked *= self.mask[:, None]
         return np.ascontiguousarray(stacked.transpose(2, 0, 1), dtype=np.float32)
-
-
-def _by_operations(one_hot: Array, relation: Array) -> Array:
-    """Sums of a relation ``[V, V, B]`` by the operations of both vertices, ``[B, C²]``."""
-    related = np.ascontiguousarray(relation.transpose(2, 0, 1), dtype=np.float32)
-    found = one_hot @ related @ one_hot.transpose(0, 2, 1)
-    return np.asarray(found.reshape(len(found), -1))

@@ -37,7 +37,7 @@ from pyg_nas.features import (
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
-GROUPS = ("graph", "walks", "flow", "pooled")
+GROUPS = ("graph", "walks", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4

@@ -7,6 +7,8 @@ the cell's input carry a 1x1 projection.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,20 +38,31 @@ def vertex_channels(
         channels_in: Channels of the cell's input.
         channels_out: Channels of the cell's output.
     """
-    total, width = adjacency.shape[:2]
-    rows = np.arange(total)
-    last = num_vertices.astype(np.int64) - 1
     to_output = _to_output(adjacency, num_vertices)
     feeding = to_output.sum(axis=1, keepdims=True)
     share, rest = np.divmod(channels_out, np.maximum(feeding, 1))
     rank = np.cumsum(to_output, axis=1)
     channels = to_output * (share + (rank <= rest))
-    for v in range(width - 2, 0, -1):
-        from_successors = (adjacency[:, v, :] * channels).max(axis=1)
-        channels[:, v] = np.where(to_output[:, v] > 0, channels[:, v], from_successors)
-    channels[:, 0] = channels_in
-    channels[rows, last] = channels_out
+    _fill_in(channels, to_output, adjacency, num_vertices, channels_in, channels_out)
     return np.asarray(channels)
+
+
+def channel_shares(
+    adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]
+) -> NDArray[np.float64]:
+    """Return every vertex's channels relative to the output's as ``[N, V]``, zero at padding.
+
+    As :func:`vertex_channels` but not rounded, so that they do not depend on how a cell's inner
+    vertices are numbered.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        num_vertices: ``[N]``.
+    """
+    to_output = _to_output(adjacency, num_vertices)
+    shares = to_output / np.maximum(to_output.sum(axis=1, keepdims=True), 1)
+    _fill_in(shares, to_output, adjacency, num_vertices, 1, 1)
+    return np.asarray(shares)
 
 
 def concatenated_vertices(
@@ -64,6 +77,23 @@ def concatenated_vertices(
         num_vertices: ``[N]``.
     """
     return np.asarray(_to_output(adjacency, num_vertices).sum(axis=1))
+
+
+def _fill_in(
+    channels: NDArray[Any],
+    to_output: NDArray[np.int64],
+    adjacency: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    channels_in: int,
+    channels_out: int,
+) -> None:
+    """Complete ``channels`` ``[N, V]``, which hold those of the vertices that feed the output."""
+    total, width = channels.shape
+    for v in range(width - 2, 0, -1):
+        from_successors = (adjacency[:, v, :] * channels).max(axis=1)
+        channels[:, v] = np.where(to_output[:, v] > 0, channels[:, v], from_successors)
+    channels[:, 0] = channels_in
+    channels[np.arange(total), num_vertices.astype(np.int64) - 1] = channels_out
 
 
 def _to_output(adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]) -> NDArray[np.int64]:
@@ -130,9 +160,26 @@ def vertex_parameters(
         channels_out: Channels of the cell's output.
     """
     channels = vertex_channels(adjacency, num_vertices, channels_in, channels_out)
+    return parameters_of_channels(adjacency, operations, num_vertices, channels)
+
+
+def parameters_of_channels(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    channels: NDArray[Any],
+) -> NDArray[Any]:
+    """Return the trainable parameters of every vertex with these channels, ``[N, V]``.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        operations: ``[N, V]`` ids of NAS-Bench-101.
+        num_vertices: ``[N]``.
+        channels: ``[N, V]``; need not be whole.
+    """
     position = np.arange(adjacency.shape[1])
     inner = (position > 0) & (position < num_vertices[:, None] - 1)
     ids = np.where(inner, operations, 2)
     operation = _KERNEL_AREA[ids] * channels**2 + 2 * _HAS_BATCH_NORM[ids] * channels
-    projection = adjacency[:, 0, :] * (channels_in * channels + 2 * channels)
+    projection = adjacency[:, 0, :] * (channels[:, :1] * channels + 2 * channels)
     return np.asarray(operation * inner + projection)

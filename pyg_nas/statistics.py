@@ -1,9 +1,9 @@
-"""Intervals for means and paired differences over seeds, and scores of ranks."""
+"""Intervals for means and paired differences over seeds, and standard scores of labels."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from scipy.stats import norm, rankdata, sem, t
 from pyg_nas.errors import SettingsError
 
 CONFIDENCE = 0.95
+_MOST_QUANTILE_RANGES = 3.0
 
 NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 """Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
@@ -115,12 +116,25 @@ def normal_scores(values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)))
 
 
-def rank_scores(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the mean of the normal and the uniform scores of the ranks, ``[N]``.
+def label_scores(
+    values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
+) -> NDArray[np.float64]:
+    """Return the mean of three standard scores of labels ``[N]``: two of ranks, one of values.
 
-    Both have variance one. Normal scores alone stretch the ends of the order, uniform ones
-    alone tell little of how far from each other the best are. Equal values share their rank.
+    All have mean zero and variance one. Normal scores of ranks stretch the ends of the order,
+    uniform ones tell little of how far from each other the best are, and the values themselves
+    tell distances, but a few failed trainings would outweigh all else: they are cut off at
+    three times the distance between the 10 % and the 90 % quantile from the median.
+
+    Args:
+        values: The labels, finite.
+        ties: Whether equal labels share their mean rank, or take ranks in their order.
     """
-    ranks = rankdata(np.asarray(values))
-    shares = (ranks - 0.5) / len(ranks)
-    return np.asarray((norm.ppf(shares) + np.sqrt(12) * (shares - 0.5)) / 2)
+    labels = np.asarray(values, dtype=np.float64)
+    shares = (rankdata(labels, method=ties) - 0.5) / len(labels)
+    low, median, high = np.quantile(labels, [0.1, 0.5, 0.9])
+    reach = _MOST_QUANTILE_RANGES * (high - low)
+    inside = np.clip(labels, median - reach, median + reach)
+    spread = inside.std()
+    standard = (inside - inside.mean()) / (spread if spread > 0 else 1.0)
+    return np.asarray((norm.ppf(shares) + np.sqrt(12) * (shares - 0.5) + standard) / 3)

@@ -27,9 +27,10 @@ from pyg_nas.residual_training import ResidualGNNRegressor, _width
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
 from pyg_nas.space_columns import columns_of
-from pyg_nas.statistics import rank_scores
+from pyg_nas.statistics import label_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_digest
+from tests.renumbered import all_renumbered
 
 CELLS = sample_cells(400, seed=0)
 SIZE = np.log(CELLS.trainable_parameters())
@@ -56,6 +57,16 @@ def test_order_is_that_of_the_scores(model: BestRegressor) -> None:
     scores, _ = model.predict_scores(CELLS)
     order = np.argsort(scores)
     assert (np.diff(model.predict(CELLS)[order]) >= 0).all()
+
+
+def test_numbering_of_inner_vertices_changes_no_prediction(model: BestRegressor) -> None:
+    drawn, _ = all_renumbered(CELLS, seed=0)
+    assert (drawn.trainable_parameters() != CELLS.trainable_parameters()).any()
+    for found, expected in zip(
+        model.predict(drawn, return_std=True), model.predict(CELLS, return_std=True), strict=True
+    ):
+        # Of labels whose standard deviation is 0.02.
+        np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
 def test_intervals_cover_and_nest(model: BestRegressor) -> None:
@@ -297,7 +308,7 @@ def test_scores_are_the_weighed_mean_of_process_and_networks() -> None:
 
 def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
     fitted = BestRegressor(ensemble_size=0).fit(CELLS[:60], Y[:60])
-    unseen = fitted.process_.unseen_residuals(known_features(CELLS[:60]), rank_scores(Y[:60]))
+    unseen = fitted.process_.unseen_residuals(known_features(CELLS[:60]), label_scores(Y[:60]))
     expected = np.sort(np.abs(unseen) / fitted.process_.loo_std_)
     np.testing.assert_allclose(fitted.residuals_, expected, rtol=1e-3)
     assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-3)
@@ -306,7 +317,7 @@ def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
 def test_labels_beyond_the_training_cells_by_hand() -> None:
     model = BestRegressor()
     model.labels_ = np.sort(np.random.default_rng(0).gumbel(size=20))
-    known = rank_scores(np.arange(20))
+    known = label_scores(model.labels_)
     upper = (model.labels_[19] - model.labels_[17]) / (known[19] - known[17])  # the best tenth
     lower = (model.labels_[19] - model.labels_[0]) / (known[19] - known[0])
     found = model.label_at(np.array([known[0] - 2, known[4], known[19] + 3]))

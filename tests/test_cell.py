@@ -16,6 +16,7 @@ from pyg_nas.cell import Cell, edges_to_adjacency, prune
 from pyg_nas.enumeration import nasbench101_cells
 from pyg_nas.errors import CellError, PygNasError
 from pyg_nas.space import NASBENCH101, SearchSpace
+from tests.renumbered import another_order, renumbered
 
 CHAIN = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
 OPS = ["input", "conv3x3-bn-relu", "output"]
@@ -119,16 +120,7 @@ def test_relabelling_inner_vertices_keeps_the_hash(
     arguments: tuple[Any, list[int]], random: Any
 ) -> None:
     cell = Cell(*arguments)
-    waiting = {v: int(cell.adjacency[:, v].sum()) for v in range(cell.num_vertices)}
-    order: list[int] = []
-    while waiting:
-        free = [v for v, count in waiting.items() if count == 0]
-        chosen = random.choice(free)
-        order.append(chosen)
-        del waiting[chosen]
-        for v in np.flatnonzero(cell.adjacency[chosen]).tolist():
-            waiting[v] -= 1
-    moved = Cell(cell.adjacency[np.ix_(order, order)], cell.operation_ids[order])
+    moved = renumbered(cell, another_order(cell, random))
     assert moved.hash == cell.hash
     assert moved == cell
     assert hash(moved) == hash(cell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import networkx as nx
@@ -21,8 +20,9 @@ from pyg_nas.features import (
     vertex_feature_names,
 )
 from pyg_nas.measure.network import Network
-from pyg_nas.parameters import STEM_CHANNELS, vertex_channels
+from pyg_nas.parameters import channel_shares
 from pyg_nas.space import NASBENCH101, SearchSpace
+from tests.renumbered import all_renumbered
 
 PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
 
@@ -115,16 +115,17 @@ def test_walk_of_a_chain_meets_every_vertex() -> None:
     np.testing.assert_allclose(walks[2], [1 / 8, 1 / 4, 1, 1 / 2, 1 / 4])
 
 
-def test_isomorphic_cells_have_the_same_statistics() -> None:
-    cells = [
-        Cell([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], ["input", *ops, "output"])
-        for ops in (
-            ["conv3x3-bn-relu", "maxpool3x3"],
-            ["maxpool3x3", "conv3x3-bn-relu"],
-        )
-    ]
-    for group in cell_features(CellArray.from_cells(cells)).groups.values():
-        np.testing.assert_allclose(group[0], group[1], atol=1e-6)
+def test_numbering_of_inner_vertices_changes_no_statistic() -> None:
+    cells = sample_cells(400, seed=8)
+    others, orders = all_renumbered(cells, seed=0)
+    # Rounded channels do depend on it: in some of these cells three vertices share 128.
+    assert (others.trainable_parameters() != cells.trainable_parameters()).sum() > 5
+    one, other = cell_features(cells), cell_features(others)
+    for name, group in one.groups.items():
+        np.testing.assert_allclose(other.groups[name], group, rtol=1e-5, atol=1e-5, err_msg=name)
+    for i, order in enumerate(orders):
+        vertices = one.vertex[i][order]
+        np.testing.assert_allclose(other.vertex[i][: len(order)], vertices, rtol=1e-5, atol=1e-5)
 
 
 def test_log_parameters_grow_with_the_official_count() -> None:
@@ -163,9 +164,7 @@ CELLS = sample_cells(60, seed=1)
 
 
 def channels_of(cell: Cell) -> np.ndarray:
-    count = np.array([cell.num_vertices])
-    width = STEM_CHANNELS
-    return vertex_channels(cell.adjacency[None], count, width, width)[0] / width
+    return channel_shares(cell.adjacency[None], np.array([cell.num_vertices]))[0]
 
 
 def backward_walks(cell: Cell) -> Iterator[tuple[float, list[int]]]:
@@ -193,21 +192,10 @@ def backward_walks(cell: Cell) -> Iterator[tuple[float, list[int]]]:
     yield from go(1.0, [last])
 
 
-def test_flow_and_walks_against_all_walks_one_by_one() -> None:
+def test_walks_against_all_walks_one_by_one() -> None:
     groups = cell_features(CELLS).groups
-    columns = NASBENCH101.num_columns
     for i, cell in enumerate(CELLS):
-        kind_of = np.asarray(cell.operation_ids) - NASBENCH101.first_id
-        size = np.log2(1 + channels_of(cell))
-        taken, met = np.zeros((columns, columns)), np.zeros(columns)
         walks = list(backward_walks(cell))
-        for chance, walk in walks:
-            for v, u in itertools.pairwise(walk):
-                taken[kind_of[u], kind_of[v]] += chance
-            for v in walk:
-                met[kind_of[v]] += chance * size[v]
-        expected = np.concatenate([taken.ravel(), met])
-        np.testing.assert_allclose(groups["flow"][i], expected, atol=1e-5)
         p = np.array([chance for chance, _ in walks])
         moments = []
         for members in kinds(NASBENCH101).values():

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from pyg_nas.cell import Cell
+from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import CellError
-from pyg_nas.parameters import trainable_parameters, vertex_channels
+from pyg_nas.parameters import (
+    channel_shares,
+    parameters_of_channels,
+    trainable_parameters,
+    vertex_channels,
+    vertex_parameters,
+)
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
@@ -74,6 +81,19 @@ def test_a_vertex_that_feeds_no_output_takes_the_largest_of_its_successors() -> 
     # A vertex that feeds the output keeps its share, whatever its other successors have.
     edges = [(0, 1), (0, 2), (1, 3), (2, 3), (2, 4), (3, 4), (1, 4)]
     assert _channels(edges, 5, 32) == [16, 11, 11, 10, 32]
+
+
+def test_shares_are_channels_that_are_not_rounded() -> None:
+    cells = sample_cells(300, seed=2)
+    shares = channel_shares(cells.adjacency, cells.num_vertices)
+    many = 60 * 100  # one to six vertices share them evenly
+    exact = vertex_channels(cells.adjacency, cells.num_vertices, many, many)
+    np.testing.assert_allclose(shares, exact / many, rtol=1e-12)
+    fractional = parameters_of_channels(
+        cells.adjacency, cells.operations, cells.num_vertices, shares * many
+    )
+    whole = vertex_parameters(cells.adjacency, cells.operations, cells.num_vertices, many, many)
+    np.testing.assert_allclose(fractional, whole, rtol=1e-12)
 
 
 def test_all_real_cells_have_their_official_count(real_table: Table) -> None:

@@ -9,7 +9,7 @@ from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.features import ZERO_COST_GROUP, cell_features
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
-from pyg_nas.statistics import rank_scores
+from pyg_nas.statistics import label_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_columns
 
@@ -40,7 +40,7 @@ def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
         features.groups[ZERO_COST_GROUP] = zero_cost_columns(real_table.cells[part], features)
     taus = []
     for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
-        process = GaussianProcess(groups).fit_features(known, rank_scores(labels[train]))
+        process = GaussianProcess(groups).fit_features(known, label_scores(labels[train]))
         predicted, _ = process.predict_features(others, with_std=False)
         taus.append(kendalltau(predicted, labels[unseen]).statistic)
     assert taus[0] > taus[1] + 0.01
