@@ -23,9 +23,9 @@ from pyg_nas.features import STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import METRICS
 from pyg_nas.shipped import shipped_table, shipped_table_path
-from pyg_nas.statistics import normal_scores
+from pyg_nas.statistics import label_scores
 
-_VERSION = 1
+_VERSION = 2
 _TUNING_CELLS = 700
 
 
@@ -41,7 +41,7 @@ def prior_columns(cells: CellArray, features: CellFeatures) -> NDArray[np.float3
     """Return what the prior says of NAS-Bench-101 cells, float32 ``[N, columns]``.
 
     One column for each budget, point (halfway, end) and accuracy (training, validation, test) of
-    the shipped table: the posterior mean of the normal scores of its mean over runs.
+    the shipped table: the posterior mean of the scores of its mean over runs.
 
     Args:
         cells: ``N`` cells.
@@ -73,7 +73,7 @@ def digits_prior() -> Prior:
         (len(table.budgets) - 1, 1, METRICS.index("validation_accuracy") - 1), accuracies.shape[1:]
     )
     columns = accuracies.reshape(len(table), -1)
-    scores = normal_scores(columns)
+    scores = label_scores(columns)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(cell_features(table.cells), scores[:, final_validation])
     duals = torch.cholesky_solve(torch.from_numpy(scores), process.factor_)

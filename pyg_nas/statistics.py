@@ -106,20 +106,10 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def normal_scores(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the standard normal quantiles of the ranks along the first axis, ``[N, ...]``.
-
-    The ``i``-th smallest of ``N`` values gets the quantile of ``(i - 1/2) / N``; equal values
-    share their mean rank.
-    """
-    ranks = rankdata(np.asarray(values), axis=0)
-    return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)))
-
-
 def label_scores(
     values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
 ) -> NDArray[np.float64]:
-    """Return the mean of three standard scores of labels ``[N]``: two of ranks, one of values.
+    """Return the mean of three standard scores of labels, two of ranks and one of values.
 
     All have mean zero and variance one. Normal scores of ranks stretch the ends of the order,
     uniform ones tell little of how far from each other the best are, and the values themselves
@@ -127,14 +117,14 @@ def label_scores(
     three times the distance between the 10 % and the 90 % quantile from the median.
 
     Args:
-        values: The labels, finite.
+        values: The labels, finite, ``[N, ...]``; scores are those along the first axis.
         ties: Whether equal labels share their mean rank, or take ranks in their order.
     """
     labels = np.asarray(values, dtype=np.float64)
-    shares = (rankdata(labels, method=ties) - 0.5) / len(labels)
-    low, median, high = np.quantile(labels, [0.1, 0.5, 0.9])
+    shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
+    low, median, high = np.quantile(labels, [0.1, 0.5, 0.9], axis=0)
     reach = _MOST_QUANTILE_RANGES * (high - low)
     inside = np.clip(labels, median - reach, median + reach)
-    spread = inside.std()
-    standard = (inside - inside.mean()) / (spread if spread > 0 else 1.0)
+    spread = inside.std(axis=0)
+    standard = (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return np.asarray((norm.ppf(shares) + np.sqrt(12) * (shares - 0.5) + standard) / 3)

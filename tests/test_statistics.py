@@ -1,4 +1,4 @@
-"""Intervals: coverage, pairing and what may be claimed; scores of ranks and labels."""
+"""Intervals: coverage, pairing and what may be claimed; scores of labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pyg_nas.statistics import (
     label_scores,
     mean_band,
     mean_interval,
-    normal_scores,
     paired_difference,
 )
 
@@ -87,6 +86,12 @@ def test_a_failed_training_keeps_its_rank_and_no_more_distance_than_three_ranges
     np.testing.assert_allclose(label_scores(-labels), -label_scores(labels), atol=1e-9)
 
 
+def test_each_column_has_its_own_scores() -> None:
+    columns = np.random.default_rng(2).gumbel(size=(50, 2, 3)) * [1.0, 1e3, 1e-3]
+    expected = np.apply_along_axis(label_scores, 0, columns)
+    np.testing.assert_allclose(label_scores(columns), expected, atol=1e-12)
+
+
 def test_scores_do_not_depend_on_the_unit_of_labels_and_follow_their_order() -> None:
     labels = np.random.default_rng(1).gumbel(size=200)
     np.testing.assert_allclose(label_scores(100 * labels - 7), label_scores(labels), atol=1e-9)
@@ -108,9 +113,3 @@ def test_a_band_has_its_confidence() -> None:
     half = 1.96 * curves.std(axis=0) / 10
     np.testing.assert_allclose(low, mean - half, atol=0.02)
     np.testing.assert_allclose(high, mean + half, atol=0.02)
-
-
-def test_normal_scores_of_ranks() -> None:
-    columns = np.array([[9.0, 1.0], [-1.0, 2.0], [2.0, 3.0], [2.0, 4.0]])
-    expected = norm.ppf([[0.875, 0.125], [0.125, 0.375], [0.5, 0.625], [0.5, 0.875]])
-    np.testing.assert_allclose(normal_scores(columns), expected, atol=1e-12)
