@@ -20,7 +20,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
     State,
     as_cells,
-    check_operations,
+    check_same_statistics,
     finite_labels,
     require_number,
 )
@@ -29,7 +29,6 @@ from pyg_nas.features import (
     PRIOR_GROUP,
     ZERO_COST_GROUP,
     cell_features,
-    check_same_statistics,
 )
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
 from pyg_nas.prior import prior_columns, prior_digest
@@ -236,7 +235,6 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        check_operations(cells, self.space_)
         check_same_statistics(cells, self.space_)
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
         if not len(cells):

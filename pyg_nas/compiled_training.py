@@ -25,7 +25,7 @@ from pyg_nas.nn.dropout import draw_key, keep_from
 from pyg_nas.nn.models import GCN
 from pyg_nas.splitmix import GOLDEN
 from pyg_nas.threads import single_threaded_pool
-from pyg_nas.training_rule import TrainingSettings, TrainingTask, batch_loss, draw_batches
+from pyg_nas.training_rule import TrainingRule, TrainingTask, batch_loss, draw_batches
 
 _gemm = _BLAS().numba_xxgemm(float32)  # what np.dot calls
 
@@ -78,7 +78,7 @@ class _Member:
     ``[in, 2 hidden]``, then the head ``[hidden, head]`` and the output ``[head]``.
     """
 
-    def __init__(self, network: GCN, data: _Data, settings: TrainingSettings, seed: int) -> None:
+    def __init__(self, network: GCN, data: _Data, settings: TrainingRule, seed: int) -> None:
         self._network, self._data, self._settings = network, data, settings
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)

@@ -28,10 +28,10 @@ from pyg_nas.nn.models import GCN
 from pyg_nas.nn.stacked import StackedGCN
 from pyg_nas.refinement import nasbench101_refinement
 from pyg_nas.scoring import score
-from pyg_nas.space import SearchSpace
+from pyg_nas.space import NASBENCH101, SearchSpace
 from pyg_nas.table import Table
 from pyg_nas.training import OnEpoch, train_sparse, train_stacked
-from pyg_nas.training_rule import TrainingSettings
+from pyg_nas.training_rule import TrainingRule
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 """Width of the convolutions by number of training cells, arXiv:1912.00848, appendix."""
@@ -86,6 +86,21 @@ def check_operations(cells: CellArray, space: SearchSpace) -> None:
         )
 
 
+def check_same_statistics(cells: CellArray, space: SearchSpace) -> None:
+    """Check that cells have the operations and the statistics that a model was fitted to.
+
+    Raises:
+        ModelError: If they have others, as when only one of the two spaces is NAS-Bench-101.
+    """
+    check_operations(cells, space)
+    if (cells.space == NASBENCH101) != (space == NASBENCH101):
+        here, there = (
+            f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
+            for one in (cells.space, space)
+        )
+        raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
+
+
 def pick_device(device: str) -> torch.device:
     """Return the torch device of a name; ``"auto"`` is CUDA where there is one.
 
@@ -132,7 +147,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         # Seeds of different ensembles do not overlap, so ensembles are independent draws.
         seeds = [self.random_state * 1_000 + member for member in range(self.ensemble_size)]
         self.members_ = [self._new_member(seed).to(device).train() for seed in seeds]
-        settings = TrainingSettings(
+        settings = TrainingRule(
             self.epochs, self.batch_size, self.learning_rate, self.weight_decay, loss
         )
         target = torch.as_tensor(targets, dtype=torch.float32, device=device)

@@ -105,20 +105,6 @@ def check_statistics_version(version: object) -> None:
         )
 
 
-def check_same_statistics(cells: CellArray, space: SearchSpace) -> None:
-    """Check that cells have the statistics that a model was fitted to.
-
-    Raises:
-        ModelError: If only one of the two spaces is NAS-Bench-101, which has further ones.
-    """
-    if (cells.space == NASBENCH101) != (space == NASBENCH101):
-        here, there = (
-            f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
-            for one in (cells.space, space)
-        )
-        raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
-
-
 def select_columns(statistics: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[Any]:
     """Return the ``columns`` ``[d]`` that a model was fitted on, of ``statistics`` ``[N, D]``.
 

@@ -1,8 +1,9 @@
-"""Writing files so that a reader never meets half of one, and the folder for cached tables."""
+"""Reading JSON files, writing files so that a reader never meets half of one, and the cache."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pyg_nas.errors import SettingsError
 
@@ -74,6 +76,18 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8 to ``target``, whole or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        SettingsError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
 
 
 def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:

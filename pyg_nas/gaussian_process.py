@@ -19,7 +19,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
     State,
     as_cells,
-    check_operations,
+    check_same_statistics,
     finite_labels,
     require_number,
 )
@@ -30,7 +30,6 @@ from pyg_nas.features import (
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
-    check_same_statistics,
     check_statistics_version,
     select_columns,
 )
@@ -183,7 +182,6 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        check_operations(cells, self.space_)
         check_same_statistics(cells, self.space_)
         means, stds = [np.empty(0)], [np.empty(0)]
         for start in range(0, len(cells), BLOCK_CELLS):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.files import read_json
 from pyg_nas.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.shipped import SHIPPED_TASK
 
@@ -77,10 +76,7 @@ def read_recipe(
         SettingsError: If the file is unreadable, was tuned for another recipe, or has a setting
             that the recipe lacks or a value outside its rule.
     """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
+    found = read_json(path)
     tuned = None
     if isinstance(found, dict) and "chosen" in found:
         tuned, found = found.get("recipe"), found["chosen"]

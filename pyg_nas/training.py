@@ -16,7 +16,7 @@ from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.stacked_training import StackedTrainer
-from pyg_nas.training_rule import TrainingSettings, TrainingTask, adam, batch_loss, draw_batches
+from pyg_nas.training_rule import TrainingRule, TrainingTask, adam, batch_loss, draw_batches
 
 OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
@@ -26,7 +26,7 @@ def train_stacked(
     members: Sequence[GCN],
     cells: DenseCells,
     targets: Tensor,
-    settings: TrainingSettings,
+    settings: TrainingRule,
     seeds: Sequence[int],
     *,
     weights: Tensor | None = None,
@@ -62,7 +62,7 @@ def train_sparse(
     gather: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
     real: Tensor,
     targets: Tensor,
-    settings: TrainingSettings,
+    settings: TrainingRule,
     seed: int,
     *,
     weights: Tensor | None = None,

@@ -15,7 +15,7 @@ from pyg_nas.nn.models import GCN
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingRule:
     """The paper's training rule (arXiv:1912.00848, section 4 and its reproduction).
 
     Adam (β 0.9, 0.999) with L2 in the gradient, cosine to zero by epoch, random batches with
@@ -52,11 +52,11 @@ class TrainingTask(NamedTuple):
     cells: DenseCells
     targets: Tensor
     weights: Tensor
-    settings: TrainingSettings
+    settings: TrainingRule
     seeds: Sequence[int]
 
 
-def draw_batches(generator: torch.Generator, total: int, settings: TrainingSettings) -> Tensor:
+def draw_batches(generator: torch.Generator, total: int, settings: TrainingRule) -> Tensor:
     """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
 
     Drawn on the CPU whatever the device, so that a seed means the same everywhere.
@@ -66,9 +66,7 @@ def draw_batches(generator: torch.Generator, total: int, settings: TrainingSetti
     return torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
 
 
-def batch_loss(
-    settings: TrainingSettings, predicted: Tensor, target: Tensor, weight: Tensor
-) -> Tensor:
+def batch_loss(settings: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
     if settings.loss == "mse":
         each = (predicted - target) ** 2
@@ -78,7 +76,7 @@ def batch_loss(
 
 
 def loss_gradient(
-    settings: TrainingSettings, predicted: Tensor, target: Tensor, weight: Tensor
+    settings: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor
 ) -> Tensor:
     """Gradient of :func:`batch_loss` with respect to ``predicted``."""
     slope = 2 * (predicted - target) if settings.loss == "mse" else predicted.sigmoid() - target
@@ -86,7 +84,7 @@ def loss_gradient(
 
 
 def adam(
-    parameters: Iterable[Tensor], settings: TrainingSettings
+    parameters: Iterable[Tensor], settings: TrainingRule
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
     """Return the rule's optimizer and the schedule of its learning rate by epoch."""
     optimizer = torch.optim.Adam(

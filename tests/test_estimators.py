@@ -22,7 +22,7 @@ from pyg_nas.estimators import GCNClassifier, GCNRegressor, as_cells, paper_widt
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.training_rule import TrainingSettings
+from pyg_nas.training_rule import TrainingRule
 
 FAST = {"hidden": 32, "depth": 2, "head": 16, "epochs": 60, "learning_rate": 5e-3}
 
@@ -280,7 +280,7 @@ def test_every_setting_reaches_the_training(
     given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.5, "weight_decay": 0.25}
     GCNRegressor(hidden=4, device="cpu", **given).fit(cells, y)
     GCNClassifier(hidden=4, device="cpu", **given).fit(cells, y > np.median(y))
-    assert seen == [TrainingSettings(**given), TrainingSettings(**given, loss="bce")]
+    assert seen == [TrainingRule(**given), TrainingRule(**given, loss="bce")]
 
 
 def test_ensembles_of_two_seeds_share_no_member(cells: CellArray, y: np.ndarray) -> None:

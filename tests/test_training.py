@@ -18,9 +18,9 @@ from pyg_nas.nn.dropout import DropoutMasks
 from pyg_nas.nn.models import GCN
 from pyg_nas.stacked_training import StackedTrainer
 from pyg_nas.training import train_sparse, train_stacked
-from pyg_nas.training_rule import TrainingSettings, TrainingTask
+from pyg_nas.training_rule import TrainingRule, TrainingTask
 
-SETTINGS = TrainingSettings(epochs=4, batch_size=8, learning_rate=1e-3)
+SETTINGS = TrainingRule(epochs=4, batch_size=8, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor)
 def test_the_way_of_a_gpu_equals_that_of_a_processor(
     cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
 ) -> None:
-    settings = TrainingSettings(4, 8, 1e-3, loss=loss)
+    settings = TrainingRule(4, 8, 1e-3, loss=loss)
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
     dense = dense_cells(cells)
@@ -114,14 +114,14 @@ def test_products_in_parts_equal_whole_ones(
 
 
 def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
-    settings = TrainingSettings(epochs=6, batch_size=8, learning_rate=1e30)
+    settings = TrainingRule(epochs=6, batch_size=8, learning_rate=1e30)
     history = train_stacked([new_member(0)], dense_cells(cells), targets, settings, [0])
     assert not torch.isfinite(history[-1]).any()
 
 
 def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None:
     dense = dense_cells(cells)
-    one = TrainingSettings(epochs=1, batch_size=21)
+    one = TrainingRule(epochs=1, batch_size=21)
     plain = train_stacked([new_member(0)], dense, targets, one, [0])
     doubled = train_stacked(
         [new_member(0)], dense, targets, one, [0], weights=torch.full((21,), 2.0)
@@ -162,7 +162,7 @@ def test_masks_drop_the_given_share(dropout: float) -> None:
 def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor) -> None:
     """The same batches and the same dropout, whichever network is run."""
     for loss in ("mse", "bce"):
-        settings = TrainingSettings(3, 8, 1e-3, loss=loss)
+        settings = TrainingRule(3, 8, 1e-3, loss=loss)
         goals = targets if loss == "mse" else (targets > 0).float()
         weights = torch.linspace(0.5, 1.5, 21)
         stacked, sparse = new_member(0), new_member(0)

@@ -97,15 +97,11 @@ def _figure(value: float | None) -> str:
 
 
 def _candidates(path: Path) -> list[dict[str, Any]]:
-    from json import loads
-
     from pyg_nas.errors import SettingsError
+    from pyg_nas.files import read_json
     from pyg_nas.tuning import read_grid
 
-    try:
-        description = loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
+    description = read_json(path)
     try:
         return read_grid(description)
     except SettingsError as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.files import read_json
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.parameters import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
 
@@ -100,11 +99,7 @@ class TrainingSettings:
         Raises:
             SettingsError: If the file is unreadable, or see :meth:`changed`.
         """
-        try:
-            changes = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
-        return self.changed(changes, str(path))
+        return self.changed(read_json(path), str(path))
 
 
 def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.files import check_output_folder, write_text
+from pyg_nas.files import check_output_folder, read_json, write_text
 from pyg_nas.json_lines import append_line, cut_torn_line, whole_lines
 from pyg_nas.model_folder import WEIGHTS
 from pyg_nas.search.history import Query
@@ -163,10 +163,7 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         SettingsError: If it holds something else.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not readable JSON ({error})") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: must be a JSON object")
     return content

@@ -196,10 +196,10 @@ def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Pat
         ("queries.jsonl", b"[1]\n", "line 1: not a query"),
         ("queries.jsonl", b"\xff\xfe\n", "line 1: not a query"),
         ("settings.json", b"[]", "must be a JSON object"),
-        ("settings.json", b"{", "not readable JSON"),
+        ("settings.json", b"{", "not a readable JSON file"),
         ("settings.json", b"{}", "name the table as well"),
         ("settings.json", b'{"space": {"name": 1}}', "space needs exactly the keys"),
-        ("answer.json", b"nonsense", "not readable JSON"),
+        ("answer.json", b"nonsense", "not a readable JSON file"),
     ],
 )
 def test_a_damaged_search_folder_is_named(
