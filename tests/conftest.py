@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ import pytest
 
 from pyg_nas.enumeration import nasbench101_cells
 from pyg_nas.table import Table
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what is computed once beside pytest's own cache, and not in the user's."""
+    os.environ["PYG_NAS_CACHE"] = str(config.cache.mkdir("pyg_nas"))
+
 
 REAL_TABLE = Path(__file__).parents[2] / "shared" / "data" / "nasbench101_20k.hdf5"
 

@@ -151,7 +151,8 @@ def search(
 
     Raises:
         SettingsError: If the budget is not positive, parameters are limited but not known, no
-            cell keeps the limit, or another search is at work in the folder.
+            cell keeps the limit, another search is at work in the folder, or the evaluator gives
+            fewer or more outcomes than it was asked for.
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
@@ -239,13 +240,20 @@ def _ask(
         return
     cells = [proposal.cell for proposal in proposals]
     counts = evaluator.parameters(CellArray.from_cells(cells))
-    for i, outcome in enumerate(evaluator.evaluate(cells)):
-        query = Query(proposals[i], outcome, None if counts is None else int(counts[i]), start)
+    answered = 0
+    for outcome in evaluator.evaluate(cells):
+        if answered == len(cells):
+            raise SettingsError(f"the evaluator gives more outcomes than the {answered} it owes")
+        parameters = None if counts is None else int(counts[answered])
+        query = Query(proposals[answered], outcome, parameters, start)
+        answered += 1
         history.append(query)
         if folder is not None:
             folder.append(query)
         if on_query is not None:
             on_query(len(history) - 1, query)
+    if answered < len(cells):
+        raise SettingsError(f"the evaluator gave {answered} outcomes for {len(cells)} cells")
 
 
 def _check_resumed(already: list[Query], proposals: list[Proposal], start: int) -> None:

@@ -283,6 +283,31 @@ def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
     )
 
 
+class Miscounting(TableEvaluator):
+    """A person's evaluator: it loses the last outcome of each batch, or repeats it."""
+
+    def __init__(self, table: Table, last: int) -> None:
+        super().__init__(table)
+        self.last = last
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        *others, last = super().evaluate(cells)
+        yield from [*others, *[last] * self.last]
+
+
+@pytest.mark.parametrize(
+    ("last", "message", "recorded"),
+    [(0, "gave 3 outcomes for 4 cells", 3), (2, "more outcomes than the 4 it owes", 4)],
+)
+def test_an_evaluator_owes_one_outcome_a_cell(
+    partial_table: Table, tmp_path: Path, last: int, message: str, recorded: int
+) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(SettingsError, match=message):
+        search(RandomSearch(4), Miscounting(partial_table, last), 8, folder=folder)
+    assert len(folder.read()) == recorded
+
+
 class Explaining(RandomSearch):
     """Random search that gives a reason."""
 
