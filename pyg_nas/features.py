@@ -45,13 +45,15 @@ class CellFeatures:
     """Statistics of ``N`` cells.
 
     Attributes:
-        groups: float32 ``[N, columns]`` by name, where ``W`` is the number of kinds of operations
-            (:func:`kinds`):
+        groups: float32 ``[N, columns]`` by name. For ``C`` one-hot columns, ``F`` vertex
+            statistics and ``W`` kinds of operations (:func:`kinds`):
 
             - ``graph``: named by :func:`graph_feature_names`;
             - ``walks``: ``3 W``, mean, standard deviation and ``E[2^-k]`` of the number ``k`` of
               vertices of a kind that a walk against the edges meets, where a predecessor is
               chosen by its share of the channels;
+            - ``flow``: ``C² + C``, how often that walk takes an edge by the operations it joins,
+              and meets an operation, weighed by the logarithm of its channels;
             - ``pooled``: sums of the vertex statistics by operation.
         vertex: float32 ``[N, V, F]``, named by :func:`vertex_feature_names`, zero at padding.
     """
@@ -189,11 +191,13 @@ class _Block:
         vertex = self._vertex_columns(
             before, after, longest, shortest, backward, forward, reach, official
         )
+        weight = self._walk_weights(channels)
         inner = one_hot[:, len(self.cells.space.terminals) :]
         return CellFeatures(
             {
                 "graph": np.concatenate(columns).T.astype(np.float32),
-                "walks": self._walk_moments(self._walk_weights(channels)),
+                "walks": self._walk_moments(weight),
+                "flow": self._flow(weight, one_hot, channels),
                 "pooled": (inner @ vertex).reshape(len(vertex), -1),
             },
             vertex,
@@ -306,6 +310,16 @@ class _Block:
         weight = self.adjacency / np.maximum(self.in_degree, 1)
         return weight if channels is None else self._by_channels(weight, channels)
 
+    def _flow(self, weight: Array, one_hot: Array, channels: Array | None) -> Array:
+        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
+        for v in range(self.width - 2, -1, -1):
+            visits[v] += (weight[v, v + 1 :] * visits[v + 1 :]).sum(axis=0)
+        visits = visits.astype(np.float32)
+        size = 1.0 if channels is None else np.log2(1 + channels)
+        weighed = np.ascontiguousarray((visits * size).T, dtype=np.float32)[..., None]
+        met = (one_hot @ weighed).reshape(len(one_hot), -1)
+        return np.concatenate([_by_operations(one_hot, weight * visits), met], axis=1)
+
     def _walk_moments(self, weight: Array) -> Array:
         """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
         first, second = np.zeros_like(self.kinds), np.zeros_like(self.kinds)
@@ -381,3 +395,10 @@ class _Block:
         stacked = np.concatenate([np.stack(columns, axis=1), *ways], axis=1)  # [V, F, B]
         stacked *= self.mask[:, None]
         return np.ascontiguousarray(stacked.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _by_operations(one_hot: Array, relation: Array) -> Array:
+    """Sums of a relation ``[V, V, B]`` by the operations of both vertices, ``[B, C²]``."""
+    related = np.ascontiguousarray(relation.transpose(2, 0, 1), dtype=np.float32)
+    found = one_hot @ related @ one_hot.transpose(0, 2, 1)
+    return np.asarray(found.reshape(len(found), -1))

@@ -36,7 +36,7 @@ from pyg_nas.features import (
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
 
-GROUPS = ("graph", "walks", "pooled")
+GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _LEAST_NOISE = 1e-4

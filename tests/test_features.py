@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import networkx as nx
@@ -192,10 +193,21 @@ def backward_walks(cell: Cell) -> Iterator[tuple[float, list[int]]]:
     yield from go(1.0, [last])
 
 
-def test_walks_against_all_walks_one_by_one() -> None:
+def test_flow_and_walks_against_all_walks_one_by_one() -> None:
     groups = cell_features(CELLS).groups
+    columns = NASBENCH101.num_columns
     for i, cell in enumerate(CELLS):
+        kind_of = np.asarray(cell.operation_ids) - NASBENCH101.first_id
+        size = np.log2(1 + channels_of(cell))
+        taken, met = np.zeros((columns, columns)), np.zeros(columns)
         walks = list(backward_walks(cell))
+        for chance, walk in walks:
+            for v, u in itertools.pairwise(walk):
+                taken[kind_of[u], kind_of[v]] += chance
+            for v in walk:
+                met[kind_of[v]] += chance * size[v]
+        expected = np.concatenate([taken.ravel(), met])
+        np.testing.assert_allclose(groups["flow"][i], expected, atol=1e-5)
         p = np.array([chance for chance, _ in walks])
         moments = []
         for members in kinds(NASBENCH101).values():
