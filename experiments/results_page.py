@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ from pyg_nas.statistics import mean_interval, paired_difference
 
 BENCHMARKS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+# Predictors whose figures are compared in pairs.
+PAIRS = (
+    ("best", "random forest"),
+    ("fast", "random forest"),
+    ("best", "fast"),
+    ("fast", "fast, ranks alone"),
+)
 SEARCH_TITLES = {
     "exact random": "random search, exactly",
     "evolution": "regularized evolution",
@@ -64,9 +72,29 @@ def ablation() -> list[str]:
     return lines
 
 
-def difference(value: dict[str, Any]) -> str:
-    text = interval(value, 4, "+")
+def difference(value: dict[str, Any], digits: int = 4) -> str:
+    text = interval(value, digits, "+")
     return text if value["claims"] else f"({text})"
+
+
+def less(figure: str, digits: int) -> list[str]:
+    """A figure of one method less another's, on all draws that both have."""
+    figures: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    for run in read("best_runs")["runs"]:
+        figures[run["method"], run["train"]][run["draw"]] = run[figure]
+    lines = [
+        row("difference and draws", *(f"{size:,}" for size in SIZES)),
+        row(*["---"] * (1 + len(SIZES))),
+    ]
+    for one, other in PAIRS:
+        cells = []
+        for size in SIZES:
+            pair = figures[one, size], figures[other, size]
+            draws = sorted(pair[0].keys() & pair[1].keys())
+            found = paired_difference(*([each[draw] for draw in draws] for each in pair))
+            cells.append(f"{difference(found.to_dict(), digits)}, {len(draws)}")
+        lines.append(row(f"{METHODS[one]} less {METHODS[other]}", *cells))
+    return lines
 
 
 def summaries(train: int) -> list[dict[str, Any]]:
@@ -318,7 +346,9 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cost": cost,
     "remains": remains,
     "law": law,
+    "best-less": lambda: less("kendall_tau", 3),
     "best-mse": lambda: best_table("mse", 2),
+    "best-mse-less": lambda: less("mse", 2),
     "digits": digits,
     "two-stage": two_stage,
     "width": width,
