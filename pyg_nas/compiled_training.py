@@ -34,12 +34,11 @@ class CompiledTrainer:
     """Train the networks of a task on the CPU, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, settings, seeds = task
+        members, cells, targets, weights, rule, seeds = task
         data = _Data(cells, targets, weights)
-        self._epochs = settings.epochs
+        self._epochs = rule.epochs
         self._members = [
-            _Member(member, data, settings, seed)
-            for member, seed in zip(members, seeds, strict=True)
+            _Member(member, data, rule, seed) for member, seed in zip(members, seeds, strict=True)
         ]
 
     def epochs(self) -> Iterator[Tensor]:
@@ -78,8 +77,8 @@ class _Member:
     ``[in, 2 hidden]``, then the head ``[hidden, head]`` and the output ``[head]``.
     """
 
-    def __init__(self, network: GCN, data: _Data, settings: TrainingRule, seed: int) -> None:
-        self._network, self._data, self._settings = network, data, settings
+    def __init__(self, network: GCN, data: _Data, rule: TrainingRule, seed: int) -> None:
+        self._network, self._data, self._rule = network, data, rule
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
@@ -92,10 +91,10 @@ class _Member:
 
     def train_epoch(self) -> float:
         """Return the mean loss."""
-        network, data, settings = self._network, self._data, self._settings
-        order = draw_batches(self._generator, data.targets.numel(), settings)
+        network, data, rule = self._network, self._data, self._rule
+        order = draw_batches(self._generator, data.targets.numel(), rule)
         predicted = torch.empty(order.shape)
-        rate = settings.learning_rate * (1 + math.cos(math.pi * self._epochs / settings.epochs)) / 2
+        rate = rule.learning_rate * (1 + math.cos(math.pi * self._epochs / rule.epochs)) / 2
         depth, hidden, head = (
             len(network.convs),
             network.head.in_features,
@@ -116,15 +115,15 @@ class _Member:
             self._key,
             np.int16(keep_from(network.dropout)),
             np.float32(1 - network.dropout),
-            settings.loss == "bce",
+            rule.loss == "bce",
             rate,
-            np.float32(settings.weight_decay),
+            np.float32(rule.weight_decay),
             self._steps,
             predicted.numpy(),
         )
         self._steps += len(order)
         self._epochs += 1
-        losses = batch_loss(settings, predicted, data.targets[order], data.weights[order])
+        losses = batch_loss(rule, predicted, data.targets[order], data.weights[order])
         return float(losses.mean())
 
     @torch.no_grad()

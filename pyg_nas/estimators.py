@@ -147,7 +147,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         # Seeds of different ensembles do not overlap, so ensembles are independent draws.
         seeds = [self.random_state * 1_000 + member for member in range(self.ensemble_size)]
         self.members_ = [self._new_member(seed).to(device).train() for seed in seeds]
-        settings = TrainingRule(
+        rule = TrainingRule(
             self.epochs, self.batch_size, self.learning_rate, self.weight_decay, loss
         )
         target = torch.as_tensor(targets, dtype=torch.float32, device=device)
@@ -163,7 +163,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                     gather,
                     real,
                     target,
-                    settings,
+                    rule,
                     seed,
                     weights=weight,
                     progress=self.progress,
@@ -176,7 +176,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                 self.members_,
                 dense_cells(cells).to(device),
                 target,
-                settings,
+                rule,
                 seeds,
                 weights=weight,
                 progress=self.progress,

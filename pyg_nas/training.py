@@ -26,7 +26,7 @@ def train_stacked(
     members: Sequence[GCN],
     cells: DenseCells,
     targets: Tensor,
-    settings: TrainingRule,
+    rule: TrainingRule,
     seeds: Sequence[int],
     *,
     weights: Tensor | None = None,
@@ -38,7 +38,7 @@ def train_stacked(
         members: The networks, on the device of ``cells``.
         cells: ``N`` training cells.
         targets: ``[N]``.
-        settings: The training rule.
+        rule: The training rule.
         seeds: One for each member, for its batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
@@ -47,9 +47,9 @@ def train_stacked(
         Mean training loss by epoch and member, ``[epochs, M]``.
     """
     weights = torch.ones_like(targets) if weights is None else weights
-    task = TrainingTask(members, cells, targets, weights, settings, seeds)
+    task = TrainingTask(members, cells, targets, weights, rule, seeds)
     trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(task)
-    history = torch.zeros(settings.epochs, len(members))
+    history = torch.zeros(rule.epochs, len(members))
     for epoch, losses in enumerate(trainer.epochs()):
         history[epoch] = losses
         if progress is not None:
@@ -62,7 +62,7 @@ def train_sparse(
     gather: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
     real: Tensor,
     targets: Tensor,
-    settings: TrainingRule,
+    rule: TrainingRule,
     seed: int,
     *,
     weights: Tensor | None = None,
@@ -76,7 +76,7 @@ def train_sparse(
         real: bool ``[N, V]``, which padded vertices the cells have: dropout is drawn for all of
             them, as :func:`train_stacked` does.
         targets: ``[N]``.
-        settings: The training rule.
+        rule: The training rule.
         seed: For batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
@@ -85,25 +85,25 @@ def train_sparse(
         Mean training loss by epoch, ``[epochs, 1]``.
     """
     device = targets.device
-    optimizer, scheduler = adam(member.parameters(), settings)
+    optimizer, scheduler = adam(member.parameters(), rule)
     generator = torch.Generator().manual_seed(seed)
-    batch_size = min(settings.batch_size, targets.numel())
+    batch_size = min(rule.batch_size, targets.numel())
     vertices = real.size(1)
     shapes: list[tuple[int, ...]] = [(batch_size, vertices, member.head.in_features)]
     shapes *= len(member.convs)
     shapes.append((batch_size, member.head.out_features))
     masks = DropoutMasks([generator], shapes, member.dropout, device)
     weights = torch.ones_like(targets) if weights is None else weights
-    history = torch.zeros(settings.epochs, 1)
-    for epoch in range(settings.epochs):
-        batches = draw_batches(generator, targets.numel(), settings)
+    history = torch.zeros(rule.epochs, 1)
+    for epoch in range(rule.epochs):
+        batches = draw_batches(generator, targets.numel(), rule)
         losses = torch.empty(len(batches))
         for step, index in enumerate(batches):
             *layers, last = (mask.squeeze(0) for mask in masks.draw())
             keep = [layer[real[index]] for layer in layers]
             x, edge_index, batch = gather(index)
             predicted = member(x, edge_index, batch, len(index), keep=[*keep, last])
-            loss = batch_loss(settings, predicted, targets[index], weights[index])
+            loss = batch_loss(rule, predicted, targets[index], weights[index])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()

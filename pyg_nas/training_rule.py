@@ -44,7 +44,7 @@ class TrainingTask(NamedTuple):
         cells: ``N`` training cells, their operations one-hot.
         targets: ``[N]``.
         weights: ``[N]`` weights of the cells in the loss.
-        settings: The training rule.
+        rule: The training rule.
         seeds: One for each member, for its batch order and dropout.
     """
 
@@ -52,42 +52,40 @@ class TrainingTask(NamedTuple):
     cells: DenseCells
     targets: Tensor
     weights: Tensor
-    settings: TrainingRule
+    rule: TrainingRule
     seeds: Sequence[int]
 
 
-def draw_batches(generator: torch.Generator, total: int, settings: TrainingRule) -> Tensor:
+def draw_batches(generator: torch.Generator, total: int, rule: TrainingRule) -> Tensor:
     """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
 
     Drawn on the CPU whatever the device, so that a seed means the same everywhere.
     """
-    batch = min(settings.batch_size, total)
+    batch = min(rule.batch_size, total)
     steps = total // batch
     return torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
 
 
-def batch_loss(settings: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def batch_loss(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
-    if settings.loss == "mse":
+    if rule.loss == "mse":
         each = (predicted - target) ** 2
     else:
         each = F.binary_cross_entropy_with_logits(predicted, target, reduction="none")
     return (each * weight).mean(dim=-1)
 
 
-def loss_gradient(
-    settings: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor
-) -> Tensor:
+def loss_gradient(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Gradient of :func:`batch_loss` with respect to ``predicted``."""
-    slope = 2 * (predicted - target) if settings.loss == "mse" else predicted.sigmoid() - target
+    slope = 2 * (predicted - target) if rule.loss == "mse" else predicted.sigmoid() - target
     return slope * weight / target.size(-1)
 
 
 def adam(
-    parameters: Iterable[Tensor], settings: TrainingRule
+    parameters: Iterable[Tensor], rule: TrainingRule
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
     """Return the rule's optimizer and the schedule of its learning rate by epoch."""
     optimizer = torch.optim.Adam(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        parameters, lr=rule.learning_rate, weight_decay=rule.weight_decay, fused=True
     )
-    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rule.epochs)

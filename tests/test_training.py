@@ -87,14 +87,14 @@ def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor)
 def test_the_way_of_a_gpu_equals_that_of_a_processor(
     cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
 ) -> None:
-    settings = TrainingRule(4, 8, 1e-3, loss=loss)
+    rule = TrainingRule(4, 8, 1e-3, loss=loss)
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
     dense = dense_cells(cells)
     compiled = [new_member(seed, depth=depth) for seed in range(2)]
     stacked = [new_member(seed, depth=depth) for seed in range(2)]
-    history = train_stacked(compiled, dense, goals, settings, [4, 5], weights=weights)
-    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, settings, [4, 5]))
+    history = train_stacked(compiled, dense, goals, rule, [4, 5], weights=weights)
+    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, rule, [4, 5]))
     torch.testing.assert_close(history, torch.stack(list(trainer.epochs())), atol=1e-5, rtol=1e-4)
     for a, b in zip(compiled, stacked, strict=True):
         assert_same_weights(a, b)
@@ -114,8 +114,8 @@ def test_products_in_parts_equal_whole_ones(
 
 
 def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
-    settings = TrainingRule(epochs=6, batch_size=8, learning_rate=1e30)
-    history = train_stacked([new_member(0)], dense_cells(cells), targets, settings, [0])
+    rule = TrainingRule(epochs=6, batch_size=8, learning_rate=1e30)
+    history = train_stacked([new_member(0)], dense_cells(cells), targets, rule, [0])
     assert not torch.isfinite(history[-1]).any()
 
 
@@ -162,19 +162,19 @@ def test_masks_drop_the_given_share(dropout: float) -> None:
 def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor) -> None:
     """The same batches and the same dropout, whichever network is run."""
     for loss in ("mse", "bce"):
-        settings = TrainingRule(3, 8, 1e-3, loss=loss)
+        rule = TrainingRule(3, 8, 1e-3, loss=loss)
         goals = targets if loss == "mse" else (targets > 0).float()
         weights = torch.linspace(0.5, 1.5, 21)
         stacked, sparse = new_member(0), new_member(0)
         dense = dense_cells(cells)
-        history = train_stacked([stacked], dense, goals, settings, [5], weights=weights)
+        history = train_stacked([stacked], dense, goals, rule, [5], weights=weights)
 
         def gather(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
             return batch.x, batch.edge_index, batch.batch
 
         real = torch.from_numpy(cells.mask)
-        other = train_sparse(sparse, gather, real, goals, settings, 5, weights=weights)
+        other = train_sparse(sparse, gather, real, goals, rule, 5, weights=weights)
         torch.testing.assert_close(history, other, atol=1e-5, rtol=1e-4)
         assert_same_weights(stacked, sparse)
 
