@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_info
 
 from pyg_nas.files import write_text
 
@@ -99,6 +100,13 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "torch_geometric": torch_geometric.__version__,
         "numpy": numpy.__version__,
+        "openblas": sorted(
+            {
+                f"{library['version']} {library['architecture']}"
+                for library in threadpool_info()
+                if library["internal_api"] == "openblas"
+            }
+        ),
     }
 
 
