@@ -19,7 +19,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, rank_scores, run_all, taus
-from scipy.stats import norm, rankdata
 
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
@@ -36,7 +35,7 @@ from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import kendall_tau
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.space import NASBENCH101
-from pyg_nas.statistics import label_scores, mean_interval, paired_difference
+from pyg_nas.statistics import label_scores, mean_interval, paired_difference, standard_scores
 from pyg_nas.table import Table
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
@@ -100,7 +99,7 @@ def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
     targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "labels as they are": np.asarray,
         "ranks alone": rank_scores,
-        "normal scores of ranks": lambda labels: norm.ppf((rankdata(labels) - 0.5) / len(labels)),
+        "normal scores of ranks": lambda labels: standard_scores(labels)[0],
     }
     variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import norm, rankdata
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
@@ -27,7 +26,7 @@ from pyg_nas.labels import PAPER_LABEL
 from pyg_nas.metrics import best_in_top, kendall_tau, mse_points
 from pyg_nas.prior import prior_columns
 from pyg_nas.recipes import make_estimator
-from pyg_nas.statistics import label_scores
+from pyg_nas.statistics import label_scores, standard_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_columns
 
@@ -57,8 +56,7 @@ class SameInputs(RegressorMixin, BaseEstimator):
 
 def rank_scores(values: np.ndarray, ties: Literal["average", "ordinal"] = "average") -> np.ndarray:
     """Return the mean of the normal and the uniform scores of the ranks: no distances."""
-    shares = (rankdata(values, method=ties) - 0.5) / len(values)
-    return (norm.ppf(shares) + np.sqrt(12) * (shares - 0.5)) / 2
+    return standard_scores(values, ties)[:2].mean(axis=0)
 
 
 class OnRanks(BestRegressor):

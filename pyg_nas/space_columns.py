@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.cached_arrays import read_cached, write_cached
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import is_nasbench101, nasbench101_cells
-from pyg_nas.features import BLOCK_CELLS, CellFeatures, cell_features
+from pyg_nas.enumeration import CACHE_VERSION, is_nasbench101, nasbench101_cells
+from pyg_nas.features import BLOCK_CELLS, STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.threads import single_threaded_pool
 
 Array = NDArray[np.float32]
@@ -48,14 +48,19 @@ def columns_of(cells: CellArray, computes: Mapping[str, Compute]) -> dict[str, A
 
 def _of_the_space(computes: Mapping[str, Compute]) -> dict[str, Array]:
     for name in computes.keys() - _space.keys():
-        arrays = read_cached(f"nasbench101-{name}")
+        arrays = read_cached(_cache_name(name))
         if arrays is not None:
             _space[name] = arrays["columns"]
     unknown = [name for name in computes if name not in _space]
     for name, columns in _computed(nasbench101_cells(), computes, unknown).items():
-        write_cached(f"nasbench101-{name}", {"columns": columns})
+        write_cached(_cache_name(name), {"columns": columns})
         _space[name] = columns
     return {name: _space[name] for name in computes}
+
+
+def _cache_name(name: str) -> str:
+    """Name columns with the versions of what they are computed from: statistics and cells."""
+    return f"nasbench101-{name}-{STATISTICS_VERSION}-{CACHE_VERSION}"
 
 
 def _digest(cells: CellArray) -> bytes:

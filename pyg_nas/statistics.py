@@ -109,12 +109,22 @@ def finite_or_none(value: float) -> float | None:
 def label_scores(
     values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
 ) -> NDArray[np.float64]:
-    """Return the mean of three standard scores of labels, two of ranks and one of values.
+    """Return the mean of the :func:`standard_scores` of labels, of the shape of ``values``.
 
-    All have mean zero and variance one. Normal scores of ranks stretch the ends of the order,
-    uniform ones tell little of how far from each other the best are, and the values themselves
-    tell distances, but a few failed trainings would outweigh all else: they are cut off at
-    three times the distance between the 10 % and the 90 % quantile from the median.
+    Normal scores of ranks stretch the ends of the order, uniform ones tell little of how far from
+    each other the best are, and the values themselves tell distances.
+    """
+    return np.asarray(standard_scores(values, ties).mean(axis=0))
+
+
+def standard_scores(
+    values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
+) -> NDArray[np.float64]:
+    """Return three scores of labels of mean zero and variance one, ``[3, N, ...]``.
+
+    The normal and the uniform score of the rank, and the value itself. There a few failed trainings
+    would outweigh all else: values are cut off at three times the distance between the 10 % and the
+    90 % quantile from the median.
 
     Args:
         values: The labels, finite, ``[N, ...]``; scores are those along the first axis.
@@ -127,4 +137,4 @@ def label_scores(
     inside = np.clip(labels, median - reach, median + reach)
     spread = inside.std(axis=0)
     standard = (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.asarray((norm.ppf(shares) + np.sqrt(12) * (shares - 0.5) + standard) / 3)
+    return np.stack([norm.ppf(shares), np.sqrt(12) * (shares - 0.5), standard])

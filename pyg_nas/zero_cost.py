@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import CACHE_VERSION
-from pyg_nas.features import STATISTICS_VERSION, CellFeatures
+from pyg_nas.features import CellFeatures
 from pyg_nas.model_folder import WEIGHTS, load_model
 from pyg_nas.shipped import zero_cost_network_path
 
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=1)
 def zero_cost_digest() -> str:
-    """Return 16 hex digits that name the shipped network and the statistics that it is given."""
-    content = sha256((zero_cost_network_path() / WEIGHTS).read_bytes())
-    content.update(f"{STATISTICS_VERSION} {CACHE_VERSION}".encode())
-    return content.hexdigest()[:16]
+    """Return 16 hex digits that name the shipped network."""
+    return sha256((zero_cost_network_path() / WEIGHTS).read_bytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -123,10 +123,10 @@ def test_numbering_of_inner_vertices_changes_no_statistic() -> None:
     assert (others.trainable_parameters() != cells.trainable_parameters()).sum() > 5
     one, other = cell_features(cells), cell_features(others)
     for name, group in one.groups.items():
-        np.testing.assert_allclose(other.groups[name], group, rtol=1e-5, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(other.groups[name], group, rtol=1e-6, atol=1e-6, err_msg=name)
     for i, order in enumerate(orders):
         vertices = one.vertex[i][order]
-        np.testing.assert_allclose(other.vertex[i][: len(order)], vertices, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(other.vertex[i][: len(order)], vertices, rtol=1e-6, atol=1e-6)
 
 
 def test_log_parameters_grow_with_the_official_count() -> None:

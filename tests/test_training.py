@@ -20,7 +20,7 @@ from pyg_nas.stacked_training import StackedTrainer
 from pyg_nas.training import train_sparse, train_stacked
 from pyg_nas.training_rule import TrainingRule, TrainingTask
 
-SETTINGS = TrainingRule(epochs=4, batch_size=8, learning_rate=1e-3)
+RULE = TrainingRule(epochs=4, batch_size=8, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
     """torch's own Adam, scheduler and autograd on the dense forward pass, one batch at a time."""
     dense = dense_cells(cells)
     member, plain = new_member(0, 0.0), new_member(0, 0.0)
-    train_stacked([member], dense, targets, SETTINGS, [11])
+    train_stacked([member], dense, targets, RULE, [11])
 
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-3)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, SETTINGS.epochs)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, RULE.epochs)
     generator = torch.Generator().manual_seed(11)
     masks = DropoutMasks([generator], [(8, 7, 12), (8, 7, 12), (8, 8)], 0.0, torch.device("cpu"))
-    for _ in range(SETTINGS.epochs):
+    for _ in range(RULE.epochs):
         order = torch.randperm(21, generator=generator)
         for index in (order[:8], order[8:16]):  # the last 5 are dropped
             # The masks of dropout 0 are drawn all the same, so that a member's stream of random
@@ -75,8 +75,8 @@ def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor)
     alone = [new_member(seed) for seed in range(count)]
     together = [new_member(seed) for seed in range(count)]
     for seed, member in enumerate(alone):
-        train_stacked([member], dense, targets, SETTINGS, [seed])
-    train_stacked(together, dense, targets, SETTINGS, list(range(count)))
+        train_stacked([member], dense, targets, RULE, [seed])
+    train_stacked(together, dense, targets, RULE, list(range(count)))
     for a, b in zip(alone, together, strict=True):
         assert_same_weights(a, b)
     assert not torch.equal(together[0].head.weight, together[1].head.weight)
@@ -109,7 +109,7 @@ def test_products_in_parts_equal_whole_ones(
             "pyg_nas.compiled_training.at_once", lambda total, _, most=most: min(total, most)
         )
         trained.append(new_member(0, depth=3))
-        train_stacked(trained[-1:], dense_cells(cells), targets, SETTINGS, [0])
+        train_stacked(trained[-1:], dense_cells(cells), targets, RULE, [0])
     assert_same_weights(*trained)
 
 
@@ -131,7 +131,7 @@ def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None
 
 def test_fewer_cells_than_a_batch(cells: CellArray, targets: torch.Tensor) -> None:
     few = torch.arange(3)
-    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], SETTINGS, [0])
+    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], RULE, [0])
     assert history.shape == (4, 1)
     assert torch.isfinite(history).all()
 
@@ -142,7 +142,7 @@ def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> 
         [new_member(0)],
         dense_cells(cells),
         targets,
-        SETTINGS,
+        RULE,
         [0],
         progress=lambda epoch, loss: heard.append((epoch, loss)),
     )
@@ -187,7 +187,7 @@ def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch
             [new_member(seed) for seed in range(6)],
             dense_cells(cells),
             targets,
-            SETTINGS,
+            RULE,
             list(range(6)),
         )
         # Each thread has its own setting; a new one starts from what was set last anywhere.
