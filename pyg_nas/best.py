@@ -25,9 +25,9 @@ from pyg_nas.estimators import (
     require_number,
 )
 from pyg_nas.features import (
-    BLOCK_CELLS,
     PRIOR_GROUP,
     ZERO_COST_GROUP,
+    CellFeatures,
     cell_features,
 )
 from pyg_nas.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
@@ -35,10 +35,9 @@ from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.shipped import SHIPPED_TASK
 from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.space_columns import Compute, columns_of
+from pyg_nas.space_columns import Columns, Compute, over_blocks
 from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, label_scores
 from pyg_nas.table import Table
-from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import OnEpoch
 from pyg_nas.zero_cost import zero_cost_columns, zero_cost_digest
 
@@ -239,24 +238,18 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
         if not len(cells):
             return scores, stds
-        computes = {f"{g}-{digest}": _KNOWLEDGE[g][0] for g, digest in self.knowledge_.items()}
-        known = dict(zip(self.knowledge_, columns_of(cells, computes).values(), strict=True))
+        names = {group: f"{group}-{digest}" for group, digest in self.knowledge_.items()}
 
-        def predict_part(start: int) -> None:
-            rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
-            part = cells[rows]
-            features = cell_features(part)
-            for group, columns in known.items():
-                features.groups[group] = columns[rows]
+        def predict_block(
+            rows: slice, block: CellArray, features: CellFeatures, columns: Columns
+        ) -> None:
+            features.groups.update({group: columns[name] for group, name in names.items()})
             scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
-                networks = self.networks_.predict_features(part, features).mean(axis=0)
+                networks = self.networks_.predict_features(block, features).mean(axis=0)
                 scores[rows] += self.network_share * (networks - scores[rows])
 
-        # Statistics, kernel and networks are small operations, which gain more from threads of
-        # ours, each with its own cells, than from torch's inside them.
-        with single_threaded_pool(torch.get_num_threads()) as pool:
-            list(pool.map(predict_part, range(0, len(cells), BLOCK_CELLS)))
+        over_blocks(cells, {names[g]: _KNOWLEDGE[g][0] for g in names}, predict_block)
         return scores, stds
 
     def predict_latent(

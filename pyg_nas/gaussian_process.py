@@ -43,7 +43,7 @@ _LEAST_NOISE = 1e-4
 MOST_CELLS = 20_000
 """A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
 
-_ROWS = 256  # of a block of covariances that stays in the processor's cache
+_ROWS = 128  # of a block of covariances that stays in the processor's cache
 
 
 def check_not_too_many(cells: CellArray) -> None:
@@ -217,18 +217,20 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 included, times their targets. All is computed in their precision.
         """
         inputs = (self._standardised(features) * self.weights_).to(duals.dtype)
-        known = self.inputs_.T.to(duals.dtype).contiguous()
-        size = known.square().sum(dim=0)
+        known = self.inputs_.T.to(duals.dtype)
         smooth = self.variance_ * duals
         straight = self.linear_ * (known @ duals)
+        # Rows whose product is five times the squared distance.
+        ones = torch.ones_like(inputs[:, :1]), torch.ones_like(known[:1])
+        left = torch.cat([inputs, inputs.square().sum(dim=1, keepdim=True), ones[0]], dim=1)
+        right = 5 * torch.cat([-2 * known, ones[1], known.square().sum(dim=0, keepdim=True)])
         means = []
         # As :func:`_matern_and_linear`, which gradients pass through, but in place: most of the
         # time of scoring many cells. The linear part needs no covariances.
-        for part in inputs.split(_ROWS):
-            distance = torch.addmm(size, part, known, alpha=-2)
-            distance.add_(part.square().sum(dim=1)[:, None])
-            root = distance.clamp_(min=0).mul_(5).sqrt_()
-            matern = root.square().div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
+        for rows, part in zip(left.split(_ROWS), inputs.split(_ROWS), strict=True):
+            square = (rows @ right).clamp_(min=0)
+            root = square.sqrt()
+            matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
             means.append(matern @ smooth + part @ straight)
         return np.asarray(torch.cat(means).numpy())
 
@@ -289,8 +291,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             require_number(name, getattr(self, name), whole=True, least=least)
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
-        joined = np.concatenate([features.groups[name] for name in self.groups], axis=1)
-        return joined.astype(np.float64)
+        groups = [features.groups[name] for name in self.groups]
+        return np.concatenate(groups, axis=1, dtype=np.float64)
 
     def _standardised(self, features: CellFeatures) -> Tensor:
         standard = select_columns(self._raw(features), self.columns_)

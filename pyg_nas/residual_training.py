@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.compiled_residual import residual_outputs
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
     State,
@@ -25,6 +26,7 @@ from pyg_nas.estimators import (
     require_number,
 )
 from pyg_nas.features import (
+    BLOCK_CELLS,
     PRIOR_GROUP,
     STATISTICS_VERSION,
     ZERO_COST_GROUP,
@@ -36,6 +38,7 @@ from pyg_nas.features import (
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
+from pyg_nas.threads import single_threaded_pool
 from pyg_nas.training import OnEpoch
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
@@ -147,17 +150,27 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         cells = as_cells(X)
         check_same_statistics(cells, self.space_)
-        parts = [np.empty((self.ensemble_size, 0))]
-        for start in range(0, len(cells), _CHUNK):
-            part = cells[start : start + _CHUNK]
-            parts.append(self.predict_features(part, cell_features(part)))
-        members = np.concatenate(parts, axis=1)
+        members = np.empty((self.ensemble_size, len(cells)))
+
+        def predict_part(start: int) -> None:
+            rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
+            part = cells[rows]
+            members[:, rows] = self.predict_features(part, cell_features(part))
+
+        with single_threaded_pool(torch.get_num_threads()) as pool:
+            list(pool.map(predict_part, range(0, len(cells), BLOCK_CELLS)))
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
         device = next(self.network_.parameters()).device
+        if device.type == "cpu":
+            vertices, graph = self._standardised(cells, features)
+            outputs = residual_outputs(
+                self.network_, vertices, cells.adjacency, cells.num_vertices, graph
+            )
+            return self._in_units(outputs.astype(np.float64))
         inputs = self._inputs(cells, features)
         parts = [
             self._outputs([part[start : start + _CHUNK].to(device) for part in inputs])
@@ -235,20 +248,26 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         names = [name for name in _READOUT if name in features.groups]
         return np.concatenate([features.groups[name] for name in names], axis=1)
 
-    def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
-        """Vertices, terms, mask, last vertex and graph statistics, each ``[N, ...]``."""
-        mask = cells.mask
+    def _standardised(
+        self, cells: CellArray, features: CellFeatures
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Columns of the vertices ``[N, V, columns]`` and of the graphs ``[N, columns]``."""
         one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
         standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
-        vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2) * mask[..., None]
+        vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2)
         graph = select_columns(self._readout(features), self.columns_)
         graph = (graph - self.centre_) / self.scale_
+        return vertices * cells.mask[..., None], np.clip(graph, -5, 5)
+
+    def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
+        """Vertices, terms, mask, last vertex and graph statistics, each ``[N, ...]``."""
+        vertices, graph = self._standardised(cells, features)
         return [
             torch.from_numpy(vertices),
             residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),
-            torch.from_numpy(mask.astype(np.float32)),
+            torch.from_numpy(cells.mask.astype(np.float32)),
             torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
-            torch.from_numpy(np.clip(graph, -5, 5)),
+            torch.from_numpy(graph),
         ]
 
     def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:

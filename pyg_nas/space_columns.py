@@ -1,8 +1,8 @@
-"""Numbers of cells that take a while, computed once: of the whole space, or of others."""
+"""Many cells in blocks, with numbers of them that take a while: computed once and then known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from hashlib import sha256
 
 import numpy as np
@@ -11,51 +11,81 @@ from numpy.typing import NDArray
 
 from pyg_nas.cached_arrays import read_cached, write_cached
 from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import CACHE_VERSION, is_nasbench101, nasbench101_cells
+from pyg_nas.enumeration import CACHE_VERSION, is_nasbench101
 from pyg_nas.features import BLOCK_CELLS, STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.threads import single_threaded_pool
 
 Array = NDArray[np.float32]
+Columns = dict[str, Array]
 Compute = Callable[[CellArray, CellFeatures], Array]
+Use = Callable[[slice, CellArray, CellFeatures, Columns], None]
 
-_space: dict[str, Array] = {}
+_space: Columns = {}
 _latest: dict[str, tuple[bytes, Array]] = {}
 
 
-def columns_of(cells: CellArray, computes: Mapping[str, Compute]) -> dict[str, Array]:
-    """Return columns of cells by name, float32 ``[N, columns]``, computed only where unknown.
+def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> None:
+    """Call ``use`` with each block's rows, cells, statistics and columns by name, in threads.
 
-    Of :func:`~pyg_nas.enumeration.nasbench101_cells` they are computed once and then read from
-    the cache folder. Of other cells the latest are kept by name: a search scores the same
-    ones again and again.
+    Columns, float32 ``[cells of the block, columns]``, are computed only where unknown. Those of
+    :func:`~pyg_nas.enumeration.nasbench101_cells` are read from the cache folder ever after. Of
+    other cells the latest are kept by name: a search scores the same ones again and again.
 
     Args:
-        cells: ``N`` > 0 cells of NAS-Bench-101.
+        cells: ``N`` > 0 cells.
         computes: What gives the columns of some cells from them and their statistics, by a name
             in the cache: another one for other columns.
+        use: Called from several threads. Torch and BLAS use no further ones in them.
     """
-    if is_nasbench101(cells):
-        return _of_the_space(computes)
-    digest = _digest(cells)
-    # Another thread may put other cells' columns there meanwhile: what is found is held on to.
-    kept = {name: _latest[name] for name in computes if name in _latest}
-    found = {name: columns for name, (of, columns) in kept.items() if of == digest}
-    computed = _computed(cells, computes, [name for name in computes if name not in found])
-    _latest.update({name: (digest, columns) for name, columns in computed.items()})
-    found |= computed
-    return {name: found[name] for name in computes}
+    known = (
+        _of_the_space(computes.keys())
+        if is_nasbench101(cells)
+        else _of_latest(cells, computes.keys())
+    )
+
+    def pass_block(start: int) -> Columns:
+        rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
+        block = cells[rows]
+        features = cell_features(block)
+        columns = {name: columns[rows] for name, columns in known.items()}
+        new = {name: computes[name](block, features) for name in computes.keys() - known.keys()}
+        use(rows, block, features, columns | new)
+        return new
+
+    # Statistics and what is made of them are small operations, which gain more from threads of
+    # ours, each with its own cells, than from torch's inside them.
+    with single_threaded_pool(torch.get_num_threads()) as pool:
+        # The first block alone: what the computations read or fit once is then there for all.
+        first = pool.submit(pass_block, 0).result()
+        parts = [first, *pool.map(pass_block, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
+    _keep(cells, {name: np.concatenate([part[name] for part in parts]) for name in first})
 
 
-def _of_the_space(computes: Mapping[str, Compute]) -> dict[str, Array]:
-    for name in computes.keys() - _space.keys():
+def _of_the_space(names: Set[str]) -> Columns:
+    for name in names - _space.keys():
         arrays = read_cached(_cache_name(name))
         if arrays is not None:
             _space[name] = arrays["columns"]
-    unknown = [name for name in computes if name not in _space]
-    for name, columns in _computed(nasbench101_cells(), computes, unknown).items():
+    return {name: _space[name] for name in names if name in _space}
+
+
+def _of_latest(cells: CellArray, names: Set[str]) -> Columns:
+    digest = _digest(cells)
+    # Another thread may put other cells' columns there meanwhile: what is found is held on to.
+    kept = {name: _latest[name] for name in names if name in _latest}
+    return {name: columns for name, (of, columns) in kept.items() if of == digest}
+
+
+def _keep(cells: CellArray, computed: Columns) -> None:
+    if not computed:
+        return
+    if not is_nasbench101(cells):
+        digest = _digest(cells)
+        _latest.update({name: (digest, columns) for name, columns in computed.items()})
+        return
+    for name, columns in computed.items():
         write_cached(_cache_name(name), {"columns": columns})
         _space[name] = columns
-    return {name: _space[name] for name in computes}
 
 
 def _cache_name(name: str) -> str:
@@ -68,22 +98,3 @@ def _digest(cells: CellArray) -> bytes:
     for array in (cells.adjacency, cells.operations, cells.num_vertices):
         content.update(array.tobytes())
     return content.digest()
-
-
-def _computed(
-    cells: CellArray, computes: Mapping[str, Compute], names: list[str]
-) -> dict[str, Array]:
-    """The columns of ``names``; a block's statistics serve all of them."""
-    if not names:
-        return {}
-
-    def part(start: int) -> dict[str, Array]:
-        block = cells[start : start + BLOCK_CELLS]
-        features = cell_features(block)
-        return {name: computes[name](block, features) for name in names}
-
-    with single_threaded_pool(torch.get_num_threads()) as pool:
-        # The first block alone: what the computations read or fit once is then there for all.
-        first = pool.submit(part, 0).result()
-        parts = [first, *pool.map(part, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
-    return {name: np.concatenate([found[name] for found in parts]) for name in names}

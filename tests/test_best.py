@@ -26,7 +26,7 @@ from pyg_nas.recipes import make_estimator
 from pyg_nas.residual_training import ResidualGNNRegressor, _width
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
-from pyg_nas.space_columns import columns_of
+from pyg_nas.space_columns import Use, over_blocks
 from pyg_nas.statistics import label_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_digest
@@ -328,11 +328,11 @@ def test_labels_beyond_the_training_cells_by_hand() -> None:
 def test_columns_are_kept_under_the_name_of_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
     names: list[str] = []
 
-    def watched(cells: CellArray, computes: dict) -> dict:
+    def watched(cells: CellArray, computes: dict, use: Use) -> None:
         names.extend(computes)
-        return columns_of(cells, computes)
+        over_blocks(cells, computes, use)
 
-    monkeypatch.setattr(best, "columns_of", watched)
+    monkeypatch.setattr(best, "over_blocks", watched)
     BestRegressor(ensemble_size=0).fit(CELLS[:40], Y[:40]).predict(CELLS[40:50])
     assert names == [f"{ZERO_COST_GROUP}-{zero_cost_digest()}", f"{PRIOR_GROUP}-{prior_digest()}"]
 

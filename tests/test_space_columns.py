@@ -15,8 +15,25 @@ from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.features import CellFeatures, cell_features
 
 
+def all_columns_of(
+    cells: CellArray, computes: dict[str, space_columns.Compute]
+) -> dict[str, np.ndarray]:
+    """The columns that all blocks were used with."""
+    blocks: dict[int, dict[str, np.ndarray]] = {}
+
+    def use(
+        rows: slice, block: CellArray, features: CellFeatures, columns: space_columns.Columns
+    ) -> None:
+        np.testing.assert_array_equal(block.operations, cells.operations[rows])
+        blocks[rows.start] = columns
+
+    space_columns.over_blocks(cells, computes, use)
+    in_order = [blocks[start] for start in sorted(blocks)]
+    return {name: np.concatenate([block[name] for block in in_order]) for name in computes}
+
+
 def columns_of(cells: CellArray, name: str, compute: space_columns.Compute) -> np.ndarray:
-    return space_columns.columns_of(cells, {name: compute})[name]
+    return all_columns_of(cells, {name: compute})[name]
 
 
 def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
@@ -71,7 +88,7 @@ def test_other_cells_of_another_thread_are_not_mixed_in() -> None:
         return edges_and_vertices(part, features)
 
     computes = {"some": edges_and_vertices, "slow": interrupted}
-    found = space_columns.columns_of(cells, computes)
+    found = all_columns_of(cells, computes)
     np.testing.assert_array_equal(found["some"], expected)
 
 
@@ -88,13 +105,31 @@ def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) 
         "one": edges_and_vertices,
         "other": lambda part, features: -edges_and_vertices(part, features),
     }
-    found = space_columns.columns_of(cells, both)
+    found = all_columns_of(cells, both)
     assert calls == [20]
     np.testing.assert_array_equal(found["one"], -found["other"])
     # What is known of one name is not computed again for the sake of another.
+    calls.clear()
+
+    def fails(part: CellArray, features: CellFeatures) -> np.ndarray:
+        raise AssertionError("these columns are known")
+
     columns_of(cells, "third", edges_and_vertices)
-    space_columns.columns_of(cells, {**both, "third": edges_and_vertices})
+    found = all_columns_of(cells, {"one": fails, "third": fails})
+    np.testing.assert_array_equal(found["one"], found["third"])
     assert calls == [20, 20]
+
+
+def test_what_a_failed_pass_computed_is_not_kept() -> None:
+    cells = sample_cells(20, seed=9)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("in use")
+
+    with pytest.raises(RuntimeError, match="in use"):
+        space_columns.over_blocks(cells, {"half": edges_and_vertices}, fails)
+    other = columns_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
+    np.testing.assert_array_equal(other[:, 1], -cells.num_vertices)
 
 
 def test_of_the_space_they_are_computed_once(
@@ -137,5 +172,5 @@ def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
         lines("maxpool3x3", "conv3x3-bn-relu"),
         lines("maxpool3x3", "conv1x1-bn-relu"),
     ):
-        found = space_columns.columns_of(cells, {"second": second})["second"]
+        found = all_columns_of(cells, {"second": second})["second"]
         np.testing.assert_array_equal(found[:, 0], cells.operations[:, 1])
