@@ -1,0 +1,130 @@
+"""Predict with residual graph networks, as recipe best does: compiled, and by the forward pass."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.measurement import interleaved, show, write_result
+from pyg_nas.cell_array import CellArray
+from pyg_nas.compiled_residual import residual_outputs
+from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, sample_cells
+from pyg_nas.nn.residual import ResidualGNN, residual_terms
+from pyg_nas.threads import single_threaded_pool
+
+VERTEX_COLUMNS, GRAPH_COLUMNS = 36, 50
+BLOCK, CHUNK = 4_096, 256  # CHUNK: the forward pass is fastest with so many
+# The rule's widths at 172 cells, near 1,500 and from 11,000 on.
+WIDTHS = (32, 64, 128)
+
+
+class Inputs:
+    """Cells with random statistics: what networks compute takes as long whatever they are."""
+
+    def __init__(self, cells: CellArray) -> None:
+        rng = np.random.default_rng(0)
+        vertices = (len(cells), cells.adjacency.shape[1], VERTEX_COLUMNS)
+        self.cells = cells
+        self.vertices = rng.normal(size=vertices).astype(np.float32)
+        self.graph = rng.normal(size=(len(cells), GRAPH_COLUMNS)).astype(np.float32)
+
+    def compiled(self, network: ResidualGNN, start: int) -> np.ndarray:
+        """Outputs ``[M, cells, 1]`` of the block from ``start`` on."""
+        rows = slice(start, start + BLOCK)
+        cells = self.cells[rows]
+        return residual_outputs(
+            network, self.vertices[rows], cells.adjacency, cells.num_vertices, self.graph[rows]
+        )
+
+    @torch.no_grad()
+    def by_forward(self, network: ResidualGNN, start: int) -> np.ndarray:
+        """The same by torch."""
+        rows = slice(start, start + BLOCK)
+        cells = self.cells[rows]
+        inputs = [
+            torch.from_numpy(self.vertices[rows]),
+            residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),
+            torch.from_numpy(cells.mask.astype(np.float32)),
+            torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
+            torch.from_numpy(self.graph[rows]),
+        ]
+        members = len(network.embed)
+
+        def outputs(*chunk: Tensor) -> Tensor:
+            return network(*(part.expand(members, *part.shape) for part in chunk))
+
+        chunks = zip(*(part.split(CHUNK) for part in inputs), strict=True)
+        return torch.cat(list(starmap(outputs, chunks)), dim=1).numpy()
+
+
+def over_all(predict: Callable[[int], np.ndarray], total: int, threads: int) -> np.ndarray:
+    """Predict in blocks, each in a thread of its own."""
+    with single_threaded_pool(threads) as pool:
+        return np.concatenate(list(pool.map(predict, range(0, total, BLOCK))), axis=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--cells", type=int, default=10 * BLOCK)
+    parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    inputs = Inputs(sample_cells(arguments.cells, seed=0))
+    widths: dict[int, dict[str, Any]] = {}
+    for width in WIDTHS:
+        network = ResidualGNN(
+            arguments.members,
+            VERTEX_COLUMNS,
+            GRAPH_COLUMNS,
+            hidden=width,
+            generator=torch.Generator().manual_seed(0),
+        ).eval()
+        ways = {
+            name: partial(over_all, partial(way, network), arguments.cells, arguments.threads)
+            for name, way in (("compiled", inputs.compiled), ("forward", inputs.by_forward))
+        }
+        difference = float(np.abs(ways["compiled"]() - ways["forward"]()).max())
+        seconds = interleaved(ways, arguments.repeats)
+        widths[width] = {
+            "cells_per_second": {n: arguments.cells / s for n, s in seconds.items()},
+            "faster_by": seconds["forward"] / seconds["compiled"],
+            "largest_difference": difference,
+        }
+    show(
+        f"{arguments.members} residual networks, timed on {arguments.cells:,} cells",
+        ["width", "cells/s compiled", "forward", "faster by", "s for 423,624", "differ by"],
+        [
+            [
+                str(width),
+                *(f"{rate:,.0f}" for rate in found["cells_per_second"].values()),
+                f"{found['faster_by']:.2f}",
+                f"{NUM_NASBENCH101_CELLS / found['cells_per_second']['compiled']:.1f}",
+                f"{found['largest_difference']:.0e}",
+            ]
+            for width, found in widths.items()
+        ],
+    )
+    write_result(
+        "score_residual",
+        {
+            "cells_timed": arguments.cells,
+            "members": arguments.members,
+            "repeats": arguments.repeats,
+            "widths": widths,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
