@@ -119,8 +119,24 @@ class Table:
         """Which numbers are measured: False where ``metrics`` is NaN, same shape."""
         return ~np.isnan(self.metrics)
 
+    @property
+    def shape(self) -> tuple[int]:
+        """``(N,)``."""
+        return (len(self),)
+
     def __len__(self) -> int:
         return len(self.cells)
+
+    def __getitem__(self, rows: Any) -> Table:
+        """Return :meth:`subset` of ``rows``, so that scikit-learn can take folds of a table.
+
+        Raises:
+            TypeError: If ``rows`` is a single number: ``table.cells[i]`` is a cell.
+        """
+        if isinstance(rows, (int, np.integer)):
+            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
+        # scikit-learn writes [rows, ...].
+        return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
 
     def __repr__(self) -> str:
         budgets = ", ".join(map(str, self.budgets))

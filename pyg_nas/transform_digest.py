@@ -5,12 +5,14 @@ from __future__ import annotations
 import dis
 import functools
 import hashlib
+import importlib
+import importlib.util
 import logging
 import pickle
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,10 @@ _INSTALLED = {"site-packages", "dist-packages"}
 def describe(value: Any) -> str:
     """Return a text that differs where two transforms do: by code and state, not by name alone.
 
-    The same text in every process. What the code takes from its module counts too: a person's own
-    functions and classes by their code, and theirs in turn; values by value; modules, a library's
-    functions and classes, and its objects that cannot be pickled, by name. What a function imports
-    itself is not followed.
+    The same text in every process. What the code takes from its module, from a person's own other
+    modules, or imports itself counts too: a person's own functions and classes by their code, and
+    theirs in turn; values by value; libraries' modules, functions and classes, and their objects
+    that cannot be pickled, by name.
 
     Args:
         value: A function, a callable object (a PyG transform, say), or a part of one.
@@ -48,17 +50,35 @@ class _Globals:
 
     def __init__(self) -> None:
         self._met: set[tuple[int, str]] = set()
+        self._followed: set[tuple[str, frozenset[str]]] = set()
         self._listed: list[tuple[str, Any]] = []
 
     def add(self, function: types.FunctionType) -> None:
         """Add those that a function of a person's own refers to."""
         if not _is_own(function.__module__):
             return
-        namespace = function.__globals__
-        for name in _global_names(function.__code__) & namespace.keys():
-            if (id(namespace), name) not in self._met:
-                self._met.add((id(namespace), name))
-                self._listed.append((f"{namespace.get('__name__')}.{name}", namespace[name]))
+        code, namespace = function.__code__, function.__globals__
+        attributes = frozenset(_names(code))
+        for name in _global_names(code) & namespace.keys():
+            self._list(namespace, name, attributes)
+        for module in _imported(code, str(namespace.get("__package__") or "")):
+            self._follow(module, attributes)
+
+    def _list(self, namespace: dict[str, Any], name: str, attributes: frozenset[str]) -> None:
+        value = namespace[name]
+        if (id(namespace), name) not in self._met:
+            self._met.add((id(namespace), name))
+            self._listed.append((f"{namespace.get('__name__')}.{name}", value))
+        if isinstance(value, types.ModuleType):
+            self._follow(value, attributes)
+
+    def _follow(self, module: types.ModuleType, attributes: frozenset[str]) -> None:
+        """Add what code with such names of attributes may take from a person's own module."""
+        if not _is_own(module.__name__) or (module.__name__, attributes) in self._followed:
+            return
+        self._followed.add((module.__name__, attributes))
+        for name in attributes & vars(module).keys():
+            self._list(vars(module), name, attributes)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._listed)
@@ -73,6 +93,45 @@ def _global_names(code: types.CodeType) -> set[str]:
     }
     inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
     return names.union(*map(_global_names, inner))
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """All names in a function's code and in code inside it but those of its own variables."""
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _imported(code: types.CodeType, package: str) -> Iterator[types.ModuleType]:
+    """A person's own modules that a function's code, and code inside it, imports when it runs."""
+    loaded: list[Any] = []
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.startswith("LOAD_"):
+            loaded.append(instruction.argval)
+        elif instruction.opname == "IMPORT_NAME":
+            level, names = loaded[-2:]
+            name = "." * level + str(instruction.argval)
+            yield from _own_modules(importlib.util.resolve_name(name, package), names or ())
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _imported(part, package)
+
+
+def _own_modules(name: str, inside: Iterable[str]) -> Iterator[types.ModuleType]:
+    """A person's own module, imported, and those of that name inside it."""
+    root = name.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(root) if root not in sys.modules else None
+        # What is not imported yet is not imported to learn that it is a library.
+        if not _is_own(root) or (spec and spec.origin and _INSTALLED & {*Path(spec.origin).parts}):
+            return
+        module = importlib.import_module(name)
+    except ImportError:  # the code may know what to do without it
+        return
+    # First what is inside: it becomes an attribute of the module once it is imported.
+    for part in inside if hasattr(module, "__path__") else ():
+        if not hasattr(module, part):
+            yield from _own_modules(f"{name}.{part}", ())
+    yield module
 
 
 def _is_own(module: str | None) -> bool:

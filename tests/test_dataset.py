@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,55 @@ def test_what_code_takes_from_its_module_counts(module: str, old: str, new: str)
     assert text == describe(_keep(module))
     assert text != describe(_keep(module.replace(old, new)))
     assert "0x" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("import {0}.part as m\ndef keep(d): return d.y > m.T", "part"),
+        ("import {0}\ndef keep(d): return {0}.part.over(d)", "part"),
+        ("import {0}\ndef keep(d): return {0}.over(d)", "part"),
+        ("import {0}\ndef keep(d): return any({0}.L > y for y in d.y)", "__init__"),
+        ("def keep(d):\n from {0}.part import over\n return over(d)", "part"),
+        ("def keep(d):\n from {0} import part, L\n return part.over(d)", "part"),
+        ("def keep(d):\n from {0} import later\n return later.T > d.y", "later"),
+        ("def keep(d):\n import {0}.later\n return {0}.later.T > d.y", "later"),
+        (
+            "def keep(d):\n def inner():\n  import {0} as m\n  return m.L\n return inner()",
+            "__init__",
+        ),
+    ],
+)
+def test_what_code_takes_from_own_modules_counts(
+    code: str, changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("own_")]:
+        monkeypatch.delitem(sys.modules, name)
+    texts: list[str] = []
+    # Two packages of one shape, which are each other's later version.
+    for package, value in (("own_first", "1"), ("own_second", "2")):
+        folder = tmp_path / package
+        folder.mkdir()
+        modules = {
+            "__init__": "from . import part\nfrom .part import over\nL, UNUSED = 1, '{}'",
+            "part": "T = 1\ndef over(d):\n from . import L\n return d.y > T",
+            "later": "T = 1",
+        }
+        modules[changed] = modules[changed].replace("1", value)
+        for name, text in modules.items():
+            (folder / f"{name}.py").write_text(text.format(value))
+        texts.append(describe(_keep(code.format(package))).replace(package, "package"))
+        assert texts[-1] == describe(_keep(code.format(package))).replace(package, "package")
+    assert texts[0] != texts[1]
+    assert not any("UNUSED" in text for text in texts)
+
+
+def test_a_library_is_not_imported_for_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "onnx", raising=False)
+    module = "def keep(d):\n import onnx, missing_one\n from math import sin\n return onnx.T"
+    assert describe(_keep(module)) != describe(_keep(module.replace("onnx", "gzip")))
+    assert "onnx" not in sys.modules
 
 
 def test_what_code_does_not_refer_to_does_not_count() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold, cross_val_score
 
+from pyg_nas.baselines import ParameterCountRegressor
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
@@ -246,6 +248,37 @@ def test_look_up_by_hash_and_by_cell(small_table: Table) -> None:
     assert 5 not in small_table
     with pytest.raises(TableError, match=f"{'0' * 32} is not among"):
         small_table.index_of("0" * 32)
+
+
+def test_scikit_learn_splits_a_table(small_table: Table) -> None:
+    seen: list[Table] = []
+
+    class Recording(ParameterCountRegressor):
+        def fit(self, X: Table, y: np.ndarray) -> Recording:
+            seen.append(X)
+            return super().fit(X, y)
+
+        def predict(self, X: Table) -> np.ndarray:
+            seen.append(X)
+            return super().predict(X)
+
+    y = small_table.label()
+    splitter = KFold(3)
+    scores = cross_val_score(Recording(), small_table, y, cv=splitter, scoring="r2")
+    folds = list(splitter.split(y))
+    assert len(seen) == 2 * len(folds)
+    for (train, held), fitted, predicted in zip(folds, seen[::2], seen[1::2], strict=True):
+        assert same(fitted, small_table.subset(train))
+        assert same(predicted, small_table.subset(held))
+    bare = cross_val_score(ParameterCountRegressor(), small_table.cells, y, cv=splitter)
+    np.testing.assert_allclose(scores, bare)
+
+
+def test_a_table_has_no_single_rows(small_table: Table) -> None:
+    with pytest.raises(TypeError, match=r"indexed by rows, \[3\] or a slice, got 3"):
+        small_table[3]
+    with pytest.raises(TypeError, match="indexed by rows"):
+        list(small_table)
 
 
 def test_subsets_keep_the_order_given(small_table: Table) -> None:
