@@ -49,8 +49,8 @@ class _Globals:
     """
 
     def __init__(self) -> None:
+        self._wanted: list[tuple[dict[str, Any], frozenset[str], frozenset[str]]] = []
         self._met: set[tuple[int, str]] = set()
-        self._followed: set[tuple[str, frozenset[str]]] = set()
         self._listed: list[tuple[str, Any]] = []
 
     def add(self, function: types.FunctionType) -> None:
@@ -59,29 +59,39 @@ class _Globals:
             return
         code, namespace = function.__code__, function.__globals__
         attributes = frozenset(_names(code))
-        for name in _global_names(code) & namespace.keys():
-            self._list(namespace, name, attributes)
+        self._want(namespace, frozenset(_global_names(code)), attributes)
         for module in _imported(code, str(namespace.get("__package__") or "")):
             self._follow(module, attributes)
 
-    def _list(self, namespace: dict[str, Any], name: str, attributes: frozenset[str]) -> None:
-        value = namespace[name]
-        if (id(namespace), name) not in self._met:
-            self._met.add((id(namespace), name))
-            self._listed.append((f"{namespace.get('__name__')}.{name}", value))
-        if isinstance(value, types.ModuleType):
-            self._follow(value, attributes)
-
-    def _follow(self, module: types.ModuleType, attributes: frozenset[str]) -> None:
+    def _follow(self, value: Any, attributes: frozenset[str]) -> None:
         """Add what code with such names of attributes may take from a person's own module."""
-        if not _is_own(module.__name__) or (module.__name__, attributes) in self._followed:
-            return
-        self._followed.add((module.__name__, attributes))
-        for name in attributes & vars(module).keys():
-            self._list(vars(module), name, attributes)
+        if isinstance(value, types.ModuleType) and _is_own(value.__name__):
+            self._want(vars(value), attributes, attributes)
+
+    def _want(
+        self, namespace: dict[str, Any], names: frozenset[str], attributes: frozenset[str]
+    ) -> None:
+        wanted = namespace, names, attributes
+        if not any(namespace is w[0] and wanted[1:] == w[1:] for w in self._wanted):
+            self._wanted.append(wanted)
+
+    def _find(self) -> bool:
+        """List what wanted names stand for by now, and return whether any is new."""
+        before = len(self._listed)
+        for namespace, names, attributes in self._wanted:  # which grows
+            for name in names & namespace.keys():
+                if (id(namespace), name) not in self._met:
+                    self._met.add((id(namespace), name))
+                    self._listed.append((f"{namespace.get('__name__')}.{name}", namespace[name]))
+                self._follow(namespace[name], attributes)
+        return len(self._listed) > before
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return iter(self._listed)
+        done = 0
+        # An import makes a module an attribute of its package, which may have been met before.
+        while done < len(self._listed) or self._find():
+            yield self._listed[done]
+            done += 1
 
 
 def _global_names(code: types.CodeType) -> set[str]:
@@ -101,37 +111,43 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _imported(code: types.CodeType, package: str) -> Iterator[types.ModuleType]:
+def _imported(code: types.CodeType, package: str) -> Iterator[Any]:
     """A person's own modules that a function's code, and code inside it, imports when it runs."""
     loaded: list[Any] = []
     for instruction in dis.get_instructions(code):
         if instruction.opname.startswith("LOAD_"):
             loaded.append(instruction.argval)
         elif instruction.opname == "IMPORT_NAME":
-            level, names = loaded[-2:]
-            name = "." * level + str(instruction.argval)
-            yield from _own_modules(importlib.util.resolve_name(name, package), names or ())
+            level, inside = loaded[-2:]
+            yield from _own_modules("." * level + str(instruction.argval), package, inside)
     for part in code.co_consts:
         if isinstance(part, types.CodeType):
             yield from _imported(part, package)
 
 
-def _own_modules(name: str, inside: Iterable[str]) -> Iterator[types.ModuleType]:
-    """A person's own module, imported, and those of that name inside it."""
-    root = name.partition(".")[0]
+def _own_modules(name: str, package: str, inside: Iterable[str] | None) -> Iterator[Any]:
+    """A person's own module, imported, and those of that name inside it.
+
+    With None for ``inside`` also the first package of its name: ``import a.b`` gives code ``a``.
+    """
     try:
+        name = importlib.util.resolve_name(name, package)
+        root = name.partition(".")[0]
         spec = importlib.util.find_spec(root) if root not in sys.modules else None
         # What is not imported yet is not imported to learn that it is a library.
         if not _is_own(root) or (spec and spec.origin and _INSTALLED & {*Path(spec.origin).parts}):
             return
         module = importlib.import_module(name)
-    except ImportError:  # the code may know what to do without it
+        within = inside if inside and hasattr(module, "__path__") else ()
+        absent = [part for part in within if not hasattr(module, part)]
+    except Exception:  # whatever a module raises: the code may know what to do without it
         return
     # First what is inside: it becomes an attribute of the module once it is imported.
-    for part in inside if hasattr(module, "__path__") else ():
-        if not hasattr(module, part):
-            yield from _own_modules(f"{name}.{part}", ())
+    for part in absent:
+        yield from _own_modules(f"{name}.{part}", "", ())
     yield module
+    if inside is None:
+        yield sys.modules[root]
 
 
 def _is_own(module: str | None) -> bool:

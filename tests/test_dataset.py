@@ -339,6 +339,13 @@ def test_what_code_takes_from_its_module_counts(module: str, old: str, new: str)
         ("def keep(d):\n from {0} import part, L\n return part.over(d)", "part"),
         ("def keep(d):\n from {0} import later\n return later.T > d.y", "later"),
         ("def keep(d):\n import {0}.later\n return {0}.later.T > d.y", "later"),
+        ("def keep(d):\n import {0}.later\n return {0}.L > d.y", "__init__"),
+        ("import {0}\ndef keep(d):\n from {0} import later\n return later.T > {0}.L", "later"),
+        (
+            "import {0}\ndef load(): import {0}.later\ndef keep(d): return load(), {0}.later.T",
+            "later",
+        ),
+        ("import {0} as m\ndef keep(d): return m.part.package.part.T > d.y", "part"),
         (
             "def keep(d):\n def inner():\n  import {0} as m\n  return m.L\n return inner()",
             "__init__",
@@ -358,7 +365,8 @@ def test_what_code_takes_from_own_modules_counts(
         folder.mkdir()
         modules = {
             "__init__": "from . import part\nfrom .part import over\nL, UNUSED = 1, '{}'",
-            "part": "T = 1\ndef over(d):\n from . import L\n return d.y > T",
+            "part": f"import {package} as package\nT = 1\n"
+            "def over(d):\n from . import L\n return d.y > T",
             "later": "T = 1",
         }
         modules[changed] = modules[changed].replace("1", value)
@@ -375,6 +383,20 @@ def test_a_library_is_not_imported_for_its_name(monkeypatch: pytest.MonkeyPatch)
     module = "def keep(d):\n import onnx, missing_one\n from math import sin\n return onnx.T"
     assert describe(_keep(module)) != describe(_keep(module.replace("onnx", "gzip")))
     assert "onnx" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "statement", ["from . import part", "from ..far import part", "import own_failing"]
+)
+def test_an_import_that_fails_is_left_to_the_code(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_failing.py").write_text("raise RuntimeError('no accelerator')")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = f"def keep(d):\n try:\n  {statement}\n except Exception: return 1 > d.y"
+    text = describe(_keep(module))
+    assert text == describe(_keep(module))
+    assert text != describe(_keep(module.replace("1", "2")))
 
 
 def test_what_code_does_not_refer_to_does_not_count() -> None:
