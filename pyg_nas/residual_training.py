@@ -150,7 +150,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         cells = as_cells(X)
         check_same_statistics(cells, self.space_)
-        members = np.empty((self.ensemble_size, len(cells)))
+        members = np.empty((len(self.network_.embed), len(cells)))
 
         def predict_part(start: int) -> None:
             rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
@@ -334,7 +334,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     @torch.no_grad()
     def _outputs(self, inputs: list[Tensor]) -> NDArray[np.float64]:
-        members = self.ensemble_size
+        members = len(self.network_.embed)
         spread = [part.expand(members, *part.shape) for part in inputs]
         outputs = self.network_(*spread).cpu().numpy()
         return np.asarray(outputs, dtype=np.float64)

@@ -182,6 +182,13 @@ def test_members_are_those_of_their_own_network() -> None:
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
+def test_members_of_a_fit_do_not_change_with_the_setting() -> None:
+    fitted = ResidualGNNRegressor(3, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
+    mean, std = fitted.predict(CELLS[60:80], return_std=True)
+    again = fitted.set_params(ensemble_size=1).predict(CELLS[60:80], return_std=True)
+    np.testing.assert_array_equal(again, [mean, std])
+
+
 def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
     pair = np.stack([Y, 30 - 7 * CELLS.num_edges], axis=1)
     settings = {"hidden": 16, "epochs": 30, "dropout": 0.0}
