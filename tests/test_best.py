@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from pyg_nas import best
+from pyg_nas import best, residual_training, space_columns
 from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
@@ -174,8 +174,9 @@ def test_members_leave_out_what_they_predict() -> None:
     np.testing.assert_allclose(fitted.held_out_prediction_, expected, rtol=1e-5)
 
 
-def test_members_are_those_of_their_own_network() -> None:
-    """Padding and other cells of the batch have no influence."""
+def test_members_are_those_of_their_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding and other cells of the batch have no influence, nor has how many go at once."""
+    monkeypatch.setattr(residual_training, "BLOCK_CELLS", 7)
     fitted = ResidualGNNRegressor(2, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
     together = fitted.predict(CELLS[:20])
     alone = np.concatenate([fitted.predict(CELLS[[i]]) for i in range(20)])
@@ -299,7 +300,10 @@ def test_every_setting_reaches_the_parts() -> None:
     assert heard == [1, 2, 3]
 
 
-def test_scores_are_the_weighed_mean_of_process_and_networks() -> None:
+def test_scores_are_the_weighed_mean_of_process_and_networks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 16)
     fitted = BestRegressor(2, network_share=0.3, hidden=8, epochs=3).fit(CELLS[:60], Y[:60])
     unseen = CELLS[60:100]
     features = known_features(unseen)

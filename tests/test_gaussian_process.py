@@ -38,6 +38,12 @@ def test_posterior_against_scikit_learn(process: GaussianProcess) -> None:
     np.testing.assert_allclose(spread, with_noise, rtol=1e-4)
 
 
+def test_means_are_the_same_without_deviations(process: GaussianProcess) -> None:
+    """Of training cells too, whose distance to themselves is 0."""
+    mean, _ = process.predict(CELLS, return_std=True)
+    np.testing.assert_allclose(process.predict(CELLS), mean, rtol=1e-8)
+
+
 def test_leave_one_out_against_refits(process: GaussianProcess) -> None:
     for left_out in (0, 17, 59):
         rest = np.delete(np.arange(60), left_out)
