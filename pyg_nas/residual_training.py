@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,14 @@ from pyg_nas.features import (
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.threads import single_threaded_pool
+from pyg_nas.threads import single_threaded, single_threaded_pool
 from pyg_nas.training import OnEpoch
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
 _HELD_OUT = 0.1
 _CHUNK = 256
 _MOST_WIDTH = 4_096
+_NARROW = 64
 
 
 class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -133,7 +135,11 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.network_ = self._new_network(generator).to(device)
         if device.type != "cpu":
             generator = torch.Generator(device).manual_seed(self.random_state)
-        left_out = self._train(inputs, target, generator)
+        # Threads shorten such small steps by a tenth, and where other processes compute they wait
+        # for each other so long that all takes twenty times as long.
+        alone = device.type == "cpu" and self.hidden_ <= _NARROW
+        with single_threaded() if alone else nullcontext():
+            left_out = self._train(inputs, target, generator)
         held = [self._outputs([part[rows] for part in inputs]) for rows in left_out]
         self.held_out_ = torch.cat(left_out).cpu().numpy()
         self.held_out_prediction_ = self._in_units(

@@ -65,3 +65,15 @@ def single_threaded_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         yield pool
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch and BLAS use no further threads in the calling one, and return them after."""
+    before = torch.get_num_threads()
+    try:
+        with _own_threads:
+            torch.set_num_threads(1)
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from pyg_nas.threads import single_threaded_pool
+from pyg_nas.threads import single_threaded, single_threaded_pool
 
 
 def blas_threads() -> list[int]:
@@ -59,3 +60,35 @@ def test_overlapping_pools_leave_the_limits_as_they_were() -> None:
         assert blas_threads() == blas_before
     finally:
         torch.set_num_threads(torch_before)
+
+
+def test_a_thread_alone_has_its_threads_back_even_after_a_failure() -> None:
+    torch_before, blas_before = torch.get_num_threads(), blas_threads()
+    torch.set_num_threads(3)
+    inside: list[int] = []
+
+    def fails() -> None:
+        with single_threaded():
+            inside.extend([torch.get_num_threads(), *blas_threads()])
+            with single_threaded_pool(2) as pool:
+                inside.append(pool.submit(torch.get_num_threads).result())
+            raise KeyError
+
+    try:
+        with pytest.raises(KeyError):
+            fails()
+        assert set(inside) == {1}
+        assert torch.get_num_threads() == 3
+        assert blas_threads() == blas_before
+    finally:
+        torch.set_num_threads(torch_before)
+
+
+def test_a_thread_of_a_pool_stays_alone_after_it_asked_for_that_itself() -> None:
+    def ask() -> int:
+        with single_threaded():
+            pass
+        return torch.get_num_threads()
+
+    with single_threaded_pool(1) as pool:
+        assert pool.submit(ask).result() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import typer
@@ -42,6 +43,9 @@ def _version(
 
 def main() -> None:
     """Run the command line; a user's error is one line on stderr and exit code 2."""
+    # Read when torch is first imported. Its threads wait for each other awake otherwise, and two
+    # commands at once on the same cores take twenty times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # ² must not end a command on an ASCII terminal
             stream.reconfigure(errors="replace")
