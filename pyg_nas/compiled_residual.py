@@ -15,7 +15,7 @@ from pyg_nas.blas import at_once
 from pyg_nas.compiled import Floats, Integers, compiled
 from pyg_nas.nn.residual import ResidualGNN
 
-_CELLS_AT_ONCE = 32
+_VERTICES_AT_ONCE = 224  # 32 of the largest cells of NAS-Bench-101
 _EPSILON = np.float32(1e-5)  # torch's layer norm has it
 
 
@@ -49,7 +49,7 @@ def residual_outputs(
         constant[:, 0] += bias[:, 0]
         constants.append(constant)
     outputs = np.empty((members, len(vertices), network.output.shape[2]), dtype=np.float32)
-    most = max(1, min(_CELLS_AT_ONCE, len(vertices))) * adjacency.shape[1]
+    cells_at_once = max(1, _VERTICES_AT_ONCE // adjacency.shape[1])
     _residual_outputs(
         np.ascontiguousarray(vertices, dtype=np.float32),
         np.ascontiguousarray(adjacency, dtype=np.int8),
@@ -64,7 +64,8 @@ def residual_outputs(
         _beside(network.read_bias)[0],
         network.output.numpy(),
         network.output_bias[:, 0].numpy(),
-        at_once(most, 3 * hidden * hidden),
+        cells_at_once,
+        at_once(cells_at_once * adjacency.shape[1], 3 * hidden * hidden),
         outputs,
     )
     return outputs
@@ -175,24 +176,25 @@ def _residual_outputs(
     read_bias: Floats,
     output: Floats,
     output_bias: Floats,
+    cells_at_once: int,
     together: int,
     outputs: Floats,
 ) -> None:
     depth, members, _, hidden = weights.shape
     zero = np.float32(0)
-    most = _CELLS_AT_ONCE * adjacency.shape[1]
+    most = cells_at_once * adjacency.shape[1]
     inputs = np.empty((most, vertices.shape[2]), dtype=np.float32)
     lists = np.empty((2, most, 1 + adjacency.shape[1]), dtype=np.int64)
     embedded = np.empty((most, members * hidden), dtype=np.float32)
-    of_graph = np.empty((_CELLS_AT_ONCE, members * hidden), dtype=np.float32)
+    of_graph = np.empty((cells_at_once, members * hidden), dtype=np.float32)
     states = np.empty((most, hidden), dtype=np.float32)
     normal = np.empty((most, hidden), dtype=np.float32)
     sums = np.empty((most, 3 * hidden), dtype=np.float32)
     added = np.empty((most, hidden), dtype=np.float32)
-    pooled = np.empty((_CELLS_AT_ONCE, 2 * hidden), dtype=np.float32)
-    joined = np.empty((_CELLS_AT_ONCE, hidden), dtype=np.float32)
-    for first in range(0, len(vertices), _CELLS_AT_ONCE):
-        last = min(first + _CELLS_AT_ONCE, len(vertices))
+    pooled = np.empty((cells_at_once, 2 * hidden), dtype=np.float32)
+    joined = np.empty((cells_at_once, hidden), dtype=np.float32)
+    for first in range(0, len(vertices), cells_at_once):
+        last = min(first + cells_at_once, len(vertices))
         cells, row = last - first, 0
         for cell in range(first, last):
             for v in range(num_vertices[cell]):

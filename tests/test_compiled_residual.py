@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.compiled_residual import residual_outputs
 from pyg_nas.enumeration import sample_cells
+from pyg_nas.graph_file import read_graphs
 from pyg_nas.nn.residual import ResidualGNN, residual_terms
 
 SMALLEST = Cell([[0, 1], [0, 0]], ["input", "output"])
@@ -60,6 +63,24 @@ def test_as_the_forward_pass_in_double_precision(
     expected = by_forward(network, vertices, cells, graph)
     assert found.shape == (members, len(cells), targets)
     assert expected.std(axis=1).min() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_large_graphs_of_different_sizes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    lines = []
+    for total in (127, 3, 1, 120):
+        sources, targets = np.nonzero(np.triu(rng.random((total, total)) < 0.03, 1))
+        edges = np.stack([sources, targets], axis=1).tolist()
+        lines.append(json.dumps({"ops": ["a"] * total, "edges": edges}))
+    path = tmp_path / "large.jsonl"
+    path.write_text("\n".join(lines))
+    cells = read_graphs(path).cells
+    vertices = rng.normal(size=(len(cells), 127, 6)).astype(np.float32)
+    graph = rng.normal(size=(len(cells), 5)).astype(np.float32)
+    network = random_network(2, 1, 16, 3)
+    found = residual_outputs(network, vertices, cells.adjacency, cells.num_vertices, graph)
+    expected = by_forward(network, vertices, cells, graph)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
 
 
