@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from scipy.stats import kendalltau
 
 from pyg_nas.best import BestRegressor
@@ -10,6 +13,7 @@ from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import sample_cells
 from pyg_nas.features import PRIOR_GROUP, cell_features
+from pyg_nas.gaussian_process import GaussianProcess
 from pyg_nas.labels import LabelPolicy
 from pyg_nas.model import Model
 from pyg_nas.prior import digits_prior, prior_columns, prior_digest
@@ -41,6 +45,29 @@ def test_single_precision_is_enough() -> None:
     # The columns spread over 0.7.
     np.testing.assert_allclose(columns, exact, atol=2.5e-3)
     assert np.sqrt(np.mean((columns - exact) ** 2)) < 3e-4
+
+
+def test_it_is_fitted_once_for_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = sample_cells(50, seed=1)
+    features = cell_features(cells)
+    before = prior_columns(cells, features)
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
+    digits_prior.cache_clear()
+    fitted = prior_columns(cells, features)
+    np.testing.assert_allclose(fitted, before, atol=1e-3)
+    (kept,) = tmp_path.iterdir()
+    with monkeypatch.context() as without_fits:
+        without_fits.setattr(GaussianProcess, "fit_features", None)
+        digits_prior.cache_clear()  # as in another process
+        np.testing.assert_array_equal(prior_columns(cells, features), fitted)
+    # A damaged file is made again.
+    content = kept.read_bytes()
+    kept.write_bytes(content[: len(content) // 2])
+    digits_prior.cache_clear()
+    np.testing.assert_allclose(prior_columns(cells, features), fitted, atol=1e-3)
+    assert len(kept.read_bytes()) == len(content)
 
 
 def test_it_ranks_real_cells_better_than_chance(real_table: Table) -> None:
