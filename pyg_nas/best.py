@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.cell_blocks import Columns, Compute, over_blocks
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
@@ -35,7 +36,6 @@ from pyg_nas.prior import prior_columns, prior_digest
 from pyg_nas.residual_training import ResidualGNNRegressor
 from pyg_nas.shipped import SHIPPED_TASK
 from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.space_columns import Columns, Compute, over_blocks
 from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS, label_scores
 from pyg_nas.table import Table
 from pyg_nas.training import OnEpoch

@@ -10,10 +10,11 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from pyg_nas import best, residual_training, space_columns
+from pyg_nas import best, cell_blocks, residual_training
 from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
 from pyg_nas.best import BestRegressor
 from pyg_nas.cell_array import CellArray
+from pyg_nas.cell_blocks import Use, over_blocks
 from pyg_nas.conformal import conformal_quantile
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.errors import ModelError, SettingsError
@@ -26,7 +27,6 @@ from pyg_nas.recipes import make_estimator
 from pyg_nas.residual_training import ResidualGNNRegressor, _width
 from pyg_nas.shipped import shipped_table
 from pyg_nas.space import SearchSpace
-from pyg_nas.space_columns import Use, over_blocks
 from pyg_nas.statistics import label_scores
 from pyg_nas.table import Table
 from pyg_nas.zero_cost import zero_cost_digest
@@ -303,7 +303,7 @@ def test_every_setting_reaches_the_parts() -> None:
 def test_scores_are_the_weighed_mean_of_process_and_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 16)
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 16)
     fitted = BestRegressor(2, network_share=0.3, hidden=8, epochs=3).fit(CELLS[:60], Y[:60])
     unseen = CELLS[60:100]
     features = known_features(unseen)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas import space_columns
+from pyg_nas import cell_blocks
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
 from pyg_nas.enumeration import nasbench101_cells, sample_cells
@@ -17,23 +17,23 @@ from pyg_nas.threads import single_threaded_pool
 
 
 def all_columns_of(
-    cells: CellArray, computes: dict[str, space_columns.Compute]
+    cells: CellArray, computes: dict[str, cell_blocks.Compute]
 ) -> dict[str, np.ndarray]:
     """The columns that all blocks were used with."""
     blocks: dict[int, dict[str, np.ndarray]] = {}
 
     def use(
-        rows: slice, block: CellArray, features: CellFeatures, columns: space_columns.Columns
+        rows: slice, block: CellArray, features: CellFeatures, columns: cell_blocks.Columns
     ) -> None:
         np.testing.assert_array_equal(block.operations, cells.operations[rows])
         blocks[rows.start] = columns
 
-    space_columns.over_blocks(cells, computes, use)
+    cell_blocks.over_blocks(cells, computes, use)
     in_order = [blocks[start] for start in sorted(blocks)]
     return {name: np.concatenate([block[name] for block in in_order]) for name in computes}
 
 
-def columns_of(cells: CellArray, name: str, compute: space_columns.Compute) -> np.ndarray:
+def columns_of(cells: CellArray, name: str, compute: cell_blocks.Compute) -> np.ndarray:
     return all_columns_of(cells, {name: compute})[name]
 
 
@@ -43,7 +43,7 @@ def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
 
 
 def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
     for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
         found = columns_of(cells, "some", edges_and_vertices)
         np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
@@ -51,8 +51,8 @@ def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 5)
-    monkeypatch.setattr(space_columns, "single_threaded_pool", lambda _: single_threaded_pool(2))
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
+    monkeypatch.setattr(cell_blocks, "single_threaded_pool", lambda _: single_threaded_pool(2))
     events: list[str] = []
 
     def recorded(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.Monk
 
 
 def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_columns, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -102,7 +102,7 @@ def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) 
         calls.append(len(part))
         return cell_features(part)
 
-    monkeypatch.setattr(space_columns, "cell_features", count)
+    monkeypatch.setattr(cell_blocks, "cell_features", count)
     cells = sample_cells(20, seed=6)
     both = {
         "one": edges_and_vertices,
@@ -130,7 +130,7 @@ def test_what_a_failed_pass_computed_is_not_kept() -> None:
         raise RuntimeError("in use")
 
     with pytest.raises(RuntimeError, match="in use"):
-        space_columns.over_blocks(cells, {"half": edges_and_vertices}, fails)
+        cell_blocks.over_blocks(cells, {"half": edges_and_vertices}, fails)
     other = columns_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
     np.testing.assert_array_equal(other[:, 1], -cells.num_vertices)
 
@@ -140,21 +140,21 @@ def test_of_the_space_they_are_computed_once(
 ) -> None:
     cells = nasbench101_cells()
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
-    monkeypatch.setattr(space_columns, "_space", {})
+    monkeypatch.setattr(cell_blocks, "_space", {})
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
         calls.append(len(part))
         return part.num_vertices[:, None].astype(np.float32)
 
-    monkeypatch.setattr(space_columns, "cell_features", lambda part: CellFeatures({}, None))
+    monkeypatch.setattr(cell_blocks, "cell_features", lambda part: CellFeatures({}, None))
     for name in ("first", "second"):
         found = columns_of(cells, name, count)
         np.testing.assert_array_equal(found[:, 0], cells.num_vertices)
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
-    monkeypatch.setattr(space_columns, "_space", {})
+    monkeypatch.setattr(cell_blocks, "_space", {})
     columns_of(cells, "first", count)
     assert not calls
 
