@@ -214,11 +214,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             features: Of ``N`` cells.
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
-                included, times their targets. All is computed in their precision.
+                included, times their targets. Covariances are computed in their precision.
         """
         inputs = (self._standardised(features) * self.weights_).to(duals.dtype)
         known = self.inputs_.T.to(duals.dtype)
-        smooth = self.variance_ * duals
+        # Large terms that cancel: their sums are taken in double precision.
+        smooth = self.variance_ * duals.double()
         straight = self.linear_ * (known @ duals)
         # Rows whose product is five times the squared distance.
         ones = torch.ones_like(inputs[:, :1]), torch.ones_like(known[:1])
@@ -231,7 +232,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             square = (rows @ right).clamp_(min=0)
             root = square.sqrt()
             matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
-            means.append(matern @ smooth + part @ straight)
+            means.append((matern.double() @ smooth).to(duals.dtype) + part @ straight)
         return np.asarray(torch.cat(means).numpy())
 
     def get_state(self) -> State:
