@@ -17,7 +17,7 @@ from benchmarks.measurement import interleaved, show, write_result
 from pyg_nas.cell_array import CellArray
 from pyg_nas.compiled_residual import residual_outputs
 from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, sample_cells
-from pyg_nas.nn.residual import ResidualGNN, residual_terms
+from pyg_nas.nn.residual import ResidualGNN, residual_inputs
 from pyg_nas.threads import single_threaded_pool
 
 VERTEX_COLUMNS, GRAPH_COLUMNS = 36, 50
@@ -49,13 +49,9 @@ class Inputs:
         """The same by torch."""
         rows = slice(start, start + BLOCK)
         cells = self.cells[rows]
-        inputs = [
-            torch.from_numpy(self.vertices[rows]),
-            residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),
-            torch.from_numpy(cells.mask.astype(np.float32)),
-            torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
-            torch.from_numpy(self.graph[rows]),
-        ]
+        inputs = residual_inputs(
+            self.vertices[rows], cells.adjacency, cells.num_vertices, self.graph[rows]
+        )
         members = len(network.embed)
 
         def outputs(*chunk: Tensor) -> Tensor:

@@ -236,8 +236,6 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         cells = as_cells(X)
         check_same_statistics(cells, self.space_)
         scores, stds = np.empty(len(cells)), np.empty(len(cells))
-        if not len(cells):
-            return scores, stds
         names = {group: f"{group}-{digest}" for group, digest in self.knowledge_.items()}
 
         def predict_block(

@@ -32,16 +32,15 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
     other cells the latest are kept by name: a search scores the same ones again and again.
 
     Args:
-        cells: ``N`` > 0 cells.
+        cells: Any number of cells; of none nothing is computed.
         computes: What gives the columns of some cells from them and their statistics, by a name
             in the cache: another one for other columns.
         use: Called from several threads. Torch and BLAS use no further ones in them.
     """
-    known = (
-        _of_the_space(computes.keys())
-        if is_nasbench101(cells)
-        else _of_latest(cells, computes.keys())
-    )
+    if not len(cells):
+        return
+    digest = None if is_nasbench101(cells) else _digest(cells)
+    known = _known(digest, computes.keys())
 
     def pass_block(start: int) -> Columns:
         rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
@@ -58,10 +57,15 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
         # The first block alone: what the computations read or fit once is then there for all.
         first = pool.submit(pass_block, 0).result()
         parts = [first, *pool.map(pass_block, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
-    _keep(cells, {name: np.concatenate([part[name] for part in parts]) for name in first})
+    _keep(digest, {name: np.concatenate([part[name] for part in parts]) for name in first})
 
 
-def _of_the_space(names: Set[str]) -> Columns:
+def _known(digest: bytes | None, names: Set[str]) -> Columns:
+    """What is known of the cells with a digest, or of the whole space."""
+    if digest is not None:
+        # Another thread may put other cells' columns there meanwhile: what is found is held on to.
+        kept = {name: _latest[name] for name in names if name in _latest}
+        return {name: columns for name, (of, columns) in kept.items() if of == digest}
     for name in names - _space.keys():
         arrays = read_cached(_cache_name(name))
         if arrays is not None:
@@ -69,23 +73,13 @@ def _of_the_space(names: Set[str]) -> Columns:
     return {name: _space[name] for name in names if name in _space}
 
 
-def _of_latest(cells: CellArray, names: Set[str]) -> Columns:
-    digest = _digest(cells)
-    # Another thread may put other cells' columns there meanwhile: what is found is held on to.
-    kept = {name: _latest[name] for name in names if name in _latest}
-    return {name: columns for name, (of, columns) in kept.items() if of == digest}
-
-
-def _keep(cells: CellArray, computed: Columns) -> None:
-    if not computed:
-        return
-    if not is_nasbench101(cells):
-        digest = _digest(cells)
-        _latest.update({name: (digest, columns) for name, columns in computed.items()})
-        return
+def _keep(digest: bytes | None, computed: Columns) -> None:
     for name, columns in computed.items():
-        write_cached(_cache_name(name), {"columns": columns})
-        _space[name] = columns
+        if digest is not None:
+            _latest[name] = digest, columns
+        else:
+            write_cached(_cache_name(name), {"columns": columns})
+            _space[name] = columns
 
 
 def _cache_name(name: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pyg_nas.cell import Cell
 from pyg_nas.cell_array import CellArray
+from pyg_nas.cell_blocks import Columns, over_blocks
 from pyg_nas.compiled_residual import residual_outputs
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.estimators import (
@@ -27,7 +28,6 @@ from pyg_nas.estimators import (
     require_number,
 )
 from pyg_nas.features import (
-    BLOCK_CELLS,
     PRIOR_GROUP,
     STATISTICS_VERSION,
     ZERO_COST_GROUP,
@@ -36,10 +36,10 @@ from pyg_nas.features import (
     check_statistics_version,
     select_columns,
 )
-from pyg_nas.nn.residual import ResidualGNN, residual_terms
+from pyg_nas.nn.residual import ResidualGNN, residual_inputs
 from pyg_nas.space import SearchSpace
 from pyg_nas.table import Table
-from pyg_nas.threads import single_threaded, single_threaded_pool
+from pyg_nas.threads import single_threaded
 from pyg_nas.training import OnEpoch
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
@@ -158,13 +158,12 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_same_statistics(cells, self.space_)
         members = np.empty((len(self.network_.embed), len(cells)))
 
-        def predict_part(start: int) -> None:
-            rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
-            part = cells[rows]
-            members[:, rows] = self.predict_features(part, cell_features(part))
+        def predict_block(
+            rows: slice, block: CellArray, features: CellFeatures, columns: Columns
+        ) -> None:
+            members[:, rows] = self.predict_features(block, features)
 
-        with single_threaded_pool(torch.get_num_threads()) as pool:
-            list(pool.map(predict_part, range(0, len(cells), BLOCK_CELLS)))
+        over_blocks(cells, {}, predict_block)
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
 
@@ -263,18 +262,12 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2)
         graph = select_columns(self._readout(features), self.columns_)
         graph = (graph - self.centre_) / self.scale_
-        return vertices * cells.mask[..., None], np.clip(graph, -5, 5)
+        return vertices, np.clip(graph, -5, 5)
 
     def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
-        """Vertices, terms, mask, last vertex and graph statistics, each ``[N, ...]``."""
+        """What the network's forward pass takes of cells, each ``[N, ...]``."""
         vertices, graph = self._standardised(cells, features)
-        return [
-            torch.from_numpy(vertices),
-            residual_terms(torch.from_numpy(cells.adjacency.astype(np.float32))),
-            torch.from_numpy(cells.mask.astype(np.float32)),
-            torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
-            torch.from_numpy(graph),
-        ]
+        return residual_inputs(vertices, cells.adjacency, cells.num_vertices, graph)
 
     def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
         return ResidualGNN(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +18,30 @@ def residual_terms(adjacency: Tensor) -> Tensor:
     """
     own = torch.eye(adjacency.shape[-1]).expand_as(adjacency)
     return torch.stack([own, adjacency, adjacency.transpose(-1, -2)], dim=-1).flatten(-2)
+
+
+def residual_inputs(
+    vertices: NDArray[np.float32],
+    adjacency: NDArray[np.integer[Any]],
+    num_vertices: NDArray[np.integer[Any]],
+    graph: NDArray[np.float32],
+) -> list[Tensor]:
+    """Return what :meth:`ResidualGNN.forward` takes, for one member, each ``[N, ...]``.
+
+    Args:
+        vertices: ``[N, V, vertex_columns]``, anything finite at padding.
+        adjacency: ``[N, V, V]``.
+        num_vertices: ``[N]``: the vertices of a graph are the first so many.
+        graph: ``[N, graph_columns]``.
+    """
+    mask = np.arange(adjacency.shape[1]) < num_vertices[:, None]
+    return [
+        torch.from_numpy(vertices),
+        residual_terms(torch.from_numpy(adjacency.astype(np.float32))),
+        torch.from_numpy(mask.astype(np.float32)),
+        torch.from_numpy(num_vertices.astype(np.int64) - 1),
+        torch.from_numpy(graph),
+    ]
 
 
 class ResidualGNN(nn.Module):
