@@ -37,7 +37,7 @@ def zero_cost_network_path() -> Path:
 
 def _shipped(name: str, made_by: str, error: type[PygNasError]) -> Path:
     package = Path(__file__).parent
-    for path in (package / "data" / name, package.parent / "datasets" / name):
+    for path in (package / "_resources" / name, package.parent / "datasets" / name):
         if path.exists():
             return path
     raise error(

@@ -76,4 +76,4 @@ def test_every_package_folder_is_installed() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "pyg_nas").rglob("__init__.py")}
     expected = {".".join(folder.parts) for folder in folders}
-    assert set(listed) == expected | {"pyg_nas.data"}
+    assert set(listed) == expected | {"pyg_nas._resources"}
