@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from benchmarks.measurement import interleaved, show, write_result
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.estimators import GCNRegressor
-from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.predictors.gcn import GCNRegressor
 
 WIDTH = 144
 

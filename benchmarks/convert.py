@@ -23,10 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Grid
 
-from pyg_nas.enumeration import enumerate_cells, sample_cells
-from pyg_nas.table import Table
-from pyg_nas.tfrecord import convert, read_runs
-from pyg_nas.tfrecord_writer import write_tfrecord
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_runs
+from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
 RECORDS_A_CELL = 12
 

@@ -31,12 +31,12 @@ from benchmarks.measurement import (
     show,
     write_result,
 )
-from pyg_nas.collate import collate_cells
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.loader import CollatedLoader
+from pyg_nas.data.collate import collate_cells
+from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.conv import Propagation, normalize
 from pyg_nas.nn.dense import dense_cells
-from pyg_nas.nn.models import GCN
+from pyg_nas.nn.gcn import GCN
 
 # One step may use about this many numbers of activations; larger ones are left out, and said so.
 MOST_NUMBERS = 65536 * 7 * 144

@@ -15,11 +15,11 @@ from torch_geometric.data import InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 from benchmarks.measurement import interleaved, now, show, write_result
-from pyg_nas.cell_array import CellArray
-from pyg_nas.dataset import NASBench101
-from pyg_nas.enumeration import nasbench101_cells
-from pyg_nas.loader import CollatedLoader
-from pyg_nas.table import Table
+from pyg_nas.data.dataset import NASBench101
+from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells
 
 
 def loop_and_collate(cells: CellArray) -> None:

@@ -1,7 +1,7 @@
 """Time to open a full-size table as ``nasbench.api``: ``python benchmarks/load_nasbench.py``.
 
 Makes a table of all 423,624 cells with random numbers at four budgets and three runs, saves it, and
-opens it with :class:`pyg_nas.nasbench.NASBench`. The official package's own figure, 120 s as
+opens it with :class:`pyg_nas.nasbench.api.NASBench`. The official package's own figure, 120 s as
 reported by its users, is of another machine and not part of the ratios; the baseline measured here
 is building the official package's nested dictionaries from the same table.
 """
@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from pyg_nas import nasbench as api
-from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
-from pyg_nas.table import Table
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import nasbench101_cells, nasbench101_hashes
 
 
 def timed(job: Callable[[], Any], repeats: int = 1) -> tuple[Any, dict[str, float]]:

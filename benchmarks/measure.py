@@ -8,8 +8,8 @@ from functools import partial
 import torch
 
 from benchmarks.measurement import interleaved, show, write_result
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
 from pyg_nas.measure.trainer import train

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.nn.models import GCN
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.nn.gcn import GCN
 
 
 class CellDictionaries(Dataset):  # type: ignore[type-arg]

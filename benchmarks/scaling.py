@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from benchmarks.measurement import IMAGES, clock, interleaved, show, write_result
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import nasbench101_cells, sample_cells
-from pyg_nas.estimators import GCNRegressor
-from pyg_nas.nn.models import GCN
-from pyg_nas.refinement import refine
-from pyg_nas.scoring import score
+from pyg_nas.engine.score import score
+from pyg_nas.engine.shared_terms import refine
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.nn.gcn import GCN
+from pyg_nas.predictors.gcn import GCNRegressor
 
 Settings = dict[str, int]
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.measurement import interleaved, show, write_result
-from pyg_nas.cell_array import CellArray
-from pyg_nas.compiled_residual import residual_outputs
-from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, sample_cells
-from pyg_nas.nn.residual import ResidualGNN, residual_inputs
-from pyg_nas.threads import single_threaded_pool
+from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.engine.numba_residual import residual_outputs
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, sample_cells
+from pyg_nas.nn.residual_gnn import ResidualGNN, residual_inputs
 
 VERTEX_COLUMNS, GRAPH_COLUMNS = 36, 50
 BLOCK, CHUNK = 4_096, 256  # CHUNK: the forward pass is fastest with so many

@@ -12,17 +12,17 @@ import torch
 
 from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
 from benchmarks.reproduction import CellDictionaries, score_plainly
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
-from pyg_nas.nn.dense import DenseCells, dense_cells
-from pyg_nas.nn.models import GCN
-from pyg_nas.refinement import (
+from pyg_nas.engine.score import score
+from pyg_nas.engine.shared_terms import (
     Refinement,
     nasbench101_refinement,
     nasbench101_terms,
     refine,
 )
-from pyg_nas.scoring import score
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
+from pyg_nas.nn.dense import DenseCells, dense_cells
+from pyg_nas.nn.gcn import GCN
 
 
 def network(seed: int = 0, width: int = 144) -> GCN:

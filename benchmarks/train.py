@@ -10,9 +10,9 @@ import torch
 
 from benchmarks.measurement import interleaved, show, write_result
 from benchmarks.reproduction import CellDictionaries, train_plainly
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.estimators import GCNRegressor
-from pyg_nas.nn.models import GCN
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.nn.gcn import GCN
+from pyg_nas.predictors.gcn import GCNRegressor
 
 CELLS, EPOCHS = 172, 300
 

@@ -17,9 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from pyg_nas.cell import Cell
-from pyg_nas.drawing import draw_on_axes, layout_of, operation_label, text_colour
-from pyg_nas.files import atomic_path
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.files import atomic_path
+from pyg_nas.visualization.cells import draw_on_axes, layout_of, operation_label, text_colour
 
 IMG = Path(__file__).parent / "img"
 INK, SOFT, LINE = "#1b1f24", "#59636e", "#c4ccd4"
@@ -196,10 +196,10 @@ def report_picture(table: Path) -> None:
     """A report on the paper's recipe in a browser; needs Playwright and Chromium."""
     from playwright.sync_api import sync_playwright
 
-    from pyg_nas.model import Model
+    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.trained import Model
     from pyg_nas.report import write_report
-    from pyg_nas.sources import open_table
-    from pyg_nas.splits import Protocol
 
     opened = open_table(table)
     # The default recipe was made on half of the sample; the paper's saw none of it.

@@ -20,23 +20,28 @@ import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, rank_scores, run_all, taus
 
-from pyg_nas.best import BestRegressor
-from pyg_nas.cell_array import CellArray
-from pyg_nas.features import (
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.table import Table
+from pyg_nas.features.graph_statistics import (
     PRIOR_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     graph_feature_names,
     vertex_feature_names,
 )
-from pyg_nas.files import write_text
-from pyg_nas.gaussian_process import GROUPS, GaussianProcess
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.metrics import kendall_tau
-from pyg_nas.residual_training import ResidualGNNRegressor
-from pyg_nas.space import NASBENCH101
-from pyg_nas.statistics import label_scores, mean_interval, paired_difference, standard_scores
-from pyg_nas.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import (
+    label_scores,
+    mean_interval,
+    paired_difference,
+    standard_scores,
+)
+from pyg_nas.metrics.regression import kendall_tau
+from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
 # On more cells the networks take minutes; only the recipes themselves are compared there.

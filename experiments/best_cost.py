@@ -25,11 +25,11 @@ import typer
 from best_runs import METHODS, REAL_SAMPLE, RESULTS, report_half
 from numpy.typing import NDArray
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
-from pyg_nas.files import write_text
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.table import Table
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
+from pyg_nas.io.files import write_text
 
 RECIPES = ("best", "fast", "paper")
 TRAIN = 172

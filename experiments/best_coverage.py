@@ -9,8 +9,8 @@ import json
 
 from best_runs import RESULTS
 
-from pyg_nas.files import write_text
-from pyg_nas.statistics import mean_interval
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import mean_interval
 
 SKIPPED = ("method", "train", "draw", "evaluated")
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.files import write_text
-from pyg_nas.metrics import kendall_tau, mse_points
-from pyg_nas.recipes import make_estimator
-from pyg_nas.shipped import SHIPPED_TASK
-from pyg_nas.sources import open_table
-from pyg_nas.splits import Protocol
-from pyg_nas.statistics import mean_interval, paired_difference
+from pyg_nas.data.shipped import SHIPPED_TASK
+from pyg_nas.data.sources import open_table
+from pyg_nas.data.splits import Protocol
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import mean_interval, paired_difference
+from pyg_nas.metrics.regression import kendall_tau, mse_points
+from pyg_nas.predictors.recipes import make_estimator
 
 RESULTS = Path(__file__).parent / "results"
 DIGITS = Path("datasets/nasbench_digits.hdf5")

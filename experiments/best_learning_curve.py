@@ -16,7 +16,7 @@ import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, RESULTS, run_all, taus
 
-from pyg_nas.plots import learning_curve
+from pyg_nas.visualization.plots import learning_curve
 
 SIZES = (24, 50, 100, 172, 424, 1000, 2000, 4236, 8000)
 CURVES = {

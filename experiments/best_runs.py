@@ -17,18 +17,23 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
-from pyg_nas.baselines import ParameterCountRegressor, boosted_trees, random_forest
-from pyg_nas.best import BestRegressor
-from pyg_nas.cell_array import CellArray
-from pyg_nas.features import PRIOR_GROUP, ZERO_COST_GROUP, CellFeatures, cell_features
-from pyg_nas.files import write_text
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.metrics import best_in_top, kendall_tau, mse_points
-from pyg_nas.prior import prior_columns
-from pyg_nas.recipes import make_estimator
-from pyg_nas.statistics import label_scores, standard_scores
-from pyg_nas.table import Table
-from pyg_nas.zero_cost import zero_cost_columns
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.table import Table
+from pyg_nas.features.graph_statistics import (
+    PRIOR_GROUP,
+    ZERO_COST_GROUP,
+    CellFeatures,
+    cell_features,
+)
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import label_scores, standard_scores
+from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
+from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
+from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.transfer import prior_columns
+from pyg_nas.predictors.zero_cost import zero_cost_columns
 
 RESULTS = Path(__file__).parent / "results"
 REAL_SAMPLE = Path("../shared/data/nasbench101_20k.hdf5")

@@ -11,8 +11,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.preprocessing import StandardScaler
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.cost import work_features
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.training_time import work_features
 
 _features: dict[int, tuple[CellArray, NDArray[np.float64]]] = {}
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 from scipy.stats import t
 
-from pyg_nas.files import write_text
-from pyg_nas.statistics import CONFIDENCE, finite_or_none
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import CONFIDENCE, finite_or_none
 
 METHOD = "best"
 FITTED = [size for size in SIZES if size >= 100]

@@ -15,11 +15,11 @@ from typing import Annotated
 
 import typer
 
-from pyg_nas.estimators import paper_width
-from pyg_nas.files import write_text
-from pyg_nas.model import Model
-from pyg_nas.sources import open_table
-from pyg_nas.splits import Protocol
+from pyg_nas.data.sources import open_table
+from pyg_nas.data.splits import Protocol
+from pyg_nas.io.files import write_text
+from pyg_nas.predictors.gcn import paper_width
+from pyg_nas.predictors.trained import Model
 
 RESULTS = Path(__file__).parent / "results"
 REAL_SAMPLE = Path("../shared/data/nasbench101_20k.hdf5")

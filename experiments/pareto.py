@@ -19,15 +19,15 @@ import typer
 from gaussian_process import GaussianProcess
 from scipy.stats import kendalltau
 
-from pyg_nas.cost import TimeRegressor
-from pyg_nas.files import write_text
-from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import pareto as draw_pareto
-from pyg_nas.recipes import make_estimator
-from pyg_nas.sources import open_table
-from pyg_nas.splits import Protocol
-from pyg_nas.statistics import mean_interval, paired_difference
-from pyg_nas.table import Table
+from pyg_nas.data.sources import open_table
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import mean_interval, paired_difference
+from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.training_time import TimeRegressor
+from pyg_nas.visualization.plots import pareto as draw_pareto
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

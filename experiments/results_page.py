@@ -11,8 +11,8 @@ from typing import Any
 from best_published import SIZES
 from figure_tables import DRAWS, METHODS, RESULTS, ROOT, best_table, row, split_table
 
-from pyg_nas.files import write_text
-from pyg_nas.statistics import mean_interval, paired_difference
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import mean_interval, paired_difference
 
 BENCHMARKS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")

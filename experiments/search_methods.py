@@ -27,8 +27,11 @@ from best_runs import REAL_SAMPLE, report_half
 from gaussian_process import GaussianProcess
 from scipy.stats import hypergeom
 
-from pyg_nas.files import write_text
-from pyg_nas.recipes import make_estimator
+from pyg_nas.data.shipped import SHIPPED_TASK
+from pyg_nas.data.table import Table
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
+from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import SearchResult, search
 from pyg_nas.search.strategies import (
@@ -39,9 +42,6 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.shipped import SHIPPED_TASK
-from pyg_nas.statistics import finite_or_none, mean_band, paired_difference
-from pyg_nas.table import Table
 
 HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.estimators import PAPER_WIDTHS
-from pyg_nas.files import write_text
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.recipes import make_estimator
-from pyg_nas.splits import Protocol
-from pyg_nas.table import Table
-from pyg_nas.tuning import TuneSettings, tune, width_candidates
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
+from pyg_nas.io.files import write_text
+from pyg_nas.predictors.gcn import PAPER_WIDTHS
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.tuning import TuneSettings, tune, width_candidates
 
 RESULTS = Path(__file__).parent / "results"
 MANY_REPEATS_UP_TO = 86

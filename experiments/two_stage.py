@@ -19,13 +19,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from pyg_nas.files import write_text
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.metrics import best_in_top, kendall_tau, mse_points
-from pyg_nas.recipes import make_estimator
-from pyg_nas.splits import Protocol
-from pyg_nas.statistics import mean_interval, paired_difference
-from pyg_nas.table import Table
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import mean_interval, paired_difference
+from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
+from pyg_nas.predictors.recipes import make_estimator
 
 RESULTS = Path(__file__).parent / "results"
 THRESHOLD = 0.91

@@ -32,14 +32,14 @@ from learning_law import tau_leaving, unexplained
 from numpy.typing import NDArray
 from scipy.stats.mstats import winsorize
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.edit_distance import EditDistance
-from pyg_nas.files import write_text
-from pyg_nas.gaussian_process import GaussianProcess
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.metrics import kendall_tau
-from pyg_nas.statistics import label_scores, mean_interval
-from pyg_nas.table import Table
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.edit_distance import EditDistance
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import label_scores, mean_interval
+from pyg_nas.metrics.regression import kendall_tau
+from pyg_nas.predictors.gaussian_process import GaussianProcess
 
 BUDGETS = (4, 12, 36, 108)
 # A blown-up training is far from all others and would be most of a covariance.

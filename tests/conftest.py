@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.enumeration import nasbench101_cells
-from pyg_nas.table import Table
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import nasbench101_cells
 
 
 def pytest_configure(config: pytest.Config) -> None:

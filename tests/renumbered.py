@@ -6,8 +6,8 @@ from random import Random
 
 import numpy as np
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 
 
 def another_order(cell: Cell, random: Random) -> list[int]:

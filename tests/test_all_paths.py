@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.collate import collate_cells
-from pyg_nas.enumeration import nasbench101_cells
-from pyg_nas.loader import CollatedLoader
+from pyg_nas.data.collate import collate_cells
+from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.engine.score import score
+from pyg_nas.engine.shared_terms import refine
+from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.nn.dense import dense_cells
-from pyg_nas.nn.models import GCN
+from pyg_nas.nn.gcn import GCN
 from pyg_nas.nn.stacked import StackedGCN
-from pyg_nas.refinement import refine
-from pyg_nas.scoring import score
 from tests.nn.dense_reference import reference_output
 
 

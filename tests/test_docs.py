@@ -17,8 +17,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.table import Table
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import sample_cells
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -103,7 +103,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics[..., 0] = 60.0 * size[..., 0]
     table = Table(cells, metrics)
     table.save(folder / "nasbench101.hdf5")
-    from pyg_nas.tfrecord_writer import write_tfrecord
+    from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
     write_tfrecord(table, folder / "nasbench_only108.tfrecord")
     records = []

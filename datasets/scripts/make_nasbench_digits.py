@@ -15,11 +15,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.journal import Journal
-from pyg_nas.table import Table
 
 BUDGETS = (2, 6, 16)
 SEEDS = (0, 1, 2)

@@ -21,14 +21,14 @@ import typer
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.features import CellFeatures, cell_features
-from pyg_nas.files import atomic_path
+from pyg_nas.data.shipped import ZERO_COST_NETWORK
+from pyg_nas.features.graph_statistics import CellFeatures, cell_features
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
-from pyg_nas.model_folder import save_model
-from pyg_nas.residual_training import ResidualGNNRegressor
-from pyg_nas.shipped import ZERO_COST_NETWORK
+from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.predictors.storage import save_model
 
 SAMPLE_SEED = 1
 BLOCK = 500

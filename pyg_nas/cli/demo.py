@@ -19,13 +19,18 @@ def demo(
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from pyg_nas.demo import TRAINING_CELLS, best_unseen_cells, evaluation_and_live, train_live
-    from pyg_nas.drawing import draw_cell
-    from pyg_nas.model import Model
-    from pyg_nas.plots import scatter
-    from pyg_nas.recipes import DEFAULT_RECIPE
-    from pyg_nas.shipped import shipped_table, shipped_table_path
-    from pyg_nas.splits import Protocol
+    from pyg_nas.cli.demo_job import (
+        TRAINING_CELLS,
+        best_unseen_cells,
+        evaluation_and_live,
+        train_live,
+    )
+    from pyg_nas.data.shipped import shipped_table, shipped_table_path
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE
+    from pyg_nas.predictors.trained import Model
+    from pyg_nas.visualization.cells import draw_cell
+    from pyg_nas.visualization.plots import scatter
 
     console = Console(highlight=False)
     table = shipped_table()

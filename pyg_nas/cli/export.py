@@ -15,9 +15,9 @@ def export(
     """Write a model for use without PyG, checked against the model itself."""
     from rich.console import Console
 
-    from pyg_nas.export import export_model
-    from pyg_nas.files import check_output
-    from pyg_nas.model_folder import load_model
+    from pyg_nas.io.files import check_output
+    from pyg_nas.predictors.export import export_model
+    from pyg_nas.predictors.storage import load_model
 
     check_output(out, model)
     export_model(load_model(model, device="cpu"), out)

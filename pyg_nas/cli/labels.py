@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.data.labels import LabelPolicy
 
 
 def chosen_label(

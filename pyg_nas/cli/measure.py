@@ -13,7 +13,7 @@ import typer
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
-    from pyg_nas.cell_array import CellArray
+    from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.measure import CampaignProgress
 
 
@@ -59,7 +59,7 @@ def measure(
     """
     from rich.console import Console
 
-    from pyg_nas.files import check_output
+    from pyg_nas.io.files import check_output
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
 
     check_output(table, task, settings, journal)  # a table may well be measured further in place
@@ -97,12 +97,12 @@ def _budgets(text: str) -> tuple[int, ...]:
 
 
 def _cells(text: str, seed: int) -> CellArray:
-    from pyg_nas.cell import Cell
-    from pyg_nas.cell_array import CellArray
-    from pyg_nas.enumeration import sample_cells
+    from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
-    from pyg_nas.sources import open_table
-    from pyg_nas.space import NASBENCH101
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.graphs.cell_array import CellArray
+    from pyg_nas.graphs.enumeration import sample_cells
+    from pyg_nas.graphs.search_space import NASBENCH101
 
     if not text.isdecimal():
         cells = open_table(text, NASBENCH101).cells

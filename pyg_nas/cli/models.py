@@ -12,8 +12,8 @@ import typer
 from pyg_nas.cli.labels import chosen_label
 
 if TYPE_CHECKING:
-    from pyg_nas.labels import LabelPolicy
-    from pyg_nas.model import Evaluation, Model
+    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.predictors.trained import Evaluation, Model
 
 TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
 ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
@@ -54,11 +54,11 @@ def train(
     """Train a predictor on a split of a table."""
     from rich.console import Console
 
-    from pyg_nas.model import Model
-    from pyg_nas.model_folder import check_model_folder
-    from pyg_nas.recipes import DEFAULT_RECIPE, read_recipe
-    from pyg_nas.sources import open_table
-    from pyg_nas.splits import Protocol
+    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, read_recipe
+    from pyg_nas.predictors.storage import check_model_folder
+    from pyg_nas.predictors.trained import Model
 
     check_model_folder(out)
     chosen, given = recipe or DEFAULT_RECIPE, dict[str, Any]()
@@ -96,8 +96,8 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from pyg_nas.files import check_output, write_text
-    from pyg_nas.metrics import mse_unit
+    from pyg_nas.io.files import check_output, write_text
+    from pyg_nas.metrics.regression import mse_unit
 
     if json is not None:
         check_output(json, table, model)
@@ -142,12 +142,12 @@ def predict(
     """Score the cells of a table, or a whole search space."""
     from rich.console import Console
 
+    from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
-    from pyg_nas.files import check_output
-    from pyg_nas.model import Model
-    from pyg_nas.model_folder import load_model, read_settings
-    from pyg_nas.scores_file import write_scores
-    from pyg_nas.sources import open_table
+    from pyg_nas.io.files import check_output
+    from pyg_nas.predictors.storage import load_model, read_settings
+    from pyg_nas.predictors.trained import Model
 
     if (table is None) == (space is None):
         raise SettingsError("give either a table or --space, one of them")
@@ -165,7 +165,7 @@ def predict(
         opened = open_table(table, estimator.space_)
         cells, hashes = opened.cells, opened.hashes
     else:
-        from pyg_nas.enumeration import nasbench101_cells, nasbench101_hashes
+        from pyg_nas.graphs.enumeration import nasbench101_cells, nasbench101_hashes
 
         cells, hashes = nasbench101_cells(), nasbench101_hashes()
     write_scores(out, hashes, estimator.predict(cells), larger_is_better)
@@ -185,8 +185,8 @@ def plot(
     """Plot predicted against measured, whole range and the best cells."""
     from rich.console import Console
 
-    from pyg_nas.files import check_output
-    from pyg_nas.plots import scatter
+    from pyg_nas.io.files import check_output
+    from pyg_nas.visualization.plots import scatter
 
     check_output(out, table, model)
     loaded, _, result = _evaluated(model, table, split, metric, budget, run, device)
@@ -211,8 +211,8 @@ def _evaluated(
     device: str,
 ) -> tuple[Model, LabelPolicy, Evaluation]:
     """The model, the label that it is compared with, and its predictions beside that."""
-    from pyg_nas.model import Model
-    from pyg_nas.sources import open_table
+    from pyg_nas.data.sources import open_table
+    from pyg_nas.predictors.trained import Model
 
     loaded = Model.load(model, device)
     opened = open_table(table, loaded.estimator.space_)

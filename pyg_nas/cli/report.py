@@ -22,7 +22,7 @@ def report(
     from rich.console import Console
     from rich.progress import Progress
 
-    from pyg_nas.files import check_output
+    from pyg_nas.io.files import check_output
     from pyg_nas.report import write_report
 
     check_output(out, table, source)

@@ -12,7 +12,7 @@ import typer
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
-    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
     from pyg_nas.search.loop import SearchResult
@@ -73,12 +73,12 @@ def search(
     from rich.console import Console
 
     from pyg_nas.errors import SettingsError
-    from pyg_nas.recipes import DEFAULT_RECIPE
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE
+    from pyg_nas.report.search_summary import write_report
+    from pyg_nas.search.folder import SearchFolder, check_search_folder
     from pyg_nas.search.loop import Constraints
     from pyg_nas.search.loop import search as run_search
     from pyg_nas.search.methods import make_strategy
-    from pyg_nas.search.record import SearchFolder, check_search_folder
-    from pyg_nas.search.report import write_report
 
     if rounds < 1:
         raise SettingsError(f"--rounds must be at least 1, got {rounds}")
@@ -136,8 +136,8 @@ def search(
 
 def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.cli.labels import chosen_label
+    from pyg_nas.data.sources import open_table
     from pyg_nas.search.evaluator import TableEvaluator
-    from pyg_nas.sources import open_table
 
     opened = open_table(path)
     label = chosen_label(opened.default_label, None, budget, run)
@@ -157,8 +157,8 @@ def _task(
     device: str,
     stack: ExitStack,
 ) -> tuple[Evaluator, LabelPolicy]:
+    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.errors import SettingsError
-    from pyg_nas.labels import LabelPolicy
     from pyg_nas.measure import Executor, Journal, get_task
     from pyg_nas.search.live import MeasureEvaluator
 
@@ -177,7 +177,7 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Left
 
-    from pyg_nas.metrics import are_fractions
+    from pyg_nas.metrics.regression import are_fractions
 
     columns = (
         TextColumn("cells trained"),
@@ -200,7 +200,7 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
 
 
 def _print(console: Any, result: SearchResult, summary: dict[str, Any]) -> None:
-    from pyg_nas.search.report import value_text
+    from pyg_nas.report.search_summary import value_text
 
     answer = summary["answer"]
     console.print(f"{summary['queries']} cells trained in {summary['training_seconds']:,.1f} s")

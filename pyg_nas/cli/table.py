@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 if TYPE_CHECKING:
-    from pyg_nas.table import Table
+    from pyg_nas.data.table import Table
 
 table_app = typer.Typer(help="Tables of measured cells.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
 ) -> None:
     """Convert a NAS-Bench-101 TFRecord file to a table in HDF5, verifying every record."""
-    from pyg_nas.tfrecord import convert as convert_file
+    from pyg_nas.spaces.nasbench101.tfrecord_reader import convert as convert_file
 
     with _progress_bar("Converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
@@ -48,7 +48,7 @@ def convert(
 @table_app.command()
 def info(path: TablePath) -> None:
     """Show what a table holds: cells, what is measured, how much is missing, the best cells."""
-    from pyg_nas.sources import open_table
+    from pyg_nas.data.sources import open_table
 
     table = open_table(path)
     console = Console()
@@ -60,7 +60,7 @@ def info(path: TablePath) -> None:
 @table_app.command()
 def check(path: TablePath) -> None:
     """Verify every graph, hash, parameter count and range of a table."""
-    from pyg_nas.sources import open_table
+    from pyg_nas.data.sources import open_table
 
     table = open_table(path)
     if path.suffix != ".jsonl":  # isomorphic graphs may stand twice in a graph file
@@ -76,8 +76,8 @@ def download(
     folder: Annotated[Path, typer.Option("--out", help="Folder to download to.")] = Path(),
 ) -> None:
     """Download an official TFRecord file; a download that broke off goes on where it was."""
-    from pyg_nas.download import OFFICIAL_FILES
-    from pyg_nas.download import download as download_file
+    from pyg_nas.io.download import OFFICIAL_FILES
+    from pyg_nas.io.download import download as download_file
 
     with _progress_bar("Downloading", of_bytes=True) as advance:
         path = download_file(OFFICIAL_FILES[which.value], folder, advance)
@@ -90,9 +90,9 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="TFRecord file to write.")],
 ) -> None:
     """Write a table in the official TFRecord format, for tools that read only that."""
-    from pyg_nas.files import check_output
-    from pyg_nas.table import Table
-    from pyg_nas.tfrecord_writer import write_tfrecord
+    from pyg_nas.data.table import Table
+    from pyg_nas.io.files import check_output
+    from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
     check_output(target, path)
     table = Table.load(path)
@@ -139,8 +139,8 @@ def _print_summary(table: Table, path: Path, console: Console) -> None:
 
 
 def _print_coverage(table: Table, console: Console) -> None:
-    from pyg_nas.labels import METRICS
-    from pyg_nas.table import describe_coverage
+    from pyg_nas.data.labels import METRICS
+    from pyg_nas.data.table import describe_coverage
 
     grid = Grid("epochs", "read", *(name.replace("_", " ") for name in METRICS))
     grid.title = "Measured, of cells x runs"
@@ -160,7 +160,7 @@ def _print_best(table: Table, console: Console) -> None:
     """Show the cells with the best mean final validation accuracy at the largest budget."""
     import numpy as np
 
-    from pyg_nas.labels import LabelPolicy
+    from pyg_nas.data.labels import LabelPolicy
 
     policy = LabelPolicy(run="mean", resample_below=None)
     label = table.label(policy)

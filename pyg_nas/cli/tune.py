@@ -38,12 +38,12 @@ def tune(
     from rich.progress import Progress
     from rich.table import Table as Grid
 
-    from pyg_nas.files import check_output, write_text
-    from pyg_nas.recipes import make_estimator
-    from pyg_nas.sources import open_table
-    from pyg_nas.splits import Protocol
-    from pyg_nas.tuning import TuneSettings, width_candidates
-    from pyg_nas.tuning import tune as run_tuning
+    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.io.files import check_output, write_text
+    from pyg_nas.predictors.recipes import make_estimator
+    from pyg_nas.predictors.tuning import TuneSettings, width_candidates
+    from pyg_nas.predictors.tuning import tune as run_tuning
 
     check_output(out, table, None if grid == "default" else grid)
     opened = open_table(table)
@@ -98,8 +98,8 @@ def _figure(value: float | None) -> str:
 
 def _candidates(path: Path) -> list[dict[str, Any]]:
     from pyg_nas.errors import SettingsError
-    from pyg_nas.files import read_json
-    from pyg_nas.tuning import read_grid
+    from pyg_nas.io.files import read_json
+    from pyg_nas.predictors.tuning import read_grid
 
     description = read_json(path)
     try:

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import MeasureError
-from pyg_nas.hashing import repeated_hash
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.hashing import repeated_hash
+from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.measure.executor import Executor, JobOutcome
 from pyg_nas.measure.journal import Job, Journal
-from pyg_nas.space import NASBENCH101
 
 if TYPE_CHECKING:
-    from pyg_nas.cell import Cell
+    from pyg_nas.data.table import Table
+    from pyg_nas.graphs.cell import Cell
     from pyg_nas.measure.task import Task
-    from pyg_nas.table import Table
 
 _POLL_SECONDS = 1.0
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import MeasureError, SettingsError, one_line
 from pyg_nas.measure.journal import Job
-from pyg_nas.measure.readings import Run
+from pyg_nas.measure.run import Run
 
 if TYPE_CHECKING:
     from pyg_nas.measure.task import Task

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.files import DAMAGED_NPZ
+from pyg_nas.io.files import DAMAGED_NPZ
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 

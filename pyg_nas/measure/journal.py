@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
+from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.process import Owner
-from pyg_nas.measure.readings import Run
-from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.table import Table
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.measure.owner import Owner
+from pyg_nas.measure.run import Run
 
 if TYPE_CHECKING:
     from pyg_nas.measure.task import Task

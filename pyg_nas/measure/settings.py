@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.files import read_json
+from pyg_nas.io.files import read_json
 from pyg_nas.measure.augmentation import Augmentation
-from pyg_nas.parameters import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
+from pyg_nas.spaces.nasbench101.network_size import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
 
 OPTIMIZERS = ("sgd", "rmsprop")
 

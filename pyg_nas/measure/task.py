@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.settings import TrainingSettings
-from pyg_nas.parameters import concatenated_vertices
+from pyg_nas.spaces.nasbench101.network_size import concatenated_vertices
 
 if TYPE_CHECKING:
-    from pyg_nas.cell_array import CellArray
+    from pyg_nas.graphs.cell_array import CellArray
 
 # As in NAS-Bench-101.
 _MOST_TRAINING_IMAGES_JUDGED = 10_000

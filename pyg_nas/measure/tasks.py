@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.files import cache_folder
+from pyg_nas.io.files import cache_folder
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.image_files import folder_task, npz_task

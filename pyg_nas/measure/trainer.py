@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.network import Network
-from pyg_nas.measure.readings import Reading, Run
+from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
+from pyg_nas.spaces.nasbench101.network import Network
 
 if TYPE_CHECKING:
-    from pyg_nas.cell import Cell
+    from pyg_nas.graphs.cell import Cell
 
 # Small enough that the activations of small networks stay in a core's cache.
 _JUDGED_AT_ONCE = 128

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pyg_nas.measure.network import CellModule, Network
+from pyg_nas.spaces.nasbench101.network import CellModule, Network
 
 if TYPE_CHECKING:
-    from pyg_nas.cell import Cell
+    from pyg_nas.graphs.cell import Cell
 
 STEM_CHANNELS = 16
 IMAGE_SIZE = 16

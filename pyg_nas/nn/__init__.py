@@ -1,1 +1,5 @@
-"""Graph networks over cells: sparse message passing, and the same weights on padded tensors."""
+"""Graph networks on PyG batches."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

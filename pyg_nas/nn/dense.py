@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_nas.cell_array import CellArray
+from pyg_nas.graphs.cell_array import CellArray
 
 
 class DenseCells(NamedTuple):

@@ -1,4 +1,4 @@
-"""Several :class:`~pyg_nas.nn.models.GCN` of one shape as one network with stacked weights.
+"""Several :class:`~pyg_nas.nn.gcn.GCN` of one shape as one network with stacked weights.
 
 Small networks are bound by the number of calls, not by arithmetic: M members in one batched
 product cost little more than one. Members share nothing but the call.
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_nas.nn.dense import DenseCells, dense_conv
-from pyg_nas.nn.models import GCN
+from pyg_nas.nn.gcn import GCN
 
 
 class StackedGCN(nn.Module):

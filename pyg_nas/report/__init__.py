@@ -1,55 +1,5 @@
-"""An HTML report on a trained model or a search: one file that needs no network."""
+"""HTML reports on a trained model or a search: one file that needs no network."""
 
-from __future__ import annotations
+import lazy_loader
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-
-from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.files import write_text
-
-
-def write_report(
-    source: str | os.PathLike[str],
-    table: str | os.PathLike[str] | None,
-    out: str | os.PathLike[str],
-    *,
-    learning_curve: bool = True,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Write the report on a model folder or a search folder.
-
-    Args:
-        source: A folder of ``pyg-nas train``, which needs a table, or of ``pyg-nas search``.
-        table: Table or graph file.
-        out: The HTML file.
-        learning_curve: For a model, also train it on parts of its training cells.
-        progress: Called before each of these trainings with how many are done, and of how many.
-
-    Raises:
-        PygNasError: If a folder or file is missing, damaged or does not fit the others.
-    """
-    from pyg_nas.report.page import render
-    from pyg_nas.search.record import QUERIES
-    from pyg_nas.sources import open_table
-
-    folder = Path(source)
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder")
-    if (folder / QUERIES).exists():
-        from pyg_nas.report.searches import search_page
-
-        page = search_page(folder, None if table is None else open_table(table))
-    else:
-        from pyg_nas.model import Model
-        from pyg_nas.report.predictions import prediction_page
-
-        model = Model.load(folder)
-        if table is None:
-            raise SettingsError(f"{folder}: the report on a model needs a table as well")
-        opened = open_table(table, model.estimator.space_)
-        page = prediction_page(
-            model, opened, folder.name, Path(table).name, learning_curve, progress
-        )
-    write_text(out, render(page))
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

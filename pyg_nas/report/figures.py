@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.drawing import operation_label
-from pyg_nas.metrics import kendall_tau
-from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import best_end, percent_or_value
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.page import Figure, plot_text
+from pyg_nas.visualization.cells import operation_label
+from pyg_nas.visualization.plots import best_end, percent_or_value
 
 Floats = NDArray[np.float64]
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.cell import Cell
-from pyg_nas.drawing import (
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.visualization.cells import (
     arrow_path,
     box_width,
     edge_path,
@@ -15,8 +16,7 @@ from pyg_nas.drawing import (
     operation_label,
     text_colour,
 )
-from pyg_nas.layout import BOX_HEIGHT, layered_layout
-from pyg_nas.space import SearchSpace
+from pyg_nas.visualization.layout import BOX_HEIGHT, layered_layout
 
 
 class Gallery:

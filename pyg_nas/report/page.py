@@ -11,8 +11,8 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from pyg_nas.drawing import cell_svg
 from pyg_nas.report.gallery import Gallery
+from pyg_nas.visualization.cells import cell_svg
 
 
 @dataclass(frozen=True)

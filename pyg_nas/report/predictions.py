@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.metrics import kendall_tau
-from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import percent_or_value
+from pyg_nas.metrics.intervals import finite_or_none
+from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.figures import (
     learning_curve_figure,
     pareto_figure,
@@ -21,12 +21,12 @@ from pyg_nas.report.figures import (
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable, Page, Tile
 from pyg_nas.report.text import duration, number, quantity
-from pyg_nas.statistics import finite_or_none
 from pyg_nas.version import __version__
+from pyg_nas.visualization.plots import percent_or_value
 
 if TYPE_CHECKING:
-    from pyg_nas.model import Evaluation, Model
-    from pyg_nas.table import Table
+    from pyg_nas.data.table import Table
+    from pyg_nas.predictors.trained import Evaluation, Model
 
 Floats = NDArray[np.float64]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError
-from pyg_nas.pareto import pareto_front
-from pyg_nas.plots import percent_or_value
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.metrics.intervals import finite_or_none
+from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.figures import (
     pareto_figure,
     residual_figures,
@@ -21,15 +22,14 @@ from pyg_nas.report.figures import (
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable, Page, Tile
 from pyg_nas.report.text import duration, number, quantity
+from pyg_nas.search.folder import ANSWER, QUERIES, SETTINGS, read_object, read_queries
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.loop import Constraints, SearchResult
-from pyg_nas.search.record import ANSWER, QUERIES, SETTINGS, read_object, read_queries
-from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.statistics import finite_or_none
 from pyg_nas.version import __version__
+from pyg_nas.visualization.plots import percent_or_value
 
 if TYPE_CHECKING:
-    from pyg_nas.table import Table
+    from pyg_nas.data.table import Table
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.statistics import NORMAL_NODES, NORMAL_WEIGHTS
+from pyg_nas.metrics.intervals import NORMAL_NODES, NORMAL_WEIGHTS
 
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
@@ -29,8 +29,8 @@ def gives_std(predictor: Any) -> bool:
 
     A single network takes it, but has no other members to differ from.
     """
-    from pyg_nas.estimators import GCNRegressor
-    from pyg_nas.residual_training import ResidualGNNRegressor
+    from pyg_nas.predictors.gcn import GCNRegressor
+    from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 
     if isinstance(predictor, (GCNRegressor, ResidualGNNRegressor)) and predictor.ensemble_size == 1:
         return False

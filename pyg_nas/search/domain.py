@@ -8,18 +8,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
-from pyg_nas.edit_distance import EditDistance
-from pyg_nas.enumeration import (
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.edit_distance import EditDistance
+from pyg_nas.graphs.enumeration import (
     NUM_NASBENCH101_CELLS,
     enumerate_cells,
     nasbench101_cells,
     nasbench101_hashes,
 )
-from pyg_nas.errors import SettingsError
-from pyg_nas.mutation import Genotype, mutate, neighbours
-from pyg_nas.space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
 
 NEAREST = 20
 """Size of a neighbourhood in a part of a space."""

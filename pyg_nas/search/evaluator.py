@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.labels import LabelPolicy
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.search.domain import Domain
-from pyg_nas.table import Table
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class TableEvaluator:
     """Looks cells up in a table; the domain is its cells that have a label.
 
     The search sees the label of ``policy`` and is charged its training time
-    (:meth:`~pyg_nas.table.Table.training_seconds`). Regret is counted in mean test accuracy
+    (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is counted in mean test accuracy
     where every cell of the domain has one, and otherwise in validation accuracy, the mean of
     the measured runs; both at the policy's budget, every run as it is.
 

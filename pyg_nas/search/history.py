@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError
-from pyg_nas.mutation import Genotype
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.mutation import Genotype
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.evaluator import Outcome
-from pyg_nas.space import SearchSpace
 
 _FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError
-from pyg_nas.labels import LabelPolicy
-from pyg_nas.parameters import trainable_parameters
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, Reference, TableEvaluator
-from pyg_nas.space import NASBENCH101
+from pyg_nas.spaces.nasbench101.network_size import trainable_parameters
 
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor

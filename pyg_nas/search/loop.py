@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell_array import CellArray
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator, Reference
+from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
-from pyg_nas.search.record import SearchFolder
 from pyg_nas.search.strategies import Strategy
 
 

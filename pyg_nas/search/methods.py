@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError
-from pyg_nas.labels import LabelPolicy
 from pyg_nas.search.acquisition import check_acquisition, gives_std
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.loop import Constraints, restrict
@@ -71,7 +71,7 @@ def make_strategy(
                 scores = scores[counts <= constraints.max_parameters]
         return Ranking(scores, at_once=k)
     if method == "predictor":
-        from pyg_nas.recipes import make_estimator
+        from pyg_nas.predictors.recipes import make_estimator
 
         def make_predictor(n_train: int, seed: int) -> Any:
             return make_estimator(recipe, label, seed, device, evaluator.task_name)

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.cell import Cell
-from pyg_nas.cost import TimeRegressor
 from pyg_nas.errors import SettingsError
-from pyg_nas.mutation import Genotype
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.mutation import Genotype
+from pyg_nas.predictors.training_time import TimeRegressor
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, choose, gives_std
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import History, Proposal

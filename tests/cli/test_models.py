@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli import app
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.labels import PAPER_LABEL
-from pyg_nas.metrics import regression_metrics
-from pyg_nas.model import Model
-from pyg_nas.model_folder import load_model, save_model
-from pyg_nas.table import Table
+from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.metrics.regression import regression_metrics
+from pyg_nas.predictors.storage import load_model, save_model
+from pyg_nas.predictors.trained import Model
 
 
 def pyg_nas(*arguments: object) -> int:
@@ -432,7 +432,9 @@ def test_evaluate_and_plot_take_the_split(
     assert (report["n"], report["left_out"], report["split"]) == (40, 60, "100")
     assert report["mse"] == pytest.approx(expected["mse"])
     drawn: list[Any] = []
-    monkeypatch.setattr("pyg_nas.plots.scatter", lambda *pair, **_: drawn.append(pair[:2]))
+    monkeypatch.setattr(
+        "pyg_nas.visualization.plots.scatter", lambda *pair, **_: drawn.append(pair[:2])
+    )
     plot = ("plot", seeded, table_path, "--split", 100, "--out", tmp_path / "s.svg")
     assert pyg_nas(*plot) == 0
     np.testing.assert_array_equal(drawn[0][0], measured)
@@ -443,8 +445,8 @@ def test_predict_scores_the_whole_space_under_its_hashes(
     seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = sample_cells(50, seed=9)
-    monkeypatch.setattr("pyg_nas.enumeration.nasbench101_cells", lambda: few)
-    monkeypatch.setattr("pyg_nas.enumeration.nasbench101_hashes", lambda: few.hashes())
+    monkeypatch.setattr("pyg_nas.graphs.enumeration.nasbench101_cells", lambda: few)
+    monkeypatch.setattr("pyg_nas.graphs.enumeration.nasbench101_hashes", lambda: few.hashes())
     out = tmp_path / "s.csv"
     assert pyg_nas("predict", seeded, "--space", "nasbench101", "--out", out) == 0
     with out.open() as file:

@@ -11,13 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.cell import Cell
 from pyg_nas.cli.search import search
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Executor, get_task
 from pyg_nas.search.history import Query
-from pyg_nas.table import Table
 from tests.cli.test_models import pyg_nas
 from tests.measure.test_tasks import make_folder
 
@@ -89,7 +89,7 @@ def test_ctrl_c_keeps_what_was_trained(
 ) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     arguments = ("--method", "evolution", "--n", 100, "--k", 10)
-    from pyg_nas.search.record import SearchFolder
+    from pyg_nas.search.folder import SearchFolder
 
     append = SearchFolder.append
 

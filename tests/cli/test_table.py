@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.app import main
-from pyg_nas.table import Table
-from pyg_nas.tfrecord_writer import write_tfrecord
+from pyg_nas.data.table import Table
+from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -138,7 +138,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_download_goes_to_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pyg_nas.download import OFFICIAL_FILES, RemoteFile
+    from pyg_nas.io.download import OFFICIAL_FILES, RemoteFile
 
     asked: list[tuple[RemoteFile, Path]] = []
 
@@ -146,7 +146,7 @@ def test_download_goes_to_the_folder(
         asked.append((remote, folder))
         return folder / remote.name
 
-    monkeypatch.setattr("pyg_nas.download.download", fake)
+    monkeypatch.setattr("pyg_nas.io.download.download", fake)
     assert run(monkeypatch, "download", "full", "--out", tmp_path) == 0
     assert asked == [(OFFICIAL_FILES["full"], tmp_path)]
     assert "nasbench_full.tfrecord: complete" in capsys.readouterr().out.replace("\n", "")

@@ -11,15 +11,15 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.best import BestRegressor
 from pyg_nas.cli.models import train
 from pyg_nas.cli.tune import tune
+from pyg_nas.data.shipped import shipped_table_path
+from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.model import Model
-from pyg_nas.recipes import make_estimator
-from pyg_nas.shipped import shipped_table_path
-from pyg_nas.table import Table
-from pyg_nas.tuning import width_candidates
+from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.tuning import width_candidates
 from tests.cli.test_models import pyg_nas
 
 app = typer.Typer()
@@ -84,7 +84,7 @@ def test_the_shipped_table_is_tuned_without_what_it_says_itself(
         tuned.append(estimator)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pyg_nas.tuning.tune", stop)
+    monkeypatch.setattr("pyg_nas.predictors.tuning.tune", stop)
     result = run(shipped_table_path(), "--out", tmp_path / "out.json", "--recipe", "best")
     assert result.exit_code == 130
     assert tuned[0].prior is False
@@ -126,7 +126,7 @@ def test_tune_takes_the_splits_cells_and_labels_and_every_setting(
         seen.append((arguments, named))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pyg_nas.tuning.tune", stop)
+    monkeypatch.setattr("pyg_nas.predictors.tuning.tune", stop)
     options = ("--split", 30, "--split-seed", 3, "--folds", 4, "--repeats", 2, "--seed", 9)
     out = ("--out", tmp_path / "o.json", "--metric", "kendall_tau", "--jobs", 2)
     assert pyg_nas("tune", table_path, *options, *out) == 130

@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import enumerate_cells
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.table import Table
 from pyg_nas.errors import PygNasError
-from pyg_nas.labels import LabelPolicy
-from pyg_nas.model_folder import settings_checksum
-from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.table import Table
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import enumerate_cells
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.predictors.storage import settings_checksum
 from tests.fuzz.mutation import HOSTILE_NAMES, damage_bytes, damage_json, damage_json_text
 
 SECONDS = 20  # of processor time, which a busy machine does not stretch
@@ -122,7 +122,7 @@ class TFRecordReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.tfrecord_writer import write_tfrecord
+        from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
         self.path = folder / "input.tfrecord"
         write_tfrecord(few_results().subset(slice(0, 3)), self.path)
@@ -146,7 +146,7 @@ class TFRecordReader(Reader):
         return b"".join(framed(record) for record in records)
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.tfrecord import convert
+        from pyg_nas.spaces.nasbench101.tfrecord_reader import convert
 
         self.out.unlink(missing_ok=True)
         try:
@@ -194,7 +194,7 @@ class GraphReader(Reader):
         return damage_bytes(data, random_) if random_.random() < 0.3 else data
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.sources import open_table
+        from pyg_nas.data.sources import open_table
 
         space = random_.choice((None, NASBENCH101, SearchSpace("g", ("conv", "pool"), 4, 4)))
         table = open_table(self.path, space)
@@ -207,11 +207,11 @@ class ModelReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.best import BestRegressor
-        from pyg_nas.estimators import GCNClassifier, GCNRegressor
-        from pyg_nas.model import Model
-        from pyg_nas.splits import Protocol
-        from pyg_nas.two_stage import TwoStageRegressor
+        from pyg_nas.data.splits import Protocol
+        from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
+        from pyg_nas.predictors.hybrid import BestRegressor
+        from pyg_nas.predictors.trained import Model
+        from pyg_nas.predictors.two_stage import TwoStageRegressor
 
         table = few_results()
         self.table = table
@@ -256,7 +256,7 @@ class ModelReader(Reader):
         return text
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.model import Model
+        from pyg_nas.predictors.trained import Model
 
         before = self.weights.read_bytes()
         try:
@@ -273,8 +273,8 @@ class SearchReader(Reader):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         from pyg_nas.search.evaluator import TableEvaluator
+        from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search
-        from pyg_nas.search.record import SearchFolder
         from pyg_nas.search.strategies import RandomSearch
 
         table = few_results()
@@ -336,7 +336,7 @@ class ValueReader(Reader):
 
     def _named(self, random_: random.Random) -> None:
         """A cell whose operations have hostile names, through drawing and JSON."""
-        from pyg_nas.drawing import cell_svg
+        from pyg_nas.visualization.cells import cell_svg
 
         names = tuple(random_.sample(HOSTILE_NAMES, 3))
         space = SearchSpace(random_.choice(HOSTILE_NAMES), names, 5, 9)
@@ -358,7 +358,7 @@ class SettingsReader(Reader):
 
     def read(self, random_: random.Random) -> None:
         from pyg_nas.measure.settings import TrainingSettings
-        from pyg_nas.tuning import read_grid
+        from pyg_nas.predictors.tuning import read_grid
 
         if not self.grid:
             TrainingSettings().changed_by_file(self.path)
@@ -374,7 +374,7 @@ class PathReader(Reader):
     """Files with hostile names, and folders where a file should be."""
 
     def feed(self, random_: random.Random) -> None:
-        from pyg_nas.sources import open_table
+        from pyg_nas.data.sources import open_table
 
         name = random_.choice(HOSTILE_NAMES)[:200].replace("\x00", "?")
         suffix = random_.choice((".hdf5", ".jsonl", ".tfrecord", ""))

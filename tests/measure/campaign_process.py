@@ -9,8 +9,8 @@ from pathlib import Path
 # Optimizers import it at their first step, which costs more than all jobs of a campaign here.
 import torch._dynamo  # noqa: F401
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import trainer
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.journal import Journal

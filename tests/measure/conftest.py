@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.cell import Cell
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task

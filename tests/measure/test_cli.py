@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pyg_nas.cell import Cell
 from pyg_nas.cli.app import app
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Executor
-from pyg_nas.table import Table
 from tests.cli.test_models import pyg_nas
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.cell import Cell
-from pyg_nas.enumeration import sample_cells
 from pyg_nas.errors import CellError, MeasureError, SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import CampaignProgress, Executor, Journal, measure_cells, trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.journal import Job
 from pyg_nas.measure.task import Task
-from pyg_nas.space import SearchSpace
 
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
 

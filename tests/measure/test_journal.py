@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.journal import Job, Journal
-from pyg_nas.measure.process import Owner
-from pyg_nas.measure.readings import Reading, Run
+from pyg_nas.measure.owner import Owner
+from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
-from pyg_nas.space import SearchSpace
-from pyg_nas.table import Table
 from tests.measure.test_executor import CELLS
 
 from .campaign_process import BUDGETS, SEEDS, campaign_cells, start

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas.data.table import Table
 from pyg_nas.errors import DownloadError, MeasureError, SettingsError
 from pyg_nas.measure import TrainingSettings, get_task
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Part, Task
-from pyg_nas.table import Table
 from tests.fuzz.mutation import flipped_bits
 
 from .conftest import TINY_SETTINGS, make_tiny_task

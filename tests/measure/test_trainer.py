@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure import trainer
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.network import Network
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 from pyg_nas.measure.trainer import learning_rate, train
-from pyg_nas.table import Table
+from pyg_nas.spaces.nasbench101.network import Network
 
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
 

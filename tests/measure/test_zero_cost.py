@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from pyg_nas.cell import Cell
-from pyg_nas.enumeration import sample_cells
-from pyg_nas.measure.network import Network
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import (
     NUM_LABELS,
     STATISTICS,
@@ -16,6 +15,7 @@ from pyg_nas.measure.zero_cost import (
     natural_images,
     zero_cost_statistics,
 )
+from pyg_nas.spaces.nasbench101.network import Network
 
 
 def by_name(cell: Cell, seed: int) -> dict[str, float]:

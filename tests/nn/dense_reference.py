@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_nas.cell import Cell
-from pyg_nas.nn.models import GCN
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.nn.gcn import GCN
 
 
 def row_normalised(matrix: np.ndarray) -> np.ndarray:

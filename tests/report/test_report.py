@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.cell import Cell
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
-from pyg_nas.estimators import GCNRegressor
-from pyg_nas.labels import LabelPolicy
-from pyg_nas.metrics import kendall_tau, regression_metrics
-from pyg_nas.model import Model
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.metrics.regression import kendall_tau, regression_metrics
+from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.trained import Model
 from pyg_nas.report import write_report
 from pyg_nas.report.figures import pareto_figure, scatter_figures
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.predictions import MOST_DRAWN, prediction_page
 from pyg_nas.report.searches import search_page
 from pyg_nas.report.text import duration, number, quantity
-from pyg_nas.space import NASBENCH101, SearchSpace
-from pyg_nas.splits import Protocol
-from pyg_nas.table import Table
 from tests.report.conftest import HOSTILE, make_model, make_table
 from tests.search.predictors import LinearPredictor
 
@@ -230,7 +230,7 @@ def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
         edges = [[a, b] for a in range(9) for b in range(a + 1, 9) if rng.random() < 0.4]
         lines.append(json.dumps({"ops": ops, "edges": edges, "y": 10.0 + len(edges)}))
     (tmp_path / "graphs.jsonl").write_text("\n".join(lines) + "\n")
-    from pyg_nas.graph_file import read_graphs
+    from pyg_nas.data.graph_jsonl import read_graphs
 
     table = read_graphs(tmp_path / "graphs.jsonl")
     protocol = Protocol(train="30")

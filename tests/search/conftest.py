@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.cell_array import CellArray
-from pyg_nas.enumeration import enumerate_cells
-from pyg_nas.space import SearchSpace
-from pyg_nas.table import Table
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import enumerate_cells
+from pyg_nas.graphs.search_space import SearchSpace
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))
 

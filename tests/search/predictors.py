@@ -10,7 +10,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import Ridge
 
-from pyg_nas.cell_array import CellArray
+from pyg_nas.graphs.cell_array import CellArray
 
 
 def counts(cells: CellArray) -> np.ndarray[Any, Any]:

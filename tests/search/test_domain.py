@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from pyg_nas.cell import Cell
-from pyg_nas.edit_distance import EditDistance
-from pyg_nas.enumeration import enumerate_cells
+from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.mutation import Genotype, neighbours
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.edit_distance import EditDistance
+from pyg_nas.graphs.enumeration import enumerate_cells
+from pyg_nas.graphs.mutation import Genotype, neighbours
+from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.search.domain import NEAREST, Domain
-from pyg_nas.space import NASBENCH101
-from pyg_nas.table import Table
 from tests.search.conftest import SMALL
 
 

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.sources import open_table
+from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.labels import LabelPolicy
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import RandomSearch, Ranking
-from pyg_nas.sources import open_table
-from pyg_nas.table import Table
 from tests.search.conftest import made_up_table
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.enumeration import nasbench101_cells
 from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.network import Network
 from pyg_nas.measure.task import Task
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
 from pyg_nas.search.live import MeasureEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
-from pyg_nas.search.record import SearchFolder
 from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.space import NASBENCH101
+from pyg_nas.spaces.nasbench101.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pyg_nas.cell import Cell
-from pyg_nas.cell_array import CellArray
-from pyg_nas.cost import TimeRegressor
-from pyg_nas.enumeration import sample_cells
+from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.mutation import neighbours
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.mutation import neighbours
+from pyg_nas.predictors.training_time import TimeRegressor
+from pyg_nas.report.search_summary import plot_curves
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
+from pyg_nas.search.folder import QUERIES, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import Constraints, SearchResult, search
 from pyg_nas.search.methods import make_strategy
-from pyg_nas.search.record import QUERIES, SearchFolder
-from pyg_nas.search.report import plot_curves
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -33,8 +35,6 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.shipped import shipped_table
-from pyg_nas.table import Table
 from tests.search.conftest import SMALL
 from tests.search.predictors import LinearPredictor, gaussian, linear
 

@@ -1,0 +1,66 @@
+"""The main job on the shipped table: train, evaluate, score the space, train the best cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.trained import Evaluation, Model
+
+TRAINING_CELLS = 172
+
+
+@dataclass(frozen=True)
+class BestCells:
+    """The best predicted cells of the space that the table has not measured.
+
+    Args:
+        cells: The cells, best first.
+        hashes: Their module hashes.
+        scores: Their predictions, fractions.
+        scored: Cells scored to find them.
+    """
+
+    cells: CellArray = field(repr=False)
+    hashes: NDArray[np.bytes_] = field(repr=False)
+    scores: NDArray[np.float64]
+    scored: int
+
+
+def best_unseen_cells(model: Model, table: Table, count: int) -> BestCells:
+    """Score all of NAS-Bench-101 and return the best cells that ``table`` does not have."""
+    from pyg_nas.graphs.enumeration import nasbench101_cells
+
+    cells = nasbench101_cells()
+    scores = model.estimator.predict(cells)
+    order = np.argsort(-scores, kind="stable")
+    # Even if the table held the very best cells, `count` others are among these; hashing only
+    # them is much faster than hashing the space.
+    leading = order[: count + len(table)]
+    hashes = cells[leading].hashes()
+    unseen = np.flatnonzero(~np.isin(hashes, table.hashes))[:count]
+    best = leading[unseen]
+    return BestCells(cells[best], hashes[unseen], scores[best], len(cells))
+
+
+def train_live(best: BestCells, count: int, table: Table) -> Table:
+    """Train the first ``count`` cells as the shipped table's were, at its largest budget."""
+    from pyg_nas.measure import measure_cells
+    from pyg_nas.measure.digits import digits_task
+
+    budget = table.budgets[-1]
+    return measure_cells(best.cells[:count], digits_task(), [budget], table.num_runs)
+
+
+def evaluation_and_live(
+    evaluation: Evaluation, best: BestCells, live: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return measured and predicted values, the unseen table cells first and the live ones last."""
+    return (
+        np.concatenate([evaluation.measured, live]),
+        np.concatenate([evaluation.predicted, best.scores[: len(live)]]),
+    )

@@ -1,0 +1,5 @@
+"""Tables of measured cells, labels, splits, and PyG datasets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,60 @@
+"""Cells as collated PyG tensors, without a Python object for each cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_nas.errors import CellError
+from pyg_nas.graphs.cell_array import CellArray
+
+
+def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, dict[str, Tensor]]:
+    """Return what ``InMemoryDataset.collate`` makes of the cells' ``to_data()``.
+
+    Args:
+        cells: ``N`` cells with ``V`` vertices and ``E`` edges altogether.
+        y: One label a cell, ``[N]``; without it the data have no ``y``.
+
+    Returns:
+        The data, ``x`` float32 ``[V, columns]`` one-hot, ``edge_index`` int64 ``[2, E]`` numbered
+        within each cell and sorted by source and target, ``y`` float32 ``[N]`` and ``row`` int64
+        ``[N]`` (each cell's position in ``cells``); and the slices of each of them, int64
+        ``[N + 1]``.
+
+    Raises:
+        CellError: If ``y`` is not one number a cell.
+    """
+    total = len(cells)
+    mask = cells.mask
+    columns = cells.operations[mask].astype(np.int32) - cells.space.first_id
+    x = torch.eye(cells.space.num_columns).index_select(0, torch.from_numpy(columns))
+    # Row-major order of the adjacencies is the order by cell, source and target.
+    flat = np.flatnonzero(cells.adjacency)
+    width = cells.adjacency.shape[-1]
+    edge_index = np.stack([flat // width % width, flat % width])
+    one_each = torch.arange(total + 1)
+    data = Data(x=x, edge_index=torch.from_numpy(edge_index))
+    slices = {
+        "x": _cumulated(cells.num_vertices),
+        "edge_index": _cumulated(cells.num_edges),
+    }
+    if y is not None:
+        labels = np.asarray(y, dtype=np.float32)
+        if labels.shape != (total,):
+            raise CellError(f"y must be one number a cell, [{total}], got shape {labels.shape}")
+        data.y = torch.from_numpy(labels)
+        slices["y"] = one_each
+    # Not "index": PyG shifts attributes of such a name by the vertices of earlier graphs.
+    data.row = torch.arange(total)
+    slices["row"] = one_each
+    return data, slices
+
+
+def _cumulated(counts: NDArray[np.integer[Any]]) -> Tensor:
+    return torch.from_numpy(np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))

@@ -1,0 +1,551 @@
+"""A table of measured cells, in memory and as HDF5: the only place that knows the file layout.
+
+The layout (``N`` cells, ``V`` vertices at most; NAS-Bench-101 has V = 7, B = 4, S = 3):
+
+==========================  ========  =====================================================
+dataset                     type      shape
+==========================  ========  =====================================================
+``hash``                    S32       ``[N]`` module hash
+``num_vertices``            int8      ``[N]``
+``trainable_parameters``    int32     ``[N]``, -1 where the space does not define them
+``adjacency``               int8      ``[N, V, V]`` zero padded
+``operations``              int8      ``[N, V]`` ids, zero padded
+``metrics``                 float32   ``[N, B budgets, S runs, (halfway, end), 4 METRICS]``
+==========================  ========  =====================================================
+
+NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the keys ``space``,
+``budgets`` and ``about``; a file without it is a NAS-Bench-101 table at 4, 12, 36 and 108 epochs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.labels import METRICS, PAPER_LABEL, LabelPolicy
+from pyg_nas.errors import CellError, SpaceError, TableError, one_line
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.hashing import digest_text, repeated_hash
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.io.files import atomic_path
+
+NASBENCH101_BUDGETS = (4, 12, 36, 108)
+
+_DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
+_ATTRIBUTE = "pyg_nas"
+_MOST_HEADER_BYTES = 60_000
+# Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
+# that many cells, so that loading stays fast; Table.check looks at all of them.
+_HASHES_CHECKED_ON_LOAD = 2_000
+_FEW_LOST, _MANY_LOST = 10, 0.05
+
+
+class Table:
+    """Measured results of ``N`` different cells.
+
+    Args:
+        cells: The cells.
+        metrics: float32 ``[N, B, S, 2, 4]``: budget, run, (halfway, end), :data:`METRICS`.
+            Training time in seconds, accuracies as fractions, NaN where not measured.
+        budgets: The ``B`` budgets in epochs, ascending.
+        about: Task, provenance and whatever else travels with the numbers (JSON values).
+        hashes: ``S32 [N]``, computed where None.
+        trainable_parameters: int32 ``[N]``, computed where None.
+
+    Raises:
+        TableError: If shapes disagree or budgets are not ascending positive numbers.
+    """
+
+    def __init__(
+        self,
+        cells: CellArray,
+        metrics: NDArray[np.float32],
+        budgets: Sequence[int] = NASBENCH101_BUDGETS,
+        about: dict[str, Any] | None = None,
+        hashes: NDArray[np.bytes_] | None = None,
+        trainable_parameters: NDArray[np.int32] | None = None,
+    ) -> None:
+        self.cells = cells
+        self.metrics = np.asarray(metrics, dtype=np.float32)
+        self.budgets = tuple(int(b) for b in budgets)
+        self.about = dict(about or {})
+        if (
+            not self.budgets
+            or self.budgets[0] < 1
+            or list(self.budgets) != sorted(set(self.budgets))
+        ):
+            raise TableError(f"budgets must be ascending positive epochs, got {self.budgets}")
+        shape = self.metrics.shape
+        fits = len(shape) == 5 and shape[2] >= 1 and shape[3:] == (2, len(METRICS))
+        if not fits or shape[:2] != (len(cells), len(self.budgets)):
+            raise TableError(
+                f"metrics must be [{len(cells)} cells, {len(self.budgets)} budgets, runs, 2, "
+                f"{len(METRICS)}], got {list(shape)}"
+            )
+        self.hashes = cells.hashes() if hashes is None else hashes
+        if trainable_parameters is None:
+            if cells.space == NASBENCH101:
+                trainable_parameters = cells.trainable_parameters().astype(np.int32)
+            else:
+                trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
+        self.trainable_parameters = trainable_parameters
+        for name, column in (("hash", self.hashes), ("trainable_parameters", trainable_parameters)):
+            if column.shape != (len(cells),):
+                raise TableError(f"{name} must be [{len(cells)}], got {list(column.shape)}")
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space of the cells."""
+        return self.cells.space
+
+    @property
+    def num_runs(self) -> int:
+        """Runs (seeds) that the table has room for at each budget."""
+        return int(self.metrics.shape[2])
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which numbers are measured: False where ``metrics`` is NaN, same shape."""
+        return ~np.isnan(self.metrics)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(N,)``."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, rows: Any) -> Table:
+        """Return :meth:`subset` of ``rows``, so that scikit-learn can take folds of a table.
+
+        Raises:
+            TypeError: If ``rows`` is a single number: ``table.cells[i]`` is a cell.
+        """
+        if isinstance(rows, (int, np.integer)):
+            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
+        # scikit-learn writes [rows, ...].
+        return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
+
+    def __repr__(self) -> str:
+        budgets = ", ".join(map(str, self.budgets))
+        return (
+            f"Table({len(self)} cells of {self.space.name}, budgets {budgets}, "
+            f"{self.num_runs} runs)"
+        )
+
+    @property
+    def default_label(self) -> LabelPolicy:
+        """The label policy that fits where a person names none.
+
+        Google's NAS-Bench-101, of which :attr:`about` says nothing but a source: the
+        reproduction's. Everything else: the final validation accuracy (or figure) of run 0 at the
+        largest budget as it is, for what a run that blew up shows depends on the task.
+        """
+        google = self.about.keys() <= {"source"}
+        if self.space == NASBENCH101 and google and PAPER_LABEL.budget in self.budgets:
+            return PAPER_LABEL
+        return LabelPolicy(resample_below=None)
+
+    def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return one label a cell, ``[N]``, NaN where the policy's run is not measured.
+
+        Args:
+            policy: :attr:`default_label` if None.
+
+        Warns:
+            UserWarning: If more than 5 % of the cells, and more than 10, have blown-up runs alone.
+
+        Raises:
+            TableError: If the table has no such budget or run.
+        """
+        policy = policy or self.default_label
+        runs = self._runs(policy, policy.metric)
+        usable = ~np.isnan(runs)
+        if policy.resample_below is not None and policy.resamples:
+            usable &= ~(runs < policy.resample_below)
+        if policy.run == "mean":
+            wanted = ~np.isnan(runs).all(axis=1)
+            counts = usable.sum(axis=1)
+            sums = np.where(usable, runs, 0.0).sum(axis=1)
+            labels = np.full(len(runs), np.nan)
+            np.divide(sums, counts, out=labels, where=counts > 0)
+        else:
+            if policy.run >= self.num_runs:
+                raise TableError(
+                    f"the table has runs 0 to {self.num_runs - 1}, run {policy.run} was asked for"
+                )
+            wanted = ~np.isnan(runs[:, policy.run])
+            order = (policy.run + np.arange(self.num_runs)) % self.num_runs
+            first = usable[:, order].argmax(axis=1)
+            labels = runs[np.arange(len(runs)), order[first]]
+            labels[~usable.any(axis=1)] = np.nan
+            labels[~wanted] = np.nan
+        lost = wanted & np.isnan(labels)
+        if lost.sum() > max(_FEW_LOST, _MANY_LOST * wanted.sum()):
+            warnings.warn(
+                f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
+                f"{policy.resample_below} on and get a stand-in label: if such figures are no "
+                f"accident here, use a label with resample_below=None",
+                stacklevel=2,
+            )
+        if lost.any():
+            sound = labels[~np.isnan(labels)]
+            if policy.fallback is not None:
+                labels[lost] = policy.fallback
+            elif len(sound):
+                labels[lost] = sound.mean()
+        return labels
+
+    def training_seconds(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return what it takes to train for each cell's label, ``[N]``, NaN where not measured.
+
+        That is the time of the policy's run up to the reading that it takes, or of all measured
+        runs together where it takes their mean.
+
+        Args:
+            policy: :attr:`default_label` if None.
+
+        Raises:
+            TableError: If the table has no such budget or run.
+        """
+        policy = policy or self.default_label
+        if policy.run != "mean":
+            return self.label(replace(policy, metric="training_time"))
+        runs = self._runs(policy, "training_time")
+        return np.where(np.isnan(runs).all(axis=1), np.nan, np.nansum(runs, axis=1))
+
+    def index_of(self, cell: Cell | str) -> int:
+        """Return the row of a cell or module hash.
+
+        Raises:
+            TableError: If the table does not have it.
+        """
+        digest = cell.hash if isinstance(cell, Cell) else cell
+        try:
+            return self._rows[digest.encode()]
+        except KeyError:
+            raise TableError(f"cell {digest} is not among the table's {len(self)} cells") from None
+
+    def __contains__(self, cell: object) -> bool:
+        digest = cell.hash if isinstance(cell, Cell) else cell
+        return isinstance(digest, str) and digest.encode() in self._rows
+
+    def subset(self, rows: NDArray[Any] | slice | Sequence[int]) -> Table:
+        """Return the table of some rows (indices, a slice or a mask), in the order given."""
+        index: Any = rows if isinstance(rows, slice) else np.asarray(rows)
+        if isinstance(index, np.ndarray) and index.size == 0:
+            index = index.astype(np.int64)
+        return Table(
+            self.cells[index],
+            self.metrics[index],
+            self.budgets,
+            self.about,
+            self.hashes[index],
+            self.trainable_parameters[index],
+        )
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[Table]) -> Table:
+        """Join tables of different cells, with equal space, task, budgets and number of runs.
+
+        Of :attr:`about`, what they agree on is kept.
+
+        Raises:
+            TableError: If they do not fit together or share a cell.
+        """
+        if not tables:
+            raise TableError("nothing to concatenate")
+        first = tables[0]
+        for table in tables[1:]:
+            for what in ("space", "budgets", "num_runs"):
+                if getattr(table, what) != getattr(first, what):
+                    raise TableError(
+                        f"cannot join tables with {what} {getattr(first, what)} "
+                        f"and {getattr(table, what)}"
+                    )
+            tasks = [first.about.get("task"), table.about.get("task")]
+            if tasks[0] != tasks[1]:
+                raise TableError(f"cannot join tables of task {tasks[0]!r} and {tasks[1]!r}")
+        about = {
+            name: value
+            for name, value in first.about.items()
+            if all(name in t.about and t.about[name] == value for t in tables)
+        }
+        joined = cls(
+            CellArray.concatenate([t.cells for t in tables]),
+            np.concatenate([t.metrics for t in tables]),
+            first.budgets,
+            about,
+            np.concatenate([t.hashes for t in tables]),
+            np.concatenate([t.trainable_parameters for t in tables]),
+        )
+        joined._check_distinct("the joined table")
+        return joined
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to HDF5, whole or not at all.
+
+        Raises:
+            TableError: If :meth:`load` would refuse it: a cell stands in it twice, is none of its
+                space or has another hash, or a number is infinite.
+        """
+        import h5py
+
+        self.check_loadable(str(path))
+        settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
+        # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
+        whole = io.BytesIO()
+        with h5py.File(whole, "w") as file:
+            columns: dict[str, NDArray[Any]] = {
+                "hash": self.hashes.astype("S32"),
+                "num_vertices": self.cells.num_vertices,
+                "trainable_parameters": self.trainable_parameters.astype(np.int32),
+                "adjacency": self.cells.adjacency,
+                "operations": self.cells.operations,
+                "metrics": self.metrics,
+            }
+            for name in _DATASETS:
+                file.create_dataset(name, data=columns[name], **_packing(columns[name]))
+            text = json.dumps(settings)
+            # Of fixed length where it fits an object header: HDF5 keeps other strings in a heap
+            # whose damage can make it search without end.
+            short = len(text) < _MOST_HEADER_BYTES
+            file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(whole.getbuffer())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Table:
+        """Read a table, with or without our attributes.
+
+        Shapes, padding and graphs of all cells are checked, and the module hash of all cells of
+        a small table and of 2,000 cells of a larger one; :meth:`check` verifies the rest.
+
+        Raises:
+            TableError: If the file is missing, truncated, foreign or inconsistent.
+        """
+        path = Path(path)
+        columns, settings = _read_file(path)
+        try:
+            space = SearchSpace.from_dict(settings["space"])
+            cells = CellArray(
+                columns["adjacency"], columns["operations"], columns["num_vertices"], space
+            )
+            table = cls(
+                cells,
+                columns["metrics"],
+                settings["budgets"],
+                settings["about"],
+                columns["hash"],
+                columns["trainable_parameters"],
+            )
+        except (SpaceError, CellError, TableError) as error:
+            raise TableError(f"{path}: {error}") from None
+        table.check_loadable(str(path))
+        return table
+
+    def check_loadable(self, name: str) -> None:
+        """Verify what :meth:`load` asks of every file, many hashes included.
+
+        Raises:
+            TableError: At the first cell that is wrong, naming it.
+        """
+        invalid = self.cells.first_invalid()
+        if invalid is not None:
+            row, rule = invalid
+            raise TableError(f"{name}: cell {row} ({digest_text(self.hashes[row])}): {rule}")
+        infinite = np.isinf(self.metrics)
+        if infinite.any():
+            row = int(np.argwhere(infinite)[0, 0])
+            raise TableError(f"{name}: cell {row}: metrics must be finite, or NaN for not measured")
+        self._check_distinct(name)
+        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
+        self._check_hashes(name, np.arange(0, len(self), step))
+
+    def check(self, name: str = "table") -> None:
+        """Verify every hash, parameter count and range of values.
+
+        Raises:
+            TableError: At the first cell that is wrong, naming it.
+        """
+        invalid = self.cells.first_invalid()
+        if invalid is not None:
+            raise TableError(f"{name}: cell {invalid[0]}: {invalid[1]}")
+        self._check_distinct(name)
+        self._check_hashes(name, np.arange(len(self)))
+        times, accuracies = self.metrics[..., 0], self.metrics[..., 1:]
+        if (times < 0).any():
+            row = int(np.argwhere(times < 0)[0, 0])
+            raise TableError(f"{name}: cell {row}: training time must be >= 0")
+        if self.space == NASBENCH101:
+            wrong = np.flatnonzero(self.trainable_parameters != self.cells.trainable_parameters())
+            if len(wrong) and "network" not in self.about:
+                row = int(wrong[0])
+                raise TableError(
+                    f"{name}: cell {row} ({digest_text(self.hashes[row])}): "
+                    f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
+                    f"{self.cells[row].trainable_parameters}"
+                )
+            outside = (accuracies < 0) | (accuracies > 1)
+            if outside.any():
+                row = int(np.argwhere(outside)[0, 0])
+                raise TableError(f"{name}: cell {row}: accuracies must be fractions from 0 to 1")
+
+    @cached_property
+    def _rows(self) -> dict[bytes, int]:
+        return {digest: row for row, digest in enumerate(self.hashes.tolist())}
+
+    def _runs(self, policy: LabelPolicy, metric: str) -> NDArray[np.float64]:
+        """A metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
+        point = 0 if policy.halfway else 1
+        budget = self._budget_index(policy.budget)
+        return self.metrics[:, budget, :, point, METRICS.index(metric)].astype(np.float64)
+
+    def _budget_index(self, budget: int | None) -> int:
+        if budget is None:
+            return len(self.budgets) - 1
+        if budget not in self.budgets:
+            raise TableError(
+                f"the table has the budgets {', '.join(map(str, self.budgets))} epochs, "
+                f"{budget} was asked for"
+            )
+        return self.budgets.index(budget)
+
+    def _check_distinct(self, name: str) -> None:
+        twice = repeated_hash(self.hashes)
+        if twice is not None:
+            raise TableError(
+                f"{name}: cell {digest_text(twice)} appears more than once; "
+                f"keep one of its rows (Table.subset)"
+            )
+
+    def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
+        wrong = np.flatnonzero(self.cells[rows].hashes() != self.hashes[rows])
+        if len(wrong):
+            row = int(rows[wrong[0]])
+            raise TableError(
+                f"{name}: cell {row}: the stored hash {digest_text(self.hashes[row])} does not "
+                f"match its graph, whose hash is {self.cells[row].hash}"
+            )
+
+
+def describe_coverage(table: Table) -> Iterable[tuple[int, str, str, float]]:
+    """Yield (budget, point, metric, fraction of cells x runs measured) of a table."""
+    fractions = table.measured.mean(axis=(0, 2)) if len(table) else None
+    for b, budget in enumerate(table.budgets):
+        for p, point in enumerate(("halfway", "end")):
+            for m, metric in enumerate(METRICS):
+                yield budget, point, metric, 0.0 if fractions is None else float(fractions[b, p, m])
+
+
+def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    import h5py
+
+    if not path.is_file():
+        raise TableError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            columns = {}
+            for name in _DATASETS:
+                if not isinstance(file.get(name), h5py.Dataset):
+                    raise TableError(f"{path}: not a table: the dataset {name!r} is missing")
+                columns[name] = _read_column(path, name, file[name])
+            raw = file.attrs.get(_ATTRIBUTE)
+    except TableError:
+        raise
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        # h5py reports damage in all of these; a person needs the file's name first.
+        raise TableError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
+    total = len(columns["hash"])
+    for name, column in columns.items():
+        if len(column) != total:
+            raise TableError(f"{path}: {name} has {len(column)} cells, hash has {total}")
+    return columns, _settings(path, raw)
+
+
+_COLUMN_RULES = {
+    "hash": ("S", 1),
+    "num_vertices": ("iu", 1),
+    "trainable_parameters": ("iu", 1),
+    "adjacency": ("iub", 3),
+    "operations": ("iu", 2),
+    "metrics": ("f", 5),
+}
+_COLUMN_TYPES = {
+    "num_vertices": np.int8,
+    "trainable_parameters": np.int32,
+    "adjacency": np.int8,
+    "operations": np.int8,
+    "metrics": np.float32,
+}
+_CHUNK_BYTES = 2**19
+# A table of the largest space that is known is 240 MB; a damaged header can claim any shape.
+_MOST_BYTES = 4 * 2**30
+
+
+def _packing(column: NDArray[Any]) -> dict[str, Any]:
+    """Return how to store a column: chunks of whole cells, lightly compressed."""
+    if not len(column):
+        return {}  # HDF5 cannot chunk an empty dataset
+    rows = max(1, _CHUNK_BYTES * len(column) // column.nbytes)
+    return {
+        "chunks": (min(rows, len(column)), *column.shape[1:]),
+        "compression": "gzip",
+        "compression_opts": 1,
+        "shuffle": True,
+    }
+
+
+def _read_column(path: Path, name: str, dataset: Any) -> NDArray[Any]:
+    kinds, dimensions = _COLUMN_RULES[name]
+    if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
+        raise TableError(
+            f"{path}: {name} must have {dimensions} dimensions and type "
+            f"{_COLUMN_TYPES.get(name, np.dtype('S32'))}, got {dataset.shape} {dataset.dtype}"
+        )
+    if dataset.size * dataset.dtype.itemsize > _MOST_BYTES:
+        raise TableError(f"{path}: {name} claims the impossible shape {dataset.shape}")
+    if name == "hash":
+        if dataset.dtype.itemsize != 32:
+            raise TableError(f"{path}: hash must be S32, got {dataset.dtype}")
+        return np.asarray(dataset[:])
+    values = dataset[:]
+    narrow = values.astype(_COLUMN_TYPES[name], copy=False)
+    if dataset.dtype.kind in "iu" and not np.array_equal(narrow, values):
+        raise TableError(
+            f"{path}: {name} has values that {_COLUMN_TYPES[name].__name__} cannot hold"
+        )
+    return np.asarray(narrow)
+
+
+def _settings(path: Path, raw: Any) -> dict[str, Any]:
+    if raw is None:
+        return {"space": NASBENCH101.to_dict(), "budgets": NASBENCH101_BUDGETS, "about": {}}
+    try:
+        settings = json.loads(raw)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TableError(
+            f"{path}: attribute {_ATTRIBUTE!r} is not JSON ({one_line(error)})"
+        ) from None
+    if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
+        raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
+    budgets = settings["budgets"]
+    whole = isinstance(budgets, list) and all(type(b) is int for b in budgets)
+    if not whole or not isinstance(settings["about"], dict):
+        raise TableError(
+            f"{path}: attribute {_ATTRIBUTE!r}: budgets must be a list of whole numbers and "
+            f"about an object"
+        )
+    return settings

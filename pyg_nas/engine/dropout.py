@@ -1,0 +1,82 @@
+"""Dropout masks of an ensemble: every member draws from a random stream of its own.
+
+The stream is SplitMix64: its numbers depend on the member's key and on their position alone, so
+that compiled code draws the same ones (:mod:`pyg_nas.engine.numba_trainer`). One 64-bit number
+serves four features, each with a level of 16 bits. How many are drawn does not depend on the share
+that is dropped, nor on the device: a seed means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pyg_nas.compute.splitmix import GOLDEN, mix
+
+_LEVELS = 2**16
+
+
+def draw_key(generator: torch.Generator) -> np.uint64:
+    """Draw the key of a member's dropout from its random stream."""
+    bits = torch.empty(1, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    key: np.uint64 = bits.numpy().view(np.uint64)[0]
+    return key
+
+
+def draw_levels(key: np.uint64, step: int, features: int) -> NDArray[np.int16]:
+    """Return the uniform levels of a step's features, int16 ``[features]``."""
+    words = -(-features // 4)
+    position = np.arange(step * words + 1, (step + 1) * words + 1, dtype=np.uint64)
+    return mix(key + position * GOLDEN).view(np.int16)[:features]
+
+
+def keep_from(dropout: float) -> int:
+    """Return the lowest level that keeps its feature.
+
+    Of all levels the share ``1 - dropout`` lies there, to within 1 / 65,536.
+    """
+    return round(dropout * _LEVELS) - _LEVELS // 2
+
+
+class DropoutMasks:
+    """Draw the masks of one training step after another for ``M`` members and all layers at once.
+
+    Args:
+        generators: The members' random streams, on the CPU, from which their keys are drawn.
+        shapes: Shape of each layer's mask for one member.
+        dropout: Probability of dropping a feature.
+        device: Where the masks are needed.
+    """
+
+    def __init__(
+        self,
+        generators: Sequence[torch.Generator],
+        shapes: Sequence[tuple[int, ...]],
+        dropout: float,
+        device: torch.device,
+    ) -> None:
+        self._keys = [draw_key(generator) for generator in generators]
+        self._step = 0
+        self._keep_from = keep_from(dropout)
+        sizes = [math.prod(shape) for shape in shapes]
+        self._kept = torch.empty(len(generators), sum(sizes), device=device)
+        self._masks = [
+            part.view(len(generators), *shape)
+            for part, shape in zip(torch.split(self._kept, sizes, dim=1), shapes, strict=True)
+        ]
+
+    def draw(self) -> list[Tensor]:
+        """Return for each layer 1.0 where a feature is kept, else 0.0: ``[M, *shape]``.
+
+        The tensors are overwritten by the next call.
+        """
+        features = self._kept.size(1)
+        levels = np.stack([draw_levels(key, self._step, features) for key in self._keys])
+        self._step += 1
+        torch.ge(torch.from_numpy(levels).to(self._kept.device), self._keep_from, out=self._kept)
+        return self._masks

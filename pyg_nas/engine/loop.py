@@ -1,0 +1,115 @@
+"""The fitting loop: members of an ensemble trained together, each as if it were alone.
+
+Every member has its own random stream for its batch order and dropout, so its result does not
+depend on which other members are trained beside it, nor on the backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pyg_nas.engine.dropout import DropoutMasks
+from pyg_nas.engine.numba_trainer import CompiledTrainer
+from pyg_nas.engine.rule import TrainingRule, TrainingTask, adam, batch_loss, draw_batches
+from pyg_nas.engine.torch_trainer import StackedTrainer
+from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.gcn import GCN
+
+OnEpoch = Callable[[int, float], None]
+"""Called after each epoch with its number, from 1, and the members' mean training loss."""
+
+
+def train_stacked(
+    members: Sequence[GCN],
+    cells: DenseCells,
+    targets: Tensor,
+    rule: TrainingRule,
+    seeds: Sequence[int],
+    *,
+    weights: Tensor | None = None,
+    progress: OnEpoch | None = None,
+) -> Tensor:
+    """Train ``M`` networks of one shape at once on padded tensors, in place.
+
+    Args:
+        members: The networks, on the device of ``cells``.
+        cells: ``N`` training cells.
+        targets: ``[N]``.
+        rule: The training rule.
+        seeds: One for each member, for its batch order and dropout.
+        weights: ``[N]`` weights of the cells in the loss; by default all 1.
+        progress: Called after each epoch.
+
+    Returns:
+        Mean training loss by epoch and member, ``[epochs, M]``.
+    """
+    weights = torch.ones_like(targets) if weights is None else weights
+    task = TrainingTask(members, cells, targets, weights, rule, seeds)
+    trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(task)
+    history = torch.zeros(rule.epochs, len(members))
+    for epoch, losses in enumerate(trainer.epochs()):
+        history[epoch] = losses
+        if progress is not None:
+            progress(epoch + 1, float(history[epoch].mean()))
+    return history
+
+
+def train_sparse(
+    member: GCN,
+    gather: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    real: Tensor,
+    targets: Tensor,
+    rule: TrainingRule,
+    seed: int,
+    *,
+    weights: Tensor | None = None,
+    progress: OnEpoch | None = None,
+) -> Tensor:
+    """Train one network by sparse message passing, in place, with the same random choices.
+
+    Args:
+        member: The network, on the device of ``targets``.
+        gather: Gives ``x``, ``edge_index`` and ``batch`` of the training cells of an index.
+        real: bool ``[N, V]``, which padded vertices the cells have: dropout is drawn for all of
+            them, as :func:`train_stacked` does.
+        targets: ``[N]``.
+        rule: The training rule.
+        seed: For batch order and dropout.
+        weights: ``[N]`` weights of the cells in the loss; by default all 1.
+        progress: Called after each epoch.
+
+    Returns:
+        Mean training loss by epoch, ``[epochs, 1]``.
+    """
+    device = targets.device
+    optimizer, scheduler = adam(member.parameters(), rule)
+    generator = torch.Generator().manual_seed(seed)
+    batch_size = min(rule.batch_size, targets.numel())
+    vertices = real.size(1)
+    shapes: list[tuple[int, ...]] = [(batch_size, vertices, member.head.in_features)]
+    shapes *= len(member.convs)
+    shapes.append((batch_size, member.head.out_features))
+    masks = DropoutMasks([generator], shapes, member.dropout, device)
+    weights = torch.ones_like(targets) if weights is None else weights
+    history = torch.zeros(rule.epochs, 1)
+    for epoch in range(rule.epochs):
+        batches = draw_batches(generator, targets.numel(), rule)
+        losses = torch.empty(len(batches))
+        for step, index in enumerate(batches):
+            *layers, last = (mask.squeeze(0) for mask in masks.draw())
+            keep = [layer[real[index]] for layer in layers]
+            x, edge_index, batch = gather(index)
+            predicted = member(x, edge_index, batch, len(index), keep=[*keep, last])
+            loss = batch_loss(rule, predicted, targets[index], weights[index])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            losses[step] = loss.detach()
+        scheduler.step()
+        history[epoch] = losses.mean()
+        if progress is not None:
+            progress(epoch + 1, float(history[epoch]))
+    return history

@@ -1,0 +1,230 @@
+"""Residual networks' predictions on the processor (:mod:`pyg_nas.nn.residual_gnn`).
+
+The same sums as :meth:`pyg_nas.nn.residual_gnn.ResidualGNN.forward` without dropout: some cells at
+a time pass through all layers of all members, so that their states never leave a core's own cache.
+A vertex takes the sums of its neighbours' states times the weights, not the sum of products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyg_nas.compute.blas import at_once
+from pyg_nas.compute.jit import Floats, Integers, compiled
+from pyg_nas.nn.residual_gnn import ResidualGNN
+
+_VERTICES_AT_ONCE = 224  # 32 of the largest cells of NAS-Bench-101
+_EPSILON = np.float32(1e-5)  # torch's layer norm has it
+
+
+@torch.no_grad()
+def residual_outputs(
+    network: ResidualGNN,
+    vertices: Floats,
+    adjacency: NDArray[np.integer],
+    num_vertices: NDArray[np.integer],
+    graph: Floats,
+) -> Floats:
+    """Return each member's outputs of each cell, float32 ``[M, N, targets]``.
+
+    Args:
+        network: ``M`` members on the CPU.
+        vertices: float32 ``[N, V, vertex_columns]``.
+        adjacency: ``[N, V, V]``.
+        num_vertices: ``[N]``: the vertices of a cell are the first so many.
+        graph: float32 ``[N, graph_columns]``.
+    """
+    members, _, hidden = network.embed.shape
+    weights, constants = [], []
+    for weight, bias, gain, shift in zip(
+        network.layers, network.biases, network.gains, network.shifts, strict=True
+    ):
+        # Own, successors' and predecessors' weights below each other, as a vertex' sums lie beside
+        # each other; what the shift adds to each of the three.
+        parts = (gain.transpose(1, 2) * weight).chunk(3, dim=2)
+        weights.append(torch.cat(parts, dim=1))
+        constant = (shift @ weight).view(members, 3, hidden)
+        constant[:, 0] += bias[:, 0]
+        constants.append(constant)
+    outputs = np.empty((members, len(vertices), network.output.shape[2]), dtype=np.float32)
+    cells_at_once = max(1, _VERTICES_AT_ONCE // adjacency.shape[1])
+    _residual_outputs(
+        np.ascontiguousarray(vertices, dtype=np.float32),
+        np.ascontiguousarray(adjacency, dtype=np.int8),
+        np.ascontiguousarray(num_vertices, dtype=np.int64),
+        np.ascontiguousarray(graph, dtype=np.float32),
+        _beside(network.embed),
+        _beside(network.embed_bias)[0],
+        torch.stack(weights).numpy(),
+        torch.stack(constants).numpy(),
+        network.read.numpy(),
+        _beside(network.read_graph),
+        _beside(network.read_bias)[0],
+        network.output.numpy(),
+        network.output_bias[:, 0].numpy(),
+        cells_at_once,
+        at_once(cells_at_once * adjacency.shape[1], 3 * hidden * hidden),
+        outputs,
+    )
+    return outputs
+
+
+def _beside(weights: torch.Tensor) -> Floats:
+    """Members' weights ``[M, in, out]`` beside each other, ``[in, M out]``."""
+    return np.ascontiguousarray(weights.transpose(0, 1).flatten(1).numpy())
+
+
+@compiled
+def _normalise(states: Floats, count: int, normal: Floats) -> None:
+    """Give the first ``count`` rows mean 0 and variance 1."""
+    hidden = states.shape[1]
+    share, one = np.float32(1 / hidden), np.float32(1)
+    for row in range(count):
+        total, square = np.float32(0), np.float32(0)
+        for k in range(hidden):
+            total += states[row, k]
+        mean = share * total
+        for k in range(hidden):
+            square += (states[row, k] - mean) ** 2
+        scale = one / np.sqrt(share * square + _EPSILON)
+        for k in range(hidden):
+            normal[row, k] = scale * (states[row, k] - mean)
+
+
+@compiled
+def _neighbours(
+    adjacency: Integers, num_vertices: Integers, first: int, last: int, lists: Integers
+) -> int:
+    """List the successors and predecessors of each vertex of some cells by their rows."""
+    begin = 0
+    for cell in range(first, last):
+        own = num_vertices[cell]
+        for v in range(begin, begin + own):
+            lists[0, v, 0] = lists[1, v, 0] = 0
+        for v in range(begin, begin + own):
+            for u in range(begin, begin + own):
+                if adjacency[cell, v - begin, u - begin]:
+                    lists[0, v, 0] += 1
+                    lists[0, v, lists[0, v, 0]] = u
+                    lists[1, u, 0] += 1
+                    lists[1, u, lists[1, u, 0]] = v
+        begin += own
+    return begin
+
+
+@compiled
+def _gather(normal: Floats, lists: Integers, count: int, sums: Floats) -> None:
+    """Put own states, sums of the successors' and sums of the predecessors' beside each other."""
+    hidden = normal.shape[1]
+    for v in range(count):
+        own, row = normal[v], sums[v]
+        for k in range(hidden):
+            row[k] = own[k]
+        for way in range(2):
+            to, found = row[(1 + way) * hidden : (2 + way) * hidden], lists[way, v]
+            for k in range(hidden):
+                to[k] = 0
+            for position in range(1, found[0] + 1):
+                other = normal[found[position]]
+                for k in range(hidden):
+                    to[k] += other[k]
+
+
+@compiled
+def _update(states: Floats, added: Floats, constant: Floats, lists: Integers, count: int) -> None:
+    zero = np.float32(0)
+    for row in range(count):
+        successors, predecessors = np.float32(lists[0, row, 0]), np.float32(lists[1, row, 0])
+        for k in range(states.shape[1]):
+            own = added[row, k] + constant[0, k]
+            value = own + successors * constant[1, k] + predecessors * constant[2, k]
+            states[row, k] += max(value, zero)
+
+
+@compiled
+def _means_and_last(
+    normal: Floats, num_vertices: Integers, first: int, last: int, read: Floats
+) -> None:
+    hidden = normal.shape[1]
+    begin = 0
+    for cell in range(first, last):
+        own = num_vertices[cell]
+        share, here = np.float32(1 / own), cell - first
+        for k in range(hidden):
+            read[here, k] = 0
+            read[here, hidden + k] = normal[begin + own - 1, k]
+        for v in range(begin, begin + own):
+            for k in range(hidden):
+                read[here, k] += share * normal[v, k]
+        begin += own
+
+
+@compiled
+def _residual_outputs(
+    vertices: Floats,
+    adjacency: Integers,
+    num_vertices: Integers,
+    graph: Floats,
+    embed: Floats,
+    embed_bias: Floats,
+    weights: Floats,
+    constants: Floats,
+    read: Floats,
+    read_graph: Floats,
+    read_bias: Floats,
+    output: Floats,
+    output_bias: Floats,
+    cells_at_once: int,
+    together: int,
+    outputs: Floats,
+) -> None:
+    depth, members, _, hidden = weights.shape
+    zero = np.float32(0)
+    most = cells_at_once * adjacency.shape[1]
+    inputs = np.empty((most, vertices.shape[2]), dtype=np.float32)
+    lists = np.empty((2, most, 1 + adjacency.shape[1]), dtype=np.int64)
+    embedded = np.empty((most, members * hidden), dtype=np.float32)
+    of_graph = np.empty((cells_at_once, members * hidden), dtype=np.float32)
+    states = np.empty((most, hidden), dtype=np.float32)
+    normal = np.empty((most, hidden), dtype=np.float32)
+    sums = np.empty((most, 3 * hidden), dtype=np.float32)
+    added = np.empty((most, hidden), dtype=np.float32)
+    pooled = np.empty((cells_at_once, 2 * hidden), dtype=np.float32)
+    joined = np.empty((cells_at_once, hidden), dtype=np.float32)
+    for first in range(0, len(vertices), cells_at_once):
+        last = min(first + cells_at_once, len(vertices))
+        cells, row = last - first, 0
+        for cell in range(first, last):
+            for v in range(num_vertices[cell]):
+                for k in range(vertices.shape[2]):
+                    inputs[row, k] = vertices[cell, v, k]
+                row += 1
+        count = _neighbours(adjacency, num_vertices, first, last, lists)
+        np.dot(inputs[:count], embed, embedded[:count])
+        np.dot(graph[first:last], read_graph, of_graph[:cells])
+        for member in range(members):
+            begin = member * hidden
+            for row in range(count):
+                for k in range(hidden):
+                    states[row, k] = embedded[row, begin + k] + embed_bias[begin + k]
+            for layer in range(depth):
+                _normalise(states, count, normal)
+                _gather(normal, lists, count, sums)
+                for row in range(0, count, together):
+                    part = slice(row, min(row + together, count))
+                    np.dot(sums[part], weights[layer, member], added[part])
+                _update(states, added, constants[layer, member], lists, count)
+            _normalise(states, count, normal)
+            _means_and_last(normal, num_vertices, first, last, pooled)
+            np.dot(pooled[:cells], read[member], joined[:cells])
+            for cell in range(cells):
+                for k in range(hidden):
+                    value = joined[cell, k] + of_graph[cell, begin + k] + read_bias[begin + k]
+                    joined[cell, k] = max(value, zero)
+                for target in range(output.shape[2]):
+                    value = output_bias[member, target]
+                    for k in range(hidden):
+                        value += joined[cell, k] * output[member, k, target]
+                    outputs[member, first + cell, target] = value

@@ -1,0 +1,250 @@
+"""Scoring on the processor: every thread keeps its rows in its cache (:mod:`.score`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+from pyg_nas.compute.blas import at_once
+from pyg_nas.compute.jit import Floats, Integers, compiled
+from pyg_nas.engine.shared_terms import Block, Layer, Terms
+
+_MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
+_TERMS_A_TASK = 8_192
+_CELLS_AT_ONCE = 32
+_CELLS_A_TASK = 4_096
+# A block's rows take hundreds of megabytes, and new pages for them half as long as all else
+# together: buffers that no scorer uses are kept.
+_SPARE: list[Floats] = []
+_NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
+
+
+class BlockScorer:
+    """Scores blocks on the processor.
+
+    Args:
+        pool: Threads that share out the work.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        try:
+            self._buffer = _SPARE.pop()
+        except IndexError:
+            self._buffer = np.empty(0, dtype=np.float32)
+
+    def close(self) -> None:
+        """Leave the buffer to the next scorer."""
+        _SPARE.append(self._buffer)
+
+    def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
+        """Return one network's output for each cell of a block.
+
+        Args:
+            layers: Each convolution's W+ beside W-, ``[in, 2 hidden]``.
+            head: ``[hidden]``, the product of both linear layers.
+            block: Tables that share terms in as many layers as :mod:`pyg_nas.engine.shared_terms`
+                does for this depth.
+        """
+        shared = len(block.layers)
+        *earlier, last = block.layers
+        states = layers[0][block.columns]
+        for layer, weights in zip(earlier, layers[1:shared], strict=True):
+            rows = self._project_terms(states, layer, weights)
+            states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
+        projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
+        rows = self._project_terms(states, last, projection)
+        vertices = np.concatenate([[0], np.cumsum(block.num_vertices, dtype=np.int64)])
+        if shared == len(layers):
+            outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
+            means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)
+            return means
+        scores = np.empty(len(block.num_vertices), dtype=np.float32)
+        edges = np.concatenate([[0], np.cumsum(block.num_edges, dtype=np.int64)])
+        later = np.stack(layers[shared + 1 :]) if shared + 1 < len(layers) else _NO_LAYERS
+
+        def score(part: slice) -> None:
+            _score_cells(
+                rows,
+                last.pairs,
+                vertices,
+                edges,
+                block.edges,
+                later,
+                head,
+                part.start,
+                part.stop,
+                scores,
+            )
+
+        list(self._pool.map(score, _slices(len(scores), _CELLS_A_TASK)))
+        return scores
+
+    def _project_terms(self, table: Floats, layer: Layer, projection: Floats) -> Floats:
+        """Return half the ReLU of each term's mean times ``projection``, successors' terms first.
+
+        The result is overwritten by the next call.
+
+        Args:
+            table: ``[S, 2 hidden]``, both directions' features of the states that the terms gather.
+            layer: The terms.
+            projection: ``[hidden, width]``.
+        """
+        outward, inward = (np.ascontiguousarray(half) for half in np.split(table, 2, axis=1))
+        split = len(layer.successors)
+        shape = split + len(layer.predecessors), projection.shape[1]
+        if self._buffer.size < math.prod(shape):
+            self._buffer = np.empty(math.prod(shape), dtype=np.float32)
+        rows = self._buffer[: math.prod(shape)].reshape(shape)
+
+        together = at_once(_MOST_TERMS_AT_ONCE, projection.size)
+
+        def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
+            states, terms, weight, out, part = task
+            _project(
+                states,
+                weight,
+                terms.members,
+                terms.offsets[part.start : part.stop + 1],
+                terms.scale[part],
+                projection,
+                together,
+                out[part],
+            )
+
+        tasks = [
+            (states, terms, weight, out, part)
+            for states, terms, weight, out in (
+                (outward, layer.successors, np.ones_like(layer.weight), rows[:split]),
+                (inward, layer.predecessors, layer.weight, rows[split:]),
+            )
+            for part in _slices(len(terms), _TERMS_A_TASK)
+        ]
+        list(self._pool.map(project, tasks))
+        return rows
+
+
+def _slices(length: int, step: int) -> list[slice]:
+    return [slice(*ends) for ends in pairwise([*range(0, length, step), length])]
+
+
+@compiled
+def _project(
+    table: Floats,
+    weight: Floats,
+    members: Integers,
+    offsets: Integers,
+    scale: Floats,
+    projection: Floats,
+    together: int,
+    rows: Floats,
+) -> None:
+    hidden = table.shape[1]
+    zero, half = np.float32(0), np.float32(0.5)
+    means = np.empty((together, hidden), dtype=np.float32)
+    for start in range(0, len(scale), together):
+        count = min(together, len(scale) - start)
+        for term in range(start, start + count):
+            mean = means[term - start]
+            mean[:] = 0
+            for position in range(offsets[term], offsets[term + 1]):
+                state = members[position]
+                share = weight[state]
+                for k in range(hidden):
+                    mean[k] += share * table[state, k]
+            factor = half * scale[term]
+            for k in range(hidden):
+                mean[k] = factor * max(mean[k], zero)
+        np.dot(means[:count], projection, rows[start : start + count])
+
+
+@compiled
+def _convolve(
+    mixed: Floats,
+    vertices: Integers,
+    edges: Integers,
+    ends: Integers,
+    first: int,
+    last: int,
+    hidden: Floats,
+) -> None:
+    """Finish a convolution of cells ``first`` to ``last`` from their products with W+ and W-."""
+    width = hidden.shape[1]
+    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
+    most = 0
+    for cell in range(first, last):
+        most = max(most, vertices[cell + 1] - vertices[cell])
+    outward = np.empty((most, width), dtype=np.float32)
+    inward = np.empty((most, width), dtype=np.float32)
+    weight = np.empty(most, dtype=np.float32)
+    received = np.empty(most, dtype=np.float32)
+    for cell in range(first, last):
+        start = vertices[cell] - vertices[first]
+        count = vertices[cell + 1] - vertices[cell]
+        weight[:count] = one
+        for edge in range(edges[cell], edges[cell + 1]):
+            weight[ends[0, edge]] += one
+        for v in range(count):
+            weight[v] = one / weight[v]
+            received[v] = weight[v]
+            for k in range(width):
+                outward[v, k] = mixed[start + v, k]
+                inward[v, k] = weight[v] * mixed[start + v, width + k]
+        for edge in range(edges[cell], edges[cell + 1]):
+            source, target = ends[0, edge], ends[1, edge]
+            share = weight[source]
+            received[target] += share
+            for k in range(width):
+                outward[source, k] += mixed[start + target, k]
+            for k in range(width):
+                inward[target, k] += share * mixed[start + source, width + k]
+        for v in range(count):
+            to_outward, to_inward = half * weight[v], half / received[v]
+            for k in range(width):
+                hidden[start + v, k] = to_outward * max(outward[v, k], zero) + to_inward * max(
+                    inward[v, k], zero
+                )
+
+
+@compiled
+def _score_cells(
+    rows: Floats,
+    pairs: Integers,
+    vertices: Integers,
+    edges: Integers,
+    ends: Integers,
+    later: Floats,
+    head: Floats,
+    first: int,
+    last: int,
+    scores: Floats,
+) -> None:
+    width = len(head)
+    zero = np.float32(0)
+    most = 0
+    for start in range(first, last, _CELLS_AT_ONCE):
+        most = max(most, vertices[min(start + _CELLS_AT_ONCE, last)] - vertices[start])
+    mixed = np.empty((most, 2 * width), dtype=np.float32)
+    hidden = np.empty((most, width), dtype=np.float32)
+    for start in range(first, last, _CELLS_AT_ONCE):
+        stop = min(start + _CELLS_AT_ONCE, last)
+        begin = vertices[start]
+        count = vertices[stop] - begin
+        for v in range(count):
+            successors, predecessors = pairs[0, begin + v], pairs[1, begin + v]
+            for k in range(2 * width):
+                mixed[v, k] = rows[successors, k] + rows[predecessors, k]
+        _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+        for layer in range(len(later)):
+            np.dot(hidden[:count], later[layer], mixed[:count])
+            _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+        for cell in range(start, stop):
+            total = zero
+            for v in range(vertices[cell] - begin, vertices[cell + 1] - begin):
+                for k in range(width):
+                    total += head[k] * hidden[v, k]
+            scores[cell] = total / np.float32(vertices[cell + 1] - vertices[cell])

@@ -1,0 +1,91 @@
+"""The paper's training rule: what every way of training takes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.gcn import GCN
+
+
+@dataclass(frozen=True)
+class TrainingRule:
+    """The paper's training rule (arXiv:1912.00848, section 4 and its reproduction).
+
+    Adam (β 0.9, 0.999) with L2 in the gradient, cosine to zero by epoch, random batches with
+    the last partial batch dropped.
+
+    Args:
+        epochs: Passes over the training cells.
+        batch_size: Cells in a batch; all of them where there are fewer.
+        learning_rate: Of the first epoch.
+        weight_decay: L2 coefficient.
+        loss: ``"mse"`` on normalised targets or ``"bce"`` on logits and 0/1 targets.
+    """
+
+    epochs: int = 300
+    batch_size: int = 10
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-3
+    loss: Literal["mse", "bce"] = "mse"
+
+
+class TrainingTask(NamedTuple):
+    """What a trainer trains, and on what.
+
+    Attributes:
+        members: ``M`` networks of one shape, on the device of ``cells``.
+        cells: ``N`` training cells, their operations one-hot.
+        targets: ``[N]``.
+        weights: ``[N]`` weights of the cells in the loss.
+        rule: The training rule.
+        seeds: One for each member, for its batch order and dropout.
+    """
+
+    members: Sequence[GCN]
+    cells: DenseCells
+    targets: Tensor
+    weights: Tensor
+    rule: TrainingRule
+    seeds: Sequence[int]
+
+
+def draw_batches(generator: torch.Generator, total: int, rule: TrainingRule) -> Tensor:
+    """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
+
+    Drawn on the CPU whatever the device, so that a seed means the same everywhere.
+    """
+    batch = min(rule.batch_size, total)
+    steps = total // batch
+    return torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
+
+
+def batch_loss(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
+    if rule.loss == "mse":
+        each = (predicted - target) ** 2
+    else:
+        each = F.binary_cross_entropy_with_logits(predicted, target, reduction="none")
+    return (each * weight).mean(dim=-1)
+
+
+def loss_gradient(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Gradient of :func:`batch_loss` with respect to ``predicted``."""
+    slope = 2 * (predicted - target) if rule.loss == "mse" else predicted.sigmoid() - target
+    return slope * weight / target.size(-1)
+
+
+def adam(
+    parameters: Iterable[Tensor], rule: TrainingRule
+) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
+    """Return the rule's optimizer and the schedule of its learning rate by epoch."""
+    optimizer = torch.optim.Adam(
+        parameters, lr=rule.learning_rate, weight_decay=rule.weight_decay, fused=True
+    )
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rule.epochs)

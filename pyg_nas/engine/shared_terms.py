@@ -1,0 +1,307 @@
+"""Which sums over neighbours many cells share: tables for scoring without repeats.
+
+A bidirectional graph convolution gives a vertex the sum of two terms, one over the vertex and its
+successors, one over the vertex and its predecessors (weighted by ``1 / (out_degree + 1)``). Two
+vertices whose terms gather the same earlier states have the same term: colour refinement, with
+the degrees that the normalisation sees. The 2.9 million vertices of NAS-Bench-101 have 4,722
+terms (11,844 states) in the first layer and 924,939 in the second; in the third there are more
+terms than vertices, and nothing is left to share. The tables name the distinct terms of the first
+two layers once; any weights can then be run through them (:mod:`pyg_nas.engine.score`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.compute.splitmix import GOLDEN, mix
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import (
+    CACHE_VERSION,
+    NUM_NASBENCH101_CELLS,
+    nasbench101_cells,
+)
+from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
+
+SHARED_LAYERS = 2
+"""Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
+
+BLOCK_CELLS = 65_536
+"""Cells whose terms are shared. More share more and take more memory: these, at width 144, 0.3 GB
+(benchmarks/score_space.py)."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Distinct sums over earlier states in one direction, as ``n`` bags.
+
+    Attributes:
+        members: int32, the states that each bag sums, the vertex's own among them.
+        offsets: int32 ``[n + 1]``, where each bag begins in ``members``.
+        scale: float32 ``[n]``, one over the bag's total weight.
+    """
+
+    members: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+    scale: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The distinct terms of one layer, and how they pair.
+
+    Attributes:
+        weight: float32 ``[S]``, ``1 / (out_degree + 1)`` of each state that the terms gather.
+        successors: Terms over a vertex and its successors, all of weight one.
+        predecessors: Terms over a vertex and its predecessors, by ``weight``.
+        pairs: int32 ``[2, n]``, the (successor, predecessor) terms of the distinct states that
+            the next layer gathers; in the last layer, of the block's vertices in order.
+            Predecessor terms are numbered on from the successor terms.
+    """
+
+    weight: NDArray[np.float32]
+    successors: Terms
+    predecessors: Terms
+    pairs: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The tables of some consecutive cells.
+
+    Attributes:
+        columns: int32, the one-hot column of each distinct (operation, out-degree), the states
+            that the first layer gathers.
+        layers: The layers that share terms.
+        num_vertices: int32 ``[cells of the block]``.
+        num_edges: int32 ``[cells of the block]``.
+        edges: int16 ``[2, E]``, (source, target) of each cell's edges in turn, numbered within
+            the cell.
+    """
+
+    columns: NDArray[np.int32]
+    layers: tuple[Layer, ...]
+    num_vertices: NDArray[np.int32]
+    num_edges: NDArray[np.int32]
+    edges: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block."""
+
+    shared: int
+    num_columns: int
+    num_cells: int
+    blocks: tuple[Block, ...]
+
+    def num_terms(self, layer: int) -> int:
+        """Terms computed at a layer (1 for the first), repeats between blocks included."""
+        layers = [block.layers[layer - 1] for block in self.blocks]
+        return sum(len(layer.successors) + len(layer.predecessors) for layer in layers)
+
+
+def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> Refinement:
+    """Return the refinement tables of any cells.
+
+    Args:
+        cells: The cells, of any search space.
+        depth: Layers of the network; beyond :data:`SHARED_LAYERS` the tables are the same.
+        block_cells: Cells to a block.
+
+    Raises:
+        SettingsError: If ``depth`` or ``block_cells`` is below 1.
+    """
+    for name, value in (("depth", depth), ("block_cells", block_cells)):
+        if value < 1:
+            raise SettingsError(f"{name} must be at least 1, got {value}")
+    return Refinement(
+        min(depth, SHARED_LAYERS),
+        cells.space.num_columns,
+        len(cells),
+        tuple(
+            _refine_block(cells[start : start + block_cells], min(depth, SHARED_LAYERS))
+            for start in range(0, len(cells), block_cells)
+        ),
+    )
+
+
+def nasbench101_refinement(depth: int = 3) -> Refinement:
+    """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder."""
+    # Networks of three layers and of more share one copy in memory.
+    return nasbench101_terms(min(depth, SHARED_LAYERS))
+
+
+@lru_cache(maxsize=SHARED_LAYERS)
+def nasbench101_terms(shared: int) -> Refinement:
+    """Return the tables of all of NAS-Bench-101 that share the first ``shared`` layers' terms."""
+    name = f"nasbench101-terms-{shared}-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        refinement = refine(nasbench101_cells(), shared)
+        write_cached(name, _to_arrays(refinement))
+        return refinement
+    return _from_arrays(arrays, shared)
+
+
+def _refine_block(cells: CellArray, shared: int) -> Block:
+    mask = cells.mask
+    vertex = np.cumsum(mask).reshape(mask.shape) - 1
+    cell, source, target = np.nonzero(cells.adjacency)
+    sources, targets = vertex[cell, source], vertex[cell, target]
+    degree = np.bincount(sources, minlength=int(mask.sum()))
+    column = cells.columns[mask]
+    first, merged = _distinct(np.stack([column, degree], axis=1))
+    columns, weight = column[first], _inverse(degree[first] + 1)
+    # The successors' sum does not see degrees: the first state of a column stands for all.
+    by_column = np.full(cells.space.num_columns, -1)
+    by_column[columns[::-1]] = np.arange(len(first))[::-1]
+    outwards, inwards = by_column[column], merged
+    order = np.lexsort((sources, targets))
+    layers = []
+    for number in range(1, shared + 1):
+        successors, by_successors = _terms(outwards, sources, targets, np.ones_like(weight))
+        predecessors, by_predecessors = _terms(inwards, targets[order], sources[order], weight)
+        pairs = np.stack([by_successors, by_predecessors + len(successors)])
+        gathered = weight
+        if number < shared:
+            first, merged = _distinct(pairs.T)
+            pairs = pairs[:, first]
+            outwards = inwards = merged
+            weight = _inverse(degree[first] + 1)
+        layers.append(Layer(gathered, successors, predecessors, pairs.astype(np.int32)))
+    return Block(
+        columns.astype(np.int32),
+        tuple(layers),
+        cells.num_vertices.astype(np.int32),
+        np.bincount(cell, minlength=len(cells)).astype(np.int32),
+        np.stack([source, target]).astype(np.int16),
+    )
+
+
+def _terms(
+    state: NDArray[np.int64],
+    vertices: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    weight: NDArray[np.float32],
+) -> tuple[Terms, NDArray[np.int64]]:
+    """Distinct bags of (own state, neighbours' states), and each vertex's bag.
+
+    Args:
+        state: ``[n]`` state of each vertex.
+        vertices: ``[E]`` ascending; vertex ``vertices[e]`` gathers from ``neighbours[e]``.
+        neighbours: ``[E]``.
+        weight: ``[states]`` weight of each state.
+    """
+    total = len(state)
+    counts = np.bincount(vertices, minlength=total)
+    starts = np.cumsum(counts) - counts
+    most = int(counts.max(initial=0))
+    bags = np.full((total, most + 1), -1, dtype=np.int64)
+    bags[:, 0] = state
+    bags[vertices, 1 + np.arange(len(vertices)) - starts[vertices]] = state[neighbours]
+    bags[:, 1:].sort(axis=1)
+    first, merged = _distinct(bags)
+    chosen = bags[first]
+    present = chosen >= 0
+    members = chosen[present]
+    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+    totals = np.add.reduceat(weight[members].astype(np.float64), offsets[:-1])
+    return (
+        Terms(members.astype(np.int32), offsets.astype(np.int32), _inverse(totals)),
+        merged,
+    )
+
+
+def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First index of each distinct row, in order of appearance, and each row's number."""
+    salt = 1
+    while True:
+        key = np.full(len(rows), salt, dtype=np.uint64)
+        for column in rows.T:
+            key = mix(key * GOLDEN + column.astype(np.uint64))
+        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+        # 64-bit keys practically never collide; the tables are exact because it is checked.
+        if np.array_equal(rows[first][inverse], rows):
+            break
+        salt += 1
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse.reshape(-1)]
+
+
+def _inverse(values: NDArray[Any]) -> NDArray[np.float32]:
+    return (1.0 / values).astype(np.float32)
+
+
+def _to_arrays(refinement: Refinement) -> Arrays:
+    flat = [_flatten(block) for block in refinement.blocks]
+    arrays: Arrays = {name: np.concatenate([block[name] for block in flat]) for name in flat[0]}
+    # One row per array, in their order, one column per block.
+    arrays["lengths"] = np.array([[len(block[name]) for block in flat] for name in flat[0]])
+    return arrays
+
+
+def _from_arrays(arrays: Arrays, shared: int) -> Refinement:
+    lengths = arrays["lengths"]
+    names = [name for name in arrays if name != "lengths"]
+    ends = np.cumsum(lengths, axis=1)
+    blocks = tuple(
+        _unflatten(
+            {
+                name: arrays[name][ends[row, block] - lengths[row, block] : ends[row, block]]
+                for row, name in enumerate(names)
+            },
+            shared,
+        )
+        for block in range(lengths.shape[1])
+    )
+    return Refinement(shared, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
+
+
+def _flatten(block: Block) -> Arrays:
+    flat: Arrays = {
+        "columns": block.columns,
+        "num_vertices": block.num_vertices,
+        "num_edges": block.num_edges,
+        "edges": block.edges.reshape(-1),
+    }
+    for number, layer in enumerate(block.layers):
+        flat[f"{number}.pairs"] = layer.pairs.reshape(-1)
+        flat[f"{number}.weight"] = layer.weight
+        for direction in ("successors", "predecessors"):
+            for name in ("members", "offsets", "scale"):
+                flat[f"{number}.{direction}.{name}"] = getattr(getattr(layer, direction), name)
+    return flat
+
+
+def _unflatten(flat: Arrays, shared: int) -> Block:
+    def terms(prefix: str) -> Terms:
+        return Terms(*(flat[f"{prefix}.{name}"] for name in ("members", "offsets", "scale")))
+
+    layers = tuple(
+        Layer(
+            flat[f"{number}.weight"],
+            terms(f"{number}.successors"),
+            terms(f"{number}.predecessors"),
+            flat[f"{number}.pairs"].reshape(2, -1),
+        )
+        for number in range(shared)
+    )
+    return Block(
+        flat["columns"],
+        layers,
+        flat["num_vertices"],
+        flat["num_edges"],
+        flat["edges"].reshape(2, -1),
+    )

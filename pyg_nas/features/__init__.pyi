@@ -1,0 +1,12 @@
+from .graph_statistics import (
+    CellFeatures as CellFeatures,
+)
+from .graph_statistics import (
+    cell_features as cell_features,
+)
+from .graph_statistics import (
+    graph_feature_names as graph_feature_names,
+)
+from .graph_statistics import (
+    vertex_feature_names as vertex_feature_names,
+)

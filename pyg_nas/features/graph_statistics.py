@@ -1,0 +1,409 @@
+"""Statistics of many cells at once, for predictors that need numbers instead of graphs.
+
+Every statistic is a sum, a longest path or a random walk over the graph, so one pass over the
+vertices in topological order computes it for all cells of a block. All of them are defined for
+any search space; channels and parameters join them for NAS-Bench-101, where they follow from the
+graph exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import ModelError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.spaces.nasbench101.network_size import (
+    STEM_CHANNELS,
+    channel_shares,
+    parameters_of_channels,
+)
+
+Array = NDArray[np.float32]
+
+BLOCK_CELLS = 4_096
+"""Cells to a block: its arrays stay in the processor's cache."""
+
+STATISTICS_VERSION = 4
+"""Goes up when a statistic is added or changes; fitted models name theirs."""
+
+ZERO_COST_GROUP = "zero-cost"
+PRIOR_GROUP = "prior"
+"""Names of groups that a caller may add: what untrained networks show of a cell
+(:mod:`pyg_nas.predictors.zero_cost`), and what is known of it from another task
+(:mod:`pyg_nas.predictors.transfer`)."""
+
+_CONVOLUTIONS = (0, 1)
+# Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine
+# independent standard normal numbers, which stands for max pooling.
+_RECTIFIED = np.float32(1 / np.sqrt(2 * np.pi)), np.float32(1 / 2 - 1 / (2 * np.pi))
+_LARGEST_OF_NINE = np.float32(1.48501), np.float32(0.35735)
+_FAR = np.float32(1e9)
+
+
+@dataclass(frozen=True)
+class CellFeatures:
+    """Statistics of ``N`` cells.
+
+    Attributes:
+        groups: float32 ``[N, columns]`` by name. For ``C`` one-hot columns, ``F`` vertex
+            statistics and ``W`` kinds of operations (:func:`kinds`):
+
+            - ``graph``: named by :func:`graph_feature_names`;
+            - ``walks``: ``3 W``, mean, standard deviation and ``E[2^-k]`` of the number ``k`` of
+              vertices of a kind that a walk against the edges meets, where a predecessor is
+              chosen by its share of the channels;
+            - ``flow``: ``C² + C``, how often that walk takes an edge by the operations it joins,
+              and meets an operation, weighed by the logarithm of its channels;
+            - ``pooled``: sums of the vertex statistics by operation.
+        vertex: float32 ``[N, V, F]``, named by :func:`vertex_feature_names`, zero at padding.
+    """
+
+    groups: dict[str, Array]
+    vertex: Array
+
+
+def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
+    """Return the sets of operation ids whose vertices are counted: all, each, convolutions."""
+    every = tuple(range(len(space.operations)))
+    found = {"operations": every, **{space.operations[i]: (i,) for i in every}}
+    if space == NASBENCH101:
+        found["convolutions"] = _CONVOLUTIONS
+    return found
+
+
+def graph_feature_names(space: SearchSpace) -> list[str]:
+    """Return the names of the columns of the group ``graph``, in their order."""
+    names = ["log paths", "vertices", "edges", "sinks' predecessors", "sources' successors", "skip"]
+    for kind in kinds(space):
+        names += [f"{what} {kind}" for what in ("longest", "shortest", "number of", "path mean")]
+        names += [f"{way} walk {kind}" for way in ("backward", "forward")]
+    if space == NASBENCH101:
+        names += ["log parameters", "log parameters of 3x3", "channels before the output"]
+        names += [f"channels of {name}" for name in space.operations]
+        names += ["log scale of the output"]
+    return names
+
+
+def vertex_feature_names(space: SearchSpace) -> list[str]:
+    """Return the names of a vertex's statistics, in their order."""
+    names = ["predecessors", "successors", "log paths to it", "log paths from it"]
+    names += ["backward walk", "forward walk", "ancestors", "descendants"]
+    if space == NASBENCH101:
+        names += ["channels", "log parameters", "log scale"]
+    ways = ("longest", "shortest", "longest onward", "shortest onward")
+    return names + [f"{way} {kind}" for way in ways for kind in kinds(space)]
+
+
+def check_statistics_version(version: object) -> None:
+    """Refuse a model that was fitted on other statistics than these.
+
+    Raises:
+        ModelError: If ``version`` is not :data:`STATISTICS_VERSION`.
+    """
+    if version != STATISTICS_VERSION:
+        raise ModelError(
+            f"this model was fitted on version {version!r} of the cells' statistics, "
+            f"here is version {STATISTICS_VERSION}: fit it again"
+        )
+
+
+def select_columns(statistics: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the ``columns`` ``[d]`` that a model was fitted on, of ``statistics`` ``[N, D]``.
+
+    Raises:
+        ModelError: If there is no such column: the model is damaged.
+    """
+    total = statistics.shape[1]
+    if columns.dtype.kind != "i" or ((columns < 0) | (columns >= total)).any():
+        raise ModelError(f"a model's columns must be whole numbers from 0 to {total - 1}")
+    return statistics[:, columns]
+
+
+def cell_features(cells: CellArray) -> CellFeatures:
+    """Return the statistics of all cells.
+
+    Args:
+        cells: ``N`` cells of any space, vertices in topological order.
+    """
+    parts = [
+        _Block(cells[start : start + BLOCK_CELLS]).features()
+        for start in range(0, max(len(cells), 1), BLOCK_CELLS)
+    ]
+    return CellFeatures(
+        {name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups},
+        np.concatenate([part.vertex for part in parts]),
+    )
+
+
+class _Block:
+    """Some cells with vertices first, ``[V, B]``, so that each step is one long array operation."""
+
+    def __init__(self, cells: CellArray) -> None:
+        self.cells = cells
+        self.adjacency = np.ascontiguousarray(cells.adjacency.transpose(1, 2, 0), dtype=np.float32)
+        self.joined = self.adjacency > 0
+        self.mask = np.ascontiguousarray(cells.mask.T)
+        self.in_degree = self.adjacency.sum(axis=0)
+        self.out_degree = self.adjacency.sum(axis=1)
+        # In a cell these are the input and the output; a plain graph may have several.
+        self.sources = self.mask & (self.in_degree == 0)
+        self.sinks = self.mask & (self.out_degree == 0)
+        self.into_sinks = (self.adjacency * self.sinks).sum(axis=1)
+        ids = np.where(self.mask, cells.operations.T, -3)
+        self.kinds = np.stack(
+            [np.isin(ids, members) for members in kinds(cells.space).values()], axis=1
+        ).astype(np.float32)  # [V, W, B]
+        self.width = len(ids)
+
+    def features(self) -> CellFeatures:
+        before, after = self._path_numbers()
+        paths = np.maximum((before * self.sinks).sum(axis=0), 1)
+        longest, shortest = self._extreme(np.maximum), self._extreme(np.minimum)
+        backward, forward = self._backward_walk(), self._forward_walk()
+        on_paths = before * after / paths
+        at_sinks = self.sinks[:, None]
+        columns = [
+            np.log(paths)[None],
+            self.mask.sum(axis=0)[None],
+            self.adjacency.sum(axis=(0, 1))[None],
+            (self.in_degree * self.sinks).max(axis=0)[None],
+            (self.out_degree * self.sources).max(axis=0)[None],
+            np.einsum("ub,uvb,vb->b", *self._skip(), optimize=True)[None],
+        ]
+        by_kind = [
+            np.where(at_sinks, longest, 0).max(axis=0),
+            np.where(at_sinks, shortest, _FAR).min(axis=0),
+            self.kinds.sum(axis=0),
+            (self.kinds * on_paths[:, None]).sum(axis=0),
+            (self.kinds * backward[:, None]).sum(axis=0),
+            (self.kinds * forward[:, None]).sum(axis=0),
+        ]  # six arrays [W, B], put next to each other by kind
+        columns.append(np.stack(by_kind, axis=1).reshape(-1, len(self.cells)))
+        channels = None
+        official = []  # statistics of vertices of NAS-Bench-101
+        if self.cells.space == NASBENCH101:
+            channels, parameters = self._costs()
+            scale = self._log_scale(channels)
+            columns.append(self._cost_columns(channels, parameters))
+            columns.append((scale * self.sinks).sum(axis=0)[None])
+            official = [channels, np.log1p(parameters), scale]
+        reach, one_hot = self._reach(), self._one_hot()
+        vertex = self._vertex_columns(
+            before, after, longest, shortest, backward, forward, reach, official
+        )
+        weight = self._walk_weights(channels)
+        inner = one_hot[:, len(self.cells.space.terminals) :]
+        return CellFeatures(
+            {
+                "graph": np.concatenate(columns).T.astype(np.float32),
+                "walks": self._walk_moments(weight),
+                "flow": self._flow(weight, one_hot, channels),
+                "pooled": (inner @ vertex).reshape(len(vertex), -1),
+            },
+            vertex,
+        )
+
+    def _skip(self) -> tuple[Array, Array, Array]:
+        sources, sinks = self.sources.astype(np.float32), self.sinks.astype(np.float32)
+        return sources, self.adjacency, sinks
+
+    def _path_numbers(self) -> tuple[Array, Array]:
+        """Paths from the sources to each vertex, and on to the sinks."""
+        before, after = self.sources.astype(np.float32), self.sinks.astype(np.float32)
+        for v in range(1, self.width):
+            before[v] += (self.adjacency[:v, v] * before[:v]).sum(axis=0)
+        for v in range(self.width - 2, -1, -1):
+            after[v] += (self.adjacency[v, v + 1 :] * after[v + 1 :]).sum(axis=0)
+        return before, after
+
+    def _extreme(self, choose: np.ufunc) -> Array:
+        """Most or fewest vertices of each kind on a path from a source, own one included."""
+        reached = self.kinds.copy()
+        nothing = -_FAR if choose is np.maximum else _FAR
+        for v in range(1, self.width):
+            found = choose.reduce(
+                np.where(self.joined[:v, v, None], reached[:v], nothing), axis=0, initial=nothing
+            )
+            reached[v] += np.where(self.in_degree[v] > 0, found, 0)
+        return np.asarray(reached, dtype=np.float32)
+
+    def _extreme_after(self, choose: np.ufunc) -> Array:
+        """The same on a path to a sink, own one left out."""
+        reached = np.zeros_like(self.kinds)
+        nothing = -_FAR if choose is np.maximum else _FAR
+        for v in range(self.width - 2, -1, -1):
+            onward = reached[v + 1 :] + self.kinds[v + 1 :]
+            found = choose.reduce(
+                np.where(self.joined[v, v + 1 :, None], onward, nothing), axis=0, initial=nothing
+            )
+            reached[v] = np.where(self.out_degree[v] > 0, found, 0)
+        return reached
+
+    def _backward_walk(self) -> Array:
+        """Probability that a walk against the edges from a sink meets each vertex."""
+        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
+        for v in range(self.width - 2, -1, -1):
+            share = visits[v + 1 :] / np.maximum(self.in_degree[v + 1 :], 1)
+            visits[v] += (self.adjacency[v, v + 1 :] * share).sum(axis=0)
+        return np.asarray(visits, dtype=np.float32)
+
+    def _forward_walk(self) -> Array:
+        visits = self.sources / np.maximum(self.sources.sum(axis=0), 1, dtype=np.float32)
+        for v in range(1, self.width):
+            share = visits[:v] / np.maximum(self.out_degree[:v], 1)
+            visits[v] += (self.adjacency[:v, v] * share).sum(axis=0)
+        return np.asarray(visits, dtype=np.float32)
+
+    def _costs(self) -> tuple[Array, Array]:
+        """Channels relative to the output's, and parameters in a cell of the first stack.
+
+        Not rounded: rounded ones depend on how vertices are numbered.
+        """
+        cells = self.cells
+        shares = channel_shares(cells.adjacency, cells.num_vertices)
+        parameters = parameters_of_channels(
+            cells.adjacency, cells.operations, cells.num_vertices, shares * STEM_CHANNELS
+        )
+        return (
+            np.ascontiguousarray(shares.T, np.float32),
+            np.ascontiguousarray(parameters.T, np.float32),
+        )
+
+    def _cost_columns(self, channels: Array, parameters: Array) -> Array:
+        each = self.kinds[:, 1:4]
+        before_output = channels * self.into_sinks * ~self.sources
+        return np.concatenate(
+            [
+                np.log1p(parameters.sum(axis=0))[None],
+                np.log1p((parameters * each[:, 0]).sum(axis=0))[None],
+                before_output.max(axis=0)[None],
+                (channels[:, None] * each).sum(axis=0),
+            ]
+        )
+
+    def _log_scale(self, channels: Array) -> Array:
+        """Logarithm of the mean square of each vertex's values before any training, ``[V, B]``.
+
+        A mean field: sums add means and variances as if their terms were independent. The input
+        stands for its projections, and the output concatenates channels by their share.
+        """
+        mean, variance = np.zeros_like(channels), np.zeros_like(channels)
+        mean[0], variance[0] = _RECTIFIED
+        for v in range(1, self.width):
+            into = self.adjacency[:v, v]
+            pooled, convolved = self.kinds[v, 3], self.kinds[v, 1:3].sum(axis=0)
+            total = (into * variance[:v]).sum(axis=0)
+            largest = (into * mean[:v]).sum(axis=0) + np.sqrt(total) * _LARGEST_OF_NINE[0]
+            mean[v] = pooled * largest + convolved * _RECTIFIED[0]
+            variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
+        share = self._shares_of_output(channels)
+        inner = share.any(axis=0)
+        # The projected input alone, or added to every channel where it skips the cell.
+        share[0] = ~inner
+        skip = self.into_sinks[0] * inner
+        squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
+        scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
+        return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
+
+    def _walk_weights(self, channels: Array | None) -> Array:
+        """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
+        weight = self.adjacency / np.maximum(self.in_degree, 1)
+        return weight if channels is None else self._by_channels(weight, channels)
+
+    def _flow(self, weight: Array, one_hot: Array, channels: Array | None) -> Array:
+        visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
+        for v in range(self.width - 2, -1, -1):
+            visits[v] += (weight[v, v + 1 :] * visits[v + 1 :]).sum(axis=0)
+        visits = visits.astype(np.float32)
+        size = 1.0 if channels is None else np.log2(1 + channels)
+        weighed = np.ascontiguousarray((visits * size).T, dtype=np.float32)[..., None]
+        met = (one_hot @ weighed).reshape(len(one_hot), -1)
+        return np.concatenate([_by_operations(one_hot, weight * visits), met], axis=1)
+
+    def _walk_moments(self, weight: Array) -> Array:
+        """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
+        first, second = np.zeros_like(self.kinds), np.zeros_like(self.kinds)
+        halved = np.ones_like(self.kinds)
+        for v in range(self.width):
+            share = weight[:v, v, None]
+            mean, kind = (share * first[:v]).sum(axis=0), self.kinds[v]
+            first[v] = mean + kind
+            second[v] = (share * second[:v]).sum(axis=0) + kind * (2 * mean + 1)
+            arrived = np.where(self.in_degree[v] > 0, (share * halved[:v]).sum(axis=0), 1)
+            halved[v] = arrived * (1 - kind / 2)
+        sinks = (self.sinks / np.maximum(self.sinks.sum(axis=0), 1))[:, None]
+        mean, square, power = ((sinks * m).sum(axis=0) for m in (first, second, halved))
+        moments = [mean, np.sqrt(np.maximum(square - mean**2, 0)), power]
+        return np.asarray(np.concatenate(moments).T, dtype=np.float32)
+
+    def _shares_of_output(self, channels: Array) -> Array:
+        """Share of each inner vertex in the channels that the output concatenates, ``[V, B]``."""
+        inner = self.into_sinks * channels
+        inner[0] = 0
+        return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
+
+    def _by_channels(self, weight: Array, channels: Array) -> Array:
+        """Into the output: concatenated channels by their share, half for the input's skip."""
+        skip, share = self.into_sinks[0] > 0, self._shares_of_output(channels)
+        inner = share.any(axis=0)
+        share *= np.where(skip, np.float32(0.5), np.float32(1))
+        share[0] = np.where(skip, np.where(inner, 0.5, 1), 0)
+        return np.asarray(np.where(self.sinks, share[:, None], weight), dtype=np.float32)
+
+    def _reach(self) -> Array:
+        """Whether a path leads from the first to the second vertex, ``[V, V, B]``."""
+        reach = self.adjacency.copy()
+        for v in range(self.width - 2, -1, -1):
+            onward = np.where(self.joined[v, v + 1 :, None], reach[v + 1 :], 0).max(axis=0)
+            np.maximum(reach[v], onward, out=reach[v])
+        return np.asarray(reach, dtype=np.float32)
+
+    def _one_hot(self) -> Array:
+        """Operations of the vertices, ``[B, C, V]``."""
+        columns = np.arange(self.cells.space.num_columns)
+        found = (self.cells.columns[:, None] == columns[:, None]) & self.cells.mask[:, None]
+        return np.asarray(found, dtype=np.float32)
+
+    def _vertex_columns(
+        self,
+        before: Array,
+        after: Array,
+        longest: Array,
+        shortest: Array,
+        backward: Array,
+        forward: Array,
+        reach: Array,
+        official: list[Array],
+    ) -> Array:
+        columns = [
+            self.in_degree,
+            self.out_degree,
+            np.log(np.maximum(before, 1)),
+            np.log(np.maximum(after, 1)),
+            backward,
+            forward,
+            reach.sum(axis=0),
+            reach.sum(axis=1),
+            *official,
+        ]
+        ways = [
+            longest,
+            shortest,
+            self._extreme_after(np.maximum),
+            self._extreme_after(np.minimum),
+        ]
+        stacked = np.concatenate([np.stack(columns, axis=1), *ways], axis=1)  # [V, F, B]
+        stacked *= self.mask[:, None]
+        return np.ascontiguousarray(stacked.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _by_operations(one_hot: Array, relation: Array) -> Array:
+    """Sums of a relation ``[V, V, B]`` by the operations of both vertices, ``[B, C²]``."""
+    related = np.ascontiguousarray(relation.transpose(2, 0, 1), dtype=np.float32)
+    found = one_hot @ related @ one_hot.transpose(0, 2, 1)
+    return np.asarray(found.reshape(len(found), -1))

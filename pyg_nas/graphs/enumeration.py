@@ -1,0 +1,183 @@
+"""Every cell of a search space once, as arrays, and uniform samples of them."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.compute.splitmix import GOLDEN, mix
+from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.io.array_cache import read_cached, write_cached
+
+NUM_NASBENCH101_CELLS = 423_624
+
+CACHE_VERSION = 1
+"""Part of the names of cached files that rest on the order of the enumerated cells."""
+
+_MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
+
+
+def enumerate_cells(space: SearchSpace = NASBENCH101) -> CellArray:
+    """Enumerate all cells of ``space`` up to isomorphism.
+
+    Order: by number of vertices, then by the edge bits and operations of the first labelled
+    graph of each class. Isomorphic copies are recognised by colour refinement, the criterion
+    of the module hash, run on 64-bit colours for all graphs at once.
+
+    Raises:
+        SpaceError: If the space has no terminals or more than 7 vertices.
+    """
+    if not space.terminals or space.max_vertices > _MOST_VERTICES:
+        raise SpaceError(
+            f"space {space.name!r} cannot be enumerated: it needs terminals and at most "
+            f"{_MOST_VERTICES} vertices"
+        )
+    return CellArray.concatenate(
+        [_cells_of_size(v, space) for v in range(2, space.max_vertices + 1)]
+    )
+
+
+@lru_cache(maxsize=1)
+def nasbench101_cells() -> CellArray:
+    """Return all 423,624 cells of NAS-Bench-101 in the order of :func:`enumerate_cells`.
+
+    Enumerated once and then read from the cache folder.
+    """
+    name = f"nasbench101-cells-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        cells = enumerate_cells(NASBENCH101)
+        bits = np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1)
+        write_cached(
+            name,
+            {
+                "adjacency": bits,
+                "operations": cells.operations,
+                "num_vertices": cells.num_vertices,
+            },
+        )
+        return cells
+    size = NASBENCH101.max_vertices
+    bits = np.unpackbits(arrays["adjacency"], axis=1, count=size * size)
+    return CellArray(
+        bits.reshape(-1, size, size).astype(np.int8),
+        arrays["operations"],
+        arrays["num_vertices"],
+        NASBENCH101,
+    )
+
+
+def is_nasbench101(cells: CellArray) -> bool:
+    """Whether ``cells`` is the very array of :func:`nasbench101_cells`, not just equal to it."""
+    return len(cells) == NUM_NASBENCH101_CELLS and cells is nasbench101_cells()
+
+
+@lru_cache(maxsize=1)
+def nasbench101_hashes() -> NDArray[np.bytes_]:
+    """Return the module hashes of :func:`nasbench101_cells`, ``S32 [423624]``.
+
+    Computed once (about half a minute of one core) and then read from the cache folder.
+    """
+    name = f"nasbench101-hashes-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        arrays = {"hashes": nasbench101_cells().hashes()}
+        write_cached(name, arrays)
+    return arrays["hashes"]
+
+
+def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray:
+    """Draw ``n`` different cells uniformly, from all of NAS-Bench-101 by default.
+
+    The draw is uniform over isomorphism classes, not over labelled graphs. Draws with one seed
+    are nested: the first ``k`` of ``n`` cells are the draw of ``k``.
+
+    Raises:
+        SettingsError: If ``n`` is negative or more than there are, or ``seed`` is negative.
+    """
+    if seed < 0:
+        raise SettingsError(f"seed must be at least 0, got {seed}")
+    population = nasbench101_cells() if cells is None else cells
+    if not 0 <= n <= len(population):
+        raise SettingsError(f"cannot draw {n} different cells from {len(population)}")
+    return population[np.random.default_rng(seed).permutation(len(population))[:n]]
+
+
+def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
+    graphs = _full_graphs(v, space.max_edges)
+    inner = np.array(
+        list(itertools.product(range(len(space.operations)), repeat=v - 2)), dtype=np.int8
+    )
+    labels = np.empty((len(inner), v), dtype=np.int8)
+    labels[:, 0], labels[:, -1] = space.input_id, space.output_id
+    labels[:, 1:-1] = inner
+    graph = np.repeat(np.arange(len(graphs)), len(labels))
+    label = np.tile(np.arange(len(labels)), len(graphs))
+    fingerprint = _fingerprints(graphs, labels, graph, label)
+    first = np.sort(np.unique(fingerprint, return_index=True)[1])
+    width = space.max_vertices
+    adjacency = np.zeros((len(first), width, width), dtype=np.int8)
+    operations = np.zeros((len(first), width), dtype=np.int8)
+    adjacency[:, :v, :v] = graphs[graph[first]]
+    operations[:, :v] = labels[label[first]]
+    return CellArray(adjacency, operations, np.full(len(first), v, dtype=np.int8), space)
+
+
+def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
+    """All upper triangular graphs of ``v`` vertices, each on a path from first to last."""
+    upper = np.triu_indices(v, 1)
+    pairs = len(upper[0])
+    codes = np.arange(2**pairs, dtype=np.int64)
+    edges = np.zeros(len(codes), dtype=np.int8)
+    for bit in range(pairs):
+        edges += ((codes >> bit) & 1).astype(np.int8)
+    codes = codes[edges <= max_edges]
+    graphs = np.zeros((len(codes), v, v), dtype=np.int8)
+    for bit, (row, column) in enumerate(zip(*upper, strict=True)):
+        graphs[:, row, column] = (codes >> bit) & 1
+    leaves = np.asarray(graphs.any(axis=2))[:, :-1]
+    entered = np.asarray(graphs.any(axis=1))[:, 1:]
+    full = np.all(leaves, axis=1) & np.all(entered, axis=1)
+    return np.asarray(graphs[full])
+
+
+def _fingerprints(
+    graphs: NDArray[np.int8],
+    labels: NDArray[np.int8],
+    graph: NDArray[np.int64],
+    label: NDArray[np.int64],
+) -> NDArray[np.uint64]:
+    """64-bit colour-refinement fingerprints of the labelled graphs (graph[i], label[i])."""
+    v = graphs.shape[1]
+    degrees = graphs.sum(axis=2, dtype=np.uint64) * np.uint64(16) + graphs.sum(
+        axis=1, dtype=np.uint64
+    )
+    start = labels.astype(np.uint64) & np.uint64(0xFF)
+    colours = [mix(degrees[graph, u] * np.uint64(256) + start[label, u]) for u in range(v)]
+    present = {
+        (a, b): graphs[graph, a, b].astype(np.uint64) for a in range(v) for b in range(a + 1, v)
+    }
+    for _ in range(v):
+        incoming = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
+        outgoing = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
+        # The sum of mixed colours stands for their multiset.
+        for (a, b), edge in present.items():
+            incoming[b] += edge * colours[a]
+            outgoing[a] += edge * colours[b]
+        colours = [
+            mix(
+                colours[u]
+                + mix(incoming[u] + GOLDEN)
+                + np.uint64(3) * mix(outgoing[u] + np.uint64(0xD1B54A32D192ED03))
+            )
+            for u in range(v)
+        ]
+    total = np.zeros(len(graph), dtype=np.uint64)
+    for colour in colours:
+        total += colour
+    return total

@@ -1,0 +1,61 @@
+"""Arrays that take a while to compute, kept in the cache folder with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.io.files import DAMAGED_NPZ, atomic_path, cache_folder
+
+Arrays = dict[str, NDArray[Any]]
+
+_CHECKSUM = "checksum"
+
+
+def read_cached(name: str) -> Arrays | None:
+    """Return what :func:`write_cached` kept as ``name``.
+
+    None where there is nothing, or the file is damaged: what is cached can be made again.
+    """
+    try:
+        with np.load(_path(name), allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+    except DAMAGED_NPZ:
+        return None
+    checksum = arrays.pop(_CHECKSUM, None)
+    return arrays if np.array_equal(checksum, _checksum(arrays)) else None
+
+
+def write_cached(name: str, arrays: Arrays) -> None:
+    """Keep ``arrays`` as ``name``, whole or not at all.
+
+    A folder that cannot be written to costs time, never the arrays: there is a warning.
+    ``name`` changes with whatever changes the arrays; a key is not to be ``"checksum"``.
+    """
+    content: dict[str, Any] = {**arrays, _CHECKSUM: _checksum(arrays)}
+    try:
+        with atomic_path(_path(name)) as temporary:
+            np.savez(temporary, **content)
+    except OSError as error:
+        warnings.warn(
+            f"{_path(name)}: cannot be written ({error.strerror}), so it is computed anew in "
+            f"every process; PYG_NAS_CACHE names another folder",
+            stacklevel=2,
+        )
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / f"{name}.npz"
+
+
+def _checksum(arrays: Arrays) -> NDArray[np.uint8]:
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        digest.update(f"{key} {arrays[key].dtype} {arrays[key].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[key]).data)
+    return np.frombuffer(digest.digest(), dtype=np.uint8)

@@ -1,0 +1,5 @@
+"""Predictors: scikit-learn estimators on cells, recipes, tuning and storage."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,28 @@
+from .baselines import (
+    ParameterCountRegressor as ParameterCountRegressor,
+)
+from .baselines import (
+    StatisticsRegressor as StatisticsRegressor,
+)
+from .baselines import (
+    boosted_trees as boosted_trees,
+)
+from .baselines import (
+    random_forest as random_forest,
+)
+from .export import export_model as export_model
+from .gaussian_process import GaussianProcess as GaussianProcess
+from .gcn import GCNClassifier as GCNClassifier
+from .gcn import GCNRegressor as GCNRegressor
+from .hybrid import BestRegressor as BestRegressor
+from .recipes import make_estimator as make_estimator
+from .residual_gnn import ResidualGNNRegressor as ResidualGNNRegressor
+from .storage import load_model as load_model
+from .storage import save_model as save_model
+from .trained import Evaluation as Evaluation
+from .trained import Model as Model
+from .training_time import TimeRegressor as TimeRegressor
+from .tuning import TuneResult as TuneResult
+from .tuning import TuneSettings as TuneSettings
+from .tuning import tune as tune
+from .two_stage import TwoStageRegressor as TwoStageRegressor

@@ -1,0 +1,183 @@
+"""A trained predictor together with what it was trained on: train, evaluate, save, load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.splits import Protocol, split_rows
+from pyg_nas.data.table import Table
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
+from pyg_nas.predictors.storage import load_described, read_settings, save_model
+
+
+@dataclass
+class Model:
+    """A fitted estimator, its recipe and protocol, and the hashes of its training cells.
+
+    Args:
+        estimator: A fitted regressor over cells.
+        recipe: Name of the recipe that made it.
+        protocol: Labels and training cells.
+        training_hashes: ``S32 [n]`` module hashes of the training cells.
+        seed: Seed of the fit.
+    """
+
+    estimator: Any
+    recipe: str
+    protocol: Protocol
+    training_hashes: NDArray[np.bytes_] = field(repr=False)
+    seed: int = 0
+
+    @classmethod
+    def train(
+        cls,
+        table: Table,
+        protocol: Protocol,
+        recipe: str = DEFAULT_RECIPE,
+        seed: int = 0,
+        device: str = "auto",
+        progress: Callable[[int, float], None] | None = None,
+        **settings: Any,
+    ) -> Model:
+        """Fit a recipe on a protocol's training cells.
+
+        Args:
+            table: Where the cells and labels come from.
+            protocol: Labels and training cells.
+            recipe: A key of ``recipes.RECIPES``.
+            seed: Of all random choices of the fit.
+            device: A torch device name, or ``"auto"``.
+            progress: Called after each epoch, where the recipe trains in epochs.
+            settings: Override single settings of the recipe.
+
+        Raises:
+            SettingsError: If the recipe, a setting or the split is not valid here.
+        """
+        protocol = protocol.on(table)
+        estimator = make_estimator(
+            recipe, protocol.label, seed, device, table.about.get("task"), **settings
+        )
+        if progress is not None and "progress" in estimator.get_params():
+            estimator.set_params(progress=progress)
+        split = protocol.apply(table)
+        estimator.fit(table.cells[split.train], split.train_labels)
+        return cls(estimator, recipe, protocol, table.hashes[split.train], seed)
+
+    def evaluate(
+        self, table: Table, split: str | None = None, label: LabelPolicy | None = None
+    ) -> Evaluation:
+        """Compare predictions with a table on the evaluated cells that did not train.
+
+        Args:
+            table: Measured cells, of the model's operations.
+            split: A named split or a number, drawn with the protocol's split seed; the protocol's
+                evaluated cells by default.
+            label: The label compared with; the protocol's by default.
+
+        Raises:
+            SettingsError: If no measured cell is left to evaluate on.
+        """
+        compared = label or self.protocol.evaluation_label
+        protocol = replace(
+            self.protocol,
+            evaluate=split or self.protocol.evaluate,
+            evaluation_label=None if compared == self.protocol.label else compared,
+        )
+        policy = protocol.evaluation_label or protocol.label or table.default_label
+        labels = table.label(policy)
+        rows = split_rows(table, protocol.evaluate, labels, protocol.split_seed)
+        unseen = rows[~np.isin(table.hashes[rows], self.training_hashes)]
+        if len(unseen) == 0:
+            raise SettingsError(
+                f"split {protocol.evaluate!r} has no measured cell that the model was not trained "
+                f"on"
+            )
+        predicted = self.estimator.predict(table.cells[unseen])
+        left_out = len(rows) - len(unseen)
+        # Seconds below one are no fractions.
+        fractions = policy.metric != "training_time" and are_fractions(labels)
+        return Evaluation(protocol, unseen, labels[unseen], predicted, left_out, fractions)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""
+        save_model(
+            self.estimator,
+            folder,
+            about={
+                "recipe": self.recipe,
+                "seed": self.seed,
+                "protocol": self.protocol.to_dict(),
+                "training_cells": [digest.decode() for digest in self.training_hashes.tolist()],
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], device: str = "auto") -> Model:
+        """Read a model folder.
+
+        Raises:
+            ModelError: If it is missing, damaged or holds a bare estimator.
+        """
+        settings = read_settings(folder)
+        about = settings["about"]
+        if "protocol" not in about:
+            raise ModelError(
+                f"{folder}: was saved without a protocol, so what it was trained on is not known; "
+                f"Model.save keeps one"
+            )
+        try:
+            protocol = Protocol.from_dict(about["protocol"])
+            digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
+            recipe, seed = str(about["recipe"]), int(about["seed"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
+        if not digests or not all(len(digest) == 32 for digest in digests):
+            raise ModelError(f"{folder}: training_cells must list module hashes of 32 hex digits")
+        hashes = np.array([digest.encode() for digest in digests], "S32")
+        return cls(load_described(folder, settings, device), recipe, protocol, hashes, seed)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measured and predicted values of evaluated cells.
+
+    Args:
+        protocol: What the figures mean: training and evaluated cells, and their labels.
+        rows: Rows of the table, ``[N]``.
+        measured: Labels, ``[N]``.
+        predicted: Predictions, ``[N]``.
+        left_out: Cells of the split that trained the model and are therefore not among them.
+        fractions: Whether the labels of the whole table are fractions, so that errors are in
+            points.
+    """
+
+    protocol: Protocol
+    rows: NDArray[np.int64] = field(repr=False)
+    measured: NDArray[np.float64] = field(repr=False)
+    predicted: NDArray[np.float64] = field(repr=False)
+    left_out: int = 0
+    fractions: bool = True
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether larger values of the label compared with are better; by default they are."""
+        label = self.protocol.evaluation_label or self.protocol.label
+        return label is None or label.larger_is_better
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of :func:`~pyg_nas.metrics.regression.regression_metrics` by name."""
+        return regression_metrics(
+            self.measured,
+            self.predicted,
+            larger_is_better=self.larger_is_better,
+            fractions=self.fractions,
+        )

@@ -1,0 +1,1 @@
+from .writer import write_report as write_report

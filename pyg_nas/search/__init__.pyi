@@ -1,0 +1,30 @@
+from .acquisition import ACQUISITIONS as ACQUISITIONS
+from .domain import Domain as Domain
+from .evaluator import Evaluator as Evaluator
+from .evaluator import Outcome as Outcome
+from .evaluator import TableEvaluator as TableEvaluator
+from .folder import SearchFolder as SearchFolder
+from .history import History as History
+from .history import Proposal as Proposal
+from .history import Query as Query
+from .live import MeasureEvaluator as MeasureEvaluator
+from .loop import Constraints as Constraints
+from .loop import SearchResult as SearchResult
+from .loop import search as search
+from .methods import METHODS as METHODS
+from .methods import make_strategy as make_strategy
+from .strategies import (
+    LocalSearch as LocalSearch,
+)
+from .strategies import (
+    PredictorSearch as PredictorSearch,
+)
+from .strategies import (
+    RandomSearch as RandomSearch,
+)
+from .strategies import (
+    RegularizedEvolution as RegularizedEvolution,
+)
+from .strategies import (
+    Strategy as Strategy,
+)

@@ -1,0 +1,169 @@
+"""The folder of a search: its settings and every query, durable as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.files import check_output_folder, read_json, write_text
+from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.predictors.storage import WEIGHTS
+from pyg_nas.search.history import Query
+
+SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
+
+
+class SearchFolder:
+    """``settings.json`` and ``queries.jsonl`` of one search.
+
+    A query is on disk before the next one is asked. A line that was cut off when the process
+    was killed is dropped when the folder is opened again.
+
+    Args:
+        path: The folder, made where it is missing.
+        settings: What the search is; equal to what the folder has, where it has some. Only a
+            ``budget`` may be larger, and is then written when the search begins.
+        space: The search space of its cells.
+
+    Raises:
+        SettingsError: If the folder belongs to a search with other settings, or is damaged.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], settings: dict[str, Any], space: SearchSpace
+    ) -> None:
+        self.path = Path(path)
+        self.space = space
+        check_search_folder(self.path)
+        stored = self.path / SETTINGS
+        # Through JSON, so that tuples and lists compare as they will be read.
+        settings = json.loads(json.dumps(settings))
+        if stored.exists():
+            _check_same(self.path, read_object(stored), settings)
+        elif (self.path / QUERIES).exists():
+            raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
+        else:
+            _write_settings(stored, settings)
+        self.settings = settings
+        self._lock = FileLock(self.path / ".lock", timeout=0)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other searches, of this process or another, out of the folder meanwhile.
+
+        Raises:
+            SettingsError: If there is one in it, or one has been there that had a larger budget.
+        """
+        try:
+            # The system drops it where the process is killed. What is held may be taken again.
+            with self._lock:
+                stored = self.path / SETTINGS
+                now = read_object(stored)
+                if now != self.settings:
+                    _check_same(self.path, now, self.settings)
+                    _write_settings(stored, self.settings)
+                yield
+        except Timeout:
+            raise SettingsError(f"{self.path}: another search is at work in this folder") from None
+
+    def read(self) -> list[Query]:
+        """Return the queries so far, and cut a torn last line off the file.
+
+        Raises:
+            SettingsError: As :func:`read_queries`.
+        """
+        path = self.path / QUERIES
+        if not path.exists():
+            return []
+        queries, length = read_queries(path, self.space)
+        cut_torn_line(path, length)
+        return queries
+
+    def count(self) -> int:
+        """Return how many queries are recorded."""
+        path = self.path / QUERIES
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def append(self, query: Query) -> None:
+        """Add one query, durably."""
+        append_line(self.path / QUERIES, query.to_dict())
+
+
+def check_search_folder(path: Path) -> None:
+    """Check that ``path`` can be a search's folder, before anything is written there.
+
+    Raises:
+        SettingsError: If it is a file or a model's folder, or cannot be made or written to.
+    """
+    check_output_folder(path)
+    if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
+        raise SettingsError(f"{path}: is a model's folder; choose another one")
+
+
+def _write_settings(path: Path, settings: dict[str, Any]) -> None:
+    write_text(path, json.dumps(settings, indent=2) + "\n")
+
+
+def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:
+    for key in sorted(stored.keys() | settings.keys()):
+        before, asked = stored.get(key), settings.get(key)
+        if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
+            continue
+        if before != asked:
+            larger = " or a larger budget" if key == "budget" else ""
+            raise SettingsError(
+                f"{path}: holds a search with {key} = {reprlib.repr(before)}, asked for is "
+                f"{reprlib.repr(asked)}; choose another folder or the same settings{larger}"
+            )
+
+
+def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
+    """Return the queries of a file's whole lines, and how many bytes those have.
+
+    A search may be writing to the file at this moment, or was killed when it did.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a whole line is no query of this space or
+            asks for an earlier line's cell.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error})") from None
+    written, length = whole_lines(content)
+    queries = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(written, start=1):
+        try:
+            query = Query.from_dict(json.loads(line), space)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
+        earlier = lines.setdefault(query.cell.hash, number)
+        if earlier != number:
+            raise SettingsError(
+                f"{path}, line {number}: asks for the cell of line {earlier} again, as no search "
+                f"does; perhaps two processes wrote to it"
+            )
+        queries.append(query)
+    return queries, length
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a file's JSON object.
+
+    Raises:
+        SettingsError: If it holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: must be a JSON object")
+    return content

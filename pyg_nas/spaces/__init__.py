@@ -1,0 +1,1 @@
+"""Search spaces: one package each holds all that is particular to it."""

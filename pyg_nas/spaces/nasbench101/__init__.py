@@ -1,0 +1,1 @@
+"""NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""

@@ -1,0 +1,278 @@
+"""The NAS-Bench-101 network of a cell in PyTorch, for several training runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.spaces.nasbench101.network_size import (
+    IMAGE_CHANNELS,
+    MODULES_PER_STACK,
+    NUM_LABELS,
+    NUM_STACKS,
+    STEM_CHANNELS,
+    concatenated_vertices,
+    vertex_channels,
+)
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+
+# Batch normalisation of NAS-Bench-101 (arXiv:1902.09635, released code): TensorFlow's momentum
+# is the share of the old value that is kept, PyTorch's the share of the new one that is taken.
+BATCH_NORM_MOMENTUM = 0.997
+BATCH_NORM_EPSILON = 1e-5
+
+
+def _convolve(x: Tensor, weight: Tensor) -> Tensor:
+    """Convolves every member with its own kernels.
+
+    ``[B, H, W, M, C]`` and ``[M * C', C, k, k]`` to ``[B, C' * M, H, W]`` in channels-last memory.
+    """
+    members = x.shape[3]
+    image = x.flatten(3).permute(0, 3, 1, 2)
+    return functional.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=members)
+
+
+def _by_member(image: Tensor, members: int) -> Tensor:
+    """Views ``[B, M * C, H, W]`` in channels-last memory as ``[B, H, W, M, C]``."""
+    x = image.permute(0, 2, 3, 1)
+    return x.reshape(*x.shape[:3], members, -1)
+
+
+class ConvBnRelu(nn.Module):
+    """Convolution without bias, batch normalisation and ReLU, for several members at once.
+
+    Args:
+        in_channels: Channels of the input, of each member.
+        out_channels: Channels of the output, of each member.
+        kernel_size: Odd kernel size.
+        members: Number of networks trained side by side.
+        momentum: Share of the running statistics kept at every step.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, members: int, momentum: float
+    ) -> None:
+        super().__init__()
+        self.members = members
+        self.momentum = momentum
+        self.weight = nn.Parameter(
+            torch.empty(members * out_channels, in_channels, kernel_size, kernel_size)
+        )
+        self.scale = nn.Parameter(torch.ones(members * out_channels))
+        self.shift = nn.Parameter(torch.zeros(members * out_channels))
+        self.register_buffer("running_mean", torch.zeros(members * out_channels))
+        self.register_buffer("running_var", torch.ones(members * out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
+        y = functional.batch_norm(
+            _convolve(x, self.weight),
+            self.running_mean,
+            self.running_var,
+            self.scale,
+            self.shift,
+            training=self.training,
+            momentum=1 - self.momentum,
+            eps=BATCH_NORM_EPSILON,
+        )
+        return _by_member(functional.relu(y), self.members)
+
+
+class MaxPool(nn.Module):
+    """Max pooling of ``[B, H, W, M, C]`` over height and width."""
+
+    def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
+        image = x.flatten(3).permute(0, 3, 1, 2)
+        y = functional.max_pool2d(image, self.kernel_size, self.stride, self.padding)
+        return _by_member(y, x.shape[3])
+
+
+def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Module:
+    if name == "maxpool3x3":
+        return MaxPool(3, stride=1, padding=1)
+    kernel_size = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}.get(name)
+    if kernel_size is None:
+        raise MeasureError(
+            f"operation {name!r} cannot be trained, only those of NAS-Bench-101: "
+            f"conv3x3-bn-relu, conv1x1-bn-relu, maxpool3x3"
+        )
+    return ConvBnRelu(channels, channels, kernel_size, members, momentum)
+
+
+def _add(terms: list[Tensor]) -> Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+class CellModule(nn.Module):
+    """One cell as a network module.
+
+    Every vertex adds up what reaches it, cut down to its own number of channels, and applies its
+    operation; what comes from the cell's input passes a 1x1 projection first. The output
+    concatenates the inner vertices that feed it, and adds the projected input if that feeds it.
+
+    Args:
+        cell: The cell.
+        in_channels: Channels of the cell's input.
+        out_channels: Channels of the cell's output.
+        members: Number of networks trained side by side.
+        momentum: Share of the running statistics kept at every step.
+
+    Raises:
+        MeasureError: If the output has fewer channels than vertices that it concatenates, or an
+            operation is none of NAS-Bench-101.
+
+    Source: arXiv:1902.09635, section 2 and released code.
+    """
+
+    def __init__(
+        self, cell: Cell, in_channels: int, out_channels: int, members: int, momentum: float
+    ) -> None:
+        super().__init__()
+        adjacency = [[int(edge) for edge in row] for row in cell.adjacency]
+        self.last = len(adjacency) - 1
+        count = np.array([cell.num_vertices])
+        self.channels: list[int] = vertex_channels(
+            cell.adjacency[None], count, in_channels, out_channels
+        )[0].tolist()
+        least = int(concatenated_vertices(cell.adjacency[None], count)[0])
+        if out_channels < least:
+            raise MeasureError(
+                f"cell {cell.hash}: {out_channels} channels are too few for the {least} vertices "
+                f"that its output concatenates, each needs at least 1"
+            )
+        self.sources = [[u for u in range(1, v) if adjacency[u][v]] for v in range(self.last + 1)]
+        self.projected = [v for v in range(1, self.last + 1) if adjacency[0][v]]
+        # Batch normalisation and ReLU act on each channel alone, so that all projections of the
+        # input can be one convolution: the same function and the same number of parameters.
+        widths = [self.channels[v] for v in self.projected]
+        self.projection = ConvBnRelu(in_channels, sum(widths), 1, members, momentum)
+        self.operations = nn.ModuleList(
+            _operation(cell.operations[v], self.channels[v], members, momentum)
+            for v in range(1, self.last)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
+        widths = [self.channels[v] for v in self.projected]
+        parts = torch.split(self.projection(x), widths, dim=-1)
+        projections: dict[int, Tensor] = dict(zip(self.projected, parts, strict=True))
+        values: dict[int, Tensor] = {}
+        for vertex, operation in enumerate(self.operations, start=1):
+            width = self.channels[vertex]
+            terms = [values[u][..., :width] for u in self.sources[vertex]]
+            if vertex in projections:
+                terms.append(projections[vertex])
+            values[vertex] = operation(_add(terms))
+        feeding = self.sources[self.last]
+        if not feeding:
+            return projections[self.last]
+        output = torch.cat([values[u] for u in feeding], dim=-1)
+        if self.last in projections:
+            output = output + projections[self.last]
+        return output
+
+
+class Network(nn.Module):
+    """The NAS-Bench-101 network of a cell, or several of them side by side.
+
+    A 3x3 stem is followed by stacks of the same cell; between two stacks a 2x2 max pooling halves
+    the image and the channels double; the mean over the image goes to a dense layer.
+
+    ``members`` networks of the same cell are trained at once as groups of the same convolutions:
+    small networks are bound by the overhead of each call, which the members then share. They
+    share nothing else: every member has its own weights, statistics, images and labels.
+
+    Args:
+        cell: The cell.
+        stem_channels: Channels of the stem and of the first stack.
+        num_stacks: Number of stacks.
+        modules_per_stack: Cells in each stack.
+        num_labels: Number of classes.
+        image_channels: Channels of an image.
+        members: Number of networks trained side by side.
+        batch_norm_momentum: Share of the running statistics kept at every step.
+
+    Source: arXiv:1902.09635, section 2.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        stem_channels: int = STEM_CHANNELS,
+        num_stacks: int = NUM_STACKS,
+        modules_per_stack: int = MODULES_PER_STACK,
+        num_labels: int = NUM_LABELS,
+        image_channels: int = IMAGE_CHANNELS,
+        members: int = 1,
+        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+    ) -> None:
+        super().__init__()
+        self.members = members
+        channels = stem_channels
+        layers: list[nn.Module] = [
+            ConvBnRelu(image_channels, channels, 3, members, batch_norm_momentum)
+        ]
+        for stack in range(num_stacks):
+            if stack > 0:
+                layers.append(MaxPool(2, stride=2, padding=0))
+            for module in range(modules_per_stack):
+                out_channels = channels * 2 if stack > 0 and module == 0 else channels
+                layers.append(
+                    CellModule(cell, channels, out_channels, members, batch_norm_momentum)
+                )
+                channels = out_channels
+        self.layers = nn.Sequential(*layers)
+        self.dense_weight = nn.Parameter(torch.empty(members, channels, num_labels))
+        self.dense_bias = nn.Parameter(torch.zeros(members, 1, num_labels))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps each member's images, ``[M, B, C, H, W]``, to logits, ``[M, B, labels]``."""
+        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Maps what the last layer gives, ``[B, H, W, M, C]``, to logits, ``[M, B, labels]``."""
+        features = x.mean(dim=(1, 2)).transpose(0, 1)
+        return torch.baddbmm(self.dense_bias, features, self.dense_weight)
+
+    @torch.no_grad()
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draws every member's weights from its own generator.
+
+        Convolutions: truncated normal of variance 1 / fan-in; dense layer: Glorot uniform. These
+        are the initialisers of the released NAS-Bench-101 code.
+        """
+        for member, generator in enumerate(generators):
+            for module in self.modules():
+                if isinstance(module, ConvBnRelu):
+                    kernel = module.weight.chunk(self.members)[member]
+                    # 0.8796 is the deviation of a unit normal cut off at two.
+                    deviation = kernel[0].numel() ** -0.5 / 0.87962566103423978
+                    drawn = torch.empty(kernel.shape)
+                    nn.init.trunc_normal_(
+                        drawn, 0.0, deviation, -2 * deviation, 2 * deviation, generator
+                    )
+                    kernel.copy_(drawn)
+            dense = torch.empty(self.dense_weight.shape[1:])
+            nn.init.xavier_uniform_(dense, generator=generator)
+            self.dense_weight[member].copy_(dense)

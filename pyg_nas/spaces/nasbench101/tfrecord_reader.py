@@ -1,0 +1,484 @@
+"""Google's NAS-Bench-101 TFRecord files, read as a stream and converted to a table.
+
+One record is one training run of one cell at one budget. Its payload is a JSON list
+``[module_hash, epochs, adjacency, operations, metrics]``: the adjacency as a string of V*V digits,
+operations joined by commas with ``input`` first and ``output`` last, metrics as base64 of a
+:mod:`pyg_nas.spaces.nasbench101.run_message` message. Framing:
+:mod:`pyg_nas.spaces.nasbench101.tfrecord_framing`. Source: ``nasbench/api.py`` of the official
+package (arXiv:1902.09635). TensorFlow is not needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.labels import METRICS
+from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.errors import RecordError, SpaceError, quoted
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS
+from pyg_nas.graphs.hashing import digest_text
+from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.io.files import check_output
+from pyg_nas.spaces.nasbench101.run_message import decode_message, decode_messages
+from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
+
+NUM_RUNS = 3
+"""Runs of one cell at one budget in the official files; their order is that in the file."""
+
+MOST_BUDGETS = 8
+"""Different budgets, the four official ones included, which bound the memory that a strange file
+can ask for."""
+
+MOST_EPOCHS = 999_999
+"""Epochs of a run."""
+
+_WIDTH = NASBENCH101.max_vertices
+_LEAST_RECORD_BYTES = 100  # bounds the cells that a file of some size can hold
+_PARALLEL_FROM_BYTES = 16 * 2**20  # below, starting processes costs more than they save
+
+# What the official writer (json.dumps) makes; other spellings of the same list go through json.
+_USUAL = re.compile(
+    rb'\["([0-9a-f]{32})", ([1-9][0-9]{0,5}), "([01]{4,49}", "[a-z0-9,-]+)", '
+    rb'"([A-Za-z0-9+/]+={0,2})"\]'
+)
+_HASH = re.compile("[0-9a-f]{32}")
+
+
+class Run(NamedTuple):
+    """One record.
+
+    Attributes:
+        offset: Byte offset of the record in its file.
+        hash: Module hash as it stands in the record.
+        epochs: Budget.
+        adjacency: int8 ``[V, V]``.
+        operations: ``V`` names.
+        trainable_parameters: Of the network.
+        metrics: float64 ``[2, 4]``: halfway and end, :data:`pyg_nas.data.labels.METRICS`.
+    """
+
+    offset: int
+    hash: str
+    epochs: int
+    adjacency: NDArray[np.int8]
+    operations: tuple[str, ...]
+    trainable_parameters: int
+    metrics: NDArray[np.float64]
+
+
+def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
+    """Yield the records of a file one by one, in constant memory.
+
+    Framing, checksums, JSON and metrics are verified, and that each graph is a pruned cell of
+    NAS-Bench-101; that its hash is the right one is verified by :func:`convert`.
+
+    Raises:
+        RecordError: At the first record that is wrong; the message has its byte offset.
+    """
+    path = _existing(path)
+    for start, end in record_ranges(path):
+        for offset, payload in payloads(path, start, end):
+            try:
+                digest, epochs, digits, names, metrics = _parse_json(payload)
+                adjacency, ids = _parse_graph(digits, names)
+                readings, parameters = decode_message(_decode_base64(metrics))
+                _check_readings(np.array([readings]))
+                invalid = _pad([(adjacency, ids)]).first_invalid()
+                if invalid is not None:
+                    raise RecordError(invalid[1])
+            except RecordError as error:
+                raise RecordError(f"{path}, byte {offset}: {error}") from None
+            yield Run(
+                offset,
+                digest,
+                epochs,
+                adjacency,
+                NASBENCH101.decode(ids.tolist()),
+                parameters,
+                np.array(readings),
+            )
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """Convert an official file to a table in HDF5 and return the table.
+
+    The cells stand in the order of their first records, with the graph of that record. Budgets
+    are 4, 12, 36 and 108 epochs, NaN where the file has no record (all but 108 in the only-108
+    file); a file with records at other budgets gives a table of just the budgets in it. There
+    is room for three runs a cell and budget, in the order of the file.
+
+    Every checksum, message, graph and module hash is verified. Memory is bounded by the search
+    space (423,624 cells), not by the file: 0.2 GB for the table and as much for two processes.
+
+    Args:
+        source: The TFRecord file.
+        target: The HDF5 file, written whole or not at all.
+        progress: Called with (bytes done, bytes in all).
+
+    Raises:
+        RecordError: If a record is damaged or wrong, naming its byte offset.
+        SettingsError: If ``target`` is ``source``, or cannot be written.
+    """
+    check_output(target, source)
+    table = read_table(source, progress)
+    table.save(target)
+    return table
+
+
+def read_table(
+    source: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
+) -> Table:
+    """Read an official file into a table, as :func:`convert` does, without writing a file.
+
+    Raises:
+        RecordError: If a record is damaged or wrong, naming its byte offset.
+    """
+    path = _existing(source)
+    total = path.stat().st_size
+    collector = _Collector(path, total)
+    for batch in _batches(path, total):
+        collector.add(batch)
+        if progress is not None:
+            progress(batch.end, total)
+    return collector.table()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The records of one byte range, verified one by one.
+
+    ``cell`` says which of the range's cells a record belongs to; all other arrays of ``R``
+    records or ``C`` cells are what their names say.
+    """
+
+    end: int
+    hashes: NDArray[np.bytes_]  # [C]
+    cells: CellArray  # [C]
+    parameters: NDArray[np.int64]  # [C]
+    cell: NDArray[np.int64]  # [R]
+    epochs: NDArray[np.int64]  # [R]
+    metrics: NDArray[np.float32]  # [R, 2, 4]
+    offsets: NDArray[np.int64]  # [R]
+
+
+def _batches(path: Path, total: int) -> Iterator[_Batch]:
+    ranges = record_ranges(path)
+    if total < _PARALLEL_FROM_BYTES:
+        for start, end in ranges:
+            yield _read_batch(path, start, end)
+        return
+    from joblib import Parallel, delayed
+
+    # Results come back in order and few ranges are ahead at any time: memory stays bounded.
+    workers = Parallel(n_jobs=-1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
+    yield from workers(delayed(_read_batch)(path, start, end) for start, end in ranges)
+
+
+def _read_batch(path: Path, start: int, end: int) -> _Batch:
+    """Read and verify the records of one byte range."""
+    cell_of: dict[tuple[bytes, bytes], int] = {}
+    graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]] = []
+    hashes: list[bytes] = []
+    first_record: list[int] = []
+    cell: list[int] = []
+    epochs: list[int] = []
+    offsets: list[int] = []
+    messages: list[bytes] = []
+    for offset, payload in payloads(path, start, end):
+        try:
+            usual = _USUAL.fullmatch(payload)
+            if usual is not None and len(usual[4]) % 4 == 0:
+                digest, budget, graph, metrics = usual.groups()
+                messages.append(binascii.a2b_base64(metrics))
+                epochs.append(int(budget))
+            else:
+                text, number, digits, names, raw = _parse_json(payload)
+                digest, graph = text.encode(), f'{digits}", "{names}'.encode()
+                messages.append(_decode_base64(raw))
+                epochs.append(number)
+            key = (digest, graph)
+            index = cell_of.get(key)
+            if index is None:
+                index = cell_of[key] = len(graphs)
+                digits, names = graph.decode().split('", "')
+                graphs.append(_parse_graph(digits, names))
+                hashes.append(digest)
+                first_record.append(len(offsets))
+        except RecordError as error:
+            raise RecordError(f"{path}, byte {offset}: {error}") from None
+        cell.append(index)
+        offsets.append(offset)
+    metrics_of, parameters_of, failure = decode_messages(messages)
+    if failure is not None:
+        raise RecordError(f"{path}, byte {offsets[failure.position]}: {failure.reason}")
+    wrong = first_bad_reading(metrics_of)
+    if wrong is not None:
+        raise RecordError(f"{path}, byte {offsets[wrong[0]]}: {wrong[1]}")
+    cells = _pad(graphs)
+    invalid = cells.first_invalid()
+    if invalid is not None:
+        raise RecordError(f"{path}, byte {offsets[first_record[invalid[0]]]}: {invalid[1]}")
+    stored = np.array(hashes, dtype="S32")
+    computed = cells.hashes()
+    mismatch = np.flatnonzero(stored != computed)
+    if len(mismatch):
+        c = int(mismatch[0])
+        raise RecordError(
+            f"{path}, byte {offsets[first_record[c]]}: the module hash {hashes[c].decode()} is not "
+            f"that of the graph, {computed[c].decode()}"
+        )
+    owner = np.array(cell, dtype=np.int64)
+    parameters = parameters_of[first_record]
+    odd = np.flatnonzero(parameters_of != parameters[owner])
+    if len(odd):
+        raise _parameters_differ(
+            path, offsets[odd[0]], hashes[owner[odd[0]]], parameters_of[odd[0]]
+        )
+    return _Batch(
+        end=end,
+        hashes=stored,
+        cells=cells,
+        parameters=parameters,
+        cell=owner,
+        epochs=np.array(epochs, dtype=np.int64),
+        metrics=metrics_of.astype(np.float32),
+        offsets=np.array(offsets, dtype=np.int64),
+    )
+
+
+class _Collector:
+    """Puts batches together into one table."""
+
+    def __init__(self, path: Path, total: int) -> None:
+        self.path = path
+        capacity = min(NUM_NASBENCH101_CELLS, total // _LEAST_RECORD_BYTES)
+        # Pages of np.empty are only used up as rows are written.
+        self.adjacency = np.empty((capacity, _WIDTH, _WIDTH), dtype=np.int8)
+        self.operations = np.empty((capacity, _WIDTH), dtype=np.int8)
+        self.num_vertices = np.empty(capacity, dtype=np.int8)
+        self.hashes = np.empty(capacity, dtype="S32")
+        self.parameters = np.empty(capacity, dtype=np.int64)
+        self.budgets = list(NASBENCH101_BUDGETS)
+        self.found: set[int] = set()
+        self.metrics = np.empty(
+            (capacity, len(self.budgets), NUM_RUNS, 2, len(METRICS)), dtype=np.float32
+        )
+        self.counts = np.zeros((capacity, len(self.budgets)), dtype=np.int8)
+        self.row_of: dict[bytes, int] = {}
+
+    def add(self, batch: _Batch) -> None:
+        rows = self._rows(batch)
+        row = rows[batch.cell]
+        budget = self._budget_columns(batch)
+        # Position of each record among the batch's records of its cell and budget.
+        group = row * len(self.budgets) + budget
+        order = np.argsort(group, kind="stable")
+        ordered = group[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        sizes = np.diff(np.r_[starts, len(ordered)])
+        position = np.empty(len(group), dtype=np.int64)
+        position[order] = np.arange(len(group)) - np.repeat(starts, sizes)
+        run = self.counts[row, budget] + position
+        extra = np.flatnonzero(run >= NUM_RUNS)
+        if len(extra):
+            i = int(extra[0])
+            raise RecordError(
+                f"{self.path}, byte {batch.offsets[i]}: cell "
+                f"{digest_text(batch.hashes[batch.cell[i]])} has more than {NUM_RUNS} runs "
+                f"at {batch.epochs[i]} epochs"
+            )
+        self.metrics[row, budget, run] = batch.metrics
+        np.add.at(self.counts, (row, budget), 1)
+
+    def table(self) -> Table:
+        n = len(self.row_of)
+        if n == 0:
+            raise RecordError(f"{self.path}: holds no record")
+        cells = CellArray(self.adjacency[:n], self.operations[:n], self.num_vertices[:n])
+        parameters = self.parameters[:n]
+        about: dict[str, Any] = {"source": self.path.name}
+        if not np.array_equal(parameters, cells.trainable_parameters()):
+            about["network"] = "not NAS-Bench-101's own: its parameter counts differ"
+        metrics, budgets = self.metrics[:n], self.budgets
+        if not self.found <= set(NASBENCH101_BUDGETS):
+            budgets = sorted(self.found)
+            metrics = metrics[:, [self.budgets.index(b) for b in budgets]]
+        return Table(
+            cells,
+            metrics,
+            budgets,
+            about,
+            self.hashes[:n],
+            parameters.astype(np.int32),
+        )
+
+    def _rows(self, batch: _Batch) -> NDArray[np.int64]:
+        """Return the table's row of each of the batch's cells; new ones are added."""
+        known = len(self.row_of)
+        digests = batch.hashes.tolist()
+        rows = np.array(
+            [self.row_of.setdefault(digest, len(self.row_of)) for digest in digests],
+            dtype=np.int64,
+        )
+        # One cell may stand in a batch as several labelled copies: the first one is kept.
+        fresh_rows, fresh = np.unique(rows, return_index=True)
+        fresh = fresh[fresh_rows >= known]
+        new = slice(known, known + len(fresh))
+        self.adjacency[new] = batch.cells.adjacency[fresh]
+        self.operations[new] = batch.cells.operations[fresh]
+        self.num_vertices[new] = batch.cells.num_vertices[fresh]
+        self.hashes[new] = batch.hashes[fresh]
+        self.parameters[new] = batch.parameters[fresh]
+        self.metrics[new] = np.nan
+        odd = np.flatnonzero(self.parameters[rows] != batch.parameters)
+        if len(odd):
+            c = int(odd[0])
+            record = int(np.argmax(batch.cell == c))
+            raise _parameters_differ(
+                self.path, batch.offsets[record], batch.hashes[c], batch.parameters[c]
+            )
+        return rows
+
+    def _budget_columns(self, batch: _Batch) -> NDArray[np.int64]:
+        """Return the budget column of each record; columns of new budgets are added."""
+        present = np.unique(batch.epochs).tolist()
+        self.found.update(present)
+        for epochs in present:
+            if epochs in self.budgets:
+                continue
+            if len(self.budgets) == MOST_BUDGETS:
+                record = int(np.argmax(batch.epochs == epochs))
+                raise RecordError(
+                    f"{self.path}, byte {batch.offsets[record]}: more than {MOST_BUDGETS} "
+                    f"different budgets, the newest {epochs} epochs"
+                )
+            self.budgets.append(epochs)
+            column = np.full_like(self.metrics[:, :1], np.nan)
+            self.metrics = np.concatenate([self.metrics, column], axis=1)
+            self.counts = np.pad(self.counts, ((0, 0), (0, 1)))
+        columns = {epochs: column for column, epochs in enumerate(self.budgets)}
+        lookup = np.array([columns[epochs] for epochs in present], dtype=np.int64)
+        return lookup[np.searchsorted(present, batch.epochs)]
+
+
+def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
+    """Return hash, epochs, digits, joined operations and base64 metrics of a payload."""
+    try:
+        fields = json.loads(payload.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise RecordError(
+            f"the payload is not JSON ({' '.join(str(error).split())[:120]})"
+        ) from None
+    if not isinstance(fields, list) or len(fields) != 5:
+        raise RecordError(
+            "the payload must be a JSON list [module_hash, epochs, adjacency, operations, metrics]"
+        )
+    digest, epochs, digits, names, metrics = fields
+    for name, value in (
+        ("module_hash", digest),
+        ("adjacency", digits),
+        ("operations", names),
+        ("metrics", metrics),
+    ):
+        if not isinstance(value, str):
+            raise RecordError(f"{name} must be a string, got {quoted(value)}")
+        # No name, digit or base64 has anything else; quotes would be taken for the list's own.
+        if not value.isascii() or '"' in value:
+            raise RecordError(f"{name} must be ASCII without quotes, got {quoted(value)}")
+    if not _HASH.fullmatch(digest):
+        raise RecordError(f"module_hash must be 32 hex digits, got {quoted(digest)}")
+    whole = isinstance(epochs, int) and not isinstance(epochs, bool)
+    if not whole or not 1 <= epochs <= MOST_EPOCHS:
+        raise RecordError(f"epochs must be a whole number from 1 on, got {quoted(epochs)}")
+    return digest, epochs, digits, names, metrics
+
+
+def _parse_graph(digits: str, names: str) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Return adjacency ``[V, V]`` and operation ids ``[V]`` of a record's two strings."""
+    listed = names.split(",")
+    v = math.isqrt(len(digits))
+    if v * v != len(digits) or not 2 <= v <= _WIDTH:
+        raise RecordError(
+            f"adjacency must have V*V digits for V from 2 to {_WIDTH} vertices, got {len(digits)}"
+        )
+    if len(listed) != v:
+        raise RecordError(f"adjacency is for {v} vertices, operations names {len(listed)}")
+    if set(digits) - {"0", "1"}:
+        raise RecordError(f"adjacency must be digits 0 and 1, got {quoted(digits)}")
+    try:
+        ids = NASBENCH101.encode(listed)
+    except SpaceError as error:
+        raise RecordError(str(error)) from None
+    adjacency = np.frombuffer(digits.encode("ascii"), dtype=np.int8) - ord("0")
+    return adjacency.reshape(v, v).astype(np.int8), np.array(ids, dtype=np.int8)
+
+
+def _decode_base64(text: str) -> bytes:
+    try:
+        # Some encoders break lines, which the strict alphabet has not.
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise RecordError(f"metrics are not base64 ({error})") from None
+
+
+def _check_readings(metrics: NDArray[np.float64]) -> None:
+    wrong = first_bad_reading(metrics)
+    if wrong is not None:
+        raise RecordError(wrong[1])
+
+
+def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
+    """Return the first of ``[n, 2, 4]`` readings that is no measurement, and why."""
+    highest = np.array([np.finfo(np.float32).max, 1.0, 1.0, 1.0])
+    bad = ~((metrics >= 0) & (metrics <= highest))  # NaN, which compares to nothing, included
+    if not bad.any():
+        return None
+    i, point, metric = (int(k) for k in np.argwhere(bad)[0])
+    value = metrics[i, point, metric]
+    rule = "seconds >= 0" if metric == 0 else "a fraction from 0 to 1"
+    if np.isnan(value):
+        return i, f"{METRICS[metric]} {('halfway', 'at the end')[point]} is missing or NaN"
+    return i, f"{METRICS[metric]} must be {rule}, got {value}"
+
+
+def _pad(graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]]) -> CellArray:
+    adjacency = np.zeros((len(graphs), _WIDTH, _WIDTH), dtype=np.int8)
+    operations = np.zeros((len(graphs), _WIDTH), dtype=np.int8)
+    num_vertices = np.zeros(len(graphs), dtype=np.int8)
+    for i, (matrix, ids) in enumerate(graphs):
+        v = len(ids)
+        adjacency[i, :v, :v] = matrix
+        operations[i, :v] = ids
+        num_vertices[i] = v
+    return CellArray(adjacency, operations, num_vertices, NASBENCH101)
+
+
+def _parameters_differ(path: Path, offset: int, digest: bytes, parameters: int) -> RecordError:
+    return RecordError(
+        f"{path}, byte {offset}: cell {digest_text(digest)} has {parameters} trainable "
+        f"parameters here and another number in an earlier record"
+    )
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file")
+    return path

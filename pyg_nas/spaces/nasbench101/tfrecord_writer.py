@@ -1,0 +1,137 @@
+"""Tables as TFRecord files in the official format, for tools that read only that."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.errors import TableError
+from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.io.files import atomic_path
+from pyg_nas.spaces.nasbench101.run_message import encode_message
+from pyg_nas.spaces.nasbench101.tfrecord_framing import frame
+from pyg_nas.spaces.nasbench101.tfrecord_reader import (
+    MOST_BUDGETS,
+    MOST_EPOCHS,
+    NUM_RUNS,
+    first_bad_reading,
+)
+
+
+def write_tfrecord(
+    table: Table,
+    target: str | os.PathLike[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write a table in the official NAS-Bench-101 format, whole or not at all.
+
+    One record a measured run, cell by cell, by ascending budget and run: reading the file gives
+    the table back exactly. The evaluation at the start of training, which a table does not keep,
+    is written with epoch and training time 0 and without accuracies; the total time is left out.
+
+    The format has no way to say *not measured*: a run is written if all its numbers are there
+    and left out if none is. A run measured in part, a run missing before one that is measured (it
+    would come back under another number) and a cell without any run are refused, as nothing may
+    get lost silently; :meth:`Table.subset` takes them out. What reading would refuse (accuracies
+    in percent, more than eight budgets with the four official ones) is not written either. The
+    official package draws from three runs, so it fails at random on cells that have fewer.
+
+    Args:
+        table: Of the NAS-Bench-101 space.
+        target: The TFRecord file.
+        progress: Called with (cells done, cells in all).
+
+    Returns:
+        The number of records.
+
+    Raises:
+        TableError: If the table cannot be written without loss, or what is written could not be
+            read; the message names the cell.
+    """
+    _check_writable(table)
+    measured = table.measured[..., 0, 0]
+    records = 0
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        for row, digest in enumerate(table.hashes.tolist()):
+            v = int(table.cells.num_vertices[row])
+            digits = "".join(map(str, table.cells.adjacency[row, :v, :v].ravel().tolist()))
+            names = ",".join(NASBENCH101.decode(table.cells.operations[row, :v].tolist()))
+            parameters = int(table.trainable_parameters[row])
+            for b, r in np.argwhere(measured[row]).tolist():
+                epochs = table.budgets[b]
+                message = encode_message(epochs, table.metrics[row, b, r], parameters)
+                encoded = base64.b64encode(message).decode("ascii")
+                payload = f'["{digest.decode()}", {epochs}, "{digits}", "{names}", "{encoded}"]'
+                file.write(frame(payload.encode("ascii")))
+                records += 1
+            if progress is not None:
+                progress(row + 1, len(table))
+    return records
+
+
+def _check_writable(table: Table) -> None:
+    if table.space != NASBENCH101:
+        raise TableError(
+            f"the TFRecord format is for cells of {NASBENCH101.name!r}, the table has cells of "
+            f"{table.space.name!r}"
+        )
+    if not len(table):
+        raise TableError("the table has no cell, a TFRecord file needs at least one record")
+    table.check_loadable("the table")
+    numbers = table.measured.reshape(*table.measured.shape[:3], -1)
+    whole: NDArray[np.bool_] = np.all(numbers, axis=-1)
+    some: NDArray[np.bool_] = np.any(numbers, axis=-1)
+
+    def refuse(where: tuple[int, ...], reason: str) -> None:
+        row, *rest = where
+        at = f", {table.budgets[rest[0]]} epochs, run {rest[1]}" if rest else ""
+        digest = table.hashes[row].decode("ascii", errors="replace")
+        raise TableError(f"cell {row} ({digest}){at}: {reason}")
+
+    partial = np.argwhere(some & ~whole)
+    if len(partial):
+        refuse(
+            tuple(partial[0].tolist()),
+            "the run is measured in part; a TFRecord needs time and accuracies, halfway and at "
+            "the end",
+        )
+    if whole[:, :, NUM_RUNS:].any():
+        extra = np.argwhere(whole[:, :, NUM_RUNS:])[0].tolist()
+        refuse(
+            (extra[0], extra[1], extra[2] + NUM_RUNS),
+            f"a TFRecord file has at most {NUM_RUNS} runs a cell and budget",
+        )
+    gaps = np.argwhere(~whole[:, :, :-1] & whole[:, :, 1:])
+    if len(gaps):
+        refuse(
+            tuple(gaps[0].tolist()),
+            "the run is not measured but the next one is; a TFRecord has no place for the gap",
+        )
+    empty = np.flatnonzero(~whole.any(axis=(1, 2)))
+    if len(empty):
+        refuse((int(empty[0]),), "nothing is measured, so there is no record to write")
+    runs = np.argwhere(whole)
+    wrong = first_bad_reading(table.metrics[whole].astype(np.float64))
+    if wrong is not None:
+        refuse(tuple(runs[wrong[0]].tolist()), wrong[1])
+    epochs = [table.budgets[b] for b in np.unique(runs[:, 1])]
+    if epochs[-1] > MOST_EPOCHS:
+        raise TableError(
+            f"a TFRecord file has at most {MOST_EPOCHS:,} epochs a run, the table has runs of "
+            f"{epochs[-1]:,}"
+        )
+    budgets = sorted({*NASBENCH101_BUDGETS, *epochs})
+    if len(budgets) > MOST_BUDGETS:
+        raise TableError(
+            f"a TFRecord file has at most {MOST_BUDGETS} budgets, the official "
+            f"{', '.join(map(str, NASBENCH101_BUDGETS))} included; the table's make them "
+            f"{', '.join(map(str, budgets))}"
+        )
+    other = np.flatnonzero(table.cells.hashes() != table.hashes)
+    if len(other):
+        refuse((int(other[0]),), "its hash is not that of its graph")

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyg_nas.data.graph_jsonl import read_graphs
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.errors import TableError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+
+
+def write(path: Path, *lines: object) -> Path:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_reads_graphs_of_any_vocabulary(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "own.jsonl",
+        {"ops": ["zeta", "alpha", "mid"], "edges": [[0, 1], [0, 2], [1, 2]], "y": 0.5},
+        {"ops": ["mid"], "edges": [], "y": None},
+        {"ops": ["mid", "alpha"], "edges": [[0, 1]], "extra": "ignored"},
+    )
+    table = read_graphs(path)
+    assert table.space == SearchSpace("own", ("alpha", "mid", "zeta"), 3, 3)
+    assert table.cells.num_vertices.tolist() == [3, 1, 2]
+    assert table.cells.operations.tolist() == [[2, 0, 1], [1, 0, 0], [1, 0, 0]]
+    assert table.cells.adjacency[0].tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    assert table.cells.adjacency[1].sum() == 0
+    assert table.trainable_parameters.tolist() == [-1, -1, -1]
+    assert (table.budgets, table.num_runs) == ((1,), 1)
+    label = table.label(LabelPolicy(resample_below=None))
+    np.testing.assert_array_equal(label, [0.5, np.nan, np.nan])
+    assert table.cells.first_invalid() is None
+
+
+def test_vertices_are_put_into_topological_order(tmp_path: Path) -> None:
+    # 2 -> 1 -> 0 and 3: the free vertices 2 and 3 come first, the smaller one before.
+    path = write(
+        tmp_path / "g.jsonl", {"ops": ["a", "b", "c", "d"], "edges": [[1, 0], [2, 1], [3, 0]]}
+    )
+    cell = read_graphs(path).cells[0]
+    assert cell.operations == ("c", "b", "d", "a")
+    assert cell.edges == [(0, 1), (1, 3), (2, 3)]
+
+
+def test_the_order_of_vertices_does_not_change_the_hash(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "g.jsonl",
+        {"ops": ["a", "b", "c"], "edges": [[0, 1], [1, 2]]},
+        {"ops": ["c", "a", "b"], "edges": [[1, 2], [2, 0]]},
+    )
+    hashes = read_graphs(path).hashes
+    assert hashes[0] == hashes[1]
+
+
+def test_ids_of_a_given_space(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "g.jsonl",
+        {"ops": ["input", "maxpool3x3", "output"], "edges": [[0, 1], [1, 2]]},
+    )
+    table = read_graphs(path, NASBENCH101)
+    assert table.cells.operations[0].tolist() == [-1, 2, -2, 0, 0, 0, 0]
+    assert table.space.vocabulary == NASBENCH101.vocabulary
+    other = write(tmp_path / "o.jsonl", {"ops": ["sigmoid"], "edges": []})
+    with pytest.raises(TableError, match=r"o\.jsonl: operation 'sigmoid'"):
+        read_graphs(other, NASBENCH101)
+
+
+def test_cells_of_a_given_space_are_its_cells(tmp_path: Path) -> None:
+    # Vertex 2 leads nowhere: it is pruned, and the hash is the cell's.
+    path = write(
+        tmp_path / "g.jsonl",
+        {
+            "ops": ["input", "maxpool3x3", "conv3x3-bn-relu", "output"],
+            "edges": [[0, 1], [1, 3], [0, 2]],
+        },
+    )
+    cell = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    table = read_graphs(path, NASBENCH101)
+    assert table.space == NASBENCH101
+    assert table.cells[0] == cell
+    assert table.trainable_parameters[0] == cell.trainable_parameters
+    assert read_graphs(path).cells[0].num_vertices == 4
+
+
+def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    path.write_text('\n{"ops": ["a"], "edges": []}\n\n{"ops": []}\n')
+    with pytest.raises(TableError, match="line 4"):
+        read_graphs(path)
+
+
+WRONG = {
+    "not JSON": ("{", "not JSON"),
+    "deep": ("[" * 100_000, "not JSON"),
+    "list": ("[1]", "must be an object"),
+    "no edges": ('{"ops": ["a"]}', "must be an object with the keys"),
+    "ops text": ('{"ops": "ab", "edges": []}', '"ops" must be a list of names'),
+    "ops numbers": ('{"ops": [1], "edges": []}', '"ops" must be a list of names'),
+    "ops empty name": ('{"ops": [""], "edges": []}', '"ops" must be a list of names'),
+    "no vertex": ('{"ops": [], "edges": []}', "1 to 127 vertices, got 0"),
+    "many vertices": (json.dumps({"ops": ["a"] * 128, "edges": []}), "got 128"),
+    "edges number": ('{"ops": ["a"], "edges": 1}', '"edges" must be a list'),
+    "edge triple": ('{"ops": ["a", "b"], "edges": [[0, 1, 2]]}', "must be a pair"),
+    "edge out of range": ('{"ops": ["a", "b"], "edges": [[0, 2]]}', "from 0 to 1"),
+    "edge negative": ('{"ops": ["a", "b"], "edges": [[-1, 0]]}', "from 0 to 1"),
+    "edge twice": ('{"ops": ["a", "b"], "edges": [[0, 1], [0, 1]]}', "appears twice"),
+    "loop": ('{"ops": ["a"], "edges": [[0, 0]]}', "cycle"),
+    "cycle": ('{"ops": ["a", "b"], "edges": [[0, 1], [1, 0]]}', r"cycle through vertices \[0, 1\]"),
+    "y text": ('{"ops": ["a"], "edges": [], "y": "1"}', '"y" must be a finite number'),
+    "y true": ('{"ops": ["a"], "edges": [], "y": true}', '"y" must be a finite number'),
+    "y NaN": ('{"ops": ["a"], "edges": [], "y": NaN}', '"y" must be a finite number'),
+    "y large": ('{"ops": ["a"], "edges": [], "y": 1e39}', '"y" must be a finite number'),
+    "y huge": (f'{{"ops": ["a"], "edges": [], "y": 1{"0" * 400}}}', '"y" must be a finite'),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_line_is_named(tmp_path: Path, case: str) -> None:
+    line, message = WRONG[case]
+    path = tmp_path / "g.jsonl"
+    path.write_text('{"ops": ["a"], "edges": []}\n' + line + "\n")
+    with pytest.raises(TableError, match=f"g.jsonl, line 2: .*{message}"):
+        read_graphs(path)
+
+
+def test_files_without_graphs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="cannot be read"):
+        read_graphs(tmp_path / "none.jsonl")
+    (tmp_path / "empty.jsonl").write_text("\n\n")
+    with pytest.raises(TableError, match="holds no graph"):
+        read_graphs(tmp_path / "empty.jsonl")
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TableError, match="UTF-8"):
+        read_graphs(tmp_path / "binary.jsonl")
+
+
+def test_too_many_operations_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "g.jsonl", *({"ops": [f"op{i}"], "edges": []} for i in range(128)))
+    with pytest.raises(TableError, match="127 operation names"):
+        read_graphs(path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_any_bytes_give_a_table_or_the_documented_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "g.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(TableError):
+        read_graphs(path)

@@ -1,0 +1,36 @@
+"""Scores files: their order, and what joins them to the cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.scores_file import write_scores
+from pyg_nas.errors import ModelError
+
+HASHES = np.array([b"a" * 32, b"b" * 32, b"b" * 32], "S32")
+SCORES = np.array([0.5, 0.25, 0.75])
+
+
+def rows(path: Path) -> list[list[str]]:
+    return [line.split(",") for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def test_the_best_come_first_with_their_rows(tmp_path: Path) -> None:
+    write_scores(tmp_path / "s.csv", HASHES, SCORES)
+    assert rows(tmp_path / "s.csv") == [
+        ["hash", "score", "row"],
+        ["b" * 32, "0.75", "2"],
+        ["a" * 32, "0.5", "0"],
+        ["b" * 32, "0.25", "1"],
+    ]
+    write_scores(tmp_path / "s.csv", HASHES, SCORES, larger_is_better=False)
+    assert [row[2] for row in rows(tmp_path / "s.csv")[1:]] == ["1", "0", "2"]
+
+
+def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"1 of 3 are not: cell {'b' * 32} has nan"):
+        write_scores(tmp_path / "s.csv", HASHES, np.array([0.5, np.nan, 0.75]))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,145 @@
+"""Scores by refinement against the networks themselves and the float64 reference."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.engine.score import _fold, score, score_block_by_torch
+from pyg_nas.engine.shared_terms import nasbench101_refinement, refine
+from pyg_nas.errors import ModelError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.gcn import GCN
+from pyg_nas.predictors.gcn import GCNRegressor
+from tests.nn.dense_reference import reference_output
+
+
+@pytest.fixture(scope="module")
+def cells() -> CellArray:
+    """A hundred cells of every size, as far as there are so many."""
+    space = nasbench101_cells()
+    rng = np.random.default_rng(8)
+    rows = [rng.permutation(np.flatnonzero(space.num_vertices == v))[:100] for v in range(2, 8)]
+    return space[rng.permutation(np.concatenate(rows))]
+
+
+def networks(count: int, columns: int = 5, depth: int = 3) -> list[GCN]:
+    made = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        made.append(GCN(columns, 24, depth, 16).eval())
+    return made
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_equals_the_float64_reference(cells: CellArray, depth: int) -> None:
+    members = networks(2, depth=depth)
+    tables = refine(cells, depth, block_cells=400)
+    scores = score(members, tables)
+    assert scores.shape == (2, len(cells))
+    some = cells[:120]
+    for row, member in zip(scores, members, strict=True):
+        expected = [reference_output(member, cell) for cell in some]
+        np.testing.assert_allclose(row[:120], expected, atol=1e-5)
+        # The way of other devices, taken on this one.
+        layers, head = _fold(member, torch.device("cpu"))
+        blocks = [score_block_by_torch(layers, head, block) for block in tables.blocks]
+        np.testing.assert_allclose(torch.cat(blocks).detach().numpy(), row, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 10_000])
+def test_blocks_change_nothing(cells: CellArray, block: int) -> None:
+    members = networks(3)
+    expected = torch.stack([m.forward_dense(dense_cells(cells)) for m in members])
+    scores = score(members, refine(cells, 3, block_cells=block))
+    np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
+
+
+def test_networks_scored_at_once_do_not_share_a_buffer(cells: CellArray) -> None:
+    members, tables = networks(4), refine(cells)
+    expected = score(members, tables)
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda member: score([member], tables)[0], members * 5))
+    np.testing.assert_array_equal(scores, np.tile(expected, (5, 1)))
+
+
+def test_repeated_states_are_stored_once(cells: CellArray) -> None:
+    """Twice the same cells in one block: as many distinct states as once."""
+    once = refine(cells, 2)
+    twice = refine(CellArray.concatenate([cells, cells]), 2)
+    for layer in (1, 2):
+        assert once.num_terms(layer) == twice.num_terms(layer) > 0
+
+
+def test_plain_graphs_of_another_vocabulary() -> None:
+    space = SearchSpace("made-up", tuple("abc"), max_vertices=9, max_edges=36)
+    rng = np.random.default_rng(0)
+    graphs = CellArray.from_cells(
+        [
+            Cell(np.triu(rng.random((v, v)) < 0.4, 1), rng.choice(list("abc"), v).tolist(), space)
+            for v in (1, 2, 5, 9, 9)
+        ]
+    )
+    member = networks(1, columns=3)[0]
+    expected = [reference_output(member, graph) for graph in graphs]
+    np.testing.assert_allclose(score([member], refine(graphs, 3))[0], expected, atol=1e-5)
+
+
+def test_networks_must_fit_the_tables(cells: CellArray) -> None:
+    tables = refine(cells[:5], 3)
+    with pytest.raises(ModelError, match=r"1 layers .* 2 layers, where it needs 1"):
+        score(networks(1, depth=1), tables)
+    with pytest.raises(ModelError, match="4 input columns"):
+        score(networks(1, columns=4), tables)
+    with pytest.raises(ModelError, match="at least one"):
+        score([], tables)
+
+
+def test_networks_of_several_shapes_share_the_tables(cells: CellArray) -> None:
+    members = [*networks(1, depth=4), *networks(1, depth=2), GCN(5, 7, 3, 16).eval()]
+    scores = score(members, refine(cells, 3))
+    dense = dense_cells(cells)
+    for row, member in zip(scores, members, strict=True):
+        expected = member.forward_dense(dense).detach().numpy()
+        np.testing.assert_allclose(row, expected, atol=1e-5)
+
+
+def test_the_whole_space_through_an_estimator() -> None:
+    space = nasbench101_cells()
+    some = np.random.default_rng(0).permutation(len(space))[:500]
+    model = GCNRegressor(hidden=8, head=8, epochs=1, ensemble_size=2)
+    model.fit(space[some[:50]], np.linspace(0.8, 0.95, 50))
+    by_tables = model.predict(space)  # the very array: scored by the cached tables
+    np.testing.assert_allclose(by_tables[some], model.predict(space[some]), atol=1e-6)
+
+
+def test_tables_pass_through_their_arrays_unchanged() -> None:
+    from pyg_nas.engine import shared_terms as refinement
+
+    small = nasbench101_cells()[np.arange(0, 423_624, 9_000)]
+    tables = refine(small, 2, block_cells=20)
+    again = refinement._from_arrays(refinement._to_arrays(tables), 2)
+    members = networks(2, depth=2)
+    np.testing.assert_array_equal(score(members, again)[:, : len(small)], score(members, tables))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu(cells: CellArray) -> None:
+    members, tables = networks(2), refine(cells, 3)
+    expected = score(members, tables)
+    on_cuda = score([member.to("cuda") for member in members], tables, "cuda")
+    np.testing.assert_allclose(on_cuda, expected, atol=1e-5)
+
+
+def test_tables_of_the_space_cover_every_cell() -> None:
+    tables = nasbench101_refinement(3)
+    assert tables.num_cells == 423_624
+    assert nasbench101_refinement(2) is nasbench101_refinement(4) is tables

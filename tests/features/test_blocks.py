@@ -1,0 +1,179 @@
+"""Columns of all cells: blocks, rows and the cache."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.features import blocks as cell_blocks
+from pyg_nas.features.graph_statistics import CellFeatures, cell_features
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+
+
+def all_columns_of(
+    cells: CellArray, computes: dict[str, cell_blocks.Compute]
+) -> dict[str, np.ndarray]:
+    """The columns that all blocks were used with."""
+    blocks: dict[int, dict[str, np.ndarray]] = {}
+
+    def use(
+        rows: slice, block: CellArray, features: CellFeatures, columns: cell_blocks.Columns
+    ) -> None:
+        np.testing.assert_array_equal(block.operations, cells.operations[rows])
+        blocks[rows.start] = columns
+
+    cell_blocks.over_blocks(cells, computes, use)
+    in_order = [blocks[start] for start in sorted(blocks)]
+    return {name: np.concatenate([block[name] for block in in_order]) for name in computes}
+
+
+def columns_of(cells: CellArray, name: str, compute: cell_blocks.Compute) -> np.ndarray:
+    return all_columns_of(cells, {name: compute})[name]
+
+
+def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
+    counts = [cells.adjacency.sum(axis=(1, 2)), features.groups["graph"][:, 1]]
+    return np.stack(counts, axis=1).astype(np.float32)
+
+
+def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
+        found = columns_of(cells, "some", edges_and_vertices)
+        np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
+        np.testing.assert_array_equal(found[:, 1], cells.num_vertices)
+
+
+def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
+    monkeypatch.setattr(cell_blocks, "single_threaded_pool", lambda _: single_threaded_pool(2))
+    events: list[str] = []
+
+    def recorded(part: CellArray, features: CellFeatures) -> np.ndarray:
+        events.append("begins")
+        time.sleep(0.02)
+        events.append("ends")
+        return edges_and_vertices(part, features)
+
+    columns_of(sample_cells(20, seed=5), "slow", recorded)
+    assert len(events) == 8
+    assert events[:2] == ["begins", "ends"]
+
+
+def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    calls: list[int] = []
+
+    def count(part: CellArray, features: CellFeatures) -> np.ndarray:
+        calls.append(len(part))
+        return edges_and_vertices(part, features)
+
+    cells, others = sample_cells(20, seed=3), sample_cells(20, seed=4)
+    first = columns_of(cells, "some", count)
+    np.testing.assert_array_equal(columns_of(cells, "some", count), first)
+    assert sum(calls) == 20
+    assert (columns_of(others, "some", count) != first).any()
+    assert sum(calls) == 40
+
+
+def test_other_cells_of_another_thread_are_not_mixed_in() -> None:
+    cells, others = sample_cells(20, seed=7), sample_cells(20, seed=8)
+    expected = columns_of(cells, "some", edges_and_vertices)
+
+    def interrupted(part: CellArray, features: CellFeatures) -> np.ndarray:
+        columns_of(others, "some", edges_and_vertices)
+        return edges_and_vertices(part, features)
+
+    computes = {"some": edges_and_vertices, "slow": interrupted}
+    found = all_columns_of(cells, computes)
+    np.testing.assert_array_equal(found["some"], expected)
+
+
+def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def count(part: CellArray) -> CellFeatures:
+        calls.append(len(part))
+        return cell_features(part)
+
+    monkeypatch.setattr(cell_blocks, "cell_features", count)
+    cells = sample_cells(20, seed=6)
+    both = {
+        "one": edges_and_vertices,
+        "other": lambda part, features: -edges_and_vertices(part, features),
+    }
+    found = all_columns_of(cells, both)
+    assert calls == [20]
+    np.testing.assert_array_equal(found["one"], -found["other"])
+    # What is known of one name is not computed again for the sake of another.
+    calls.clear()
+
+    def fails(part: CellArray, features: CellFeatures) -> np.ndarray:
+        raise AssertionError("these columns are known")
+
+    columns_of(cells, "third", edges_and_vertices)
+    found = all_columns_of(cells, {"one": fails, "third": fails})
+    np.testing.assert_array_equal(found["one"], found["third"])
+    assert calls == [20, 20]
+
+
+def test_what_a_failed_pass_computed_is_not_kept() -> None:
+    cells = sample_cells(20, seed=9)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("in use")
+
+    with pytest.raises(RuntimeError, match="in use"):
+        cell_blocks.over_blocks(cells, {"half": edges_and_vertices}, fails)
+    other = columns_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
+    np.testing.assert_array_equal(other[:, 1], -cells.num_vertices)
+
+
+def test_of_the_space_they_are_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = nasbench101_cells()
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
+    monkeypatch.setattr(cell_blocks, "_space", {})
+    calls: list[int] = []
+
+    def count(part: CellArray, features: CellFeatures) -> np.ndarray:
+        calls.append(len(part))
+        return part.num_vertices[:, None].astype(np.float32)
+
+    monkeypatch.setattr(cell_blocks, "cell_features", lambda part: CellFeatures({}, None))
+    for name in ("first", "second"):
+        found = columns_of(cells, name, count)
+        np.testing.assert_array_equal(found[:, 0], cells.num_vertices)
+        assert sum(calls) == len(cells)
+        calls.clear()
+    # Another process finds the file.
+    monkeypatch.setattr(cell_blocks, "_space", {})
+    columns_of(cells, "first", count)
+    assert not calls
+
+
+LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def lines(*operations: str) -> CellArray:
+    return CellArray.from_cells([Cell(LINE, ["input", name, "output"]) for name in operations])
+
+
+def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
+    def second(part: CellArray, features: CellFeatures) -> np.ndarray:
+        return part.operations[:, 1:2].astype(np.float32)
+
+    for cells in (
+        lines("conv3x3-bn-relu", "maxpool3x3"),
+        lines("maxpool3x3", "conv3x3-bn-relu"),
+        lines("maxpool3x3", "conv1x1-bn-relu"),
+    ):
+        found = all_columns_of(cells, {"second": second})["second"]
+        np.testing.assert_array_equal(found[:, 0], cells.operations[:, 1])

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold, train_test_split
+
+from pyg_nas.errors import CellError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.search_space import SearchSpace
+
+
+@pytest.fixture
+def cells() -> CellArray:
+    """40 cells of all sizes, with arrays of their own."""
+    space = nasbench101_cells()
+    rows = np.r_[0:20, 100:110, 5000, 100_000:100_009]
+    return space[rows]
+
+
+def test_from_cells_is_the_inverse_of_iterating(cells: CellArray) -> None:
+    assert CellArray.from_cells(cells) == cells
+    assert CellArray.from_cells(list(cells)[::-1]) == cells[::-1]
+    assert [cell.hash for cell in cells] == [digest.decode() for digest in cells.hashes()]
+
+
+def test_depths_and_operation_counts_by_hand() -> None:
+    chain = [[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    array = CellArray.from_cells(
+        [
+            Cell([[0, 1], [0, 0]], ["input", "output"]),
+            Cell(chain, ["input", "maxpool3x3", "maxpool3x3", "output"]),
+        ]
+    )
+    assert array.depths.tolist() == [1, 3]
+    assert array.operation_counts.tolist() == [[0, 0, 0], [0, 0, 2]]
+
+
+def test_indexing_gives_cells_and_arrays(cells: CellArray) -> None:
+    assert isinstance(cells[3], Cell)
+    assert cells[np.int64(-1)] == cells[len(cells) - 1]
+    assert len(cells[2:5]) == 3
+    assert cells[[4, 1]][0] == cells[4]
+    assert len(cells[np.arange(len(cells)) % 2 == 0]) == 20
+    assert len(cells[[]]) == 0
+    assert cells.shape == (40,)
+    with pytest.raises(IndexError):
+        cells[40]
+
+
+def test_scikit_learn_splits_it(cells: CellArray) -> None:
+    train, test = train_test_split(cells, test_size=10, random_state=0)
+    assert isinstance(train, CellArray)
+    assert (len(train), len(test)) == (30, 10)
+    assert not set(train.hashes().tolist()) & set(test.hashes().tolist())
+    folds = [len(cells[part]) for _, part in KFold(4).split(cells)]
+    assert folds == [10, 10, 10, 10]
+
+
+def test_derived_columns_against_the_cells_themselves(cells: CellArray) -> None:
+    for i, cell in enumerate(cells):
+        v = cell.num_vertices
+        assert cells.mask[i].tolist() == [True] * v + [False] * (7 - v)
+        assert cells.num_edges[i] == cell.num_edges == len(cell.edges)
+        assert cells.trainable_parameters()[i] == cell.trainable_parameters
+        assert cells.columns[i, :v].tolist() == cell.to_data().x.argmax(dim=1).tolist()
+
+
+def test_concatenate_joins_in_order(cells: CellArray) -> None:
+    assert CellArray.concatenate([cells[:7], cells[7:7], cells[7:]]) == cells
+    other = CellArray.from_cells([], SearchSpace("mine", ("a",), 7, 9))
+    with pytest.raises(CellError, match="'mine'"):
+        CellArray.concatenate([cells, other])
+    with pytest.raises(CellError, match="nothing"):
+        CellArray.concatenate([])
+
+
+def test_cells_of_two_spaces_do_not_mix(cells: CellArray) -> None:
+    mine = SearchSpace("mine", ("a",), 7, 9)
+    with pytest.raises(CellError, match="cell 1 is of space 'mine'"):
+        CellArray.from_cells([cells[0], Cell([[0]], ["a"], mine)])
+    with pytest.raises(CellError, match="search space named"):
+        CellArray.from_cells([])
+    with pytest.raises(CellError, match="'mine'"):
+        CellArray.from_cells([Cell([[0]], ["a"], mine)]).trainable_parameters()
+
+
+def test_shapes_must_agree(cells: CellArray) -> None:
+    with pytest.raises(CellError, match=r"\[N, V, V\]"):
+        CellArray(cells.adjacency[:3], cells.operations, cells.num_vertices)
+    with pytest.raises(CellError, match=r"\[N, V, V\]"):
+        CellArray(cells.adjacency, cells.operations[:, :5], cells.num_vertices)
+    with pytest.raises(CellError, match=r"\[N, V, V\]"):
+        CellArray(cells.adjacency, cells.operations[0], cells.num_vertices)
+
+
+def test_equality_looks_at_every_array(cells: CellArray) -> None:
+    assert cells == cells[:]
+    assert cells != cells[::-1]
+    assert cells != list(cells)
+    assert repr(cells) == "CellArray(40 cells of nasbench101)"
+
+
+def _wrong_count(cells: CellArray, row: int) -> None:
+    cells.num_vertices[row] = 8
+
+
+def _too_few(cells: CellArray, row: int) -> None:
+    cells.num_vertices[row] = 1
+
+
+def _entry_two(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, 0, 1] = 2
+
+
+def _back_edge(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, 1, 0] = 1
+
+
+def _self_loop(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, 1, 1] = 1
+
+
+def _edge_in_padding(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, 0, 6] = 1
+
+
+def _operation_in_padding(cells: CellArray, row: int) -> None:
+    cells.operations[row, 6] = 1
+
+
+def _unknown_operation(cells: CellArray, row: int) -> None:
+    cells.operations[row, 1] = 3
+
+
+def _inner_input(cells: CellArray, row: int) -> None:
+    cells.operations[row, 1] = -1
+
+
+def _no_input(cells: CellArray, row: int) -> None:
+    cells.operations[row, 0] = 0
+
+
+def _no_output(cells: CellArray, row: int) -> None:
+    cells.operations[row, cells.num_vertices[row] - 1] = 0
+
+
+def _dangling(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, 1] = 0
+
+
+def _unreached(cells: CellArray, row: int) -> None:
+    cells.adjacency[row, :, 1] = 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        (_wrong_count, "num_vertices must be 2 to 7"),
+        (_too_few, "num_vertices must be 2 to 7"),
+        (_entry_two, "0 and 1 only"),
+        (_back_edge, "upper triangular"),
+        (_self_loop, "upper triangular"),
+        (_edge_in_padding, "zero beyond"),
+        (_operation_in_padding, "zero beyond"),
+        (_unknown_operation, "of the space"),
+        (_inner_input, "of the space"),
+        (_no_input, "must be the input"),
+        (_no_output, "must be the input"),
+        (_dangling, "on a path"),
+        (_unreached, "on a path"),
+    ],
+)
+def test_the_first_invalid_row_is_named(
+    cells: CellArray, damage: Callable[[CellArray, int], None], rule: str
+) -> None:
+    assert cells.first_invalid() is None
+    damage(cells, 11)  # 4 vertices
+    damage(cells, 13)
+    found = cells.first_invalid()
+    assert found is not None
+    assert found[0] == 11
+    assert rule in found[1]
+
+
+def test_too_many_edges_are_invalid() -> None:
+    adjacency = np.triu(np.ones((1, 7, 7), dtype=np.int8), 1)
+    operations = np.array([[-1, 0, 0, 0, 0, 0, -2]], dtype=np.int8)
+    found = CellArray(adjacency, operations, np.array([7], dtype=np.int8)).first_invalid()
+    assert found == (0, "a cell has at most 9 edges")
+
+
+def test_plain_graphs_may_hang_loose_but_not_leave_the_vocabulary() -> None:
+    space = SearchSpace("plain", ("a", "b"), 3, 3)
+    operations = np.array([[0, 1, 1], [1, 0, 0]], dtype=np.int8)
+    counts = np.array([3, 1], dtype=np.int8)
+    array = CellArray(np.zeros((2, 3, 3), dtype=np.int8), operations, counts, space)
+    assert array.first_invalid() is None
+    operations[1, 0] = 2
+    assert array.first_invalid() == (1, "operations must be of the space")

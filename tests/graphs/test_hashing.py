@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from hashlib import md5
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.hashing import module_hash, module_hashes
+
+
+def _md5(text: str) -> str:
+    return md5(text.encode()).hexdigest()
+
+
+def test_the_two_vertex_cell_by_hand() -> None:
+    # (out_degree, in_degree, id) of the input and of the output, then two rounds of
+    # in-colours | out-colours | own colour.
+    source, target = _md5("(1, 0, -1)"), _md5("(0, 1, -2)")
+    for _ in range(2):
+        source, target = _md5(f"|{target}|{source}"), _md5(f"{source}||{target}")
+    expected = _md5(str(sorted([source, target])))
+    assert module_hash(np.array([[0, 1], [0, 0]]), np.array([-1, -2])) == expected
+
+
+def test_all_real_cells_have_their_official_hash(real_table: Table) -> None:
+    # Table.load itself compares only a sample of a table of this size.
+    cells = real_table.cells
+    computed = module_hashes(cells.adjacency, cells.operations, cells.num_vertices)
+    assert len(computed) == 20_001
+    np.testing.assert_array_equal(computed, real_table.hashes)
+
+
+def test_all_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = nasbench101_cells()[::1000]
+    arrays = (cells.adjacency, cells.operations, cells.num_vertices)
+    one = module_hashes(*arrays)
+    monkeypatch.setattr("pyg_nas.graphs.hashing._BLOCK", 50)
+    np.testing.assert_array_equal(module_hashes(*arrays), one)
+    assert [digest.decode() for digest in one[:20]] == [cell.hash for cell in cells[:20]]
+
+
+def test_no_cells_have_no_hashes() -> None:
+    cells = nasbench101_cells()[:0]
+    hashes = module_hashes(cells.adjacency, cells.operations, cells.num_vertices)
+    assert hashes.shape == (0,)
+    assert hashes.dtype == np.dtype("S32")
+
+
+def test_the_hash_tells_edge_directions_and_operations_apart() -> None:
+    chain = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+    one = Cell(chain, ["input", "conv3x3-bn-relu", "maxpool3x3", "output"])
+    other = Cell(chain, ["input", "maxpool3x3", "conv3x3-bn-relu", "output"])
+    assert one.hash != other.hash

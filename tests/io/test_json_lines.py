@@ -1,0 +1,35 @@
+"""Files that grow by a line: torn ends, and numbers that JSON does not have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+
+
+def test_a_torn_last_line_is_cut_and_the_file_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    append_line(path, {"a": 1})
+    append_line(path, {"b": "ä"})
+    with path.open("ab") as file:
+        file.write(b'{"c": ')  # killed here
+    lines, length = whole_lines(path.read_bytes())
+    assert [json.loads(line) for line in lines] == [{"a": 1}, {"b": "ä"}]
+    cut_torn_line(path, length)
+    append_line(path, {"c": 3})
+    assert [json.loads(line) for line in path.read_text().splitlines()][2] == {"c": 3}
+
+
+def test_a_file_without_a_whole_line_has_none() -> None:
+    assert whole_lines(b"") == ([], 0)
+    assert whole_lines(b'{"a"') == ([], 0)
+
+
+def test_what_json_does_not_have_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    with pytest.raises(ValueError, match="Out of range"):
+        append_line(path, {"a": float("nan")})
+    assert not path.exists()

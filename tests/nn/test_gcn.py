@@ -1,0 +1,152 @@
+"""Sparse, dense and stacked networks against the plain float64 reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.nn.conv import BiGCNConv, normalize
+from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.gcn import GCN
+from pyg_nas.nn.stacked import StackedGCN
+from tests.nn.dense_reference import reference_output
+
+TWO_VERTICES = Cell([[0, 1], [0, 0]], ["input", "output"])
+
+
+@pytest.fixture(scope="module")
+def cells() -> CellArray:
+    """Twenty cells of every size from 2 to 7 vertices, as far as there are so many."""
+    space = nasbench101_cells()
+    rng = np.random.default_rng(3)
+    rows = [
+        rng.permutation(np.flatnonzero(space.num_vertices == size))[:20] for size in range(2, 8)
+    ]
+    return space[np.concatenate(rows)]
+
+
+@pytest.fixture
+def model() -> GCN:
+    torch.manual_seed(5)
+    return GCN(in_channels=5, hidden=24, depth=3, head=16).eval()
+
+
+def test_sizes_are_all_there(cells: CellArray) -> None:
+    assert set(cells.num_vertices.tolist()) == {2, 3, 4, 5, 6, 7}
+
+
+def test_sparse_equals_the_reference(model: GCN, cells: CellArray) -> None:
+    batch = Batch.from_data_list([cell.to_data() for cell in cells])
+    predicted = model(batch.x, batch.edge_index, batch.batch, batch.num_graphs)
+    expected = [reference_output(model, cell) for cell in cells]
+    np.testing.assert_allclose(predicted.detach().numpy(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_sparse_without_a_batch_vector_is_one_graph(model: GCN) -> None:
+    data = TWO_VERTICES.to_data()
+    predicted = model(data.x, data.edge_index)
+    assert predicted.shape == (1,)
+    assert predicted.item() == pytest.approx(reference_output(model, TWO_VERTICES), abs=1e-6)
+
+
+def test_dense_equals_the_reference(model: GCN, cells: CellArray) -> None:
+    predicted = model.forward_dense(dense_cells(cells))
+    expected = [reference_output(model, cell) for cell in cells]
+    np.testing.assert_allclose(predicted.detach().numpy(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_stacked_members_equal_single_ones(cells: CellArray) -> None:
+    members = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        members.append(GCN(5, 16, 2, 8).eval())
+    dense = dense_cells(cells)
+    together = StackedGCN(members)(dense)
+    for row, member in zip(together, members, strict=True):
+        torch.testing.assert_close(row, member.forward_dense(dense), atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(together[0], together[1])
+
+
+def test_relabelling_inner_vertices_changes_nothing(model: GCN) -> None:
+    ops = ["input", "conv3x3-bn-relu", "maxpool3x3", "conv1x1-bn-relu", "output"]
+    one = Cell([[0, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 1], [0] * 5], ops)
+    # Vertices 1 and 2 swapped.
+    other = Cell(
+        [[0, 1, 1, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0] * 5],
+        [ops[0], ops[2], ops[1], ops[3], ops[4]],
+    )
+    assert one == other
+    outputs = model.forward_dense(dense_cells(CellArray.from_cells([one, other])))
+    assert outputs[0].item() == pytest.approx(outputs[1].item(), abs=1e-6)
+
+
+def test_direction_of_edges_matters(model: GCN) -> None:
+    """W+ gathers from successors: with W- at zero the output sees nothing of the input."""
+    conv = BiGCNConv(5, 4)
+    with torch.no_grad():
+        conv.weight_in.zero_()
+    data = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3-bn-relu", "output"]).to_data()
+    changed = data.x.clone()
+    changed[0] = 0.0  # without the input's feature
+    before, after = conv(data.x, data.edge_index), conv(changed, data.edge_index)
+    assert torch.equal(before[2], after[2])
+    assert not torch.equal(before[0], after[0])
+
+
+def test_normalisation_by_hand() -> None:
+    """0 -> 1, 0 -> 2, 1 -> 2: weights worked out on paper."""
+    p = normalize(torch.tensor([[0, 0, 1], [1, 2, 2]]), 3)
+    outward = torch.zeros(3, 3)
+    outward[p.outward_index[1], p.outward_index[0]] = p.outward_weight
+    inward = torch.zeros(3, 3)
+    inward[p.inward_index[1], p.inward_index[0]] = p.inward_weight
+    third = 1 / 3
+    torch.testing.assert_close(
+        outward, torch.tensor([[third, third, third], [0, 0.5, 0.5], [0, 0, 1]])
+    )
+    # Column sums of Â: 1/3, 1/3 + 1/2, 1/3 + 1/2 + 1.
+    a, b = 1 / 3 + 1 / 2, 1 / 3 + 1 / 2 + 1
+    torch.testing.assert_close(
+        inward,
+        torch.tensor(
+            [[1, 0, 0], [third / a, 0.5 / a, 0], [third / b, 0.5 / b, 1 / b]], dtype=torch.float32
+        ),
+    )
+
+
+def test_any_vocabulary_and_size() -> None:
+    space = SearchSpace("made-up", tuple("abcdef"), max_vertices=9, max_edges=20)
+    rng = np.random.default_rng(0)
+    graphs = [
+        Cell(np.triu(rng.random((v, v)) < 0.4, 1), rng.choice(list("abcdef"), v).tolist(), space)
+        for v in (1, 4, 9)
+    ]
+    torch.manual_seed(0)
+    model = GCN(6, 8, 2, 4).eval()
+    predicted = model.forward_dense(dense_cells(CellArray.from_cells(graphs)))
+    expected = [reference_output(model, graph) for graph in graphs]
+    np.testing.assert_allclose(predicted.detach().numpy(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_dropout_only_in_training(cells: CellArray) -> None:
+    torch.manual_seed(0)
+    model = GCN(5, 16, 2, 8, dropout=0.5)
+    dense = dense_cells(cells)
+    assert not torch.equal(model.forward_dense(dense), model.forward_dense(dense))
+    model.eval()
+    assert torch.equal(model.forward_dense(dense), model.forward_dense(dense))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu(model: GCN, cells: CellArray) -> None:
+    dense = dense_cells(cells)
+    expected = model.forward_dense(dense)
+    predicted = model.to("cuda").forward_dense(dense.to("cuda")).cpu()
+    torch.testing.assert_close(predicted, expected, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,144 @@
+"""The Gaussian process against scikit-learn's with the same kernel, and its own refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.features.graph_statistics import cell_features
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.gaussian_process import GaussianProcess
+
+CELLS = sample_cells(80, seed=0)
+Y = np.log(CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 80)
+
+
+@pytest.fixture(scope="module")
+def process() -> GaussianProcess:
+    return GaussianProcess(steps=30).fit(CELLS[:60], Y[:60])
+
+
+def reference(process: GaussianProcess, rows: np.ndarray) -> GaussianProcessRegressor:
+    kernel = ConstantKernel(process.variance_) * Matern(1.0, nu=2.5) + ConstantKernel(
+        process.linear_
+    ) * DotProduct(1e-9)
+    model = GaussianProcessRegressor(kernel, alpha=process.noise_, optimizer=None)
+    return model.fit(process.inputs_.numpy()[rows], ((Y[:60] - process.mean_) / process.std_)[rows])
+
+
+def test_posterior_against_scikit_learn(process: GaussianProcess) -> None:
+    inputs = process._standardised(cell_features(CELLS[60:])) * process.weights_
+    mean, std = reference(process, np.arange(60)).predict(inputs.numpy(), return_std=True)
+    ours, spread = process.predict(CELLS[60:], return_std=True)
+    np.testing.assert_allclose(ours, mean * process.std_ + process.mean_, rtol=1e-5)
+    with_noise = np.sqrt(std**2 + process.noise_) * process.std_
+    np.testing.assert_allclose(spread, with_noise, rtol=1e-4)
+
+
+def test_means_are_the_same_without_deviations(process: GaussianProcess) -> None:
+    """Of training cells too, whose distance to themselves is 0."""
+    mean, _ = process.predict(CELLS, return_std=True)
+    np.testing.assert_allclose(process.predict(CELLS), mean, rtol=1e-8)
+
+
+def test_leave_one_out_against_refits(process: GaussianProcess) -> None:
+    for left_out in (0, 17, 59):
+        rest = np.delete(np.arange(60), left_out)
+        held = process.inputs_.numpy()[[left_out]]
+        mean, std = reference(process, rest).predict(held, return_std=True)
+        expected = mean[0] * process.std_ + process.mean_
+        assert process.loo_mean_[left_out] == pytest.approx(expected, rel=1e-5)
+        spread = np.sqrt(std[0] ** 2 + process.noise_) * process.std_
+        assert process.loo_std_[left_out] == pytest.approx(spread, rel=1e-4)
+
+
+def test_learns_a_function_of_the_statistics(process: GaussianProcess) -> None:
+    assert np.corrcoef(process.predict(CELLS[60:]), Y[60:])[0, 1] > 0.9
+
+
+def test_unseen_residuals_have_no_part_of_their_own_label() -> None:
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
+    features = cell_features(CELLS)
+    residuals = process.unseen_residuals(features, Y)
+    assert len(residuals) == 80
+    # With all labels but one the same, nothing about the odd one can be known.
+    odd = np.zeros(80)
+    odd[3] = 1.0
+    again = GaussianProcess(steps=20).fit(CELLS, odd)
+    assert again.unseen_residuals(features, odd)[3] > 0.5
+
+
+def test_constant_labels_and_bad_settings() -> None:
+    assert GaussianProcess(steps=20).fit(CELLS, np.full(80, 0.9)).predict(CELLS[:2]) == (
+        pytest.approx([0.9, 0.9])
+    )
+    with pytest.raises(SettingsError, match="random_state"):
+        GaussianProcess(random_state=-1).fit(CELLS, Y)
+    with pytest.raises(SettingsError, match="groups"):
+        GaussianProcess(groups=("nothing",)).fit(CELLS, Y)
+    with pytest.raises(SettingsError, match="finite"):
+        GaussianProcess().fit(CELLS, np.where(np.arange(80) == 5, np.nan, Y))
+
+
+def test_state_of_other_shapes_is_refused(process: GaussianProcess) -> None:
+    tensors, values = process.get_state()
+    with pytest.raises(ModelError, match="factor"):
+        GaussianProcess().set_state({**tensors, "factor": tensors["factor"][:5]}, values)
+    with pytest.raises(ModelError, match="noise"):
+        GaussianProcess().set_state(tensors, {**values, "noise": float("nan")})
+    with pytest.raises(ModelError, match="version 1 of the cells' statistics"):
+        GaussianProcess().set_state(tensors, {**values, "statistics_version": 1})
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_hyper_parameters_are_likelier_than_scikit_learns_optimum_of_one_length() -> None:
+    """It has a length for every group and column, and more steps only make it likelier."""
+    likelihoods = {}
+    for steps in (60, 200):
+        process = GaussianProcess(steps=steps).fit(CELLS[:60], Y[:60])
+        model = reference(process, np.arange(60))
+        likelihoods[steps] = model.log_marginal_likelihood_value_
+    kernel = (
+        ConstantKernel(1.0) * Matern(10.0, nu=2.5)
+        + ConstantKernel(0.1) * DotProduct(1e-9, "fixed")
+        + WhiteKernel(0.1)
+    )
+    inputs = process._standardised(cell_features(CELLS[:60])).numpy()
+    target = (Y[:60] - process.mean_) / process.std_
+    plain = GaussianProcessRegressor(kernel).fit(inputs, target)
+    assert likelihoods[200] > likelihoods[60] > plain.log_marginal_likelihood_value_
+
+
+def test_unseen_residuals_come_from_hyper_parameters_of_the_other_half() -> None:
+    features = cell_features(CELLS)
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
+    residuals = process.unseen_residuals(features, Y)
+    order = np.random.default_rng(0).permutation(80)
+    for tuned, others in ((order[:40], order[40:]), (order[40:], order[:40])):
+        other = GaussianProcess(steps=20).fit_features(features, Y, tuned)
+        np.testing.assert_allclose(residuals[others], (Y - other.loo_mean_)[others], rtol=1e-6)
+        assert not np.allclose(residuals[tuned], (Y - other.loo_mean_)[tuned], rtol=1e-3)
+
+
+def test_hyper_parameters_are_found_on_as_many_cells_as_asked_for() -> None:
+    features = cell_features(CELLS)
+    few = GaussianProcess(steps=20, tuning_cells=20, random_state=3).fit(CELLS, Y)
+    rows = np.random.default_rng(3).permutation(80)[:20]
+    named = GaussianProcess(steps=20).fit_features(features, Y, rows)
+    np.testing.assert_allclose(few.weights_.numpy(), named.weights_.numpy(), rtol=1e-9)
+    assert few.noise_ == pytest.approx(named.noise_)
+    assert len(few.dual_) == 80  # the process itself takes all
+
+
+def test_statistics_far_outside_say_no_more_than_far() -> None:
+    process = GaussianProcess(steps=20).fit(CELLS, Y)
+    predictions = []
+    for factor in (1e4, 1e6):
+        features = cell_features(CELLS[:5])
+        features.groups["graph"] = features.groups["graph"] * np.float32(factor)
+        predictions.append(process.predict_features(features))
+    np.testing.assert_allclose(*(mean for mean, _ in predictions))
+    np.testing.assert_allclose(*(std for _, std in predictions))

@@ -1,0 +1,46 @@
+"""The shipped zero-cost network: against measured networks, and what it is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from pyg_nas.data.table import Table
+from pyg_nas.features.graph_statistics import ZERO_COST_GROUP, cell_features
+from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
+from pyg_nas.metrics.intervals import label_scores
+from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.zero_cost import zero_cost_columns
+
+
+def test_it_tells_what_networks_show() -> None:
+    """One measurement is noisy: the columns explain most of it, not all."""
+    cells = sample_cells(80, seed=17)
+    measured = np.stack([zero_cost_statistics(cells[i], seed=i) for i in range(len(cells))])
+    told = zero_cost_columns(cells, cell_features(cells))
+    assert told.shape == (len(cells), len(STATISTICS))
+    correlation = [np.corrcoef(measured[:, k], told[:, k])[0, 1] for k in range(len(STATISTICS))]
+    assert np.median(correlation) > 0.95
+    assert min(correlation) > 0.5
+
+
+def test_the_smallest_cell_is_told_too() -> None:
+    smallest = nasbench101_cells()[:1]
+    assert smallest[0].num_vertices == 2
+    assert np.isfinite(zero_cost_columns(smallest, cell_features(smallest))).all()
+
+
+def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
+    labels = real_table.label()
+    rows = np.random.default_rng(3).permutation(len(real_table))
+    train, unseen = rows[:100], rows[1000:4000]
+    known, others = (cell_features(real_table.cells[part]) for part in (train, unseen))
+    for part, features in ((train, known), (unseen, others)):
+        features.groups[ZERO_COST_GROUP] = zero_cost_columns(real_table.cells[part], features)
+    taus = []
+    for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
+        process = GaussianProcess(groups).fit_features(known, label_scores(labels[train]))
+        predicted, _ = process.predict_features(others, with_std=False)
+        taus.append(kendalltau(predicted, labels[unseen]).statistic)
+    assert taus[0] > taus[1] + 0.01

@@ -1,0 +1,597 @@
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import RecordError, TableError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101.run_message import (
+    decode_message,
+    decode_messages,
+    model_metrics_class,
+)
+from pyg_nas.spaces.nasbench101.tfrecord_framing import frame, masked_crc, payloads, record_ranges
+from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_runs, read_table
+from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+from tests.spaces.nasbench101 import tfrecord_bytes as tfb
+
+# The cell of input -> 3x3 convolution -> output with a skip, its official hash and parameters
+# worked out by hand: see _hand_hash and _HAND_PARAMETERS.
+ADJACENCY = "011001000"
+OPERATIONS = "input,conv3x3-bn-relu,output"
+HALFWAY = [10.5, 0.5, 0.4375, 0.40625]
+FINAL = [21.25, 0.75, 0.625, 0.5625]
+
+
+def _hand_hash() -> str:
+    from hashlib import md5
+
+    def digest(text: str) -> str:
+        return md5(text.encode()).hexdigest()
+
+    a, b, c = digest("(2, 0, -1)"), digest("(1, 1, 0)"), digest("(0, 2, -2)")
+    for _ in range(3):
+        a, b, c = (
+            digest("|" + "".join(sorted([b, c])) + "|" + a),
+            digest(a + "|" + c + "|" + b),
+            digest("".join(sorted([a, b])) + "||" + c),
+        )
+    return digest(str(sorted([a, b, c])))
+
+
+def _hand_parameters() -> int:
+    # One inner vertex that feeds the output: all channels. Input -> vertex and input -> output
+    # are 1x1 projections, the operation is a 3x3 convolution; batch norm after each.
+    total = 9 * 3 * 128 + 2 * 128
+    for stack, channels in enumerate((128, 256, 512)):
+        for repeat in range(3):
+            before = channels if repeat or not stack else channels // 2
+            total += 2 * (before * channels + 2 * channels) + 9 * channels**2 + 2 * channels
+    return total + 512 * 10 + 10
+
+
+HASH = _hand_hash()
+PARAMETERS = _hand_parameters()
+
+
+def hand_payload(epochs: int = 108, **changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "digest": HASH,
+        "epochs": epochs,
+        "adjacency": ADJACENCY,
+        "operations": OPERATIONS,
+        "halfway": HALFWAY,
+        "final": FINAL,
+        "parameters": PARAMETERS,
+    }
+    return tfb.payload(**(fields | changes))  # type: ignore[arg-type]
+
+
+def write(path: Path, *payloads_: bytes) -> Path:
+    path.write_bytes(b"".join(map(tfb.record, payloads_)))
+    return path
+
+
+def random_table(n: int, seed: int, budgets: tuple[int, ...] = (4, 12, 36, 108)) -> Table:
+    rng = np.random.default_rng(seed)
+    metrics = rng.random((n, len(budgets), 3, 2, 4), dtype=np.float32)
+    metrics[..., 0] *= 3000
+    return Table(sample_cells(n, seed), metrics, budgets)
+
+
+def same(a: Table, b: Table) -> bool:
+    return (
+        a.cells == b.cells
+        and a.budgets == b.budgets
+        and np.array_equal(a.hashes, b.hashes)
+        and np.array_equal(a.trainable_parameters, b.trainable_parameters)
+        and np.array_equal(a.metrics, b.metrics, equal_nan=True)
+    )
+
+
+def test_checksum_has_the_published_check_value() -> None:
+    assert tfb.crc32c(b"123456789") == 0xE3069283
+    assert struct.pack("<I", masked_crc(b"123456789")) == tfb.masked(b"123456789")
+
+
+def test_frame_equals_hand_made_bytes() -> None:
+    assert frame(b"some payload") == tfb.record(b"some payload")
+
+
+def test_reads_a_hand_made_record(tmp_path: Path) -> None:
+    path = write(tmp_path / "one.tfrecord", hand_payload())
+    (run,) = read_runs(path)
+    assert (run.offset, run.hash, run.epochs) == (0, HASH, 108)
+    assert run.adjacency.tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    assert run.operations == ("input", "conv3x3-bn-relu", "output")
+    assert run.trainable_parameters == PARAMETERS
+    assert run.metrics.tolist() == [HALFWAY, FINAL]
+
+
+def test_offsets_are_those_of_the_records(tmp_path: Path) -> None:
+    records = [hand_payload(4), hand_payload(108)]
+    path = write(tmp_path / "two.tfrecord", *records)
+    assert [run.offset for run in read_runs(path)] == [0, len(tfb.record(records[0]))]
+
+
+def test_converts_hand_made_records(tmp_path: Path) -> None:
+    second = [30.0, 0.9, 0.8, 0.7]
+    path = write(
+        tmp_path / "in.tfrecord",
+        hand_payload(108),
+        hand_payload(4),
+        hand_payload(108, final=second),
+    )
+    table = convert(path, tmp_path / "out.hdf5")
+    assert table.budgets == (4, 12, 36, 108)
+    assert table.hashes.tolist() == [HASH.encode()]
+    expected = np.full((1, 4, 3, 2, 4), np.nan, dtype=np.float32)
+    expected[0, 3, 0] = expected[0, 0, 0] = [HALFWAY, FINAL]
+    expected[0, 3, 1] = [HALFWAY, second]
+    np.testing.assert_array_equal(table.metrics, expected)
+    assert same(Table.load(tmp_path / "out.hdf5"), table)
+    table.check()
+
+
+def test_only108_leaves_other_budgets_missing(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.tfrecord", *[hand_payload(108)] * 3)
+    table = read_table(path)
+    assert table.metrics.shape == (1, 4, 3, 2, 4)
+    assert np.isnan(table.metrics[:, :3]).all()
+    assert not np.isnan(table.metrics[:, 3]).any()
+
+
+def test_reads_other_spellings_of_the_same_list(tmp_path: Path) -> None:
+    fields = json.loads(hand_payload())
+    wrapped = [*fields[:4], "\n".join([fields[4][:76], fields[4][76:], ""])]
+    spellings = [
+        json.dumps(fields, separators=(",", ":")),
+        json.dumps(fields, indent=1),
+        json.dumps(fields).replace("input", "\\u0069nput"),
+        json.dumps(wrapped),
+    ]
+    for spelling in spellings:
+        path = write(tmp_path / "in.tfrecord", spelling.encode())
+        table = read_table(path)
+        assert table.hashes.tolist() == [HASH.encode()]
+        np.testing.assert_array_equal(
+            table.metrics[0, 3, 0], np.array([HALFWAY, FINAL], dtype=np.float32)
+        )
+
+
+def test_labelled_copies_are_one_cell(tmp_path: Path) -> None:
+    # Two inner vertices in either order: one cell, whose first graph is kept.
+    cell = {"adjacency": "0110" + "0001" + "0001" + "0000"}
+    first = "input,conv3x3-bn-relu,maxpool3x3,output"
+    second = "input,maxpool3x3,conv3x3-bn-relu,output"
+    from pyg_nas.graphs.cell import Cell
+
+    pair = Cell([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4], first.split(","))
+    fixed = {"digest": pair.hash, "parameters": pair.trainable_parameters, **cell}
+    path = write(
+        tmp_path / "in.tfrecord",
+        hand_payload(operations=first, **fixed),
+        hand_payload(operations=second, **fixed),
+    )
+    table = read_table(path)
+    assert len(table) == 1
+    assert table.cells[0].operations == tuple(first.split(","))
+    assert not np.isnan(table.metrics[0, 3, :2]).any()
+
+
+def _broken(**changes: object) -> bytes:
+    return hand_payload(**changes)  # type: ignore[arg-type]
+
+
+def _with_metrics(message: bytes) -> bytes:
+    fields = json.loads(hand_payload())
+    fields[4] = base64.b64encode(message).decode()
+    return json.dumps(fields).encode()
+
+
+def _evaluations(count: int) -> list[bytes]:
+    return [tfb.evaluation(float(i), [1.0, 0.5, 0.5, 0.5]) for i in range(count)]
+
+
+def _with_field(index: int, value: object) -> bytes:
+    fields = json.loads(hand_payload())
+    fields[index] = value
+    return json.dumps(fields).encode()
+
+
+WRONG_PAYLOADS = {
+    "not JSON": (b'["abc", 108', "not JSON"),
+    "not UTF-8": (b"\xff\xfe\xfd", "not JSON"),
+    "deep JSON": (b"[" * 100_000, "not JSON"),
+    "four fields": (b'["a", 1, "b", "c"]', "must be a JSON list"),
+    "object": (b'{"hash": 1}', "must be a JSON list"),
+    "hash type": (_with_field(0, 5), "module_hash must be a string"),
+    "hash digits": (_with_field(0, "xyz"), "32 hex digits"),
+    "epochs type": (_with_field(1, "108"), "epochs must be a whole number"),
+    "epochs zero": (_with_field(1, 0), "epochs must be a whole number"),
+    "epochs true": (_with_field(1, True), "epochs must be a whole number"),
+    "adjacency type": (_with_field(2, [0, 1]), "adjacency must be a string"),
+    "adjacency digits": (_with_field(2, "01100100"), r"V\*V digits"),
+    "adjacency size": (_with_field(2, "0100"), "adjacency is for 2 vertices, operations names 3"),
+    "adjacency two": (_with_field(2, "021001000"), "digits 0 and 1"),
+    "adjacency unicode": (_with_field(2, "0\u06611001000"), "must be ASCII"),
+    "adjacency large": (_with_field(2, "0" * 64), r"V\*V digits"),
+    "lower triangle": (_with_field(2, "011001100"), "upper triangular"),
+    "unconnected": (_with_field(2, "010000000"), "path from the input"),
+    "unknown operation": (_broken(operations="input,conv5x5,output"), "'conv5x5' at vertex 1"),
+    "no input": (_broken(operations="output,maxpool3x3,output"), "first operation"),
+    "inner input": (_broken(operations="input,input,output"), "first operation"),
+    "other hash": (_broken(digest="0" * 32), "not that of the graph"),
+    "hash of another cell": (_broken(operations="input,maxpool3x3,output"), "not that of the"),
+    "base64": (_with_field(4, "@@@@"), "not base64"),
+    "base64 cut": (_with_field(4, "QUJDR"), "not base64"),
+    "metrics type": (_with_field(4, 1.5), "metrics must be a string"),
+    "no message": (_with_metrics(b"\xff\xff\xff"), "no ModelMetrics message"),
+    "two evaluations": (
+        _with_metrics(tfb.model_metrics(_evaluations(2), PARAMETERS)),
+        "3 evaluations",
+    ),
+    "four evaluations": (
+        _with_metrics(tfb.model_metrics(_evaluations(4), PARAMETERS)),
+        "3 evaluations",
+    ),
+    "no parameters": (
+        _with_metrics(tfb.model_metrics(_evaluations(3), None)),
+        "trainable parameters",
+    ),
+    "accuracy above 1": (
+        _broken(final=[1.0, 0.5, 1.5, 0.5]),
+        "validation_accuracy must be a fraction from 0 to 1, got 1.5",
+    ),
+    "negative time": (_broken(halfway=[-1.0, 0.5, 0.5, 0.5]), "training_time must be seconds"),
+    "infinite time": (_broken(final=[float("inf"), 0.5, 0.5, 0.5]), "training_time must be"),
+    "time beyond float32": (_broken(final=[1e300, 0.5, 0.5, 0.5]), "training_time must be"),
+    "accuracy NaN": (
+        _broken(final=[1.0, 0.5, 0.5, float("nan")]),
+        "test_accuracy at the end is missing",
+    ),
+    "accuracy missing": (
+        _broken(halfway=[1.0, None, 0.5, 0.5]),
+        "train_accuracy halfway is missing",
+    ),
+    "other parameters": (_broken(parameters=PARAMETERS + 1), "trainable parameters"),
+}
+
+
+FOUND_BY_CONVERSION_ONLY = ("other hash", "hash of another cell", "other parameters")
+
+
+@pytest.mark.parametrize("case", WRONG_PAYLOADS)
+def test_a_wrong_record_is_named_by_offset_and_no_file_is_left(tmp_path: Path, case: str) -> None:
+    payload, message = WRONG_PAYLOADS[case]
+    good = hand_payload()
+    source = write(tmp_path / "in.tfrecord", good, payload)
+    target = tmp_path / "out.hdf5"
+    target.write_text("what was there before")
+    offset = len(tfb.record(good))
+    with pytest.raises(RecordError, match=f"byte {offset}: .*{message}"):
+        convert(source, target)
+    assert target.read_text() == "what was there before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.tfrecord", "out.hdf5"]
+
+
+@pytest.mark.parametrize("case", [c for c in WRONG_PAYLOADS if c not in FOUND_BY_CONVERSION_ONLY])
+def test_the_stream_refuses_the_same_records(tmp_path: Path, case: str) -> None:
+    payload, message = WRONG_PAYLOADS[case]
+    source = write(tmp_path / "in.tfrecord", payload)
+    with pytest.raises(RecordError, match=f"byte 0: .*{message}"):
+        list(read_runs(source))
+
+
+def test_more_runs_than_three_are_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.tfrecord", *[hand_payload(36)] * 3, *[hand_payload(36)])
+    offset = 3 * len(tfb.record(hand_payload(36)))
+    with pytest.raises(RecordError, match=f"byte {offset}: .*{HASH} has more than 3 runs at 36"):
+        read_table(source)
+
+
+def test_a_file_cut_anywhere_is_refused_with_the_offset_of_the_cut_record(tmp_path: Path) -> None:
+    first, second = tfb.record(hand_payload(4)), tfb.record(hand_payload(108))
+    source = tmp_path / "in.tfrecord"
+    for length in range(1, len(first) + len(second)):
+        source.write_bytes((first + second)[:length])
+        if length == len(first):
+            assert len(read_table(source)) == 1
+            continue
+        start = 0 if length < len(first) else len(first)
+        with pytest.raises(RecordError, match=f"byte {start}: the record is cut off"):
+            read_table(source)
+
+
+def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
+    whole = tfb.record(hand_payload(4)) + tfb.record(hand_payload(108))
+    source = tmp_path / "in.tfrecord"
+    for bit in range(0, 8 * len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        source.write_bytes(damaged)
+        with pytest.raises(RecordError, match=r"byte \d+: the record"):
+            read_table(source)
+
+
+def test_an_absurd_length_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.tfrecord"
+    for length in (2**21, 2**40, 2**64 - 1):
+        header = struct.pack("<Q", length)
+        source.write_bytes(header + tfb.masked(header) + b"x" * 100)
+        with pytest.raises(RecordError, match=f"byte 0: the record has {length} bytes"):
+            read_table(source)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(64), b"hello"])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    source = tmp_path / "in.tfrecord"
+    source.write_bytes(content)
+    with pytest.raises(RecordError, match=r"in\.tfrecord"):
+        read_table(source)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no such file"):
+        convert(tmp_path / "none.tfrecord", tmp_path / "out.hdf5")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_the_documented_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    source = tmp_path_factory.mktemp("any") / "in.tfrecord"
+    for content in (data, tfb.record(data)):
+        source.write_bytes(content)
+        with pytest.raises(RecordError):
+            read_table(source)
+
+
+def test_ranges_cover_the_file_in_whole_records(tmp_path: Path) -> None:
+    source = tmp_path / "in.tfrecord"
+    one = tfb.record(bytes(100_000))
+    source.write_bytes(one * 100)
+    ranges = list(record_ranges(source))
+    assert len(ranges) > 1
+    assert [start for start, _ in ranges] == [0, *(end for _, end in ranges[:-1])]
+    assert ranges[-1][1] == 100 * len(one)
+    assert sum(len(list(payloads(source, *r))) for r in ranges) == 100
+
+
+def test_a_table_survives_the_round_trip(tmp_path: Path) -> None:
+    table = random_table(40, seed=3)
+    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 40 * 4 * 3
+    assert same(convert(tmp_path / "t.tfrecord", tmp_path / "t.hdf5"), table)
+
+
+def test_missing_runs_and_budgets_survive_the_round_trip(tmp_path: Path) -> None:
+    table = random_table(10, seed=4)
+    table.metrics[:, :3] = np.nan
+    table.metrics[::2, 3, 2] = np.nan
+    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 5 * 2 + 5 * 3
+    assert same(read_table(tmp_path / "t.tfrecord"), table)
+
+
+def test_budgets_of_a_measured_table_survive_the_round_trip(tmp_path: Path) -> None:
+    table = random_table(5, seed=5, budgets=(1, 5, 108))
+    write_tfrecord(table, tmp_path / "t.tfrecord")
+    assert same(read_table(tmp_path / "t.tfrecord"), table)
+
+
+def test_too_many_budgets_are_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.tfrecord", *[hand_payload(e) for e in range(1, 12)])
+    with pytest.raises(RecordError, match="more than 8 different budgets"):
+        read_table(source)
+
+
+def test_another_network_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.tfrecord", hand_payload(parameters=1000))
+    table = read_table(path)
+    assert table.trainable_parameters.tolist() == [1000]
+    assert "network" in table.about
+    table.check()
+
+
+def test_written_records_follow_the_official_message(tmp_path: Path) -> None:
+    table = random_table(1, seed=6)
+    write_tfrecord(table, tmp_path / "t.tfrecord")
+    content = (tmp_path / "t.tfrecord").read_bytes()
+    (length,) = struct.unpack_from("<Q", content)
+    fields = json.loads(content[12 : 12 + length])
+    assert fields[:2] == [table.hashes[0].decode(), 4]
+    start, half, end = model_metrics_class().FromString(base64.b64decode(fields[4])).evaluation_data
+    assert (start.current_epoch, half.current_epoch, end.current_epoch) == (0.0, 2.0, 4.0)
+    assert start.training_time == 0.0
+    assert not start.HasField("validation_accuracy")
+    assert end.test_accuracy == float(table.metrics[0, 0, 0, 1, 3])
+
+
+def _changed(change: str) -> Table:
+    table = random_table(3, seed=7)
+    if change == "partial":
+        table.metrics[1, 2, 0, 0, 3] = np.nan
+    elif change == "gap":
+        table.metrics[1, 2, 1] = np.nan
+    elif change == "empty":
+        table.metrics[1] = np.nan
+    elif change == "runs":
+        more = np.concatenate([table.metrics] * 2, axis=2)[:, :, :4]
+        table = Table(table.cells, more)
+    elif change == "percent":
+        table.metrics[2, 1, 2, 1, 2] = 93.5
+    elif change == "negative time":
+        table.metrics[2, 1, 2, 0, 0] = -1
+    elif change == "budgets":
+        table = random_table(3, seed=7, budgets=(1, 4, 5, 6, 7, 8))
+    elif change == "epochs":
+        table = random_table(3, seed=7, budgets=(4, 1_000_000))
+    elif change == "twice":
+        table = table.subset([0, 1, 0])
+    elif change == "hash":
+        table.hashes[1] = b"f" * 32
+    elif change == "none":
+        table = table.subset([])
+    elif change == "space":
+        space = SearchSpace("own", ("a", "b"), 7, 9)
+        cells = table.cells
+        table = Table(
+            type(cells)(cells.adjacency, abs(cells.operations), cells.num_vertices, space),
+            table.metrics,
+        )
+    return table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("partial", r"cell 1 \([0-9a-f]{32}\), 36 epochs, run 0: the run is measured in part"),
+        ("gap", "36 epochs, run 1: the run is not measured but the next one is"),
+        ("empty", "cell 1 .*nothing is measured"),
+        ("runs", "cell 0 .*run 3: .*at most 3 runs"),
+        ("none", "at least one record"),
+        (
+            "percent",
+            r"cell 2 .*, 12 epochs, run 2: validation_accuracy must be a fraction from 0 to 1, "
+            r"got 93\.5",
+        ),
+        ("negative time", r"run 2: training_time must be seconds >= 0, got -1\.0"),
+        ("budgets", "at most 8 budgets, .* make them 1, 4, 5, 6, 7, 8, 12, 36, 108"),
+        ("epochs", "at most 999,999 epochs a run, the table has runs of 1,000,000"),
+        ("twice", "appears more than once"),
+        ("hash", "cell 1.*hash"),
+        ("space", "cells of 'own'"),
+    ],
+)
+def test_what_the_format_cannot_say_is_refused(tmp_path: Path, change: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        write_tfrecord(_changed(change), tmp_path / "t.tfrecord")
+    assert not list(tmp_path.iterdir())
+
+
+def test_large_files_give_the_same_as_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = random_table(60, seed=8)
+    source = tmp_path / "t.tfrecord"
+    write_tfrecord(table, source)
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.tfrecord_reader._PARALLEL_FROM_BYTES", 0)
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.tfrecord_framing._BLOCK_BYTES", 20_000)
+    done: list[tuple[int, int]] = []
+    assert same(read_table(source, lambda *at: done.append(at)), table)
+    size = source.stat().st_size
+    assert len(done) > 10
+    assert done[-1] == (size, size)
+    # An error in a worker process arrives as the same error.
+    damaged = bytearray(source.read_bytes())
+    damaged[size // 2] ^= 1
+    source.write_bytes(damaged)
+    with pytest.raises(RecordError, match=r"byte \d+: the record"):
+        read_table(source)
+
+
+doubles = st.floats(0, 1, width=32) | st.floats()
+evaluations = st.builds(
+    tfb.evaluation,
+    doubles,
+    st.lists(st.none() | doubles, min_size=4, max_size=4),
+    st.none() | st.text(max_size=5),
+)
+usual_messages = st.builds(
+    tfb.model_metrics,
+    st.lists(evaluations, min_size=3, max_size=3),
+    st.integers(0, 2**31 - 1),
+    st.none() | doubles,
+)
+odd_messages = st.builds(
+    tfb.model_metrics,
+    st.lists(evaluations, max_size=4),
+    st.none() | st.integers(0, 2**31 - 1),
+) | st.binary(max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(usual_messages | odd_messages, max_size=8))
+def test_batch_decoder_equals_the_protobuf_library(messages: list[bytes]) -> None:
+    expected: list[tuple[list[list[float]], int]] = []
+    bad = None
+    for i, message in enumerate(messages):
+        try:
+            expected.append(decode_message(message))
+        except RecordError as error:
+            bad = (i, str(error))
+            break
+    readings, parameters, failure = decode_messages(messages)
+    assert failure == bad
+    if bad is None and messages:
+        np.testing.assert_array_equal(readings, np.array([r for r, _ in expected]))
+        assert parameters.tolist() == [p for _, p in expected]
+
+
+def test_batch_decoder_tells_alike_messages_apart() -> None:
+    # All of one length: same layout, other numbers; then one whose bytes only look alike.
+    alike = [
+        tfb.model_metrics(
+            [tfb.evaluation(e, [float(i), i / 10, i / 20, i / 30]) for e in (0.0, 2.0, 4.0)],
+            1_000_000 + i,
+        )
+        for i in range(5)
+    ]
+    other = bytearray(alike[2])
+    other[2] = 0x11  # the first evaluation's epoch becomes a second training time
+    readings, parameters, failure = decode_messages([*alike, bytes(other)])
+    assert failure is None
+    assert parameters.tolist() == [1_000_000 + i for i in (0, 1, 2, 3, 4, 2)]
+    for i in range(6):
+        j = i if i < 5 else 2
+        assert readings[i].tolist() == [[j, j / 10, j / 20, j / 30]] * 2
+
+
+@pytest.fixture
+def a_record_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every record is a range of its own, as the records of a large file are of many ranges."""
+    longest = max(len(tfb.record(hand_payload(e))) for e in (4, 108))
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.tfrecord_framing._BLOCK_BYTES", longest + 40)
+
+
+@pytest.mark.usefixtures("a_record_each")
+def test_parameters_that_differ_between_ranges_are_refused(tmp_path: Path) -> None:
+    first = hand_payload(4)
+    path = write(tmp_path / "in.tfrecord", first, hand_payload(108, parameters=PARAMETERS + 1))
+    offset = len(tfb.record(first))
+    with pytest.raises(RecordError, match=f"byte {offset}: .*trainable parameters"):
+        read_table(path)
+
+
+@pytest.mark.usefixtures("a_record_each")
+def test_a_budget_that_comes_late_leaves_earlier_runs_as_they_are(tmp_path: Path) -> None:
+    line = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    other = {
+        "digest": line.hash,
+        "adjacency": "010001000",
+        "operations": "input,maxpool3x3,output",
+        "parameters": line.trainable_parameters,
+    }
+    second = [30.0, 0.9, 0.8, 0.7]
+    path = write(
+        tmp_path / "in.tfrecord",
+        hand_payload(108),
+        hand_payload(50, **other),
+        hand_payload(108, final=second),
+    )
+    table = read_table(path)
+    assert table.budgets == (50, 108)
+    expected = np.full((2, 2, 3, 2, 4), np.nan, dtype=np.float32)
+    expected[0, 1, 0] = expected[1, 0, 0] = [HALFWAY, FINAL]
+    expected[0, 1, 1] = [HALFWAY, second]
+    np.testing.assert_array_equal(table.metrics, expected)
