@@ -1,0 +1,25 @@
+"""Text from files and users, made safe to show in a terminal, a page, a picture or a file."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters (ESC of ANSI sequences among them), marks that reorder text (bidi), line
+# separators, invisible tags, characters that XML forbids, and lone surrogates, which no encoding
+# can write.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: object) -> str:
+    r"""Return ``str(text)`` with every character that is not plain text as its escape code.
+
+    Markup is left alone: escape it afterwards, by the rules of what it is written into.
+
+    Example:
+        >>> printable("a\x1b[31mb\udcff")
+        'a\\x1b[31mb\\udcff'
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyg_nas.io.text import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("conv 3×3 名前 émoji 👩‍🔬", "conv 3×3 名前 émoji 👩‍🔬"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("two\nlines\t\r", "two\\nlines\\t\\r"),
+        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
+        ("\udcff", "\\udcff"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_only_what_is_no_plain_text_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_other_values_are_shown_as_their_text() -> None:
+    assert printable(None) == "None"
+    assert printable(b"\x1b") == "b'\\x1b'"
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_any_text_can_be_encoded_and_stand_in_xml(text: str) -> None:
+    shown = printable(text)
+    shown.encode("utf-8")
+    element = ElementTree.fromstring(f"<a>{escape(shown)}</a>")
+    assert (element.text or "") == shown
+    assert printable(shown) == shown
