@@ -12,10 +12,11 @@ demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best 
 test: $(VENV)/.installed-dev ## Run the test suite
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.installed-dev ## Check style and types
+lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: $(VENV)/.installed-dev ## Build the documentation into site/
 	$(BIN)/python -m mkdocs build --strict
