@@ -17,7 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PYG_NAS_CACHE"] = str(config.cache.mkdir("pyg_nas"))
 
 
-REAL_TABLE = Path(__file__).parents[2] / "shared" / "data" / "nasbench101_20k.hdf5"
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+REAL_TABLE = SHARED_DATA / "nasbench101_20k.hdf5"
 
 
 @pytest.fixture(scope="session")

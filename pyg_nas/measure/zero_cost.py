@@ -85,7 +85,7 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
             weights = [weight for layer in part for weight in layer.parameters()]
             numbers.append(_log(sum(_gradient(w).square().sum() for w in weights)))
             numbers.append(_log(sum((w * _gradient(w)).abs().sum() for w in weights)))
-        numbers.append(_log(_gradient(network.dense_weight).square().sum()))
+        numbers.append(_log(_gradient(network.dense.weight).square().sum()))
         numbers.append(_log(_gradient(images).square().sum()))
         numbers.append(_log(loss))
         numbers += [_log(_gradient(output).square().mean()) for output in outputs]

@@ -11,6 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.spaces.grouped_layers import (
+    GroupedBatchNorm,
+    GroupedConv,
+    GroupedLinear,
+    from_image,
+    initialize_members,
+    to_image,
+)
 from pyg_nas.spaces.nasbench101.network_size import (
     IMAGE_CHANNELS,
     MODULES_PER_STACK,
@@ -27,66 +35,19 @@ if TYPE_CHECKING:
 # Batch normalisation of NAS-Bench-101 (arXiv:1902.09635, released code): TensorFlow's momentum
 # is the share of the old value that is kept, PyTorch's the share of the new one that is taken.
 BATCH_NORM_MOMENTUM = 0.997
-BATCH_NORM_EPSILON = 1e-5
 
 
-def _convolve(x: Tensor, weight: Tensor) -> Tensor:
-    """Convolves every member with its own kernels.
-
-    ``[B, H, W, M, C]`` and ``[M * C', C, k, k]`` to ``[B, C' * M, H, W]`` in channels-last memory.
-    """
-    members = x.shape[3]
-    image = x.flatten(3).permute(0, 3, 1, 2)
-    return functional.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=members)
-
-
-def _by_member(image: Tensor, members: int) -> Tensor:
-    """Views ``[B, M * C, H, W]`` in channels-last memory as ``[B, H, W, M, C]``."""
-    x = image.permute(0, 2, 3, 1)
-    return x.reshape(*x.shape[:3], members, -1)
-
-
-class ConvBnRelu(nn.Module):
-    """Convolution without bias, batch normalisation and ReLU, for several members at once.
-
-    Args:
-        in_channels: Channels of the input, of each member.
-        out_channels: Channels of the output, of each member.
-        kernel_size: Odd kernel size.
-        members: Number of networks trained side by side.
-        momentum: Share of the running statistics kept at every step.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
+class ConvBnRelu(nn.Sequential):
+    """Convolution, batch normalisation and ReLU, ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, members: int, momentum: float
     ) -> None:
-        super().__init__()
-        self.members = members
-        self.momentum = momentum
-        self.weight = nn.Parameter(
-            torch.empty(members * out_channels, in_channels, kernel_size, kernel_size)
+        super().__init__(
+            GroupedConv(in_channels, out_channels, kernel_size, members),
+            GroupedBatchNorm(out_channels, members, momentum),
+            nn.ReLU(),
         )
-        self.scale = nn.Parameter(torch.ones(members * out_channels))
-        self.shift = nn.Parameter(torch.zeros(members * out_channels))
-        self.register_buffer("running_mean", torch.zeros(members * out_channels))
-        self.register_buffer("running_var", torch.ones(members * out_channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
-        y = functional.batch_norm(
-            _convolve(x, self.weight),
-            self.running_mean,
-            self.running_var,
-            self.scale,
-            self.shift,
-            training=self.training,
-            momentum=1 - self.momentum,
-            eps=BATCH_NORM_EPSILON,
-        )
-        return _by_member(functional.relu(y), self.members)
 
 
 class MaxPool(nn.Module):
@@ -100,9 +61,8 @@ class MaxPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
-        image = x.flatten(3).permute(0, 3, 1, 2)
-        y = functional.max_pool2d(image, self.kernel_size, self.stride, self.padding)
-        return _by_member(y, x.shape[3])
+        image = functional.max_pool2d(to_image(x), self.kernel_size, self.stride, self.padding)
+        return from_image(image, x.shape[3])
 
 
 def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Module:
@@ -243,8 +203,7 @@ class Network(nn.Module):
                 )
                 channels = out_channels
         self.layers = nn.Sequential(*layers)
-        self.dense_weight = nn.Parameter(torch.empty(members, channels, num_labels))
-        self.dense_bias = nn.Parameter(torch.zeros(members, 1, num_labels))
+        self.dense = GroupedLinear(channels, num_labels, members)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps each member's images, ``[M, B, C, H, W]``, to logits, ``[M, B, labels]``."""
@@ -252,27 +211,13 @@ class Network(nn.Module):
 
     def classify(self, x: Tensor) -> Tensor:
         """Maps what the last layer gives, ``[B, H, W, M, C]``, to logits, ``[M, B, labels]``."""
-        features = x.mean(dim=(1, 2)).transpose(0, 1)
-        return torch.baddbmm(self.dense_bias, features, self.dense_weight)
+        logits: Tensor = self.dense(x.mean(dim=(1, 2)).transpose(0, 1))
+        return logits
 
-    @torch.no_grad()
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draws every member's weights from its own generator.
+        """Draw every member's weights from its own generator.
 
         Convolutions: truncated normal of variance 1 / fan-in; dense layer: Glorot uniform. These
         are the initialisers of the released NAS-Bench-101 code.
         """
-        for member, generator in enumerate(generators):
-            for module in self.modules():
-                if isinstance(module, ConvBnRelu):
-                    kernel = module.weight.chunk(self.members)[member]
-                    # 0.8796 is the deviation of a unit normal cut off at two.
-                    deviation = kernel[0].numel() ** -0.5 / 0.87962566103423978
-                    drawn = torch.empty(kernel.shape)
-                    nn.init.trunc_normal_(
-                        drawn, 0.0, deviation, -2 * deviation, 2 * deviation, generator
-                    )
-                    kernel.copy_(drawn)
-            dense = torch.empty(self.dense_weight.shape[1:])
-            nn.init.xavier_uniform_(dense, generator=generator)
-            self.dense_weight[member].copy_(dense)
+        initialize_members(self, generators)

@@ -1,0 +1,191 @@
+"""Networks of edge cells in PyTorch: stages of the same cell with residual blocks between them.
+
+Source: arXiv:2001.00326, section 2.2 and released code (NAS-Bench-201).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pyg_nas.spaces.edge_cells import EDGES, NONE, SKIP
+from pyg_nas.spaces.grouped_layers import (
+    GroupedBatchNorm,
+    GroupedConv,
+    GroupedLinear,
+    from_image,
+    initialize_members,
+    to_image,
+)
+
+CONV1X1, CONV3X3, AVERAGE_POOL = 2, 3, 4
+_KERNELS = {CONV1X1: 1, CONV3X3: 3}
+
+
+class ReluConvBn(nn.Sequential):
+    """ReLU, convolution and batch normalisation, ``[B, H, W, M, C]`` to ``[B, H', W', M, C']``."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        members: int,
+        momentum: float,
+        stride: int = 1,
+    ) -> None:
+        super().__init__(
+            nn.ReLU(),
+            GroupedConv(in_channels, out_channels, kernel_size, members, stride),
+            GroupedBatchNorm(out_channels, members, momentum),
+        )
+
+
+class AveragePool(nn.Module):
+    """Average pooling of ``[B, H, W, M, C]``; padding does not count."""
+
+    def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
+        image = functional.avg_pool2d(
+            to_image(x),
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            ceil_mode=True,  # an odd side is halved as a convolution of stride 2 halves it
+            count_include_pad=False,
+        )
+        return from_image(image, x.shape[3])
+
+
+class EdgeCellModule(nn.Module):
+    """One edge cell: each node adds up its incoming edges; node 3 is the output.
+
+    Args:
+        operations: The six operation numbers, see :data:`~pyg_nas.spaces.edge_cells.EDGES`.
+        channels: Channels of input and output, of each member.
+        members: Number of networks trained side by side.
+        momentum: Share of the running statistics that is kept at every step.
+    """
+
+    def __init__(
+        self, operations: Sequence[int], channels: int, members: int, momentum: float
+    ) -> None:
+        super().__init__()
+        self.kinds = list(operations)
+        self.operations = nn.ModuleList(
+            _operation(kind, channels, members, momentum) for kind in operations
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, H, W, M, C]`` to the same shape."""
+        nodes: list[Tensor | None] = [x, None, None, None]  # None is zero
+        for (source, target), kind, operation in zip(
+            EDGES, self.kinds, self.operations, strict=True
+        ):
+            value = nodes[source]
+            if kind == NONE or value is None:
+                continue
+            passed = operation(value)
+            total = nodes[target]
+            nodes[target] = passed if total is None else total + passed
+        output = nodes[3]
+        return torch.zeros_like(x) if output is None else output
+
+
+def _operation(kind: int, channels: int, members: int, momentum: float) -> nn.Module:
+    if kind in (NONE, SKIP):
+        return nn.Identity()
+    if kind == AVERAGE_POOL:
+        return AveragePool(3, stride=1, padding=1)
+    return ReluConvBn(channels, channels, _KERNELS[kind], members, momentum)
+
+
+class ReductionBlock(nn.Module):
+    """Residual block that halves the image and changes the channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, members: int, momentum: float) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            ReluConvBn(in_channels, out_channels, 3, members, momentum, stride=2),
+            ReluConvBn(out_channels, out_channels, 3, members, momentum),
+        )
+        self.shortcut = nn.Sequential(
+            AveragePool(2, stride=2, padding=0),
+            GroupedConv(in_channels, out_channels, 1, members),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, H, W, M, C]`` to ``[B, ceil(H / 2), ceil(W / 2), M, C']``."""
+        total: Tensor = self.branch(x) + self.shortcut(x)
+        return total
+
+
+class EdgeCellNetwork(nn.Module):
+    """The NAS-Bench-201 network of an architecture, or several of them side by side.
+
+    A 3x3 stem, then stages of the same cell, with a residual block between two stages that halves
+    the image and doubles the channels; batch normalisation, ReLU, the mean over the image, and a
+    dense layer.
+
+    Args:
+        operations: The six operation numbers.
+        stem_channels: Channels of the stem and of the first stage.
+        num_stacks: Number of stages.
+        modules_per_stack: Cells in each stage.
+        num_labels: Number of classes.
+        image_channels: Channels of an image.
+        members: Number of networks trained side by side.
+        batch_norm_momentum: Share of the running statistics that is kept at every step.
+    """
+
+    def __init__(
+        self,
+        operations: Sequence[int],
+        stem_channels: int = 16,
+        num_stacks: int = 3,
+        modules_per_stack: int = 5,
+        num_labels: int = 10,
+        image_channels: int = 3,
+        members: int = 1,
+        batch_norm_momentum: float = 0.9,
+    ) -> None:
+        super().__init__()
+        channels, momentum = stem_channels, batch_norm_momentum
+        layers: list[nn.Module] = [
+            GroupedConv(image_channels, channels, 3, members),
+            GroupedBatchNorm(channels, members, momentum),
+        ]
+        for stack in range(num_stacks):
+            if stack > 0:
+                layers.append(ReductionBlock(channels, 2 * channels, members, momentum))
+                channels *= 2
+            layers += [
+                EdgeCellModule(operations, channels, members, momentum)
+                for _ in range(modules_per_stack)
+            ]
+        layers += [GroupedBatchNorm(channels, members, momentum), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.dense = GroupedLinear(channels, num_labels, members)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
+        states = self.layers(images.permute(1, 3, 4, 0, 2))
+        return self.classify(states)
+
+    def classify(self, states: Tensor) -> Tensor:
+        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
+        logits: Tensor = self.dense(states.mean(dim=(1, 2)).transpose(0, 1))
+        return logits
+
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draw every member's weights from its own generator."""
+        initialize_members(self, generators)

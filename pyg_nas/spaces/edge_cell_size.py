@@ -1,0 +1,84 @@
+"""Exact trainable parameters and multiply-accumulates of networks of edge cells.
+
+Every convolution of an architecture counts, also one on an edge that leads nowhere, as in the
+published figures. Sizes are those of :class:`~pyg_nas.spaces.edge_cell_network.EdgeCellNetwork`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Numbers of the operations with weights, and the area of their kernels.
+_KERNEL_AREAS = {2: 1, 3: 9}
+
+
+def trainable_parameters(
+    operations: NDArray[np.integer],
+    *,
+    stem_channels: int = 16,
+    num_stacks: int = 3,
+    modules_per_stack: int = 5,
+    num_labels: int = 10,
+    image_channels: int = 3,
+) -> NDArray[np.int64]:
+    """Return the parameters of the networks of ``N`` architectures, int64 ``[N]``.
+
+    Args:
+        operations: Operation numbers ``[N, 6]``.
+        stem_channels: Channels of the stem and of the first stage; they double at each further one.
+        num_stacks: Stages.
+        modules_per_stack: Cells in a stage.
+        num_labels: Classes.
+        image_channels: Channels of an image.
+    """
+    channels = stem_channels
+    total = np.full(len(operations), (9 * image_channels + 2) * channels, dtype=np.int64)
+    for stack in range(num_stacks):
+        if stack > 0:
+            wider = 2 * channels
+            # Two 3x3 convolutions with batch normalisation, and the 1x1 one of the shortcut.
+            total += (9 * channels + 2) * wider + (9 * wider + 2) * wider + channels * wider
+            channels = wider
+        for number, area in _KERNEL_AREAS.items():
+            count = (operations == number).sum(axis=1)
+            total += modules_per_stack * count * (area * channels + 2) * channels
+    return np.asarray(total + 2 * channels + (channels + 1) * num_labels)
+
+
+def multiply_accumulates(
+    operations: NDArray[np.integer],
+    *,
+    image_size: int = 32,
+    stem_channels: int = 16,
+    num_stacks: int = 3,
+    modules_per_stack: int = 5,
+    num_labels: int = 10,
+    image_channels: int = 3,
+) -> NDArray[np.int64]:
+    """Return the multiply-accumulates of one image through the networks, int64 ``[N]``.
+
+    Convolutions and the dense layer count, as in ``torch.utils.flop_counter`` (which gives twice as
+    many operations). Published figures leave out the dense layer's.
+
+    Args:
+        operations: Operation numbers ``[N, 6]``.
+        image_size: Height and width of an image.
+        stem_channels: Channels of the stem and of the first stage; they double at each further one.
+        num_stacks: Stages.
+        modules_per_stack: Cells in a stage.
+        num_labels: Classes.
+        image_channels: Channels of an image.
+    """
+    channels, side = stem_channels, image_size
+    total = np.full(len(operations), 9 * image_channels * channels * side**2, dtype=np.int64)
+    for stack in range(num_stacks):
+        if stack > 0:
+            wider = 2 * channels
+            side = (side + 1) // 2
+            total += (9 * channels + 9 * wider + channels) * wider * side**2
+            channels = wider
+        for number, area in _KERNEL_AREAS.items():
+            count = (operations == number).sum(axis=1)
+            total += modules_per_stack * count * area * channels**2 * side**2
+    return np.asarray(total + channels * num_labels)

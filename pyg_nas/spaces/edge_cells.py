@@ -1,0 +1,197 @@
+"""Cells with operations on the six edges of a graph of four nodes.
+
+NAS-Bench-201 (Dong and Yang, arXiv:2001.00326) and the micro space of TransNAS-Bench-101 (Duan et
+al., arXiv:2105.11871) draw a cell in this way: node 0 is the input, node 3 the output, a node adds
+up what arrives on its incoming edges, and each edge applies one operation. Such a drawing is called
+an *architecture* here, and its *code* is the number that its six operations form as digits.
+
+For message passing the operations become the vertices. ``none`` is no vertex, and what lies on no
+path from the input to the output is left out. Several architectures compute the same; all of them
+have the graph of one representative, so they have one module hash.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.errors import CellError
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""The edges (source node, target node) in the order of an architecture's operations."""
+
+NONE, SKIP = 0, 1
+_INPUT, _OUTPUT = 0, 3
+
+
+@dataclass(frozen=True)
+class EdgeCells:
+    """All architectures over one list of operations.
+
+    Args:
+        operations: Names by operation number; ``none`` is number 0 and the identity number 1.
+
+    Graphs follow the conventions of :class:`~pyg_nas.graphs.cell.Cell`: the input is vertex 0, the
+    output the last one, and an inner vertex has the id of its operation, which is one less than the
+    operation's number.
+    """
+
+    operations: tuple[str, ...]
+
+    @property
+    def num_architectures(self) -> int:
+        """How many architectures there are: ``operations ** 6``."""
+        return int(len(self.operations) ** len(EDGES))
+
+    @cached_property
+    def all_operations(self) -> NDArray[np.int8]:
+        """Operation numbers of all architectures in the order of their codes, int8 ``[A, 6]``."""
+        digits = itertools.product(range(len(self.operations)), repeat=len(EDGES))
+        array = np.array(list(digits), dtype=np.int8)
+        array.flags.writeable = False
+        return array
+
+    def codes(self, operations: ArrayLike) -> NDArray[np.int64]:
+        """Return the codes ``[N]`` of operation numbers ``[N, 6]``.
+
+        Raises:
+            CellError: If the shape is another, or a number is not one of an operation.
+        """
+        numbers = np.asarray(operations)
+        kinds = len(self.operations)
+        if numbers.ndim != 2 or numbers.shape[1] != len(EDGES) or numbers.dtype.kind not in "iu":
+            raise CellError(f"operations must be whole numbers [N, 6], got {numbers.shape}")
+        wrong = (numbers < 0) | (numbers >= kinds)
+        if wrong.any():
+            row, edge = np.argwhere(wrong)[0]
+            raise CellError(
+                f"architecture {row}: operation {numbers[row, edge]} on edge {EDGES[edge]} must be "
+                f"0 to {kinds - 1}"
+            )
+        weights = kinds ** np.arange(len(EDGES) - 1, -1, -1)
+        return np.asarray(numbers.astype(np.int64) @ weights)
+
+    def unique_string(self, operations: Sequence[int], *, drop_zeros: bool = True) -> str:
+        """Return an expression of what an architecture computes.
+
+        Args:
+            operations: The six operation numbers.
+            drop_zeros: Leave out terms that are always zero. If False, the string has the classes
+                of the official ``to_unique_str``, which keeps a ``#`` for each.
+
+        Source: ``CellStructure.to_unique_str`` as described in arXiv:2001.00326, section 3.
+        """
+        nodes = ["0"]
+        for node in range(1, _OUTPUT + 1):
+            terms = []
+            for (source, target), operation in zip(EDGES, operations, strict=True):
+                if target != node:
+                    continue
+                if operation == NONE or nodes[source] == "#":
+                    terms.append("#")
+                elif operation == SKIP:
+                    terms.append(nodes[source])
+                else:
+                    terms.append(f"({nodes[source]})@{self.operations[operation]}")
+            if drop_zeros:
+                terms = [term for term in terms if term != "#"]
+            nodes.append("+".join(sorted(terms)) or "#")
+        return nodes[_OUTPUT]
+
+    @cached_property
+    def representatives(self) -> NDArray[np.int64]:
+        """Code of the representative of each architecture, int64 ``[A]`` by code.
+
+        Architectures with one :meth:`unique_string` have one representative: the one with the
+        fewest vertices, and of several the one with the smallest code.
+        """
+        chosen: dict[str, tuple[int, int]] = {}
+        strings = []
+        for code, operations in enumerate(self.all_operations.tolist()):
+            text = self.unique_string(operations)
+            strings.append(text)
+            size = len(_edges_on_paths(operations)), code
+            chosen[text] = min(chosen.get(text, size), size)
+        array = np.array([chosen[text][1] for text in strings], dtype=np.int64)
+        array.flags.writeable = False
+        return array
+
+    def graph(self, code: int) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return operation ids of the vertices and edges (source, target) of a code's graph.
+
+        An architecture whose output is always zero has the input and the output alone, without an
+        edge between them.
+        """
+        operations = self.all_operations[self.representatives[code]].tolist()
+        kept = _edges_on_paths(operations)
+        last = len(kept) + 1
+        ids = [-1, *(operations[edge] - 1 for edge in kept), -2]
+        links = []
+        for position, edge in enumerate(kept, start=1):
+            source, target = EDGES[edge]
+            if source == _INPUT:
+                links.append((0, position))
+            links += [
+                (position, later)
+                for later, other in enumerate(kept, start=1)
+                if EDGES[other][0] == target
+            ]
+            if target == _OUTPUT:
+                links.append((position, last))
+        return ids, sorted(links)
+
+    def padded_graphs(
+        self, codes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int8]]:
+        """Return adjacency ``[N, 8, 8]``, operation ids ``[N, 8]`` and vertex counts ``[N]``."""
+        width = len(EDGES) + 2
+        chosen, inverse = np.unique(self.representatives[codes], return_inverse=True)
+        adjacency = np.zeros((len(chosen), width, width), dtype=np.int8)
+        ids = np.zeros((len(chosen), width), dtype=np.int8)
+        counts = np.zeros(len(chosen), dtype=np.int8)
+        for row, code in enumerate(chosen.tolist()):
+            vertices, edges = self.graph(code)
+            counts[row] = len(vertices)
+            ids[row, : len(vertices)] = vertices
+            for source, target in edges:
+                adjacency[row, source, target] = 1
+        return adjacency[inverse], ids[inverse], counts[inverse]
+
+    def neighbours(self, code: int) -> NDArray[np.int64]:
+        """Return the codes of the architectures that differ in one operation."""
+        operations = self.all_operations[code].astype(np.int64)
+        rows = []
+        for edge in range(len(EDGES)):
+            for other in range(len(self.operations)):
+                if other != operations[edge]:
+                    changed = operations.copy()
+                    changed[edge] = other
+                    rows.append(changed)
+        return self.codes(np.array(rows))
+
+
+def _edges_on_paths(operations: Sequence[int]) -> list[int]:
+    """Return the positions of the edges that lie on a path from the input to the output.
+
+    Ordered by source and then target node, which is an order for message passing.
+    """
+    reached, leading = {_INPUT}, {_OUTPUT}
+    for (source, target), operation in zip(EDGES, operations, strict=True):  # by target node
+        if operation != NONE and source in reached:
+            reached.add(target)
+    for (source, target), operation in sorted(
+        zip(EDGES, operations, strict=True), key=lambda edge: -edge[0][0]
+    ):
+        if operation != NONE and target in leading:
+            leading.add(source)
+    kept = [
+        edge
+        for edge, ((source, target), operation) in enumerate(zip(EDGES, operations, strict=True))
+        if operation != NONE and source in reached and target in leading
+    ]
+    return sorted(kept, key=lambda edge: EDGES[edge])

@@ -1,0 +1,109 @@
+"""Edge cells against the published counts and against what their networks compute."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyg_nas.errors import CellError
+from pyg_nas.graphs.hashing import module_hashes
+from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
+from tests.conftest import SHARED_DATA
+
+FIVE = EdgeCells(("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))
+SIX_OPERATIONS = st.tuples(*[st.integers(0, 4)] * 6)
+
+
+def test_counts_are_the_published_ones() -> None:
+    rows = FIVE.all_operations.tolist()
+    assert FIVE.num_architectures == len(rows) == 15_625
+    assert len({FIVE.unique_string(row, drop_zeros=False) for row in rows}) == 6_466
+    assert len(np.unique(FIVE.representatives)) == 5_390
+
+
+def test_classes_are_those_of_the_official_files() -> None:
+    path = SHARED_DATA / "nasbench201.hdf5"
+    if not path.exists():
+        pytest.skip("the real sample of NAS-Bench-201 is not here")
+    with h5py.File(path) as file:
+        operations, classes = file["operations"][:], file["isomorphism_class"][:]
+    strings = [FIVE.unique_string(row, drop_zeros=False) for row in operations.tolist()]
+    pairs = set(zip(strings, classes.tolist(), strict=True))
+    assert len(pairs) == len(set(strings)) == len(set(classes.tolist())) == 6_466
+
+
+def test_hashes_of_the_graphs_are_the_classes() -> None:
+    codes = np.arange(FIVE.num_architectures)
+    adjacency, ids, counts = FIVE.padded_graphs(codes)
+    hashes = module_hashes(adjacency, ids, counts)
+    pairs = set(zip(hashes.tolist(), FIVE.representatives.tolist(), strict=True))
+    assert len(pairs) == len(set(hashes.tolist())) == 5_390
+    assert counts.max() == 8
+    assert adjacency.sum(axis=(1, 2)).max() == 10
+
+
+def test_a_worked_example() -> None:
+    # 0-1 conv3x3, 0-2 conv1x1, 0-3 pool, 1-3 skip. Edge 0-2 leads nowhere, so that the output is
+    # conv3x3(x) + pool(x). Two operations and a skip are needed for it, and the smallest code with
+    # these is 010304: 0-2 skip, 0-3 conv3x3, 2-3 pool.
+    code = int(FIVE.codes([[3, 2, 0, 4, 1, 0]])[0])
+    assert FIVE.all_operations[FIVE.representatives[code]].tolist() == [0, 1, 0, 3, 0, 4]
+    ids, edges = FIVE.graph(code)
+    assert ids == [-1, 0, 2, 3, -2]
+    assert edges == [(0, 1), (0, 2), (1, 3), (2, 4), (3, 4)]
+
+
+def test_the_smallest_graphs() -> None:
+    assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 0, 0, 0]])[0])) == ([-1, -2], [])
+    assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 1, 0, 0]])[0])) == ([-1, 0, -2], [(0, 1), (1, 2)])
+
+
+def _value(operations: tuple[int, ...], x: float) -> float:
+    """What an architecture computes when its operations are these functions of one number."""
+    functions = (
+        lambda v: 0.0,
+        lambda v: v,
+        lambda v: v * v + 1,
+        lambda v: v**3 + 2,
+        lambda v: v + 5,
+    )
+    nodes = [x, None, None, None]
+    for (source, target), operation in zip(EDGES, operations, strict=True):
+        if operation == 0 or nodes[source] is None:
+            continue  # a zero passes no operation: all of them map zero to zero
+        nodes[target] = (nodes[target] or 0.0) + functions[operation](nodes[source])
+    return nodes[3] or 0.0
+
+
+@given(SIX_OPERATIONS)
+def test_the_representative_computes_the_same(operations: tuple[int, ...]) -> None:
+    code = int(FIVE.codes([operations])[0])
+    chosen = FIVE.all_operations[FIVE.representatives[code]]
+    for x in (0.3, -1.7):
+        assert _value(tuple(chosen.tolist()), x) == pytest.approx(_value(operations, x))
+
+
+@given(SIX_OPERATIONS)
+def test_codes_and_operations_are_inverse(operations: tuple[int, ...]) -> None:
+    code = int(FIVE.codes([operations])[0])
+    assert tuple(FIVE.all_operations[code].tolist()) == operations
+
+
+@given(st.integers(0, 15_624))
+def test_neighbours_differ_in_one_operation(code: int) -> None:
+    found = FIVE.neighbours(code)
+    assert len(set(found.tolist())) == 24
+    differences = (FIVE.all_operations[found] != FIVE.all_operations[code]).sum(axis=1)
+    assert (differences == 1).all()
+
+
+def test_unknown_operations_are_named() -> None:
+    with pytest.raises(
+        CellError, match=r"architecture 1: operation 5 on edge \(1, 2\) must be 0 to 4"
+    ):
+        FIVE.codes([[0] * 6, [0, 0, 5, 0, 0, 0]])
+    with pytest.raises(CellError, match=r"whole numbers \[N, 6\]"):
+        FIVE.codes([[0] * 5])
