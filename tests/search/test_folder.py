@@ -1,0 +1,89 @@
+"""What a search writes, reads back, and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.folder import QUERIES, SearchFolder
+from pyg_nas.search.loop import search
+from pyg_nas.search.strategies import (
+    PredictorSearch,
+    RandomSearch,
+)
+from tests.search.conftest import SMALL
+from tests.search.predictors import linear
+from tests.search.samples import hashes
+
+
+def test_records_without_batches_are_of_full_ones(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    strategy = PredictorSearch(linear, n=15, k=6)
+    search(strategy, evaluator, 23, folder=folder)
+    path = tmp_path / QUERIES
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        del record["batch"]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    resumed = search(strategy, evaluator, 40, folder=folder)
+    assert hashes(resumed) == hashes(search(strategy, evaluator, 40))
+
+
+def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> None:
+    SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL)
+    SearchFolder(tmp_path, {"seed": 1, "n": (1,)}, SMALL)
+    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+        SearchFolder(tmp_path, {"seed": 2, "n": [1]}, SMALL)
+    (tmp_path / QUERIES).write_text("{}\n")
+    with pytest.raises(SettingsError, match="line 1"):
+        SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL).read()
+
+
+def test_a_larger_budget_is_written_when_the_folder_is_free(
+    partial_table: Table, tmp_path: Path
+) -> None:
+    def stored() -> Any:
+        return json.loads((tmp_path / "settings.json").read_text())
+
+    small = SearchFolder(tmp_path, {"seed": 1, "budget": 5}, SMALL)
+    large = SearchFolder(tmp_path, {"seed": 1, "budget": 8}, SMALL)
+    with small.locked(), pytest.raises(SettingsError, match="another search"), large.locked():
+        pass
+    assert stored()["budget"] == 5
+    with large.locked():
+        assert stored() == {"seed": 1, "budget": 8}
+    with pytest.raises(SettingsError, match=r"budget = 8, asked for is 5; .* or a larger budget"):
+        SearchFolder(tmp_path, {"seed": 1, "budget": 5}, SMALL)
+    with pytest.raises(SettingsError, match="budget = 8, asked for is 5"), small.locked():
+        pass
+    assert stored()["budget"] == 8
+    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+        SearchFolder(tmp_path, {"seed": 2, "budget": 9}, SMALL)
+
+
+def test_two_searches_never_share_a_folder(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folders = [SearchFolder(tmp_path / "run", {"seed": 1}, SMALL) for _ in range(2)]
+    with folders[0].locked():
+        with pytest.raises(SettingsError, match="another search is at work in this folder"):
+            search(RandomSearch(), evaluator, 5, 1, folder=folders[1])
+        search(RandomSearch(), evaluator, 5, 1, folder=folders[0])
+    assert len(search(RandomSearch(), evaluator, 8, 1, folder=folders[1]).history) == 8
+
+
+def test_every_query_is_on_disk_before_the_next_one_is_asked(
+    whole_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[int] = []
+    path = tmp_path / QUERIES
+    monkeypatch.setattr(os, "fsync", lambda _: lines.append(path.read_bytes().count(b"\n")))
+    search(RandomSearch(), TableEvaluator(whole_table), 3, folder=SearchFolder(tmp_path, {}, SMALL))
+    assert lines == [1, 2, 3]

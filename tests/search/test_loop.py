@@ -1,0 +1,297 @@
+"""Every strategy through the one loop: each cell once, repeatable, resumable, no peeking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluator import Outcome, TableEvaluator
+from pyg_nas.search.folder import QUERIES, SearchFolder
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.loop import Constraints, search
+from pyg_nas.search.strategies import (
+    PredictorSearch,
+    RandomSearch,
+    RegularizedEvolution,
+)
+from tests.search.conftest import SMALL
+from tests.search.predictors import LinearPredictor, linear
+from tests.search.samples import STRATEGIES, Interrupted, hashes
+
+
+@pytest.fixture(params=["whole", "partial"])
+def evaluator(
+    request: pytest.FixtureRequest, whole_table: Table, partial_table: Table
+) -> TableEvaluator:
+    return TableEvaluator(whole_table if request.param == "whole" else partial_table)
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_every_cell_once_and_the_same_again(method: str, evaluator: TableEvaluator) -> None:
+    one = search(STRATEGIES[method](evaluator), evaluator, budget=50, seed=3)
+    two = search(STRATEGIES[method](evaluator), evaluator, budget=50, seed=3)
+    assert hashes(one) == hashes(two)
+    assert len(set(hashes(one))) == len(hashes(one)) == 50
+    assert set(hashes(one)) <= {digest.decode() for digest in evaluator.table.hashes}
+    if method != "oracle":
+        assert hashes(search(STRATEGIES[method](evaluator), evaluator, 50, seed=4)) != hashes(one)
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_a_budget_beyond_the_table_asks_for_all_of_it(method: str, partial_table: Table) -> None:
+    evaluator = TableEvaluator(partial_table)
+    result = search(STRATEGIES[method](evaluator), evaluator, budget=1000)
+    assert len(result.history) == len(partial_table)
+    assert result.exhausted
+    assert result.regret is not None
+    answer = result.answer
+    assert answer is not None
+    assert answer.outcome.accuracy == evaluator.table.label().max()
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_stopped_anywhere_it_goes_on_as_if_undisturbed(
+    method: str, partial_table: Table, tmp_path: Path
+) -> None:
+    undisturbed = search(
+        STRATEGIES[method](TableEvaluator(partial_table)), TableEvaluator(partial_table), 40, 1
+    )
+    asked: list[str] = []
+    for after in (0, 3, 14, 2, 5, 100):
+        evaluator = Interrupted(partial_table, after)
+        folder = SearchFolder(tmp_path / "run", {"seed": 1}, SMALL)
+        try:
+            result = search(STRATEGIES[method](evaluator), evaluator, 40, 1, folder=folder)
+        except KeyboardInterrupt:
+            with (tmp_path / "run" / QUERIES).open("ab") as file:
+                file.write(b'{"ops": ["in", "ou')  # a line that a kill cut off
+        asked += evaluator.asked
+    assert asked == hashes(undisturbed)
+    assert result.to_dict() == undisturbed.to_dict()
+    assert [q.to_dict() for q in result.history] == [q.to_dict() for q in undisturbed.history]
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_a_larger_budget_goes_on_as_if_it_had_been_given_first(
+    method: str, partial_table: Table, tmp_path: Path
+) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    for budget in (3, 13, 17, 32):  # also within a batch, and within evolution's first population
+        search(STRATEGIES[method](evaluator), evaluator, budget, 1, folder=folder)
+    grown = search(STRATEGIES[method](evaluator), evaluator, 40, 1, folder=folder)
+    at_once = search(STRATEGIES[method](evaluator), evaluator, 40, 1)
+    assert [q.to_dict() for q in grown.history] == [q.to_dict() for q in at_once.history]
+
+
+def test_a_finished_search_is_read_without_fitting(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    done = search(PredictorSearch(linear, n=15, k=6), evaluator, 25, folder=folder)
+
+    def fails(n: int, seed: int) -> LinearPredictor:
+        raise AssertionError("nothing is left to ask for")
+
+    again = search(PredictorSearch(fails, n=15, k=6), evaluator, 25, folder=folder)
+    assert again.to_dict() == done.to_dict()
+
+
+def test_batches_that_begin_elsewhere_cannot_be_resumed(
+    partial_table: Table, tmp_path: Path
+) -> None:
+    evaluator = TableEvaluator(partial_table)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    search(RandomSearch(at_once=10), evaluator, 12, folder=folder)
+    with pytest.raises(SettingsError, match=r"query 5 .* together with query 0"):
+        search(RandomSearch(at_once=5), evaluator, 20, folder=folder)
+
+
+def test_a_folder_of_another_seed_cannot_be_resumed(partial_table: Table, tmp_path: Path) -> None:
+    evaluator = Interrupted(partial_table, 10)
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        search(PredictorSearch(linear, n=15), evaluator, 30, seed=1, folder=folder)
+    with pytest.raises(SettingsError, match="query 0"):
+        search(PredictorSearch(linear, n=15), evaluator, 30, seed=2, folder=folder)
+
+
+class Own(TableEvaluator):
+    """A user's evaluator: its fifth outcome is given."""
+
+    def __init__(self, table: Table, fifth: Outcome) -> None:
+        super().__init__(table)
+        self.fifth = fifth
+        self.evaluated = 0
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        for outcome in super().evaluate(cells):
+            self.evaluated += 1
+            yield self.fifth if self.evaluated == 5 else outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (Outcome(float("nan")), "accuracy must be a finite number, got nan"),
+        (Outcome(np.float32("inf")), "accuracy must be a finite number, got inf"),
+        (Outcome(None), "accuracy must be a finite number, got None"),  # type: ignore[arg-type]
+        (Outcome("0.9"), "accuracy .* got '0.9'"),  # type: ignore[arg-type]
+        (Outcome(0.9, seconds=float("inf")), "seconds must be a finite number or None, got inf"),
+        (Outcome(0.9, true_accuracy=np.float64("nan")), "true_accuracy .* got nan"),
+    ],
+)
+def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
+    partial_table: Table, tmp_path: Path, outcome: Outcome, message: str
+) -> None:
+    fifth = hashes(search(RandomSearch(), TableEvaluator(partial_table), 8))[4]
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(SettingsError, match=f"cell {fifth}: {message}"):
+        search(RandomSearch(2), Own(partial_table, outcome), 8, folder=folder)
+    with pytest.raises(SettingsError, match=f"cell {fifth}: {message}"):
+        search(RandomSearch(), Own(partial_table, outcome), 8)  # nor is it believed elsewhere
+    assert len(folder.read()) == 4
+    assert (
+        len(search(RandomSearch(2), TableEvaluator(partial_table), 8, folder=folder).history) == 8
+    )
+
+
+class Miscounting(TableEvaluator):
+    """A user's evaluator: it loses the last outcome of each batch, or repeats it."""
+
+    def __init__(self, table: Table, last: int) -> None:
+        super().__init__(table)
+        self.last = last
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        *others, last = super().evaluate(cells)
+        yield from [*others, *[last] * self.last]
+
+
+@pytest.mark.parametrize(
+    ("last", "message", "recorded"),
+    [(0, "gave 3 outcomes for 4 cells", 3), (2, "more outcomes than the 4 it owes", 4)],
+)
+def test_an_evaluator_owes_one_outcome_a_cell(
+    partial_table: Table, tmp_path: Path, last: int, message: str, recorded: int
+) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(SettingsError, match=message):
+        search(RandomSearch(4), Miscounting(partial_table, last), 8, folder=folder)
+    assert len(folder.read()) == recorded
+
+
+class Explaining(RandomSearch):
+    """Random search that gives a reason."""
+
+    def __init__(self, why: Any) -> None:
+        super().__init__()
+        self.why = why
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return [Proposal(p.cell, why=self.why) for p in super().propose(history, k, domain, rng)]
+
+
+def test_numpy_scalars_are_recorded_as_numbers(partial_table: Table, tmp_path: Path) -> None:
+    outcome = Outcome(np.float32(0.5), np.float32(3.5), np.float64(0.25), np.int64(1))
+    why = {"score": np.float32(1.5), "rows": [np.int64(3)], "wanted": np.bool_(True)}
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    history = search(Explaining(why), Own(partial_table, outcome), 6, folder=folder).history
+    assert history[4].outcome == Outcome(0.5, 3.5, 0.25, 1.0)
+    assert history[0].proposal.why == {"score": 1.5, "rows": [3], "wanted": True}
+    assert [query.to_dict() for query in folder.read()] == [query.to_dict() for query in history]
+
+
+@pytest.mark.parametrize(
+    "why", [{"score": np.float32("nan")}, {"scores": np.zeros(2)}, {"by": object()}, [1]]
+)
+def test_a_reason_that_cannot_be_recorded_is_refused_before_the_training(
+    partial_table: Table, tmp_path: Path, why: Any
+) -> None:
+    evaluator = Own(partial_table, Outcome(0.5))
+    first = hashes(search(RandomSearch(), TableEvaluator(partial_table), 1))[0]
+    with pytest.raises(SettingsError, match=f"cell {first}: why it is asked for must be"):
+        search(Explaining(why), evaluator, 6, folder=SearchFolder(tmp_path, {}, SMALL))
+    assert evaluator.evaluated == 0
+
+
+def test_regret_by_hand(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    result = search(RandomSearch(), evaluator, 25)
+    labels = [query.outcome.accuracy for query in result.history]
+    truth = whole_table.metrics[:, 1, :, 1, 3].astype(float).mean(axis=1)
+    assert result.regret is not None
+    for position in range(25):
+        best = int(np.argmax(labels[: position + 1]))
+        row = whole_table.index_of(result.history[best].cell)
+        assert result.regret[position] == pytest.approx(truth.max() - truth[row], abs=1e-12)
+        assert result.best_accuracy[position] == max(labels[: position + 1])
+    assert result.seconds[-1] == pytest.approx(
+        sum(query.outcome.seconds or 0.0 for query in result.history)
+    )
+
+
+@pytest.mark.parametrize("method", ["random", "evolution", "local", "predictor"])
+def test_parameters_are_kept_by_every_query(method: str, small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    limit = int(np.median(small_table.trainable_parameters))
+    result = search(
+        STRATEGIES[method](evaluator), evaluator, 40, constraints=Constraints(max_parameters=limit)
+    )
+    counts = [query.parameters for query in result.history]
+    assert all(count is not None and count <= limit for count in counts)
+    for query in result.history:
+        assert query.parameters == query.cell.trainable_parameters
+
+
+def test_time_limits_the_answer_and_the_predictors_wishes(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    times = small_table.metrics[:, -1, 0, 1, 0]
+    limit = float(np.quantile(times, 0.3))
+    result = search(RandomSearch(), evaluator, 60, constraints=Constraints(max_seconds=limit))
+    assert result.answer is not None
+    assert result.answer.outcome.seconds is not None
+    assert result.answer.outcome.seconds <= limit
+    assert any(query.outcome.seconds > limit for query in result.history)  # type: ignore[operator]
+    none = search(RandomSearch(), evaluator, 20, constraints=Constraints(max_seconds=1e-3))
+    assert none.answer is None
+    assert none.to_dict()["simple_regret"] is None
+    assert none.regret is not None
+    assert np.isnan(none.regret).all()
+
+
+def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    with pytest.raises(SettingsError, match="the smallest has"):
+        search(RandomSearch(), evaluator, 5, constraints=Constraints(max_parameters=10))
+    with pytest.raises(SettingsError, match="not known"):
+        search(
+            RandomSearch(),
+            TableEvaluator(whole_table),
+            5,
+            constraints=Constraints(max_parameters=10),
+        )
+    with pytest.raises(SettingsError, match="budget"):
+        search(RandomSearch(), evaluator, 0)
+    with pytest.raises(SettingsError, match="max_seconds"):
+        Constraints(max_seconds=0)
+    with pytest.raises(SettingsError, match="tournament"):
+        RegularizedEvolution(10, 11)
+    with pytest.raises(SettingsError, match="standard deviations"):
+        search(PredictorSearch(linear, n=5, k=2, acquisition="ei"), evaluator, 8)
+
+
+def test_a_cell_whose_time_is_not_known_keeps_no_time_limit() -> None:
+    query = Query(Proposal(sample_cells(1, 0)[0]), Outcome(0.9, None))
+    assert not Constraints(max_seconds=1e9).keeps(query)
+    assert Constraints().keeps(query)
