@@ -8,9 +8,8 @@ from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.report.search_summary import plot_curves
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import (
-    RandomSearch,
-)
+from pyg_nas.search.strategies import RandomSearch
+from tests.search.conftest import SMALL, made_up_table
 
 
 def test_curves_are_in_percent_points_and_hours() -> None:
