@@ -1,0 +1,71 @@
+"""Every recipe trains, stores and takes its seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
+from pyg_nas.predictors.recipes import RECIPES, make_estimator
+from pyg_nas.predictors.trained import Model
+
+FAST = {"hidden": 8, "epochs": 2}
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_every_recipe_trains_saves_and_loads(
+    recipe: str, small_table: Table, tmp_path: Path
+) -> None:
+    settings = {
+        key: (2 if key.endswith("epochs") else 8)
+        for key in make_estimator(recipe).get_params()
+        if key.split("__")[-1] in ("epochs", "hidden") and recipe != "fast"  # it has no network
+    }
+    protocol = Protocol(train="60", label=LabelPolicy())
+    trained = Model.train(small_table, protocol, recipe, **settings)
+    trained.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    cells = small_table.cells[:40]
+    np.testing.assert_allclose(
+        loaded.estimator.predict(cells), trained.estimator.predict(cells), atol=1e-7
+    )
+
+
+def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
+    with pytest.raises(SettingsError, match="recipe 'nope'"):
+        Model.train(small_table, Protocol(train="60"), "nope")
+    with pytest.raises(SettingsError, match="no setting"):
+        make_estimator("paper", width=3)
+    with pytest.raises(SettingsError, match="'fast' trains no network, so that epochs, learning_"):
+        make_estimator("fast", epochs=3, learning_rate=5.0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_seed_of_a_recipe_is_that_of_every_part(recipe: str) -> None:
+    given = make_estimator(recipe, seed=7).get_params()
+    seeds = {name: value for name, value in given.items() if name.endswith("random_state")}
+    assert seeds
+    assert set(seeds.values()) == {7}
+
+
+@pytest.mark.parametrize(
+    ("label", "mean", "std", "threshold"),
+    [
+        (PAPER_LABEL, 0.908192, 0.023961, 0.91),
+        (LabelPolicy(run=1), None, None, None),
+        (LabelPolicy("training_time"), None, None, None),
+    ],
+)
+def test_the_papers_constants_are_for_the_papers_label_alone(
+    label: LabelPolicy, mean: float | None, std: float | None, threshold: float | None
+) -> None:
+    two_stage = make_estimator("two-stage", label)
+    for regressor in (make_estimator("paper", label), two_stage.regressor):
+        assert (regressor.target_mean, regressor.target_std) == (mean, std)
+    assert two_stage.threshold == threshold
+    assert two_stage.classifier.learning_rate == 2e-4

@@ -1,0 +1,161 @@
+"""Model folders: written whole, and checked on reading."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.splits import Protocol
+from pyg_nas.data.table import Table
+from pyg_nas.errors import ModelError
+from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
+from pyg_nas.predictors.storage import load_model, save_model, settings_checksum
+from pyg_nas.predictors.trained import Model
+
+FAST = {"hidden": 8, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def model(small_table: Table) -> Model:
+    return Model.train(small_table, Protocol(train="60"), "paper", **FAST)
+
+
+@pytest.fixture
+def folder(model: Model, tmp_path: Path) -> Path:
+    model.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_saving_replaces_an_earlier_model(model: Model, folder: Path, small_table: Table) -> None:
+    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+    other.save(folder)
+    assert len(Model.load(folder).training_hashes) == 61
+
+
+@pytest.mark.parametrize("method", ["write_text", "write_bytes"])
+def test_a_full_disk_leaves_the_earlier_model(
+    model: Model, folder: Path, small_table: Table, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, method, full)
+    with pytest.raises(OSError, match="No space left"):
+        other.save(folder)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(Exception, match="not fitted"):
+        save_model(GCNRegressor(), folder)
+    with pytest.raises(ModelError, match="cannot be stored"):
+        save_model(object(), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_saved_files_have_the_usual_permissions(folder: Path) -> None:
+    """A folder on a shared disk is for the whole group, not for its writer alone."""
+    usual = folder / "usual"
+    usual.touch()
+    for path in folder.iterdir():
+        assert path.stat().st_mode == usual.stat().st_mode, path.name
+
+
+def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
+    above = small_table.label() > np.median(small_table.label())
+    classifier = GCNClassifier(**FAST).fit(small_table.cells, above)
+    save_model(classifier, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    assert np.array_equal(loaded.predict(small_table), classifier.predict(small_table))
+
+
+@pytest.mark.parametrize("name", ["settings.json", "weights.safetensors"])
+def test_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        Model.load(folder)
+
+
+def test_flipped_bit_in_the_weights_is_noticed(folder: Path) -> None:
+    weights = folder / "weights.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(raw)
+    with pytest.raises(ModelError, match="checksum"):
+        Model.load(folder)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("format",),
+        ("weights_sha256",),
+        ("model", "class"),
+        ("model", "arguments"),
+        ("model", "arguments", "depth"),
+        ("model", "values"),
+        ("model", "values", "space"),
+        ("model", "values", "hidden"),
+        ("model", "values", "members"),
+        ("model", "values", "mean"),
+        ("about", "protocol"),
+        ("about", "training_cells"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, "os.system", -1, {}, [1]])
+def test_tampered_settings_are_refused(folder: Path, path: tuple, value: object) -> None:
+    if (path, value) == (("model", "values", "mean"), -1):
+        pytest.skip("-1 is a possible mean")
+    settings = json.loads((folder / "settings.json").read_text())
+    part = settings
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    (folder / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError):
+        Model.load(folder)
+    # Nor where somebody put the checksum right.
+    settings["settings_sha256"] = settings_checksum(settings)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError):
+        Model.load(folder)
+
+
+def test_a_changed_number_in_the_settings_is_noticed(folder: Path) -> None:
+    path = folder / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["about"]["training_cells"][5:]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="its checksum differs"):
+        Model.load(folder)
+
+
+def test_two_that_save_to_one_folder_leave_one_of_their_models(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells, y = small_table.cells[:40], small_table.label()[:40]
+    one, two = (
+        GCNRegressor(hidden=4, epochs=1, random_state=seed, device="cpu").fit(cells, y)
+        for seed in (1, 2)
+    )
+    replace = Path.replace
+
+    def meanwhile(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        renamed = self.replace(target)
+        assert renamed.name == "weights.safetensors"
+        save_model(two, tmp_path / "m")
+        return renamed
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    save_model(one, tmp_path / "m")
+    np.testing.assert_array_equal(load_model(tmp_path / "m").predict(cells), one.predict(cells))

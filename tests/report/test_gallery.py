@@ -1,0 +1,27 @@
+"""The cells that a report draws."""
+
+from __future__ import annotations
+
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.report.gallery import Gallery
+
+
+def test_the_gallery_keeps_graphs_once() -> None:
+    gallery = Gallery(NASBENCH101, ["x"])
+    cells = sample_cells(60, seed=1)
+    numbers = [gallery.add(cell, ["1"]) for cell in cells]
+    assert numbers == list(range(60))
+    assert gallery.add(cells[3], ["2"]) == 60  # a copy has figures of its own
+    described = gallery.to_dict()
+    assert [described["cells"][i]["f"] for i in (3, 60)] == [["1"], ["2"]]
+    assert len(described["layouts"]) == len({cell.adjacency.tobytes() for cell in cells})
+    for cell, record in zip([*cells, cells[3]], described["cells"], strict=True):
+        assert record["h"] == cell.hash
+        labels = [described["operations"][column]["label"] for column in record["o"]]
+        assert labels[0] == "input"
+        assert len(described["layouts"][record["g"]]["c"]) == cell.num_vertices
+    plain = Gallery(SearchSpace("p", ("a",), 2, 1), [])
+    plain.add(Cell([[0]], ["a"], plain.space), [])
+    assert plain.to_dict()["operations"][0]["label"] == "a"

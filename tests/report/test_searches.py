@@ -1,0 +1,127 @@
+"""The report of a search folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import PygNasError
+from pyg_nas.report import write_report
+from pyg_nas.report.searches import search_page
+from tests.report.reader import Reader
+
+
+def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Path) -> None:
+    reader = Reader(search_report.read_text(encoding="utf-8"))
+    answer = json.loads((search_source / "answer.json").read_text())
+    assert "Search: random" in reader.texts
+    assert "40 cells of nasbench101 trained." in reader.texts
+    assert f"{100 * answer['answer']['accuracy']:.2f} %" in reader.texts
+    assert f"{100 * answer['simple_regret']:.2f} points" in reader.texts
+    for heading in ("Search by trained cells", "Search by training time", "Regret of the answer"):
+        assert heading in reader.texts
+    figures = json.loads(reader.scripts[0])["figures"]
+    best = figures[0]["traces"][1]["y"]
+    assert best == sorted(best)
+    assert best[-1] == pytest.approx(100 * answer["answer"]["accuracy"], rel=1e-5)
+    fronts = [f["traces"][1] for f in figures if f["traces"][-1].get("name") == "Pareto front"]
+    assert [len(front["x"]) for front in fronts] == [len(f) for f in answer["pareto"].values()]
+
+
+def test_a_search_that_still_runs(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    shutil.copytree(search_source, folder)
+    (folder / "answer.json").unlink()
+    lines = (folder / "queries.jsonl").read_bytes().splitlines(keepends=True)
+    torn = b"".join(lines[:12]) + lines[12][:30]
+    (folder / "queries.jsonl").write_bytes(torn)
+    write_report(folder, None, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "12 cells of nasbench101 trained. The search has not finished." in text
+    assert (folder / "queries.jsonl").read_bytes() == torn  # it is the search's to mend
+
+
+def test_a_finished_search_that_goes_on(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    shutil.copytree(search_source, folder)
+    answer = json.loads((folder / "answer.json").read_text())
+    (folder / "answer.json").write_text(json.dumps({**answer, "queries": 35}))
+    write_report(folder, None, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "40 cells of nasbench101 trained. The search has not finished." in text
+
+
+def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predicted"
+    shutil.copytree(search_source, folder)
+    records = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    for record in records[10:]:
+        record["why"] = {"predicted": record["accuracy"] + 0.01}
+    (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    write_report(folder, None, tmp_path / "r.html")
+    reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Predicted against measured" in reader.texts
+    assert any(text.startswith("30 cells. Kendall τ 1.000.") for text in reader.texts)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("queries.jsonl", b"", "no cell has been trained"),
+        ("queries.jsonl", b"{}\n", "line 1: not a query"),
+        ("queries.jsonl", b"[1]\n", "line 1: not a query"),
+        ("queries.jsonl", b"\xff\xfe\n", "line 1: not a query"),
+        ("settings.json", b"[]", "must be a JSON object"),
+        ("settings.json", b"{", "not a readable JSON file"),
+        ("settings.json", b"{}", "name the table as well"),
+        ("settings.json", b'{"space": {"name": 1}}', "space needs exactly the keys"),
+        ("answer.json", b"nonsense", "not a readable JSON file"),
+    ],
+)
+def test_a_damaged_search_folder_is_named(
+    search_source: Path, tmp_path: Path, file: str, content: bytes, message: str
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(search_source, folder)
+    (folder / file).write_bytes(content)
+    with pytest.raises(PygNasError, match=message):
+        write_report(folder, None, tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_times_regrets_and_the_best_of_a_search(search_source: Path) -> None:
+    queries = [
+        json.loads(line) for line in (search_source / "queries.jsonl").read_text().splitlines()
+    ]
+    page = search_page(search_source)
+    figures = {figure.title: figure for figure in page.figures}
+    hours = np.cumsum([query["seconds"] for query in queries]) / 3600
+    np.testing.assert_allclose(figures["Search by training time"].traces[1]["x"], hours, rtol=1e-5)
+    best = json.loads((search_source / "answer.json").read_text())["regret_against"]["best"]
+    at = np.array(
+        [max(range(i + 1), key=lambda k: queries[k]["accuracy"]) for i in range(len(queries))]
+    )
+    regret = [100 * (best - queries[i]["true_accuracy"]) for i in at]
+    np.testing.assert_allclose(
+        figures["Regret of the answer"].traces[0]["y"], regret, rtol=1e-5, atol=1e-5
+    )
+    order = sorted(range(len(queries)), key=lambda i: -queries[i]["accuracy"])[:10]
+    column = page.table.columns.index("query")
+    assert [row[column][0] for row in page.table.rows] == [i + 1 for i in order]
+
+
+def test_the_answer_of_a_search_keeps_its_limit(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "limited"
+    shutil.copytree(search_source, folder)
+    queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    limit = float(np.median([query["seconds"] for query in queries]))
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**settings, "max_seconds": limit}))
+    tiles = {tile.name: tile.value for tile in search_page(folder).tiles}
+    expected = max(query["accuracy"] for query in queries if query["seconds"] <= limit)
+    assert expected < max(query["accuracy"] for query in queries)
+    assert tiles["accuracy of the answer"] == f"{100 * expected:.2f} %"
