@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import pickle
@@ -14,10 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_geometric.data import Data, InMemoryDataset
+from torch_geometric.data import Data, InMemoryDataset, OnDiskDataset
 from torch_geometric.data.separate import separate
 
 from pyg_nas.data.collate import collate_cells
+from pyg_nas.data.graph_class import (
+    check_graph,
+    check_storable,
+    find_class,
+    full_name,
+    is_true,
+    plain_dict,
+)
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
@@ -29,7 +36,7 @@ from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
 from pyg_nas.io.files import atomic_path
 
-_FORMAT = 2  # part of every processed file's name
+_FORMAT = 3  # part of every processed file's name
 
 
 class CellDataset(InMemoryDataset):  # type: ignore[misc]
@@ -45,8 +52,12 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
     - ``row``: int64 :math:`(1)`, the cell's row in the source.
 
     The processed file's name carries a digest of the source's content, the label policy,
-    ``pre_transform`` and ``pre_filter``, so no change of them can meet a stale file. A damaged
-    processed file is made again, and several processes may share one ``root``.
+    ``pre_transform`` and ``pre_filter``, so no change of them can meet a stale file; what that
+    digest covers of a transform is said at ``transform_key``. A damaged processed file is made
+    again, and several processes may share one ``root``.
+
+    Parts and copies of a dataset keep :attr:`cells`, graphs and rows together: the cells are
+    looked up by the graphs' ``row``.
 
     Args:
         root (str): Folder of the dataset; processed files lie in ``processed``.
@@ -57,15 +68,22 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
             (default: the table's :attr:`~pyg_nas.data.table.Table.default_label`)
         transform (callable, optional): Applied to each :obj:`Data` at every access.
             (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved; it may
-            set tensors, numbers and strings. (default: :obj:`None`)
+        pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved. It
+            returns a :obj:`Data` or :obj:`HeteroData`, or one of a class derived from them, at
+            the top level of a module, that can be made without arguments; the class is restored.
+            It may set tensors, numbers and strings. (default: :obj:`None`)
         pre_filter (callable, optional): Keeps the :obj:`Data` for which it is true.
             (default: :obj:`None`)
         force_reload (bool, optional): Process the source again. (default: :obj:`False`)
+        transform_key (str, optional): Stands for ``pre_transform`` and ``pre_filter`` in the
+            processed file's name; change it whenever they change. Without it their names, code,
+            closures, defaults and attributes do, and what their code names in its own module. A
+            change behind an attribute of another module, in a file or in the environment is not
+            seen. (default: :obj:`None`)
 
     Raises:
         TableError: If the source is missing, damaged, or lacks the label's budget or run, or
-            ``pre_transform`` sets something that is no tensor, number or string.
+            ``pre_transform`` or ``pre_filter`` returns what a processed file cannot restore.
     """
 
     def __init__(
@@ -77,10 +95,13 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         pre_transform: Callable[[Data], Data] | None = None,
         pre_filter: Callable[[Data], bool] | None = None,
         force_reload: bool = False,
+        transform_key: str | None = None,
     ) -> None:
         self.source = source if isinstance(source, (Table, CellArray)) else Path(source)
         self.label = label
-        self._digest = _digest(self.source, self.label, pre_transform, pre_filter)
+        transforms = transform_key and f"{transform_key!r} {pre_transform is None}"
+        transforms = transforms or f"{describe(pre_transform)} {describe(pre_filter)}"
+        self._digest = _digest(self.source, self.label, transforms)
         super().__init__(
             os.fspath(root), transform, pre_transform, pre_filter, force_reload=force_reload
         )
@@ -109,28 +130,52 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
     @property
     def space(self) -> SearchSpace:
         """The search space of the cells."""
-        return self._cells.space
+        return self._processed_cells.space
 
     @property
     def cells(self) -> CellArray:
         """The cells of the dataset, or of the part of it that was selected, in order."""
-        return self._cells if self._indices is None else self._cells[np.array(self._indices, int)]
+        # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
+        # attribute of the graphs, are what all of them keep.
+        rows = self._data["row"].numpy(force=True)
+        if self._indices is not None:
+            rows = rows[np.array(self._indices, dtype=int)]
+        if np.array_equal(rows, self._processed_rows):
+            return self._processed_cells
+        return self._processed_cells[np.searchsorted(self._processed_rows, rows)]
 
     def cell(self, index: int) -> Cell:
         """Return the cell of the graph at ``index``."""
-        return self._cells[int(self.indices()[index])]
+        row = self._data["row"][self.indices()[index]].item()
+        return self._processed_cells[int(np.searchsorted(self._processed_rows, row))]
+
+    def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
+        """Return PyG's on-disk form; a graph's ``row`` is the way back to its cell.
+
+        Raises:
+            TableError: If the graphs are of another class than :obj:`Data`, which PyG would put
+                in its place.
+        """
+        if type(self._data) is not Data:
+            raise TableError(
+                f"an on-disk dataset restores every graph as Data, these are "
+                f"{full_name(type(self._data))}"
+            )
+        return super().to_on_disk_dataset(*args, **kwargs)
 
     def process(self) -> None:
         """Collate the source and write the processed file, whole or not at all."""
         cells, labels = self._read_source()
         data, slices = collate_cells(cells, labels)
+        rows = np.arange(len(cells))
         if self.pre_filter is not None or self.pre_transform is not None:
-            data, slices, kept = self._pre_process(data, slices, len(cells))
-            _check_storable(data)
-            cells = cells[kept]
+            data, slices, rows = self._pre_process(data, slices, len(cells))
+            cells = cells[rows]
         content = {
+            "class": full_name(type(data)),
             "data": data.to_dict(),
             "slices": slices,
+            "rows": torch.from_numpy(rows),
             "adjacency": torch.from_numpy(cells.adjacency),
             "operations": torch.from_numpy(cells.operations),
             "num_vertices": torch.from_numpy(cells.num_vertices),
@@ -158,25 +203,32 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         chosen, kept = [], []
         for index in range(total):
             graph = separate(Data, data, index, slices, decrement=False)
-            if self.pre_filter is not None and not self.pre_filter(graph):
+            if self.pre_filter is not None and not is_true(self.pre_filter(graph)):
                 continue
-            chosen.append(graph if self.pre_transform is None else self.pre_transform(graph))
+            if self.pre_transform is not None:
+                graph = self.pre_transform(graph)
+                check_graph(graph, chosen[0] if chosen else graph)
+                graph["row"] = torch.tensor([index])
+            chosen.append(graph)
             kept.append(index)
         if not chosen:
             raise TableError(f"pre_filter keeps none of the {total} cells")
         collated, new_slices = self.collate(chosen)
-        return collated, new_slices, np.array(kept)
+        check_storable(collated)
+        return collated, plain_dict(new_slices), np.array(kept)
 
     def _load_processed(self, path: Path) -> None:
         # Mapped privately: opening takes no time, and writing to a tensor never reaches the file.
         content = torch.load(path, mmap=True, weights_only=True)
-        self._cells = CellArray(
+        self._processed_rows = content["rows"].numpy()
+        self._processed_cells = CellArray(
             content["adjacency"].numpy(),
             content["operations"].numpy(),
             content["num_vertices"].numpy(),
             SearchSpace.from_dict(json.loads(content["space"])),
         )
-        self.data, self.slices = Data.from_dict(content["data"]), content["slices"]
+        graph_class = find_class(content["class"])
+        self.data, self.slices = graph_class.from_dict(content["data"]), content["slices"]
 
 
 class NASBench101(CellDataset):
@@ -193,6 +245,7 @@ class NASBench101(CellDataset):
         pre_transform (callable, optional): See :class:`CellDataset`.
         pre_filter (callable, optional): See :class:`CellDataset`.
         force_reload (bool, optional): See :class:`CellDataset`.
+        transform_key (str, optional): See :class:`CellDataset`.
 
     Raises:
         TableError: See :class:`CellDataset`.
@@ -227,6 +280,7 @@ class NASBench101(CellDataset):
         pre_transform: Callable[[Data], Data] | None = None,
         pre_filter: Callable[[Data], bool] | None = None,
         force_reload: bool = False,
+        transform_key: str | None = None,
     ) -> None:
         super().__init__(
             root,
@@ -236,6 +290,7 @@ class NASBench101(CellDataset):
             pre_transform,
             pre_filter,
             force_reload,
+            transform_key,
         )
         if self.space != NASBENCH101:
             raise SpaceError(f"{source} holds cells of {self.space.name!r}, not of NAS-Bench-101")
@@ -245,35 +300,15 @@ class NASBench101(CellDataset):
 _DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError)
 
 
-def _check_storable(data: Data) -> None:
-    """Raise where ``pre_transform`` set what a processed file cannot give back unpickled."""
-    wrong = []
-    for name, value in data.to_dict().items():
-        stored = io.BytesIO()
-        try:
-            torch.save(value, stored)
-            stored.seek(0)
-            torch.load(stored, weights_only=True)
-        except Exception:  # pickling raises whatever the object's class does
-            each = value[0] if isinstance(value, list) and value else value
-            wrong.append(f"{name!r} ({type(each).__module__}.{type(each).__qualname__})")
-    if wrong:
-        raise TableError(
-            f"pre_transform may set tensors, numbers and strings, it sets {', '.join(wrong)}; "
-            f"torch.from_numpy makes a tensor of an array"
-        )
-
-
 def _digest(
     source: Path | Table | CellArray,
     label: LabelPolicy | None,
-    pre_transform: Callable[..., Any] | None,
-    pre_filter: Callable[..., Any] | None,
+    transforms: str,
 ) -> str:
     """Digest of all that a processed file depends on, 32 hex digits."""
     digest = hashlib.sha256()
     digest.update(repr((_FORMAT, label and label.to_dict())).encode())
-    digest.update(f"{describe(pre_transform)} {describe(pre_filter)}".encode())
+    digest.update(transforms.encode())
     if isinstance(source, Path):
         try:
             with source.open("rb") as file:

@@ -1,30 +1,32 @@
 from __future__ import annotations
 
+import copy
+import importlib
 import json
-import logging
 import multiprocessing
+import pickle
 import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch, Data, InMemoryDataset
+from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset, TemporalData
 from torch_geometric.loader import DataLoader
-from torch_geometric.transforms import AddSelfLoops, Compose, ToUndirected
+from torch_geometric.transforms import AddSelfLoops, ToUndirected
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.dataset import CellDataset, NASBench101
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.table import Table
-from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
 from pyg_nas.graphs.search_space import NASBENCH101
 
 
@@ -248,177 +250,11 @@ def _shift(graph: Data, by: float) -> Data:
     return graph
 
 
-class _Slots:
-    __slots__ = ("__hidden", "shown")
-
-    def __init__(self, shown: int, hidden: int) -> None:
-        self.shown, self.__hidden = shown, hidden
-
-
-def _transform(call: object) -> object:
-    """An object whose class inherits ``call``."""
-    return type("Child", (type("Parent", (), {"__call__": call}),), {})()
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (lambda graph: graph.num_nodes > 5, lambda graph: graph.num_nodes > 4),
-        (Scale(1.0), Scale(2.0)),
-        (partial(_shift, by=1.0), partial(_shift, by=2.0)),
-        (Compose([Scale(1.0)]), Compose([Scale(3.0)])),
-        (Scale(torch.zeros(2)), Scale(torch.ones(2))),
-        (None, Scale(1.0)),
-        (Scale(1.0).__call__, Scale(2.0).__call__),
-        (_Slots(1, 3), _Slots(2, 3)),
-        (_Slots(1, 3), _Slots(1, 4)),
-        (_transform(lambda self, graph: graph), _transform(lambda self, graph: None)),
-        (_transform(staticmethod(lambda g: g)), _transform(staticmethod(lambda g: None))),
-    ],
-)
-def test_transforms_that_differ_have_different_texts(one: object, other: object) -> None:
-    assert describe(one) != describe(other)
-    assert describe(one) == describe(one)
-
-
-def test_transform_text_follows_closures_and_not_addresses() -> None:
-    def above(limit: float):  # type: ignore[no-untyped-def]
-        return lambda graph: graph.y.item() > limit
-
-    assert describe(above(0.9)) == describe(above(0.9))
-    assert describe(above(0.9)) != describe(above(0.8))
-    assert describe(Scale(2.0)) == describe(Scale(2.0))
-    selfish = Scale(1.0)
-    selfish.me = selfish  # type: ignore[attr-defined]
-    assert "0x" not in describe(selfish)
-
-
 def _keep(module: str) -> Any:
     """The function ``keep`` of a module of that text, as a new process would find it."""
     namespace: dict[str, Any] = {"__name__": "own_module"}
     exec(module, namespace)
     return namespace["keep"]
-
-
-@pytest.mark.parametrize(
-    ("module", "old", "new"),
-    [
-        ("THR = 0.91\nkeep = lambda d: d.y.item() > THR", "0.91", "0.94"),
-        ("THR = 0.91\nkeep = lambda d: all(y > THR for y in d.y)", "0.91", "0.94"),
-        ("def helper(d): return d.y > 1\ndef keep(d): return helper(d)", "1", "2"),
-        ("T = [1]\ndef helper(d): return d.y > T[0]\ndef keep(d): return helper(d)", "1", "2"),
-        ("class A:\n def go(self, d): return d.y > 1\ndef keep(d): return A().go(d)", "1", "2"),
-        ("class A:\n t = 1\n def __call__(self, d): return d.y > self.t\nkeep = A()", "1", "2"),
-        ("class A:\n t = 1\ndef keep(d): return d.y > A.t", "1", "2"),
-        ("class A:\n @property\n def t(self): return 1\nkeep = A()", "1", "2"),
-        ("import functools\n@functools.cache\ndef f(d): return 1\ndef keep(d): f(d)", "1", "2"),
-        ("from math import sin as f\ndef keep(d): return f(d.y)", "sin", "cos"),
-        ("from shutil import copy as f\ndef keep(d): return f(d.y)", "copy", "move"),
-        ("import math as m\ndef keep(d): return m.floor(d.y)", "math", "numpy"),
-        ("import enum\nclass E(enum.Enum): A=1; B=3; C=4\ndef keep(d): return E.A", "1", "2"),
-        ("def keep(d): return 1 if d.y else other(d)\ndef other(d): keep(d)", "1", "2"),
-        ("def keep(d): return other(d)\ndef other(d): return 1 if d.y else keep(d)", "1", "2"),
-        ("def keep(d): return 1 if d.y else keep(d)", "1", "2"),
-    ],
-)
-def test_what_code_takes_from_its_module_counts(module: str, old: str, new: str) -> None:
-    text = describe(_keep(module))
-    assert text == describe(_keep(module))
-    assert text != describe(_keep(module.replace(old, new)))
-    assert "0x" not in text
-
-
-@pytest.mark.parametrize(
-    ("code", "changed"),
-    [
-        ("import {0}.part as m\ndef keep(d): return d.y > m.T", "part"),
-        ("import {0}\ndef keep(d): return {0}.part.over(d)", "part"),
-        ("import {0}\ndef keep(d): return {0}.over(d)", "part"),
-        ("import {0}\ndef keep(d): return any({0}.L > y for y in d.y)", "__init__"),
-        ("def keep(d):\n from {0}.part import over\n return over(d)", "part"),
-        ("def keep(d):\n from {0} import part, L\n return part.over(d)", "part"),
-        ("def keep(d):\n from {0} import later\n return later.T > d.y", "later"),
-        ("def keep(d):\n import {0}.later\n return {0}.later.T > d.y", "later"),
-        ("def keep(d):\n import {0}.later\n return {0}.L > d.y", "__init__"),
-        ("import {0}\ndef keep(d):\n from {0} import later\n return later.T > {0}.L", "later"),
-        (
-            "import {0}\ndef load(): import {0}.later\ndef keep(d): return load(), {0}.later.T",
-            "later",
-        ),
-        ("import {0} as m\ndef keep(d): return m.part.package.part.T > d.y", "part"),
-        (
-            "def keep(d):\n def inner():\n  import {0} as m\n  return m.L\n return inner()",
-            "__init__",
-        ),
-    ],
-)
-def test_what_code_takes_from_own_modules_counts(
-    code: str, changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.startswith("own_")]:
-        monkeypatch.delitem(sys.modules, name)
-    texts: list[str] = []
-    # Two packages of one shape, which are each other's later version.
-    for package, value in (("own_first", "1"), ("own_second", "2")):
-        folder = tmp_path / package
-        folder.mkdir()
-        modules = {
-            "__init__": "from . import part\nfrom .part import over\nL, UNUSED = 1, '{}'",
-            "part": f"import {package} as package\nT = 1\n"
-            "def over(d):\n from . import L\n return d.y > T",
-            "later": "T = 1",
-        }
-        modules[changed] = modules[changed].replace("1", value)
-        for name, text in modules.items():
-            (folder / f"{name}.py").write_text(text.format(value))
-        texts.append(describe(_keep(code.format(package))).replace(package, "package"))
-        assert texts[-1] == describe(_keep(code.format(package))).replace(package, "package")
-    assert texts[0] != texts[1]
-    assert not any("UNUSED" in text for text in texts)
-
-
-def test_a_library_is_not_imported_for_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "onnx", raising=False)
-    module = "def keep(d):\n import onnx, missing_one\n from math import sin\n return onnx.T"
-    assert describe(_keep(module)) != describe(_keep(module.replace("onnx", "gzip")))
-    assert "onnx" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    "statement", ["from . import part", "from ..far import part", "import own_failing"]
-)
-def test_an_import_that_fails_is_left_to_the_code(
-    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "own_failing.py").write_text("raise RuntimeError('no accelerator')")
-    monkeypatch.syspath_prepend(tmp_path)
-    module = f"def keep(d):\n try:\n  {statement}\n except Exception: return 1 > d.y"
-    text = describe(_keep(module))
-    assert text == describe(_keep(module))
-    assert text != describe(_keep(module.replace("1", "2")))
-
-
-def test_what_code_does_not_refer_to_does_not_count() -> None:
-    module = "import logging\nlog = logging.getLogger('a')\nY = 1\ndef keep(d): return log, d.Y\n"
-    text = describe(_keep(module))
-    logging.getLogger("a").setLevel(30)
-    assert text == describe(_keep(module.replace("1", "2")))
-
-
-def test_an_object_of_a_library_that_cannot_be_pickled_counts_by_its_class() -> None:
-    module = "from rich.console import Console\nc = Console(width=5)\ndef keep(d): return c"
-    assert describe(_keep(module)) == describe(_keep(module.replace("5", "6")))
-
-
-def test_a_closure_whose_variable_is_not_bound_yet() -> None:
-    def keep(graph: Data) -> bool:
-        return bool(graph.y > limit)
-
-    before = describe(keep)
-    limit = 0.9
-    assert "cell: empty" in before
-    assert describe(keep) != before
 
 
 def test_a_changed_global_of_a_pre_filter_is_not_stale(tmp_path: Path, small_table: Table) -> None:
@@ -538,3 +374,214 @@ def test_changed_operations_change_the_dataset(tmp_path: Path) -> None:
         cells = lines(*names)
         assert CellDataset(tmp_path, cells).cells == cells
         assert CellDataset(tmp_path, Table(cells, metrics)).cells == cells
+
+
+def test_a_transform_key_stands_for_the_transforms(tmp_path: Path, small_table: Table) -> None:
+    def doubled(key: str | None, factor: float) -> float:
+        dataset = NASBench101(tmp_path, small_table, pre_transform=Scale(factor), transform_key=key)
+        return float(dataset[0].x.max())
+
+    assert [doubled("a", 2.0), doubled("a", 3.0), doubled("b", 3.0)] == [2.0, 2.0, 3.0]
+    assert [doubled(None, 2.0), doubled(None, 3.0)] == [2.0, 3.0]
+
+
+def assert_together(part: CellDataset, rows: list[int], source: CellArray) -> None:
+    """Cells, graphs and rows of a part are those of the source's ``rows``."""
+    assert len(part) == len(part.cells) == len(rows)
+    assert part.cells == source[np.array(rows, dtype=int)]
+    assert part.cells.hashes().tolist() == source[np.array(rows, dtype=int)].hashes().tolist()
+    for position, row in enumerate(rows):
+        assert part[position].row.item() == row
+        if type(part[position]) is Data:
+            assert Cell.from_data(part[position]) == part.cell(position) == source[row]
+
+
+PARTS: dict[str, Callable[[CellDataset], CellDataset]] = {
+    "slice": lambda d: d[30:34],
+    "copy of a slice": lambda d: d[30:34].copy(),
+    "slice of a copy": lambda d: d.copy()[30:34],
+    "copy by index": lambda d: d.copy([33, 31, 32]),
+    "copy by mask": lambda d: d.copy(torch.arange(50) % 7 == 0),
+    "copy of one": lambda d: d[30:31].copy(),
+    "copy of a copy": lambda d: d[10:40].copy()[5:9].copy(),
+    "shuffle": lambda d: d.shuffle(),
+    "copy of a shuffle": lambda d: d.shuffle()[:9].copy(),
+    "index_select": lambda d: d.index_select(torch.tensor([4, 4, 2])),
+    "copy with repeats": lambda d: d.index_select([4, 4, 2]).copy(),
+    "mask": lambda d: d[torch.arange(50) > 40],
+    "fractions": lambda d: d[0.5:0.6],
+    "to": lambda d: d.to("cpu"),
+    "cpu": lambda d: d[3:6].copy().cpu(),
+    "copy.copy": lambda d: copy.copy(d[30:34]),
+    "deepcopy": lambda d: copy.deepcopy(d[30:34]),
+    "deepcopy of a copy": lambda d: copy.deepcopy(d[30:34].copy()),
+    "pickle": lambda d: pickle.loads(pickle.dumps(d[30:34].copy())),
+    "negative": lambda d: d[[-1, -3]],
+    "range": lambda d: d[range(3, 9, 2)].copy(),
+}
+
+
+def _in_odd_row(graph: Data) -> bool:
+    return bool(graph.row.item() % 2)
+
+
+@pytest.mark.parametrize("make", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("filtered", [False, True], ids=["all", "filtered"])
+def test_every_part_keeps_cells_graphs_and_rows_together(
+    tmp_path: Path, make: Callable[[CellDataset], CellDataset], filtered: bool
+) -> None:
+    source = sample_cells(120 if filtered else 50, seed=0)
+    whole = NASBench101(tmp_path, source, pre_filter=_in_odd_row if filtered else None)
+    part = make(whole[:50].copy() if filtered else whole)
+    assert_together(part, [graph.row.item() for graph in part], source)
+
+
+def test_a_copied_part_has_its_own_cells(tmp_path: Path) -> None:
+    part = NASBench101(tmp_path, sample_cells(50, seed=0))[30:34].copy()
+    assert len(part.cells) == 4
+    assert part.cell(0) == Cell.from_data(part[0]) == sample_cells(50, seed=0)[30]
+    assert part.get_summary().num_graphs == 4
+    batch = next(iter(DataLoader(part, batch_size=4)))
+    assert batch.row.tolist() == next(iter(CollatedLoader(part, batch_size=4))).row.tolist()
+
+
+def test_on_disk_and_joined_datasets_keep_the_rows(tmp_path: Path) -> None:
+    source = sample_cells(12, seed=0)
+    whole = NASBench101(tmp_path, source)
+    stored = whole[3:7].to_on_disk_dataset(str(tmp_path / "disk"), log=False)
+    assert [Cell.from_data(graph) for graph in stored] == list(source[3:7])
+    assert [graph.row.item() for graph in stored] == [3, 4, 5, 6]
+    joined = whole[:2] + whole[10:]
+    assert [Cell.from_data(graph) for graph in joined] == [source[i] for i in (0, 1, 10, 11)]
+
+
+class PairData(Data):
+    """Graphs whose ``pair`` counts on in steps of its own."""
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return 7 if key == "pair" else super().__inc__(key, value, *args, **kwargs)
+
+    def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return 1 if key == "wide" else super().__cat_dim__(key, value, *args, **kwargs)
+
+
+def as_pair(graph: Data) -> PairData:
+    return PairData(
+        x=graph.x, edge_index=graph.edge_index, pair=torch.tensor([5]), wide=torch.ones(2, 3)
+    )
+
+
+def as_hetero(graph: Data) -> HeteroData:
+    made = HeteroData()
+    made["op"].x = graph.x
+    made["op", "feeds", "op"].edge_index = graph.edge_index
+    made.note = "whole"
+    return made
+
+
+@pytest.mark.parametrize("pre_transform", [as_pair, as_hetero])
+@pytest.mark.parametrize("total", [20, 1])
+def test_graphs_keep_their_class(
+    tmp_path: Path, pre_transform: Callable[[Data], Any], total: int
+) -> None:
+    source = sample_cells(total, seed=0)
+    graphs = []
+    for cell in source:
+        graph = pre_transform(cell.to_data())
+        graph["row"] = torch.tensor([len(graphs)])
+        graphs.append(graph)
+    expected = Batch.from_data_list(graphs)
+    for _ in range(2):  # made, and opened again
+        dataset = NASBench101(tmp_path, source, pre_transform=pre_transform)
+        assert type(dataset[0]) is type(graphs[0])
+        assert_together(dataset[: total // 2 + 1].copy(), list(range(total // 2 + 1)), source)
+        for loader in (DataLoader(dataset, total), CollatedLoader(dataset, total)):
+            batch = next(iter(loader))
+            for got, wanted in zip(batch.stores, expected.stores, strict=True):
+                assert list(got) == list(wanted)
+                for name, value in wanted.items():
+                    same = torch.equal(got[name], value) if torch.is_tensor(value) else None
+                    assert same or got[name] == value, name
+    if pre_transform is as_pair:
+        assert batch.pair.tolist() == [5 + 7 * i for i in range(total)]
+        with pytest.raises(TableError, match="PairData"):
+            dataset.to_on_disk_dataset(str(tmp_path / "disk"), log=False)
+
+
+def test_a_class_that_is_not_loaded_is_found_by_processing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_graphs.py").write_text(
+        "from torch_geometric.data import Data\nclass Own(Data): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def lazily(graph: Data) -> Data:
+        own_graphs = importlib.import_module("own_graphs")
+        return own_graphs.Own(x=graph.x, edge_index=graph.edge_index)  # type: ignore[no-any-return]
+
+    source = sample_cells(5, seed=0)
+    first = NASBench101(tmp_path / "root", source, pre_transform=lazily)
+    monkeypatch.delitem(sys.modules, "own_graphs")
+    again = NASBench101(tmp_path / "root", source, pre_transform=lazily)
+    assert type(first[0]).__name__ == type(again[0]).__name__ == "Own"
+
+
+class NeedsAnArgument(Data):
+    def __init__(self, size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+
+def _mixed(graph: Data) -> Data:
+    return graph if graph.row.item() else as_pair(graph)
+
+
+def _uneven(graph: Data) -> Data:
+    if graph.row.item():
+        graph.extra = torch.zeros(1)
+    return graph
+
+
+def _local(graph: Data) -> Data:
+    class Local(Data):
+        pass
+
+    return Local(x=graph.x, edge_index=graph.edge_index)
+
+
+@pytest.mark.parametrize(
+    ("pre_transform", "message"),
+    [
+        (lambda graph: None, "returned a builtins.NoneType"),
+        (lambda graph: (graph, 1), "returned a builtins.tuple"),
+        (lambda graph: [graph], "returned a builtins.list"),
+        (lambda graph: graph.x, "returned a torch.Tensor"),
+        (lambda graph: graph.to_dict(), "returned a builtins.dict"),
+        (lambda graph: Batch.from_data_list([graph]), "returned a .*DataBatch"),
+        (lambda graph: TemporalData(), "returned a .*TemporalData"),
+        (lambda graph: NeedsAnArgument(3, x=graph.x), "returned a .*NeedsAnArgument"),
+        (_local, "returned a .*Local"),
+        (_mixed, "one class.*PairData and a .*Data"),
+        (_uneven, "same attributes in all graphs; only some have extra"),
+    ],
+)
+def test_what_a_processed_file_cannot_restore_is_refused(
+    tmp_path: Path, pre_transform: Callable[[Data], Any], message: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(TableError, match=message) as caught:
+            CellDataset(tmp_path, sample_cells(5, seed=0), pre_transform=pre_transform)
+        assert "pre_transform must" in str(caught.value)
+        assert not list((tmp_path / "processed").glob("*"))
+
+
+@pytest.mark.parametrize("answer", [None, "yes", 0.5, torch.ones(2), Data()])
+def test_a_pre_filter_answers_true_or_false(tmp_path: Path, answer: object) -> None:
+    with pytest.raises(TableError, match="pre_filter must return True or False"):
+        CellDataset(tmp_path, sample_cells(5, seed=0), pre_filter=lambda graph: answer)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("answer", [True, 1, np.bool_(True), torch.tensor(True), torch.ones(1)])
+def test_a_pre_filter_may_answer_as_pytorch_does(tmp_path: Path, answer: Any) -> None:
+    cells = sample_cells(5, seed=0)
+    assert len(CellDataset(tmp_path, cells, pre_filter=lambda graph: answer)) == 5
