@@ -137,7 +137,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         """The cells of the dataset, or of the part of it that was selected, in order."""
         # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
         # attribute of the graphs, are what all of them keep.
-        rows = self._data["row"].numpy(force=True)
+        rows: NDArray[np.int64] = self._data["row"].numpy(force=True)
         if self._indices is not None:
             rows = rows[np.array(self._indices, dtype=int)]
         if np.array_equal(rows, self._processed_rows):
@@ -200,7 +200,8 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         self, data: Data, slices: dict[str, torch.Tensor], total: int
     ) -> tuple[Data, Any, NDArray[np.int64]]:
         """Filter and transform graph by graph, as these callables demand."""
-        chosen, kept = [], []
+        chosen: list[Data] = []
+        kept: list[int] = []
         for index in range(total):
             graph = separate(Data, data, index, slices, decrement=False)
             if self.pre_filter is not None and not is_true(self.pre_filter(graph)):

@@ -57,10 +57,10 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
             return f"{name}({getattr(value, '__name__', None) or value.name})"
         case types.FunctionType():
             bound = [_content(cell) for cell in value.__closure__ or ()]
-            state = part([value.__defaults__, value.__kwdefaults__, bound, vars(value)])
+            held = part([value.__defaults__, value.__kwdefaults__, bound, vars(value)])
             if _is_library(value.__module__):
-                return f"{_full_name(value)}({state})"
-            return f"{_full_name(value)}({part(value.__code__)}, {state}, {_named(value, part)})"
+                return f"{_full_name(value)}({held})"
+            return f"{_full_name(value)}({part(value.__code__)}, {held}, {_named(value, part)})"
         case type():
             own = [base for base in value.__mro__ if not _is_library(base.__module__)]
             return f"class {_full_name(value)}({part([_members(base) for base in own])})"
@@ -68,8 +68,8 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
     state = getattr(value, "__dict__", None)
     if not slots and not isinstance(state, dict):
         return f"{name}({re.sub(r' at 0x[0-9a-f]+', '', repr(value))})"
-    held = {slot: getattr(value, slot, None) for slot in slots} | (state or {})
-    return f"{name}({part(kind)}, {part(held)})"
+    attributes = {slot: getattr(value, slot, None) for slot in slots} | (state or {})
+    return f"{name}({part(kind)}, {part(attributes)})"
 
 
 def _named(function: types.FunctionType, part: Any) -> str:
