@@ -6,11 +6,9 @@ import json
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,6 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.journal import Job, Journal
-from pyg_nas.measure.owner import Owner
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
 from tests.measure.test_executor import CELLS
@@ -92,28 +89,6 @@ def test_a_renewed_lease_lasts(tmp_path: Path, tiny_task: Task, monkeypatch):
         first.claim(CELL, 2, (0,))
         time.sleep(0.8)
         assert second.claim(CELL, 2, (0,)) == ()
-
-
-def test_owners_that_have_gone_are_told_from_those_that_live():
-    here = Owner.current()
-    assert not here.has_gone()
-    # The same process id at another start is another process.
-    assert replace(here, started=here.started + 1).has_gone() or here.started == 0
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    assert replace(here, pid=ended.pid).has_gone()
-    # Nobody here can tell about a process on another machine.
-    assert not replace(here, pid=ended.pid, host="elsewhere").has_gone()
-
-
-def test_owners_in_another_container_of_the_same_name_are_not_told(monkeypatch):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[1]"))
-    there = replace(Owner.current(), pid=ended.pid)
-    assert there.has_gone()
-    monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[2]"))
-    assert not there.has_gone()
 
 
 def test_to_table_has_every_number_in_its_place(opened: Journal):

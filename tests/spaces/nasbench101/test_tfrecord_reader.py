@@ -11,16 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import RecordError, TableError
+from pyg_nas.errors import RecordError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.nasbench101.run_message import (
-    decode_message,
-    decode_messages,
-    model_metrics_class,
-)
-from pyg_nas.spaces.nasbench101.tfrecord_framing import frame, masked_crc, payloads, record_ranges
+from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
 from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_runs, read_table
 from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 from tests.spaces.nasbench101 import tfrecord_bytes as tfb
@@ -97,15 +91,6 @@ def same(a: Table, b: Table) -> bool:
         and np.array_equal(a.trainable_parameters, b.trainable_parameters)
         and np.array_equal(a.metrics, b.metrics, equal_nan=True)
     )
-
-
-def test_checksum_has_the_published_check_value() -> None:
-    assert tfb.crc32c(b"123456789") == 0xE3069283
-    assert struct.pack("<I", masked_crc(b"123456789")) == tfb.masked(b"123456789")
-
-
-def test_frame_equals_hand_made_bytes() -> None:
-    assert frame(b"some payload") == tfb.record(b"some payload")
 
 
 def test_reads_a_hand_made_record(tmp_path: Path) -> None:
@@ -369,26 +354,6 @@ def test_ranges_cover_the_file_in_whole_records(tmp_path: Path) -> None:
     assert sum(len(list(payloads(source, *r))) for r in ranges) == 100
 
 
-def test_a_table_survives_the_round_trip(tmp_path: Path) -> None:
-    table = random_table(40, seed=3)
-    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 40 * 4 * 3
-    assert same(convert(tmp_path / "t.tfrecord", tmp_path / "t.hdf5"), table)
-
-
-def test_missing_runs_and_budgets_survive_the_round_trip(tmp_path: Path) -> None:
-    table = random_table(10, seed=4)
-    table.metrics[:, :3] = np.nan
-    table.metrics[::2, 3, 2] = np.nan
-    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 5 * 2 + 5 * 3
-    assert same(read_table(tmp_path / "t.tfrecord"), table)
-
-
-def test_budgets_of_a_measured_table_survive_the_round_trip(tmp_path: Path) -> None:
-    table = random_table(5, seed=5, budgets=(1, 5, 108))
-    write_tfrecord(table, tmp_path / "t.tfrecord")
-    assert same(read_table(tmp_path / "t.tfrecord"), table)
-
-
 def test_too_many_budgets_are_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "in.tfrecord", *[hand_payload(e) for e in range(1, 12)])
     with pytest.raises(RecordError, match="more than 8 different budgets"):
@@ -401,82 +366,6 @@ def test_another_network_is_told(tmp_path: Path) -> None:
     assert table.trainable_parameters.tolist() == [1000]
     assert "network" in table.about
     table.check()
-
-
-def test_written_records_follow_the_official_message(tmp_path: Path) -> None:
-    table = random_table(1, seed=6)
-    write_tfrecord(table, tmp_path / "t.tfrecord")
-    content = (tmp_path / "t.tfrecord").read_bytes()
-    (length,) = struct.unpack_from("<Q", content)
-    fields = json.loads(content[12 : 12 + length])
-    assert fields[:2] == [table.hashes[0].decode(), 4]
-    start, half, end = model_metrics_class().FromString(base64.b64decode(fields[4])).evaluation_data
-    assert (start.current_epoch, half.current_epoch, end.current_epoch) == (0.0, 2.0, 4.0)
-    assert start.training_time == 0.0
-    assert not start.HasField("validation_accuracy")
-    assert end.test_accuracy == float(table.metrics[0, 0, 0, 1, 3])
-
-
-def _changed(change: str) -> Table:
-    table = random_table(3, seed=7)
-    if change == "partial":
-        table.metrics[1, 2, 0, 0, 3] = np.nan
-    elif change == "gap":
-        table.metrics[1, 2, 1] = np.nan
-    elif change == "empty":
-        table.metrics[1] = np.nan
-    elif change == "runs":
-        more = np.concatenate([table.metrics] * 2, axis=2)[:, :, :4]
-        table = Table(table.cells, more)
-    elif change == "percent":
-        table.metrics[2, 1, 2, 1, 2] = 93.5
-    elif change == "negative time":
-        table.metrics[2, 1, 2, 0, 0] = -1
-    elif change == "budgets":
-        table = random_table(3, seed=7, budgets=(1, 4, 5, 6, 7, 8))
-    elif change == "epochs":
-        table = random_table(3, seed=7, budgets=(4, 1_000_000))
-    elif change == "twice":
-        table = table.subset([0, 1, 0])
-    elif change == "hash":
-        table.hashes[1] = b"f" * 32
-    elif change == "none":
-        table = table.subset([])
-    elif change == "space":
-        space = SearchSpace("own", ("a", "b"), 7, 9)
-        cells = table.cells
-        table = Table(
-            type(cells)(cells.adjacency, abs(cells.operations), cells.num_vertices, space),
-            table.metrics,
-        )
-    return table
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("partial", r"cell 1 \([0-9a-f]{32}\), 36 epochs, run 0: the run is measured in part"),
-        ("gap", "36 epochs, run 1: the run is not measured but the next one is"),
-        ("empty", "cell 1 .*nothing is measured"),
-        ("runs", "cell 0 .*run 3: .*at most 3 runs"),
-        ("none", "at least one record"),
-        (
-            "percent",
-            r"cell 2 .*, 12 epochs, run 2: validation_accuracy must be a fraction from 0 to 1, "
-            r"got 93\.5",
-        ),
-        ("negative time", r"run 2: training_time must be seconds >= 0, got -1\.0"),
-        ("budgets", "at most 8 budgets, .* make them 1, 4, 5, 6, 7, 8, 12, 36, 108"),
-        ("epochs", "at most 999,999 epochs a run, the table has runs of 1,000,000"),
-        ("twice", "appears more than once"),
-        ("hash", "cell 1.*hash"),
-        ("space", "cells of 'own'"),
-    ],
-)
-def test_what_the_format_cannot_say_is_refused(tmp_path: Path, change: str, message: str) -> None:
-    with pytest.raises(TableError, match=message):
-        write_tfrecord(_changed(change), tmp_path / "t.tfrecord")
-    assert not list(tmp_path.iterdir())
 
 
 def test_large_files_give_the_same_as_small_ones(
@@ -498,63 +387,6 @@ def test_large_files_give_the_same_as_small_ones(
     source.write_bytes(damaged)
     with pytest.raises(RecordError, match=r"byte \d+: the record"):
         read_table(source)
-
-
-doubles = st.floats(0, 1, width=32) | st.floats()
-evaluations = st.builds(
-    tfb.evaluation,
-    doubles,
-    st.lists(st.none() | doubles, min_size=4, max_size=4),
-    st.none() | st.text(max_size=5),
-)
-usual_messages = st.builds(
-    tfb.model_metrics,
-    st.lists(evaluations, min_size=3, max_size=3),
-    st.integers(0, 2**31 - 1),
-    st.none() | doubles,
-)
-odd_messages = st.builds(
-    tfb.model_metrics,
-    st.lists(evaluations, max_size=4),
-    st.none() | st.integers(0, 2**31 - 1),
-) | st.binary(max_size=60)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(usual_messages | odd_messages, max_size=8))
-def test_batch_decoder_equals_the_protobuf_library(messages: list[bytes]) -> None:
-    expected: list[tuple[list[list[float]], int]] = []
-    bad = None
-    for i, message in enumerate(messages):
-        try:
-            expected.append(decode_message(message))
-        except RecordError as error:
-            bad = (i, str(error))
-            break
-    readings, parameters, failure = decode_messages(messages)
-    assert failure == bad
-    if bad is None and messages:
-        np.testing.assert_array_equal(readings, np.array([r for r, _ in expected]))
-        assert parameters.tolist() == [p for _, p in expected]
-
-
-def test_batch_decoder_tells_alike_messages_apart() -> None:
-    # All of one length: same layout, other numbers; then one whose bytes only look alike.
-    alike = [
-        tfb.model_metrics(
-            [tfb.evaluation(e, [float(i), i / 10, i / 20, i / 30]) for e in (0.0, 2.0, 4.0)],
-            1_000_000 + i,
-        )
-        for i in range(5)
-    ]
-    other = bytearray(alike[2])
-    other[2] = 0x11  # the first evaluation's epoch becomes a second training time
-    readings, parameters, failure = decode_messages([*alike, bytes(other)])
-    assert failure is None
-    assert parameters.tolist() == [1_000_000 + i for i in (0, 1, 2, 3, 4, 2)]
-    for i in range(6):
-        j = i if i < 5 else 2
-        assert readings[i].tolist() == [[j, j / 10, j / 20, j / 30]] * 2
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""Training settings from JSON files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.measure import get_task
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a readable JSON file"),
+        ("[]", "must be a JSON object"),
+        ('{"width": 8}', "unknown name 'width'"),
+        ('{"stem_channels": "8"}', "stem_channels must be of the type"),
+        ('{"stem_channels": true}', "stem_channels must be of the type"),
+        ('{"stem_channels": 0}', "stem_channels must be a whole number >= 1"),
+        ('{"optimizer": "adam"}', "optimizer must be one of sgd, rmsprop"),
+        ('{"learning_rate": NaN}', "learning_rate must be above 0"),
+        ('{"momentum": 1}', "momentum must be from 0 to below 1"),
+        ('{"weight_decay": -1}', "weight_decay must be at least 0"),
+        ('{"augmentation": {"noise": -1}}', "noise must be at least 0"),
+        ('{"augmentation": {"blur": 1}}', "unknown name 'blur'"),
+    ],
+)
+def test_malformed_settings(tmp_path: Path, text, message):
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message) as caught:
+        get_task("digits", path)
+    assert "settings.json" in str(caught.value)

@@ -1,0 +1,48 @@
+"""Tasks: their fingerprint, their batch size, the statistics of their images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure import get_task
+from pyg_nas.measure.task import Part, Task
+from tests.measure.images import settings_file
+
+from .conftest import TINY_SETTINGS, make_tiny_task
+
+
+def test_fingerprint_sees_settings_labels_and_pixels():
+    task = make_tiny_task()
+    images = task.train.images.copy()
+    images[0, 0, 0, 0] += 1
+    labels = np.roll(task.train.labels, 1)
+    variants = [
+        task,
+        make_tiny_task(TINY_SETTINGS.changed({"learning_rate": 0.06})),
+        make_tiny_task(TINY_SETTINGS.changed({"augmentation": {"noise": 0.31}})),
+        make_tiny_task(name="other"),
+        *(
+            Task("tiny", part, task.judged_train, task.validation, task.test, 3, TINY_SETTINGS)
+            for part in (Part(images, task.train.labels), Part(task.train.images, labels))
+        ),
+    ]
+    assert len({variant.fingerprint for variant in variants}) == len(variants)
+    assert make_tiny_task().fingerprint == task.fingerprint
+
+
+def test_a_batch_larger_than_the_training_part_is_refused(tmp_path: Path):
+    with pytest.raises(MeasureError, match="a batch of 385 is larger than the training part"):
+        get_task("digits", settings_file(tmp_path, batch_size=385))
+
+
+def test_statistics_are_those_of_the_training_images(tiny_task: Task):
+    shifted = Part(tiny_task.validation.images + 5, tiny_task.validation.labels)
+    task = replace(tiny_task, validation=shifted, test=shifted, judged_train=shifted)
+    mean, deviation = task.statistics
+    assert mean.tolist() == pytest.approx([tiny_task.train.images.mean()], abs=1e-6)
+    assert deviation.tolist() == pytest.approx([tiny_task.train.images.std()], rel=1e-5)
