@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset, TemporalData
+from torch_geometric.data import Batch, Data, HeteroData, TemporalData
 from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import AddSelfLoops, ToUndirected
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
-from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.dataset import CellDataset, NASBench101
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.table import Table
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
+from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
@@ -39,38 +38,6 @@ def every_size(per_size: int = 4) -> CellArray:
     cells = nasbench101_cells()
     rows = [np.flatnonzero(cells.num_vertices == v)[-per_size:] for v in range(2, 8)]
     return cells[np.concatenate(rows)]
-
-
-def test_collated_tensors_equal_a_loop_over_cells() -> None:
-    cells = every_size()
-    y = np.linspace(0.5, 0.9, len(cells))
-    graphs = []
-    for row, cell in enumerate(cells):
-        graph = cell.to_data()
-        graph.y = torch.tensor([y[row]], dtype=torch.float32)
-        graph.row = torch.tensor([row])
-        graphs.append(graph)
-    expected, expected_slices = InMemoryDataset.collate(graphs)
-    data, slices = collate_cells(cells, y)
-    assert list(data.keys()) == list(expected.keys())
-    for key, value in expected.items():
-        assert data[key].dtype == value.dtype
-        assert torch.equal(data[key], value)
-        assert slices[key].dtype == expected_slices[key].dtype
-        assert torch.equal(slices[key], expected_slices[key])
-    assert list(slices) == list(expected_slices)
-
-
-def test_collate_refuses_labels_of_another_number() -> None:
-    with pytest.raises(CellError, match=r"\[21\]"):
-        collate_cells(every_size(), np.zeros(3))
-
-
-def test_collate_of_no_cells() -> None:
-    data, slices = collate_cells(every_size()[:0], [])
-    assert data.x.shape == (0, 5)
-    assert data.edge_index.shape == (2, 0)
-    assert slices["x"].tolist() == [0]
 
 
 def test_graphs_are_the_tables_cells_and_labels(dataset: NASBench101, small_table: Table) -> None:
