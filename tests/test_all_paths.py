@@ -14,7 +14,7 @@ from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.nn.stacked import StackedGCN
-from tests.nn.dense_reference import reference_output
+from pyg_nas.testing import reference_output
 
 
 def members() -> list[GCN]:

@@ -18,7 +18,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.gcn import GCNRegressor
-from tests.nn.dense_reference import reference_output
+from pyg_nas.testing import needs_cuda, reference_output
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,7 @@ def test_tables_pass_through_their_arrays_unchanged() -> None:
     np.testing.assert_array_equal(score(members, again)[:, : len(small)], score(members, tables))
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu(cells: CellArray) -> None:
     members, tables = networks(2), refine(cells, 3)
     expected = score(members, tables)

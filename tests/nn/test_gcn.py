@@ -9,13 +9,12 @@ from torch_geometric.data import Batch
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.conv import BiGCNConv, normalize
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.nn.stacked import StackedGCN
-from tests.nn.dense_reference import reference_output
+from pyg_nas.testing import needs_cuda, reference_output, small_cells
 
 TWO_VERTICES = Cell([[0, 1], [0, 0]], ["input", "output"])
 
@@ -23,12 +22,7 @@ TWO_VERTICES = Cell([[0, 1], [0, 0]], ["input", "output"])
 @pytest.fixture(scope="module")
 def cells() -> CellArray:
     """Twenty cells of every size from 2 to 7 vertices, as far as there are so many."""
-    space = nasbench101_cells()
-    rng = np.random.default_rng(3)
-    rows = [
-        rng.permutation(np.flatnonzero(space.num_vertices == size))[:20] for size in range(2, 8)
-    ]
-    return space[np.concatenate(rows)]
+    return small_cells()
 
 
 @pytest.fixture
@@ -143,8 +137,7 @@ def test_dropout_only_in_training(cells: CellArray) -> None:
     assert torch.equal(model.forward_dense(dense), model.forward_dense(dense))
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_cuda_equals_cpu(model: GCN, cells: CellArray) -> None:
     dense = dense_cells(cells)
     expected = model.forward_dense(dense)

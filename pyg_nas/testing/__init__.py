@@ -1,0 +1,5 @@
+"""For tests of this package and of code built on it: small tables, a reference network, markers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
