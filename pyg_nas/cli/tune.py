@@ -98,7 +98,7 @@ def _figure(value: float | None) -> str:
 
 def _candidates(path: Path) -> list[dict[str, Any]]:
     from pyg_nas.errors import SettingsError
-    from pyg_nas.io.files import read_json
+    from pyg_nas.io.json_reader import read_json
     from pyg_nas.predictors.tuning import read_grid
 
     description = read_json(path)

@@ -7,7 +7,6 @@ null. Vertices are put into topological order on reading.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -21,6 +20,9 @@ from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell, edges_to_adjacency
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.text import printable
 
 MOST_VERTICES = 127
 
@@ -41,18 +43,13 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | None = None) 
     path = Path(path)
     graphs: list[tuple[NDArray[np.int8], list[str]]] = []
     labels: list[float] = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    try:
-                        adjacency, ops, y = _parse(line)
-                    except (CellError, TableError) as error:
-                        raise TableError(f"{path}, line {number}: {error}") from None
-                    graphs.append((adjacency, ops))
-                    labels.append(y)
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    for number, line in read_lines(path, TableError):
+        try:
+            adjacency, ops, y = _parse(line)
+        except (CellError, TableError) as error:
+            raise TableError(f"{path}, line {number}: {error}") from None
+        graphs.append((adjacency, ops))
+        labels.append(y)
     if not graphs:
         raise TableError(f"{path}: holds no graph")
     try:
@@ -61,7 +58,7 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | None = None) 
         raise TableError(f"{path}: {error}") from None
     metrics = np.full((len(graphs), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
     metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = labels
-    return Table(cells, metrics, budgets=(1,), about={"source": path.name})
+    return Table(cells, metrics, budgets=(1,), about={"source": printable(path.name)})
 
 
 def _cells_of(
@@ -87,7 +84,7 @@ def _space_of(
         # whole vocabulary keeps the one-hot columns where the model expects them.
         names, terminals = space.operations, space.terminals
     return SearchSpace(
-        name=space.name if space else path.stem or "graphs",
+        name=space.name if space else printable(path.stem) or "graphs",
         operations=names,
         max_vertices=max([len(ops) for _, ops in graphs] + [len(terminals) or 1]),
         max_edges=max(int(adjacency.sum()) for adjacency, _ in graphs),
@@ -108,11 +105,8 @@ def _pad(graphs: list[tuple[NDArray[np.int8], list[str]]], space: SearchSpace) -
     return CellArray(adjacency, operations, num_vertices, space)
 
 
-def _parse(line: str) -> tuple[NDArray[np.int8], list[str], float]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"not JSON ({error})") from None
+def _parse(line: bytes) -> tuple[NDArray[np.int8], list[str], float]:
+    record = parse_json(line, TableError)
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -33,12 +34,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import METRICS, PAPER_LABEL, LabelPolicy
-from pyg_nas.errors import CellError, SpaceError, TableError, one_line
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.limits import MOST_TABLE_BYTES
 
 NASBENCH101_BUDGETS = (4, 12, 36, 108)
 
@@ -451,28 +454,17 @@ def describe_coverage(table: Table) -> Iterable[tuple[int, str, str, float]]:
 
 
 def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    import h5py
-
-    if not path.is_file():
-        raise TableError(f"{path}: no such file")
-    try:
-        with h5py.File(path, "r") as file:
-            columns = {}
-            for name in _DATASETS:
-                if not isinstance(file.get(name), h5py.Dataset):
-                    raise TableError(f"{path}: not a table: the dataset {name!r} is missing")
-                columns[name] = _read_column(path, name, file[name])
-            raw = file.attrs.get(_ATTRIBUTE)
-    except TableError:
-        raise
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        # h5py reports damage in all of these; a person needs the file's name first.
-        raise TableError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
-    total = len(columns["hash"])
-    for name, column in columns.items():
-        if len(column) != total:
-            raise TableError(f"{path}: {name} has {len(column)} cells, hash has {total}")
-    return columns, _settings(path, raw)
+    with open_hdf5(path, TableError) as file:
+        try:
+            datasets = {name: stored_dataset(file, name) for name in _DATASETS}
+            for name, dataset in datasets.items():
+                _check_column(name, dataset)
+            _check_agreement(datasets)
+            columns = {name: _read_column(name, dataset) for name, dataset in datasets.items()}
+            settings = json_attribute(file, _ATTRIBUTE)
+        except (SettingsError, TableError) as error:
+            raise TableError(f"{path}: not a table: {error}") from None
+    return columns, _settings(path, settings)
 
 
 _COLUMN_RULES = {
@@ -491,8 +483,7 @@ _COLUMN_TYPES = {
     "metrics": np.float32,
 }
 _CHUNK_BYTES = 2**19
-# A table of the largest space that is known is 240 MB; a damaged header can claim any shape.
-_MOST_BYTES = 4 * 2**30
+_READ_BYTES = 64 * 2**20
 
 
 def _packing(column: NDArray[Any]) -> dict[str, Any]:
@@ -508,37 +499,55 @@ def _packing(column: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _read_column(path: Path, name: str, dataset: Any) -> NDArray[Any]:
+def _check_column(name: str, dataset: Any) -> None:
     kinds, dimensions = _COLUMN_RULES[name]
     if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
         raise TableError(
-            f"{path}: {name} must have {dimensions} dimensions and type "
+            f"{name} must have {dimensions} dimensions and type "
             f"{_COLUMN_TYPES.get(name, np.dtype('S32'))}, got {dataset.shape} {dataset.dtype}"
         )
-    if dataset.size * dataset.dtype.itemsize > _MOST_BYTES:
-        raise TableError(f"{path}: {name} claims the impossible shape {dataset.shape}")
-    if name == "hash":
-        if dataset.dtype.itemsize != 32:
-            raise TableError(f"{path}: hash must be S32, got {dataset.dtype}")
-        return np.asarray(dataset[:])
-    values = dataset[:]
-    narrow = values.astype(_COLUMN_TYPES[name], copy=False)
-    if dataset.dtype.kind in "iu" and not np.array_equal(narrow, values):
+    if name == "hash" and dataset.dtype.itemsize != 32:
+        raise TableError(f"hash must be S32, got {dataset.dtype}")
+
+
+def _check_agreement(datasets: dict[str, Any]) -> None:
+    """Check the shapes against each other, and the size of all, before a value is read."""
+    total = len(datasets["hash"])
+    for name, dataset in datasets.items():
+        if len(dataset) != total:
+            raise TableError(f"{name} has {len(dataset)} cells, hash has {total}")
+    adjacency, operations = datasets["adjacency"].shape, datasets["operations"].shape
+    if adjacency[1:] != (operations[1], operations[1]):
         raise TableError(
-            f"{path}: {name} has values that {_COLUMN_TYPES[name].__name__} cannot hold"
+            f"adjacency must be [N, V, V] where operations are [N, V], got {list(adjacency)} and "
+            f"{list(operations)}"
         )
-    return np.asarray(narrow)
+    # As read, whatever wider type the file has.
+    needed = sum(
+        dataset.size * np.dtype(_COLUMN_TYPES.get(name, "S32")).itemsize
+        for name, dataset in datasets.items()
+    )
+    if needed > MOST_TABLE_BYTES:
+        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
 
 
-def _settings(path: Path, raw: Any) -> dict[str, Any]:
-    if raw is None:
+def _read_column(name: str, dataset: Any) -> NDArray[Any]:
+    """Read a column block by block into its own type, which may be narrower than the file's."""
+    narrow = np.empty(dataset.shape, _COLUMN_TYPES.get(name, "S32"))
+    rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
+    for start in range(0, len(dataset), rows):
+        values = dataset[start : start + rows]
+        block = narrow[start : start + rows]
+        with np.errstate(over="ignore"):  # an infinity is refused afterwards
+            block[:] = values.astype(block.dtype, copy=False)
+        if dataset.dtype.kind in "iu" and not np.array_equal(block, values):
+            raise TableError(f"{name} has values that {narrow.dtype} cannot hold")
+    return narrow
+
+
+def _settings(path: Path, settings: Any) -> dict[str, Any]:
+    if settings is None:
         return {"space": NASBENCH101.to_dict(), "budgets": NASBENCH101_BUDGETS, "about": {}}
-    try:
-        settings = json.loads(raw)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TableError(
-            f"{path}: attribute {_ATTRIBUTE!r} is not JSON ({one_line(error)})"
-        ) from None
     if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
         raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
     budgets = settings["budgets"]

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.io.files import DAMAGED_NPZ, atomic_path, cache_folder
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import atomic_path, cache_folder
+from pyg_nas.io.npz import read_npz
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -23,12 +25,12 @@ def read_cached(name: str) -> Arrays | None:
     None where there is nothing, or the file is damaged: what is cached can be made again.
     """
     try:
-        with np.load(_path(name), allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except DAMAGED_NPZ:
+        arrays = read_npz(_path(name))
+    except SettingsError:
         return None
     checksum = arrays.pop(_CHECKSUM, None)
-    return arrays if np.array_equal(checksum, _checksum(arrays)) else None
+    whole = checksum is not None and np.array_equal(checksum, _checksum(arrays))
+    return arrays if whole else None
 
 
 def write_cached(name: str, arrays: Arrays) -> None:

@@ -1,30 +1,20 @@
-"""Reading JSON files, writing files so that a reader never meets half of one, and the cache."""
+"""Writing files so that a reader never meets half of one, checks of outputs, and the cache."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
 import os
 import secrets
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from pyg_nas.errors import SettingsError
 
 _STALE_SECONDS = 86_400
-
-DAMAGED_NPZ = (
-    *(OSError, ValueError, EOFError, TypeError, AttributeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What reading an ``.npz`` file raises that is damaged, or is a plain array, which cannot be
-entered as a context."""
 
 
 @contextmanager
@@ -39,6 +29,8 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: If it cannot be written; it names ``target``.
     """
     target = Path(target)
+    if target.exists() and not target.is_file():  # renaming would replace a device by a file
+        raise OSError(errno.EINVAL, "Is no file that can be replaced", str(target))
     # Short whatever the target's name, which may be as long as the system allows.
     stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
     temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.part{target.suffix}")
@@ -78,18 +70,6 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return what a JSON file holds.
-
-    Raises:
-        SettingsError: If it cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a readable JSON file ({error})") from None
-
-
 def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
     """Check that a file can be written to ``path``, before the work that it is the result of.
 
@@ -98,11 +78,14 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
         inputs: Files that the work reads, and folders of which it reads all files at any depth.
 
     Raises:
-        SettingsError: If it is a folder, cannot be made there, or is read by the work.
+        SettingsError: If it is a folder, a pipe or a device, cannot be made there, or is read by
+            the work.
     """
     path = Path(path)
     if path.is_dir():
         raise SettingsError(f"{path}: is a folder, a file is needed")
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"{path}: is a pipe or a device, a file is needed")
     _check_writable(path, path.absolute().parents)
     for given in (Path(given) for given in inputs if given is not None):
         if path.exists() and given.exists():

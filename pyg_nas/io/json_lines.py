@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.limits import MOST_LINE_BYTES
+from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -19,6 +25,27 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_lines(path: AnyPath, failure: Failure = SettingsError) -> Iterator[tuple[int, bytes]]:
+    """Yield (number from 1, content) of the lines that are not blank, none of them too long.
+
+    Raises:
+        failure: If it is no regular file, or a line is longer than
+            :data:`~pyg_nas.io.limits.MOST_LINE_BYTES`.
+    """
+    with open_regular(path, failure) as file:
+        for number in count(1):
+            try:
+                line = file.readline(MOST_LINE_BYTES + 1)
+            except OSError as error:
+                raise failure(f"{path}: cannot be read ({error.strerror})") from None
+            if not line:
+                return
+            if len(line) > MOST_LINE_BYTES:
+                raise failure(f"{path}, line {number}: longer than {MOST_LINE_BYTES:,} bytes")
+            if line.strip():
+                yield number, line
 
 
 def whole_lines(content: bytes) -> tuple[list[bytes], int]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError
-from pyg_nas.io.files import DAMAGED_NPZ
+from pyg_nas.errors import MeasureError, one_line
+from pyg_nas.io.limits import MOST_IMAGE_SIDE, MOST_IMAGES_BYTES, MOST_PIXELS
+from pyg_nas.io.npz import read_npz
+from pyg_nas.io.regular_files import open_regular
+from pyg_nas.io.text import printable
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 
@@ -35,13 +41,7 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
             other than images and labels.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MeasureError(f"{path}: no such file")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("images", "labels") if name in archive}
-    except DAMAGED_NPZ as error:
-        raise MeasureError(f"{path}: not a readable .npz file ({error})") from error
+    arrays = read_npz(path, ("images", "labels"), MeasureError)
     for name in ("images", "labels"):
         if name not in arrays:
             raise MeasureError(f"{path}: has no array {name!r}")
@@ -66,7 +66,7 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
             f"{path}: labels must be whole numbers [{len(images)}], one for each image, "
             f"got {labels.dtype} {list(labels.shape)}"
         )
-    return split_task(path.stem, images, labels, settings, seed, str(path))
+    return split_task(printable(path.stem), images, labels, settings, seed, str(path))
 
 
 def folder_task(
@@ -88,16 +88,10 @@ def folder_task(
 
     Raises:
         MeasureError: If Pillow is missing, there are fewer than two class folders, a file is no
-            image, or images differ in size.
+            image, images differ in size, or one or all of them are too large.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MeasureError(
-            f"{path}: reading image files needs Pillow: pip install 'pyg-nas[vision]'"
-        ) from error
-    if image_size is not None and image_size < 1:
-        raise MeasureError(f"image_size must be at least 1 pixel, got {image_size}")
+    if image_size is not None and not 1 <= image_size <= MOST_IMAGE_SIDE:
+        raise MeasureError(f"image size must be 1 to {MOST_IMAGE_SIDE} pixels, got {image_size}")
     path = Path(path)
     if not path.is_dir():
         raise MeasureError(f"{path}: no such folder")
@@ -107,38 +101,94 @@ def folder_task(
             f"{path}: needs a folder for each of at least 2 classes, has {len(classes)}"
         )
     files = [(file, label) for label, folder in enumerate(classes) for file in _visible(folder)]
-    pictures: list[Image.Image] = []
-    for file, _ in files:
-        try:
-            with Image.open(file) as picture:
-                converted = _eight_bits(picture)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            # Pillow reports damage in all of these.
-            raise MeasureError(f"{file}: not a readable image ({error})") from error
-        if image_size is not None:
-            converted = converted.resize((image_size, image_size), Image.Resampling.BILINEAR)
-        if pictures and converted.size != pictures[0].size:
-            raise MeasureError(
-                f"{file}: is {converted.size[0]} x {converted.size[1]} pixels, {files[0][0]} is "
-                f"{pictures[0].size[0]} x {pictures[0].size[1]}; give an image size to resize all"
-            )
-        pictures.append(converted)
-    mode = "L" if all(picture.mode == "L" for picture in pictures) else "RGB"
-    if not pictures:
+    if not files:
         raise MeasureError(f"{path}: its class folders have no image")
-    images = np.stack([np.asarray(picture.convert(mode)) for picture in pictures])
+    mode, size = _common_form(path, [file for file, _ in files], image_size)
+    images = np.stack([_pixels(file, mode, size) for file, _ in files])
     images = images.reshape(*images.shape[:3], -1)
     labels = np.array([label for _, label in files], dtype=np.int64)
     # "." and ".." are no names; a link keeps its own.
     name = path.resolve().name if path.name in ("", "..") else path.name
-    return split_task(name, images, labels, settings, seed, str(path))
+    return split_task(printable(name), images, labels, settings, seed, str(path))
+
+
+# Formats that Pillow decodes itself; PostScript, for one, would start another program.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+
+
+def _common_form(
+    folder: Path, files: list[Path], image_size: int | None
+) -> tuple[str, tuple[int, int]]:
+    """The mode and size (width, height) that all images get, from their headers alone.
+
+    Raises:
+        MeasureError: If a file is no image, images differ in size and are not resized, or one or
+            all of them are too large.
+    """
+    mode, size = "L", None if image_size is None else (image_size, image_size)
+    for file in files:
+        with _opened(file) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise MeasureError(
+                    f"{file}: has {picture.width} x {picture.height} pixels, at most "
+                    f"{MOST_PIXELS:,} are read"
+                )
+            if picture.mode not in _GREY:
+                mode = "RGB"
+            if size is None:
+                size = picture.size
+            elif image_size is None and picture.size != size:
+                raise MeasureError(
+                    f"{file}: is {picture.width} x {picture.height} pixels, {files[0]} is "
+                    f"{size[0]} x {size[1]}; give an image size to resize all"
+                )
+    assert size is not None  # there is at least one file
+    needed = len(files) * size[0] * size[1] * (1 if mode == "L" else 3)
+    if needed > MOST_IMAGES_BYTES:
+        raise MeasureError(
+            f"{folder}: {len(files):,} images of {size[0]} x {size[1]} pixels need {needed:,} "
+            f"bytes, at most {MOST_IMAGES_BYTES:,} are read; give a smaller image size"
+        )
+    return mode, size
+
+
+def _pixels(file: Path, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with _opened(file) as picture:
+        eight_bits = _eight_bits(picture)
+        if eight_bits.size != size:
+            eight_bits = eight_bits.resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(eight_bits.convert(mode))
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """The image as ``L`` or ``RGB``."""
     if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip, not scale
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    return picture.convert("L" if picture.mode in _GREY else "RGB")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """Give an image of which only the header is read; all damage becomes one error."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MeasureError(
+            f"{file}: reading image files needs Pillow: pip install 'pyg-nas[vision]'"
+        ) from error
+    with open_regular(file, MeasureError) as content, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit
+        try:
+            with Image.open(content, formats=_FORMATS) as picture:
+                yield picture
+        except MeasureError:
+            raise
+        except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:
+            # Pillow reports damage in all of these.
+            raise MeasureError(f"{file}: not a readable image ({one_line(e)})") from e
 
 
 def split_task(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import read_json
+from pyg_nas.io.json_reader import read_json
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.spaces.nasbench101.network_size import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.shipped import SHIPPED_TASK
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import read_json
+from pyg_nas.io.json_reader import read_json
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961

@@ -20,6 +20,8 @@ import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
 from pyg_nas.io.files import atomic_path, check_output_folder
+from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.safetensors_file import read_safetensors
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
@@ -38,7 +40,6 @@ STORABLE = {
 _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
 _MOST_TRIES = 10
-_MOST_SETTINGS_BYTES = 64 * 2**20
 
 
 def save_model(
@@ -69,6 +70,7 @@ def save_model(
         "format": FORMAT,
         "model": description,
         "weights_sha256": sha256(weights).hexdigest(),
+        "weights_bytes": len(weights),
         "about": about or {},
     }
     settings[_CHECKSUM] = settings_checksum(settings)
@@ -124,10 +126,7 @@ def load_described(
     from safetensors.torch import load
 
     folder = Path(folder)
-    try:
-        raw = (folder / WEIGHTS).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{folder / WEIGHTS}: cannot be read ({error})") from None
+    raw = read_safetensors(folder / WEIGHTS, settings.get("weights_bytes"), ModelError)
     if sha256(raw).hexdigest() != settings["weights_sha256"]:
         raise ModelError(
             f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
@@ -149,14 +148,9 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
         ModelError: If they are missing, damaged or of another format.
     """
     path = Path(folder) / SETTINGS
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"{folder}: not a model folder, {SETTINGS} is missing")
-    if path.stat().st_size > _MOST_SETTINGS_BYTES:
-        raise ModelError(f"{path}: larger than any model's settings")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not JSON ({error})") from None
+    settings = read_json(path, ModelError)
     keys = {"format", "model", "weights_sha256", "about"}
     if not isinstance(settings, dict) or not keys <= set(settings):
         raise ModelError(f"{path}: needs the keys {', '.join(sorted(keys))}")
@@ -166,6 +160,8 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelError(f"{path}: damaged or changed, its checksum differs")
     if not isinstance(settings["about"], dict) or not isinstance(settings["weights_sha256"], str):
         raise ModelError(f"{path}: about must be an object and weights_sha256 a string")
+    if not isinstance(settings.get("weights_bytes", 0), int):  # 0.1 did not write it
+        raise ModelError(f"{path}: weights_bytes must be a whole number")
     return settings
 
 

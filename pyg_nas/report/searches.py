@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.io.json_reader import read_object
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.figures import (
@@ -22,7 +23,7 @@ from pyg_nas.report.figures import (
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable, Page, Tile
 from pyg_nas.report.text import duration, number, quantity
-from pyg_nas.search.folder import ANSWER, QUERIES, SETTINGS, read_object, read_queries
+from pyg_nas.search.folder import ANSWER, QUERIES, SETTINGS, read_queries
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.loop import Constraints, SearchResult
 from pyg_nas.version import __version__

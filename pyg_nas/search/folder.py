@@ -14,8 +14,11 @@ from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import check_output_folder, read_json, write_text
+from pyg_nas.io.files import check_output_folder, write_text
 from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.io.json_reader import parse_json, read_object
+from pyg_nas.io.limits import MOST_RECORDS_BYTES
+from pyg_nas.io.regular_files import read_regular
 from pyg_nas.predictors.storage import WEIGHTS
 from pyg_nas.search.history import Query
 
@@ -135,17 +138,14 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
         SettingsError: If the file cannot be read, or a whole line is no query of this space or
             asks for an earlier line's cell.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error})") from None
+    content = read_regular(path, MOST_RECORDS_BYTES)
     written, length = whole_lines(content)
     queries = []
     lines: dict[str, int] = {}
     for number, line in enumerate(written, start=1):
         try:
-            query = Query.from_dict(json.loads(line), space)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            query = Query.from_dict(parse_json(line), space)
+        except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
         earlier = lines.setdefault(query.cell.hash, number)
         if earlier != number:
@@ -155,15 +155,3 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
             )
         queries.append(query)
     return queries, length
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Return a file's JSON object.
-
-    Raises:
-        SettingsError: If it holds something else.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: must be a JSON object")
-    return content

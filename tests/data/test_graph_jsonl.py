@@ -99,7 +99,7 @@ def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
 
 WRONG = {
     "not JSON": ("{", "not JSON"),
-    "deep": ("[" * 100_000, "not JSON"),
+    "deep": ("[" * 100_000, "nested more than 64 levels"),
     "list": ("[1]", "must be an object"),
     "no edges": ('{"ops": ["a"]}', "must be an object with the keys"),
     "ops text": ('{"ops": "ab", "edges": []}', '"ops" must be a list of names'),
@@ -116,7 +116,7 @@ WRONG = {
     "cycle": ('{"ops": ["a", "b"], "edges": [[0, 1], [1, 0]]}', r"cycle through vertices \[0, 1\]"),
     "y text": ('{"ops": ["a"], "edges": [], "y": "1"}', '"y" must be a finite number'),
     "y true": ('{"ops": ["a"], "edges": [], "y": true}', '"y" must be a finite number'),
-    "y NaN": ('{"ops": ["a"], "edges": [], "y": NaN}', '"y" must be a finite number'),
+    "y NaN": ('{"ops": ["a"], "edges": [], "y": NaN}', "numbers must be finite, got NaN"),
     "y large": ('{"ops": ["a"], "edges": [], "y": 1e39}', '"y" must be a finite number'),
     "y huge": (f'{{"ops": ["a"], "edges": [], "y": 1{"0" * 400}}}', '"y" must be a finite'),
 }
@@ -132,7 +132,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, case: str) -> None:
 
 
 def test_files_without_graphs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="no such file"):
         read_graphs(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").write_text("\n\n")
     with pytest.raises(TableError, match="holds no graph"):

@@ -122,7 +122,7 @@ WRONG_FILES: dict[str, tuple[dict[str, Any], str]] = {
     "other hash": ({"hash": np.array([b"0" * 32])}, f"does not match its graph, .*{HASH}"),
     "hash not text": ({"hash": np.array([b"\xff" * 32])}, "does not match its graph"),
     "other cell": (with_value("operations", (0, 1), 1), "does not match its graph"),
-    "settings no JSON": ({"settings": "{"}, "is not JSON"),
+    "settings no JSON": ({"settings": "{"}, "not JSON"),
     "settings number": ({"settings": 5}, "pyg_nas"),
     "settings list": ({"settings": "[]"}, "needs the keys space, budgets, about"),
     "settings keys": ({"settings": '{"space": {}}'}, "needs the keys"),
@@ -161,7 +161,7 @@ def test_a_group_in_place_of_a_dataset_is_refused(tmp_path: Path) -> None:
     path = write_hand(tmp_path / "t.hdf5", metrics=None)
     with h5py.File(path, "a") as file:
         file.create_group("metrics")
-    with pytest.raises(TableError, match="'metrics' is missing"):
+    with pytest.raises(TableError, match="'metrics' is no dataset"):
         Table.load(path)
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
     path = write_hand(tmp_path / "t.hdf5", metrics=None)
     with h5py.File(path, "a") as file:
         file.create_dataset("metrics", (10**10, 4, 3, 2, 4), "f4", chunks=(1024, 4, 3, 2, 4))
-    with pytest.raises(TableError, match="impossible shape"):
+    with pytest.raises(TableError, match="not all of its values are stored"):
         Table.load(path)
 
 
@@ -185,7 +185,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         Table.load(tmp_path / "none.hdf5")
-    with pytest.raises(TableError, match="no such file"):
+    with pytest.raises(TableError, match="is a folder, a file is needed"):
         Table.load(tmp_path)
     (tmp_path / "text.hdf5").write_text("hash,accuracy\n")
     with pytest.raises(TableError, match="not a readable HDF5 file"):

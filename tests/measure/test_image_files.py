@@ -144,7 +144,7 @@ def test_malformed_folders(tmp_path: Path):
     picture.write_bytes(picture.read_bytes()[:60])
     with pytest.raises(MeasureError, match=r"3\.png: not a readable image"):
         get_task(folder)
-    with pytest.raises(MeasureError, match="image_size must be at least 1"):
+    with pytest.raises(MeasureError, match="image size must be 1 to 1024 pixels"):
         get_task(folder, image_size=0)
     lonely = tmp_path / "lonely"
     (lonely / "one").mkdir(parents=True)

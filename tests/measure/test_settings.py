@@ -20,7 +20,7 @@ from pyg_nas.measure import get_task
         ('{"stem_channels": true}', "stem_channels must be of the type"),
         ('{"stem_channels": 0}', "stem_channels must be a whole number >= 1"),
         ('{"optimizer": "adam"}', "optimizer must be one of sgd, rmsprop"),
-        ('{"learning_rate": NaN}', "learning_rate must be above 0"),
+        ('{"learning_rate": NaN}', "numbers must be finite, got NaN"),
         ('{"momentum": 1}', "momentum must be from 0 to below 1"),
         ('{"weight_decay": -1}', "weight_decay must be at least 0"),
         ('{"augmentation": {"noise": -1}}', "noise must be at least 0"),

@@ -1,0 +1,122 @@
+"""HDF5 files opened and datasets checked before any value is read from them.
+
+HDF5 can point to other files, name values that were never stored, and inflate a small file to any
+size; none of that belongs into a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil, prod
+from typing import Any
+
+from pyg_nas.errors import PygNasError, SettingsError, one_line
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.regular_files import AnyPath, Failure, check_regular
+
+# Deflate makes at most 1,032 bytes of one; shuffle and checksums do not change the size.
+_MOST_INFLATION = 1_032
+_LZF = 32_000  # registered by h5py
+_MOST_CHUNK_BYTES = 64 * 2**20
+
+
+@contextmanager
+def open_hdf5(path: AnyPath, failure: Failure = SettingsError) -> Iterator[Any]:
+    """Give an ``h5py.File`` for reading; what h5py reports of damage becomes one clear error.
+
+    Raises:
+        failure: If it is no regular file, or damaged as far as it was read.
+    """
+    import h5py
+
+    check_regular(path, failure)
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except PygNasError:
+        raise
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError) as error:
+        # h5py reports damage in all of these.
+        raise failure(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
+
+
+def stored_dataset(file: Any, name: str) -> Any:
+    """Return a dataset of an open file all of whose values are stored in that file.
+
+    Raises:
+        SettingsError: If it is missing, is a link, lies in another file or is put together from
+            other datasets, has a filter other than gzip and lzf, or has fewer bytes in the file
+            than its shape needs.
+    """
+    import h5py
+
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise SettingsError(f"the dataset {name!r} is missing")
+    if not isinstance(link, h5py.HardLink):
+        raise SettingsError(f"{name!r} is a link to {_target(link)}, which is not followed")
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise SettingsError(f"{name!r} is no dataset")
+    if dataset.is_virtual:
+        raise SettingsError(f"{name!r} is a virtual dataset, which is not followed")
+    if dataset.external:
+        raise SettingsError(f"{name!r} is stored in other files, which are not read")
+    if dataset.shape is None:
+        raise SettingsError(f"{name!r} is empty")
+    _check_stored(dataset, name)
+    return dataset
+
+
+def _check_stored(dataset: Any, name: str) -> None:
+    """Check that every value of a dataset is in the file."""
+    needed = prod(dataset.shape) * dataset.dtype.itemsize
+    stored = dataset.id.get_storage_size()
+    if dataset.chunks is None:
+        if dataset.dtype.kind != "O" and stored < needed:
+            raise SettingsError(f"{name!r} needs {needed:,} bytes, {stored:,} are stored")
+        return
+    filters = dataset.id.get_create_plist()
+    kinds = {filters.get_filter(i)[0] for i in range(filters.get_nfilters())}
+    if not kinds <= _known_filters():
+        raise SettingsError(f"{name!r} is packed in a way that is not gzip or lzf")
+    if prod(dataset.chunks) * dataset.dtype.itemsize > max(needed, _MOST_CHUNK_BYTES):
+        raise SettingsError(
+            f"{name!r} is stored in chunks of the impossible shape {dataset.chunks}"
+        )
+    chunks = prod(
+        ceil(length / chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True)
+    )
+    if needed > stored * _MOST_INFLATION or dataset.id.get_num_chunks() < chunks:
+        raise SettingsError(
+            f"{name!r} has the shape {dataset.shape}, but not all of its values are stored"
+        )
+
+
+def json_attribute(file: Any, name: str) -> Any:
+    """Return the JSON value of a text attribute of an open file; None where it has none.
+
+    Raises:
+        SettingsError: If it is no text, or see :func:`~pyg_nas.io.json_reader.parse_json`.
+    """
+    raw = file.attrs.get(name)
+    if raw is None:
+        return None
+    if not isinstance(raw, (str, bytes)):
+        raise SettingsError(f"attribute {name!r} must be text, got {type(raw).__name__}")
+    try:
+        return parse_json(raw)
+    except SettingsError as error:
+        raise SettingsError(f"attribute {name!r}: {error}") from None
+
+
+def _known_filters() -> set[int]:
+    from h5py import h5z
+
+    return {h5z.FILTER_DEFLATE, _LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
+
+
+def _target(link: Any) -> str:
+    other = getattr(link, "filename", None)
+    return "another dataset" if other is None else f"the file {other!r}"

@@ -1,0 +1,40 @@
+"""How large what is read from files may be, since a file can claim any size.
+
+Each limit is compared with what a file claims before anything of that size is read or made.
+"""
+
+MOST_SETTINGS_BYTES = 64 * 2**20
+"""A JSON file: a model's settings hold the hash of every training cell, 36 bytes each."""
+
+MOST_LINE_BYTES = 4 * 2**20
+"""One line of a JSON Lines or CSV file: a graph of 127 vertices and all its edges has 80 kB."""
+
+MOST_RECORDS_BYTES = 2**30
+"""A JSON Lines file that is read whole: a search over all 15,625 cells of a space has 20 MB."""
+
+MOST_JSON_DEPTH = 64
+"""Objects and lists inside each other: no file of this package has more than a dozen."""
+
+MOST_JSON_VALUES = 4_000_000
+"""Values of one JSON file, about 64 bytes of memory each."""
+
+MOST_TABLE_BYTES = 4 * 2**30
+"""All columns of a table together: all 423,624 cells of NAS-Bench-101 have 0.2 GB."""
+
+MOST_WEIGHTS_BYTES = 4 * 2**30
+"""All weights of a model together: a Gaussian process on 16,000 cells has 2 GB."""
+
+MOST_TENSORS = 100_000
+"""Tensors of a model: an ensemble of 100 networks of 20 layers has 6,000."""
+
+MOST_ARCHIVE_BYTES = 4 * 2**30
+"""All arrays of an ``.npz`` file together: CIFAR-10 has 0.2 GB."""
+
+MOST_PIXELS = 64_000_000
+"""Pixels of one image: the largest photographs of common cameras have 61 million."""
+
+MOST_IMAGE_SIDE = 1_024
+"""Pixels a side that images may be resized to: networks are trained on 32 to 224."""
+
+MOST_IMAGES_BYTES = 4 * 2**30
+"""All images of a task after resizing: 28,000 colour images of 224 pixels a side."""

@@ -1,0 +1,89 @@
+"""Opening files that must be regular ones: a pipe or a device may be read without end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from pyg_nas.errors import PygNasError, SettingsError
+
+AnyPath = str | os.PathLike[str]
+Failure = type[PygNasError]
+
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: AnyPath, failure: Failure = SettingsError) -> IO[bytes]:
+    """Open a regular file, or a link to one, for reading; anything else is refused unread.
+
+    Raises:
+        failure: If there is no such file, it is no regular file, or it cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK opening a pipe waits for somebody who writes to it.
+        number = os.open(path, os.O_RDONLY | _FLAGS)
+    except (OSError, ValueError) as error:
+        mode = None
+        with suppress(OSError, ValueError):
+            mode = Path(path).stat().st_mode
+        if mode is not None:  # a socket cannot be opened: say what it is
+            _check_mode(path, mode, failure)
+        raise failure(f"{path}: {_reason(error)}") from None
+    try:
+        _check_mode(path, os.fstat(number).st_mode, failure)
+        return os.fdopen(number, "rb")
+    except PygNasError:
+        os.close(number)
+        raise
+
+
+def check_regular(path: AnyPath, failure: Failure = SettingsError) -> int:
+    """Check that a file can be opened by :func:`open_regular` and return its size in bytes.
+
+    For libraries that open a path themselves.
+
+    Raises:
+        failure: As :func:`open_regular`.
+    """
+    with open_regular(path, failure) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def read_regular(path: AnyPath, most_bytes: int, failure: Failure = SettingsError) -> bytes:
+    """Return the content of a regular file of at most ``most_bytes``.
+
+    Raises:
+        failure: As :func:`open_regular`, or if the file is larger.
+    """
+    with open_regular(path, failure) as file:
+        try:
+            content = file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
+        except OSError as error:
+            raise failure(f"{path}: {_reason(error)}") from None
+    if len(content) > most_bytes:
+        raise failure(f"{path}: larger than {most_bytes:,} bytes, the most that is read")
+    return content
+
+
+def _check_mode(path: AnyPath, mode: int, failure: Failure) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no file")
+        raise failure(f"{path}: is {kind}, a file is needed")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror})"
+    return f"cannot be a path ({error})"  # it has a NUL byte

@@ -1,0 +1,85 @@
+"""Weights files read no further than their header and the file's size agree."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+from pyg_nas.errors import PygNasError, SettingsError, quoted
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import MOST_SETTINGS_BYTES, MOST_TENSORS, MOST_WEIGHTS_BYTES
+from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
+
+_LENGTH_BYTES = 8
+_METADATA = "__metadata__"
+_BITS = {"BOOL": 8, "U8": 8, "I8": 8, "I16": 16, "I32": 32, "I64": 64} | {
+    "F16": 16,
+    "BF16": 16,
+    "F32": 32,
+    "F64": 64,
+}
+
+
+def read_safetensors(
+    path: AnyPath, expected_bytes: int | None = None, failure: Failure = SettingsError
+) -> bytes:
+    """Return the content of a safetensors file whose header and size agree.
+
+    Args:
+        path: The file.
+        expected_bytes: The size that it must have; None where that is not known.
+        failure: The error's class.
+
+    Raises:
+        failure: If it is no regular file, its size is another, its header is damaged or claims
+            other sizes than it has, or all of it is more than
+            :data:`~pyg_nas.io.limits.MOST_WEIGHTS_BYTES`.
+    """
+    with open_regular(path, failure) as file:
+        size = os.fstat(file.fileno()).st_size
+        if expected_bytes is not None and size != expected_bytes:
+            raise failure(f"{path}: has {size:,} bytes, its settings say {expected_bytes:,}")
+        try:
+            header = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            if not 2 <= header <= min(size - _LENGTH_BYTES, MOST_SETTINGS_BYTES):
+                raise SettingsError(f"its header cannot have {header:,} bytes")
+            needed = _LENGTH_BYTES + header + _content_bytes(parse_json(file.read(header)))
+            if needed > MOST_WEIGHTS_BYTES:
+                raise SettingsError(f"claims {needed:,} bytes, at most {MOST_WEIGHTS_BYTES:,}")
+            if needed != size:
+                raise SettingsError(f"has {size:,} bytes, its header says {needed:,}")
+            file.seek(0)
+            return file.read(size)
+        except PygNasError as error:
+            raise failure(f"{path}: not a readable weights file ({error})") from None
+        except OSError as error:
+            raise failure(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _content_bytes(header: Any) -> int:
+    """The bytes behind a header, whose tensors must follow each other without gaps."""
+    if not isinstance(header, dict):
+        raise SettingsError("its header must be a JSON object")
+    tensors = {name: entry for name, entry in header.items() if name != _METADATA}
+    if len(tensors) > MOST_TENSORS:
+        raise SettingsError(f"has {len(tensors):,} tensors, at most {MOST_TENSORS:,}")
+    ranges = sorted(_range(name, entry) for name, entry in tensors.items())
+    for (_, end), (start, _) in pairwise([(0, 0), *ranges]):
+        if start != end:
+            raise SettingsError("its tensors overlap or leave gaps")
+    return ranges[-1][1] if ranges else 0
+
+
+def _range(name: str, entry: Any) -> tuple[int, int]:
+    try:
+        (start, end), shape, bits = entry["data_offsets"], entry["shape"], _BITS[entry["dtype"]]
+        whole = [start, end, *shape]
+    except (TypeError, KeyError, ValueError):
+        raise SettingsError(f"tensor {quoted(name)} has no type, shape and place") from None
+    if not all(type(number) is int and 0 <= number < 2**63 for number in whole):
+        raise SettingsError(f"tensor {quoted(name)} has a size that is no whole number >= 0")
+    if end - start != prod(shape) * bits // 8:
+        raise SettingsError(f"tensor {quoted(name)} has {end - start} bytes for the shape {shape}")
+    return start, end
