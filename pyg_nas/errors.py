@@ -43,6 +43,10 @@ class MeasureError(PygNasError, RuntimeError):
     """Cells could not be measured: a task, a journal or a worker failed."""
 
 
+class NetworkError(PygNasError, ValueError):
+    """A PyTorch module or ONNX file cannot be read as a graph of operations."""
+
+
 class DownloadError(PygNasError, RuntimeError):
     """A file could not be downloaded, or what arrived is not what was promised."""
 

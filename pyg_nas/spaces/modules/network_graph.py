@@ -1,0 +1,218 @@
+"""The graph of one network: a vertex an operation, an edge wherever data flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+# Operations whose inputs may be exchanged without a change of the result.
+_COMMUTATIVE = ("add", "mul", "concat", "compare", "output")
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """One operation of a network.
+
+    Attributes:
+        operation: Normalised name, see :mod:`pyg_nas.spaces.modules.vocabulary`; ``input`` and
+            ``output`` for the network's own.
+        name: The function and the module that calls it, for people.
+        sources: Vertices whose results it reads, by argument.
+        shape: Shape of its (first) result.
+        dtype: Type of its result, as ``float32``.
+        kernel: Size of the window of a convolution or pooling.
+        stride: Step of that window.
+        groups: Groups of a convolution or normalisation.
+        heads: Heads of an attention.
+        weights: Numbers of parameters that it reads, shared ones included.
+        parameters: The same, but a parameter counts where it is read first.
+        macs: Multiply-accumulates of products and convolutions.
+        bytes_read: Size of what it reads, parameters included.
+        bytes_written: Size of its results; 0 where they are views of what it reads.
+    """
+
+    operation: str
+    name: str = ""
+    sources: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    kernel: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    groups: int = 1
+    heads: int = 1
+    weights: int = 0
+    parameters: int = 0
+    macs: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+    def label(self) -> str:
+        """Return what an equal operation of another network must have in common."""
+        return repr(
+            (
+                *(self.operation, self.shape, self.dtype, self.kernel, self.stride),
+                *(self.groups, self.heads, self.weights, self.macs),
+            )
+        )
+
+
+ATTRIBUTES = (
+    "log parameters",
+    "log multiply-accumulates",
+    "log bytes read",
+    "log bytes written",
+    "log size of the result",
+    "log channels",
+    "log positions",
+    "kernel",
+    "stride",
+    "log groups",
+    "log heads",
+    "bytes of a number",
+)
+"""Names of the numbers that follow the one-hot operation in ``x``."""
+
+_BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
+
+
+@dataclass(frozen=True)
+class NetworkGraph:
+    """The operations of a network in an order in which they can be computed.
+
+    Args:
+        vertices: Each reads the results of earlier ones; inputs first, the output last.
+        unused_parameters: Numbers of parameters that no operation reads.
+        about: Where the graph comes from (JSON values).
+
+    Raises:
+        NetworkError: If a vertex reads a later one, or the terminals are not in their places.
+    """
+
+    vertices: tuple[Vertex, ...]
+    unused_parameters: int = 0
+    about: dict[str, object] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.vertices or self.vertices[-1].operation != "output":
+            raise NetworkError("the last vertex of a network must be its output")
+        for position, vertex in enumerate(self.vertices):
+            if any(not 0 <= source < position for source in vertex.sources):
+                raise NetworkError(
+                    f"vertex {position} ({vertex.operation}) reads {vertex.sources}; it may only "
+                    f"read vertices before it"
+                )
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Normalised operation of every vertex, ``V`` of them."""
+        return tuple(vertex.operation for vertex in self.vertices)
+
+    @cached_property
+    def edge_index(self) -> NDArray[np.int64]:
+        """Edges (source, target) without repetitions, int64 ``[2, E]``, by target and source."""
+        edges = [
+            (source, target)
+            for target, vertex in enumerate(self.vertices)
+            for source in sorted(set(vertex.sources))
+        ]
+        return np.asarray(np.array(edges, dtype=np.int64).reshape(-1, 2).T)
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges."""
+        return int(self.edge_index.shape[1])
+
+    @property
+    def parameters(self) -> int:
+        """Trainable and frozen parameters, each counted once: ``sum(p.numel())``."""
+        return sum(vertex.parameters for vertex in self.vertices) + self.unused_parameters
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of products and convolutions for the example inputs."""
+        return sum(vertex.macs for vertex in self.vertices)
+
+    @cached_property
+    def hash(self) -> str:
+        """64 hex digits that do not depend on names nor on the order of the operations.
+
+        A vertex is described by its own label and by what its inputs (in their order, where that
+        matters) and its users are, as far as paths lead. The hash is of all vertices' descriptions.
+        """
+        before = _descriptions(self.vertices, [v.sources for v in self.vertices], ordered=True)
+        users: list[list[int]] = [[] for _ in self.vertices]
+        for target, vertex in enumerate(self.vertices):
+            for source in set(vertex.sources):
+                users[source].append(target)
+        after = _descriptions(self.vertices, users, ordered=False)
+        both = sorted(a + b for a, b in zip(before, after, strict=True))
+        return sha256(b"".join(both)).hexdigest()
+
+    def features(self) -> NDArray[np.float32]:
+        """Return one-hot operations and :data:`ATTRIBUTES`, float32 ``[V, columns + 12]``."""
+        x = np.zeros((len(self), NUM_COLUMNS + len(ATTRIBUTES)), dtype=np.float32)
+        x[np.arange(len(self)), [column(v.operation) for v in self.vertices]] = 1
+        x[:, NUM_COLUMNS:] = [_attributes(vertex) for vertex in self.vertices]
+        return x
+
+    def to_data(self) -> Data:
+        """Return the graph as PyG data.
+
+        Returns:
+            ``Data`` with ``x`` float32 ``[V, columns]`` of :meth:`features`, ``edge_index`` int64
+            ``[2, E]``, and the scalars ``parameters`` and ``macs``.
+        """
+        import torch
+        from torch_geometric.data import Data
+
+        return Data(
+            x=torch.from_numpy(self.features()),
+            edge_index=torch.from_numpy(self.edge_index),
+            parameters=self.parameters,
+            macs=self.macs,
+        )
+
+
+def _descriptions(
+    vertices: Sequence[Vertex], linked: Sequence[Sequence[int]], *, ordered: bool
+) -> list[bytes]:
+    """Digest every vertex with those that it is linked to, in an order that has them first."""
+    digests: list[bytes] = [b""] * len(vertices)
+    order = range(len(vertices)) if ordered else range(len(vertices) - 1, -1, -1)
+    for position in order:
+        vertex = vertices[position]
+        inputs = [digests[other] for other in linked[position]]
+        if not ordered or vertex.operation in _COMMUTATIVE:
+            inputs.sort()
+        text = vertex.label().encode("utf-8", "surrogatepass")
+        digests[position] = sha256(b"|".join([text, *inputs])).digest()
+    return digests
+
+
+def _attributes(vertex: Vertex) -> list[float]:
+    channels = vertex.shape[1] if len(vertex.shape) > 1 else 1
+    size = float(np.prod(vertex.shape, dtype=np.float64))
+    positions = size / max(channels * (vertex.shape[0] if vertex.shape else 1), 1)
+    return [
+        *np.log1p([vertex.parameters, vertex.macs, vertex.bytes_read, vertex.bytes_written]),
+        *np.log1p([size, channels, positions]),
+        float(np.mean(vertex.kernel)) if vertex.kernel else 0.0,
+        float(np.mean(vertex.stride)) if vertex.stride else 0.0,
+        *np.log([vertex.groups, vertex.heads]),
+        float(_BYTES.get(vertex.dtype, 4)),
+    ]

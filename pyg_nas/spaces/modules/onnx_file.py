@@ -1,0 +1,187 @@
+"""The graph of an ONNX file, from its operators and inferred shapes; weights are never read."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
+from pyg_nas.spaces.modules.prune import without_constants
+from pyg_nas.spaces.modules.vocabulary import normalised
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+_IDENTITIES = frozenset({"Identity", "Dropout"})
+_BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
+# The running mean and variance of batch normalisation are no parameters.
+_NOT_PARAMETERS = {"BatchNormalization": (3, 4)}
+
+
+def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
+    """Return the graph of an ONNX file.
+
+    Floating-point initializers count as parameters, but for the running statistics of batch
+    normalisation. Sizes that the file leaves open, such as the batch, count as 1. Weights in other
+    files are not opened.
+
+    Args:
+        path: An ``.onnx`` file.
+
+    Raises:
+        NetworkError: If the file cannot be read as ONNX, or has control flow, naming the operator.
+        ImportError: If the package ``onnx`` is missing.
+    """
+    model = _read(Path(path))
+    builder = _Builder(model)
+    for node in model.graph.node:
+        builder.add(node)
+    return builder.finish(Path(path).name)
+
+
+def _read(path: Path) -> ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx import inliner, shape_inference
+
+    if not path.is_file():
+        raise NetworkError(f"{path}: no such file")
+    try:
+        model = onnx.load(path, load_external_data=False)
+        model = inliner.inline_local_functions(model)
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+    except (DecodeError, OSError, ValueError, RuntimeError) as error:
+        raise NetworkError(f"{path}: cannot be read as ONNX ({one_line(error)})") from None
+    if not inferred.graph.output:
+        raise NetworkError(f"{path}: the graph has no output")
+    return inferred
+
+
+class _Builder:
+    """Makes vertices from the nodes of a model, which ONNX keeps in topological order."""
+
+    def __init__(self, model: ModelProto) -> None:
+        from onnx import TensorProto, helper
+
+        self.graph = model.graph
+        self.vertices: list[Vertex] = []
+        self.makers: dict[str, tuple[int, ...]] = {"": ()}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.types: dict[str, str] = {}
+        self.weights: dict[str, int] = {}  # numbers of a parameter; 0 after its first use
+        self.sizes: dict[str, int] = {}
+        floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+        for tensor in self.graph.initializer:
+            self.shapes[tensor.name] = tuple(tensor.dims)
+            self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            self.makers[tensor.name] = ()
+            if tensor.data_type in floats:
+                self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)
+        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
+            kind = value.type.tensor_type
+            if value.name not in self.shapes and kind.elem_type:
+                dims = kind.shape.dim
+                self.shapes[value.name] = tuple(max(int(dim.dim_value), 1) for dim in dims)
+                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        for value in self.graph.input:
+            if value.name not in self.sizes and value.name not in self.makers:
+                self.makers[value.name] = (len(self.vertices),)
+                self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
+
+    def _result(self, name: str) -> tuple[tuple[int, ...], str]:
+        return self.shapes.get(name, ()), self.types.get(name, "float32")
+
+    def _bytes(self, name: str) -> int:
+        shape, kind = self._result(name)
+        return math.prod(shape) * _BYTES.get(kind, 4)
+
+    def add(self, node: NodeProto) -> None:
+        """Make a vertex for a node, or pass its input on where it changes nothing."""
+        if node.op_type in _CONTROL_FLOW:
+            raise NetworkError(
+                f"operator {node.op_type} ({node.name!r}): control flow has no graph"
+            )
+        missing = [name for name in node.input if name not in self.makers]
+        if missing:
+            raise NetworkError(
+                f"operator {node.op_type} ({node.name!r}) reads unknown {missing[0]!r}"
+            )
+        sources = tuple(source for name in node.input for source in self.makers[name])
+        position: tuple[int, ...] = (len(self.vertices),)
+        if node.op_type in _IDENTITIES and len(node.input):
+            position = self.makers[node.input[0]]
+        for name in node.output:
+            self.makers[name] = position
+        if node.op_type not in _IDENTITIES:
+            self.vertices.append(self._vertex(node, sources))
+
+    def _vertex(self, node: NodeProto, sources: tuple[int, ...]) -> Vertex:
+        from onnx import helper
+
+        attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+        left_out = _NOT_PARAMETERS.get(node.op_type, ())
+        read = [
+            name for i, name in enumerate(node.input) if name in self.sizes and i not in left_out
+        ]
+        for i in left_out:  # they are in the file and nobody's parameters
+            if i < len(node.input):
+                self.weights.pop(node.input[i], None)
+        operation = normalised(node.op_type)
+        if node.op_type == "MatMul" and node.input[1] in self.sizes:
+            operation = "linear"
+        kernel = tuple(attributes.get("kernel_shape", ()))
+        if operation in ("conv", "conv_transpose") and not kernel:
+            kernel = self._result(node.input[1])[0][2:]
+        return Vertex(
+            operation,
+            f"{node.name}:{node.op_type}",
+            sources,
+            *self._result(node.output[0]),
+            kernel=kernel,
+            stride=tuple(attributes.get("strides", (1,) * len(kernel))),
+            groups=int(attributes.get("group", attributes.get("num_groups", 1))),
+            heads=int(attributes.get("num_heads", attributes.get("q_num_heads", 1))),
+            weights=sum(self.sizes[name] for name in dict.fromkeys(read)),
+            parameters=sum(self.weights.pop(name, 0) for name in read),
+            macs=self._macs(node, attributes),
+            bytes_read=sum(self._bytes(name) for name in dict.fromkeys(node.input) if name),
+            bytes_written=sum(self._bytes(name) for name in node.output if name),
+        )
+
+    def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
+        """Multiply-accumulates of a convolution or product; others have none."""
+        shapes: list[Sequence[int]] = [self._result(name)[0] for name in node.input if name]
+        result = math.prod(self._result(node.output[0])[0])
+        if node.op_type == "Conv":
+            return result * math.prod(shapes[1][1:])
+        if node.op_type == "ConvTranspose":
+            return math.prod(shapes[0]) * math.prod(shapes[1][1:])
+        if node.op_type == "Gemm":
+            inner = shapes[0][0] if attributes.get("transA") else shapes[0][-1]
+            return result * inner
+        if node.op_type == "MatMul" and shapes[0]:
+            return result * shapes[0][-1]
+        return 0
+
+    def finish(self, name: str) -> NetworkGraph:
+        """Add the output and leave out what does not lead to it."""
+        outputs = [value.name for value in self.graph.output]
+        unknown = [value for value in outputs if value not in self.makers]
+        if unknown:
+            raise NetworkError(f"{name}: no operator makes the output {unknown[0]!r}")
+        sources = tuple(source for value in outputs for source in self.makers[value])
+        self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
+        vertices = without_constants(self.vertices)
+        # A pruned vertex's parameters, and those that nothing reads, are parameters all the same.
+        counted = sum(vertex.parameters for vertex in self.vertices)
+        unused = counted - sum(v.parameters for v in vertices) + sum(self.weights.values())
+        return NetworkGraph(vertices, unused, {"source": name})
+
+
+def _named(node: NodeProto) -> str:
+    return f"operator {node.op_type} ({node.name!r})"

@@ -1,0 +1,44 @@
+"""Leaving out what is no part of a network's flow of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyg_nas.spaces.modules.network_graph import Vertex
+
+
+def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
+    """Return the vertices that lead to the output and depend on an input or a parameter.
+
+    Inputs are kept in any case.
+
+    Args:
+        vertices: Each reads earlier ones; the last is the output.
+    """
+    depends = [False] * len(vertices)
+    for position, vertex in enumerate(vertices):
+        depends[position] = (
+            vertex.operation == "input"
+            or vertex.weights > 0
+            or any(depends[source] for source in vertex.sources)
+        )
+    leads = [False] * len(vertices)
+    leads[-1] = True
+    for position in range(len(vertices) - 1, -1, -1):
+        if leads[position]:
+            for source in vertices[position].sources:
+                leads[source] = True
+    kept = [
+        position
+        for position, vertex in enumerate(vertices)
+        if vertex.operation == "input" or (depends[position] and leads[position])
+    ]
+    renamed = {old: new for new, old in enumerate(kept)}
+    return tuple(
+        replace(
+            vertices[position],
+            sources=tuple(renamed[s] for s in vertices[position].sources if s in renamed),
+        )
+        for position in kept
+    )

@@ -1,0 +1,355 @@
+"""The graph of a PyTorch module, recorded from one pass of fake tensors.
+
+Fake tensors have shapes and types but no numbers, so that neither weights nor activations take
+memory and a pass costs milliseconds. The module's own Python code runs: loops, conditions on
+shapes, in-place operations and shared modules need no special treatment, and only code that depends
+on the *values* of tensors cannot be recorded.
+
+Functions of ``torch`` and methods of tensors become vertices at the level at which the module calls
+them (a linear layer is one vertex, not a transposition and a product). Operations that reach
+PyTorch's dispatcher by another way, such as those of TorchScript, are recorded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils.flop_counter import flop_registry
+
+from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
+from pyg_nas.spaces.modules.prune import without_constants
+from pyg_nas.spaces.modules.vocabulary import normalised
+
+# The result equals the (first) input when a network is not trained.
+_IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
+
+
+def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGraph:
+    """Return the graph of a module in evaluation mode.
+
+    Args:
+        module: On any device, also ``meta``: its weights are not read. It is left as it was.
+        *inputs: Example inputs; tensors in them, also in lists and dictionaries, may be on any
+            device and only their shapes and types matter.
+        **named_inputs: Example inputs by name.
+
+    Raises:
+        NetworkError: If the pass fails, naming the operation and the submodule, or if its result
+            depends on the values of a tensor.
+
+    Example:
+        >>> graph = graph_of(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), torch.zeros(2, 4))
+        >>> graph.operations
+        ('input', 'linear', 'relu', 'output')
+        >>> graph.parameters, graph.macs
+        (15, 24)
+    """
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"a network must be a torch.nn.Module, got {type(module).__name__}")
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(_evaluation(module))
+        # The kernel that flop counters know; the others are fused and differ by device.
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        fake = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        recorder = _Recorder(fake)
+        state = recorder.fake_state(module)
+        arguments = tree_map(recorder.fake_input, inputs)
+        named = tree_map(recorder.fake_input, named_inputs)
+        stack.enter_context(recorder.watch(module))
+        try:
+            result = torch.func.functional_call(module, state, arguments, named)
+        except Exception as error:  # whatever a stranger's module raises
+            raise recorder.failure(error) from error
+    return recorder.finish(result, type(module).__name__)
+
+
+@contextmanager
+def _evaluation(module: nn.Module) -> Iterator[None]:
+    """Put all submodules into evaluation mode, and back into their own modes afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+class _Recorder:
+    """Collects vertices while a module runs."""
+
+    def __init__(self, fake: FakeTensorMode) -> None:
+        self.fake = fake
+        self.vertices: list[Vertex] = []
+        self.makers: dict[int, tuple[int, ...]] = {}  # id of a tensor: the vertices it comes from
+        self.writers: dict[int, tuple[int, ...]] = {}  # id of a storage changed in place: the same
+        self.kept: list[Tensor] = []  # ids are only unique among tensors that are alive
+        self.weights: dict[int, int] = {}  # id of a parameter: its numbers, 0 after its first use
+        self.sizes: dict[int, int] = {}
+        self.path: list[str] = []  # names of the submodules that are running
+        self.operation = ""  # the latest, for messages
+        self.macs = 0
+        self.inside = False  # of a recorded function
+
+    def fake_state(self, module: nn.Module) -> dict[str, Tensor]:
+        """Return fake parameters and buffers by name; a shared one is one tensor."""
+        fakes: dict[int, Tensor] = {}
+        state = {}
+        trainable = {id(parameter) for parameter in module.parameters()}
+        named = [
+            *module.named_parameters(remove_duplicate=False),
+            *module.named_buffers(remove_duplicate=False),
+        ]
+        for name, tensor in named:
+            if nn.parameter.is_lazy(tensor):
+                raise NetworkError(
+                    f"parameter {name!r} of a lazy module has no shape yet: run the module once"
+                )
+            if id(tensor) not in fakes:
+                made = self._fake(tensor)
+                fakes[id(tensor)] = made
+                if id(tensor) in trainable:
+                    self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
+            state[name] = fakes[id(tensor)]
+        return state
+
+    def fake_input(self, value: Any) -> Any:
+        """Return a fake tensor for a tensor, and make a vertex for it."""
+        if not isinstance(value, Tensor):
+            return value
+        made = self._fake(value)
+        self._add(Vertex("input", f"input {len(self.vertices)}", (), *_shape_and_dtype(made)), made)
+        return made
+
+    def _fake(self, tensor: Tensor) -> Tensor:
+        if tensor.is_meta:  # from here on as on a CPU, where constants of the code are
+            made: Tensor = FakeTensor(self.fake, torch.empty_like(tensor), torch.device("cpu"))
+        else:
+            made = self.fake.from_tensor(tensor.detach())
+        self.kept.append(made)
+        return made
+
+    @contextmanager
+    def watch(self, module: nn.Module) -> Iterator[None]:
+        """Record the functions that are called and the submodule that calls them."""
+        names = {part: name for name, part in module.named_modules()}
+
+        def enter(part: nn.Module, _: Any) -> None:
+            self.path.append(names.get(part, type(part).__name__))
+
+        def leave(*_: Any) -> None:
+            self.path.pop()
+
+        hooks = []
+        for part in module.modules():
+            if isinstance(part, torch.jit.ScriptModule):
+                continue  # takes no hooks
+            hooks.append(part.register_forward_pre_hook(enter))
+            hooks.append(part.register_forward_hook(leave))
+        try:
+            with _Dispatched(self), _Called(self):
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def record(self, name: str, arguments: Any, call: Callable[[], Any]) -> Any:
+        """Run one function and make a vertex for its results."""
+        self.operation, self.macs, self.inside = name, 0, True
+        try:
+            result = call()
+            self._note(name, arguments, result)
+        finally:
+            self.inside = False
+        return result
+
+    def _note(self, name: str, arguments: Any, result: Any) -> None:
+        given = [value for value in tree_flatten(arguments)[0] if isinstance(value, Tensor)]
+        made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
+        if not made:
+            return
+        sources = tuple(source for tensor in given for source in self._sources(tensor))
+        plain = name.rstrip("_")
+        if plain in _IDENTITIES or (plain == "to" and _same_type(given, made)):
+            for tensor in made:
+                self._remember(tensor, sources)
+            return
+        weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
+        storages = {_storage(tensor) for tensor in given}
+        operation = normalised(name)
+        vertex = Vertex(
+            operation,
+            f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
+            sources,
+            *_shape_and_dtype(made[0]),
+            **_window(plain, arguments, given),
+            weights=sum(weights.values()),
+            parameters=sum(self.weights.pop(key, 0) for key in weights),
+            macs=self.macs or self._uncounted_macs(operation, given),
+            bytes_read=sum(_bytes(tensor) for tensor in _distinct(given)),
+            bytes_written=sum(_bytes(t) for t in made if _storage(t) not in storages),
+        )
+        self._add(vertex, *made)
+        if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
+            self.writers[_storage(given[0])] = (len(self.vertices) - 1,)
+            self._remember(given[0], (len(self.vertices) - 1,))
+
+    def _uncounted_macs(self, operation: str, given: list[Tensor]) -> int:
+        """Multiply-accumulates of fused kernels: every position meets every matrix once."""
+        if operation not in ("linear", "recurrent"):
+            return 0
+        positions = given[0].numel() // max(given[0].shape[-1], 1)
+        matrices = [t for t in _distinct(given) if id(t) in self.sizes and t.dim() > 1]
+        return positions * sum(tensor.numel() for tensor in matrices)
+
+    def _add(self, vertex: Vertex, *made: Tensor) -> None:
+        self.vertices.append(vertex)
+        for tensor in made:
+            self._remember(tensor, (len(self.vertices) - 1,))
+
+    def _remember(self, tensor: Tensor, vertices: tuple[int, ...]) -> None:
+        self.makers[id(tensor)] = vertices
+        self.kept.append(tensor)
+
+    def _sources(self, tensor: Tensor) -> tuple[int, ...]:
+        made = self.makers.get(id(tensor), ())
+        written = self.writers.get(_storage(tensor), ())
+        # A view is stale where its memory was written to later.
+        return written if written and max(written) > max(made, default=-1) else made
+
+    def failure(self, error: Exception) -> NetworkError:
+        """Return the error that names where the pass failed."""
+        where = next((name for name in reversed(self.path) if name), "the network")
+        text = one_line(error)
+        if isinstance(error, NetworkError):
+            return error
+        depends = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
+        reason = "the result depends on the values of a tensor" if depends else text
+        return NetworkError(f"{where}: operation {self.operation or 'call'!r} failed: {reason}")
+
+    def finish(self, result: Any, name: str) -> NetworkGraph:
+        """Add the output and leave out what does not lead to it."""
+        made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
+        sources = tuple(source for tensor in made for source in self._sources(tensor))
+        if not sources:
+            raise NetworkError(
+                f"{name} gives no tensor that depends on its inputs or parameters, but a "
+                f"{type(result).__name__}"
+            )
+        self.vertices.append(Vertex("output", "output", sources, *_shape_and_dtype(made[0])))
+        vertices = without_constants(self.vertices)
+        total = sum(self.sizes.values())
+        used = sum(vertex.parameters for vertex in vertices)
+        return NetworkGraph(vertices, total - used, {"source": name})
+
+
+class _Called(TorchFunctionMode):
+    """Sees functions of ``torch`` and methods of tensors as the module's code calls them."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
+        named = named or {}
+        if self.recorder.inside:  # our own questions
+            return function(*arguments, **named)
+        name = getattr(function, "__name__", str(function))
+        if name == "__get__":  # an attribute: x.T, x.shape
+            name = getattr(getattr(function, "__self__", None), "__name__", name)
+        return self.recorder.record(name, (arguments, named), lambda: function(*arguments, **named))
+
+
+class _Dispatched(TorchDispatchMode):
+    """Counts multiply-accumulates, and sees what reaches the dispatcher by another way."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder = recorder
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
+        named = named or {}
+        packet = function._overloadpacket
+
+        def call() -> Any:
+            result = function(*arguments, **named)
+            if packet in flop_registry:
+                self.recorder.macs += (
+                    flop_registry[packet](*arguments, **named, out_val=result) // 2
+                )
+            return result
+
+        if self.recorder.inside:
+            return call()
+        return self.recorder.record(packet.__name__, (arguments, named), call)
+
+
+def _shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
+    return tuple(int(size) for size in tensor.shape), str(tensor.dtype).removeprefix("torch.")
+
+
+def _same_type(given: list[Tensor], made: list[Tensor]) -> bool:
+    return bool(given) and given[0].dtype == made[0].dtype
+
+
+def _distinct(tensors: list[Tensor]) -> list[Tensor]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
+    """Return kernel, stride, groups and heads of a function that has them."""
+    positional, named = arguments
+
+    def argument(position: int, key: str, default: Any) -> Any:
+        if key in named:
+            return named[key]
+        return positional[position] if len(positional) > position else default
+
+    if name.startswith("conv") and len(given) > 1:
+        return {
+            "kernel": tuple(given[1].shape[2:]),
+            "stride": _pair(argument(3, "stride", 1)),
+            "groups": int(argument(6, "groups", 1)),  # of transposed ones too
+        }
+    if "pool" in name and not name.startswith("adaptive"):
+        kernel = _pair(argument(1, "kernel_size", 1))
+        return {"kernel": kernel, "stride": _pair(argument(2, "stride", None) or kernel)}
+    if name == "group_norm":
+        return {"groups": int(argument(1, "num_groups", 1))}
+    if name == "scaled_dot_product_attention" and given[0].dim() > 3:
+        return {"heads": int(given[0].shape[-3])}
+    if name == "multi_head_attention_forward":
+        return {"heads": int(argument(4, "num_heads", 1))}
+    return {}
+
+
+def _pair(value: Any) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),)

@@ -1,0 +1,127 @@
+"""Graphs of ONNX files against files written by hand and the graph of the exported module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules import graph_of_onnx
+
+onnx = pytest.importorskip("onnx")
+helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+
+
+def write(path: Path, nodes: list, weights: dict[str, np.ndarray], shapes: dict[str, list]) -> Path:
+    """Write a model with one input ``x`` and one output ``y``."""
+    graph = helper.make_graph(
+        nodes,
+        "made by hand",
+        [helper.make_tensor_value_info("x", floats, shapes["x"])],
+        [helper.make_tensor_value_info("y", floats, shapes.get("y"))],
+        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+def test_a_network_by_hand(tmp_path: Path) -> None:
+    weights = {
+        "w": np.zeros((8, 2, 3, 3), np.float32),
+        "b": np.zeros(8, np.float32),
+        "scale": np.ones(8, np.float32),
+        "shift": np.ones(8, np.float32),
+        "mean": np.ones(8, np.float32),
+        "var": np.ones(8, np.float32),
+        "dense": np.zeros((8, 5), np.float32),
+        "axes": np.array([2, 3]),
+        "spare": np.zeros(6, np.float32),
+    }
+    nodes = [
+        helper.make_node(
+            "Conv", ["x", "w", "b"], ["c"], "one", group=2, pads=[1] * 4, strides=[2, 2]
+        ),
+        helper.make_node("BatchNormalization", ["c", "scale", "shift", "mean", "var"], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("Identity", ["r"], ["i"]),
+        helper.make_node("ReduceMean", ["i", "axes"], ["m"], keepdims=0),
+        helper.make_node("MatMul", ["m", "dense"], ["y"]),
+    ]
+    path = write(tmp_path / "net.onnx", nodes, weights, {"x": ["batch", 4, 8, 8]})
+    graph = graph_of_onnx(path)
+    assert graph.operations == ("input", "conv", "batch_norm", "relu", "mean", "linear", "output")
+    conv, linear = graph.vertices[1], graph.vertices[5]
+    assert (conv.kernel, conv.stride, conv.groups, conv.shape) == ((3, 3), (2, 2), 2, (1, 8, 4, 4))
+    assert conv.parameters == 8 * 2 * 9 + 8
+    assert conv.macs == 8 * 16 * 2 * 9
+    assert linear.macs == 8 * 5
+    assert graph.vertices[2].parameters == 16  # running statistics are none
+    assert graph.unused_parameters == 6
+    assert graph.parameters == 152 + 16 + 40 + 6
+
+
+def test_weights_in_another_file_are_not_opened(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"])]
+    path = write(
+        tmp_path / "net.onnx",
+        nodes,
+        {"w": np.zeros((64, 32), np.float32)},
+        {"x": [1, 64], "y": [1, 32]},
+    )
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").unlink()
+    graph = graph_of_onnx(path)
+    assert (graph.parameters, graph.macs) == (2048, 2048)
+
+
+def test_control_flow_is_named(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["z"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("z", floats, [1])],
+    )
+    nodes = [
+        helper.make_node("Cast", ["x"], ["c"], to=onnx.TensorProto.BOOL),
+        helper.make_node("If", ["c"], ["y"], "choice", then_branch=body, else_branch=body),
+    ]
+    path = write(tmp_path / "net.onnx", nodes, {}, {"x": [1], "y": [1]})
+    with pytest.raises(NetworkError, match=r"operator If \('choice'\): control flow"):
+        graph_of_onnx(path)
+
+
+def test_files_that_are_no_networks(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match="no such file"):
+        graph_of_onnx(tmp_path / "missing.onnx")
+    with pytest.raises(NetworkError, match="no such file"):
+        graph_of_onnx(tmp_path)
+    for content in (b"", b"\x00\xff" * 40, b"PK\x03\x04 a zip file"):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(NetworkError, match=r"bad\.onnx: (cannot be read|the graph has no)"):
+            graph_of_onnx(tmp_path / "bad.onnx")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_exported_module_has_the_parameters_and_macs_of_the_module(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+    from torch import nn
+
+    from pyg_nas.spaces.modules import graph_of
+
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, groups=4),
+        nn.ConvTranspose2d(8, 4, 2, stride=2),
+        nn.Flatten(),
+        nn.Linear(4 * 144, 5),
+    ).eval()
+    images = torch.zeros(1, 3, 16, 16)
+    torch.onnx.export(module, (images,), tmp_path / "net.onnx", verbose=False)
+    graph, expected = graph_of_onnx(tmp_path / "net.onnx"), graph_of(module, images)
+    assert graph.operations == expected.operations
+    assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)

@@ -1,0 +1,330 @@
+"""Graphs of modules against parameter counts, torch's own flop counter and graphs by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules import NetworkGraph, graph_of
+
+
+class Block(nn.Module):
+    """A residual block with everything that a convolution may have."""
+
+    def __init__(self, *, kernel_size: int = 3, swapped: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 8, kernel_size, padding=kernel_size // 2, groups=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.second = nn.Conv2d(8, 4, 1, stride=1, bias=False)
+        self.swapped = swapped
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(functional.relu(self.norm(self.first(x))))
+        return x + y if self.swapped else y + x
+
+
+class Branches(nn.Module):
+    """Two branches that may be computed in either order."""
+
+    def __init__(self, *, late: bool = False) -> None:
+        super().__init__()
+        self.left = nn.Conv2d(4, 4, 3, padding=1)
+        self.right = nn.Conv2d(4, 4, 1)
+        self.late = late
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.late:
+            right = self.right(x).sigmoid()
+            left = self.left(x).tanh()
+        else:
+            left = self.left(x).tanh()
+            right = self.right(x).sigmoid()
+        return left - right
+
+
+IMAGES = torch.zeros(2, 4, 6, 6)
+
+
+def test_a_block_by_hand() -> None:
+    graph = graph_of(Block(), IMAGES)
+    assert graph.operations == ("input", "conv", "batch_norm", "relu", "conv", "add", "output")
+    assert graph.edge_index.T.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4], [0, 5], [4, 5], [5, 6]]
+    first, second = graph.vertices[1], graph.vertices[4]
+    assert (first.kernel, first.stride, first.groups) == ((3, 3), (1, 1), 2)
+    assert first.shape == (2, 8, 6, 6)
+    assert first.dtype == "float32"
+    assert first.parameters == 8 * 2 * 9 + 8
+    assert first.macs == 2 * 36 * 8 * 2 * 9
+    assert first.bytes_read == 4 * (2 * 4 * 36 + 8 * 2 * 9 + 8)
+    assert first.bytes_written == 4 * 2 * 8 * 36
+    assert second.macs == 2 * 36 * 4 * 8
+    assert "first:conv2d" in first.name
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(x, x, x)[0]
+        q, k, v = self.qkv(x).view(2, 5, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        y = functional.scaled_dot_product_attention(q, k, v)
+        return x + y.transpose(1, 2).reshape(2, 5, 8)
+
+
+NETWORKS = {
+    "block": (Block(), IMAGES),
+    "attention": (Attention(), torch.zeros(2, 5, 8)),
+    "transformer": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), torch.zeros(2, 5, 8)),
+    "transposed": (nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2), IMAGES),
+    "volumes": (nn.Conv3d(2, 3, (1, 3, 3)), torch.zeros(1, 2, 4, 6, 6)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameters_and_macs_are_torch_s(name: str) -> None:
+    module, *inputs = NETWORKS[name]
+    module.eval()
+    graph = graph_of(module, *inputs)
+    assert graph.parameters == sum(parameter.numel() for parameter in module.parameters())
+    # Gradients are on, so that transformers take the road that the counter knows.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        module(*inputs)
+    assert graph.macs == counter.get_total_flops() // 2 > 0
+
+
+def test_fused_kernels_that_torch_does_not_count() -> None:
+    # Two directions of two layers: 4 gates of 5, from the inputs and from the 5 hidden numbers.
+    lstm = graph_of(nn.LSTM(8, 5, num_layers=2, bidirectional=True), torch.zeros(3, 2, 8))
+    assert lstm.macs == 3 * 2 * 2 * 4 * 5 * ((8 + 5) + (10 + 5))
+    assert graph_of(nn.GRUCell(8, 5), torch.zeros(2, 8)).macs == 2 * 3 * 5 * (8 + 5)
+    assert (
+        graph_of(nn.Bilinear(8, 6, 3), torch.zeros(2, 8), torch.zeros(2, 6)).macs == 2 * 8 * 6 * 3
+    )
+
+
+def test_the_hash_does_not_depend_on_names_or_order() -> None:
+    plain = graph_of(Block(), IMAGES)
+    assert graph_of(Block(), IMAGES).hash == plain.hash
+    assert graph_of(Block(swapped=True), IMAGES).hash == plain.hash
+    renamed = Block()
+    renamed.other, renamed.forward = renamed.second, renamed.forward
+    assert graph_of(renamed, IMAGES).hash == plain.hash
+    assert graph_of(Branches(), IMAGES).hash == graph_of(Branches(late=True), IMAGES).hash
+
+
+def test_the_hash_tells_networks_apart() -> None:
+    hashes = {
+        graph_of(module, images).hash
+        for module, images in (
+            (Block(), IMAGES),
+            (Block(kernel_size=5), IMAGES),
+            (Block(), IMAGES[:, :, :4]),
+            (Branches(), IMAGES),
+            (nn.Sequential(Block(), Block()), IMAGES),
+        )
+    }
+    assert len(hashes) == 5
+
+
+class Difference(nn.Module):
+    def __init__(self, *, swapped: bool) -> None:
+        super().__init__()
+        self.swapped = swapped
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.tanh(), x.sigmoid()
+        return torch.matmul(b, a) if self.swapped else torch.matmul(a, b)
+
+
+def test_the_order_of_factors_matters() -> None:
+    x = torch.zeros(3, 3)
+    hashes = {graph_of(Difference(swapped=s), x).hash for s in (False, True)}
+    assert len(hashes) == 2
+
+
+class Sharing(nn.Module):
+    """x + f(x) with one convolution read twice, or with two convolutions."""
+
+    def __init__(self, *, twice: bool) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(4, 4, 1)
+        self.two = nn.Conv2d(4, 4, 1) if twice else self.one
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.two(self.one(x))
+
+
+def test_shared_weights_count_once() -> None:
+    shared, apart = (graph_of(Sharing(twice=twice), IMAGES) for twice in (False, True))
+    assert shared.parameters == 20
+    assert apart.parameters == 40
+    assert [v.weights for v in shared.vertices[1:3]] == [20, 20]
+    assert shared.macs == apart.macs
+
+
+class InPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.tanh()
+        part = y[:, :2]
+        part.add_(1.0)
+        y.mul_(2.0)
+        return y.relu_()
+
+
+def test_operations_in_place_follow_each_other() -> None:
+    graph = graph_of(InPlace(), IMAGES)
+    assert graph.operations == ("input", "tanh", "slice", "add", "mul", "relu", "output")
+    assert graph.edge_index.T.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6]]
+
+
+class Splitting(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        a, b = x.chunk(2, dim=1)
+        return a.relu(), {"b": b.sigmoid()}
+
+
+def test_several_results_of_an_operation_and_of_the_network() -> None:
+    graph = graph_of(Splitting(), IMAGES)
+    assert graph.operations == ("input", "split", "relu", "sigmoid", "output")
+    assert graph.edge_index.T.tolist() == [[0, 1], [1, 2], [1, 3], [2, 4], [3, 4]]
+
+
+class Loop(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, *, times: int) -> Tensor:
+        for _ in range(times):
+            x = self.layer(x)
+            if x.shape[0] > 1:
+                x = x.relu()
+        return x
+
+
+def test_control_flow_on_shapes_is_followed() -> None:
+    graph = graph_of(Loop(), torch.zeros(2, 4), times=3)
+    assert graph.operations.count("linear") == graph.operations.count("relu") == 3
+    assert graph_of(Loop(), torch.zeros(1, 4), times=3).operations.count("relu") == 0
+
+
+class OnValues(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Identity()
+        self.inner.forward = lambda x: x * 2 if x.sum() > 0 else x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+def test_control_flow_on_values_is_one_error() -> None:
+    with pytest.raises(NetworkError, match=r"^inner: operation .* depends on the values"):
+        graph_of(OnValues(), IMAGES)
+
+
+def test_a_failing_operation_is_named() -> None:
+    with pytest.raises(NetworkError, match=r"^1: operation 'linear' failed: "):
+        graph_of(nn.Sequential(nn.ReLU(), nn.Linear(3, 3)), IMAGES)
+
+
+@pytest.mark.parametrize("found", [3, nn.ReLU, lambda x: x])
+def test_something_that_is_no_module(found: object) -> None:
+    with pytest.raises(NetworkError, match=r"must be a torch\.nn\.Module, got"):
+        graph_of(found, IMAGES)
+
+
+class NoTensor(nn.Module):
+    def forward(self, x: Tensor) -> int:
+        return x.shape[0]
+
+
+def test_a_network_without_a_result() -> None:
+    with pytest.raises(NetworkError, match=r"gives no tensor .* but a int"):
+        graph_of(NoTensor(), IMAGES)
+
+
+def test_a_lazy_module_is_named() -> None:
+    with pytest.raises(NetworkError, match=r"parameter 'weight' of a lazy module"):
+        graph_of(nn.LazyLinear(3), IMAGES)
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    module = nn.Sequential(Block(), nn.Dropout(0.5))
+    module[0].norm.eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    graph = graph_of(module, IMAGES)
+    assert "dropout" not in graph.operations
+    assert module[1].training
+    assert not module[0].norm.training
+    assert not module[0].first._forward_hooks
+    assert not module[0].first._forward_pre_hooks
+    after = module.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_a_module_without_memory_has_the_same_graph() -> None:
+    with torch.device("meta"):
+        module = Block()
+    graph = graph_of(module, torch.empty(IMAGES.shape, device="meta"))
+    assert graph.hash == graph_of(Block(), IMAGES).hash
+    assert graph == graph_of(Block(), IMAGES)
+
+
+def test_half_precision_is_another_network_of_half_the_bytes() -> None:
+    half, full = (graph_of(Block().to(t), IMAGES.to(t)) for t in (torch.half, torch.float))
+    assert half.hash != full.hash
+    assert 2 * half.vertices[1].bytes_read == full.vertices[1].bytes_read
+
+
+class Scripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = torch.jit.script(nn.Sequential(nn.Linear(6, 5), nn.ReLU()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(x).sigmoid()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_torchscript_is_recorded_by_the_dispatcher() -> None:
+    graph = graph_of(Scripted(), IMAGES)
+    assert graph.parameters == 35
+    assert graph.macs == 48 * 6 * 5
+    assert graph.operations[-3:] == ("relu", "sigmoid", "output")
+
+
+class Constants(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(6))
+        self.spare = nn.Parameter(torch.ones(7))
+        self.register_buffer("places", torch.arange(6.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        table = torch.arange(6.0).sin() + self.places
+        x.cos()  # leads nowhere
+        return x * (self.scale.exp() + table)
+
+
+def test_constants_and_dead_ends_are_left_out_and_unused_parameters_counted() -> None:
+    graph = graph_of(Constants(), IMAGES)
+    assert sorted(graph.operations) == ["add", "input", "mul", "output", "power"]
+    assert graph.unused_parameters == 7
+    assert graph.parameters == 13
+
+
+def test_a_deep_network_is_a_graph() -> None:
+    module = nn.Sequential(*[nn.Tanh() for _ in range(3000)])
+    graph = graph_of(module, torch.zeros(1))
+    assert len(graph) == 3002
+    assert isinstance(graph, NetworkGraph)
