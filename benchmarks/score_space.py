@@ -21,7 +21,7 @@ from pyg_nas.engine.shared_terms import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
-from pyg_nas.nn.dense import DenseCells, dense_cells
+from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 
 
@@ -32,8 +32,9 @@ def network(seed: int = 0, width: int = 144) -> GCN:
 
 @torch.no_grad()
 def score_densely(model: GCN, dense: DenseCells, batch_size: int) -> torch.Tensor:
+    network = DenseGCN([model])
     parts = zip(*(tensor.split(batch_size) for tensor in dense), strict=True)
-    return torch.cat([model.forward_dense(DenseCells(*part)) for part in parts])
+    return torch.cat([network(DenseCells(*part))[0] for part in parts])
 
 
 def some_blocks(cells: CellArray, tables: Refinement, count: int) -> tuple[CellArray, Refinement]:

@@ -11,18 +11,18 @@ from threadpoolctl import threadpool_info
 # processors with AVX-512, where it has kernels that read them in place.
 _LEAST_PACKED = 1_000_000
 _WITH_IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}
-_LANES = 16
+_LANES = 16  # float32 numbers in a register of AVX-512
 
 
-def at_once(total: int, each: int) -> int:
-    """Return how many rows (or columns) of a product to multiply at once.
+def rows_per_product(rows: int, multiply_adds_per_row: int) -> int:
+    """Return how many rows (or columns) of a matrix product BLAS should get per call.
 
     Args:
-        total: All rows.
-        each: Multiply-adds of one of them.
+        rows: All rows.
+        multiply_adds_per_row: Multiply-adds that one row takes.
     """
-    fitting = (_LEAST_PACKED - 1) // each // _LANES * _LANES
-    return min(fitting, total) if fitting and _multiplies_in_place() else total
+    fitting = (_LEAST_PACKED - 1) // multiply_adds_per_row // _LANES * _LANES
+    return min(fitting, rows) if fitting and _multiplies_in_place() else rows
 
 
 @cache

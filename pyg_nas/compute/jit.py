@@ -1,28 +1,66 @@
-"""Functions compiled to machine code by Numba: loops too small or too irregular for array calls."""
+"""Functions compiled to machine code by Numba: loops too small or too irregular for array calls.
+
+Every compiled path asks :func:`compiled_enabled` first and imports its kernels only then: the
+package works without Numba, and with ``PYG_NAS_ENGINE=torch`` as if there were none.
+"""
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+ENGINE_VARIABLE = "PYG_NAS_ENGINE"
+"""Environment variable: ``auto`` (the default) or ``torch``, which switches compiled code off."""
+
+_ENGINES = ("auto", "torch")
+
 # Sums may be reordered, which vector registers need; NaN and infinity keep their meaning.
 _FLOATS = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def compiled_enabled() -> bool:
+    """Return whether compiled code may be used here: Numba can be imported and is not switched off.
+
+    Raises:
+        SettingsError: If the environment variable ``PYG_NAS_ENGINE`` has an unknown value.
+    """
+    engine = os.environ.get(ENGINE_VARIABLE, "auto")
+    if engine not in _ENGINES:
+        raise SettingsError(f"{ENGINE_VARIABLE} must be {' or '.join(_ENGINES)}, got {engine!r}")
+    return engine == "auto" and _numba_works()
+
+
+@cache
+def _numba_works() -> bool:
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        warnings.warn(f"slower torch code replaces compiled code: {error}", stacklevel=3)
+        return False
+    return True
 
 
 def compiled(function: _Function) -> _Function:
     """Compile ``function`` at its first call, without Python's lock, and keep the result on disk.
 
-    The kept result goes stale with the function's own file only: call nothing compiled in another.
+    The kept result goes stale with the function's own file only: a kernel calls no kernel of
+    another file, and of other files' constants it uses only published ones, which never change.
     """
+    import numba
+
     options = {"nogil": True, "fastmath": _FLOATS, "error_model": "numpy"}
     try:
         result: _Function = numba.njit(cache=True, **options)(function)

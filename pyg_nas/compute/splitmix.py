@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """The step between two states."""
 
+FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""The multipliers of the finaliser."""
+
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser: equal values stay equal, others scatter."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    value = (value ^ (value >> np.uint64(30))) * FIRST
+    value = (value ^ (value >> np.uint64(27))) * SECOND
     return np.asarray(value ^ (value >> np.uint64(31)))

@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.compute.splitmix import GOLDEN, mix
+from pyg_nas.nn.gcn import GCN
 
 _LEVELS = 2**16
+
+
+def mask_shapes(network: GCN, batch_size: int, vertices: int) -> list[tuple[int, ...]]:
+    """Return the shape of each layer's dropout mask for one network and a batch of padded cells."""
+    hidden, head = network.head.in_features, network.head.out_features
+    shapes: list[tuple[int, ...]] = [(batch_size, vertices, hidden)] * len(network.convs)
+    return [*shapes, (batch_size, head)]
 
 
 def draw_key(generator: torch.Generator) -> np.uint64:

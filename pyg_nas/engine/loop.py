@@ -6,17 +6,27 @@ depend on which other members are trained beside it, nor on the backend.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pyg_nas.engine.dropout import DropoutMasks
-from pyg_nas.engine.numba_trainer import CompiledTrainer
-from pyg_nas.engine.rule import TrainingRule, TrainingTask, adam, batch_loss, draw_batches
-from pyg_nas.engine.torch_trainer import StackedTrainer
+from pyg_nas.engine.config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
+from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
+from pyg_nas.engine.paths import use_compiled
+from pyg_nas.engine.torch_trainer import TorchTrainer
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
+
+
+class Trainer(Protocol):
+    """Trains the networks of a :class:`~pyg_nas.engine.config.TrainingTask`."""
+
+    def epochs(self) -> Iterator[Tensor]:
+        """Train; yield the members' mean loss ``[M]`` after each epoch."""
+        ...
+
 
 OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
@@ -26,7 +36,7 @@ def train_stacked(
     members: Sequence[GCN],
     cells: DenseCells,
     targets: Tensor,
-    rule: TrainingRule,
+    config: TrainingConfig,
     seeds: Sequence[int],
     *,
     weights: Tensor | None = None,
@@ -38,7 +48,7 @@ def train_stacked(
         members: The networks, on the device of ``cells``.
         cells: ``N`` training cells.
         targets: ``[N]``.
-        rule: The training rule.
+        config: The training settings.
         seeds: One for each member, for its batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
@@ -47,9 +57,9 @@ def train_stacked(
         Mean training loss by epoch and member, ``[epochs, M]``.
     """
     weights = torch.ones_like(targets) if weights is None else weights
-    task = TrainingTask(members, cells, targets, weights, rule, seeds)
-    trainer = (CompiledTrainer if targets.device.type == "cpu" else StackedTrainer)(task)
-    history = torch.zeros(rule.epochs, len(members))
+    task = TrainingTask(members, cells, targets, weights, config, seeds)
+    trainer = _new_trainer(task)
+    history = torch.zeros(config.epochs, len(members))
     for epoch, losses in enumerate(trainer.epochs()):
         history[epoch] = losses
         if progress is not None:
@@ -57,12 +67,20 @@ def train_stacked(
     return history
 
 
+def _new_trainer(task: TrainingTask) -> Trainer:
+    if use_compiled(task.targets.device, [member.activation for member in task.members]):
+        from pyg_nas.engine.numba_trainer import CompiledTrainer
+
+        return CompiledTrainer(task)
+    return TorchTrainer(task)
+
+
 def train_sparse(
     member: GCN,
     gather: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
     real: Tensor,
     targets: Tensor,
-    rule: TrainingRule,
+    config: TrainingConfig,
     seed: int,
     *,
     weights: Tensor | None = None,
@@ -76,7 +94,7 @@ def train_sparse(
         real: bool ``[N, V]``, which padded vertices the cells have: dropout is drawn for all of
             them, as :func:`train_stacked` does.
         targets: ``[N]``.
-        rule: The training rule.
+        config: The training settings.
         seed: For batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
@@ -85,25 +103,22 @@ def train_sparse(
         Mean training loss by epoch, ``[epochs, 1]``.
     """
     device = targets.device
-    optimizer, scheduler = adam(member.parameters(), rule)
+    optimizer, scheduler = adam(member.parameters(), config)
     generator = torch.Generator().manual_seed(seed)
-    batch_size = min(rule.batch_size, targets.numel())
-    vertices = real.size(1)
-    shapes: list[tuple[int, ...]] = [(batch_size, vertices, member.head.in_features)]
-    shapes *= len(member.convs)
-    shapes.append((batch_size, member.head.out_features))
+    batch_size = min(config.batch_size, targets.numel())
+    shapes = mask_shapes(member, batch_size, real.size(1))
     masks = DropoutMasks([generator], shapes, member.dropout, device)
     weights = torch.ones_like(targets) if weights is None else weights
-    history = torch.zeros(rule.epochs, 1)
-    for epoch in range(rule.epochs):
-        batches = draw_batches(generator, targets.numel(), rule)
+    history = torch.zeros(config.epochs, 1)
+    for epoch in range(config.epochs):
+        batches = draw_batches(generator, targets.numel(), config)
         losses = torch.empty(len(batches))
         for step, index in enumerate(batches):
             *layers, last = (mask.squeeze(0) for mask in masks.draw())
             keep = [layer[real[index]] for layer in layers]
             x, edge_index, batch = gather(index)
             predicted = member(x, edge_index, batch, len(index), keep=[*keep, last])
-            loss = batch_loss(rule, predicted, targets[index], weights[index])
+            loss = batch_loss(config, predicted, targets[index], weights[index])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pyg_nas.compute.blas import at_once
+from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
@@ -65,7 +65,7 @@ def residual_outputs(
         network.output.numpy(),
         network.output_bias[:, 0].numpy(),
         cells_at_once,
-        at_once(cells_at_once * adjacency.shape[1], 3 * hidden * hidden),
+        rows_per_product(cells_at_once * adjacency.shape[1], 3 * hidden * hidden),
         outputs,
     )
     return outputs

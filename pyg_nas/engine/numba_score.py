@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
-from pyg_nas.compute.blas import at_once
+from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.engine.shared_terms import Block, Layer, Terms
 
@@ -17,9 +18,6 @@ _MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a 
 _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096
-# A block's rows take hundreds of megabytes, and new pages for them half as long as all else
-# together: buffers that no scorer uses are kept.
-_SPARE: list[Floats] = []
 _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
 
 
@@ -28,18 +26,19 @@ class BlockScorer:
 
     Args:
         pool: Threads that share out the work.
+        spare: Where a buffer is taken from, if there is one, and left by :meth:`close`.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self, pool: ThreadPoolExecutor, spare: deque[Floats]) -> None:
+        self._pool, self._spare = pool, spare
         try:
-            self._buffer = _SPARE.pop()
+            self._buffer = spare.pop()
         except IndexError:
             self._buffer = np.empty(0, dtype=np.float32)
 
     def close(self) -> None:
         """Leave the buffer to the next scorer."""
-        _SPARE.append(self._buffer)
+        self._spare.append(self._buffer)
 
     def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
         """Return one network's output for each cell of a block.
@@ -101,7 +100,7 @@ class BlockScorer:
             self._buffer = np.empty(math.prod(shape), dtype=np.float32)
         rows = self._buffer[: math.prod(shape)].reshape(shape)
 
-        together = at_once(_MOST_TERMS_AT_ONCE, projection.size)
+        together = rows_per_product(_MOST_TERMS_AT_ONCE, projection.size)
 
         def project(task: tuple[Floats, Terms, Floats, Floats, slice]) -> None:
             states, terms, weight, out, part = task

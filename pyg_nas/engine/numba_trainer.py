@@ -9,36 +9,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from numba import float32
-from numba.np.linalg import _BLAS
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.compute.blas import at_once
+from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
-from pyg_nas.compute.splitmix import GOLDEN
+from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.engine.config import TrainingConfig, TrainingTask, batch_loss, draw_batches
 from pyg_nas.engine.dropout import draw_key, keep_from
-from pyg_nas.engine.rule import TrainingRule, TrainingTask, batch_loss, draw_batches
 from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
-
-_gemm = _BLAS().numba_xxgemm(float32)  # what np.dot calls
 
 
 class CompiledTrainer:
     """Train the networks of a task on the CPU, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, rule, seeds = task
+        members, cells, targets, weights, config, seeds = task
         data = _Data(cells, targets, weights)
-        self._epochs = rule.epochs
+        self._epochs = config.epochs
         self._members = [
-            _Member(member, data, rule, seed) for member, seed in zip(members, seeds, strict=True)
+            _Member(member, data, config, seed) for member, seed in zip(members, seeds, strict=True)
         ]
 
     def epochs(self) -> Iterator[Tensor]:
@@ -77,8 +74,8 @@ class _Member:
     ``[in, 2 hidden]``, then the head ``[hidden, head]`` and the output ``[head]``.
     """
 
-    def __init__(self, network: GCN, data: _Data, rule: TrainingRule, seed: int) -> None:
-        self._network, self._data, self._rule = network, data, rule
+    def __init__(self, network: GCN, data: _Data, config: TrainingConfig, seed: int) -> None:
+        self._network, self._data, self._config = network, data, config
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
@@ -91,10 +88,10 @@ class _Member:
 
     def train_epoch(self) -> float:
         """Return the mean loss."""
-        network, data, rule = self._network, self._data, self._rule
-        order = draw_batches(self._generator, data.targets.numel(), rule)
+        network, data, config = self._network, self._data, self._config
+        order = draw_batches(self._generator, data.targets.numel(), config)
         predicted = torch.empty(order.shape)
-        rate = rule.learning_rate * (1 + math.cos(math.pi * self._epochs / rule.epochs)) / 2
+        rate = config.learning_rate * (1 + math.cos(math.pi * self._epochs / config.epochs)) / 2
         depth, hidden, head = (
             len(network.convs),
             network.head.in_features,
@@ -105,8 +102,8 @@ class _Member:
             self._weights,
             self._moments,
             (depth, network.in_channels, hidden, head),
-            at_once(most, hidden * 2 * hidden),
-            at_once(2 * hidden, hidden * most),
+            rows_per_product(most, hidden * 2 * hidden),
+            rows_per_product(2 * hidden, hidden * most),
             data.columns,
             data.num_vertices,
             data.propagation,
@@ -115,15 +112,15 @@ class _Member:
             self._key,
             np.int16(keep_from(network.dropout)),
             np.float32(1 - network.dropout),
-            rule.loss == "bce",
+            config.loss == "bce",
             rate,
-            np.float32(rule.weight_decay),
+            np.float32(config.weight_decay),
             self._steps,
             predicted.numpy(),
         )
         self._steps += len(order)
         self._epochs += 1
-        losses = batch_loss(rule, predicted, data.targets[order], data.weights[order])
+        losses = batch_loss(config, predicted, data.targets[order], data.weights[order])
         return float(losses.mean())
 
     @torch.no_grad()
@@ -142,8 +139,8 @@ def _draw_levels(key: np.uint64, step: int, bits: NDArray[np.uint64]) -> None:
     state = key + np.uint64(step) * np.uint64(len(bits)) * GOLDEN
     for i in range(len(bits)):
         value = state + np.uint64(i + 1) * GOLDEN
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        value = (value ^ (value >> np.uint64(30))) * FIRST
+        value = (value ^ (value >> np.uint64(27))) * SECOND
         bits[i] = value ^ (value >> np.uint64(31))
 
 
@@ -229,32 +226,61 @@ def _multiply(left: Floats, right: Floats, rows_at_once: int, product: Floats) -
         np.dot(left[rows], right, product[rows])
 
 
-@compiled
-def _multiply_transposed(
-    left: Floats, right: Floats, columns_at_once: int, product: Floats
-) -> None:
-    """Write ``left.T @ right`` into ``product``."""
-    inner, rows = left.shape
-    columns = right.shape[1]
-    one, zero = np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
-    for first in range(0, columns, columns_at_once):
-        # np.dot writes no part of a row. BLAS counts columns first: the arguments swap places.
-        _gemm(
-            ord("s"),
-            ord("n"),
-            ord("t"),
-            min(columns_at_once, columns - first),
-            rows,
-            inner,
-            one.ctypes,
-            right[0, first:].ctypes,
-            columns,
-            left.ctypes,
-            rows,
-            zero.ctypes,
-            product[0, first:].ctypes,
-            columns,
-        )
+def _load_gemm() -> Any:
+    """Return what ``np.dot`` calls in compiled code; None where Numba has it elsewhere.
+
+    It is a private part of Numba, used because ``np.dot`` cannot write a part of each row.
+    """
+    try:
+        from numba import float32
+        from numba.np.linalg import _BLAS
+
+        return _BLAS().numba_xxgemm(float32)
+    except (ImportError, AttributeError):
+        return None
+
+
+_gemm = _load_gemm()
+
+if _gemm is not None:
+
+    @compiled
+    def _multiply_transposed(
+        left: Floats, right: Floats, columns_at_once: int, product: Floats
+    ) -> None:
+        """Write ``left.T @ right`` into ``product``: ``[inner, rows]``, ``[inner, columns]``."""
+        inner, rows = left.shape
+        columns = right.shape[1]
+        one, zero = np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
+        for first in range(0, columns, columns_at_once):
+            # BLAS counts columns first: the arguments swap places.
+            _gemm(
+                ord("s"),
+                ord("n"),
+                ord("t"),
+                min(columns_at_once, columns - first),
+                rows,
+                inner,
+                one.ctypes,
+                right[0, first:].ctypes,
+                columns,
+                left.ctypes,
+                rows,
+                zero.ctypes,
+                product[0, first:].ctypes,
+                columns,
+            )
+
+else:
+
+    @compiled
+    def _multiply_transposed(
+        left: Floats, right: Floats, columns_at_once: int, product: Floats
+    ) -> None:
+        """Write ``left.T @ right`` into ``product``: ``[inner, rows]``, ``[inner, columns]``."""
+        for first in range(0, right.shape[1], columns_at_once):
+            part = slice(first, min(first + columns_at_once, right.shape[1]))
+            product[:, part] = np.dot(left.T, np.ascontiguousarray(right[:, part]))
 
 
 @compiled

@@ -11,7 +11,8 @@ two layers once; any weights can then be run through them (:mod:`pyg_nas.engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -97,12 +98,21 @@ class Block:
 
 @dataclass(frozen=True)
 class Refinement:
-    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block."""
+    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block.
+
+    Attributes:
+        spare: The last scorer's buffer for the next one, at most one: a block's rows take hundreds
+            of megabytes, and new memory pages for them half as long as all else together. It goes
+            with the tables.
+    """
 
     shared: int
     num_columns: int
     num_cells: int
     blocks: tuple[Block, ...]
+    spare: deque[NDArray[np.float32]] = field(
+        default_factory=lambda: deque(maxlen=1), repr=False, compare=False
+    )
 
     def num_terms(self, layer: int) -> int:
         """Terms computed at a layer (1 for the first), repeats between blocks included."""

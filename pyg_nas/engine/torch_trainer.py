@@ -1,4 +1,4 @@
-"""Training on a GPU: all members in one batched product, as calls are what takes time there."""
+"""Training by torch on any device: all members in one batched product, gradients by autograd."""
 
 from __future__ import annotations
 
@@ -7,59 +7,44 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pyg_nas.engine.dropout import DropoutMasks
-from pyg_nas.engine.rule import (
-    TrainingTask,
-    adam,
-    batch_loss,
-    draw_batches,
-    loss_gradient,
-)
-from pyg_nas.engine.torch_pass import TrainingCells, TrainingPass
-
-_GATHERED_STEPS = 32  # batches gathered at once, to save calls
+from pyg_nas.engine.config import TrainingTask, adam, batch_loss, draw_batches
+from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
+from pyg_nas.nn.dense import DenseGCN
 
 
-class StackedTrainer:
+class TorchTrainer:
     """Train the networks of a task, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, rule, seeds = task
-        self._members = members
-        self._cells = TrainingCells.from_dense(cells)
-        self._targets = targets
-        self._weights = weights
-        self._rule = rule
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        batch = min(rule.batch_size, targets.numel())
-        self._network = TrainingPass(members, batch, cells.x.size(1))
+        self._task = task
+        self._generators = [torch.Generator().manual_seed(seed) for seed in task.seeds]
+        self._network = DenseGCN(task.members)
+        batch = min(task.config.batch_size, task.targets.numel())
         self._masks = DropoutMasks(
-            self._generators, self._network.mask_shapes, members[0].dropout, targets.device
+            self._generators,
+            mask_shapes(task.members[0], batch, task.cells.x.size(1)),
+            self._network.dropout,
+            task.targets.device,
         )
-        self._optimizer, self._scheduler = adam([self._network.weights], rule)
+        self._optimizer, self._scheduler = adam(self._network.parameters(), task.config)
 
     def epochs(self) -> Iterator[Tensor]:
         """Train; yield the members' mean loss ``[M]`` after each epoch."""
-        for _ in range(self._rule.epochs):
+        for _ in range(self._task.config.epochs):
             yield self._train_epoch()
-        self._network.copy_to(self._members)
+        self._network.copy_to(self._task.members)
 
     def _train_epoch(self) -> Tensor:
-        total = self._targets.numel()
-        orders = [draw_batches(g, total, self._rule) for g in self._generators]
-        index = torch.stack(orders, dim=1)  # [steps, M, B]
+        _, cells, targets, weights, config, _ = self._task
+        orders = [draw_batches(g, targets.numel(), config) for g in self._generators]
         losses = []
-        for part in torch.split(index.to(self._targets.device), _GATHERED_STEPS):
-            targets, weights = self._targets[part], self._weights[part]
-            cells = self._cells.select(part)
-            predicted = torch.empty_like(targets)
-            for step in range(len(part)):
-                batch = TrainingCells(*(tensor[step] for tensor in cells))
-                predicted[step] = self._network.forward(batch, self._masks.draw())
-                self._network.backward(
-                    loss_gradient(self._rule, predicted[step], targets[step], weights[step])
-                )
-                self._optimizer.step()
-            losses.append(batch_loss(self._rule, predicted, targets, weights))
+        for index in torch.stack(orders, dim=1).to(targets.device):  # [M, B] a step
+            predicted = self._network(cells[index], self._masks.draw())
+            loss = batch_loss(config, predicted, targets[index], weights[index])  # [M]
+            self._optimizer.zero_grad()
+            # A sum over members: their gradients are those of members trained alone.
+            torch.autograd.backward(loss.sum())
+            self._optimizer.step()
+            losses.append(loss.detach())
         self._scheduler.step()
-        return torch.cat(losses).mean(dim=0).cpu()
+        return torch.stack(losses).mean(dim=0).cpu()

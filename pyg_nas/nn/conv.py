@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -68,7 +69,8 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
     .. math::
         H' = \tfrac12 \mathrm{ReLU}(\hat A H W^+) + \tfrac12 \mathrm{ReLU}(\hat A' H W^-)
 
-    without bias; weights are Xavier uniform.
+    without bias; weights are Xavier uniform. The ReLU is :attr:`activation`: the one place where
+    it is chosen.
 
     Args:
         in_channels: Width of a vertex's input.
@@ -78,6 +80,9 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
         - **input:** vertex features :math:`(V, C_{in})`, edges :math:`(2, E)`
         - **output:** vertex features :math:`(V, C_{out})`
     """
+
+    activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
+    """Acts on each direction's term, number by number."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(aggr="sum")
@@ -104,8 +109,8 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
         # Aggregating first is the cheaper order wherever in_channels <= out_channels.
         outward = self.propagate(p.outward_index, x=x, edge_weight=p.outward_weight)
         inward = self.propagate(p.inward_index, x=x, edge_weight=p.inward_weight)
-        result: Tensor = (outward @ self.weight_out).relu() + (inward @ self.weight_in).relu()
-        return 0.5 * result
+        act = self.activation
+        return 0.5 * (act(outward @ self.weight_out) + act(inward @ self.weight_in))
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
         """Weigh each neighbour's features."""

@@ -1,17 +1,19 @@
-"""Cells as padded tensors, and the graph convolution as batched matrix products on them.
+"""Cells as padded tensors, and the networks of :mod:`pyg_nas.nn.gcn` as batched products on them.
 
 Cells are so small (7 vertices in NAS-Bench-101) that padding wastes little, and a batched product
-has no index work at all. A leading member dimension ``M`` lets an ensemble share every call.
+has no index work at all. Plain torch operations throughout: any device, inference and training.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.nn.gcn import GCN
 
 
 class DenseCells(NamedTuple):
@@ -67,17 +69,59 @@ def padded_cells(adjacency: Tensor, columns: Tensor, mask: Tensor, num_columns: 
     return DenseCells(x, torch.stack([outward, inward], dim=1), pool)
 
 
-def dense_conv(aggregated: Tensor, weight: Tensor) -> Tensor:
-    """Finish a bidirectional convolution from the already aggregated features.
+class DenseGCN(nn.Module):
+    """``M`` independent GCNs of one shape as batched products: equal to each
+    :meth:`GCN.forward <pyg_nas.nn.gcn.GCN.forward>` up to rounding.
+
+    Small networks are bound by the number of calls, not by arithmetic: ``M`` members in one product
+    cost little more than one. Members share nothing but the call.
 
     Args:
-        aggregated: ``[..., M, B, 2, V, C_in]``: ``Â H`` and ``Â' H``.
-        weight: ``[..., M, 2, C_in, C_out]``: W+ and W-.
-
-    Returns:
-        ``[..., M, B, V, C_out]``.
+        members: Networks of one shape; their weights are copied.
     """
-    *lead, cells, _, vertices, channels = aggregated.shape
-    rows = aggregated.transpose(-4, -3).reshape(*lead, 2, cells * vertices, channels)
-    both = torch.matmul(rows, weight).relu_()
-    return torch.unflatten(both.sum(dim=-3) * 0.5, -2, (cells, vertices))
+
+    def __init__(self, members: Sequence[GCN]) -> None:
+        super().__init__()
+        self.dropout = members[0].dropout
+        self._activation = members[0].activation
+        with torch.no_grad():
+            self.convs = nn.ParameterList(  # each [M, 2, C_in, C_out]: W+ and W-
+                nn.Parameter(torch.stack([torch.stack([c.weight_out, c.weight_in]) for c in layer]))
+                for layer in zip(*(m.convs for m in members), strict=True)
+            )
+            self.head = nn.Parameter(torch.stack([m.head.weight.T for m in members]))
+            self.output = nn.Parameter(torch.stack([m.output.weight.T for m in members]))
+
+    def forward(self, cells: DenseCells, keep: Sequence[Tensor] | None = None) -> Tensor:
+        """Return one number for each member and cell, ``[M, B]``.
+
+        Args:
+            cells: Tensors ``[M, B, ...]``, a batch for each member, or ``[B, ...]``, one batch
+                for all.
+            keep: Dropout masks of 0 and 1, ``[M, B, V, hidden]`` for each convolution and
+                ``[M, B, head]``; None to drop nothing.
+        """
+        h = cells.x if cells.x.dim() == 4 else cells.x.unsqueeze(0)  # [M or 1, B, V, C_in]
+        for layer, weight in enumerate(self.convs):
+            gathered = torch.matmul(cells.propagation, h.unsqueeze(-3))  # [M or 1, B, 2, V, C_in]
+            members, batch, _, vertices, channels = gathered.shape
+            rows = gathered.transpose(1, 2).reshape(members, 2, batch * vertices, channels)
+            both = self._activation(torch.matmul(rows, weight))  # [M, 2, B V, C_out]
+            h = torch.unflatten(0.5 * both.sum(dim=1), 1, (batch, vertices))
+            h = self._drop(h, keep, layer)
+        pooled = torch.matmul(cells.pool, h).squeeze(-2)  # [M, B, hidden]
+        top = self._drop(torch.matmul(pooled, self.head), keep, len(self.convs))
+        return torch.matmul(top, self.output).squeeze(-1)
+
+    def _drop(self, h: Tensor, keep: Sequence[Tensor] | None, layer: int) -> Tensor:
+        return h if keep is None else h * keep[layer] / (1.0 - self.dropout)
+
+    @torch.no_grad()
+    def copy_to(self, members: Sequence[GCN]) -> None:
+        """Write the weights back into single networks."""
+        for index, member in enumerate(members):
+            for conv, weight in zip(member.convs, self.convs, strict=True):
+                for name, part in zip(("weight_out", "weight_in"), weight[index], strict=True):
+                    conv.get_parameter(name).copy_(part)
+            member.head.weight.copy_(self.head[index].T)
+            member.output.weight.copy_(self.output[index].T)

@@ -1,9 +1,9 @@
-"""The Neural Predictor's network: one set of weights, a sparse and a dense forward pass."""
+"""The Neural Predictor's network by sparse message passing: its definition."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from torch_geometric.nn import global_mean_pool
 
 from pyg_nas.nn.conv import BiGCNConv, normalize
-from pyg_nas.nn.dense import DenseCells, dense_conv
 
 
 class GCN(nn.Module):
@@ -45,6 +44,11 @@ class GCN(nn.Module):
         )
         self.head = nn.Linear(hidden, head, bias=False)
         self.output = nn.Linear(head, 1, bias=False)
+
+    @property
+    def activation(self) -> Callable[[Tensor], Tensor]:
+        """That of the convolutions."""
+        return cast("BiGCNConv", self.convs[0]).activation
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights anew, as the constructor does, from torch's global generator by default.
@@ -79,21 +83,6 @@ class GCN(nn.Module):
             x = self._drop(conv(x, propagation), keep, layer)
         pooled = global_mean_pool(x, batch, batch_size)
         hidden = self._drop(self.head(pooled), keep, len(self.convs))
-        result: Tensor = self.output(hidden).squeeze(-1)
-        return result
-
-    def forward_dense(self, cells: DenseCells) -> Tensor:
-        """Return one number a cell, ``[B]``, by batched products on padded tensors.
-
-        Equal to :meth:`forward` up to rounding.
-        """
-        h = cells.x
-        for conv in self.convs:
-            weight = torch.stack([getattr(conv, name) for name in ("weight_out", "weight_in")])
-            aggregated = torch.matmul(cells.propagation, h.unsqueeze(-3))
-            h = F.dropout(dense_conv(aggregated, weight), self.dropout, self.training)
-        pooled = torch.matmul(cells.pool, h).squeeze(-2)
-        hidden = F.dropout(self.head(pooled), self.dropout, self.training)
         result: Tensor = self.output(hidden).squeeze(-1)
         return result
 

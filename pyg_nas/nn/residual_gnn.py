@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,9 @@ class ResidualGNN(nn.Module):
         dropout: Probability of dropping a feature in training.
         generator: Draws the first weights; torch's global one by default.
     """
+
+    activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
+    """Of the layers and the readout, number by number."""
 
     def __init__(
         self,
@@ -130,7 +134,7 @@ class ResidualGNN(nn.Module):
             constant = shift @ weight + F.pad(bias, (0, 2 * hidden))
             sent = torch.baddbmm(constant, F.layer_norm(states, (hidden,)), scaled)
             summed = torch.bmm(terms, sent.view(members * batch, 3 * width, hidden))
-            states = states + drop(summed.view_as(states).relu())
+            states = states + drop(self.activation(summed.view_as(states)))
         final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
         final = final * mask.unsqueeze(-1)
         mean = final.sum(dim=2) / mask.sum(dim=2, keepdim=True)
@@ -138,4 +142,4 @@ class ResidualGNN(nn.Module):
         read = torch.cat([mean, final.gather(2, index).squeeze(2)], dim=-1)
         joined = torch.baddbmm(self.read_bias, drop(read), self.read)
         joined = joined + torch.bmm(drop(graph), self.read_graph)
-        return torch.baddbmm(self.output_bias, drop(joined.relu()), self.output)
+        return torch.baddbmm(self.output_bias, drop(self.activation(joined)), self.output)

@@ -24,8 +24,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
-from pyg_nas.nn.dense import DenseCells, padded_cells
-from pyg_nas.nn.stacked import StackedGCN
+from pyg_nas.nn.dense import DenseCells, DenseGCN, padded_cells
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.two_stage import PASSING_PROBABILITY, TwoStageRegressor
 
@@ -52,7 +51,7 @@ class CellScorer(nn.Module):
         super().__init__()
         self.least = least
         self.columns = _Columns(regressor.space_)
-        self.network = StackedGCN(regressor.members_)
+        self.network = DenseGCN(regressor.members_)
         self.mean, self.std = regressor.mean_, regressor.std_
 
     def forward(self, adjacency: Tensor, operations: Tensor, num_vertices: Tensor) -> Tensor:
@@ -74,7 +73,7 @@ class TwoStageScorer(nn.Module):
         classifier: Any = model.classifier_
         self.regressor = CellScorer(model.regressor_)
         self.columns = _Columns(classifier.space_)
-        self.classifier = StackedGCN(classifier.members_)
+        self.classifier = DenseGCN(classifier.members_)
         self.slope, self.intercept = model.calibration_
         self.threshold, self.mean_below = model.threshold_, model.mean_below_
 

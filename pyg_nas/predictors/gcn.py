@@ -20,8 +20,9 @@ from torch import Tensor
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.table import Table
+from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
-from pyg_nas.engine.rule import TrainingRule
+from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import nasbench101_refinement
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
@@ -29,9 +30,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import is_nasbench101
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
-from pyg_nas.nn.stacked import StackedGCN
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 """Width of the convolutions by number of training cells, arXiv:1912.00848, appendix."""
@@ -147,7 +147,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         # Seeds of different ensembles do not overlap, so ensembles are independent draws.
         seeds = [self.random_state * 1_000 + member for member in range(self.ensemble_size)]
         self.members_ = [self._new_member(seed).to(device).train() for seed in seeds]
-        rule = TrainingRule(
+        config = TrainingConfig(
             self.epochs, self.batch_size, self.learning_rate, self.weight_decay, loss
         )
         target = torch.as_tensor(targets, dtype=torch.float32, device=device)
@@ -163,7 +163,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                     gather,
                     real,
                     target,
-                    rule,
+                    config,
                     seed,
                     weights=weight,
                     progress=self.progress,
@@ -176,7 +176,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                 self.members_,
                 dense_cells(cells).to(device),
                 target,
-                rule,
+                config,
                 seeds,
                 weights=weight,
                 progress=self.progress,
@@ -210,9 +210,10 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         cells = as_cells(X)
         check_operations(cells, self.space_)
         device = next(self.members_[0].parameters()).device
-        if self.backend != "sparse" and is_nasbench101(cells):
+        activations = [member.activation for member in self.members_]
+        if self.backend != "sparse" and is_nasbench101(cells) and use_compiled(device, activations):
             tables = nasbench101_refinement(len(self.members_[0].convs))
-            return score(self.members_, tables, device).astype(np.float64)
+            return score(self.members_, tables).astype(np.float64)
         outputs = np.empty((len(self.members_), len(cells)))
         if self._is_sparse(cells, _MOST_SCORED_DENSELY):
             gather = _SparseGather(cells, device)
@@ -221,10 +222,10 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
                 for m, member in enumerate(self.members_):
                     outputs[m, index] = member(x, edge_index, batch, len(index)).cpu()
             return outputs
-        stacked = StackedGCN(self.members_)
+        dense = DenseGCN(self.members_)
         for start in range(0, len(cells), _PREDICT_CHUNK):
             part = cells[start : start + _PREDICT_CHUNK]
-            predicted = stacked(dense_cells(part).to(device))
+            predicted = dense(dense_cells(part).to(device))
             outputs[:, start : start + len(part)] = predicted.cpu().numpy()
         return outputs
 

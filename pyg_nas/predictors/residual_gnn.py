@@ -16,7 +16,7 @@ from torch import Tensor
 from pyg_nas.compute.threads import single_threaded
 from pyg_nas.data.table import Table
 from pyg_nas.engine.loop import OnEpoch
-from pyg_nas.engine.numba_residual import residual_outputs
+from pyg_nas.engine.paths import use_compiled
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import Columns, over_blocks
 from pyg_nas.features.graph_statistics import (
@@ -170,7 +170,9 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
         device = next(self.network_.parameters()).device
-        if device.type == "cpu":
+        if use_compiled(device, [self.network_.activation]):
+            from pyg_nas.engine.numba_residual import residual_outputs
+
             vertices, graph = self._standardised(cells, features)
             outputs = residual_outputs(
                 self.network_, vertices, cells.adjacency, cells.num_vertices, graph

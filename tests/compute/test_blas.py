@@ -21,9 +21,9 @@ def test_parts_stay_below_a_million_multiply_adds(
     monkeypatch: pytest.MonkeyPatch, total: int, each: int, expected: int
 ) -> None:
     monkeypatch.setattr(blas, "_multiplies_in_place", lambda: True)
-    assert blas.at_once(total, each) == expected
+    assert blas.rows_per_product(total, each) == expected
 
 
 def test_other_processors_multiply_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blas, "_multiplies_in_place", lambda: False)
-    assert blas.at_once(70, 144 * 288) == 70
+    assert blas.rows_per_product(70, 144 * 288) == 70

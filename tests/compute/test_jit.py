@@ -1,8 +1,15 @@
-"""Compiled functions where Numba can keep nothing on disk."""
+"""Compiled functions: where Numba can keep nothing on disk, is switched off, or is not there."""
 
 from __future__ import annotations
 
-from pyg_nas.compute.jit import compiled
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pyg_nas.compute.jit import ENGINE_VARIABLE, compiled, compiled_enabled
+from pyg_nas.errors import SettingsError
 
 
 def test_compiles_what_it_cannot_keep() -> None:
@@ -11,3 +18,64 @@ def test_compiles_what_it_cannot_keep() -> None:
     exec("def double(x):\n    return 2 * x", names)
     double = compiled(names["double"])  # type: ignore[type-var]
     assert double(21) == 42
+
+
+@pytest.mark.parametrize(("engine", "expected"), [("auto", True), ("torch", False)])
+def test_the_environment_decides(
+    engine: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENGINE_VARIABLE, engine)
+    assert compiled_enabled() is expected
+
+
+def test_unknown_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENGINE_VARIABLE, "numba")
+    with pytest.raises(SettingsError, match=r"PYG_NAS_ENGINE must be auto or torch, got 'numba'"):
+        compiled_enabled()
+
+
+# Trains, scores the space's cells and predicts with residual networks; prints what was predicted.
+PROGRAM = """
+import sys
+{before}
+import numpy as np
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+
+cells = sample_cells(40, seed=0)
+y = cells.trainable_parameters() / 5e7
+found = [
+    GCNRegressor(hidden=8, head=8, epochs=3, device="cpu").fit(cells, y).predict(cells[:5]),
+    ResidualGNNRegressor(2, 8, epochs=3, device="cpu").fit(cells, y).predict(cells[:5]),
+]
+{after}
+print(*np.concatenate(found).tolist())
+"""
+NO_NUMBA = "sys.modules['numba'] = None"
+NO_GEMM = "import numba.np.linalg; del numba.np.linalg._BLAS"
+
+
+def predictions(before: str = "", after: str = "", **environment: str) -> list[float]:
+    program = PROGRAM.format(before=before, after=after)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [float(number) for number in done.stdout.split()]
+
+
+def test_without_numba_the_numbers_are_the_same() -> None:
+    expected = predictions()
+    # torch_geometric imports Numba too; the package's own kernels are what must stay away.
+    never_imported = "assert not [name for name in sys.modules if 'pyg_nas.engine.numba' in name]"
+    for found in (
+        predictions(NO_NUMBA),
+        predictions(NO_GEMM),
+        predictions(after=never_imported, PYG_NAS_ENGINE="torch"),
+    ):
+        assert found == pytest.approx(expected, abs=1e-5)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch
 
+from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.dropout import DropoutMasks
 from pyg_nas.engine.loop import train_sparse, train_stacked
-from pyg_nas.engine.rule import TrainingRule, TrainingTask
-from pyg_nas.engine.torch_trainer import StackedTrainer
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.gcn import GCN
 
-RULE = TrainingRule(epochs=4, batch_size=8, learning_rate=1e-3)
+pytestmark = pytest.mark.engine
+
+CONFIG = TrainingConfig(epochs=4, batch_size=8, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +45,25 @@ def assert_same_weights(one: GCN, other: GCN) -> None:
 
 
 def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Tensor) -> None:
-    """torch's own Adam, scheduler and autograd on the dense forward pass, one batch at a time."""
+    """torch's own Adam, scheduler and autograd on the sparse forward pass, one batch at a time."""
     dense = dense_cells(cells)
     member, plain = new_member(0, 0.0), new_member(0, 0.0)
-    train_stacked([member], dense, targets, RULE, [11])
+    train_stacked([member], dense, targets, CONFIG, [11])
 
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-3)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, RULE.epochs)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, CONFIG.epochs)
     generator = torch.Generator().manual_seed(11)
     masks = DropoutMasks([generator], [(8, 7, 12), (8, 7, 12), (8, 8)], 0.0, torch.device("cpu"))
-    for _ in range(RULE.epochs):
+    for _ in range(CONFIG.epochs):
         order = torch.randperm(21, generator=generator)
         for index in (order[:8], order[8:16]):  # the last 5 are dropped
             # The masks of dropout 0 are drawn all the same, so that a member's stream of random
             # numbers does not depend on the setting.
             masks.draw()
             optimizer.zero_grad()
-            loss = torch.nn.functional.mse_loss(plain.forward_dense(dense[index]), targets[index])
+            batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
+            predicted = plain(batch.x, batch.edge_index, batch.batch, batch.num_graphs)
+            loss = torch.nn.functional.mse_loss(predicted, targets[index])
             loss.backward()
             optimizer.step()
         scheduler.step()
@@ -75,53 +77,22 @@ def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor)
     alone = [new_member(seed) for seed in range(count)]
     together = [new_member(seed) for seed in range(count)]
     for seed, member in enumerate(alone):
-        train_stacked([member], dense, targets, RULE, [seed])
-    train_stacked(together, dense, targets, RULE, list(range(count)))
+        train_stacked([member], dense, targets, CONFIG, [seed])
+    train_stacked(together, dense, targets, CONFIG, list(range(count)))
     for a, b in zip(alone, together, strict=True):
         assert_same_weights(a, b)
     assert not torch.equal(together[0].head.weight, together[1].head.weight)
 
 
-@pytest.mark.parametrize("loss", ["mse", "bce"])
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_the_way_of_a_gpu_equals_that_of_a_processor(
-    cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
-) -> None:
-    rule = TrainingRule(4, 8, 1e-3, loss=loss)
-    goals = targets if loss == "mse" else (targets > 0).float()
-    weights = torch.linspace(0.5, 1.5, 21)
-    dense = dense_cells(cells)
-    compiled = [new_member(seed, depth=depth) for seed in range(2)]
-    stacked = [new_member(seed, depth=depth) for seed in range(2)]
-    history = train_stacked(compiled, dense, goals, rule, [4, 5], weights=weights)
-    trainer = StackedTrainer(TrainingTask(stacked, dense, goals, weights, rule, [4, 5]))
-    torch.testing.assert_close(history, torch.stack(list(trainer.epochs())), atol=1e-5, rtol=1e-4)
-    for a, b in zip(compiled, stacked, strict=True):
-        assert_same_weights(a, b)
-
-
-def test_products_in_parts_equal_whole_ones(
-    cells: CellArray, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = []
-    for most in (5, 1_000):
-        monkeypatch.setattr(
-            "pyg_nas.engine.numba_trainer.at_once", lambda total, _, most=most: min(total, most)
-        )
-        trained.append(new_member(0, depth=3))
-        train_stacked(trained[-1:], dense_cells(cells), targets, RULE, [0])
-    assert_same_weights(*trained)
-
-
 def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
-    rule = TrainingRule(epochs=6, batch_size=8, learning_rate=1e30)
-    history = train_stacked([new_member(0)], dense_cells(cells), targets, rule, [0])
+    config = TrainingConfig(epochs=6, batch_size=8, learning_rate=1e30)
+    history = train_stacked([new_member(0)], dense_cells(cells), targets, config, [0])
     assert not torch.isfinite(history[-1]).any()
 
 
 def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None:
     dense = dense_cells(cells)
-    one = TrainingRule(epochs=1, batch_size=21)
+    one = TrainingConfig(epochs=1, batch_size=21)
     plain = train_stacked([new_member(0)], dense, targets, one, [0])
     doubled = train_stacked(
         [new_member(0)], dense, targets, one, [0], weights=torch.full((21,), 2.0)
@@ -131,7 +102,7 @@ def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None
 
 def test_fewer_cells_than_a_batch(cells: CellArray, targets: torch.Tensor) -> None:
     few = torch.arange(3)
-    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], RULE, [0])
+    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], CONFIG, [0])
     assert history.shape == (4, 1)
     assert torch.isfinite(history).all()
 
@@ -142,7 +113,7 @@ def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> 
         [new_member(0)],
         dense_cells(cells),
         targets,
-        RULE,
+        CONFIG,
         [0],
         progress=lambda epoch, loss: heard.append((epoch, loss)),
     )
@@ -162,19 +133,19 @@ def test_masks_drop_the_given_share(dropout: float) -> None:
 def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor) -> None:
     """The same batches and the same dropout, whichever network is run."""
     for loss in ("mse", "bce"):
-        rule = TrainingRule(3, 8, 1e-3, loss=loss)
+        config = TrainingConfig(3, 8, 1e-3, loss=loss)
         goals = targets if loss == "mse" else (targets > 0).float()
         weights = torch.linspace(0.5, 1.5, 21)
         stacked, sparse = new_member(0), new_member(0)
         dense = dense_cells(cells)
-        history = train_stacked([stacked], dense, goals, rule, [5], weights=weights)
+        history = train_stacked([stacked], dense, goals, config, [5], weights=weights)
 
         def gather(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
             return batch.x, batch.edge_index, batch.batch
 
         real = torch.from_numpy(cells.mask)
-        other = train_sparse(sparse, gather, real, goals, rule, 5, weights=weights)
+        other = train_sparse(sparse, gather, real, goals, config, 5, weights=weights)
         torch.testing.assert_close(history, other, atol=1e-5, rtol=1e-4)
         assert_same_weights(stacked, sparse)
 
@@ -187,7 +158,7 @@ def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch
             [new_member(seed) for seed in range(6)],
             dense_cells(cells),
             targets,
-            RULE,
+            CONFIG,
             list(range(6)),
         )
         # Each thread has its own setting; a new one starts from what was set last anywhere.

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.engine.score import _fold, score, score_block_by_torch
+from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import nasbench101_refinement, refine
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.testing import needs_cuda, reference_output
+from pyg_nas.testing import reference_output
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +48,12 @@ def test_equals_the_float64_reference(cells: CellArray, depth: int) -> None:
     for row, member in zip(scores, members, strict=True):
         expected = [reference_output(member, cell) for cell in some]
         np.testing.assert_allclose(row[:120], expected, atol=1e-5)
-        # The way of other devices, taken on this one.
-        layers, head = _fold(member, torch.device("cpu"))
-        blocks = [score_block_by_torch(layers, head, block) for block in tables.blocks]
-        np.testing.assert_allclose(torch.cat(blocks).detach().numpy(), row, atol=1e-5)
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 10_000])
 def test_blocks_change_nothing(cells: CellArray, block: int) -> None:
     members = networks(3)
-    expected = torch.stack([m.forward_dense(dense_cells(cells)) for m in members])
+    expected = torch.stack([DenseGCN([m])(dense_cells(cells))[0] for m in members])
     scores = score(members, refine(cells, 3, block_cells=block))
     np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
 
@@ -107,10 +103,11 @@ def test_networks_of_several_shapes_share_the_tables(cells: CellArray) -> None:
     scores = score(members, refine(cells, 3))
     dense = dense_cells(cells)
     for row, member in zip(scores, members, strict=True):
-        expected = member.forward_dense(dense).detach().numpy()
+        expected = DenseGCN([member])(dense)[0].detach().numpy()
         np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
+@pytest.mark.engine
 def test_the_whole_space_through_an_estimator() -> None:
     space = nasbench101_cells()
     some = np.random.default_rng(0).permutation(len(space))[:500]
@@ -128,14 +125,6 @@ def test_tables_pass_through_their_arrays_unchanged() -> None:
     again = refinement._from_arrays(refinement._to_arrays(tables), 2)
     members = networks(2, depth=2)
     np.testing.assert_array_equal(score(members, again)[:, : len(small)], score(members, tables))
-
-
-@needs_cuda
-def test_cuda_equals_cpu(cells: CellArray) -> None:
-    members, tables = networks(2), refine(cells, 3)
-    expected = score(members, tables)
-    on_cuda = score([member.to("cuda") for member in members], tables, "cuda")
-    np.testing.assert_allclose(on_cuda, expected, atol=1e-5)
 
 
 def test_tables_of_the_space_cover_every_cell() -> None:

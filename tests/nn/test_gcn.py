@@ -1,4 +1,4 @@
-"""Sparse, dense and stacked networks against the plain float64 reference."""
+"""Sparse and dense networks against the plain float64 reference."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.conv import BiGCNConv, normalize
-from pyg_nas.nn.dense import dense_cells
+from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
-from pyg_nas.nn.stacked import StackedGCN
 from pyg_nas.testing import needs_cuda, reference_output, small_cells
 
 TWO_VERTICES = Cell([[0, 1], [0, 0]], ["input", "output"])
@@ -50,7 +49,7 @@ def test_sparse_without_a_batch_vector_is_one_graph(model: GCN) -> None:
 
 
 def test_dense_equals_the_reference(model: GCN, cells: CellArray) -> None:
-    predicted = model.forward_dense(dense_cells(cells))
+    predicted = DenseGCN([model])(dense_cells(cells))[0]
     expected = [reference_output(model, cell) for cell in cells]
     np.testing.assert_allclose(predicted.detach().numpy(), expected, atol=1e-6, rtol=1e-5)
 
@@ -61,9 +60,9 @@ def test_stacked_members_equal_single_ones(cells: CellArray) -> None:
         torch.manual_seed(seed)
         members.append(GCN(5, 16, 2, 8).eval())
     dense = dense_cells(cells)
-    together = StackedGCN(members)(dense)
+    together = DenseGCN(members)(dense)
     for row, member in zip(together, members, strict=True):
-        torch.testing.assert_close(row, member.forward_dense(dense), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(row, DenseGCN([member])(dense)[0], atol=1e-6, rtol=1e-5)
     assert not torch.allclose(together[0], together[1])
 
 
@@ -76,7 +75,7 @@ def test_relabelling_inner_vertices_changes_nothing(model: GCN) -> None:
         [ops[0], ops[2], ops[1], ops[3], ops[4]],
     )
     assert one == other
-    outputs = model.forward_dense(dense_cells(CellArray.from_cells([one, other])))
+    outputs = DenseGCN([model])(dense_cells(CellArray.from_cells([one, other])))[0]
     assert outputs[0].item() == pytest.approx(outputs[1].item(), abs=1e-6)
 
 
@@ -123,7 +122,7 @@ def test_any_vocabulary_and_size() -> None:
     ]
     torch.manual_seed(0)
     model = GCN(6, 8, 2, 4).eval()
-    predicted = model.forward_dense(dense_cells(CellArray.from_cells(graphs)))
+    predicted = DenseGCN([model])(dense_cells(CellArray.from_cells(graphs)))[0]
     expected = [reference_output(model, graph) for graph in graphs]
     np.testing.assert_allclose(predicted.detach().numpy(), expected, atol=1e-6, rtol=1e-5)
 
@@ -131,15 +130,16 @@ def test_any_vocabulary_and_size() -> None:
 def test_dropout_only_in_training(cells: CellArray) -> None:
     torch.manual_seed(0)
     model = GCN(5, 16, 2, 8, dropout=0.5)
-    dense = dense_cells(cells)
-    assert not torch.equal(model.forward_dense(dense), model.forward_dense(dense))
+    batch = Batch.from_data_list([cell.to_data() for cell in cells])
+    inputs = batch.x, batch.edge_index, batch.batch, batch.num_graphs
+    assert not torch.equal(model(*inputs), model(*inputs))
     model.eval()
-    assert torch.equal(model.forward_dense(dense), model.forward_dense(dense))
+    assert torch.equal(model(*inputs), model(*inputs))
 
 
 @needs_cuda
 def test_cuda_equals_cpu(model: GCN, cells: CellArray) -> None:
     dense = dense_cells(cells)
-    expected = model.forward_dense(dense)
-    predicted = model.to("cuda").forward_dense(dense.to("cuda")).cpu()
+    expected = DenseGCN([model])(dense)[0]
+    predicted = DenseGCN([model]).to("cuda")(dense.to("cuda"))[0].cpu()
     torch.testing.assert_close(predicted, expected, atol=1e-5, rtol=1e-4)

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learni
 from sklearn.utils.class_weight import compute_sample_weight
 
 from pyg_nas.data.table import Table
-from pyg_nas.engine.rule import TrainingRule
+from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -280,7 +280,7 @@ def test_every_setting_reaches_the_training(
     given = {"epochs": 3, "batch_size": 7, "learning_rate": 0.5, "weight_decay": 0.25}
     GCNRegressor(hidden=4, device="cpu", **given).fit(cells, y)
     GCNClassifier(hidden=4, device="cpu", **given).fit(cells, y > np.median(y))
-    assert seen == [TrainingRule(**given), TrainingRule(**given, loss="bce")]
+    assert seen == [TrainingConfig(**given), TrainingConfig(**given, loss="bce")]
 
 
 def test_ensembles_of_two_seeds_share_no_member(cells: CellArray, y: np.ndarray) -> None:

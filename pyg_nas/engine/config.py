@@ -1,4 +1,4 @@
-"""The paper's training rule: what every way of training takes from it."""
+"""The paper's training settings: what every way of training takes from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from torch.nn import functional as F
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
 
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
+"""Adam's constants (Kingma and Ba, 2015, algorithm 1), which the paper uses."""
+
 
 @dataclass(frozen=True)
-class TrainingRule:
-    """The paper's training rule (arXiv:1912.00848, section 4 and its reproduction).
+class TrainingConfig:
+    """The paper's training settings (arXiv:1912.00848, section 4 and its reproduction).
 
     Adam (β 0.9, 0.999) with L2 in the gradient, cosine to zero by epoch, random batches with
     the last partial batch dropped.
@@ -44,7 +47,7 @@ class TrainingTask(NamedTuple):
         cells: ``N`` training cells, their operations one-hot.
         targets: ``[N]``.
         weights: ``[N]`` weights of the cells in the loss.
-        rule: The training rule.
+        config: The training settings.
         seeds: One for each member, for its batch order and dropout.
     """
 
@@ -52,40 +55,39 @@ class TrainingTask(NamedTuple):
     cells: DenseCells
     targets: Tensor
     weights: Tensor
-    rule: TrainingRule
+    config: TrainingConfig
     seeds: Sequence[int]
 
 
-def draw_batches(generator: torch.Generator, total: int, rule: TrainingRule) -> Tensor:
+def draw_batches(generator: torch.Generator, total: int, config: TrainingConfig) -> Tensor:
     """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
 
     Drawn on the CPU whatever the device, so that a seed means the same everywhere.
     """
-    batch = min(rule.batch_size, total)
+    batch = min(config.batch_size, total)
     steps = total // batch
     return torch.randperm(total, generator=generator)[: steps * batch].view(steps, batch)
 
 
-def batch_loss(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def batch_loss(config: TrainingConfig, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
-    if rule.loss == "mse":
+    if config.loss == "mse":
         each = (predicted - target) ** 2
     else:
         each = F.binary_cross_entropy_with_logits(predicted, target, reduction="none")
     return (each * weight).mean(dim=-1)
 
 
-def loss_gradient(rule: TrainingRule, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Gradient of :func:`batch_loss` with respect to ``predicted``."""
-    slope = 2 * (predicted - target) if rule.loss == "mse" else predicted.sigmoid() - target
-    return slope * weight / target.size(-1)
-
-
 def adam(
-    parameters: Iterable[Tensor], rule: TrainingRule
+    parameters: Iterable[Tensor], config: TrainingConfig
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
-    """Return the rule's optimizer and the schedule of its learning rate by epoch."""
+    """Return the optimizer and the schedule of its learning rate by epoch."""
     optimizer = torch.optim.Adam(
-        parameters, lr=rule.learning_rate, weight_decay=rule.weight_decay, fused=True
+        parameters,
+        lr=config.learning_rate,
+        betas=ADAM_BETAS,
+        eps=ADAM_EPSILON,
+        weight_decay=config.weight_decay,
+        fused=True,
     )
-    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rule.epochs)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
