@@ -16,7 +16,7 @@ import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, RESULTS, run_all, taus
 
-from pyg_nas.visualization.plots import learning_curve
+from pyg_nas.visualization import learning_curve, save_figure
 
 SIZES = (24, 50, 100, 172, 424, 1000, 2000, 4236, 8000)
 CURVES = {
@@ -39,7 +39,8 @@ def main(
     ]
     plan.sort(key=lambda run: run[1])  # short runs first
     runs = run_all(RESULTS / "best_runs.json", table, plan)
-    learning_curve(SIZES, {name: curve(runs, name) for name in CURVES}, IMAGE)
+    figure = learning_curve(SIZES, {name: curve(runs, name) for name in CURVES})
+    save_figure(figure, IMAGE)
 
 
 def curve(runs: list[dict[str, object]], method: str) -> np.ndarray:

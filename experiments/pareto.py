@@ -27,7 +27,8 @@ from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.training_time import TimeRegressor
-from pyg_nas.visualization.plots import pareto as draw_pareto
+from pyg_nas.visualization import pareto as draw_pareto
+from pyg_nas.visualization import save_figure
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -138,13 +139,13 @@ def main(
     label = loaded.default_label
     IMAGES.mkdir(parents=True, exist_ok=True)
     # A bitmap: as a vector picture every cell would be an element of its own.
-    draw_pareto(
+    figure = draw_pareto(
         loaded.label(label),
         loaded.training_seconds(label),
-        IMAGES / f"pareto_{table.stem}.png",
         cost_name="training time, s",
         title=f"{table.stem}: validation accuracy of {len(loaded):,} cells",
     )
+    save_figure(figure, IMAGES / f"pareto_{table.stem}.png")
     print(json.dumps(summary, indent=1))
 
 

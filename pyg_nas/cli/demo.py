@@ -30,6 +30,7 @@ def demo(
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE
     from pyg_nas.predictors.trained import Model
     from pyg_nas.visualization.cells import draw_cell
+    from pyg_nas.visualization.files import save_figure
     from pyg_nas.visualization.plots import scatter
 
     console = Console(highlight=False)
@@ -79,5 +80,6 @@ def demo(
             f"{len(evaluation.rows):,} unseen cells of the table)"
         )
     truth, guess = evaluation_and_live(evaluation, best, live)
-    scatter(truth, guess, out / "predicted-against-measured.png", title="Unseen digits cells")
+    figure = scatter(truth, guess, title="Unseen digits cells")
+    save_figure(figure, out / "predicted-against-measured.png")
     console.print(f"\nmodel, drawings and plot: [bold]{out}[/bold]")

@@ -175,7 +175,7 @@ def predict(
 def plot(
     model: ModelPath,
     table: TablePath,
-    out: Annotated[Path, typer.Option(help="PNG or SVG file.")],
+    out: Annotated[Path, typer.Option(help="Picture: a PDF, SVG or PNG file, by its ending.")],
     split: EvaluatedSplit = "all",
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
@@ -186,18 +186,20 @@ def plot(
     from rich.console import Console
 
     from pyg_nas.io.files import check_output
+    from pyg_nas.visualization.files import check_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
+    check_format(out)
     check_output(out, table, model)
     loaded, _, result = _evaluated(model, table, split, metric, budget, run, device)
-    scatter(
+    figure = scatter(
         result.measured,
         result.predicted,
-        out,
-        title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
+        title=f"{loaded.recipe}: trained on {loaded.protocol.train} cells, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
     )
+    save_figure(figure, out)
     Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
 
 

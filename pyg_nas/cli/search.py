@@ -129,8 +129,8 @@ def search(
             except KeyboardInterrupt:
                 console.print(f"stopped; the same command goes on from {out}")
                 raise typer.Exit(130) from None
-        summary = write_report(out, result, described)
-    _print(console, result, summary)
+        write_report(out, result, described)
+    _print(console, result)
     console.print(f"folder: {out}")
 
 
@@ -199,21 +199,14 @@ def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
         yield on_query
 
 
-def _print(console: Any, result: SearchResult, summary: dict[str, Any]) -> None:
-    from pyg_nas.report.search_summary import value_text
+def _print(console: Any, result: SearchResult) -> None:
+    from rich.markup import escape
 
-    answer = summary["answer"]
-    console.print(f"{summary['queries']} cells trained in {summary['training_seconds']:,.1f} s")
-    if answer is None:
-        console.print("no trained cell keeps the constraints")
-        return
-    console.print(f"answer: [bold]{answer['hash']}[/bold]")
-    console.print(f"validation accuracy {value_text(result, answer['accuracy'])}")
-    if answer["test_accuracy"] is not None:
-        console.print(f"test accuracy {value_text(result, answer['test_accuracy'])}")
-    if summary["simple_regret"] is not None:
-        against = summary["regret_against"]
-        console.print(
-            f"simple regret {value_text(result, summary['simple_regret'], ' points')} of "
-            f"{against['kind']}, best {value_text(result, against['best'])}"
-        )
+    from pyg_nas.io.text import printable
+    from pyg_nas.report.search_facts import SearchFacts
+
+    facts = SearchFacts(result)
+    console.print(f"{facts.title}:" if result.answer else f"{facts.title}.")
+    for fact in [*facts.answer(), *facts.cost()]:
+        note = f" ({fact.note})" if fact.note else ""
+        console.print(f"{fact.name}: [bold]{fact.value}[/bold]{escape(printable(note))}")

@@ -8,22 +8,23 @@ import numpy as np
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.text import printable
 from pyg_nas.visualization.cells import (
-    arrow_path,
-    box_width,
-    edge_path,
+    MOST_VERTICES,
+    cell_drawing,
+    fitting_width,
     operation_colour,
     operation_label,
     text_colour,
 )
-from pyg_nas.visualization.layout import BOX_HEIGHT, layered_layout
+from pyg_nas.visualization.drawing import svg
 
 
 class Gallery:
     """Cells by number, with the figures that a reader sees beside their drawing.
 
-    Thousands of cells share far fewer graphs, so a graph's geometry is kept once, and the page
-    fills in operations and colours.
+    Thousands of cells share far fewer graphs, so each graph is drawn once, and the page fills in
+    the operations and their colours.
 
     Args:
         space: The search space of the cells.
@@ -33,11 +34,11 @@ class Gallery:
     def __init__(self, space: SearchSpace, facts: list[str]) -> None:
         self.space = space
         self.facts = facts
-        self._width = box_width(space)
+        self._width = fitting_width([operation_label(name) for name in space.vocabulary])
         self._cells: list[Cell] = []
         self._records: list[dict[str, Any]] = []
-        self._layouts: list[dict[str, Any]] = []
-        self._layout_numbers: dict[bytes, int] = {}
+        self._drawings: list[str] = []
+        self._drawing_numbers: dict[bytes, int] = {}
 
     def add(self, cell: Cell, values: list[str]) -> int:
         """Add a cell and return its number.
@@ -46,13 +47,15 @@ class Gallery:
             cell: The cell.
             values: Text of each of the facts.
         """
+        whole = cell.num_vertices <= MOST_VERTICES
+        operations = (cell.operation_ids.astype(int) - self.space.first_id).tolist()
         self._cells.append(cell)
         self._records.append(
             {
-                "g": self._layout_number(cell),
-                "o": (cell.operation_ids.astype(int) - self.space.first_id).tolist(),
+                "g": self._drawing_number(cell, whole),
+                "o": operations if whole else [],  # a drawing of many has its own labels
                 "h": cell.hash,
-                "f": values,
+                "f": [printable(value) for value in values],
             }
         )
         return len(self._cells) - 1
@@ -73,27 +76,17 @@ class Gallery:
                 {"label": operation_label(name), "fill": colour, "ink": text_colour(colour)}
             )
         return {
-            "boxWidth": round(self._width, 1),
-            "boxHeight": BOX_HEIGHT,
             "operations": operations,
-            "facts": self.facts,
-            "layouts": self._layouts,
+            "facts": [printable(name) for name in self.facts],
+            "drawings": self._drawings,
             "cells": self._records,
         }
 
-    def _layout_number(self, cell: Cell) -> int:
-        key = np.packbits(cell.adjacency).tobytes() + bytes([cell.num_vertices])
-        if key not in self._layout_numbers:
-            layout = layered_layout(cell.adjacency, self._width)
-            routes = layout.routes.values()
-            self._layout_numbers[key] = len(self._layouts)
-            self._layouts.append(
-                {
-                    "w": round(layout.width),
-                    "h": round(layout.height),
-                    "c": [[round(x, 1), round(y, 1)] for x, y in layout.centres],
-                    "e": "".join(edge_path(route) for route in routes),
-                    "a": "".join(arrow_path(route[-1]) for route in routes),
-                }
-            )
-        return self._layout_numbers[key]
+    def _drawing_number(self, cell: Cell, whole: bool) -> int:
+        key = np.packbits(cell.adjacency).tobytes() + cell.num_vertices.to_bytes(4, "little")
+        if not whole:
+            key += cell.operation_ids.tobytes()
+        if key not in self._drawing_numbers:
+            self._drawing_numbers[key] = len(self._drawings)
+            self._drawings.append(svg(cell_drawing(cell, self._width if whole else None)))
+        return self._drawing_numbers[key]

@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from html import escape
 from importlib import resources
 from typing import Any
 
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.report.gallery import Gallery
+from pyg_nas.report.text import excerpt, markup
 from pyg_nas.visualization.cells import cell_svg
 
 
@@ -61,6 +62,23 @@ class CellTable:
     rows: list[list[tuple[float | None, str]]]
 
 
+@dataclass(frozen=True)
+class AnswerCard:
+    """What was looked for and found.
+
+    Args:
+        title: Its heading.
+        cell: The cell, which is drawn; None where none was found.
+        facts: Name, value and note of each of its figures.
+        next_steps: What to do now: a sentence and a command each.
+    """
+
+    title: str
+    cell: Cell | None
+    facts: list[Tile]
+    next_steps: list[tuple[str, str]]
+
+
 @dataclass
 class Page:
     """What the report says.
@@ -68,6 +86,8 @@ class Page:
     Args:
         title: The page's heading.
         subtitle: One sentence beneath it.
+        note: What a reader must know of all figures; empty for nothing.
+        answer: The card at the top, where the page has an answer.
         tiles: Numbers at the top.
         figures: Figures in order.
         gallery: The cells that figures and table refer to.
@@ -79,6 +99,8 @@ class Page:
     subtitle: str
     gallery: Gallery
     table: CellTable
+    note: str = ""
+    answer: AnswerCard | None = None
     tiles: list[Tile] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -99,17 +121,19 @@ def render(page: Page) -> str:
         "style-src 'unsafe-inline'; img-src data: blob:"
     )
     parts = {
-        "policy": escape(policy),
-        "title": escape(page.title),
-        "subtitle": escape(page.subtitle),
+        "policy": markup(policy),
+        "title": markup(page.title),
+        "subtitle": markup(page.subtitle),
         "style": _asset("report.css"),
+        "note": f'<p class="warning">{markup(page.note)}</p>' if page.note else "",
+        "answer": "" if page.answer is None else _answer(page.answer),
         "tiles": "".join(map(_tile, page.tiles)),
         "figures": "".join(
             _figure(i, figure, wide=len(page.figures) % 2 == 1 and figure is page.figures[-1])
             for i, figure in enumerate(page.figures)
         ),
         "table": _table(page.table, page.gallery),
-        "settings": _settings(page.settings),
+        "settings": _settings(excerpt(page.settings)),
         "data": _embedded_json(
             {
                 "cells": page.gallery.to_dict(),
@@ -121,11 +145,6 @@ def render(page: Page) -> str:
     }
     # One pass, so that nothing in a part is taken for a marker.
     return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], _asset("page.html"))
-
-
-def plot_text(text: object) -> str:
-    """Return ``text`` so that Plotly shows it as it is, rather than as its markup."""
-    return escape(str(text))
 
 
 def _asset(name: str) -> str:
@@ -146,20 +165,38 @@ def _embedded_json(value: Any) -> str:
 
 
 def _tile(tile: Tile) -> str:
-    note = f"<small>{escape(tile.note)}</small>" if tile.note else ""
+    note = f"<small>{markup(tile.note)}</small>" if tile.note else ""
     return (
-        f'<div class="tile"><span>{escape(tile.name)}</span>'
-        f"<strong>{escape(tile.value)}</strong>{note}</div>"
+        f'<div class="tile"><span>{markup(tile.name)}</span>'
+        f"<strong>{markup(tile.value)}</strong>{note}</div>"
+    )
+
+
+def _answer(card: AnswerCard) -> str:
+    drawing = "" if card.cell is None else f'<div class="drawing">{cell_svg(card.cell)}</div>'
+    facts = "".join(
+        f"<dt>{markup(fact.name)}</dt><dd><strong>{markup(fact.value)}</strong> "
+        f"{markup(fact.note)}</dd>"
+        for fact in card.facts
+    )
+    steps = "".join(
+        f"<li>{markup(text)}<code>{markup(command)}</code></li>"
+        for text, command in card.next_steps
+    )
+    below = f"<h3>What to run next</h3><ul>{steps}</ul>" if steps else ""
+    return (
+        f'<section class="card answer" id="answer"><h2>{markup(card.title)}</h2>'
+        f"<div>{drawing}<div><dl>{facts}</dl>{below}</div></div></section>"
     )
 
 
 def _figure(number: int, figure: Figure, wide: bool) -> str:
     """A figure; two stand beside each other, and a last one alone is ``wide``."""
     return (
-        f'<section class="card{" wide" if wide else ""}"><h2>{escape(figure.title)}</h2>'
-        f'<p class="note">{escape(figure.note)}</p>'
+        f'<section class="card{" wide" if wide else ""}"><h2>{markup(figure.title)}</h2>'
+        f'<p class="note">{markup(figure.note)}</p>'
         f'<div class="figure" id="figure-{number}" role="img" '
-        f'aria-label="{escape(figure.title)}"></div></section>'
+        f'aria-label="{markup(figure.title)}"></div></section>'
     )
 
 
@@ -167,13 +204,13 @@ def _table(table: CellTable, gallery: Gallery) -> str:
     if not table.cells:
         return ""
     heads = "".join(
-        f'<th scope="col" aria-sort="none"><button type="button">{escape(name)}</button></th>'
+        f'<th scope="col" aria-sort="none"><button type="button">{markup(name)}</button></th>'
         for name in ["rank", *table.columns]
     )
     rows = []
     for rank, (cell, figures) in enumerate(zip(table.cells, table.rows, strict=True), start=1):
         columns = "".join(
-            f'<td data-sort="{"" if key is None else repr(float(key))}">{escape(text)}</td>'
+            f'<td data-sort="{"" if key is None else repr(float(key))}">{markup(text)}</td>'
             for key, text in [(float(rank), str(rank)), *figures]
         )
         rows.append(
@@ -181,8 +218,8 @@ def _table(table: CellTable, gallery: Gallery) -> str:
             f"{columns}</tr>"
         )
     return (
-        f'<section class="card wide"><h2>{escape(table.title)}</h2>'
-        f'<p class="note">{escape(table.note)}</p><div class="scroll"><table id="best">'
+        f'<section class="card wide"><h2>{markup(table.title)}</h2>'
+        f'<p class="note">{markup(table.note)}</p><div class="scroll"><table id="best">'
         f'<thead><tr><th scope="col">cell</th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
@@ -192,13 +229,9 @@ def _settings(value: Any) -> str:
     """Nested values as nested lists of definitions."""
     if isinstance(value, dict):
         items = "".join(
-            f"<dt>{escape(str(name))}</dt><dd>{_settings(inner)}</dd>"
-            for name, inner in value.items()
+            f"<dt>{markup(name)}</dt><dd>{_settings(inner)}</dd>" for name, inner in value.items()
         )
         return f"<dl>{items}</dl>" if items else "none"
-    if isinstance(value, list | tuple):
-        if len(value) > 12:
-            shown = ", ".join(str(inner) for inner in value[:12])
-            return escape(f"{shown}, … ({len(value):,} in all)")
+    if isinstance(value, list):
         return ", ".join(_settings(inner) for inner in value) if value else "none"
-    return escape("not set" if value is None else str(value))
+    return markup("not set" if value is None else value)

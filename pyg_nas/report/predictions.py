@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
-from pyg_nas.report.figures import (
-    learning_curve_figure,
-    pareto_figure,
-    residual_figures,
-    scatter_figures,
-)
-from pyg_nas.report.gallery import Gallery
-from pyg_nas.report.page import CellTable, Page, Tile
-from pyg_nas.report.text import duration, number, quantity
+from pyg_nas.report.columns import Column, cell_table, make_gallery, percent_column
+from pyg_nas.report.page import Page, Tile
+from pyg_nas.report.plotly_charts import plotly_figure
+from pyg_nas.report.text import MISSING, duration, number, quantity
 from pyg_nas.version import __version__
-from pyg_nas.visualization.plots import percent_or_value
+from pyg_nas.visualization.charts import Chart
+from pyg_nas.visualization.figures import (
+    learning_curve_chart,
+    no_correlation,
+    pareto_chart,
+    percent_or_value,
+    prediction_charts,
+    residual_charts,
+)
 
 if TYPE_CHECKING:
+    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.data.table import Table
     from pyg_nas.predictors.trained import Evaluation, Model
 
 Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
 
 MOST_DRAWN = 2_500
 """Cells drawn in a figure: more would be slow on a phone, and one blot on any screen."""
@@ -45,7 +50,7 @@ def prediction_page(
     source: str,
     table_name: str,
     learning_curve: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Page:
     """Return the report on a model's predictions for the cells that did not train it.
 
@@ -62,66 +67,24 @@ def prediction_page(
         SettingsError: If no cell of the table is left to evaluate on.
     """
     result = model.evaluate(table)
-    measured, predicted = result.measured, result.predicted
-    cells = table.cells[result.rows]
-    seconds = table.training_seconds(model.protocol.label)[result.rows]
-    parameters = table.trainable_parameters[result.rows].astype(np.float64)
-    parameters[parameters < 0] = np.nan
-    factor, unit = percent_or_value(measured, result.fractions)
-
-    costs = {"trainable parameters": parameters, "training time, s": seconds}
-    costs = {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
     sign = 1.0 if result.larger_is_better else -1.0
-    if not result.larger_is_better:
-        costs = {}  # the label is a cost itself: there is no accuracy to set against one
-    fronts = [pareto_front(measured, cost) for cost in costs.values()]
-    best = np.argsort(-sign * predicted, kind="stable")[:_BEST]
-    shown = _shown(sign * measured, sign * predicted, [best, *fronts])
-
-    facts = {
-        f"predicted{unit}": [number(v * factor, 2) for v in predicted[shown]],
-        f"measured{unit}": [number(v * factor, 2) for v in measured[shown]],
-        "parameters": [quantity(v) for v in parameters[shown]],
-        "training time": [duration(v) for v in seconds[shown]],
-    }
-    facts = {name: values for name, values in facts.items() if set(values) != {"–"}}
-    gallery = Gallery(table.space, list(facts))
-    numbers = [
-        gallery.add(cells[int(row)], [values[i] for values in facts.values()])
-        for i, row in enumerate(shown)
-    ]
-    by_row = dict(zip(shown.tolist(), numbers, strict=True))
-
-    figures = scatter_figures(
-        measured, predicted, shown, numbers, result.larger_is_better, result.fractions
-    )
-    figures += residual_figures(measured, predicted, cells, result.fractions)
+    columns, costs = _columns(result, table, sign)
+    best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
+    fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
+    shown = _shown(sign * result.measured, sign * result.predicted, [best, *fronts])
+    cells = table.cells[result.rows]
+    gallery, numbers = make_gallery(table.space, cells, columns, shown)
+    charts = _charts(result, table, costs)
     if learning_curve:
-        found = _learning_curve(model, table, result, progress)
-        if found is not None:
-            sizes, scores = found
-            figures.append(
-                learning_curve_figure(
-                    sizes,
-                    scores,
-                    f"{len(measured):,} evaluated cells, {_CURVE_REPEATS} draws of the training "
-                    "cells at each smaller size; the last is the model itself",
-                )
-            )
-    figures += [
-        pareto_figure(measured, cost, name, by_row, fractions=result.fractions)
-        for name, cost in costs.items()
-    ]
-
+        charts += _learning_curve(model, table, result, progress)
     return Page(
         title=f"{model.recipe} on {table_name}",
         subtitle=f"{result.protocol}.",
+        note=fallback_note(table, result.rows, _policy(result, table)),
         gallery=gallery,
-        table=_best_cells(
-            best, by_row, sign, measured, predicted, parameters, seconds, factor, unit
-        ),
-        tiles=_tiles(result.figures(), factor, unit, len(model.training_hashes)),
-        figures=figures,
+        table=cell_table(f"The {len(best)} best predicted cells", columns, best, numbers),
+        tiles=_tiles(result, len(model.training_hashes)),
+        figures=[plotly_figure(chart, numbers) for chart in charts],
         settings={
             "model": source,
             "recipe": model.recipe,
@@ -134,14 +97,76 @@ def prediction_page(
     )
 
 
-def _tiles(figures: dict[str, float], factor: float, unit: str, trained: int) -> list[Tile]:
+def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
+    """Return a sentence on evaluated cells whose label is no measurement; empty if there is none.
+
+    Args:
+        table: The table.
+        rows: The evaluated rows.
+        policy: The label policy.
+    """
+    if not policy.resamples:
+        return ""
+    # No accuracy is negative, so that the mark is told from every measured label.
+    marked = table.label(replace(policy, fallback=-1.0))[rows] == -1.0
+    if not marked.any():
+        return ""
+    return (
+        f"{int(marked.sum()):,} of {len(rows):,} evaluated cells have no run above "
+        f"{policy.resample_below}; their measured value is a substitute "
+        f"({'the mean of the other cells' if policy.fallback is None else policy.fallback})."
+    )
+
+
+def _policy(result: Evaluation, table: Table) -> LabelPolicy:
+    protocol = result.protocol
+    return protocol.evaluation_label or protocol.label or table.default_label
+
+
+def _columns(
+    result: Evaluation, table: Table, sign: float
+) -> tuple[list[Column], dict[str, Floats]]:
+    """The figures of the evaluated cells, and those that are costs of their accuracy."""
+    measured, predicted = result.measured, result.predicted
+    factor, unit = percent_or_value(measured, result.fractions)
+    seconds = table.training_seconds(result.protocol.label)[result.rows]
+    parameters = table.trainable_parameters[result.rows].astype(np.float64)
+    parameters[parameters < 0] = np.nan
+    rank = np.empty(len(measured))
+    rank[np.argsort(-sign * measured, kind="stable")] = np.arange(1, len(measured) + 1)
+    columns = [
+        percent_column("predicted", unit, factor * predicted),
+        percent_column("measured", unit, factor * measured),
+        Column("measured rank", rank, lambda value: f"{value:,.0f}"),
+        Column("parameters", parameters, quantity),
+        Column("training time", seconds, duration),
+    ]
+    if not result.larger_is_better:  # the label is a cost itself: there is no accuracy
+        return columns, {}
+    costs = {"trainable parameters": parameters, "training time, s": seconds}
+    return columns, {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
+
+
+def _charts(result: Evaluation, table: Table, costs: dict[str, Floats]) -> list[Chart]:
+    measured, predicted, fractions = result.measured, result.predicted, result.fractions
+    charts = prediction_charts(measured, predicted, result.larger_is_better, fractions)
+    charts += residual_charts(measured, predicted, table.cells[result.rows], fractions)
+    return charts + [
+        pareto_chart(measured, cost, name, fractions=fractions) for name, cost in costs.items()
+    ]
+
+
+def _tiles(result: Evaluation, trained: int) -> list[Tile]:
+    figures = result.figures()
+    factor, unit = percent_or_value(result.measured, result.fractions)
+    undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
         Tile("evaluated cells", f"{int(figures['n']):,}", f"trained on {trained:,}"),
         Tile("MSE", number(figures["mse"], 3), "points²" if unit else ""),
-        Tile("Kendall τ", number(figures["kendall_tau"], 3)),
-        Tile("Spearman ρ", number(figures["spearman"], 3)),  # noqa: RUF001
-        Tile("R²", number(figures["r2"], 3)),
     ]
+    for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
+        value = number(figures[key], 3)
+        tiles.append(Tile(name, value, undefined if value == MISSING else ""))
     if f"regret_in_top_{_BEST}" in figures:
         regret = number(figures[f"regret_in_top_{_BEST}"] * factor, 2)
         reached = number(figures[f"best_in_top_{_BEST}"] * factor, 2)
@@ -155,52 +180,19 @@ def _tiles(figures: dict[str, float], factor: float, unit: str, trained: int) ->
     return tiles
 
 
-def _best_cells(
-    best: NDArray[np.int64],
-    by_row: dict[int, int],
-    sign: float,
-    measured: Floats,
-    predicted: Floats,
-    parameters: Floats,
-    seconds: Floats,
-    factor: float,
-    unit: str,
-) -> CellTable:
-    place = np.empty(len(measured), dtype=np.int64)
-    place[np.argsort(-sign * measured, kind="stable")] = np.arange(1, len(measured) + 1)
-    columns = {
-        f"predicted{unit}": [(v, number(v, 2)) for v in predicted[best] * factor],
-        f"measured{unit}": [(v, number(v, 2)) for v in measured[best] * factor],
-        "measured rank": [(float(v), f"{v:,}") for v in place[best].tolist()],
-        "parameters": [(finite_or_none(v), quantity(v)) for v in parameters[best]],
-        "training time": [(finite_or_none(v), duration(v)) for v in seconds[best]],
-    }
-    columns = {k: v for k, v in columns.items() if any(key is not None for key, _ in v)}
-    return CellTable(
-        f"The {len(best)} best predicted cells",
-        "Click a heading to sort, a row to pin the cell.",
-        [by_row[row] for row in best.tolist()],
-        list(columns),
-        [list(row) for row in zip(*columns.values(), strict=True)],
-    )
-
-
 def _learning_curve(
-    model: Model,
-    table: Table,
-    result: Evaluation,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[int], Floats] | None:
-    """Kendall's tau by training size ``[S, repeats]``; None where it cannot be drawn."""
+    model: Model, table: Table, result: Evaluation, progress: Progress | None
+) -> list[Chart]:
+    """Kendall's tau by training size; no chart where the training cells are not in the table."""
     digests = [digest.decode() for digest in model.training_hashes.tolist()]
     trained = np.array([table.index_of(digest) for digest in digests if digest in table])
     total = len(trained)
     sizes = sorted({total // part for part in (8, 4, 2) if total // part >= _FEWEST_TRAINED})
     if total < len(model.training_hashes) or not sizes:
-        return None
+        return []
     labels = table.label(model.protocol.label)[trained]
     if np.isnan(labels).any():  # the cells are there, their measurements are not
-        return None
+        return []
     evaluated = table.cells[result.rows]
     scores = np.full((len(sizes) + 1, _CURVE_REPEATS), np.nan)
     for repeat in range(_CURVE_REPEATS):
@@ -212,7 +204,14 @@ def _learning_curve(
             fitted = clone(model.estimator).fit(table.cells[trained[part]], labels[part])
             scores[i, repeat] = kendall_tau(result.measured, fitted.predict(evaluated))
     scores[-1, 0] = kendall_tau(result.measured, result.predicted)
-    return [*sizes, total], scores
+    if np.isnan(scores).all():  # constant predictions have no order
+        return []
+    chart = learning_curve_chart([*sizes, total], {model.recipe: scores})
+    note = (
+        f"{chart.note} Kendall τ on {len(result.measured):,} evaluated cells, {_CURVE_REPEATS} "
+        "draws of the training cells at each smaller size; the last is the model itself."
+    )
+    return [replace(chart, note=note)]
 
 
 def _shown(

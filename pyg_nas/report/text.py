@@ -1,10 +1,48 @@
-"""Numbers as a reader wants them."""
+"""Numbers and names as a reader wants them, and safe to write into a page."""
 
 from __future__ import annotations
 
 import math
+import re
+from html import escape
+from typing import Any
+
+from pyg_nas.io.text import printable
 
 MISSING = "–"
+_DEEPEST, _MOST_ITEMS, _LONGEST = 8, 100, 2_000
+
+
+def markup(text: object) -> str:
+    """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
+    return escape(printable(text))
+
+
+def markdown(text: object) -> str:
+    """Return ``str(text)`` as text for Markdown, also inside a table."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$&-])", r"\\\1", printable(text))
+
+
+def excerpt(value: Any, depth: int = _DEEPEST) -> Any:
+    """Return nested JSON values with what is too deep, too long or too much left out.
+
+    Args:
+        value: Values as a file holds them.
+        depth: Levels that are kept.
+    """
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth == 0:
+        return "…"
+    more = len(value) - _MOST_ITEMS
+    if isinstance(value, dict):
+        items = list(value.items())[:_MOST_ITEMS]
+        found = {excerpt(str(name)): excerpt(inner, depth - 1) for name, inner in items}
+        return {**found, "…": f"{more:,} more"} if more > 0 else found
+    listed = [excerpt(inner, depth - 1) for inner in value[:_MOST_ITEMS]]
+    return [*listed, f"… {more:,} more"] if more > 0 else listed
 
 
 def number(value: float, digits: int) -> str:

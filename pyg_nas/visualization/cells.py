@@ -1,23 +1,27 @@
-"""Pictures of cells: files through matplotlib, and small SVG texts for HTML pages."""
+"""Pictures of architectures: files through matplotlib, and small SVG texts for HTML pages.
+
+A graph of up to 30 vertices is drawn vertex by vertex. In a larger one each chain of vertices
+becomes one box; where that is still too much, layers are summed up by their operations. The work
+for a drawing is bounded, whatever the graph.
+"""
 
 from __future__ import annotations
 
 import os
-from html import escape
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import atomic_path
-from pyg_nas.visualization.layout import BOX_HEIGHT, Layout, Point, layered_layout
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.io.text import printable
+from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
+from pyg_nas.visualization.files import check_format, save_figure
+from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, depths, fits, layered_layout
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.search_space import SearchSpace
-
-FORMATS = ("svg", "png", "pdf")
 
 # Okabe and Ito's colours, told apart with every common form of colour blindness; the label in
 # the box says the same in words.
@@ -33,19 +37,25 @@ OPERATION_COLOURS = (
 )
 TERMINAL_COLOUR = "#D9D9D9"
 
+MOST_VERTICES = 30
+"""Vertices up to which each has a box of its own."""
+
+_MOST_BOXES = 60
 _SHORT_NAMES = {
     "conv3x3-bn-relu": "conv 3×3",
     "conv1x1-bn-relu": "conv 1×1",
     "maxpool3x3": "max pool 3×3",
 }
 _LONGEST_LABEL = 24
-_FONT_SIZE = 12.0
-_ARROW_LENGTH, _ARROW_HALF_WIDTH = 7.0, 3.2
+# The overview of a graph that is too large: bars of layers, and a legend of operations.
+_BARS, _BAR_HEIGHT, _BAR_WIDTH = 40, 8.0, 260.0
+_MOST_IN_LEGEND = 7
+_LINE_HEIGHT, _MARGIN = 20.0, 10.0
 
 
 def operation_label(name: str) -> str:
     """Return what a box says: a short form of NAS-Bench-101's names, others cut to 24 letters."""
-    label = _SHORT_NAMES.get(name, name)
+    label = printable(_SHORT_NAMES.get(name, name))
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
 
 
@@ -66,67 +76,64 @@ def text_colour(background: str) -> str:
     return "#111111" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#FFFFFF"
 
 
-def box_width(space: SearchSpace, names: tuple[str, ...] | None = None) -> float:
-    """Return the width in pixels that fits the longest label of a space, or of ``names``."""
-    longest = max(len(operation_label(name)) for name in names or space.vocabulary)
-    return max(64.0, 18.0 + 0.6 * _FONT_SIZE * longest)
+def cell_drawing(cell: Cell, box_width: float | None = None) -> Drawing:
+    """Return the drawing of a cell.
+
+    Args:
+        cell: The cell, of any space and size.
+        box_width: Width of the boxes in pixels; by default what its longest label needs.
+    """
+    edges = np.argwhere(cell.adjacency).astype(np.int64)
+    return graph_drawing(cell.operation_ids.astype(np.int64), edges, cell.space, box_width)
 
 
-def layout_of(cell: Cell) -> Layout:
-    """Return the geometry in which a cell is drawn."""
-    return layered_layout(cell.adjacency, box_width(cell.space, cell.operations))
+def graph_drawing(
+    operations: NDArray[np.int64],
+    edges: Edges,
+    space: SearchSpace,
+    box_width: float | None = None,
+) -> Drawing:
+    """Return the drawing of a graph.
+
+    Args:
+        operations: Operation ids ``[V]``.
+        edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
+            vertex.
+        space: Where the operations have their names.
+        box_width: Width of the boxes in pixels; by default what the longest label needs.
+    """
+    size = len(operations)
+    groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges)
+    count = int(groups.max()) + 1
+    between = _edges_between(groups, edges)
+    if count > _MOST_BOXES or not fits(count, between):
+        return _overview(operations, edges, space)
+    members: list[list[int]] = [[] for _ in range(count)]
+    for group, operation in zip(groups.tolist(), operations.tolist(), strict=True):
+        members[group].append(operation)
+    labels = [_group_label(group, space) for group in members]
+    colours = [operation_colour(Counter(group).most_common(1)[0][0]) for group in members]
+    layout = layered_layout(count, between, box_width or fitting_width(labels))
+    return Drawing(
+        layout.width,
+        layout.height,
+        _in_words(operations, edges, space),
+        tuple(
+            Box(centre, layout.box_width, BOX_HEIGHT, colour, label, text_colour(colour))
+            for centre, colour, label in zip(layout.centres, colours, labels, strict=True)
+        ),
+        tuple(layout.routes.values()),
+    )
+
+
+def fitting_width(labels: list[str]) -> float:
+    """Return the width in pixels of boxes that hold the longest of these labels."""
+    return max(64.0, 18.0 + 0.6 * FONT_SIZE * max(map(len, labels)))
 
 
 def cell_svg(cell: Cell) -> str:
-    """Return a self-contained ``<svg>`` element for an HTML page.
-
-    Arrows take the page's text colour, so the drawing suits light and dark pages.
-    """
-    layout = layout_of(cell)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width:.0f} '
-        f'{layout.height:.0f}" width="{layout.width:.0f}" height="{layout.height:.0f}" '
-        f'role="img" font-family="system-ui, sans-serif" font-size="{_FONT_SIZE:g}">',
-        f"<title>{escape(repr(cell))}</title>",
-    ]
-    for route in layout.routes.values():
-        parts.append(
-            f'<path d="{edge_path(route)}" fill="none" stroke="currentColor" stroke-width="1.4"/>'
-            f'<path d="{arrow_path(route[-1])}" fill="currentColor"/>'
-        )
-    labelled = zip(layout.centres, cell.operations, cell.operation_ids.tolist(), strict=True)
-    for (x, y), name, operation_id in labelled:
-        colour = operation_colour(operation_id)
-        parts.append(
-            f'<rect x="{x - layout.box_width / 2:.1f}" y="{y - BOX_HEIGHT / 2:.1f}" '
-            f'width="{layout.box_width:.1f}" height="{BOX_HEIGHT:g}" rx="6" fill="{colour}"/>'
-            f'<text x="{x:.1f}" y="{y:.1f}" dy="0.36em" text-anchor="middle" '
-            f'fill="{text_colour(colour)}">{escape(operation_label(name))}</text>'
-        )
-    return "".join([*parts, "</svg>"])
-
-
-def edge_path(route: list[Point]) -> str:
-    """Return an edge's curve in SVG path syntax, up to the foot of its arrow head."""
-    (x, y), *rest = route
-    commands = [f"M{x:.1f} {y:.1f}"]
-    for k, (x_next, y_next) in enumerate(rest):
-        if k == len(rest) - 1:
-            y_next -= _ARROW_LENGTH - 1
-        if k % 2:
-            commands.append(f"V{y_next:.1f}")
-        else:
-            middle = (y + y_next) / 2
-            commands.append(f"C{x:.1f} {middle:.1f} {x_next:.1f} {middle:.1f} ")
-            commands[-1] += f"{x_next:.1f} {y_next:.1f}"
-        x, y = x_next, y_next
-    return "".join(commands)
-
-
-def arrow_path(tip: Point) -> str:
-    """Return the arrow head that points down to ``tip`` in SVG path syntax."""
-    x, y = tip
-    return f"M{x:.1f} {y:.1f}l{-_ARROW_HALF_WIDTH:g} {-_ARROW_LENGTH:g}h{2 * _ARROW_HALF_WIDTH:g}z"
+    """Return a self-contained ``<svg>`` element for an HTML page, light or dark."""
+    return svg(cell_drawing(cell))
 
 
 def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
@@ -134,90 +141,111 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
 
     Args:
         cell: The cell, of any space.
-        path: The picture; its ending chooses SVG, PNG (200 dpi) or PDF.
+        path: The picture; its ending chooses SVG, PNG or PDF.
 
     Raises:
         SettingsError: If the ending is none of these.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    picture_format = check_format(path)
-    layout = layout_of(cell)
-    figure = Figure(figsize=(layout.width / 72, layout.height / 72))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, layout.width)
-    axes.set_ylim(layout.height, 0)
-    axes.axis("off")
-    draw_on_axes(axes, cell, layout, [operation_label(name) for name in cell.operations])
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=picture_format, dpi=200)
+    check_format(path)
+    save_figure(figure(cell_drawing(cell)), path)
 
 
-def draw_on_axes(axes: Axes, cell: Cell, layout: Layout, labels: list[str]) -> None:
-    """Draw a cell on axes whose unit is a pixel and whose y grows downwards.
-
-    Args:
-        axes: Matplotlib axes.
-        cell: The cell.
-        layout: Its geometry.
-        labels: What each vertex's box says.
-    """
-    from matplotlib.patches import FancyBboxPatch, PathPatch
-    from matplotlib.path import Path as Curve
-
-    for route in layout.routes.values():
-        points, codes = [route[0]], [Curve.MOVETO]
-        for k, (x, y) in enumerate(route[1:]):
-            x_before, y_before = points[-1]
-            if k == len(route) - 2:
-                y -= _ARROW_LENGTH - 1
-            if k % 2:
-                points.append((x, y))
-                codes.append(Curve.LINETO)
-            else:
-                middle = (y_before + y) / 2
-                points += [(x_before, middle), (x, middle), (x, y)]
-                codes += [Curve.CURVE4] * 3
-        axes.add_patch(PathPatch(Curve(points, codes), facecolor="none", edgecolor="#333333"))
-        x, y = route[-1]
-        head = [(x, y), (x - _ARROW_HALF_WIDTH, y - _ARROW_LENGTH)]
-        head += [(x + _ARROW_HALF_WIDTH, y - _ARROW_LENGTH), (x, y)]
-        axes.add_patch(PathPatch(Curve(head), facecolor="#333333", edgecolor="none"))
-    for (x, y), label, operation_id in zip(
-        layout.centres, labels, cell.operation_ids.tolist(), strict=True
-    ):
-        colour = operation_colour(operation_id)
-        axes.add_patch(
-            FancyBboxPatch(
-                (x - layout.box_width / 2, y - BOX_HEIGHT / 2),
-                layout.box_width,
-                BOX_HEIGHT,
-                boxstyle="round,pad=0,rounding_size=6",
-                facecolor=colour,
-                edgecolor="none",
-            )
-        )
-        axes.text(
-            x,
-            y,
-            label,
-            ha="center",
-            va="center_baseline",
-            fontsize=_FONT_SIZE - 1.5,
-            color=text_colour(colour),
-            parse_math=False,  # a name with dollar signs is a name
-        )
+def _chains(size: int, edges: Edges) -> NDArray[np.int64]:
+    """Number the chains of a graph: each vertex's chain ``[V]``, in the order of their starts."""
+    entering = np.bincount(edges[:, 1], minlength=size)
+    leaving = np.bincount(edges[:, 0], minlength=size)
+    inside = edges[(leaving[edges[:, 0]] == 1) & (entering[edges[:, 1]] == 1)]
+    before = np.full(size, -1, dtype=np.int64)
+    before[inside[:, 1]] = inside[:, 0]
+    groups = np.empty(size, dtype=np.int64)
+    count = 0
+    for vertex, previous in enumerate(before.tolist()):
+        if previous < 0:
+            groups[vertex] = count
+            count += 1
+        else:
+            groups[vertex] = groups[previous]
+    return groups
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
-    """Return the picture format that a file's ending asks for.
+def _edges_between(groups: NDArray[np.int64], edges: Edges) -> Edges:
+    """The edges between groups, each once, sorted by source."""
+    between = groups[edges]
+    between = between[between[:, 0] != between[:, 1]]
+    return np.unique(between, axis=0) if len(between) else between
 
-    Raises:
-        SettingsError: If it is not one of :data:`FORMATS`.
-    """
-    ending = Path(path).suffix.lower().lstrip(".")
-    if ending not in FORMATS:
-        raise SettingsError(f"picture {Path(path).name!r} must end in {', '.join(FORMATS)}")
-    return ending
+
+def _group_label(operations: list[int], space: SearchSpace) -> str:
+    first, last = (operation_label(space.decode([operations[k]])[0]) for k in (0, -1))
+    if len(operations) == 1:
+        return first
+    if len(set(operations)) == 1:
+        return f"{len(operations)} × {first}"
+    return f"{first} → {last}" if len(operations) == 2 else f"{first} … {last} ({len(operations)})"
+
+
+def _in_words(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> str:
+    size = len(operations)
+    if size <= MOST_VERTICES:
+        arrows = " ".join(f"{u}>{v}" for u, v in edges.tolist())
+        return f"{', '.join(map(printable, space.decode(operations)))}; {arrows}"
+    most = [f"{count:,} {label}" for _, label, count in _counts(operations, space)]
+    return f"{_sizes(operations, edges)}: {', '.join(most)}"
+
+
+def _sizes(operations: NDArray[np.int64], edges: Edges) -> str:
+    depth = int(depths(len(operations), edges).max())
+    return f"{len(operations):,} vertices, {len(edges):,} edges, longest path {depth:,}"
+
+
+def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int, str, int]]:
+    """The most frequent operations: id, label and how many vertices have it."""
+    found = Counter(operations.tolist()).most_common(_MOST_IN_LEGEND)
+    return [(id_, operation_label(space.decode([id_])[0]), count) for id_, count in found]
+
+
+def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> Drawing:
+    """Bars for layers from the input down: how many vertices they have of each operation."""
+    depth = depths(len(operations), edges)
+    layers = int(depth.max()) + 1
+    bars = min(layers, _BARS)
+    bar_of = depth * bars // layers
+    legend = _counts(operations, space)
+    kinds = [id_ for id_, _, _ in legend]
+    # [bars, kinds + 1]: the last column is every operation that the legend leaves out.
+    kind_of = np.full(len(operations), len(kinds), dtype=np.int64)
+    for k, id_ in enumerate(kinds):
+        kind_of[operations == id_] = k
+    counts = np.zeros((bars, len(kinds) + 1), dtype=np.int64)
+    np.add.at(counts, (bar_of, kind_of), 1)
+    scale = _BAR_WIDTH / counts.sum(axis=1).max()
+    colours = [operation_colour(id_) for id_ in kinds] + [TERMINAL_COLOUR]
+    top = _MARGIN + _LINE_HEIGHT
+    boxes = []
+    for row, in_bar in enumerate(counts.tolist()):
+        left = _MARGIN
+        for colour, count in zip(colours, in_bar, strict=True):
+            width = count * scale
+            if count:
+                centre = (left + width / 2, top + (row + 0.5) * (_BAR_HEIGHT + 1))
+                boxes.append(Box(centre, width, _BAR_HEIGHT, colour))
+            left += width
+    lines = [f"{label}: {count:,}" for _, label, count in legend]
+    others = int(counts[:, -1].sum())
+    lines += [f"others: {others:,}"] if others else []
+    x = _MARGIN + _BAR_WIDTH + 24
+    words = [Words((_MARGIN, _MARGIN + _LINE_HEIGHT / 2 - 3), _sizes(operations, edges))]
+    for k, (line, colour) in enumerate(zip(lines, colours, strict=False)):
+        y = top + (k + 0.5) * _LINE_HEIGHT
+        boxes.append(Box((x, y), 12, 12, colour))
+        words.append(Words((x + 14, y), line))
+    height = max(bars * (_BAR_HEIGHT + 1), len(lines) * _LINE_HEIGHT)
+    width = x + 14 + 0.6 * FONT_SIZE * max(map(len, lines)) + _MARGIN
+    width = max(width, 2 * _MARGIN + 0.55 * FONT_SIZE * len(words[0].text))
+    return Drawing(
+        width,
+        top + height + _MARGIN,
+        _in_words(operations, edges, space),
+        tuple(boxes),
+        words=tuple(words),
+    )

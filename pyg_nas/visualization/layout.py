@@ -1,21 +1,27 @@
-"""Where the boxes and arrows of a cell's drawing go: layers from top to bottom, in pixels.
+"""Where the boxes and arrows of a graph's drawing go: layers from top to bottom, in pixels.
 
 The method of Sugiyama, Tagawa and Toda (1981): vertices in layers by their longest path from the
 input, a place in every layer that an edge crosses, few crossings, and straight edges where the
 boxes allow it. An edge keeps its place in each layer that it crosses, so it never runs through
-a box.
+a box. Graphviz would need a system binary, and networkx routes no edges.
+
+The work is bounded: :func:`fits` refuses graphs with more than :data:`MOST_NODES` boxes and lanes
+or :data:`MOST_EDGES` edges, and every step below is a fixed number of sweeps over those.
 """
 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[float, float]
+Edges = NDArray[np.int64]
 
+MOST_NODES, MOST_EDGES = 1_000, 1_000
 BOX_HEIGHT = 26.0
 _LAYER_GAP = 34.0
 _BOX_GAP = 20.0
@@ -23,9 +29,8 @@ _LANE_WIDTH = 10.0
 _LANE_GAP = 8.0
 _MARGIN = 6.0
 _PORT_GAP = 15.0
-# Counting crossings is quadratic in the edges between two layers.
-_MOST_LANES_TO_UNTANGLE = 300
-_SWEEPS = 60
+_ORDER_SWEEPS = 6
+_PLACE_SWEEPS = 60
 _SETTLED = 0.15
 # How hard an edge pulls itself straight: the longer it is, the more a bend would show.
 _PULL_BOX, _PULL_MIXED, _PULL_LANE = 1.0, 2.0, 8.0
@@ -52,21 +57,50 @@ class Layout:
     routes: dict[tuple[int, int], list[Point]]
 
 
-def layered_layout(adjacency: NDArray[np.int8], box_width: float) -> Layout:
-    """Lay out an upper triangular graph ``[V, V]`` with boxes of ``box_width`` pixels."""
-    size = len(adjacency)
-    edges = [(int(u), int(v)) for u, v in np.argwhere(adjacency)]
+def depths(size: int, edges: Edges) -> NDArray[np.int64]:
+    """Return the edges on the longest path to each vertex, ``[V]``.
+
+    Args:
+        size: Number of vertices ``V``.
+        edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
+            vertex.
+    """
+    depth = np.zeros(size, dtype=np.int64)
+    first = np.searchsorted(edges[:, 0], np.arange(size + 1))
+    for vertex in range(size):
+        targets = edges[first[vertex] : first[vertex + 1], 1]
+        depth[targets] = np.maximum(depth[targets], depth[vertex] + 1)
+    return depth
+
+
+def fits(size: int, edges: Edges) -> bool:
+    """Return whether :func:`layered_layout` draws a graph of this size."""
+    if size > MOST_NODES or len(edges) > MOST_EDGES:
+        return False
+    depth = depths(size, edges)
+    return bool(size + (depth[edges[:, 1]] - depth[edges[:, 0]] - 1).sum() <= MOST_NODES)
+
+
+def layered_layout(size: int, edges: Edges, box_width: float) -> Layout:
+    """Lay out a graph that :func:`fits`.
+
+    Args:
+        size: Number of vertices.
+        edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
+            vertex.
+        box_width: Width of every box in pixels.
+    """
     layer = _layers(size, edges)
     # Nodes 0 to V-1 are the vertices, the others lanes: one for each layer that an edge crosses.
     chains: dict[tuple[int, int], list[int]] = {}
     node_layer = list(layer)
-    for u, v in edges:
+    for u, v in edges.tolist():
         lanes = list(range(layer[u] + 1, layer[v]))
         first = len(node_layer)
         node_layer += lanes
         chains[u, v] = [u, *range(first, first + len(lanes)), v]
     links = sorted({pair for chain in chains.values() for pair in itertools.pairwise(chain)})
-    rows = _order(node_layer, links, untangle=len(node_layer) <= _MOST_LANES_TO_UNTANGLE)
+    rows = _order(node_layer, links)
     widths = [box_width] * size + [_LANE_WIDTH] * (len(node_layer) - size)
     xs = _coordinates(rows, links, widths, size)
     left = min(x - width / 2 for x, width in zip(xs, widths, strict=True)) - _MARGIN
@@ -83,19 +117,18 @@ def layered_layout(adjacency: NDArray[np.int8], box_width: float) -> Layout:
     )
 
 
-def _layers(size: int, edges: list[tuple[int, int]]) -> list[int]:
-    layer = [0] * size
-    for u, v in edges:  # sorted by source, and edges run to later vertices
-        layer[v] = max(layer[v], layer[u] + 1)
-    entered = {v for _, v in edges}
+def _layers(size: int, edges: Edges) -> list[int]:
+    layer = depths(size, edges).tolist()
+    entered = set(edges[:, 1].tolist())
+    first = np.searchsorted(edges[:, 0], np.arange(size + 1)).tolist()
     for u in range(size):
-        followers = [layer[v] for source, v in edges if source == u]
-        if u not in entered and followers:  # beside the vertex it feeds, not far above
-            layer[u] = min(followers) - 1
-    return layer
+        targets = edges[first[u] : first[u + 1], 1].tolist()
+        if u not in entered and targets:  # beside the vertex it feeds, not far above
+            layer[u] = min(layer[v] for v in targets) - 1
+    return [int(row) for row in layer]
 
 
-def _order(node_layer: list[int], links: list[tuple[int, int]], untangle: bool) -> list[list[int]]:
+def _order(node_layer: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
     """Nodes of each layer from left to right, by barycentres and swaps of neighbours."""
     rows: list[list[int]] = [[] for _ in range(max(node_layer) + 1)]
     for node, row in enumerate(node_layer):
@@ -105,12 +138,14 @@ def _order(node_layer: list[int], links: list[tuple[int, int]], untangle: bool) 
     for a, b in links:
         below[a].append(b)
         above[b].append(a)
-    best, fewest = [list(row) for row in rows], _crossings(rows, below) if untangle else 0
-    for sweep in range(6 if untangle else 2):
-        neighbours = above if sweep % 2 == 0 else below
-        ordered = range(1, len(rows)) if sweep % 2 == 0 else range(len(rows) - 2, -1, -1)
-        for i in ordered:
-            place = {n: k for k, n in enumerate(rows[i - 1 if sweep % 2 == 0 else i + 1])}
+    best, fewest = [list(row) for row in rows], _crossings(rows, below)
+    for sweep in range(_ORDER_SWEEPS):
+        if fewest == 0:
+            break
+        down = sweep % 2 == 0
+        neighbours = above if down else below
+        for i in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
+            place = {n: k for k, n in enumerate(rows[i - 1 if down else i + 1])}
             centre = {
                 n: (
                     sum(place[m] for m in neighbours[n]) / len(neighbours[n])
@@ -119,39 +154,47 @@ def _order(node_layer: list[int], links: list[tuple[int, int]], untangle: bool) 
                 )
                 for k, n in enumerate(rows[i])
             }
-            rows[i].sort(key=lambda n, centre=centre: centre[n])  # type: ignore[misc]
-        if not untangle:
-            best = [list(row) for row in rows]
-            continue
-        count = _swap_neighbours(rows, below, _crossings(rows, below))
+            rows[i].sort(key=centre.__getitem__)
+        _swap_neighbours(rows, above, below)
+        count = _crossings(rows, below)
         if count < fewest:
             best, fewest = [list(row) for row in rows], count
-        if fewest == 0:
-            break
     return best
 
 
-def _swap_neighbours(rows: list[list[int]], below: list[list[int]], count: int) -> int:
-    for row in rows:
+def _swap_neighbours(rows: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
+    """Swap nodes that stand beside each other wherever their edges then cross less often."""
+    for i, row in enumerate(rows):
+        ends: dict[int, list[list[int]]] = {n: [] for n in row}
+        for beside, neighbours in ((i - 1, above), (i + 1, below)):
+            if not 0 <= beside < len(rows):
+                continue
+            place = {n: k for k, n in enumerate(rows[beside])}
+            for n in row:
+                ends[n].append(sorted(place[m] for m in neighbours[n]))
         for k in range(len(row) - 1):
-            row[k], row[k + 1] = row[k + 1], row[k]
-            swapped = _crossings(rows, below)
-            if swapped < count:
-                count = swapped
-            else:
+            left, right = ends[row[k]], ends[row[k + 1]]
+            now = sum(_pairs_above(a, b) for a, b in zip(left, right, strict=True))
+            swapped = sum(_pairs_above(b, a) for a, b in zip(left, right, strict=True))
+            if swapped < now:
                 row[k], row[k + 1] = row[k + 1], row[k]
-    return count
+
+
+def _pairs_above(first: list[int], second: list[int]) -> int:
+    """How many pairs of two sorted lists have the larger number in the first."""
+    return sum(bisect_left(second, value) for value in first)
 
 
 def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     total = 0
     for upper, lower in itertools.pairwise(rows):
         place = {n: k for k, n in enumerate(lower)}
-        ends: list[int] = []
+        ends: list[int] = []  # sorted: where the edges of the nodes further left go
         for node in upper:
-            targets = sorted(place[m] for m in below[node])
-            total += sum(1 for end in ends for target in targets if end > target)
-            ends += targets
+            targets = [place[m] for m in below[node]]
+            total += sum(len(ends) - bisect_right(ends, target) for target in targets)
+            for target in targets:
+                insort(ends, target)
     return total
 
 
@@ -175,7 +218,7 @@ def _coordinates(
         offsets.append(offset)
         for node, place in zip(row, offset, strict=True):
             xs[node] = place - offset[-1] / 2
-    for sweep in range(_SWEEPS):
+    for sweep in range(_PLACE_SWEEPS):
         before = list(xs)
         for i in range(len(rows)) if sweep % 2 == 0 else reversed(range(len(rows))):
             wanted, weights = [], []

@@ -1,55 +1,50 @@
-"""Figures for papers and slides: predictions, learning curves, fronts, residuals.
+"""Figures for papers and slides, by matplotlib: each function returns the figure.
 
 Everything draws on a figure of its own with Agg, so nothing here touches pyplot's state, and
 works without a display. The colours are Okabe and Ito's, the density map is cividis: both hold
-for colour-blind readers.
+for colour-blind readers. :func:`~pyg_nas.visualization.files.save_figure` writes SVG, PNG or PDF.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
 
-from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import atomic_path
-from pyg_nas.metrics.pareto import pareto_front
-from pyg_nas.metrics.regression import are_fractions
-from pyg_nas.visualization.cells import OPERATION_COLOURS, check_format
+from pyg_nas.io.text import printable
+from pyg_nas.visualization.cells import OPERATION_COLOURS
+from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Line
+from pyg_nas.visualization.figures import (
+    learning_curve_chart,
+    pareto_chart,
+    prediction_charts,
+    residual_chart,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LINE_COLOURS = (
-    OPERATION_COLOURS[0],
-    OPERATION_COLOURS[5],
-    OPERATION_COLOURS[2],
-    OPERATION_COLOURS[3],
-    OPERATION_COLOURS[1],
-    OPERATION_COLOURS[4],
-    "#000000",
-)
+# By the numbers of charts.py: blue, vermilion, green, purple, orange, sky blue, black, grey.
+COLOURS = (*(OPERATION_COLOURS[k] for k in (0, 5, 2, 3, 1, 4)), "#000000", "#8C8C8C")
 _LINE_STYLES = ("-", "--", "-.", ":")
 _INK, _GRID, _MUTED = "#222222", "#DDDDDD", "#8C8C8C"
-_HIGH_ACCURACY = 0.9
 _MOST_DOTS = 3_000  # more would be one blot: hexagons then show how many there are
-_FEWEST_IN_PANEL = 5
+_PANEL_WIDTH, _PANEL_HEIGHT = 4.8, 3.8
+_BOX_SHARE = 0.7
 
 
 def scatter(
     measured: ArrayLike,
     predicted: ArrayLike,
-    path: str | os.PathLike[str],
     *,
     title: str | None = None,
     larger_is_better: bool = True,
     fractions: bool | None = None,
-) -> None:
+    note: str | None = None,
+) -> Figure:
     """Draw predicted against measured values, all of them and the best of them.
 
     The second panel has the cells measured above 90 %, or the best decile where fewer than five
@@ -59,260 +54,268 @@ def scatter(
     Args:
         measured: ``[N]``; pairs with NaN are left out.
         predicted: ``[N]``.
-        path: SVG, PNG or PDF file.
         title: Over both panels.
         larger_is_better: False for costs such as seconds: the best are the smallest.
         fractions: Whether the axes are in percent; None for whether the measured values are
             fractions.
+        note: What a reader must know, under the panels.
 
     Raises:
-        SettingsError: If the lengths differ, no pair is left, or the file's ending is unknown.
+        SettingsError: If the lengths differ or no pair is left.
     """
-    x, y = _pairs(measured, predicted)
-    factor, unit = percent_or_value(x, fractions)
-    best, name = best_end(x, larger_is_better, fractions)
-    figure = _figure(9.6, 4.8, path)
-    panels = figure.subplots(1, 2)
-    _scatter_panel(panels[0], x * factor, y * factor, "all measured cells", unit)
-    _scatter_panel(panels[1], x[best] * factor, y[best] * factor, name, unit)
-    _title(figure, title)
-    _save(figure, path)
+    charts = prediction_charts(measured, predicted, larger_is_better, fractions)
+    return draw_charts(charts, title=title, note=note)
 
 
 def learning_curve(
     sizes: ArrayLike,
     scores: Mapping[str, ArrayLike],
-    path: str | os.PathLike[str],
     *,
     score_name: str = "Kendall τ",
     title: str | None = None,
-) -> None:
+) -> Figure:
     """Draw a score against the number of training cells, mean and one standard deviation.
 
     Args:
         sizes: ``[S]`` training cells, positive.
         scores: For each method ``[S, repeats]``, NaN where there is none.
-        path: SVG, PNG or PDF file.
         score_name: Label of the vertical axis.
         title: Over the picture.
 
     Raises:
-        SettingsError: If a method's scores are not ``[S, repeats]`` or the file's ending is
-            unknown.
+        SettingsError: If a method's scores are not ``[S, repeats]``.
     """
-    cells = np.asarray(sizes, dtype=np.float64)
-    figure = _figure(6.4, 4.4, path)
-    axes = figure.subplots()
-    for k, (name, values) in enumerate(scores.items()):
-        repeats = _repeats(values, len(cells), name)
-        known = ~np.isnan(repeats).all(axis=1)
-        mean, spread = np.nanmean(repeats[known], axis=1), np.nanstd(repeats[known], axis=1)
-        _line_with_band(axes, k, cells[known], mean, mean - spread, mean + spread, name)
-    axes.set_xscale("log")
-    axes.set_xticks(cells, [f"{size:g}" for size in cells])
-    axes.minorticks_off()
-    _dress(axes, "training cells", score_name)
-    _legend(axes, len(scores), "band: one standard deviation")
-    _title(figure, title)
-    _save(figure, path)
+    chart = learning_curve_chart(sizes, scores, score_name)
+    return draw_charts([chart], title=title, note="Band: one standard deviation.", size=(6.4, 4.4))
 
 
 def pareto(
     accuracy: ArrayLike,
     cost: ArrayLike,
-    path: str | os.PathLike[str],
     *,
     cost_name: str = "parameters",
     title: str | None = None,
-) -> None:
+) -> Figure:
     """Draw all cells and the front of those that no other beats in both accuracy and cost.
 
     Args:
         accuracy: ``[N]``, more is better; pairs with NaN are left out.
         cost: ``[N]`` positive, less is better.
-        path: SVG, PNG or PDF file.
         cost_name: Label of the horizontal axis.
         title: Over the picture.
 
     Raises:
-        SettingsError: If the lengths differ, no pair is left, or the file's ending is unknown.
+        SettingsError: If the lengths differ or no pair is left.
     """
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-
-    cost_, accuracy_ = _pairs(cost, accuracy)
-    factor, unit = percent_or_value(accuracy_)
-    front = pareto_front(accuracy_, cost_)
-    figure = _figure(6.4, 4.4, path)
-    axes = figure.subplots()
-    _dots(axes, cost_, accuracy_ * factor, _MUTED, "cells")
-    axes.step(
-        cost_[front],
-        accuracy_[front] * factor,
-        where="post",
-        color=LINE_COLOURS[1],
-        linewidth=1.8,
-        marker="o",
-        markersize=4,
-        label="Pareto front",
-    )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    low, high = np.quantile(accuracy_, 0.02) * factor, accuracy_.max() * factor
-    if high > low:  # a few failed cells would press all others into one line
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.06 * (high - low))
-    _dress(axes, cost_name, f"accuracy{unit}")
-    _legend(axes, 2, None)
-    _title(figure, title)
-    _save(figure, path)
+    return draw_charts([pareto_chart(accuracy, cost, cost_name)], title=title, size=(6.4, 4.4))
 
 
 def residuals(
     measured: ArrayLike,
     predicted: ArrayLike,
     groups: Mapping[str, Sequence[Any] | NDArray[Any]],
-    path: str | os.PathLike[str],
     *,
     title: str | None = None,
-) -> None:
+) -> Figure:
     """Draw predicted minus measured by properties of the cells: median, quartiles, 5 to 95 %.
 
     Args:
         measured: ``[N]``; cells with NaN are left out.
         predicted: ``[N]``.
         groups: For each panel's name the group of every cell, ``[N]``, for example its depth.
-        path: SVG, PNG or PDF file.
         title: Over the panels.
 
     Raises:
-        SettingsError: If lengths differ, no pair is left, or the file's ending is unknown.
+        SettingsError: If lengths differ or no pair is left.
     """
-    x, y = np.asarray(measured, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    known = _known(x, y)
-    factor, unit = percent_or_value(x[known])
-    figure = _figure(4.8 * max(1, len(groups)), 4.4, path)
-    panels = figure.subplots(1, max(1, len(groups)), squeeze=False, sharey=True)[0]
-    for axes, (name, members) in zip(panels, groups.items(), strict=False):
-        group = np.asarray(members)
-        if group.shape != x.shape:
-            raise SettingsError(f"groups of {name!r} must be {list(x.shape)}, got {group.shape}")
-        group = group[known]
-        kinds = sorted(set(group.tolist()))
-        boxes = [(y - x)[known][group == kind] * factor for kind in kinds]
-        axes.boxplot(
-            boxes,
-            whis=(5, 95),
-            showfliers=False,
-            widths=0.6,
-            patch_artist=True,
-            boxprops={"facecolor": LINE_COLOURS[5], "edgecolor": _INK, "linewidth": 0.8},
-            medianprops={"color": _INK, "linewidth": 1.6},
+    charts = [
+        residual_chart(measured, predicted, {name: group}, name) for name, group in groups.items()
+    ]
+    return draw_charts(charts, title=title)
+
+
+def draw_charts(
+    charts: Sequence[Chart],
+    *,
+    title: str | None = None,
+    note: str | None = None,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw charts beside each other, two in a row.
+
+    Args:
+        charts: The charts; one alone has no title but ``title``.
+        title: Over all of them.
+        note: What a reader must know, under them.
+        size: Width and height in inches.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(2, max(1, len(charts)))
+    rows = -(-len(charts) // columns) or 1
+    height = _PANEL_WIDTH if any(chart.square for chart in charts) else _PANEL_HEIGHT
+    figure = Figure(figsize=size or (columns * _PANEL_WIDTH, rows * height), layout="constrained")
+    FigureCanvasAgg(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(w_pad=0.1, h_pad=0.1)  # type: ignore[call-arg]
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, chart in zip(panels, charts, strict=False):
+        _draw(axes, chart)
+        if len(charts) > 1:
+            axes.set_title(printable(chart.title), fontsize=10, color=_INK, parse_math=False)
+    for axes in panels[len(charts) :]:
+        axes.axis("off")
+    if title:
+        figure.suptitle(printable(title), fontsize=12, color=_INK, parse_math=False)
+    if note:
+        text = printable(note)
+        figure.supxlabel(text, fontsize=8, color=_INK, parse_math=False)
+    return figure
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    boxes = [mark for mark in chart.marks if isinstance(mark, Boxes)]
+    if boxes:
+        _draw_boxes(axes, boxes)
+    for mark in chart.marks:
+        if isinstance(mark, Dots):
+            _draw_dots(axes, mark, chart)
+        elif isinstance(mark, Line):
+            _draw_line(axes, mark)
+    _dress(axes, chart)
+    if chart.results:
+        axes.text(
+            0.04,
+            0.96,
+            "\n".join(chart.results),
+            transform=axes.transAxes,
+            va="top",
+            color=_INK,
+            fontsize=9,
+            parse_math=False,
         )
-        axes.set_xticks(
-            range(1, len(kinds) + 1),
-            [f"{kind}\n{len(box):,}" for kind, box in zip(kinds, boxes, strict=True)],
+    if chart.legend:
+        _legend(axes)
+
+
+def _draw_dots(axes: Axes, dots: Dots, chart: Chart) -> None:
+    colour = COLOURS[dots.colour]
+    if dots.joined:
+        axes.step(
+            dots.x,
+            dots.y,
+            where="post",
+            color=colour,
+            linewidth=1.8,
+            marker="o",
+            markersize=4,
+            label=printable(dots.name),
         )
-        axes.axhline(0.0, color=_MUTED, linewidth=1)
-        points = ", points" if unit else ""
-        first = axes is panels[0]
-        _dress(axes, f"{name} (cells below)", f"predicted − measured{points}" if first else "")
-    _title(figure, title)
-    _save(figure, path)
-
-
-def percent_or_value(
-    values: NDArray[np.float64], fractions: bool | None = None
-) -> tuple[float, str]:
-    """Return the factor and the unit of an axis: percent for fractions, which None looks up."""
-    return (100.0, ", %") if _fractions(values, fractions) else (1.0, "")
-
-
-def best_end(
-    measured: NDArray[np.float64], larger_is_better: bool = True, fractions: bool | None = None
-) -> tuple[NDArray[np.bool_], str]:
-    """Return which cells are the best and their region's name: above 90 %, or the best decile."""
-    if not larger_is_better:
-        return measured <= np.nanquantile(measured, 0.1), "measured in the lowest decile"
-    enough = (measured >= _HIGH_ACCURACY).sum() >= _FEWEST_IN_PANEL
-    if enough and _fractions(measured, fractions):
-        return measured >= _HIGH_ACCURACY, "measured above 90 %"
-    return measured >= np.nanquantile(measured, 0.9), "measured in the top decile"
-
-
-def _fractions(values: NDArray[np.float64], known: bool | None) -> bool:
-    return are_fractions(values) if known is None else known
-
-
-def _scatter_panel(
-    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], name: str, unit: str
-) -> None:
-    low, high = min(x.min(), y.min()), max(x.max(), y.max())
-    margin = 0.04 * (high - low) or 0.5
-    limits = (low - margin, high + margin)
-    axes.plot(limits, limits, color=_MUTED, linewidth=1, zorder=1)
-    if len(x) > _MOST_DOTS:
-        hexagons = axes.hexbin(
-            x,
-            y,
-            gridsize=70,
-            bins="log",
-            mincnt=1,
-            cmap="cividis_r",
-            extent=(*limits, *limits),
-            linewidths=0.2,
-            zorder=2,
-        )
-        bar = axes.figure.colorbar(hexagons, ax=axes, fraction=0.046, pad=0.02)
-        bar.set_label("cells", color=_INK)
-        bar.outline.set_visible(False)
+    elif dots.crowd and len(dots.x) > _MOST_DOTS:
+        _draw_density(axes, dots, chart)
     else:
-        axes.plot(x, y, ".", color=LINE_COLOURS[0], alpha=0.6, markersize=4, zorder=2)
-    axes.set_xlim(limits)
-    axes.set_ylim(limits)
-    axes.set_aspect("equal")
-    _dress(axes, f"measured{unit}", f"predicted{unit}")
-    error = float(np.mean((x - y) ** 2))
-    note = f"MSE {error:.3g}" + (" points²" if unit else "")
-    if len(x) > 1:
-        note += f"\nKendall τ {kendalltau(x, y).statistic:.3f}"
-    axes.text(0.04, 0.96, note, transform=axes.transAxes, va="top", color=_INK, fontsize=9)
-    axes.set_title(f"{name}: {len(x):,}", fontsize=10, color=_INK)
+        alpha = float(np.clip(400 / max(len(dots.x), 1), 0.08, 0.7))
+        axes.plot(
+            dots.x,
+            dots.y,
+            ".",
+            color=colour,
+            alpha=alpha,
+            markersize=4,
+            zorder=2,
+            rasterized=len(dots.x) > _MOST_DOTS,
+            label=printable(dots.name),
+        )
 
 
-def _line_with_band(
-    axes: Axes,
-    k: int,
-    x: NDArray[Any],
-    middle: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    name: str,
-) -> None:
-    colour = LINE_COLOURS[k % len(LINE_COLOURS)]
-    axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+def _draw_density(axes: Axes, dots: Dots, chart: Chart) -> None:
+    x, y = chart.x.limits, chart.y.limits
+    hexagons = axes.hexbin(
+        dots.x,
+        dots.y,
+        gridsize=70,
+        bins="log",
+        mincnt=1,
+        cmap="cividis_r",
+        extent=None if x is None or y is None else (*x, *y),
+        linewidths=0.2,
+        zorder=2,
+    )
+    bar = axes.figure.colorbar(hexagons, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label("cells", color=_INK)
+    bar.outline.set_visible(False)
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    colour = COLOURS[line.colour]
+    if line.band is not None:
+        axes.fill_between(line.x, *line.band, color=colour, alpha=0.16, linewidth=0)
     axes.plot(
-        x,
-        middle,
-        linestyle=_LINE_STYLES[(k // len(LINE_COLOURS)) % len(_LINE_STYLES)],
+        line.x,
+        line.y,
+        linestyle=_LINE_STYLES[line.dashes],
         color=colour,
-        linewidth=1.8,
-        marker="o",
+        linewidth=1.8 if line.legend else 1.0,
+        marker="o" if line.markers else None,
         markersize=4,
-        label=name,
+        drawstyle="steps-post" if line.steps else "default",
+        label=printable(line.name) if line.legend else "_",
+        zorder=2 if line.legend else 1,
     )
 
 
-def _dots(
-    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], colour: str, name: str
-) -> None:
-    alpha = float(np.clip(400 / max(len(x), 1), 0.08, 0.7))
-    axes.plot(x, y, ".", color=colour, alpha=alpha, markersize=4, rasterized=True, label=name)
+def _draw_boxes(axes: Axes, series: list[Boxes]) -> None:
+    """Groups beside each other; in each group a box of every series that has it."""
+    counts: dict[str, int] = {}
+    for boxes in series:
+        for group, count in zip(boxes.groups, boxes.counts, strict=True):
+            counts[group] = counts.get(group, 0) + count
+    places = {group: k for k, group in enumerate(sorted(counts, key=_by_number))}
+    width = _BOX_SHARE / len(series)
+    for k, boxes in enumerate(series):
+        axes.bxp(
+            [
+                {"whislo": low, "q1": q1, "med": median, "q3": q3, "whishi": high}
+                for low, q1, median, q3, high in boxes.quantiles.tolist()
+            ],
+            positions=[
+                places[group] + (k - (len(series) - 1) / 2) * width for group in boxes.groups
+            ],
+            widths=0.85 * width,
+            showfliers=False,
+            patch_artist=True,
+            boxprops={"facecolor": COLOURS[boxes.colour], "edgecolor": _INK, "linewidth": 0.8},
+            medianprops={"color": _INK, "linewidth": 1.6},
+            manage_ticks=False,
+        )
+        axes.plot([], [], "s", color=COLOURS[boxes.colour], label=printable(boxes.name))
+    alone = len(series) == 1
+    axes.set_xticks(
+        list(places.values()),
+        [f"{group}\n{counts[group]:,}" if alone else group for group in places],
+        parse_math=False,
+    )
+    axes.axhline(0.0, color=_MUTED, linewidth=1)
 
 
-def _dress(axes: Axes, x_name: str, y_name: str) -> None:
-    axes.set_xlabel(x_name, color=_INK, parse_math=False)
-    axes.set_ylabel(y_name, color=_INK, parse_math=False)
+def _by_number(group: str) -> tuple[float, str]:
+    try:
+        return float(group), group
+    except ValueError:
+        return float("inf"), group
+
+
+def _dress(axes: Axes, chart: Chart) -> None:
+    boxes = [mark for mark in chart.marks if isinstance(mark, Boxes)]
+    x_label = f"{chart.x.label} (cells below)" if len(boxes) == 1 else chart.x.label
+    axes.set_xlabel(printable(x_label), color=_INK, parse_math=False)
+    axes.set_ylabel(printable(chart.y.label), color=_INK, parse_math=False)
+    for axis, name in ((chart.x, "x"), (chart.y, "y")):
+        _scale(axes, axis, name)
+    if chart.square:
+        axes.set_aspect("equal")
     axes.grid(color=_GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_INK, labelsize=9)
@@ -322,57 +325,28 @@ def _dress(axes: Axes, x_name: str, y_name: str) -> None:
         axes.spines[side].set_color(_MUTED)
 
 
-def _legend(axes: Axes, entries: int, note: str | None) -> None:
-    if entries:
-        legend = axes.legend(frameon=False, fontsize=9, title=note, title_fontsize=8)
-        for line in legend.get_lines():
-            line.set_alpha(1.0)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+def _scale(axes: Axes, axis: Axis, name: str) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    drawn = getattr(axes, f"{name}axis")
+    if axis.log:
+        getattr(axes, f"set_{name}scale")("log")
+        drawn.set_minor_formatter(NullFormatter())
+        if axis.ticks is None:
+            drawn.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            drawn.set_major_formatter(EngFormatter(sep=""))
+    if axis.ticks is not None:
+        drawn.set_ticks(list(axis.ticks), axis.tick_labels, parse_math=False)
+        drawn.set_ticks([], minor=True)
+    if axis.limits is not None:
+        getattr(axes, f"set_{name}lim")(axis.limits)
+    if axis.from_zero:
+        getattr(axes, f"set_{name}lim")(**{"bottom" if name == "y" else "left": 0})
 
 
-def _title(figure: Figure, title: str | None) -> None:
-    if title:
-        figure.suptitle(title, fontsize=12, color=_INK, parse_math=False)
-
-
-def _figure(width: float, height: float, path: str | os.PathLike[str]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    check_format(path)  # before the work, not after it
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.set(w_pad=0.1, h_pad=0.1)  # type: ignore[call-arg]
-    return figure
-
-
-def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=check_format(path), dpi=150)
-
-
-def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    known = _known(x, y)
-    return x[known], y[known]
-
-
-def _known(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-    if x.shape != y.shape or x.ndim != 1:
-        raise SettingsError(f"a figure needs two lists of one length, got {x.shape} and {y.shape}")
-    known = np.isfinite(x) & np.isfinite(y)
-    if not known.any():
-        raise SettingsError("there is nothing to draw: no cell has both values")
-    return np.asarray(known)
-
-
-def _repeats(values: ArrayLike, sizes: int, name: str) -> NDArray[np.float64]:
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.ndim != 2 or len(scores) != sizes or scores.size == 0:
-        raise SettingsError(
-            f"scores of {name!r} must be a table with {sizes} sizes as rows, got {scores.shape}"
-        )
-    return scores
+def _legend(axes: Axes) -> None:
+    legend = axes.legend(frameon=False, fontsize=9)
+    for line in legend.get_lines():
+        line.set_alpha(1.0)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -1,6 +1,5 @@
 "use strict";
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
   const MOST_PINS = 8;
   const data = JSON.parse(document.getElementById("data").textContent);
   const gallery = data.cells;
@@ -16,30 +15,18 @@
     return made;
   }
 
-  function shape(name, attributes, parent) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    parent.append(made);
-    return made;
-  }
-
+  // Every graph is drawn once; the operations of a cell are filled in.
   function drawing(cell) {
-    const graph = gallery.layouts[cell.g];
-    const svg = document.createElementNS(SVG, "svg");
-    const size = { viewBox: `0 0 ${graph.w} ${graph.h}`, width: graph.w, height: graph.h };
-    for (const [key, value] of Object.entries(size)) svg.setAttribute(key, value);
-    svg.setAttribute("role", "img");
-    svg.setAttribute("font-size", 12);
-    shape("path", { d: graph.e, fill: "none", stroke: "currentColor", "stroke-width": 1.4 }, svg);
-    shape("path", { d: graph.a, fill: "currentColor" }, svg);
-    graph.c.forEach(([x, y], vertex) => {
-      const operation = gallery.operations[cell.o[vertex]];
-      shape("rect", {
-        x: x - gallery.boxWidth / 2, y: y - gallery.boxHeight / 2, rx: 6,
-        width: gallery.boxWidth, height: gallery.boxHeight, fill: operation.fill,
-      }, svg);
-      const label = { x, y, dy: "0.36em", "text-anchor": "middle", fill: operation.ink };
-      shape("text", label, svg).textContent = operation.label;
+    const parsed = new DOMParser().parseFromString(gallery.drawings[cell.g], "image/svg+xml");
+    const svg = document.importNode(parsed.documentElement, true);
+    const boxes = svg.getElementsByTagName("rect");
+    const labels = svg.getElementsByTagName("text");
+    if (cell.o.length) svg.getElementsByTagName("title")[0].remove();
+    cell.o.forEach((column, vertex) => {
+      const operation = gallery.operations[column];
+      boxes[vertex].setAttribute("fill", operation.fill);
+      labels[vertex].setAttribute("fill", operation.ink);
+      labels[vertex].textContent = operation.label;
     });
     return svg;
   }

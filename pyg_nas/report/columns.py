@@ -1,0 +1,83 @@
+"""Figures of cells by name: what a reader sees beside a drawing, and in the table of the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.metrics.intervals import finite_or_none
+from pyg_nas.report.gallery import Gallery
+from pyg_nas.report.page import CellTable
+from pyg_nas.report.text import number
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of every cell.
+
+    Args:
+        name: Its heading, with the unit.
+        values: ``[N]``, NaN where not known.
+        write: How a value is written.
+    """
+
+    name: str
+    values: Floats
+    write: Callable[[float], str]
+
+
+def percent_column(name: str, unit: str, values: Floats) -> Column:
+    """Return a column of accuracies in their unit, with two digits."""
+    return Column(f"{name}{unit}", values, lambda value: number(value, 2))
+
+
+def known_columns(columns: Sequence[Column], rows: NDArray[np.int64]) -> list[Column]:
+    """Return the columns that are known for at least one of these rows."""
+    return [column for column in columns if np.isfinite(column.values[rows]).any()]
+
+
+def make_gallery(
+    space: SearchSpace,
+    cells: Sequence[Cell],
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+) -> tuple[Gallery, dict[int, int]]:
+    """Return a gallery of some cells and each one's number in it by its row.
+
+    Args:
+        space: Their space.
+        cells: All cells, ``[N]``.
+        columns: Their figures; those that are known for no shown cell are left out.
+        rows: The rows of the cells to be shown.
+    """
+    columns = known_columns(columns, rows)
+    gallery = Gallery(space, [column.name for column in columns])
+    numbers = {
+        row: gallery.add(cells[row], [column.write(column.values[row]) for column in columns])
+        for row in rows.tolist()
+    }
+    return gallery, numbers
+
+
+def cell_table(
+    title: str, columns: Sequence[Column], rows: NDArray[np.int64], numbers: dict[int, int]
+) -> CellTable:
+    """Return the table of some cells, in the order of ``rows``."""
+    columns = known_columns(columns, rows)
+    return CellTable(
+        title,
+        "Click a heading to sort, a row to pin the cell.",
+        [numbers[row] for row in rows.tolist()],
+        [column.name for column in columns],
+        [
+            [(finite_or_none(c.values[row]), c.write(c.values[row])) for c in columns]
+            for row in rows.tolist()
+        ],
+    )

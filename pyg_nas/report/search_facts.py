@@ -1,0 +1,188 @@
+"""What there is to say about a search, once: for its folder's Markdown and for the HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.metrics.intervals import mean_interval
+from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.report.columns import Column, percent_column
+from pyg_nas.report.page import Tile
+from pyg_nas.report.text import duration, quantity
+from pyg_nas.search.history import Query
+from pyg_nas.search.loop import SearchResult
+from pyg_nas.visualization.charts import Chart
+from pyg_nas.visualization.figures import (
+    pareto_chart,
+    percent_or_value,
+    prediction_charts,
+    residual_charts,
+    search_charts,
+)
+
+Floats = NDArray[np.float64]
+
+COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s"}
+"""What a reader calls each cost of ``answer.json``."""
+
+_FEWEST_PREDICTIONS = 5
+_FEWEST_ON_A_FRONT = 2
+
+
+class SearchFacts:
+    """A search in figures, words and charts.
+
+    Args:
+        result: The search, of at least one query.
+        answer_runs: Accuracies of all measured runs of the answer, for its interval.
+    """
+
+    def __init__(self, result: SearchResult, answer_runs: Sequence[float] = ()) -> None:
+        self.result = result
+        self.answer_runs = answer_runs
+        self.queries: list[Query] = list(result.history)
+        self.accuracy = result.history.accuracies
+        self.seconds = result.history.seconds
+        self.factor, self.unit = percent_or_value(self.accuracy)
+
+    @cached_property
+    def parameters(self) -> Floats:
+        """Trainable parameters of each query, ``[Q]``, NaN where not known."""
+        return _floats([query.parameters for query in self.queries])
+
+    @cached_property
+    def predicted(self) -> Floats:
+        """What was predicted for each query, ``[Q]``, NaN where nothing was."""
+        return _floats([_predicted(query) for query in self.queries])
+
+    @property
+    def costs(self) -> dict[str, Floats]:
+        """The costs that are known for some query, ``[Q]`` each, by the keys of COST_NAMES."""
+        costs = {"parameters": self.parameters, "seconds": self.seconds}
+        return {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
+
+    @property
+    def fronts(self) -> dict[str, NDArray[np.int64]]:
+        """The queries on the Pareto front of accuracy and each cost, cheapest first."""
+        return {name: pareto_front(self.accuracy, cost) for name, cost in self.costs.items()}
+
+    @property
+    def columns(self) -> list[Column]:
+        """The figures of every query."""
+        test = _floats([query.outcome.test_accuracy for query in self.queries])
+        position = np.arange(1.0, len(self.queries) + 1)
+        return [
+            percent_column("accuracy", self.unit, self.factor * self.accuracy),
+            percent_column("predicted", self.unit, self.factor * self.predicted),
+            percent_column("test", self.unit, self.factor * test),
+            Column("query", position, lambda value: f"{value:.0f}"),
+            Column("parameters", self.parameters, quantity),
+            Column("training time", self.seconds, duration),
+        ]
+
+    @property
+    def title(self) -> str:
+        """What was found, in a sentence."""
+        if self.result.answer is None:
+            return "No trained cell keeps the constraints"
+        return f"The best of {len(self.queries):,} trained cells"
+
+    def answer(self) -> list[Tile]:
+        """Return what is known about the answer: name, value and note of each figure."""
+        answer = self.result.answer
+        if answer is None:
+            return []
+        outcome = answer.outcome
+        facts = [Tile("validation accuracy", self.percent(outcome.accuracy), self._interval())]
+        if outcome.test_accuracy is None:
+            facts.append(Tile("test accuracy", "not measured"))
+        else:
+            facts.append(Tile("test accuracy", self.percent(outcome.test_accuracy)))
+        facts.append(self._regret())
+        if answer.parameters is not None:
+            facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
+        if outcome.seconds is not None:
+            facts.append(Tile("its training time", duration(outcome.seconds)))
+        return [*facts, Tile("module hash", answer.cell.hash)]
+
+    def cost(self) -> list[Tile]:
+        """Return what the search cost."""
+        facts = [Tile("trained cells", f"{len(self.queries):,}")]
+        unknown = int(np.isnan(self.seconds).sum())
+        if unknown == len(self.queries):
+            facts.append(Tile("training time", "not known"))
+        else:
+            note = f"not counting {unknown:,} cells whose time is not known" if unknown else ""
+            facts.append(Tile("training time", duration(float(self.result.seconds[-1])), note))
+        if self.result.exhausted:
+            facts.append(Tile("ended early", "yes", "no cell was left to propose"))
+        return facts
+
+    def charts(self) -> list[Chart]:
+        """Return the charts that have something to show."""
+        charts = self.search_charts()
+        known = np.flatnonzero(np.isfinite(self.predicted))
+        if len(known) >= _FEWEST_PREDICTIONS:
+            # Of all queries, so that a dot's row is its query.
+            charts += prediction_charts(self.accuracy, self.predicted)
+            cells = CellArray.from_cells([query.cell for query in self.queries])
+            charts += residual_charts(self.accuracy, self.predicted, cells)
+        return charts + list(self.pareto_charts().values())
+
+    def search_charts(self) -> list[Chart]:
+        """Return accuracy (and regret, where known) by trained cells and by training time."""
+        hours = None if np.isnan(self.seconds).all() else self.result.seconds / 3600
+        return search_charts(self.accuracy, self.result.best_accuracy, self.result.regret, hours)
+
+    def pareto_charts(self) -> dict[str, Chart]:
+        """Return the fronts of at least two cells, by cost."""
+        return {
+            name: pareto_chart(self.accuracy, self.costs[name], COST_NAMES[name])
+            for name, front in self.fronts.items()
+            if len(front) >= _FEWEST_ON_A_FRONT
+        }
+
+    def percent(self, value: float, unit: str = " %") -> str:
+        """Return an accuracy in percent, or as it is in a search for something else."""
+        return f"{self.factor * value:,.2f}{unit if self.unit else ''}"
+
+    def points(self, value: float) -> str:
+        """Return a difference of accuracies in points, or as it is."""
+        return self.percent(value, " points")
+
+    def _interval(self) -> str:
+        if len(self.answer_runs) < 2:
+            return "of one training run; more runs would give an interval"
+        found = mean_interval(self.answer_runs)
+        return (
+            f"95 % interval of the mean of {found.n} runs: {self.percent(found.low, '')} to "
+            f"{self.percent(found.high)}"
+        )
+
+    def _regret(self) -> Tile:
+        reference, regret = self.result.reference, self.result.regret
+        if reference is None or regret is None:
+            return Tile("simple regret", "not known", "not all cells have been measured")
+        if not np.isfinite(regret[-1]):
+            return Tile("simple regret", "not known", f"the answer has no {reference.kind}")
+        return Tile(
+            "simple regret",
+            self.points(regret[-1]),
+            f"of {reference.kind}; the best of all cells has {self.percent(reference.best)}",
+        )
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _predicted(query: Query) -> float | None:
+    value = query.proposal.why.get("predicted")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e300:
+        return None
+    return float(value)

@@ -1,0 +1,136 @@
+"""What a chart shows, free of any plotting library: axes, marks, and the words that go with them.
+
+:mod:`pyg_nas.visualization.figures` says what each chart of the package contains. Two renderers
+draw them: matplotlib for files, and Plotly for the HTML report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, GREY = range(8)
+"""Colours by number; a renderer has a table of them, a page one for light and one for dark."""
+
+NUM_COLOURS = 8
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Args:
+        label: Its name and unit.
+        log: Whether it is logarithmic.
+        limits: What it shows; None for all marks.
+        ticks: Where it is labelled; None for the renderer's choice.
+        tick_labels: What the ticks say.
+        from_zero: Whether it begins at zero.
+    """
+
+    label: str
+    log: bool = False
+    limits: tuple[float, float] | None = None
+    ticks: tuple[float, ...] | None = None
+    tick_labels: tuple[str, ...] | None = None
+    from_zero: bool = False
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Points ``x [N]``, ``y [N]``; NaN is not drawn.
+
+    Args:
+        name: What the legend says.
+        x: Horizontal.
+        y: Vertical.
+        colour: Number of a colour.
+        rows: The cell of each point, ``[N]``, for a reader who points at it; None where a point
+            is no cell.
+        joined: Whether steps join the points.
+        crowd: Whether very many of them may be drawn as a density.
+    """
+
+    name: str
+    x: Floats
+    y: Floats
+    colour: int
+    rows: NDArray[np.int64] | None = None
+    joined: bool = False
+    crowd: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through ``x [N]``, ``y [N]``.
+
+    Args:
+        name: What the legend says.
+        x: Horizontal.
+        y: Vertical.
+        colour: Number of a colour.
+        steps: Whether a value holds until the next one.
+        markers: Whether the points are marked.
+        band: Lower and upper edge ``[N]`` of a band around it.
+        dashes: 0 for a solid line, 1 to 3 for patterns.
+        legend: Whether the legend names it.
+    """
+
+    name: str
+    x: Floats
+    y: Floats
+    colour: int
+    steps: bool = False
+    markers: bool = False
+    band: tuple[Floats, Floats] | None = None
+    dashes: int = 0
+    legend: bool = True
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """A box for each of ``G`` groups.
+
+    Args:
+        name: What the legend says.
+        groups: What the groups are called.
+        quantiles: 5, 25, 50, 75 and 95 % of each, ``[G, 5]``.
+        counts: How many cells each has.
+        colour: Number of a colour.
+    """
+
+    name: str
+    groups: Sequence[str]
+    quantiles: Floats
+    counts: Sequence[int]
+    colour: int
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Args:
+        title: What it shows.
+        x: The horizontal axis.
+        y: The vertical axis.
+        marks: What is drawn, in order.
+        note: How to read it, one or two sentences.
+        results: Numbers that belong to it, such as ``"Kendall τ 0.650"``.
+        square: Whether both axes have one scale.
+        legend: Whether the marks need naming.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    marks: tuple[Dots | Line | Boxes, ...]
+    note: str = ""
+    results: tuple[str, ...] = field(default=())
+    square: bool = False
+    legend: bool = False

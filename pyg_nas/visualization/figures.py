@@ -1,0 +1,364 @@
+"""What the charts of the package contain: predictions, learning curves, fronts, searches.
+
+Each function turns numbers into a :class:`~pyg_nas.visualization.charts.Chart`, once for files and
+for reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.text import printable
+from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error
+from pyg_nas.visualization.charts import (
+    BLUE,
+    GREY,
+    NUM_COLOURS,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Axis,
+    Boxes,
+    Chart,
+    Dots,
+    Floats,
+    Line,
+)
+
+_HIGH_ACCURACY = 0.9
+_FEWEST_IN_PANEL = 5
+_FEWEST_IN_BOX = 5
+_MOST_OPERATIONS = 6  # as many as there are colours to tell apart
+_BOX_QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+_CURVE_COLOURS = tuple(colour for colour in range(NUM_COLOURS) if colour != GREY)
+
+
+def percent_or_value(values: Floats, fractions: bool | None = None) -> tuple[float, str]:
+    """Return the factor and the unit of an axis: percent for fractions, which None looks up."""
+    fractions = are_fractions(values) if fractions is None else fractions
+    return (100.0, ", %") if fractions else (1.0, "")
+
+
+def best_end(
+    measured: Floats, larger_is_better: bool = True, fractions: bool | None = None
+) -> tuple[NDArray[np.bool_], str]:
+    """Return which cells are the best and their region's name: above 90 %, or the best decile."""
+    if not larger_is_better:
+        return measured <= np.nanquantile(measured, 0.1), "measured in the lowest decile"
+    enough = (measured >= _HIGH_ACCURACY).sum() >= _FEWEST_IN_PANEL
+    if enough and percent_or_value(measured, fractions)[1]:
+        return measured >= _HIGH_ACCURACY, "measured above 90 %"
+    return measured >= np.nanquantile(measured, 0.9), "measured in the top decile"
+
+
+def prediction_charts(
+    measured: ArrayLike,
+    predicted: ArrayLike,
+    larger_is_better: bool = True,
+    fractions: bool | None = None,
+) -> list[Chart]:
+    """Return predicted against measured values of all cells, and of the best measured ones.
+
+    Args:
+        measured: ``[N]``; pairs with NaN are left out.
+        predicted: ``[N]``.
+        larger_is_better: False for costs such as seconds: the best are the smallest.
+        fractions: Whether the values are; None for whether the measured ones are.
+
+    Raises:
+        SettingsError: If the lengths differ or no pair is left.
+    """
+    x, y, rows = _pairs(measured, predicted)
+    factor, unit = percent_or_value(x, fractions)
+    best, name = best_end(x, larger_is_better, fractions)
+    parts = (
+        ("Predicted and measured: all cells", np.full(len(x), True)),
+        (f"Predicted and measured: cells {name}", best),
+    )
+    charts = []
+    for title, part in parts:
+        across, up = factor * x[part], factor * y[part]
+        limits = _limits(np.concatenate([across, up]), 0.04)
+        diagonal = np.array(limits)
+        charts.append(
+            Chart(
+                title,
+                Axis(f"measured{unit}", limits=limits),
+                Axis(f"predicted{unit}", limits=limits),
+                (
+                    Line("predicted = measured", diagonal, diagonal, GREY, legend=False),
+                    Dots("cells", across, up, BLUE, rows[part], crowd=True),
+                ),
+                note="On the line the prediction is exact.",
+                results=_agreement(x[part], y[part], bool(unit)),
+                square=True,
+            )
+        )
+    return charts
+
+
+def _agreement(measured: Floats, predicted: Floats, fractions: bool) -> tuple[str, ...]:
+    error = mean_squared_error(measured, predicted, fractions)
+    found = [f"{len(measured):,} cells", f"MSE {error:.3g}{' points²' if fractions else ''}"]
+    tau = kendall_tau(measured, predicted) if len(measured) > 1 else float("nan")
+    if np.isfinite(tau):
+        found.append(f"Kendall τ {tau:.3f}")
+    else:
+        found.append(f"Kendall τ not defined: {no_correlation(measured)}")
+    return tuple(found)
+
+
+def no_correlation(measured: Floats) -> str:
+    """Return why predictions have no correlation with these measured values."""
+    if len(measured) < 2:
+        return "one cell has no order"
+    equal = "measured values" if np.ptp(measured) == 0 else "predictions"
+    return f"all {equal} are equal"
+
+
+def residual_chart(
+    measured: ArrayLike,
+    predicted: ArrayLike,
+    groups: Mapping[str, ArrayLike],
+    by: str,
+    fractions: bool | None = None,
+) -> Chart:
+    """Return predicted minus measured by a property of the cells, as boxes.
+
+    Args:
+        measured: ``[N]``; pairs with NaN are left out.
+        predicted: ``[N]``.
+        groups: For each series the group of every cell ``[N]``: one series for the depth, or one
+            for each operation with its count.
+        by: What the groups are, for the title and the axis.
+        fractions: Whether the values are; None for whether the measured ones are.
+
+    Raises:
+        SettingsError: If lengths differ or no pair is left.
+    """
+    x, y, rows = _pairs(measured, predicted)
+    factor, unit = percent_or_value(x, fractions)
+    errors = factor * (y - x)
+    series = []
+    for name, members in groups.items():
+        group = np.asarray(members)
+        if group.shape != np.shape(measured):
+            shape = list(np.shape(measured))
+            raise SettingsError(f"groups of {name!r} must be {shape}, got {group.shape}")
+        series.append((name, group[rows]))
+    crowded = any(_large(np.unique(group, return_counts=True)[1]) for _, group in series)
+    least = _FEWEST_IN_BOX if crowded else 1
+    marks = [
+        _boxes(errors, group, least, name, _CURVE_COLOURS[k % len(_CURVE_COLOURS)])
+        for k, (name, group) in enumerate(series)
+    ]
+    few = f" Groups of fewer than {least} cells are left out." if least > 1 else ""
+    return Chart(
+        f"Error of the predictions by {by}",
+        Axis(by),
+        Axis("predicted − measured" + (", points" if unit else "")),
+        tuple(marks),
+        note=f"Boxes hold the middle half of the cells, whiskers 90 %.{few}",
+        legend=len(marks) > 1,
+    )
+
+
+def residual_charts(
+    measured: ArrayLike, predicted: ArrayLike, cells: CellArray, fractions: bool | None = None
+) -> list[Chart]:
+    """Return the errors of predictions by depth, and by how often a cell has an operation.
+
+    Args:
+        measured: ``[N]``; pairs with NaN are left out.
+        predicted: ``[N]``.
+        cells: The ``N`` cells.
+        fractions: Whether the values are; None for whether the measured ones are.
+    """
+    counts = cells.operation_counts
+    used = np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_OPERATIONS]
+    by_operation = {cells.space.operations[k]: counts[:, k] for k in sorted(used.tolist())}
+    groups = (
+        ({"cells": cells.depths}, "depth (edges on the longest path)"),
+        (by_operation, "vertices with the operation"),
+    )
+    return [residual_chart(measured, predicted, group, by, fractions) for group, by in groups]
+
+
+def _large(counts: NDArray[np.int64]) -> bool:
+    return bool((counts >= _FEWEST_IN_BOX).any())
+
+
+def _boxes(errors: Floats, group: NDArray[Any], least: int, name: str, colour: int) -> Boxes:
+    kinds, counts = np.unique(group, return_counts=True)
+    kept = [(kind, count) for kind, count in zip(kinds, counts.tolist(), strict=True)
+            if count >= least]  # fmt: skip
+    quantiles = [np.quantile(errors[group == kind], _BOX_QUANTILES) for kind, _ in kept]
+    return Boxes(
+        name,
+        [printable(kind) for kind, _ in kept],
+        np.array(quantiles).reshape(-1, len(_BOX_QUANTILES)),
+        [count for _, count in kept],
+        colour,
+    )
+
+
+def learning_curve_chart(
+    sizes: ArrayLike, scores: Mapping[str, ArrayLike], score_name: str = "Kendall τ"
+) -> Chart:
+    """Return a score by the number of training cells: mean and spread of the repeats.
+
+    Args:
+        sizes: ``[S]`` training cells, positive.
+        scores: For each method ``[S, repeats]``, NaN where there is none.
+        score_name: Label of the vertical axis.
+
+    Raises:
+        SettingsError: If a method's scores are not ``[S, repeats]``.
+    """
+    cells = np.asarray(sizes, dtype=np.float64)
+    marks: list[Dots | Line | Boxes] = []
+    for k, (name, values) in enumerate(scores.items()):
+        repeats = _repeats(values, len(cells), name)
+        known = ~np.isnan(repeats).all(axis=1)
+        mean, spread = np.nanmean(repeats[known], axis=1), np.nanstd(repeats[known], axis=1)
+        colour = _CURVE_COLOURS[k % len(_CURVE_COLOURS)]
+        dashes = k // len(_CURVE_COLOURS) % 4
+        x, band = cells[known], (mean - spread, mean + spread)
+        marks.append(Line(name, x, mean, colour, markers=True, band=band, dashes=dashes))
+    return Chart(
+        "Learning curve",
+        Axis(
+            "training cells",
+            log=True,
+            ticks=tuple(cells.tolist()),
+            tick_labels=tuple(f"{size:g}" for size in cells.tolist()),
+        ),
+        Axis(score_name),
+        tuple(marks),
+        note="Points are means over repeats, the band is one standard deviation to each side.",
+        legend=len(marks) > 1,
+    )
+
+
+def pareto_chart(
+    accuracy: ArrayLike,
+    cost: ArrayLike,
+    cost_name: str,
+    accuracy_name: str = "accuracy",
+    fractions: bool | None = None,
+) -> Chart:
+    """Return accuracy against a cost, with the front of those that no other beats in both.
+
+    Args:
+        accuracy: ``[N]``, more is better; pairs with NaN are left out.
+        cost: ``[N]`` positive, less is better.
+        cost_name: Label of the horizontal axis.
+        accuracy_name: Label of the vertical axis, without unit.
+        fractions: Whether the accuracies are; None for whether those given are.
+
+    Raises:
+        SettingsError: If the lengths differ or no pair is left.
+    """
+    y, x, rows = _pairs(accuracy, cost)
+    factor, unit = percent_or_value(y, fractions)
+    front = pareto_front(y, x)
+    low, high = factor * np.quantile(y, 0.02), factor * y.max()
+    rest = np.setdiff1d(np.arange(len(x)), front)
+    return Chart(
+        f"{accuracy_name.capitalize()} and {cost_name.split(',')[0]}",
+        Axis(cost_name, log=bool((x > 0).all())),
+        # A few failed cells would press all others into one line.
+        Axis(f"{accuracy_name}{unit}", limits=_limits(np.array([low, high]), 0.06)),
+        (
+            Dots("cells", x[rest], factor * y[rest], GREY, rows[rest]),
+            Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
+        ),
+        note=f"Pareto front: cells that no other beats in both accuracy and {cost_name}.",
+        results=(f"{len(front):,} of {len(x):,} cells on the front",),
+        legend=True,
+    )
+
+
+def search_charts(
+    accuracy: Floats,
+    best: Floats,
+    regret: Floats | None = None,
+    hours: Floats | None = None,
+) -> list[Chart]:
+    """Return what a search saw and had after each cell, by cells and by training time.
+
+    Args:
+        accuracy: Of each trained cell, ``[Q]``.
+        best: Of the answer after each cell, ``[Q]``, NaN before there is one.
+        regret: Of the answer after each cell ``[Q]``, in the unit of the accuracy; None where not
+            known.
+        hours: Training time spent after each cell ``[Q]``; None where not known.
+    """
+    factor, unit = percent_or_value(accuracy)
+    trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
+    low, high = factor * np.quantile(accuracy, 0.05), factor * accuracy.max()
+    every = Dots("trained cell", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
+    reached = Line("best so far", trained, factor * best, VERMILION, steps=True)
+    by_cells = Chart(
+        "Accuracy by trained cells",
+        Axis("trained cells"),
+        Axis(f"accuracy{unit}", limits=_limits(np.array([low, high]), 0.08)),
+        (every, reached),
+        note="Each dot is a trained cell, the line the best so far.",
+        legend=True,
+    )
+    charts = [by_cells]
+    if hours is not None:
+        charts.append(
+            replace(
+                by_cells,
+                title="Accuracy by training time",
+                x=Axis("training time, h"),
+                marks=(replace(every, x=hours), replace(reached, x=hours)),
+            )
+        )
+    if regret is not None and np.isfinite(regret).any():
+        charts.append(
+            Chart(
+                "Distance to the best there is (regret)",
+                Axis("trained cells"),
+                Axis("regret" + (", points" if unit else ""), from_zero=True),
+                (Line("regret", trained, factor * regret, PURPLE, steps=True),),
+                note="How far the best so far stays below the best cell of the space.",
+            )
+        )
+    return charts
+
+
+def _limits(values: Floats, share: float) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = share * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Both lists where both are known, and the rows of those."""
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if x.shape != y.shape or x.ndim != 1:
+        raise SettingsError(f"a figure needs two lists of one length, got {x.shape} and {y.shape}")
+    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    if not len(rows):
+        raise SettingsError("there is nothing to draw: no cell has both values")
+    return x[rows], y[rows], rows
+
+
+def _repeats(values: ArrayLike, sizes: int, name: str) -> Floats:
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 2 or len(scores) != sizes or scores.size == 0:
+        raise SettingsError(
+            f"scores of {name!r} must be a table with {sizes} sizes as rows, got {scores.shape}"
+        )
+    return scores

@@ -1,0 +1,52 @@
+"""Pictures as files: the format by the ending, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+_DOTS_PER_INCH = 200
+
+
+def check_format(path: str | os.PathLike[str]) -> str:
+    """Return the picture format that a file's ending asks for.
+
+    Raises:
+        SettingsError: If it is not one of :data:`FORMATS`.
+    """
+    ending = Path(path).suffix.lower().lstrip(".")
+    if ending not in FORMATS:
+        raise SettingsError(f"picture {Path(path).name!r} must end in {', '.join(FORMATS)}")
+    return ending
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a matplotlib figure in the format of the path's ending, whole or not at all.
+
+    The same figure gives the same bytes, and a PDF holds its fonts as text that can be searched.
+
+    Raises:
+        SettingsError: If the ending is not one of :data:`FORMATS`.
+    """
+    from matplotlib import rc_context
+
+    picture_format = check_format(path)
+    date = {"svg": "Date", "pdf": "CreationDate"}.get(picture_format)
+    with (
+        atomic_path(path) as temporary,
+        rc_context({"svg.hashsalt": "pyg_nas", "pdf.fonttype": 42}),
+    ):
+        figure.savefig(
+            temporary,
+            format=picture_format,
+            dpi=_DOTS_PER_INCH,
+            metadata=None if date is None else {date: None},
+        )
