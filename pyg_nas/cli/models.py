@@ -189,8 +189,8 @@ def plot(
     from pyg_nas.visualization.files import check_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
-    check_format(out)
     check_output(out, table, model)
+    check_format(out)
     loaded, _, result = _evaluated(model, table, split, metric, budget, run, device)
     figure = scatter(
         result.measured,

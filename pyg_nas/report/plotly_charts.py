@@ -10,7 +10,7 @@ import numpy as np
 from pyg_nas.report.page import Figure
 from pyg_nas.report.text import markup
 from pyg_nas.visualization.cells import operation_label
-from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Floats, Line
+from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Floats, Line, group_order
 
 _DASHES = ("solid", "dash", "dashdot", "dot")
 _CROWD = 500
@@ -34,16 +34,16 @@ def plotly_figure(chart: Chart, numbers: Mapping[int, int] | None = None) -> Fig
             traces += _line(mark)
         else:
             traces.append(_boxes(mark))
-    boxes = any(isinstance(mark, Boxes) for mark in chart.marks)
+    boxes = [mark for mark in chart.marks if isinstance(mark, Boxes)]
     layout: dict[str, Any] = {
         "showlegend": chart.legend,
         "xaxis": _axis(chart.x),
-        "yaxis": {**_axis(chart.y), "zeroline": boxes},
+        "yaxis": {**_axis(chart.y), "zeroline": bool(boxes)},
     }
     if boxes:
         layout["boxmode"] = "group"
-        layout["xaxis"]["type"] = "category"
-        layout["xaxis"]["categoryorder"] = "category ascending"
+        order = [markup(group) for group in group_order(boxes)]
+        layout["xaxis"].update(type="category", categoryorder="array", categoryarray=order)
     sentences = [f"{', '.join(chart.results)}."] if chart.results else []
     sentences += [chart.note] if chart.note else []
     if drawn < total:

@@ -31,7 +31,7 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 """What a reader calls each cost of ``answer.json``."""
 
 _FEWEST_PREDICTIONS = 5
-_FEWEST_ON_A_FRONT = 2
+_FEWEST_WITH_A_COST = 2
 
 
 class SearchFacts:
@@ -140,11 +140,11 @@ class SearchFacts:
         return search_charts(self.accuracy, self.result.best_accuracy, self.result.regret, hours)
 
     def pareto_charts(self) -> dict[str, Chart]:
-        """Return the fronts of at least two cells, by cost."""
+        """Return accuracy against each cost that is known of at least two cells."""
         return {
-            name: pareto_chart(self.accuracy, self.costs[name], COST_NAMES[name])
-            for name, front in self.fronts.items()
-            if len(front) >= _FEWEST_ON_A_FRONT
+            name: pareto_chart(self.accuracy, cost, COST_NAMES[name])
+            for name, cost in self.costs.items()
+            if np.isfinite(cost).sum() >= _FEWEST_WITH_A_COST
         }
 
     def percent(self, value: float, unit: str = " %") -> str:

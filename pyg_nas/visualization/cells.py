@@ -105,8 +105,10 @@ def graph_drawing(
     size = len(operations)
     groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges)
     count = int(groups.max()) + 1
-    between = _edges_between(groups, edges)
-    if count > _MOST_BOXES or not fits(count, between):
+    if count > _MOST_BOXES:
+        return _overview(operations, edges, space)
+    between = _edges_between(groups, edges, count)
+    if not fits(count, between):
         return _overview(operations, edges, space)
     members: list[list[int]] = [[] for _ in range(count)]
     for group, operation in zip(groups.tolist(), operations.tolist(), strict=True):
@@ -168,11 +170,11 @@ def _chains(size: int, edges: Edges) -> NDArray[np.int64]:
     return groups
 
 
-def _edges_between(groups: NDArray[np.int64], edges: Edges) -> Edges:
-    """The edges between groups, each once, sorted by source."""
-    between = groups[edges]
-    between = between[between[:, 0] != between[:, 1]]
-    return np.unique(between, axis=0) if len(between) else between
+def _edges_between(groups: NDArray[np.int64], edges: Edges, count: int) -> Edges:
+    """The edges between ``count`` groups, each once, sorted by source."""
+    source, target = groups[edges].T
+    pairs = np.unique((source * count + target)[source != target])
+    return np.stack(np.divmod(pairs, count), axis=1)
 
 
 def _group_label(operations: list[int], space: SearchSpace) -> str:
@@ -190,12 +192,7 @@ def _in_words(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
         arrows = " ".join(f"{u}>{v}" for u, v in edges.tolist())
         return f"{', '.join(map(printable, space.decode(operations)))}; {arrows}"
     most = [f"{count:,} {label}" for _, label, count in _counts(operations, space)]
-    return f"{_sizes(operations, edges)}: {', '.join(most)}"
-
-
-def _sizes(operations: NDArray[np.int64], edges: Edges) -> str:
-    depth = int(depths(len(operations), edges).max())
-    return f"{len(operations):,} vertices, {len(edges):,} edges, longest path {depth:,}"
+    return f"{size:,} vertices, {len(edges):,} edges: {', '.join(most)}"
 
 
 def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int, str, int]]:
@@ -219,7 +216,7 @@ def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
     counts = np.zeros((bars, len(kinds) + 1), dtype=np.int64)
     np.add.at(counts, (bar_of, kind_of), 1)
     scale = _BAR_WIDTH / counts.sum(axis=1).max()
-    colours = [operation_colour(id_) for id_ in kinds] + [TERMINAL_COLOUR]
+    colours = [*OPERATION_COLOURS[: len(kinds)], TERMINAL_COLOUR]  # by rank: all differ
     top = _MARGIN + _LINE_HEIGHT
     boxes = []
     for row, in_bar in enumerate(counts.tolist()):
@@ -234,14 +231,15 @@ def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
     others = int(counts[:, -1].sum())
     lines += [f"others: {others:,}"] if others else []
     x = _MARGIN + _BAR_WIDTH + 24
-    words = [Words((_MARGIN, _MARGIN + _LINE_HEIGHT / 2 - 3), _sizes(operations, edges))]
+    sizes = f"{len(operations):,} vertices, {len(edges):,} edges, longest path {layers - 1:,}"
+    words = [Words((_MARGIN, _MARGIN + _LINE_HEIGHT / 2 - 3), sizes)]
     for k, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         y = top + (k + 0.5) * _LINE_HEIGHT
         boxes.append(Box((x, y), 12, 12, colour))
         words.append(Words((x + 14, y), line))
     height = max(bars * (_BAR_HEIGHT + 1), len(lines) * _LINE_HEIGHT)
     width = x + 14 + 0.6 * FONT_SIZE * max(map(len, lines)) + _MARGIN
-    width = max(width, 2 * _MARGIN + 0.55 * FONT_SIZE * len(words[0].text))
+    width = max(width, 2 * _MARGIN + 0.55 * FONT_SIZE * len(sizes))
     return Drawing(
         width,
         top + height + _MARGIN,

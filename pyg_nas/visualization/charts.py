@@ -134,3 +134,16 @@ class Chart:
     results: tuple[str, ...] = field(default=())
     square: bool = False
     legend: bool = False
+
+
+def group_order(series: Sequence[Boxes]) -> list[str]:
+    """Return the groups of all series in the order of a reader: numbers first, by their value."""
+    groups = {group for boxes in series for group in boxes.groups}
+    return sorted(groups, key=_by_number)
+
+
+def _by_number(group: str) -> tuple[float, str]:
+    try:
+        return float(group), group
+    except ValueError:
+        return float("inf"), group

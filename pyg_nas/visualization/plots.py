@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.io.text import printable
 from pyg_nas.visualization.cells import OPERATION_COLOURS
-from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Line
+from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Line, group_order
 from pyg_nas.visualization.figures import (
     learning_curve_chart,
     pareto_chart,
@@ -272,7 +272,7 @@ def _draw_boxes(axes: Axes, series: list[Boxes]) -> None:
     for boxes in series:
         for group, count in zip(boxes.groups, boxes.counts, strict=True):
             counts[group] = counts.get(group, 0) + count
-    places = {group: k for k, group in enumerate(sorted(counts, key=_by_number))}
+    places = {group: k for k, group in enumerate(group_order(series))}
     width = _BOX_SHARE / len(series)
     for k, boxes in enumerate(series):
         axes.bxp(
@@ -298,13 +298,6 @@ def _draw_boxes(axes: Axes, series: list[Boxes]) -> None:
         parse_math=False,
     )
     axes.axhline(0.0, color=_MUTED, linewidth=1)
-
-
-def _by_number(group: str) -> tuple[float, str]:
-    try:
-        return float(group), group
-    except ValueError:
-        return float("inf"), group
 
 
 def _dress(axes: Axes, chart: Chart) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from pyg_nas.cli import app
 from pyg_nas.data.labels import PAPER_LABEL
@@ -432,9 +433,12 @@ def test_evaluate_and_plot_take_the_split(
     assert (report["n"], report["left_out"], report["split"]) == (40, 60, "100")
     assert report["mse"] == pytest.approx(expected["mse"])
     drawn: list[Any] = []
-    monkeypatch.setattr(
-        "pyg_nas.visualization.plots.scatter", lambda *pair, **_: drawn.append(pair[:2])
-    )
+
+    def scatter(*pair: Any, **_: Any) -> Figure:
+        drawn.append(pair)
+        return Figure()
+
+    monkeypatch.setattr("pyg_nas.visualization.plots.scatter", scatter)
     plot = ("plot", seeded, table_path, "--split", 100, "--out", tmp_path / "s.svg")
     assert pyg_nas(*plot) == 0
     np.testing.assert_array_equal(drawn[0][0], measured)

@@ -50,13 +50,13 @@ def test_the_figures_are_those_of_the_evaluation(
 
 def test_every_section_is_there(page: Reader, data: Any) -> None:
     for heading in (
-        "Predicted against measured",
-        "The same, measured above 90 %",
-        "Residuals by depth",
-        "Residuals by operation",
+        "Predicted and measured: all cells",
+        "Predicted and measured: cells measured above 90 %",
+        "Error of the predictions by depth (edges on the longest path)",
+        "Error of the predictions by vertices with the operation",
         "Learning curve",
         "Accuracy and trainable parameters",
-        "Accuracy and training time, s",
+        "Accuracy and training time",
         "The 10 best predicted cells",
         "Settings and seeds",
     ):
@@ -89,7 +89,7 @@ def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
     Model(estimator, "paper", protocol, table.hashes[split.train]).save(tmp_path / "model")
     write_report(tmp_path / "model", tmp_path / "graphs.jsonl", tmp_path / "r.html")
     reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "The same, measured in the top decile" in reader.texts
+    assert "Predicted and measured: cells measured in the top decile" in reader.texts
     assert not any(text.endswith(("%", "points")) for text in reader.texts)
     assert not any(tag == "img" for tag, _ in reader.tags)
     names = [trace["name"] for trace in json.loads(reader.scripts[0])["figures"][3]["traces"]]
@@ -116,7 +116,7 @@ def test_the_time_of_a_mean_is_that_of_all_its_runs() -> None:
     model = make_model(table)
     model.protocol = Protocol(train="80", label=LabelPolicy(run="mean", resample_below=None))
     page = prediction_page(model, table, "m", "t", False)
-    (front,) = [f for f in page.figures if f.title == "Accuracy and training time, s"]
+    (front,) = [f for f in page.figures if f.title == "Accuracy and training time"]
     times = np.nansum(table.metrics[model.evaluate(table).rows, 0, :, 1, 0], axis=1)
     shown = front.traces[0]["x"] + front.traces[1]["x"]
     np.testing.assert_allclose(sorted(shown), sorted(times), rtol=1e-4)
@@ -137,7 +137,7 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     ranks = 1 + np.argsort(np.argsort(result.measured, kind="stable"))
     assert [row[2][0] for row in page.table.rows] == ranks[order].tolist()
     titles = [figure.title for figure in page.figures]
-    assert "The same, measured in the lowest decile" in titles
+    assert "Predicted and measured: cells measured in the lowest decile" in titles
     assert not any(title.startswith("Accuracy and") for title in titles)
 
 
@@ -151,7 +151,7 @@ def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> N
     for other in (unseen, unmeasured):
         titles = [f.title for f in prediction_page(model, other, "m", "t").figures]
         assert "Learning curve" not in titles
-        assert "Residuals by depth" in titles
+        assert any(title.startswith("Error of the predictions") for title in titles)
 
 
 def six_digits(value: float) -> float:
@@ -214,16 +214,38 @@ def test_the_learning_curve_is_of_models_refitted_on_parts() -> None:
     model = Model(estimator, "paper", protocol, table.hashes[split.train], seed=4)
     page = prediction_page(model, table, "m", "t")
     (curve,) = [figure for figure in page.figures if figure.title == "Learning curve"]
-    *repeats, mean = curve.traces
+    _, mean = curve.traces
     assert mean["x"] == [10, 20, 40, 80]
     cells = table.cells[split.evaluate]
-    for repeat, trace in enumerate(repeats):
-        order = np.random.default_rng([4, repeat]).permutation(80)
-        for i, size in enumerate((10, 20, 40)):
-            rows = split.train[order[:size]]
+    for i, size in enumerate((10, 20, 40)):
+        taus = []
+        for repeat in range(3):
+            rows = split.train[np.random.default_rng([4, repeat]).permutation(80)[:size]]
             part = LinearPredictor(alpha=1e-3).fit(table.cells[rows], table.label()[rows])
-            tau = kendall_tau(split.evaluate_labels, part.predict(cells))
-            assert trace["y"][i] == pytest.approx(tau, abs=1e-5)
-    assert repeats[0]["y"][3] == pytest.approx(
+            taus.append(kendall_tau(split.evaluate_labels, part.predict(cells)))
+        assert mean["y"][i] == pytest.approx(np.mean(taus), abs=1e-5)
+    assert mean["y"][3] == pytest.approx(
         kendall_tau(split.evaluate_labels, estimator.predict(cells)), abs=1e-5
     )
+
+
+def test_constant_predictions_have_no_rank_and_the_page_says_why() -> None:
+    table = make_table()
+    model = make_model(table)
+    model.estimator.predict = lambda cells: np.full(len(cells), 0.9)
+    page = prediction_page(model, table, "m", "t")
+    (tau,) = [tile for tile in page.tiles if tile.name == "Kendall τ"]
+    assert (tau.value, tau.note) == ("–", "not defined: all predictions are equal")
+    assert "Kendall τ not defined: all predictions are equal" in page.figures[0].note
+
+
+def test_labels_that_are_no_measurements_are_counted() -> None:
+    table = make_table()
+    model = make_model(table)
+    unseen = np.flatnonzero(~np.isin(table.hashes, model.training_hashes))
+    table.metrics[unseen[:7], ..., 2] = 0.1  # blown up in every run
+    model.protocol = Protocol(train="80", label=LabelPolicy(resample_below=0.2))
+    page = prediction_page(model, table, "m", "t", False)
+    assert page.note.startswith("7 of 80 evaluated cells have no run above 0.2")
+    model.protocol = Protocol(train="80", label=LabelPolicy(resample_below=None))
+    assert prediction_page(model, table, "m", "t", False).note == ""

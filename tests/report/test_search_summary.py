@@ -1,24 +1,43 @@
-"""The figures that a search leaves in its folder."""
-
 from __future__ import annotations
 
-import numpy as np
+import json
+from pathlib import Path
 
-from pyg_nas.graphs.enumeration import enumerate_cells
-from pyg_nas.report.search_summary import plot_curves
-from pyg_nas.search.evaluator import TableEvaluator
-from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import RandomSearch
-from tests.search.conftest import SMALL, made_up_table
+import pytest
+
+from pyg_nas.report.search_summary import write_report
+from pyg_nas.search.history import History
+from pyg_nas.search.loop import Constraints, SearchResult
+
+HOSTILE = "``` </pre> |*_$x$ \x1b[31m\u202e\udcff"
 
 
-def test_curves_are_in_percent_points_and_hours() -> None:
-    evaluator = TableEvaluator(made_up_table(enumerate_cells(SMALL)))
-    result = search(RandomSearch(), evaluator, 20)
-    figure = plot_curves(result)
-    queries, hours, regret, _ = (axes.lines[-1] for axes in figure.axes)
-    accuracies = np.array([query.outcome.accuracy for query in result.history])
-    np.testing.assert_allclose(queries.get_ydata(), 100 * np.maximum.accumulate(accuracies))
-    seconds = [query.outcome.seconds for query in result.history]
-    np.testing.assert_allclose(hours.get_xdata(), np.cumsum(seconds) / 3600)
-    np.testing.assert_allclose(regret.get_ydata(), 100 * result.regret)
+def test_the_report_shows_the_pictures_of_its_folder(search_source: Path) -> None:
+    text = (search_source / "report.md").read_text(encoding="utf-8")
+    for picture in ("answer.svg", "curves.svg", "pareto-parameters.svg", "pareto-seconds.svg"):
+        assert f"({picture})" in text
+        assert (search_source / picture).exists()
+    answer = json.loads((search_source / "answer.json").read_text())
+    assert answer["answer"]["hash"] in text
+    assert f"{100 * answer['answer']['accuracy']:.2f} %" in text
+
+
+def test_a_search_without_queries_has_a_report(tmp_path: Path) -> None:
+    empty = SearchResult(History(), Constraints(), None)
+    summary = write_report(tmp_path, empty, {})
+    assert summary["answer"] is None
+    assert "No trained cell" in (tmp_path / "report.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.json", "report.md"]
+
+
+@pytest.mark.parametrize("depth", [3, 900])
+def test_settings_of_any_names_and_depth_stay_text(tmp_path: Path, depth: int) -> None:
+    nested: object = HOSTILE
+    for _ in range(depth):
+        nested = {HOSTILE: nested}
+    write_report(tmp_path, SearchResult(History(), Constraints(), None), {HOSTILE: nested})
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    settings = text.split("## Settings")[1].strip("\n")
+    assert all(line.startswith("    ") for line in settings.splitlines())
+    assert settings.isascii()
+    assert len(text) < 10_000

@@ -12,6 +12,7 @@ import pytest
 from pyg_nas.errors import PygNasError
 from pyg_nas.report import write_report
 from pyg_nas.report.searches import search_page
+from tests.report.conftest import make_table
 from tests.report.reader import Reader
 
 
@@ -22,7 +23,13 @@ def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Pa
     assert "40 cells of nasbench101 trained." in reader.texts
     assert f"{100 * answer['answer']['accuracy']:.2f} %" in reader.texts
     assert f"{100 * answer['simple_regret']:.2f} points" in reader.texts
-    for heading in ("Search by trained cells", "Search by training time", "Regret of the answer"):
+    for heading in (
+        "Accuracy by trained cells",
+        "Accuracy by training time",
+        "Distance to the best there is (regret)",
+        "The best of 40 trained cells",
+        "What to run next",
+    ):
         assert heading in reader.texts
     figures = json.loads(reader.scripts[0])["figures"]
     best = figures[0]["traces"][1]["y"]
@@ -64,8 +71,10 @@ def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Pat
     (folder / "queries.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     write_report(folder, None, tmp_path / "r.html")
     reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "Predicted against measured" in reader.texts
-    assert any(text.startswith("30 cells. Kendall τ 1.000.") for text in reader.texts)
+    assert "Predicted and measured: all cells" in reader.texts
+    assert any(
+        text.startswith("30 cells, MSE 1 points², Kendall τ 1.000.") for text in reader.texts
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,14 +109,19 @@ def test_times_regrets_and_the_best_of_a_search(search_source: Path) -> None:
     page = search_page(search_source)
     figures = {figure.title: figure for figure in page.figures}
     hours = np.cumsum([query["seconds"] for query in queries]) / 3600
-    np.testing.assert_allclose(figures["Search by training time"].traces[1]["x"], hours, rtol=1e-5)
+    np.testing.assert_allclose(
+        figures["Accuracy by training time"].traces[1]["x"], hours, rtol=1e-5
+    )
     best = json.loads((search_source / "answer.json").read_text())["regret_against"]["best"]
     at = np.array(
         [max(range(i + 1), key=lambda k: queries[k]["accuracy"]) for i in range(len(queries))]
     )
     regret = [100 * (best - queries[i]["true_accuracy"]) for i in at]
     np.testing.assert_allclose(
-        figures["Regret of the answer"].traces[0]["y"], regret, rtol=1e-5, atol=1e-5
+        figures["Distance to the best there is (regret)"].traces[0]["y"],
+        regret,
+        rtol=1e-5,
+        atol=1e-5,
     )
     order = sorted(range(len(queries)), key=lambda i: -queries[i]["accuracy"])[:10]
     column = page.table.columns.index("query")
@@ -121,7 +135,29 @@ def test_the_answer_of_a_search_keeps_its_limit(search_source: Path, tmp_path: P
     limit = float(np.median([query["seconds"] for query in queries]))
     settings = json.loads((folder / "settings.json").read_text())
     (folder / "settings.json").write_text(json.dumps({**settings, "max_seconds": limit}))
-    tiles = {tile.name: tile.value for tile in search_page(folder).tiles}
+    card = search_page(folder).answer
+    assert card is not None
+    facts = {fact.name: fact.value for fact in card.facts}
     expected = max(query["accuracy"] for query in queries if query["seconds"] <= limit)
     assert expected < max(query["accuracy"] for query in queries)
-    assert tiles["accuracy of the answer"] == f"{100 * expected:.2f} %"
+    assert facts["validation accuracy"] == f"{100 * expected:.2f} %"
+
+
+def test_the_runs_of_a_table_give_the_answer_an_interval(search_source: Path) -> None:
+    table = make_table()
+    table.metrics[:, :, 0, 1, 2] += 0.01
+    card = search_page(search_source, table).answer
+    assert card is not None
+    assert "95 % interval of the mean of 2 runs" in card.facts[0].note
+
+
+def test_settings_of_any_depth_are_shown_in_part(search_source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    shutil.copytree(search_source, folder)
+    settings = (folder / "settings.json").read_text().rstrip().removesuffix("}")
+    deep = '{"a": ' * 400 + "1" + "}" * 400
+    (folder / "settings.json").write_text(f'{settings}, "deep": {deep}, "many": {[0] * 5000}}}')
+    write_report(folder, None, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert text.count("<dt>a</dt>") < 20
+    assert "4,900 more" in text

@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import itertools
 
+import networkx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.visualization.layout import BOX_HEIGHT, Layout, Point, layered_layout
+from pyg_nas.visualization.layout import (
+    BOX_HEIGHT,
+    MOST_EDGES,
+    MOST_NODES,
+    Layout,
+    Point,
+    depths,
+    fits,
+    layered_layout,
+)
 
 WIDTH = 100.0
 
@@ -20,6 +30,10 @@ def _random_graphs() -> list[NDArray[np.int8]]:
             upper = np.triu(rng.random((size, size)) < density, 1)
             graphs.append(upper.astype(np.int8))
     return graphs
+
+
+def _layout(adjacency: NDArray[np.int8]) -> Layout:
+    return layered_layout(len(adjacency), np.argwhere(adjacency), WIDTH)
 
 
 def _samples(route: list[Point]) -> list[Point]:
@@ -53,7 +67,7 @@ def _inside(layout: Layout, point: Point) -> list[int]:
 
 def test_no_edge_runs_through_a_box_and_none_leaves_the_picture() -> None:
     for adjacency in _random_graphs():
-        layout = layered_layout(adjacency, WIDTH)
+        layout = _layout(adjacency)
         assert set(layout.routes) == {(int(u), int(v)) for u, v in np.argwhere(adjacency)}
         for route in layout.routes.values():
             for point in _samples(route):
@@ -64,7 +78,7 @@ def test_no_edge_runs_through_a_box_and_none_leaves_the_picture() -> None:
 
 def test_boxes_keep_apart_and_edges_run_down_from_box_to_box() -> None:
     for adjacency in _random_graphs():
-        layout = layered_layout(adjacency, WIDTH)
+        layout = _layout(adjacency)
         for (x1, y1), (x2, y2) in itertools.combinations(layout.centres, 2):
             assert abs(x1 - x2) >= WIDTH or abs(y1 - y2) >= 2 * BOX_HEIGHT
         for (u, v), route in layout.routes.items():
@@ -79,13 +93,13 @@ def test_boxes_keep_apart_and_edges_run_down_from_box_to_box() -> None:
 
 def test_two_edges_never_share_a_port() -> None:
     for adjacency in _random_graphs():
-        layout = layered_layout(adjacency, WIDTH)
+        layout = _layout(adjacency)
         ends = [end for route in layout.routes.values() for end in (route[0], route[-1])]
         assert len(set(ends)) == len(ends)
 
 
 def test_a_chain_is_straight() -> None:
-    layout = layered_layout(np.eye(5, k=1, dtype=np.int8), WIDTH)
+    layout = _layout(np.eye(5, k=1, dtype=np.int8))
     assert len({x for x, _ in layout.centres}) == 1
     assert all(len(route) == 2 for route in layout.routes.values())
 
@@ -94,10 +108,30 @@ def test_a_chain_is_straight() -> None:
 def test_a_planar_fan_is_drawn_without_crossings(inner: int) -> None:
     adjacency = np.zeros((inner + 2, inner + 2), dtype=np.int8)
     adjacency[0, 1:-1] = adjacency[1:-1, -1] = 1
-    layout = layered_layout(adjacency, WIDTH)
+    layout = _layout(adjacency)
     places = [layout.centres[v][0] for v in range(1, inner + 1)]
     order = np.argsort(places)
     leaving = [layout.routes[0, int(v) + 1][0][0] for v in order]
     coming = [layout.routes[int(v) + 1, inner + 1][-1][0] for v in order]
     assert leaving == sorted(leaving)
     assert coming == sorted(coming)
+
+
+def test_depths_are_longest_paths() -> None:
+    for adjacency in _random_graphs():
+        graph = networkx.DiGraph(np.argwhere(adjacency).tolist())
+        expected = [0] * len(adjacency)
+        for v in networkx.topological_sort(graph):
+            expected[v] = max((expected[u] + 1 for u in graph.predecessors(v)), default=0)
+        assert depths(len(adjacency), np.argwhere(adjacency)).tolist() == expected
+
+
+def test_what_is_too_large_is_refused_before_anything_is_laid_out() -> None:
+    chain = np.stack([np.arange(MOST_NODES - 1), np.arange(1, MOST_NODES)], axis=1)
+    assert fits(MOST_NODES, chain)
+    assert not fits(MOST_NODES + 1, chain)
+    # One edge past the whole chain needs a lane in every layer.
+    assert not fits(MOST_NODES, np.insert(chain, 1, [0, MOST_NODES - 1], axis=0))
+    dense = np.argwhere(np.triu(np.ones((60, 60)), 1))
+    assert len(dense) > MOST_EDGES
+    assert not fits(60, dense)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.metrics.intervals import mean_interval
+from pyg_nas.report.search_facts import SearchFacts
+from pyg_nas.search.evaluator import Outcome, TableEvaluator
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.loop import Constraints, SearchResult, search
+from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.visualization.charts import Line
+from tests.search.conftest import SMALL, made_up_table
+
+
+def _result(outcomes: list[Outcome], constraints: Constraints | None = None) -> SearchResult:
+    history = History()
+    for cell, outcome in zip(sample_cells(len(outcomes), seed=0), outcomes, strict=True):
+        history.append(Query(Proposal(cell), outcome))
+    return SearchResult(history, constraints or Constraints(), None)
+
+
+def test_curves_are_in_percent_points_and_hours() -> None:
+    table = made_up_table(enumerate_cells(SMALL))
+    result = search(RandomSearch(), TableEvaluator(table), 20)
+    by_cells, by_time, regret = SearchFacts(result).search_charts()
+    accuracies = np.array([query.outcome.accuracy for query in result.history])
+    line = by_cells.marks[1]
+    assert isinstance(line, Line)
+    np.testing.assert_allclose(line.y, 100 * np.maximum.accumulate(accuracies))
+    seconds = [query.outcome.seconds for query in result.history]
+    time = by_time.marks[1]
+    assert isinstance(time, Line)
+    np.testing.assert_allclose(time.x, np.cumsum(np.array(seconds, float)) / 3600)
+    assert result.regret is not None
+    distance = regret.marks[0]
+    assert isinstance(distance, Line)
+    np.testing.assert_allclose(distance.y, 100 * result.regret)
+
+
+def test_what_is_not_known_is_said() -> None:
+    result = _result([Outcome(0.5), Outcome(0.6), Outcome(0.55, seconds=10.0)])
+    facts = SearchFacts(result)
+    answer = {fact.name: fact for fact in facts.answer()}
+    assert answer["validation accuracy"].value == "60.00 %"
+    assert "more runs would give an interval" in answer["validation accuracy"].note
+    assert answer["test accuracy"].value == "not measured"
+    assert answer["simple regret"].value == "not known"
+    cost = {fact.name: fact for fact in facts.cost()}
+    assert cost["training time"].value == "10.0 s"
+    assert "2 cells whose time is not known" in cost["training time"].note
+    # One cell has a time: a front of one point says nothing.
+    assert [chart.title for chart in facts.charts()] == [
+        "Accuracy by trained cells",
+        "Accuracy by training time",
+    ]
+
+
+def test_the_interval_is_that_of_the_runs() -> None:
+    runs = [0.60, 0.62, 0.61]
+    (accuracy, *_) = SearchFacts(_result([Outcome(0.6)]), runs).answer()
+    expected = mean_interval(runs)
+    assert f"{100 * expected.low:.2f} to {100 * expected.high:.2f} %" in accuracy.note
+    assert "3 runs" in accuracy.note
+
+
+def test_no_answer_is_a_result_too() -> None:
+    facts = SearchFacts(_result([Outcome(0.6, seconds=5.0)], Constraints(max_seconds=1.0)))
+    assert facts.title == "No trained cell keeps the constraints"
+    assert facts.answer() == []
+
+
+@pytest.mark.parametrize("value", [True, "0.5", None, 1e301, [1.0]])
+def test_a_prediction_that_is_no_number_counts_as_none(value: object) -> None:
+    history = History()
+    history.append(Query(Proposal(sample_cells(1, seed=0)[0], why={"predicted": value}),
+                         Outcome(0.5)))  # fmt: skip
+    assert np.isnan(SearchFacts(SearchResult(history, Constraints(), None)).predicted).all()
