@@ -160,7 +160,7 @@ def _task(
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.errors import SettingsError
     from pyg_nas.measure import Executor, Journal, get_task
-    from pyg_nas.search.live import MeasureEvaluator
+    from pyg_nas.search.live import LiveEvaluator
 
     if budget is None:
         raise SettingsError("--budget is needed: the epochs that each cell is trained for")
@@ -168,7 +168,7 @@ def _task(
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)
-    return MeasureEvaluator(task, budget, runs, journal, executor), label
+    return LiveEvaluator(task, budget, runs, journal, executor), label
 
 
 @contextmanager

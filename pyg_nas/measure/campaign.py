@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import repeated_hash
 from pyg_nas.graphs.search_space import NASBENCH101
-from pyg_nas.measure.executor import Executor, JobOutcome
-from pyg_nas.measure.journal import Job, Journal
+from pyg_nas.measure.executor import Executor
+from pyg_nas.measure.job import Job
+from pyg_nas.measure.journal import Journal
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
@@ -83,15 +84,13 @@ def measure_cells(
     listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     _check_request(cells, budgets, listed)
     task.check_cells(cells)
-    if journal is not None and journal.about["fingerprint"] != task.fingerprint:
-        raise MeasureError(f"{journal.path}: is a journal of another task than {task.name!r}")
     with ExitStack() as stack:
         if journal is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             journal = stack.enter_context(Journal(Path(folder) / "journal.sqlite", task))
-        campaign = _Campaign(cells, budgets, listed, journal, retries, on_progress)
-        campaign.run(executor, task)
-        campaign.raise_failures()
+        campaign = _Campaign(cells, budgets, listed, journal, on_progress)
+        train_missing(campaign.missing(), listed, task, journal, executor, retries, campaign.on_end)
+        campaign.raise_failures(retries + 1)
         return journal.to_table(budgets, listed, cells, clock)
 
 
@@ -112,8 +111,84 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
         raise MeasureError(f"cell {twice.decode()} is asked for more than once")
 
 
+def train_missing(
+    pairs: Iterable[tuple[Cell, int]],
+    seeds: Sequence[int],
+    task: Task,
+    journal: Journal,
+    executor: Executor,
+    retries: int,
+    on_end: Callable[[Cell, int, str | None], None],
+) -> None:
+    """Train what the journal lacks of each pair (cell, budget), with one run for each seed.
+
+    The next pair is taken when a worker is free, and after ``on_end`` was called for every pair
+    that has ended, so that ``pairs`` may depend on the outcomes so far. A pair whose runs another
+    process trains is waited for, and taken over if that process dies.
+
+    Args:
+        pairs: What to train.
+        seeds: Seeds of the runs of each pair.
+        task: What the cells are trained on.
+        journal: Where the runs are kept.
+        executor: How jobs are spread over workers.
+        retries: How often a failed job is tried again.
+        on_end: Called with a pair when all of its runs are in the journal (and None), or when its
+            job failed more than ``retries`` times (and the error).
+
+    Raises:
+        MeasureError: If the journal is of another task.
+    """
+    if journal.about["fingerprint"] != task.fingerprint:
+        raise MeasureError(f"{journal.path}: is a journal of another task than {task.name!r}")
+    failures: Counter[tuple[str, int]] = Counter()
+    again: deque[Job] = deque()
+    elsewhere: list[tuple[Cell, int]] = []  # some of their runs are trained by another process
+
+    def jobs(wanted: Iterator[tuple[Cell, int]]) -> Iterator[Job]:
+        while True:
+            if again:
+                yield again.popleft()
+                continue
+            pair = next(wanted, None)
+            if pair is None:
+                return
+            claimed = journal.claim(*pair, seeds)
+            if claimed:
+                yield Job(*pair, claimed)
+            else:
+                end_if_finished(*pair)
+
+    def end_if_finished(cell: Cell, budget: int) -> None:
+        if {run.seed for run in journal.runs(cell, budget)} >= set(seeds):
+            on_end(cell, budget, None)
+        else:
+            elsewhere.append((cell, budget))
+
+    wanted = iter(pairs)
+    while True:
+        for outcome in executor.run(jobs(wanted), task):
+            job, key = outcome.job, (outcome.job.cell.hash, outcome.job.budget)
+            if outcome.error is None:
+                journal.record(job.cell, outcome.runs)
+                end_if_finished(job.cell, job.budget)
+                continue
+            failures[key] += 1
+            if failures[key] <= retries:
+                again.append(job)
+            else:
+                journal.release(job)
+                on_end(job.cell, job.budget, outcome.error)
+        if again:
+            continue
+        if not elsewhere:
+            return
+        time.sleep(_POLL_SECONDS)
+        wanted, elsewhere = iter(elsewhere), []
+
+
 class _Campaign:
-    """The bookkeeping of :func:`measure_cells`."""
+    """What :func:`measure_cells` still lacks, how far it is, and what failed."""
 
     def __init__(
         self,
@@ -121,78 +196,39 @@ class _Campaign:
         budgets: Sequence[int],
         seeds: tuple[int, ...],
         journal: Journal,
-        retries: int,
         on_progress: Callable[[CampaignProgress], None] | None,
     ) -> None:
-        self.journal = journal
+        self.path = journal.path
+        self.cells = cells
+        self.budgets = budgets
         self.seeds = seeds
-        self.retries = retries
         self.on_progress = on_progress
+        self.hashes = [digest.decode() for digest in cells.hashes().tolist()]
         self.total = len(cells) * len(seeds) * sum(budgets)
-        self.wanted = {
-            (digest.decode(), budget, seed)
-            for digest in cells.hashes().tolist()
-            for budget in budgets
-            for seed in seeds
+        self.finished = {
+            run for run in journal.finished(self.hashes) if run[1] in budgets and run[2] in seeds
         }
-        self._read_finished()
-        self.failures: dict[tuple[str, int], str] = {}
-        self.attempts: dict[tuple[str, int], int] = {}
-        self.again: deque[Job] = deque()
-        # Cell by cell, so that whatever is finished is a sample of the cells asked for.
-        self.open = [(cell, budget) for cell in cells for budget in budgets]
-
-    def run(self, executor: Executor, task: Task) -> None:
-        """Trains until every run is finished or given up."""
-        self._report()
-        while self.open or self.again:
-            before = len(self.open)
-            for outcome in executor.run(self._jobs(), task):
-                self._settle(outcome)
-                self._report()
-            self._read_finished()
-            self.open = [
-                (cell, budget)
-                for cell, budget in self.open
-                if (cell.hash, budget) not in self.failures
-                and any((cell.hash, budget, seed) not in self.finished for seed in self.seeds)
-            ]
-            if len(self.open) == before and not self.again:
-                time.sleep(_POLL_SECONDS)  # what is left is another process's
-
-    def _read_finished(self) -> None:
-        self.finished = self.wanted & self.journal.finished()
         # Counted along, as a sum over all runs after each job would take ever longer.
         self.epochs = sum(budget for _, budget, _ in self.finished)
+        self.failures: dict[tuple[str, int], str] = {}
+        self._report()
 
-    def _jobs(self) -> Iterator[Job]:
-        """Yields what is missing and free, claimed, and what failed and is to be tried again."""
-        for cell, budget in self.open:
-            while self.again:
-                yield self.again.popleft()
-            claimed = self.journal.claim(cell, budget, self.seeds)
-            if claimed:
-                yield Job(cell, budget, claimed)
-        while self.again:
-            yield self.again.popleft()
+    def missing(self) -> Iterator[tuple[Cell, int]]:
+        """Yield (cell, budget) cell by cell, so that what is finished is a sample of the cells."""
+        for row, digest in enumerate(self.hashes):
+            for budget in self.budgets:
+                if any((digest, budget, seed) not in self.finished for seed in self.seeds):
+                    yield self.cells[row], budget
 
-    def _settle(self, outcome: JobOutcome) -> None:
-        job = outcome.job
-        if outcome.error is None:
-            self.journal.record(job.cell, outcome.runs)
-            for run in outcome.runs:
-                key = (job.cell.hash, run.budget, run.seed)
-                if key not in self.finished:
-                    self.finished.add(key)
-                    self.epochs += run.budget
-            return
-        failed = (job.cell.hash, job.budget)
-        self.attempts[failed] = self.attempts.get(failed, 0) + 1
-        if self.attempts[failed] <= self.retries:
-            self.again.append(job)
+    def on_end(self, cell: Cell, budget: int, error: str | None) -> None:
+        """Count a pair that is finished or given up."""
+        if error is not None:
+            self.failures[cell.hash, budget] = error
         else:
-            self.journal.release(job)
-            self.failures[failed] = outcome.error
+            runs = {(cell.hash, budget, seed) for seed in self.seeds} - self.finished
+            self.finished |= runs
+            self.epochs += budget * len(runs)
+        self._report()
 
     def _report(self) -> None:
         if self.on_progress is None:
@@ -200,8 +236,8 @@ class _Campaign:
         failed = len(self.failures) * len(self.seeds)
         self.on_progress(CampaignProgress(self.epochs, self.total, len(self.finished), failed))
 
-    def raise_failures(self) -> None:
-        """Raises an error that names every cell given up."""
+    def raise_failures(self, tries: int) -> None:
+        """Raise an error that names every cell given up."""
         if not self.failures:
             return
         lines = [
@@ -209,6 +245,6 @@ class _Campaign:
             for (digest, budget), error in self.failures.items()
         ]
         raise MeasureError(
-            f"{len(lines)} jobs failed {self.retries + 1} times, everything else is in "
-            f"{self.journal.path}: " + "; ".join(lines)
+            f"{len(lines)} jobs failed {tries} times, everything else is in {self.path}: "
+            + "; ".join(lines)
         )

@@ -1,5 +1,10 @@
 """The journal: every training run, durable from the moment it finishes.
 
+A search on a task keeps a measurement in three places. The journal has the single runs: with it,
+a search that was killed trains nothing twice, and a campaign can use the same runs. The search
+folder's ``queries.jsonl`` has the mean that the search was told, in order: with it, a search is
+resumed without its task. ``answer.json`` has the best of them, for users and scripts.
+
 A journal is one SQLite file in WAL mode. A run is known by its cell's module hash, its budget and
 its seed. Whoever is about to train a run claims it first, in one transaction, so that several
 processes of one machine can work on one journal and none trains a run twice; SQLite's WAL mode
@@ -16,20 +21,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyg_nas.data.labels import METRICS
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.measure.job import Job
 from pyg_nas.measure.owner import Owner
-from pyg_nas.measure.run import Run
+from pyg_nas.measure.run import Reading, Run
 
 if TYPE_CHECKING:
     from pyg_nas.measure.task import Task
@@ -60,21 +67,6 @@ LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
 _BUSY_SECONDS = 60.0
 _RETRY_SECONDS = 0.02
-
-
-@dataclass(frozen=True)
-class Job:
-    """Runs of one cell at one budget that are trained side by side.
-
-    Args:
-        cell: The cell.
-        budget: Epochs.
-        seeds: One run each.
-    """
-
-    cell: Cell
-    budget: int
-    seeds: tuple[int, ...]
 
 
 class Journal:
@@ -303,10 +295,35 @@ class Journal:
                 [(job.cell.hash, job.budget, seed, self._owner.token) for seed in job.seeds],
             )
 
-    def finished(self) -> set[tuple[str, int, int]]:
-        """Return (module hash, budget, seed) of every finished run."""
+    def finished(self, hashes: Iterable[str] | None = None) -> set[tuple[str, int, int]]:
+        """Return (module hash, budget, seed) of every finished run, or of those of some cells."""
+        where, values = _restriction(hashes)
         with self._transaction() as connection:
-            return set(connection.execute("SELECT hash, budget, seed FROM run"))
+            return set(connection.execute(f"SELECT hash, budget, seed FROM run {where}", values))
+
+    def runs(self, cell: Cell, budget: int) -> list[Run]:
+        """Return the finished runs of a cell at a budget, by ascending seed."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT seed, halfway, end FROM run WHERE hash = ? AND budget = ? ORDER BY seed",
+                (cell.hash, budget),
+            ).fetchall()
+        return [
+            Run(budget, seed, *(Reading(**json.loads(text)) for text in points))
+            for seed, *points in rows
+        ]
+
+    def _measured_cells(self, connection: sqlite3.Connection) -> tuple[list[str], CellArray]:
+        """Return all cells with a finished run, in the order in which they were first claimed."""
+        known = connection.execute(
+            "SELECT hash, adjacency, operations FROM cell "
+            "WHERE hash IN (SELECT hash FROM run) ORDER BY rowid"
+        ).fetchall()
+        cells = (
+            Cell(json.loads(adjacency), json.loads(operations), self.space)
+            for _, adjacency, operations in known
+        )
+        return [digest for digest, *_ in known], CellArray.from_cells(cells, self.space)
 
     def to_table(
         self,
@@ -332,23 +349,15 @@ class Journal:
         """
         if clock not in ("wall", "cpu"):
             raise MeasureError(f"clock must be 'wall' or 'cpu', got {clock!r}")
+        hashes = None if cells is None else [text.decode() for text in cells.hashes().tolist()]
+        where, values = _restriction(hashes)
         with self._transaction() as connection:
-            rows = connection.execute("SELECT hash, budget, seed, halfway, end FROM run").fetchall()
-            known = connection.execute(
-                "SELECT hash, adjacency, operations FROM cell "
-                "WHERE hash IN (SELECT hash FROM run) ORDER BY rowid"
+            rows = connection.execute(
+                f"SELECT hash, budget, seed, halfway, end FROM run {where}", values
             ).fetchall()
-        if cells is None:
-            cells = CellArray.from_cells(
-                (
-                    Cell(json.loads(adjacency), json.loads(operations), self.space)
-                    for _, adjacency, operations in known
-                ),
-                self.space,
-            )
-            hashes = [digest for digest, _, _ in known]
-        else:
-            hashes = [digest.decode() for digest in cells.hashes().tolist()]
+            if hashes is None:
+                hashes, cells = self._measured_cells(connection)
+        assert cells is not None
         if not rows and (budgets is None or seeds is None):
             raise MeasureError(f"{self.path}: no run is finished yet")
         budgets = sorted({row[1] for row in rows}) if budgets is None else list(budgets)
@@ -356,18 +365,20 @@ class Journal:
         place = {digest: i for i, digest in enumerate(hashes)}
         metrics = np.full((len(cells), len(budgets), len(seeds), 2, 4), np.nan, dtype=np.float32)
         for digest, budget, seed, *points in rows:
-            if digest in place and budget in budgets and seed in seeds:
+            if budget in budgets and seed in seeds:
                 runs = metrics[place[digest], budgets.index(budget), seeds.index(seed)]
                 for point, text in enumerate(points):
                     reading = json.loads(text)
-                    runs[point] = [
-                        reading[f"{clock}_seconds"],
-                        reading["train_accuracy"],
-                        reading["validation_accuracy"],
-                        reading["test_accuracy"],
-                    ]
+                    runs[point] = [reading[name] for name in (f"{clock}_seconds", *METRICS[1:])]
         described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
         return Table(cells, metrics, budgets, described)
+
+
+def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:
+    """Return the WHERE clause for the runs of some cells, and its values."""
+    if hashes is None:
+        return "", ()
+    return "WHERE hash IN (SELECT value FROM json_each(?))", (json.dumps(list(hashes)),)
 
 
 def _patiently(do: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from .folder import SearchFolder as SearchFolder
 from .history import History as History
 from .history import Proposal as Proposal
 from .history import Query as Query
-from .live import MeasureEvaluator as MeasureEvaluator
+from .live import LiveEvaluator as LiveEvaluator
 from .loop import Constraints as Constraints
 from .loop import SearchResult as SearchResult
 from .loop import search as search

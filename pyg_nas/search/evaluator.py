@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.search.domain import Domain
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.run import Run
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,21 @@ class Outcome:
     seconds: float | None = None
     test_accuracy: float | None = None
     true_accuracy: float | None = None
+
+    @classmethod
+    def from_runs(cls, runs: Sequence[Run]) -> Outcome:
+        """Return the mean accuracies of a cell's runs and the training time of all of them.
+
+        The true accuracy is the test accuracy. Failed runs count like the others.
+        """
+        ends = [run.end for run in runs]
+        test = fmean(end.test_accuracy for end in ends)
+        return cls(
+            fmean(end.validation_accuracy for end in ends),
+            sum(end.wall_seconds for end in ends),
+            test,
+            test,
+        )
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,27 @@ class Proposal:
             )
         object.__setattr__(self, "why", why)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready record."""
+        genotype = None if self.genotype is None else self.genotype.to_dict()
+        return {**self.cell.to_dict(), "why": self.why, "genotype": genotype}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any], space: SearchSpace) -> Proposal:
+        """Rebuild a proposal from :meth:`to_dict`'s result.
+
+        Raises:
+            CellError: If its graph is no cell of ``space``.
+            KeyError: If a key is missing.
+            SettingsError: If ``why`` is no object.
+        """
+        genotype = record["genotype"]
+        return cls(
+            Cell.from_dict(record, space),
+            None if genotype is None else Genotype.from_dict(genotype, space),
+            record["why"],
+        )
+
 
 @dataclass(frozen=True)
 class Query:
@@ -120,16 +141,12 @@ class Query:
             SettingsError: If a figure is no finite number, or ``why`` no object.
             ValueError: If ``parameters`` or ``batch`` is no whole number.
         """
-        genotype, parameters, batch = record["genotype"], record["parameters"], record.get("batch")
+        parameters, batch = record["parameters"], record.get("batch")
         for key, value in (("parameters", parameters), ("batch", batch)):
             if value is not None and type(value) is not int:
                 raise ValueError(f"{key} must be a whole number or null, got {value!r}")
         return cls(
-            Proposal(
-                Cell.from_dict(record, space),
-                None if genotype is None else Genotype.from_dict(genotype, space),
-                record["why"],
-            ),
+            Proposal.from_dict(record, space),
             Outcome(*(record[key] for key in _FIGURES)),
             parameters,
             batch,
@@ -148,28 +165,58 @@ def _json_value(value: Any) -> Any:
 
 
 class History:
-    """The queries of one search in order, each cell once."""
+    """The queries of one search in the order of their answers, and what else was asked for.
+
+    Each architecture is asked for once. It is then *pending* until its outcome is appended, or
+    its training has failed.
+    """
 
     def __init__(self) -> None:
         self._queries: list[Query] = []
-        self._hashes: set[str] = set()
+        self._asked: set[str] = set()
+        self._pending: dict[str, Proposal] = {}
 
-    def append(self, query: Query) -> None:
-        """Add a query.
+    def expect(self, proposal: Proposal) -> None:
+        """Add a pending proposal.
 
         Raises:
-            ValueError: If its cell was asked for before, which is a fault of the strategy.
+            ValueError: If its cell was asked for before, which is an error of the strategy.
+        """
+        digest = proposal.cell.hash
+        if digest in self._asked:
+            raise ValueError(f"cell {digest} was asked for twice")
+        self._asked.add(digest)
+        self._pending[digest] = proposal
+
+    def append(self, query: Query) -> None:
+        """Add the outcome of a pending proposal, or of one that was never pending.
+
+        Raises:
+            ValueError: If its cell has an outcome already.
         """
         digest = query.cell.hash
-        if digest in self._hashes:
+        if self._pending.pop(digest, None) is None and digest in self._asked:
             raise ValueError(f"cell {digest} was asked for twice")
-        self._hashes.add(digest)
+        self._asked.add(digest)
         self._queries.append(query)
+
+    def fail(self, digest: str) -> None:
+        """Remove a cell whose training failed from the pending ones; it is not asked for again."""
+        self._pending.pop(digest, None)
+
+    def retry(self, proposal: Proposal) -> None:
+        """Make a cell pending again whose training failed."""
+        self._pending[proposal.cell.hash] = proposal
 
     @property
     def asked(self) -> frozenset[str] | set[str]:
-        """Module hashes of all cells asked for; not to be changed."""
-        return self._hashes
+        """Module hashes of all cells asked for, also pending and failed; not to be changed."""
+        return self._asked
+
+    @property
+    def pending(self) -> list[Proposal]:
+        """Proposals without an outcome, in the order in which they were asked for."""
+        return list(self._pending.values())
 
     @property
     def cells(self) -> CellArray:

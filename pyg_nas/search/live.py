@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Outcome, Reference, TableEvaluator
+from pyg_nas.search.evaluator import Outcome, Reference
 from pyg_nas.spaces.nasbench101.network_size import trainable_parameters
 
 if TYPE_CHECKING:
@@ -23,20 +22,21 @@ if TYPE_CHECKING:
     from pyg_nas.measure.task import Task
 
 
-class MeasureEvaluator:
+class LiveEvaluator:
     """Trains cells on a task; every finished run is in the journal at once.
 
-    The search sees the mean validation accuracy of the runs, blown-up ones included, and is
-    charged the training time of all of them. Nobody has measured the whole space, so regret is
-    not known.
+    The search uses the mean validation accuracy of the runs, failed ones included, and is
+    charged the training time of all of them. The best of the space is not known, and so regret is
+    not either.
 
     Args:
         task: What the cells are trained on.
         budget: Epochs.
         seeds: Runs of each cell.
-        journal: Where finished runs are kept and found again.
+        journal: Where finished runs are kept; runs that it already has are not trained again.
         executor: How runs are spread; by default one at a time in this process.
         domain: The cells that may be asked for; by default all of NAS-Bench-101.
+        retries: How often a job is tried again after an error.
 
     Raises:
         SettingsError: If the budget or the number of runs is not positive.
@@ -53,6 +53,7 @@ class MeasureEvaluator:
         journal: Journal,
         executor: Executor | None = None,
         domain: Domain | None = None,
+        retries: int = 2,
     ) -> None:
         for name, value in (("budget", budget), ("seeds", seeds)):
             if value < 1:
@@ -63,6 +64,7 @@ class MeasureEvaluator:
         self.seeds = seeds
         self.journal = journal
         self.executor = executor
+        self.retries = retries
         self.domain = domain or Domain(NASBENCH101)
         # No cell has more inner vertices, so that the space need not be listed for wider networks.
         if task.settings.stem_channels < NASBENCH101.max_vertices - 2:
@@ -71,31 +73,48 @@ class MeasureEvaluator:
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Train the cells and yield their outcomes, in order.
 
-        Cells are trained one after the other, and each is yielded when it is done; where the
-        executor has several workers, all are trained together first.
-
         Raises:
             MeasureError: If a cell cannot be trained.
         """
-        from pyg_nas.measure.campaign import measure_cells
+        outcomes: dict[str, Outcome] = {}
 
-        alone = self.executor is None or self.executor.workers == 1
-        step = 1 if alone else max(1, len(cells))
-        for start in range(0, len(cells), step):
-            part = cells[start : start + step]
-            table = measure_cells(
-                part,
-                self.task,
-                [self.budget],
-                self.seeds,
-                journal=self.journal,
-                executor=self.executor,
-            )
-            policy = LabelPolicy(budget=self.budget, run="mean", resample_below=None)
-            for outcome in TableEvaluator(table, policy).evaluate(part):
-                yield Outcome(
-                    outcome.accuracy, outcome.seconds, outcome.test_accuracy, outcome.test_accuracy
-                )
+        def on_end(cell: Cell, outcome: Outcome | str) -> None:
+            if isinstance(outcome, str):
+                raise MeasureError(f"cell {cell.hash}: {outcome}")
+            outcomes[cell.hash] = outcome
+
+        self.train(cells, on_end)
+        for cell in cells:
+            yield outcomes[cell.hash]
+
+    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
+        """Train cells, each as soon as a worker is free.
+
+        Args:
+            cells: Read one at a time, when a worker is free and all earlier outcomes were passed
+                on, so that the next cell may depend on them.
+            on_end: Called with a cell and its outcome, or the error for which it failed, in the
+                order in which they end.
+        """
+        from pyg_nas.measure.campaign import train_missing
+        from pyg_nas.measure.executor import Executor
+
+        def ended(cell: Cell, budget: int, error: str | None) -> None:
+            if error is not None:
+                on_end(cell, error)
+                return
+            runs = self.journal.runs(cell, budget)
+            on_end(cell, Outcome.from_runs([run for run in runs if run.seed < self.seeds]))
+
+        train_missing(
+            ((cell, self.budget) for cell in cells),
+            range(self.seeds),
+            self.task,
+            self.journal,
+            self.executor or Executor(),
+            self.retries,
+            ended,
+        )
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the parameters of the cells' networks at the task's size, ``[N]``."""
@@ -112,7 +131,7 @@ class MeasureEvaluator:
         )
 
     def oracle(self) -> NDArray[np.float64] | None:
-        """Return None: nobody knows how all cells would do."""
+        """Return None: the accuracies of all cells are not known."""
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -125,3 +144,6 @@ class MeasureEvaluator:
             "seeds": self.seeds,
             "cells": None if self.domain.whole else len(self.domain),
         }
+
+
+MeasureEvaluator = LiveEvaluator  # its name in version 0.1

@@ -295,7 +295,7 @@ def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.M
         seen.append((budget, runs, executor))
         raise SettingsError("enough")
 
-    monkeypatch.setattr("pyg_nas.search.live.MeasureEvaluator", stop)
+    monkeypatch.setattr("pyg_nas.search.live.LiveEvaluator", stop)
     options = ("--budget", 2, "--runs", 3, "--backend", "threading", "--workers", 4)
     out = ("--out", tmp_path, "--device", "cpu")
     assert pyg_nas("search", "digits", *options, *out) == 2

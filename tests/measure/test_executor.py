@@ -17,7 +17,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import CampaignProgress, Executor, Journal, measure_cells, trainer
 from pyg_nas.measure.augmentation import Augmentation
-from pyg_nas.measure.journal import Job
+from pyg_nas.measure.job import Job
 from pyg_nas.measure.task import Task
 
 from .conftest import chain, make_tiny_task
@@ -188,7 +188,7 @@ def test_a_backend_that_cannot_start_is_an_error(tiny_task: Task, monkeypatch):
     def broken(self, *args, **kwargs):
         raise OSError("no process can be started")
 
-    monkeypatch.setattr("joblib._parallel_backends.LokyBackend.configure", broken)
+    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor.__init__", broken)
     with pytest.raises(MeasureError, match="backend 'loky' failed: no process can be started"):
         list(Executor("loky", workers=2).run([Job(CELLS[0], 1, (0,))], tiny_task))
 

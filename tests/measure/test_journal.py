@@ -19,7 +19,8 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
-from pyg_nas.measure.journal import Job, Journal
+from pyg_nas.measure.job import Job
+from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
 from tests.measure.test_executor import CELLS

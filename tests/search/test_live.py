@@ -18,7 +18,7 @@ from pyg_nas.measure.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
-from pyg_nas.search.live import MeasureEvaluator
+from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.strategies import RandomSearch
@@ -46,7 +46,7 @@ def domain() -> Domain:
 
 
 def test_it_sees_what_measuring_gives(task: Task, journal: Journal, domain: Domain) -> None:
-    evaluator = MeasureEvaluator(task, 1, 2, journal, domain=domain)
+    evaluator = LiveEvaluator(task, 1, 2, journal, domain=domain)
     result = search(RandomSearch(), evaluator, 3)
     cells = [query.cell for query in result.history]
     table = measure_cells(cells, task, [1], 2, journal=journal)
@@ -63,13 +63,13 @@ def test_it_sees_what_measuring_gives(task: Task, journal: Journal, domain: Doma
 
 def test_networks_too_narrow_for_a_cell_of_the_domain(task: Task, journal: Journal) -> None:
     with pytest.raises(MeasureError, match=r"stem_channels must be at least 4, .*got 2"):
-        MeasureEvaluator(task, 1, 1, journal)
+        LiveEvaluator(task, 1, 1, journal)
 
 
 def test_stopped_it_trains_only_what_is_missing(
     task: Task, journal: Journal, domain: Domain, tmp_path: Path
 ) -> None:
-    evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+    evaluator = LiveEvaluator(task, 1, 1, journal, domain=domain)
     folder = SearchFolder(tmp_path / "out", {}, NASBENCH101)
 
     def stop(index: int, query: Query) -> None:
@@ -85,11 +85,11 @@ def test_stopped_it_trains_only_what_is_missing(
 
 
 def test_nobody_knows_all_cells_beforehand(task: Task, journal: Journal, domain: Domain) -> None:
-    evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+    evaluator = LiveEvaluator(task, 1, 1, journal, domain=domain)
     with pytest.raises(SettingsError, match="oracle"):
         make_strategy("oracle", evaluator, n=1, k=1, recipe="paper")
     with pytest.raises(SettingsError, match="budget"):
-        MeasureEvaluator(task, 0, 1, journal)
+        LiveEvaluator(task, 0, 1, journal)
 
 
 def test_live_parameters_and_description_are_the_tasks(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_live_parameters_and_description_are_the_tasks(tmp_path: Path) -> None:
     cells = nasbench101_cells()[[0, 5, 4000]]
     domain = Domain(NASBENCH101, cells)
     with Journal(tmp_path / "j.sqlite", task) as journal:
-        evaluator = MeasureEvaluator(task, 1, 1, journal, domain=domain)
+        evaluator = LiveEvaluator(task, 1, 1, journal, domain=domain)
         networks = [Network(cell, 4, 2, 2, 10, image_channels=1) for cell in cells]
         found = evaluator.parameters(cells)
         assert found is not None
@@ -107,7 +107,7 @@ def test_live_parameters_and_description_are_the_tasks(tmp_path: Path) -> None:
             sum(weight.numel() for weight in network.parameters()) for network in networks
         ]
         described = evaluator.describe()
-        assert MeasureEvaluator(task, 2, 1, journal, domain=domain).describe() != described
-        assert MeasureEvaluator(task, 1, 2, journal, domain=domain).describe() != described
+        assert LiveEvaluator(task, 2, 1, journal, domain=domain).describe() != described
+        assert LiveEvaluator(task, 1, 2, journal, domain=domain).describe() != described
     with Journal(tmp_path / "k.sqlite", digits) as journal:
-        assert MeasureEvaluator(digits, 1, 1, journal, domain=domain).describe() != described
+        assert LiveEvaluator(digits, 1, 1, journal, domain=domain).describe() != described

@@ -1,0 +1,63 @@
+"""A job: the runs of one cell at one budget, and how a worker trains them."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyg_nas.errors import one_line
+from pyg_nas.measure.run import Run
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.measure.task import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one cell at one budget that are trained side by side.
+
+    Args:
+        cell: The cell.
+        budget: Epochs.
+        seeds: One run each.
+    """
+
+    cell: Cell
+    budget: int
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended.
+
+    Args:
+        job: The job.
+        runs: Its finished runs, none if it failed.
+        error: What went wrong, None if nothing did.
+    """
+
+    job: Job
+    runs: tuple[Run, ...]
+    error: str | None = None
+
+
+def attempt(job: Job, task: Task, device: str, threads: int) -> JobOutcome:
+    """Train a job; an error is its outcome."""
+    import torch
+
+    from pyg_nas.measure.trainer import train
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        return JobOutcome(job, (), f"{type(error).__name__}: {one_line(error)} ({where})")
+    finally:
+        torch.set_num_threads(before)
