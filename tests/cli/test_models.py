@@ -459,12 +459,3 @@ def test_predict_scores_the_whole_space_under_its_hashes(
     assert list(found) == [few[int(row)].hash for row in np.argsort(-expected, kind="stable")]
     by_cell = [found[cell.hash] for cell in few]
     np.testing.assert_allclose(by_cell, expected, rtol=1e-7)
-
-
-@pytest.mark.parametrize("option", ["--learning-curve", "--no-learning-curve"])
-def test_the_learning_curve_of_a_report_is_a_choice(
-    option: str, seeded: Path, table_path: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "r.html"
-    assert pyg_nas("report", seeded, table_path, "--out", out, option) == 0
-    assert ("<h2>Learning curve</h2>" in out.read_text()) == (option == "--learning-curve")

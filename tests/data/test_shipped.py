@@ -1,0 +1,25 @@
+"""The shipped data are valid, and where they are missing the script that makes them is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.data import shipped
+from pyg_nas.errors import ModelError, TableError
+
+
+def test_the_shipped_table_is_valid() -> None:
+    table = shipped.shipped_table()
+    table.check()
+    assert table.about["task"] == shipped.SHIPPED_TASK
+    assert len(table) == 1_438
+
+
+def test_missing_data_name_their_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "__file__", str(Path("/nowhere/pyg_nas/data/shipped.py")))
+    with pytest.raises(TableError, match=r"make_nasbench_digits\.py"):
+        shipped.shipped_table_path()
+    with pytest.raises(ModelError, match=r"make_zero_cost\.py"):
+        shipped.zero_cost_network_path()

@@ -1,0 +1,19 @@
+"""Errors are of one family, and what they quote stays short and on one line."""
+
+from __future__ import annotations
+
+import inspect
+
+from pyg_nas import errors
+
+
+def test_every_error_is_one_that_the_command_line_prints() -> None:
+    own = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    assert len(own) >= 9
+    assert all(issubclass(kind, errors.PygNasError) for kind in own)
+
+
+def test_long_values_are_cut_and_messages_are_one_line() -> None:
+    assert errors.quoted("x" * 500, most=10) == "'xxxxxx..."
+    assert errors.quoted([1, 2]) == "[1, 2]"
+    assert errors.one_line(ValueError("a\n  b")) == "a b"
