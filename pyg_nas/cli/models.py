@@ -31,7 +31,10 @@ def train(
     table: TablePath,
     out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
     split: Annotated[
-        str, typer.Option(help="172, 334, 860, 91-172, ..., all, or any whole number.")
+        str,
+        typer.Option(
+            help="172, 334, 860, 91-172, all, ..., a number, or a file of rows or hashes."
+        ),
     ] = "172",
     split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
     recipe: Annotated[str | None, typer.Option(help="Recipe; see the documentation.")] = None,

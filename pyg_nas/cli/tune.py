@@ -18,7 +18,9 @@ def tune(
             "of lists; or default: the width of the recipe's networks."
         ),
     ] = "default",
-    split: Annotated[str, typer.Option(help="Training cells: 172, 334, ... or a number.")] = "172",
+    split: Annotated[
+        str, typer.Option(help="Training cells: 172, ..., a number or a file.")
+    ] = "172",
     split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
     recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
     metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pyg_nas.errors import SettingsError
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.metrics.thresholds import accuracy_unit, below
 
 METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
 """Columns of a table's metrics: seconds, then accuracies as fractions."""
@@ -14,19 +19,27 @@ METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accur
 BLOWN_UP = 0.2
 """A run that ends below this accuracy has blown up, by the reproduction's rule."""
 
+# A target whose name has one of these words is a cost: the smaller is better.
+_COSTS = {
+    *("time", "seconds", "latency", "energy", "power", "memory", "size", "loss", "error"),
+    *("parameters", "params", "flops", "macs"),
+}
+_FEW_LOST, _MANY_LOST = 10, 0.05
+
 
 @dataclass(frozen=True)
 class LabelPolicy:
     """The rule by which a cell's measured runs become one label.
 
     Args:
-        metric: One of :data:`METRICS`.
+        metric: One of :data:`METRICS`, or the name of one of the table's further targets.
         budget: Training budget in epochs; None for the table's largest.
         run: Index of the run (the seed), or ``"mean"`` over the measured runs.
         halfway: Take the reading halfway through training instead of the end.
         resample_below: An accuracy below this has blown up. A single run is then replaced by
             the next run (cyclically) that is measured and has not; a mean leaves it out. Where
-            no run is left, the label is ``fallback``. None keeps every run as it is.
+            no run is left, the label is ``fallback``. None keeps every run as it is. A fraction,
+            as ``fallback`` is, also where the table's accuracies are in percent.
         fallback: Label of a cell all of whose runs blew up; None for the mean label of the
             table's other cells.
 
@@ -44,8 +57,11 @@ class LabelPolicy:
     fallback: float | None = None
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise SettingsError(f"label metric {self.metric!r} must be one of {', '.join(METRICS)}")
+        if not isinstance(self.metric, str) or not self.metric:
+            raise SettingsError(
+                f"label metric {self.metric!r} must be one of {', '.join(METRICS)}, or the name of "
+                f"a target"
+            )
         whole = isinstance(self.run, int) and not isinstance(self.run, bool) and self.run >= 0
         if self.run != "mean" and not whole:
             raise SettingsError(f"label run {self.run!r} must be 'mean' or a whole number >= 0")
@@ -60,14 +76,86 @@ class LabelPolicy:
                 raise SettingsError(f"label {name} {value!r} must be a finite number")
 
     @property
+    def is_accuracy(self) -> bool:
+        """Whether the label is one of the accuracies of :data:`METRICS`."""
+        return self.metric in METRICS[1:]
+
+    @property
     def resamples(self) -> bool:
         """Whether blown-up runs are replaced: only accuracies can blow up."""
-        return self.resample_below is not None and self.metric != "training_time"
+        return self.resample_below is not None and self.is_accuracy
 
     @property
     def larger_is_better(self) -> bool:
-        """Whether the better of two labels is the larger: of accuracies, not of seconds."""
-        return self.metric != "training_time"
+        """Whether the better of two labels is the larger: of accuracies, not of seconds.
+
+        Of a further target its name decides: ``latency_raspi4`` or ``loss`` are costs, of which
+        the smaller is better.
+        """
+        return self.is_accuracy or not _COSTS.intersection(self.metric.lower().split("_"))
+
+    def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one label a cell, ``[N]``, of the runs ``[N, S]`` of its metric.
+
+        Warns:
+            UserWarning: If more than 5 % of the cells, and more than 10, have blown-up runs alone.
+
+        Raises:
+            TableError: If there is no such run.
+        """
+        measured = ~np.isnan(runs)
+        usable = measured.copy()
+        unit = accuracy_unit(runs) or 1.0 if self.resamples else 1.0
+        if self.resamples and self.resample_below is not None:
+            usable &= ~below(runs, unit * self.resample_below)
+        if self.run == "mean":
+            wanted = measured.any(axis=1)
+            counts = usable.sum(axis=1)
+            sums = np.where(usable, runs, 0.0).sum(axis=1)
+            labels = np.full(len(runs), np.nan)
+            np.divide(sums, counts, out=labels, where=counts > 0)
+        else:
+            wanted = ~np.isnan(self.raw(runs))
+            # The run itself, then those after it, cyclically: the first usable one counts.
+            order = (self.run + np.arange(runs.shape[1])) % runs.shape[1]
+            first = usable[:, order].argmax(axis=1)
+            labels = runs[np.arange(len(runs)), order[first]]
+            labels[~usable.any(axis=1) | ~wanted] = np.nan
+        lost = wanted & np.isnan(labels)
+        if lost.sum() > max(_FEW_LOST, _MANY_LOST * wanted.sum()):
+            warnings.warn(
+                f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
+                f"{self.resample_below} on and get a stand-in label: if such figures are no "
+                f"accident here, use a label with resample_below=None",
+                stacklevel=3,
+            )
+        if lost.any():
+            others = labels[~np.isnan(labels)]
+            if self.fallback is not None:
+                labels[lost] = unit * self.fallback
+            elif len(others):
+                labels[lost] = others.mean()
+        return labels
+
+    def raw(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the policy's run as it was measured, ``[N]``, blown up or not.
+
+        Where the label is the mean of runs it is the first one that was measured.
+
+        Args:
+            runs: ``[N, S]``.
+
+        Raises:
+            TableError: If there is no such run.
+        """
+        if self.run == "mean":
+            first = (~np.isnan(runs)).argmax(axis=1)
+            return np.asarray(runs[np.arange(len(runs)), first])
+        if self.run >= runs.shape[1]:
+            raise TableError(
+                f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was asked for"
+            )
+        return runs[:, self.run]
 
     def __str__(self) -> str:
         budget = "largest budget" if self.budget is None else f"{self.budget} epochs"

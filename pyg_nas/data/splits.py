@@ -2,8 +2,17 @@
 
 The named splits are those of the reproduction: ``172``, ``334`` and ``860`` are the first n of
 successive permutations of one ``RandomState`` over the table, ``91-n`` the cells of split ``n``
-above 91 % validation accuracy, ``denoise-91`` and ``denoise-80`` all cells above that, and
-``all`` every cell. Any other whole number n takes the first n of the first permutation.
+above 91 % accuracy, ``denoise-91`` and ``denoise-80`` all cells above that, and ``all`` every
+cell. Any other whole number n takes the first n of the first permutation. A name that ends in
+``.json``, ``.txt`` or ``.npz`` is a file of rows or hashes (:mod:`pyg_nas.data.split_file`).
+
+91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the first run as it
+was measured. The label, in which runs that blew up are replaced, decides nothing.
+
+A graph may stand in a table of graphs more than once, each time with a label of its own. All of
+its rows that a training split draws are training cells, each with its label. It is evaluated
+once, against the mean of all its labels, and not at all where one of its rows is a training cell.
+In cross validation all its rows are in the same fold.
 """
 
 from __future__ import annotations
@@ -16,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.split_file import SUFFIXES, is_split_file, read_split, split_digest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.metrics.thresholds import above, accuracy_unit
 
 NAMED_SIZES = (172, 334, 860)
 NAMED_SPLITS = (
@@ -35,7 +46,13 @@ NAMED_SPLITS = (
 Rows = NDArray[np.int64]
 
 
-def split_rows(table: Table, split: str | int, labels: NDArray[np.float64], seed: int = 0) -> Rows:
+def split_rows(
+    table: Table,
+    split: str | int,
+    labels: NDArray[np.float64],
+    seed: int = 0,
+    accuracies: NDArray[np.float64] | None = None,
+) -> Rows:
     """Return the rows of a table that belong to a split, in the split's order.
 
     Rows whose label is NaN (not measured) are passed over, so a split of a partial table is
@@ -43,28 +60,63 @@ def split_rows(table: Table, split: str | int, labels: NDArray[np.float64], seed
 
     Args:
         table: The table.
-        split: A name of :data:`NAMED_SPLITS`, ``91-n``, or a whole number.
-        labels: ``[N]``, also decide what lies above 91 and 80 %.
+        split: A name of :data:`NAMED_SPLITS`, ``91-n``, a whole number, or a split file.
+        labels: ``[N]``; NaN where a row has none.
         seed: Of the permutations.
+        accuracies: ``[N]``, compared with thresholds, fractions or percent; by default the
+            table's :meth:`~pyg_nas.data.table.Table.raw_accuracy` by its default label.
 
     Raises:
-        SettingsError: If the name is unknown or the split is larger than the measured table.
+        SettingsError: If the name is unknown, the split is larger than the measured table, a
+            threshold is asked for where no accuracy is measured, or a split file is wrong or
+            names a row without a label.
     """
     name = str(split)
     known = ~np.isnan(labels)
     if name == "all":
         return np.flatnonzero(known)
+    if is_split_file(name):
+        rows = read_split(name, table.hashes)
+        missing = rows[~known[rows]]
+        if len(missing):
+            raise SettingsError(
+                f"split {name}: row {missing[0]} has no label ({len(missing):,} of {len(rows):,} "
+                f"rows have none)"
+            )
+        return rows
     if name.startswith("denoise-"):
-        return np.flatnonzero(known & (labels > _threshold(name, name[8:])))
+        return np.flatnonzero(known & _passing(table, labels, accuracies, name, name[8:]))
     threshold, dash, size = name.rpartition("-")
     if not size.isdecimal() or (dash and not threshold.isdecimal()):
         raise SettingsError(
-            f"split {name!r} must be one of {', '.join(NAMED_SPLITS)} or a whole number"
+            f"split {name!r} must be one of {', '.join(NAMED_SPLITS)}, a whole number, or a file "
+            f"of rows or hashes ({', '.join(SUFFIXES)})"
         )
     rows = _first_of_permutation(len(table), int(size), seed, known)
     if threshold:
-        rows = rows[labels[rows] > _threshold(name, threshold)]
+        rows = rows[_passing(table, labels, accuracies, name, threshold)[rows]]
     return rows
+
+
+def _passing(
+    table: Table,
+    labels: NDArray[np.float64],
+    accuracies: NDArray[np.float64] | None,
+    name: str,
+    percent: str,
+) -> NDArray[np.bool_]:
+    threshold = _threshold(name, percent)
+    if accuracies is None:
+        accuracies = table.raw_accuracy() if isinstance(table, Table) else labels
+    if np.isnan(accuracies).all():
+        raise SettingsError(f"split {name!r} needs accuracies, none is measured in the table")
+    unit = accuracy_unit(accuracies)
+    if unit is None:
+        raise SettingsError(
+            f"split {name!r} needs accuracies in fractions (0 to 1) or percent (0 to 100), they "
+            f"are {np.nanmin(accuracies):g} to {np.nanmax(accuracies):g}"
+        )
+    return above(accuracies, unit * threshold)
 
 
 def _threshold(name: str, percent: str) -> float:
@@ -90,11 +142,13 @@ class Protocol:
     """What a reported figure means: labels, training cells and evaluated cells.
 
     Args:
-        train: Split of the training cells.
+        train: Split of the training cells: a name, a number or a split file.
         evaluate: Split of the evaluated cells; training cells are always left out of it.
         split_seed: Of the permutations.
         label: Policy of the training label; None for the table's default.
         evaluation_label: Policy of the label compared with; the training label's if None.
+        train_digest: Of a split file's content (:meth:`on` reads it); None for a named split.
+        evaluate_digest: Likewise.
 
     Raises:
         SettingsError: If a split is no text, or the seed is not a whole number from 0 on.
@@ -105,6 +159,8 @@ class Protocol:
     split_seed: int = 0
     label: LabelPolicy | None = None
     evaluation_label: LabelPolicy | None = None
+    train_digest: str | None = None
+    evaluate_digest: str | None = None
 
     def __post_init__(self) -> None:
         for what in ("train", "evaluate"):
@@ -117,7 +173,9 @@ class Protocol:
     def name(self) -> str:
         """Short name: training cells, evaluated cells and the permutation's seed."""
         return (
-            f"{self.train} -> {self.evaluate} without training cells (split seed {self.split_seed})"
+            f"{_shown(self.train, self.train_digest)} -> "
+            f"{_shown(self.evaluate, self.evaluate_digest)} without training cells "
+            f"(split seed {self.split_seed})"
         )
 
     def __str__(self) -> str:
@@ -127,12 +185,22 @@ class Protocol:
         return f"{self.name}; label: {self.label or 'the default of the table'}{evaluation}"
 
     def on(self, table: Table) -> Protocol:
-        """Return this protocol with ``table``'s default label where it names none."""
-        return self if self.label is not None else replace(self, label=table.default_label)
+        """Return this protocol with ``table``'s default label where it names none, and digests.
+
+        Raises:
+            SettingsError: If a split file cannot be read.
+        """
+        return replace(
+            self,
+            label=self.label or table.default_label,
+            train_digest=self.train_digest or _digest(self.train),
+            evaluate_digest=self.evaluate_digest or _digest(self.evaluate),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
         evaluation = self.evaluation_label
+        digests = {"train_digest": self.train_digest, "evaluate_digest": self.evaluate_digest}
         return {
             "name": self.name,
             "train": self.train,
@@ -140,6 +208,7 @@ class Protocol:
             "split_seed": self.split_seed,
             "label": None if self.label is None else self.label.to_dict(),
             "evaluation_label": None if evaluation is None else evaluation.to_dict(),
+            **{name: digest for name, digest in digests.items() if digest is not None},
         }
 
     @classmethod
@@ -152,6 +221,8 @@ class Protocol:
             split_seed=description["split_seed"],
             label=None if label is None else LabelPolicy.from_dict(label),
             evaluation_label=None if evaluation is None else LabelPolicy.from_dict(evaluation),
+            train_digest=description.get("train_digest"),
+            evaluate_digest=description.get("evaluate_digest"),
         )
 
     def apply(self, table: Table) -> Split:
@@ -161,16 +232,46 @@ class Protocol:
             SettingsError: If no cell has the label, or a split is unknown or too large or has no
                 training cell.
         """
-        labels = table.label(self.label)
+        label = self.label or table.default_label
+        labels = table.label(label)
         if np.isnan(labels).all():
-            raise SettingsError(f"no cell of the table has a {self.label or table.default_label}")
-        train = split_rows(table, self.train, labels, self.split_seed)
-        compared = labels if self.evaluation_label is None else table.label(self.evaluation_label)
-        evaluate = split_rows(table, self.evaluate, compared, self.split_seed)
-        evaluate = evaluate[~np.isin(evaluate, train)]
+            raise SettingsError(f"no cell of the table has a {label}")
+        raw = table.raw_accuracy(label) if _needs_accuracy(self.train) else None
+        _check_digest(self.train, self.train_digest)
+        train = split_rows(table, self.train, labels, self.split_seed, raw)
         if len(train) == 0:
             raise SettingsError(f"split {self.train!r} has no cell in this table")
-        return Split(train, evaluate, labels[train], compared[evaluate])
+        rows, compared, _ = self.evaluated(table, table.hashes[train])
+        return Split(train, rows, labels[train], compared)
+
+    def evaluated(
+        self, table: Table, training_hashes: NDArray[np.bytes_]
+    ) -> tuple[Rows, NDArray[np.float64], int]:
+        """Return the evaluated cells of a table, each graph once.
+
+        Args:
+            table: The table.
+            training_hashes: Module hashes of the training cells, left out.
+
+        Returns:
+            The rows, ``[n]``, the first of each graph; their labels ``[n]``, of a graph that
+            stands in the table several times the mean; and how many graphs of the split were
+            left out.
+
+        Raises:
+            SettingsError: If the split is unknown, too large, or a file that cannot be read or
+                has changed.
+        """
+        _check_digest(self.evaluate, self.evaluate_digest)
+        label = self.evaluation_label or self.label or table.default_label
+        labels = mean_by_graph(table.label(label), table.hashes)
+        raw = None
+        if _needs_accuracy(self.evaluate):
+            raw = mean_by_graph(table.raw_accuracy(label), table.hashes)
+        rows = split_rows(table, self.evaluate, labels, self.split_seed, raw)
+        rows = rows[np.sort(np.unique(table.hashes[rows], return_index=True)[1])]
+        unseen = rows[~np.isin(table.hashes[rows], training_hashes)]
+        return unseen, labels[unseen], len(rows) - len(unseen)
 
 
 @dataclass(frozen=True)
@@ -183,10 +284,67 @@ class Split:
     evaluate_labels: NDArray[np.float64]
 
 
+def mean_by_graph(values: NDArray[np.float64], hashes: NDArray[np.bytes_]) -> NDArray[np.float64]:
+    """Return for each row the mean value of its graph's rows, ``[N]``; NaN are passed over.
+
+    Args:
+        values: ``[N]``.
+        hashes: ``S32 [N]``.
+    """
+    graphs, graph = np.unique(hashes, return_inverse=True)
+    if len(graphs) == len(hashes):
+        return values
+    known = ~np.isnan(values)
+    counts = np.bincount(graph[known], minlength=len(graphs))
+    sums = np.bincount(graph[known], values[known], minlength=len(graphs))
+    means = np.full(len(graphs), np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means[graph]
+
+
+def grouped_folds(
+    splitter: Any, hashes: NDArray[np.bytes_], classes: NDArray[Any] | None = None
+) -> Iterator[tuple[Rows, Rows]]:
+    """Yield a splitter's (training, held-out) rows, all rows of a graph on the same side.
+
+    Where no graph is there twice, they are the splitter's own folds of the rows.
+
+    Args:
+        splitter: A scikit-learn splitter without groups.
+        hashes: ``S32 [N]``.
+        classes: ``[N]``, for a stratified splitter; of a graph's rows the first one's counts.
+    """
+    _, first, graph = np.unique(hashes, return_index=True, return_inverse=True)
+    # Graphs numbered by their first rows.
+    rows = np.sort(first)
+    graph = np.argsort(np.argsort(first))[graph]
+    for train, held_out in splitter.split(rows, None if classes is None else classes[rows]):
+        yield _rows_of(graph, train), _rows_of(graph, held_out)
+
+
+def _rows_of(graph: NDArray[np.int64], chosen: Rows) -> Rows:
+    """The rows of the chosen graphs, in the order of ``chosen``."""
+    order = np.argsort(graph, kind="stable")
+    start = np.searchsorted(graph[order], chosen, "left")
+    end = np.searchsorted(graph[order], chosen, "right")
+    return np.concatenate([order[a:b] for a, b in zip(start, end, strict=True)])
+
+
 def stratified_folds(
-    labels: NDArray[np.float64], folds: int = 5, repeats: int = 1, seed: int = 0
+    labels: NDArray[np.float64],
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    hashes: NDArray[np.bytes_] | None = None,
 ) -> Iterator[tuple[Rows, Rows]]:
     """Yield (training, held-out) positions of repeated K-fold, stratified by label quintile.
+
+    Args:
+        labels: ``[N]``.
+        folds: Folds of one repeat.
+        repeats: Repeats, each with its own shuffle.
+        seed: Of the shuffles.
+        hashes: ``S32 [N]``; rows of one graph are then in one fold.
 
     Raises:
         SettingsError: If there are fewer labels than folds, or fewer than 2 folds.
@@ -200,4 +358,27 @@ def stratified_folds(
     ranks = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
     groups = ranks * strata // len(labels)
     splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
-    yield from splitter.split(np.zeros(len(labels)), groups)
+    if hashes is None:
+        yield from splitter.split(np.zeros(len(labels)), groups)
+    else:
+        yield from grouped_folds(splitter, hashes, groups)
+
+
+def _needs_accuracy(split: str) -> bool:
+    return "-" in split and not is_split_file(split)
+
+
+def _digest(split: str) -> str | None:
+    return split_digest(split) if is_split_file(split) else None
+
+
+def _check_digest(split: str, known: str | None) -> None:
+    if known is not None and known != split_digest(split):
+        raise SettingsError(
+            f"split {split}: the file has changed, its digest is {split_digest(split)} and the "
+            f"protocol has {known}"
+        )
+
+
+def _shown(split: str, digest: str | None) -> str:
+    return split if digest is None else f"{split} (sha256 {digest})"

@@ -1,57 +1,29 @@
-"""A table of measured cells, in memory and as HDF5: the only place that knows the file layout.
-
-The layout (``N`` cells, ``V`` vertices at most; NAS-Bench-101 has V = 7, B = 4, S = 3):
-
-==========================  ========  =====================================================
-dataset                     type      shape
-==========================  ========  =====================================================
-``hash``                    S32       ``[N]`` module hash
-``num_vertices``            int8      ``[N]``
-``trainable_parameters``    int32     ``[N]``, -1 where the space does not define them
-``adjacency``               int8      ``[N, V, V]`` zero padded
-``operations``              int8      ``[N, V]`` ids, zero padded
-``metrics``                 float32   ``[N, B budgets, S runs, (halfway, end), 4 METRICS]``
-==========================  ========  =====================================================
-
-NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the keys ``space``,
-``budgets`` and ``about``; a file without it is a NAS-Bench-101 table at 4, 12, 36 and 108 epochs.
-"""
+"""A table of measured cells in memory; :mod:`pyg_nas.data.table_hdf5` knows the file layout."""
 
 from __future__ import annotations
 
-import io
-import json
-import math
 import os
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import METRICS, PAPER_LABEL, LabelPolicy
+from pyg_nas.data.table_hdf5 import NASBENCH101_BUDGETS as NASBENCH101_BUDGETS
+from pyg_nas.data.table_hdf5 import read_columns, write_columns
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.io.files import atomic_path
-from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
-from pyg_nas.io.limits import MOST_TABLE_BYTES
 
-NASBENCH101_BUDGETS = (4, 12, 36, 108)
-
-_DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
-_ATTRIBUTE = "pyg_nas"
-_MOST_HEADER_BYTES = 60_000
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
-_FEW_LOST, _MANY_LOST = 10, 0.05
 
 
 class Table:
@@ -65,9 +37,12 @@ class Table:
         about: Task, provenance and whatever else travels with the numbers (JSON values).
         hashes: ``S32 [N]``, computed where None.
         trainable_parameters: int32 ``[N]``, computed where None.
+        targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies:
+            a :class:`~pyg_nas.data.labels.LabelPolicy` names one as its ``metric``.
 
     Raises:
-        TableError: If shapes disagree or budgets are not ascending positive numbers.
+        TableError: If shapes disagree, budgets are not ascending positive numbers, or a target has
+            the name of a metric.
     """
 
     def __init__(
@@ -78,6 +53,7 @@ class Table:
         about: dict[str, Any] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
         trainable_parameters: NDArray[np.int32] | None = None,
+        targets: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         self.cells = cells
         self.metrics = np.asarray(metrics, dtype=np.float32)
@@ -106,6 +82,20 @@ class Table:
         for name, column in (("hash", self.hashes), ("trainable_parameters", trainable_parameters)):
             if column.shape != (len(cells),):
                 raise TableError(f"{name} must be [{len(cells)}], got {list(column.shape)}")
+        self.targets: dict[str, NDArray[np.float64]] = {}
+        for name, values in (targets or {}).items():
+            if not name or "/" in name or name in METRICS:
+                raise TableError(
+                    f"target {name!r} must have a name without a slash, other than "
+                    f"{', '.join(METRICS)}"
+                )
+            numbers = np.asarray(values, dtype=np.float64)
+            if numbers.shape != (len(cells),) or np.isinf(numbers).any():
+                raise TableError(
+                    f"target {name!r} must be [{len(cells)}] numbers, finite or NaN for not "
+                    f"measured, got shape {list(numbers.shape)}"
+                )
+            self.targets[name] = numbers
 
     @property
     def space(self) -> SearchSpace:
@@ -172,44 +162,29 @@ class Table:
 
         Raises:
             TableError: If the table has no such budget or run.
+            SettingsError: If the table has no such metric or target.
         """
         policy = policy or self.default_label
-        runs = self._runs(policy, policy.metric)
-        usable = ~np.isnan(runs)
-        if policy.resample_below is not None and policy.resamples:
-            usable &= ~(runs < policy.resample_below)
-        if policy.run == "mean":
-            wanted = ~np.isnan(runs).all(axis=1)
-            counts = usable.sum(axis=1)
-            sums = np.where(usable, runs, 0.0).sum(axis=1)
-            labels = np.full(len(runs), np.nan)
-            np.divide(sums, counts, out=labels, where=counts > 0)
-        else:
-            if policy.run >= self.num_runs:
-                raise TableError(
-                    f"the table has runs 0 to {self.num_runs - 1}, run {policy.run} was asked for"
-                )
-            wanted = ~np.isnan(runs[:, policy.run])
-            order = (policy.run + np.arange(self.num_runs)) % self.num_runs
-            first = usable[:, order].argmax(axis=1)
-            labels = runs[np.arange(len(runs)), order[first]]
-            labels[~usable.any(axis=1)] = np.nan
-            labels[~wanted] = np.nan
-        lost = wanted & np.isnan(labels)
-        if lost.sum() > max(_FEW_LOST, _MANY_LOST * wanted.sum()):
-            warnings.warn(
-                f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
-                f"{policy.resample_below} on and get a stand-in label: if such figures are no "
-                f"accident here, use a label with resample_below=None",
-                stacklevel=2,
-            )
-        if lost.any():
-            sound = labels[~np.isnan(labels)]
-            if policy.fallback is not None:
-                labels[lost] = policy.fallback
-            elif len(sound):
-                labels[lost] = sound.mean()
-        return labels
+        if policy.metric in self.targets:
+            return np.array(self.targets[policy.metric])
+        return policy.apply(self._runs(policy, policy.metric))
+
+    def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return the accuracy that thresholds of splits go by, ``[N]``, NaN where not measured.
+
+        It is that of the policy's run as it was measured, blown up or not, where
+        :meth:`label` may have another run's or a stand-in. The validation accuracy where the
+        label is no accuracy.
+
+        Args:
+            policy: :attr:`default_label` if None.
+
+        Raises:
+            TableError: If the table has no such budget or run.
+        """
+        policy = policy or self.default_label
+        metric = policy.metric if policy.is_accuracy else "validation_accuracy"
+        return policy.raw(self._runs(policy, metric))
 
     def training_seconds(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
         """Return what it takes to train for each cell's label, ``[N]``, NaN where not measured.
@@ -257,11 +232,12 @@ class Table:
             self.about,
             self.hashes[index],
             self.trainable_parameters[index],
+            {name: values[index] for name, values in self.targets.items()},
         )
 
     @classmethod
     def concatenate(cls, tables: Sequence[Table]) -> Table:
-        """Join tables of different cells, with equal space, task, budgets and number of runs.
+        """Join tables of different cells: equal space, task, budgets, number of runs and targets.
 
         Of :attr:`about`, what they agree on is kept.
 
@@ -278,6 +254,11 @@ class Table:
                         f"cannot join tables with {what} {getattr(first, what)} "
                         f"and {getattr(table, what)}"
                     )
+            if table.targets.keys() != first.targets.keys():
+                raise TableError(
+                    f"cannot join tables with the targets {', '.join(first.targets) or 'none'} and "
+                    f"{', '.join(table.targets) or 'none'}"
+                )
             tasks = [first.about.get("task"), table.about.get("task")]
             if tasks[0] != tasks[1]:
                 raise TableError(f"cannot join tables of task {tasks[0]!r} and {tasks[1]!r}")
@@ -293,6 +274,7 @@ class Table:
             about,
             np.concatenate([t.hashes for t in tables]),
             np.concatenate([t.trainable_parameters for t in tables]),
+            {name: np.concatenate([t.targets[name] for t in tables]) for name in first.targets},
         )
         joined._check_distinct("the joined table")
         return joined
@@ -304,30 +286,17 @@ class Table:
             TableError: If :meth:`load` would refuse it: a cell stands in it twice, is none of its
                 space or has another hash, or a number is infinite.
         """
-        import h5py
-
         self.check_loadable(str(path))
+        columns = {
+            "hash": self.hashes.astype("S32"),
+            "num_vertices": self.cells.num_vertices,
+            "trainable_parameters": self.trainable_parameters.astype(np.int32),
+            "adjacency": self.cells.adjacency,
+            "operations": self.cells.operations,
+            "metrics": self.metrics,
+        }
         settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
-        # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
-        whole = io.BytesIO()
-        with h5py.File(whole, "w") as file:
-            columns: dict[str, NDArray[Any]] = {
-                "hash": self.hashes.astype("S32"),
-                "num_vertices": self.cells.num_vertices,
-                "trainable_parameters": self.trainable_parameters.astype(np.int32),
-                "adjacency": self.cells.adjacency,
-                "operations": self.cells.operations,
-                "metrics": self.metrics,
-            }
-            for name in _DATASETS:
-                file.create_dataset(name, data=columns[name], **_packing(columns[name]))
-            text = json.dumps(settings)
-            # Of fixed length where it fits an object header: HDF5 keeps other strings in a heap
-            # whose damage can make it search without end.
-            short = len(text) < _MOST_HEADER_BYTES
-            file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(whole.getbuffer())
+        write_columns(path, columns, self.targets, settings)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Table:
@@ -340,7 +309,7 @@ class Table:
             TableError: If the file is missing, truncated, foreign or inconsistent.
         """
         path = Path(path)
-        columns, settings = _read_file(path)
+        columns, targets, settings = read_columns(path)
         try:
             space = SearchSpace.from_dict(settings["space"])
             cells = CellArray(
@@ -353,6 +322,7 @@ class Table:
                 settings["about"],
                 columns["hash"],
                 columns["trainable_parameters"],
+                targets,
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
@@ -408,10 +378,16 @@ class Table:
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
-        return {digest: row for row, digest in enumerate(self.hashes.tolist())}
+        # Of a graph that a table of graphs has several times, the first row.
+        last_first = reversed(list(enumerate(self.hashes.tolist())))
+        return {digest: row for row, digest in last_first}
 
     def _runs(self, policy: LabelPolicy, metric: str) -> NDArray[np.float64]:
         """A metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
+        if metric not in METRICS:
+            raise SettingsError(
+                f"label metric {metric!r} must be one of {', '.join([*METRICS, *self.targets])}"
+            )
         point = 0 if policy.halfway else 1
         budget = self._budget_index(policy.budget)
         return self.metrics[:, budget, :, point, METRICS.index(metric)].astype(np.float64)
@@ -451,110 +427,3 @@ def describe_coverage(table: Table) -> Iterable[tuple[int, str, str, float]]:
         for p, point in enumerate(("halfway", "end")):
             for m, metric in enumerate(METRICS):
                 yield budget, point, metric, 0.0 if fractions is None else float(fractions[b, p, m])
-
-
-def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    with open_hdf5(path, TableError) as file:
-        try:
-            datasets = {name: stored_dataset(file, name) for name in _DATASETS}
-            for name, dataset in datasets.items():
-                _check_column(name, dataset)
-            _check_agreement(datasets)
-            columns = {name: _read_column(name, dataset) for name, dataset in datasets.items()}
-            settings = json_attribute(file, _ATTRIBUTE)
-        except (SettingsError, TableError) as error:
-            raise TableError(f"{path}: not a table: {error}") from None
-    return columns, _settings(path, settings)
-
-
-_COLUMN_RULES = {
-    "hash": ("S", 1),
-    "num_vertices": ("iu", 1),
-    "trainable_parameters": ("iu", 1),
-    "adjacency": ("iub", 3),
-    "operations": ("iu", 2),
-    "metrics": ("f", 5),
-}
-_COLUMN_TYPES = {
-    "num_vertices": np.int8,
-    "trainable_parameters": np.int32,
-    "adjacency": np.int8,
-    "operations": np.int8,
-    "metrics": np.float32,
-}
-_CHUNK_BYTES = 2**19
-_READ_BYTES = 64 * 2**20
-
-
-def _packing(column: NDArray[Any]) -> dict[str, Any]:
-    """Return how to store a column: chunks of whole cells, lightly compressed."""
-    if not len(column):
-        return {}  # HDF5 cannot chunk an empty dataset
-    rows = max(1, _CHUNK_BYTES * len(column) // column.nbytes)
-    return {
-        "chunks": (min(rows, len(column)), *column.shape[1:]),
-        "compression": "gzip",
-        "compression_opts": 1,
-        "shuffle": True,
-    }
-
-
-def _check_column(name: str, dataset: Any) -> None:
-    kinds, dimensions = _COLUMN_RULES[name]
-    if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
-        raise TableError(
-            f"{name} must have {dimensions} dimensions and type "
-            f"{_COLUMN_TYPES.get(name, np.dtype('S32'))}, got {dataset.shape} {dataset.dtype}"
-        )
-    if name == "hash" and dataset.dtype.itemsize != 32:
-        raise TableError(f"hash must be S32, got {dataset.dtype}")
-
-
-def _check_agreement(datasets: dict[str, Any]) -> None:
-    """Check the shapes against each other, and the size of all, before a value is read."""
-    total = len(datasets["hash"])
-    for name, dataset in datasets.items():
-        if len(dataset) != total:
-            raise TableError(f"{name} has {len(dataset)} cells, hash has {total}")
-    adjacency, operations = datasets["adjacency"].shape, datasets["operations"].shape
-    if adjacency[1:] != (operations[1], operations[1]):
-        raise TableError(
-            f"adjacency must be [N, V, V] where operations are [N, V], got {list(adjacency)} and "
-            f"{list(operations)}"
-        )
-    # As read, whatever wider type the file has.
-    needed = sum(
-        dataset.size * np.dtype(_COLUMN_TYPES.get(name, "S32")).itemsize
-        for name, dataset in datasets.items()
-    )
-    if needed > MOST_TABLE_BYTES:
-        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
-
-
-def _read_column(name: str, dataset: Any) -> NDArray[Any]:
-    """Read a column block by block into its own type, which may be narrower than the file's."""
-    narrow = np.empty(dataset.shape, _COLUMN_TYPES.get(name, "S32"))
-    rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
-    for start in range(0, len(dataset), rows):
-        values = dataset[start : start + rows]
-        block = narrow[start : start + rows]
-        with np.errstate(over="ignore"):  # an infinity is refused afterwards
-            block[:] = values.astype(block.dtype, copy=False)
-        if dataset.dtype.kind in "iu" and not np.array_equal(block, values):
-            raise TableError(f"{name} has values that {narrow.dtype} cannot hold")
-    return narrow
-
-
-def _settings(path: Path, settings: Any) -> dict[str, Any]:
-    if settings is None:
-        return {"space": NASBENCH101.to_dict(), "budgets": NASBENCH101_BUDGETS, "about": {}}
-    if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
-        raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
-    budgets = settings["budgets"]
-    whole = isinstance(budgets, list) and all(type(b) is int for b in budgets)
-    if not whole or not isinstance(settings["about"], dict):
-        raise TableError(
-            f"{path}: attribute {_ATTRIBUTE!r}: budgets must be a list of whole numbers and "
-            f"about an object"
-        )
-    return settings

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.splits import Protocol, split_rows
+from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
@@ -91,21 +91,19 @@ class Model:
             self.protocol,
             evaluate=split or self.protocol.evaluate,
             evaluation_label=None if compared == self.protocol.label else compared,
-        )
-        policy = protocol.evaluation_label or protocol.label or table.default_label
-        labels = table.label(policy)
-        rows = split_rows(table, protocol.evaluate, labels, protocol.split_seed)
-        unseen = rows[~np.isin(table.hashes[rows], self.training_hashes)]
+            evaluate_digest=None if split else self.protocol.evaluate_digest,
+        ).on(table)
+        unseen, labels, left_out = protocol.evaluated(table, self.training_hashes)
         if len(unseen) == 0:
             raise SettingsError(
                 f"split {protocol.evaluate!r} has no measured cell that the model was not trained "
                 f"on"
             )
         predicted = self.estimator.predict(table.cells[unseen])
-        left_out = len(rows) - len(unseen)
+        policy = protocol.evaluation_label or protocol.label or table.default_label
         # Seconds below one are no fractions.
-        fractions = policy.metric != "training_time" and are_fractions(labels)
-        return Evaluation(protocol, unseen, labels[unseen], predicted, left_out, fractions)
+        fractions = policy.is_accuracy and are_fractions(table.label(policy))
+        return Evaluation(protocol, unseen, labels, predicted, left_out, fractions)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import RepeatedKFold
 
+from pyg_nas.data.splits import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
@@ -61,18 +62,28 @@ class TuneSettings:
         if self.metric not in SIGNS:
             raise SettingsError(f"metric {self.metric!r} must be one of {', '.join(SIGNS)}")
 
-    def splits(self, n: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return (training, held-out) indices, ``repeats x folds`` of them, for ``n`` cells.
+    def splits(
+        self, n: int, hashes: NDArray[np.bytes_] | None = None
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return (training, held-out) indices of cells, ``repeats x folds`` of them.
+
+        Args:
+            n: How many cells.
+            hashes: Their module hashes, ``S32 [n]``; equal ones are in one fold. All differ where
+                None.
 
         Raises:
-            SettingsError: If there are fewer cells than folds.
+            SettingsError: If there are fewer different cells than folds.
         """
+        if hashes is None:
+            hashes = np.arange(n).astype("S32")
+        n = len(np.unique(hashes))
         if n < self.folds:
-            raise SettingsError(f"{self.folds} folds need as many cells, got {n}")
+            raise SettingsError(f"{self.folds} folds need as many different cells, got {n}")
         splitter = RepeatedKFold(
             n_splits=self.folds, n_repeats=self.repeats, random_state=self.seed
         )
-        return list(splitter.split(np.zeros(n)))
+        return list(grouped_folds(splitter, hashes))
 
 
 @dataclass(frozen=True)
@@ -197,7 +208,7 @@ def tune(
     fractions = are_fractions(labels)
     listed = [dict(candidate) for candidate in candidates]
     _check_candidates(estimator, listed)
-    splits = settings.splits(len(cells))
+    splits = settings.splits(len(cells), cells.hashes())
     journal = None if fits_file is None else _Fits(Path(fits_file))
     done: dict[tuple[str, int], tuple[float, float]] = {}
     if journal is not None:

@@ -17,11 +17,13 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from pyg_nas.data.splits import grouped_folds
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.metrics.thresholds import above as is_above
 from pyg_nas.predictors.gcn import (
     GCNClassifier,
     GCNRegressor,
@@ -56,8 +58,8 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         classifier: A scikit-learn classifier over a :class:`CellArray` with ``predict_proba``.
             A GCN without a width takes the paper's for all training cells, in either stage.
         regressor: A scikit-learn regressor over a :class:`CellArray`.
-        threshold: Accuracy that separates the classes, 0.91 in the paper for CIFAR-10; None for
-            the ``quantile`` of the training labels.
+        threshold: Accuracy that separates the classes, 0.91 in the paper for CIFAR-10, a fraction
+            also where the labels are in percent; None for the ``quantile`` of the training labels.
         quantile: Used where ``threshold`` is None. At 0.4 it is close to 91 % on NAS-Bench-101.
         calibration_folds: Folds of the out-of-fold predictions; 0 to take the classifier's
             probabilities as they are.
@@ -101,9 +103,9 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.threshold_ = (
             float(np.quantile(labels, self.quantile))
             if self.threshold is None
-            else float(self.threshold)
+            else _in_unit(float(self.threshold), labels)
         )
-        above = labels > self.threshold_
+        above = is_above(labels, self.threshold_)
         self.passing_fraction_ = float(above.mean())
         self.mean_below_ = float(labels[~above].mean()) if not above.all() else self.threshold_
         self.classifier_ = None
@@ -171,9 +173,7 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             X: Cells ``[N]``.
             y: Their labels ``[N]``, fractions.
         """
-        return classification_figures(
-            np.asarray(y, dtype=np.float64) > self.threshold_, self.pass_probability(X)
-        )
+        return classification_figures(is_above(y, self.threshold_), self.pass_probability(X))
 
     def fitted_parts(self) -> dict[str, Any]:
         """Return the fitted estimators inside, for a model folder."""
@@ -241,10 +241,16 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return 1.0, 0.0
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         out_of_fold = np.empty(len(above), dtype=np.float64)
-        for train, held_out in splitter.split(np.zeros(len(above)), above):
+        for train, held_out in grouped_folds(splitter, X.hashes(), above):
             fitted = _fit_classifier(classifier, X[train], above[train])
             out_of_fold[held_out] = _positive(fitted, X[held_out])
         return platt(out_of_fold, above)
+
+
+def _in_unit(threshold: float, labels: NDArray[np.float64]) -> float:
+    """The threshold in percent where that is what all labels are in."""
+    percent = 0 < threshold <= 1 < labels.min() and labels.max() <= 100
+    return 100 * threshold if percent else threshold
 
 
 def _sized(template: Any, cells: int) -> Any:

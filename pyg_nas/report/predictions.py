@@ -184,8 +184,12 @@ def _learning_curve(
     model: Model, table: Table, result: Evaluation, progress: Progress | None
 ) -> list[Chart]:
     """Kendall's tau by training size; no chart where the training cells are not in the table."""
-    digests = [digest.decode() for digest in model.training_hashes.tolist()]
-    trained = np.array([table.index_of(digest) for digest in digests if digest in table])
+    rows_of: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(np.isin(table.hashes, model.training_hashes)).tolist():
+        rows_of.setdefault(bytes(table.hashes[row]), []).append(row)
+    # A graph that trained with several labels has as many rows.
+    found = [rows_of[digest] for digest in model.training_hashes.tolist() if digest in rows_of]
+    trained = np.array([rows.pop(0) for rows in found if rows], dtype=np.int64)
     total = len(trained)
     sizes = sorted({total // part for part in (8, 4, 2) if total // part >= _FEWEST_TRAINED})
     if total < len(model.training_hashes) or not sizes:

@@ -127,7 +127,7 @@ def test_budgets_and_runs_that_the_table_lacks() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"metric": "accuracy"}, "'accuracy' must be one of"),
+        ({"metric": ""}, "metric '' must be one of"),
         ({"metric": []}, "must be one of"),
         ({"run": -1}, "run -1"),
         ({"run": True}, "run True"),
@@ -207,3 +207,53 @@ def test_the_run_of_the_command_line_is_the_labels() -> None:
     table = table_of(RUNS[:4])
     assert chosen_label(table.default_label, None, None, "1").run == 1
     assert chosen_label(table.default_label, None, None, "mean").run == "mean"
+
+
+def test_a_metric_that_the_table_lacks_is_named() -> None:
+    table = Table(
+        sample_cells(3, 0), np.ones((3, 4, 3, 2, 4), np.float32), targets={"auc": [1, 2, 3]}
+    )
+    for policy in (LabelPolicy("accuracy"), LabelPolicy("accuracy", run="mean")):
+        with pytest.raises(SettingsError, match=r"'accuracy' must be one of .*test_accuracy, auc"):
+            table.label(policy)
+
+
+def test_a_target_is_a_label_as_it_is() -> None:
+    latency = [3.5, NAN, 0.1]
+    table = Table(
+        sample_cells(3, 0),
+        np.full((3, 4, 3, 2, 4), NAN, np.float32),
+        targets={"latency_ms": latency},
+    )
+    np.testing.assert_array_equal(table.label(LabelPolicy("latency_ms")), latency)
+    np.testing.assert_array_equal(table.label(LabelPolicy("latency_ms", run="mean")), latency)
+
+
+@pytest.mark.parametrize(
+    ("metric", "larger"),
+    [
+        *[("latency_raspi4", False), ("energy", False), ("val_loss", False), ("macs", False)],
+        *[("auc", True), ("pgd_accuracy", True), ("throughput", True), ("lossless", True)],
+    ],
+)
+def test_costs_are_known_by_their_names(metric: str, larger: bool) -> None:
+    assert LabelPolicy(metric).larger_is_better is larger
+
+
+def test_a_limit_is_compared_in_the_precision_of_the_table() -> None:
+    # As float32, 0.7 is a little less than the decimal number, 0.3 a little more.
+    for limit in (0.7, 0.3, 0.91):
+        policy = LabelPolicy(resample_below=limit)
+        check(label(policy, [[limit, 0.95, 0.95]]), [limit])
+        just_below = float(np.nextafter(np.float32(limit), np.float32(0)))
+        check(label(policy, [[just_below, 0.95, 0.95]]), [0.95])
+
+
+def test_a_limit_of_accuracies_in_percent() -> None:
+    check(label(LabelPolicy(), [[10.0, 93.5, 94.0], [92.0, 93.0, 91.0]]), [93.5, 92.0])
+    paper = label(LabelPolicy(fallback=0.9), [[10.0, 11.0, 9.0], [92.0, 93.0, 91.0]])
+    check(paper, [90.0, 92.0])
+    # Neither fractions nor percent: the limit is taken as it is.
+    check(
+        label(LabelPolicy(), [[0.1, 5.0, 0.9], [0.5, 0.9, 300.0], [0.9, 0.9, 0.9]]), [5.0, 0.5, 0.9]
+    )

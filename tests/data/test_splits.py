@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import RepeatedKFold, StratifiedKFold
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.splits import (
     NAMED_SPLITS,
     Protocol,
+    grouped_folds,
     split_rows,
     stratified_folds,
 )
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.tuning import TuneSettings
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +187,144 @@ def test_folds_follow_their_seed() -> None:
         return [held.tolist() for _, held in stratified_folds(labels, 3, seed=seed)]
 
     assert held_out(1) == held_out(1) != held_out(2)
+
+
+def test_thresholds_go_by_the_raw_first_run(real_table: Table) -> None:
+    raw = real_table.metrics[:, 3, 0, 1, 2]
+    broken = int((real_table.label() > 0.8).sum() - (raw > 0.8).sum())
+    assert broken == 24
+    for rows in (
+        split_rows(real_table, "denoise-80", real_table.label()),
+        Protocol("172", "denoise-80").evaluated(real_table, np.array([], "S32"))[0],
+    ):
+        assert len(rows) == 19_903
+        np.testing.assert_array_equal(rows, np.flatnonzero(raw > np.float32(0.8)))
+
+
+def one_run(values: list[float], runs: int = 1) -> Table:
+    """A table of cells with these validation accuracies of run 0; further runs are at 0.95."""
+    metrics = np.full((len(values), 4, runs, 2, 4), 0.95, np.float32)
+    metrics[:, 3, 0, 1, 2] = values
+    return Table(sample_cells(len(values), 0), metrics)
+
+
+def test_a_broken_run_that_is_replaced_stays_out_of_denoised_splits() -> None:
+    table = one_run([0.1, 0.92, 0.9, 0.15], runs=3)
+    assert table.label()[0] == pytest.approx(0.95)
+    assert Protocol("4", "denoise-80").evaluated(table, np.array([], "S32"))[0].tolist() == [1, 2]
+    assert sorted(Protocol("91-4").apply(table).train.tolist()) == [1]
+    mean = Protocol("4", "denoise-80", label=LabelPolicy(run="mean"))
+    assert mean.evaluated(table, np.array([], "S32"))[0].tolist() == [1, 2]
+    time = Protocol("4", "denoise-91", label=LabelPolicy("training_time"))
+    assert time.evaluated(table, np.array([], "S32"))[0].tolist() == [1]
+
+
+@pytest.mark.parametrize("percent", [91, 80, 70, 93, 7])
+def test_thresholds_are_compared_in_the_precision_of_the_table(percent: int) -> None:
+    at = np.float32(percent / 100)
+    neighbours = [np.nextafter(at, np.float32(side)) for side in (0, 1)]
+    table = one_run([float(neighbours[0]), float(at), float(neighbours[1])])
+    assert split_rows(table, f"denoise-{percent}", table.label()).tolist() == [2]
+    assert split_rows(table, f"{percent}-3", table.label()).tolist() == [2]
+
+
+def test_thresholds_and_accuracies_in_percent() -> None:
+    table = one_run([93.0, 91.0, 10.0, 80.5])
+    table.about = {"task": "mine"}
+    assert split_rows(table, "denoise-91", table.label()).tolist() == [0]
+    assert split_rows(table, "denoise-80", table.label()).tolist() == [0, 1, 3]
+    for values, known in (([-0.5, 0.2], "-0.5 to 0.2"), ([0.3, 300.0], "0.3 to 300")):
+        odd = one_run(values)
+        with pytest.raises(SettingsError, match=f"percent .*, they are {known}"):
+            split_rows(odd, "denoise-91", np.array(values))
+    unmeasured = one_run([float("nan")] * 2)
+    with pytest.raises(SettingsError, match="'denoise-91' needs accuracies"):
+        split_rows(unmeasured, "denoise-91", np.array([1.0, 2.0]))
+
+
+@pytest.fixture
+def repeated() -> Table:
+    """100 graphs, three of each four twice with another label, in a random order."""
+    cells = sample_cells(100, 0)
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(np.concatenate([np.arange(100), np.arange(75)]))
+    metrics = np.full((175, 1, 1, 2, 4), np.nan, np.float32)
+    metrics[:, 0, 0, 1, 2] = rng.uniform(0.85, 0.95, 175)
+    return Table(cells[rows], metrics, budgets=(1,), about={"source": "x.jsonl"})
+
+
+@pytest.mark.parametrize("evaluate", ["all", "denoise-90", "120"])
+@pytest.mark.parametrize("train", ["50", "91-60"])
+def test_a_graph_is_on_one_side_and_evaluated_once(
+    repeated: Table, train: str, evaluate: str
+) -> None:
+    split = Protocol(train, evaluate).apply(repeated)
+    trained, evaluated = repeated.hashes[split.train], repeated.hashes[split.evaluate]
+    assert not set(trained.tolist()) & set(evaluated.tolist())
+    assert len(set(evaluated.tolist())) == len(evaluated) > 5
+    if train == "50":  # all rows that were drawn train, each with its own label
+        assert len(trained) == 50 > len(set(trained.tolist()))
+    np.testing.assert_array_equal(split.train_labels, repeated.label()[split.train])
+    for row, label in zip(split.evaluate, split.evaluate_labels, strict=True):
+        same = repeated.hashes == repeated.hashes[row]
+        assert row == np.flatnonzero(same)[0] or evaluate == "120"
+        assert label == pytest.approx(repeated.label()[same].mean())
+
+
+def test_a_model_is_evaluated_on_other_graphs_than_its_own(repeated: Table) -> None:
+    model = Model.train(repeated, Protocol("60"), "paper", epochs=1, hidden=8)
+    result = model.evaluate(repeated)
+    assert not np.isin(repeated.hashes[result.rows], model.training_hashes).any()
+    assert len(result.rows) + result.left_out == 100
+    assert result.left_out == len(np.unique(model.training_hashes))
+
+
+def test_folds_keep_a_graph_together(repeated: Table) -> None:
+    y = repeated.label()
+    settings = TuneSettings(folds=4, repeats=2)
+    for folds in (
+        list(stratified_folds(y, 4, 2, hashes=repeated.hashes)),
+        settings.splits(len(repeated), repeated.hashes),
+        list(grouped_folds(StratifiedKFold(4), repeated.hashes, y > np.median(y))),
+    ):
+        for train, held_out in folds:
+            assert sorted([*train, *held_out]) == list(range(175))
+            assert not np.isin(repeated.hashes[train], repeated.hashes[held_out]).any()
+            assert len(held_out) > 20
+
+
+def test_folds_of_different_graphs_are_the_splitters_own() -> None:
+    cells = sample_cells(40, 0)
+    splitter = RepeatedKFold(n_splits=4, n_repeats=2, random_state=3)
+    expected = list(splitter.split(np.zeros(40)))
+    for got, wanted in zip(grouped_folds(splitter, cells.hashes()), expected, strict=True):
+        np.testing.assert_array_equal(got[0], wanted[0])
+        np.testing.assert_array_equal(got[1], wanted[1])
+
+
+def test_split_files_travel_with_their_digest(tmp_path: Path, small_table: Table) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("[5, 3, 8]")
+    protocol = Protocol(str(path), str(tmp_path / "test.txt"))
+    (tmp_path / "test.txt").write_text("\n".join(map(str, range(20))))
+    named = protocol.on(small_table)
+    split = named.apply(small_table)
+    assert split.train.tolist() == [5, 3, 8]
+    assert split.evaluate.tolist() == [row for row in range(20) if row not in (5, 3, 8)]
+    assert named.train_digest == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    assert f"rows.json (sha256 {named.train_digest})" in named.name
+    again = Protocol.from_dict(json.loads(json.dumps(named.to_dict())))
+    assert again == named
+    path.write_text("[5, 3, 9]")
+    with pytest.raises(SettingsError, match=r"rows\.json: the file has changed"):
+        again.apply(small_table)
+    # What was trained on is known by hashes: evaluating does not need its file.
+    path.unlink()
+    assert len(again.evaluated(small_table, small_table.hashes[[5, 3, 8]])[0]) == 17
+
+
+def test_a_split_file_may_not_name_what_is_not_measured(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("0\n1\n")
+    table = one_run([0.9, float("nan"), 0.8])
+    with pytest.raises(SettingsError, match=r"row 1 has no label \(1 of 2"):
+        Protocol(str(tmp_path / "rows.txt")).apply(table)

@@ -401,3 +401,61 @@ def test_minus_infinity_is_refused(tmp_path: Path) -> None:
     path = write_hand(tmp_path / "t.hdf5", **with_value("metrics", (0, 1, 1, 1, 1), -np.inf))
     with pytest.raises(TableError, match="must be finite"):
         Table.load(path)
+
+
+def test_targets_are_stored_cut_and_joined(tmp_path: Path, small_table: Table) -> None:
+    latency = np.arange(300, dtype=float)
+    latency[7] = np.nan
+    table = Table(
+        small_table.cells, small_table.metrics, targets={"latency_gpu": latency, "auc": latency / 9}
+    )
+    table.save(tmp_path / "t.hdf5")
+    loaded = Table.load(tmp_path / "t.hdf5")
+    assert list(loaded.targets) == ["auc", "latency_gpu"]
+    np.testing.assert_array_equal(loaded.targets["latency_gpu"], latency)
+    parts = [loaded.subset(np.arange(5)), loaded[10:12]]
+    np.testing.assert_array_equal(parts[1].label(LabelPolicy("latency_gpu")), [10, 11])
+    joined = Table.concatenate(parts)
+    np.testing.assert_array_equal(joined.targets["auc"], latency[[0, 1, 2, 3, 4, 10, 11]] / 9)
+    with pytest.raises(TableError, match="targets auc, latency_gpu and none"):
+        Table.concatenate([parts[0], small_table[20:30]])
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"test_accuracy": np.zeros(300)}, "'test_accuracy' must have a name .* other than"),
+        ({"": np.zeros(300)}, "'' must have a name"),
+        ({"a/b": np.zeros(300)}, "'a/b' must have a name"),
+        ({"a": np.zeros(299)}, r"'a' must be \[300\] numbers.*\[299\]"),
+        ({"a": np.full(300, np.inf)}, "finite or NaN"),
+    ],
+)
+def test_wrong_targets_are_refused(
+    small_table: Table, targets: dict[str, np.ndarray], message: str
+) -> None:
+    with pytest.raises(TableError, match=message):
+        Table(small_table.cells, small_table.metrics, targets=targets)
+
+
+def test_damaged_targets_of_a_file_are_refused(tmp_path: Path, small_table: Table) -> None:
+    for name, values, message in (
+        ("targets/a", np.zeros(5), "targets/a has 5 cells, hash has 300"),
+        ("targets/a", np.zeros((300, 2)), "targets/a must have 1 dimensions"),
+        ("targets", np.zeros(300), "'targets' must be a group"),
+        ("targets/a/b", np.zeros(300), "'targets/a' is no dataset"),
+    ):
+        small_table.save(tmp_path / "t.hdf5")
+        with h5py.File(tmp_path / "t.hdf5", "a") as file:
+            file[name] = values
+        with pytest.raises(TableError, match=f"t.hdf5: .*{message}"):
+            Table.load(tmp_path / "t.hdf5")
+
+
+def test_missing_datasets_are_one_clear_error(tmp_path: Path, small_table: Table) -> None:
+    for name in ("hash", "trainable_parameters", "metrics"):
+        small_table.save(tmp_path / "t.hdf5")
+        with h5py.File(tmp_path / "t.hdf5", "a") as file:
+            del file[name]
+        with pytest.raises(TableError, match=rf"t\.hdf5: not a table: the dataset '{name}' is"):
+            Table.load(tmp_path / "t.hdf5")

@@ -323,3 +323,41 @@ def test_calibration_has_the_folds_asked_for(
             Counting(), LinearPredictor(), threshold=0.9, calibration_folds=folds
         ).fit(small_table.cells, labels)
         assert sizes == expected
+
+
+def test_a_threshold_is_compared_in_the_precision_of_tables_and_in_their_unit(
+    small_table: Table, labels: np.ndarray[Any, Any]
+) -> None:
+    at = labels[:200].astype(np.float32).astype(float)
+    at[::4] = float(np.float32(0.91))  # a little more than the decimal number
+    model = two_stage(threshold=0.91).fit(small_table.cells[:200], at)
+    single = np.float32(0.91)
+    assert model.passing_fraction_ == (at.astype(np.float32) > single).mean()
+    percent = two_stage(threshold=0.91).fit(small_table.cells[:200], 100 * at)
+    assert percent.threshold_ == pytest.approx(91)
+    assert percent.passing_fraction_ == model.passing_fraction_ < 1
+
+
+def test_copies_of_a_graph_are_calibrated_in_one_fold(
+    small_table: Table, labels: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.repeat(np.arange(60), 2)
+    cells = small_table.cells[rows]
+    fitted: list[set[bytes]] = []
+    scored: list[set[bytes]] = []
+    fit, proba = LinearClassifier.fit, LinearClassifier.predict_proba
+
+    def watched_fit(self: LinearClassifier, X: CellArray, *args: Any, **kwargs: Any) -> Any:
+        fitted.append(set(X.hashes().tolist()))
+        return fit(self, X, *args, **kwargs)
+
+    def watched_proba(self: LinearClassifier, X: CellArray) -> np.ndarray[Any, Any]:
+        scored.append(set(X.hashes().tolist()))
+        return proba(self, X)
+
+    monkeypatch.setattr(LinearClassifier, "fit", watched_fit)
+    monkeypatch.setattr(LinearClassifier, "predict_proba", watched_proba)
+    two_stage().fit(cells, labels[rows])
+    assert len(scored) == 5
+    for trained, held_out in zip(fitted[-5:], scored, strict=True):
+        assert not trained & held_out

@@ -1,0 +1,201 @@
+"""Tables as HDF5: the only place that knows the file layout.
+
+The layout (``N`` cells, ``V`` vertices at most; NAS-Bench-101 has V = 7, B = 4, S = 3):
+
+==========================  ========  =====================================================
+dataset                     type      shape
+==========================  ========  =====================================================
+``hash``                    S32       ``[N]`` module hash
+``num_vertices``            int8      ``[N]``
+``trainable_parameters``    int32     ``[N]``, -1 where the space does not define them
+``adjacency``               int8      ``[N, V, V]`` zero padded
+``operations``              int8      ``[N, V]`` ids, zero padded
+``metrics``                 float32   ``[N, B budgets, S runs, (halfway, end), 4 METRICS]``
+``targets/NAME``            float64   ``[N]`` further numbers, such as latencies; optional
+==========================  ========  =====================================================
+
+NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the keys ``space``,
+``budgets`` and ``about``; a file without it is a NAS-Bench-101 table at 4, 12, 36 and 108 epochs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.io.files import atomic_path
+from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.limits import MOST_TABLE_BYTES
+
+NASBENCH101_BUDGETS = (4, 12, 36, 108)
+
+_DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
+_TARGETS = "targets/"
+_ATTRIBUTE = "pyg_nas"
+_MOST_HEADER_BYTES = 60_000
+
+
+def write_columns(
+    path: str | os.PathLike[str],
+    columns: dict[str, NDArray[Any]],
+    targets: dict[str, NDArray[np.float64]],
+    settings: dict[str, Any],
+) -> None:
+    """Write a table's datasets, its targets and its attribute, whole or not at all."""
+    import h5py
+
+    # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        for name in _DATASETS:
+            file.create_dataset(name, data=columns[name], **_packing(columns[name]))
+        for name, values in targets.items():
+            file.create_dataset(f"{_TARGETS}{name}", data=values, **_packing(values))
+        text = json.dumps(settings)
+        # Of fixed length where it fits an object header: HDF5 keeps other strings in a heap
+        # whose damage can make it search without end.
+        short = len(text) < _MOST_HEADER_BYTES
+        file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(whole.getbuffer())
+
+
+def read_columns(
+    path: Path,
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return a table's datasets, its targets and its attribute.
+
+    Raises:
+        TableError: If the file is missing, truncated or foreign, or lacks a dataset.
+    """
+    with open_hdf5(path, TableError) as file:
+        try:
+            names = [*_DATASETS, *_target_names(file)]
+            datasets = {name: stored_dataset(file, name) for name in names}
+            for name, dataset in datasets.items():
+                _check_column(name, dataset)
+            _check_agreement(datasets)
+            columns = {name: _read_column(name, dataset) for name, dataset in datasets.items()}
+            settings = json_attribute(file, _ATTRIBUTE)
+        except (SettingsError, TableError) as error:
+            raise TableError(f"{path}: not a table: {error}") from None
+    targets = {name[len(_TARGETS) :]: columns.pop(name) for name in names[len(_DATASETS) :]}
+    return columns, targets, _settings(path, settings)
+
+
+def _target_names(file: Any) -> list[str]:
+    import h5py
+
+    link = file.get(_TARGETS, getlink=True)
+    if link is None:
+        return []
+    group = file.get(_TARGETS) if isinstance(link, h5py.HardLink) else None
+    if not isinstance(group, h5py.Group):
+        raise TableError("'targets' must be a group of this file")
+    return [f"{_TARGETS}{name}" for name in group]
+
+
+_COLUMN_RULES = {
+    "hash": ("S", 1),
+    "num_vertices": ("iu", 1),
+    "trainable_parameters": ("iu", 1),
+    "adjacency": ("iub", 3),
+    "operations": ("iu", 2),
+    "metrics": ("f", 5),
+}
+_TARGET_RULE = ("iuf", 1)
+_COLUMN_TYPES: dict[str, Any] = {
+    "hash": "S32",
+    "num_vertices": np.int8,
+    "trainable_parameters": np.int32,
+    "adjacency": np.int8,
+    "operations": np.int8,
+    "metrics": np.float32,
+}
+_CHUNK_BYTES = 2**19
+_READ_BYTES = 64 * 2**20
+
+
+def _type(name: str) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = np.dtype(_COLUMN_TYPES.get(name, np.float64))
+    return dtype
+
+
+def _packing(column: NDArray[Any]) -> dict[str, Any]:
+    """Return how to store a column: chunks of whole cells, lightly compressed."""
+    if not len(column):
+        return {}  # HDF5 cannot chunk an empty dataset
+    rows = max(1, _CHUNK_BYTES * len(column) // column.nbytes)
+    return {
+        "chunks": (min(rows, len(column)), *column.shape[1:]),
+        "compression": "gzip",
+        "compression_opts": 1,
+        "shuffle": True,
+    }
+
+
+def _check_column(name: str, dataset: Any) -> None:
+    kinds, dimensions = _COLUMN_RULES.get(name, _TARGET_RULE)
+    if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
+        raise TableError(
+            f"{name} must have {dimensions} dimensions and type "
+            f"{_type(name)}, got {dataset.shape} {dataset.dtype}"
+        )
+    if name == "hash" and dataset.dtype.itemsize != 32:
+        raise TableError(f"hash must be S32, got {dataset.dtype}")
+
+
+def _check_agreement(datasets: dict[str, Any]) -> None:
+    """Check the shapes against each other, and the size of all, before a value is read."""
+    total = len(datasets["hash"])
+    for name, dataset in datasets.items():
+        if len(dataset) != total:
+            raise TableError(f"{name} has {len(dataset)} cells, hash has {total}")
+    adjacency, operations = datasets["adjacency"].shape, datasets["operations"].shape
+    if adjacency[1:] != (operations[1], operations[1]):
+        raise TableError(
+            f"adjacency must be [N, V, V] where operations are [N, V], got {list(adjacency)} and "
+            f"{list(operations)}"
+        )
+    # As read, whatever wider type the file has.
+    needed = sum(dataset.size * _type(name).itemsize for name, dataset in datasets.items())
+    if needed > MOST_TABLE_BYTES:
+        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
+
+
+def _read_column(name: str, dataset: Any) -> NDArray[Any]:
+    """Read a column block by block into its own type, which may be narrower than the file's."""
+    narrow = np.empty(dataset.shape, _type(name))
+    rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
+    for start in range(0, len(dataset), rows):
+        values = dataset[start : start + rows]
+        block = narrow[start : start + rows]
+        with np.errstate(over="ignore"):  # an infinity is refused afterwards
+            block[:] = values.astype(block.dtype, copy=False)
+        if dataset.dtype.kind in "iu" and not np.array_equal(block, values):
+            raise TableError(f"{name} has values that {narrow.dtype} cannot hold")
+    return narrow
+
+
+def _settings(path: Path, settings: Any) -> dict[str, Any]:
+    if settings is None:
+        return {"space": NASBENCH101.to_dict(), "budgets": NASBENCH101_BUDGETS, "about": {}}
+    if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
+        raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
+    budgets = settings["budgets"]
+    whole = isinstance(budgets, list) and all(type(b) is int for b in budgets)
+    if not whole or not isinstance(settings["about"], dict):
+        raise TableError(
+            f"{path}: attribute {_ATTRIBUTE!r}: budgets must be a list of whole numbers and "
+            f"about an object"
+        )
+    return settings
