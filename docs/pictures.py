@@ -21,7 +21,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.files import atomic_path
 from pyg_nas.visualization.cells import draw_on_axes, layout_of, operation_label, text_colour
 
-IMG = Path(__file__).parent / "img"
+IMAGES = Path(__file__).parent / "images"
 INK, SOFT, LINE = "#1b1f24", "#59636e", "#c4ccd4"
 
 EXAMPLE = Cell(
@@ -52,7 +52,7 @@ def save(figure: Figure, name: str) -> None:
     """Write an SVG without a date, so that an unchanged picture is an unchanged file."""
     from matplotlib import rc_context
 
-    with atomic_path(IMG / name) as temporary, rc_context({"svg.hashsalt": "pyg_nas"}):
+    with atomic_path(IMAGES / name) as temporary, rc_context({"svg.hashsalt": "pyg_nas"}):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
@@ -216,7 +216,7 @@ def report_picture(table: Path) -> None:
         point = page.locator("#figure-1 .points path").nth(40).bounding_box()
         page.mouse.move(point["x"] + 2, point["y"] + 2)
         page.wait_for_selector("#tip:not([hidden]) svg")
-        with atomic_path(IMG / "report.png") as temporary:
+        with atomic_path(IMAGES / "report.png") as temporary:
             page.screenshot(path=temporary, type="png")
         browser.close()
 
@@ -224,11 +224,11 @@ def report_picture(table: Path) -> None:
 def main(
     table: Annotated[Path | None, typer.Option(help="Table for the picture of a report.")] = None,
 ) -> None:
-    """Draw all pictures into docs/img."""
+    """Draw all pictures into docs/images."""
     loop()
     encoding()
     directions()
-    EXAMPLE.draw(IMG / "cell.svg")
+    EXAMPLE.draw(IMAGES / "cell.svg")
     if table is not None:
         report_picture(table)
 
