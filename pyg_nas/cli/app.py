@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
+import logging
 import os
 import sys
 
 import typer
-from rich.console import Console
 
+from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
 from pyg_nas.cli.measure import measure
@@ -23,6 +23,7 @@ from pyg_nas.version import __version__
 app = typer.Typer(
     name="pyg-nas",
     help="Graph neural predictors for neural architecture search.",
+    epilog="Example: pyg-nas demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,8 +38,15 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
-        print(__version__)
+        print_line(__version__)
         raise typer.Exit
+
+
+class _Notes(logging.Handler):
+    """Shows what the package logs, such as that machine code is compiled."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_note(record.getMessage())
 
 
 def main() -> None:
@@ -46,20 +54,34 @@ def main() -> None:
     # Read when torch is first imported. Its threads wait for each other awake otherwise, and two
     # commands at once on the same cores take twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # ² must not end a command on an ASCII terminal
-            stream.reconfigure(errors="replace")
+    prepare_streams()
+    notes = logging.getLogger("pyg_nas")
+    notes.setLevel(logging.INFO)
+    notes.handlers = [_Notes()]
     try:
-        app()
+        code = app(standalone_mode=False)
     except PygNasError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
         # A missing folder, a full disk, no permission: the system's own words name the file.
-        _fail(str(error))
+        fail(str(error))
+    except MemoryError:
+        fail("not enough memory")
+    except typer.Abort:
+        fail("stopped", 1)
+    except Exception as error:
+        # A wrong option; its class has no public name.
+        if not hasattr(error, "format_message"):
+            raise
+        _refuse_arguments(error)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str) -> None:
-    line = " ".join(message.split())
-    Console(stderr=True, highlight=False, soft_wrap=True).print("[red]error:[/red]", end=" ")
-    print(line, file=sys.stderr)
-    raise SystemExit(2)
+def _refuse_arguments(error: Exception) -> None:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()  # type: ignore[attr-defined]
+    if type(error).__name__ == "NoArgsIsHelpError":  # the message is the help itself
+        ERRORS.out(message, highlight=False)
+        raise SystemExit(2)
+    help_ = f"; see {context.command_path} --help" if context is not None else ""
+    fail(f"{message.rstrip('.')}{help_}")

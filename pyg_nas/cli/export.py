@@ -7,18 +7,25 @@ from typing import Annotated
 
 import typer
 
+from pyg_nas.cli.console import print_line
+from pyg_nas.cli.progress import working
+
 
 def export(
     model: Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")],
-    out: Annotated[Path, typer.Option(help="File ending in .onnx or .pt2 (torch.export).")],
+    out: Annotated[Path, typer.Option(help="File to write: .onnx, or .pt2 (torch.export).")],
 ) -> None:
-    """Write a model for use without PyG, checked against the model itself."""
-    from rich.console import Console
+    """Write a model for use without PyTorch Geometric, checked against the model itself.
 
+    Example: pyg-nas export model --out model.onnx
+    """
     from pyg_nas.io.files import check_output
-    from pyg_nas.predictors.export import export_model
-    from pyg_nas.predictors.storage import load_model
+    from pyg_nas.predictors.storage import load_model, read_settings
 
     check_output(out, model)
-    export_model(load_model(model, device="cpu"), out)
-    Console(highlight=False).print(f"exported: {out}")
+    read_settings(model)
+    from pyg_nas.predictors.export import export_model
+
+    with working("exporting"):
+        export_model(load_model(model, device="cpu"), out)
+    print_line(f"exported: {out}")

@@ -1,4 +1,4 @@
-"""The label that a person names on the command line."""
+"""The label that a user names on the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
 
 
+def check_label(metric: str | None, budget: int | None, run: str | None) -> None:
+    """Check what a user named of a label before any table is read.
+
+    Raises:
+        SettingsError: If one is outside its rule.
+    """
+    from pyg_nas.data.labels import LabelPolicy
+
+    chosen_label(LabelPolicy(), metric, budget, run)
+
+
 def chosen_label(
     default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
 ) -> LabelPolicy:
-    """Return the default label with what a person named put in its place.
+    """Return the default label with what a user named put in its place.
 
     At another budget low accuracies are no sign of a run that blew up, and the default's stand-in
     for such cells is a value of its own metric and budget: neither is kept beyond.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pyg_nas.cli.console import print_line, print_note
+from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
@@ -31,14 +31,17 @@ def measure(
         ),
     ],
     journal: Annotated[
-        Path, typer.Option(help="File that keeps every finished run; it is gone on with.")
+        Path,
+        typer.Option(help="File that keeps every finished run, so that the command can resume."),
     ],
     table: Annotated[Path, typer.Option(help="Table to write when all is measured.")],
     budgets: Annotated[str, typer.Option(help="Epochs, separated by commas.")] = "4,12,36",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
-    sample_seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of cells.")] = 0,
+    sample_seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the cells that are drawn.")
+    ] = 0,
     split_seed: SplitSeed = 0,
     backend: Annotated[
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
@@ -53,12 +56,12 @@ def measure(
 ) -> None:
     """Train cells on images and write their accuracies as a table.
 
-    Every finished run is kept in the journal at once. Stop it whenever you like: the same command
-    goes on with what is missing, and several may work on one journal at once on one machine; across
-    machines use the backend ray or dask.
-    """
-    from rich.console import Console
+    Every finished run is kept in the journal at once. The command can be stopped at any time: given
+    again it resumes with the runs that are missing. Several processes of one machine may share a
+    journal; use the backend ray or dask for several machines.
 
+    Example: pyg-nas measure photos --cells 100 --journal runs.sqlite --table photos.hdf5
+    """
     from pyg_nas.io.files import check_output
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
 
@@ -69,20 +72,19 @@ def measure(
     loaded = get_task(task, settings, image_size, split_seed)
     with Journal(journal, loaded) as opened:
         try:
-            with _bar() as show:
+            with progress_bar("measuring, epochs") as advance:
                 result = measure_cells(
-                    drawn, loaded, epochs, seeds, opened, executor, retries, show
+                    drawn, loaded, epochs, seeds, opened, executor, retries, _shown(advance)
                 )
         except KeyboardInterrupt:
             runs = len(opened.finished())
-            print(
+            print_note(
                 f"stopped: {runs} finished runs are kept in {journal}; "
-                f"give the same command again to go on",
-                file=sys.stderr,
+                f"give the same command again to resume"
             )
             raise typer.Exit(130) from None
     result.save(table)
-    Console(highlight=False).print(f"{table}: {len(result):,} cells of {loaded.name}")
+    print_line(f"{table}: {len(result):,} cells of {loaded.name}")
 
 
 def _budgets(text: str) -> tuple[int, ...]:
@@ -115,43 +117,6 @@ def _cells(text: str, seed: int) -> CellArray:
     return sample_cells(int(text), seed)
 
 
-@contextmanager
-def _bar() -> Iterator[Callable[[CampaignProgress], None]]:
-    """Show a bar on stderr, in epochs, for they are what takes the time."""
-    from rich import progress
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with progress.Progress(
-        TextColumn("Measuring"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[runs]} runs"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        # A job is a long step: the usual 30 seconds would know none or one of them.
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        speed_estimate_period=3600,
-    ) as bar:
-        task = bar.add_task("measure", total=None, runs=0)
-        before: int | None = None
-
-        def show(state: CampaignProgress) -> None:
-            nonlocal before
-            # What was finished before says nothing about the speed of now.
-            before = state.finished if before is None else before
-            bar.update(
-                task,
-                total=state.total - before,
-                completed=state.finished - before,
-                runs=state.runs,
-            )
-
-        yield show
+def _shown(advance: Advance) -> Callable[[CampaignProgress], None]:
+    """Move a bar in epochs, for they are what takes the time."""
+    return lambda state: advance(state.finished, state.total, f"{state.runs} runs")

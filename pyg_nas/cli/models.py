@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.labels import chosen_label
+from pyg_nas.cli.console import bold, print_line, print_table
+from pyg_nas.cli.labels import check_label, chosen_label
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.compute.device import check_device
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.predictors.trained import Evaluation, Model
 
-TablePath = Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")]
-ModelPath = Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")]
-EvaluatedSplit = Annotated[str, typer.Option(help="Cells to evaluate on.")]
-EvaluatedMetric = Annotated[
-    str | None, typer.Option(help="Column compared with; default what the model was trained on.")
+TablePath = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
 ]
-EvaluatedBudget = Annotated[int | None, typer.Option(help="The same: epochs of the trainings.")]
-EvaluatedRun = Annotated[str | None, typer.Option(help="The same: run, 0, 1, ... or mean.")]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder that `pyg-nas train` wrote.")
+]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
+]
+EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
+EvaluatedMetric = Annotated[
+    str | None,
+    typer.Option(help="Measured metric to compare with; by default the one that was learned."),
+]
+EvaluatedBudget = Annotated[
+    int | None,
+    typer.Option(help="Training budget in epochs; by default the one that was learned."),
+]
+EvaluatedRun = Annotated[
+    str | None, typer.Option(help="Run: 0, 1, ... or mean; by default the one that was learned.")
+]
 SPACES = ("nasbench101",)
 
 
@@ -33,36 +46,54 @@ def train(
     split: Annotated[
         str,
         typer.Option(
-            help="172, 334, 860, 91-172, all, ..., a number, or a file of rows or hashes."
+            help="Training cells: 172, 334, 860, 91-172, ..., all, a whole number, or a file of "
+            "rows or hashes."
         ),
     ] = "172",
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
-    recipe: Annotated[str | None, typer.Option(help="Recipe; see the documentation.")] = None,
+    split_seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="best (the default), fast, paper or two-stage."),
+    ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(help="JSON file of the recipe's settings, or a result of `pyg-nas tune`."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and dropout.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of weights, batches and dropout.")
+    ] = 0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Target column; default validation_accuracy.")
+        str | None,
+        typer.Option(
+            help="Metric to learn: validation_accuracy (the default), test_accuracy, "
+            "train_accuracy or training_time."
+        ),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(help="Epochs at which the target was measured; default the most.")
+        int | None,
+        typer.Option(help="Epochs after which it was measured; by default the table's most."),
     ] = None,
-    run: Annotated[str | None, typer.Option(help="Run of the target: 0, 1, ... or mean.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Train a predictor on a split of a table."""
-    from rich.console import Console
+    """Train a predictor on a split of a table.
 
+    Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
+    """
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, read_recipe
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe, read_recipe
     from pyg_nas.predictors.storage import check_model_folder
     from pyg_nas.predictors.trained import Model
 
+    Protocol(train=split, split_seed=split_seed)
+    check_label(metric, budget, run)
+    check_recipe(recipe or DEFAULT_RECIPE)
+    check_device(device)
     check_model_folder(out)
     chosen, given = recipe or DEFAULT_RECIPE, dict[str, Any]()
     if settings is not None:
@@ -72,15 +103,21 @@ def train(
     opened = open_table(table)
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
-    with _epochs_bar() as progress:
-        model = Model.train(opened, protocol, chosen, seed, device, progress, **given)
+    with progress_bar("training, epochs") as advance:
+        model = Model.train(
+            opened,
+            protocol,
+            chosen,
+            seed,
+            device,
+            lambda epoch, loss: advance(epoch, text=f"loss {loss:.4f}"),
+            **given,
+        )
     model.save(out)
-    console = Console(highlight=False)
-    console.print(
-        f"[bold]{model.recipe}[/bold] trained on {len(model.training_hashes)} cells of {table.name}"
-    )
-    console.print(f"label: {label}")
-    console.print(f"model: {out}")
+    cells = len(model.training_hashes)
+    print_line(bold(model.recipe), f" trained on {cells} cells of {table.name}")
+    print_line(f"label: {label}")
+    print_line(f"model: {out}")
 
 
 def evaluate(
@@ -90,14 +127,16 @@ def evaluate(
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures here.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="JSON file that the figures are written to as well.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Compare predictions with a table, on cells that did not train the model."""
-    from json import dumps
+    """Compare predictions with a table, on cells that the model was not trained on.
 
-    from rich.console import Console
-    from rich.table import Table as Grid
+    Example: pyg-nas evaluate model nasbench101.hdf5
+    """
+    from json import dumps
 
     from pyg_nas.io.files import check_output, write_text
     from pyg_nas.metrics.regression import mse_unit
@@ -106,16 +145,18 @@ def evaluate(
         check_output(json, table, model)
     loaded, label, result = _evaluated(model, table, split, metric, budget, run, device)
     figures = result.figures()
-    grid = Grid(title=f"{loaded.recipe}: {loaded.protocol.train} -> {split}")
-    grid.add_column("figure")
-    grid.add_column("value", justify="right")
-    for name, value in figures.items():
-        unit = ", points²" if name == "mse" and result.fractions else ""
-        grid.add_row(f"{name}{unit}", f"{value:,}" if name == "n" else f"{value:,.4f}")
-    console = Console(highlight=False)
-    console.print(grid)
-    console.print(f"label: {label}")
-    console.print(f"{result.left_out} cells of the split trained the model and are left out")
+    units = {"mse": ", points²" if result.fractions else ""}
+    print_table(
+        f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
+        ("figure", "value"),
+        [
+            (name + units.get(name, ""), f"{value:,}" if name == "n" else f"{value:,.4f}")
+            for name, value in figures.items()
+        ],
+        right=("value",),
+    )
+    print_line(f"label: {label}")
+    print_line(f"{result.left_out} cells of the split trained the model and are left out")
     if json is not None:
         # JSON knows no NaN; a figure that does not exist is null.
         plain = {k: None if v != v else v for k, v in figures.items()}
@@ -133,18 +174,23 @@ def evaluate(
 
 def predict(
     model: ModelPath,
-    out: Annotated[Path, typer.Option(help="CSV file with the columns hash,score,row.")],
+    out: Annotated[
+        Path, typer.Option(help="CSV file to write, with the columns hash, score and row.")
+    ],
     table: Annotated[
-        Path | None, typer.Argument(help="Table or graph file whose cells are scored.")
+        Path | None,
+        typer.Argument(metavar="[TABLE]", help="Table or graph file whose cells are scored."),
     ] = None,
     space: Annotated[
-        str | None, typer.Option(help="Score a whole space instead: nasbench101.")
+        str | None,
+        typer.Option(help="Score all cells of a search space instead: nasbench101."),
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Score the cells of a table, or a whole search space."""
-    from rich.console import Console
+    """Predict a score for each cell of a table, or of a whole search space.
 
+    Example: pyg-nas predict model --space nasbench101 --out scores.csv
+    """
     from pyg_nas.data.scores_file import write_scores
     from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
@@ -156,6 +202,7 @@ def predict(
         raise SettingsError("give either a table or --space, one of them")
     if space is not None and space not in SPACES:
         raise SettingsError(f"--space {space!r} must be one of {', '.join(SPACES)}")
+    check_device(device)
     check_output(out, table, model)
     larger_is_better = True
     if "protocol" in read_settings(model)["about"]:
@@ -171,23 +218,26 @@ def predict(
         from pyg_nas.graphs.enumeration import nasbench101_cells, nasbench101_hashes
 
         cells, hashes = nasbench101_cells(), nasbench101_hashes()
-    write_scores(out, hashes, estimator.predict(cells), larger_is_better)
-    Console(highlight=False).print(f"{len(cells):,} scores in {out}, the best first")
+    with working(f"scoring {len(cells):,} cells"):
+        scores = estimator.predict(cells)
+        write_scores(out, hashes, scores, larger_is_better)
+    print_line(f"{len(cells):,} scores in {out}, the best first")
 
 
 def plot(
     model: ModelPath,
     table: TablePath,
-    out: Annotated[Path, typer.Option(help="Picture: a PDF, SVG or PNG file, by its ending.")],
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")],
     split: EvaluatedSplit = "all",
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
     device: Device = "auto",
 ) -> None:
-    """Plot predicted against measured, whole range and the best cells."""
-    from rich.console import Console
+    """Plot predictions against measurements, of all cells and of the best ones.
 
+    Example: pyg-nas plot model nasbench101.hdf5 --out scatter.png
+    """
     from pyg_nas.io.files import check_output
     from pyg_nas.visualization.files import check_format, save_figure
     from pyg_nas.visualization.plots import scatter
@@ -203,7 +253,7 @@ def plot(
         fractions=result.fractions,
     )
     save_figure(figure, out)
-    Console(highlight=False).print(f"{len(result.rows):,} cells plotted in {out}")
+    print_line(f"{len(result.rows):,} cells plotted in {out}")
 
 
 def _evaluated(
@@ -217,29 +267,14 @@ def _evaluated(
 ) -> tuple[Model, LabelPolicy, Evaluation]:
     """The model, the label that it is compared with, and its predictions beside that."""
     from pyg_nas.data.sources import open_table
+    from pyg_nas.data.splits import check_split
     from pyg_nas.predictors.trained import Model
 
+    check_split(split)
+    check_label(metric, budget, run)
+    check_device(device)
     loaded = Model.load(model, device)
     opened = open_table(table, loaded.estimator.space_)
     label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
-    return loaded, label, loaded.evaluate(opened, split, label)
-
-
-@contextmanager
-def _epochs_bar() -> Iterator[Callable[[int, float], None]]:
-    """Show epochs done and the loss while a model trains."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("training, epoch {task.completed:.0f}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("training", total=None, loss=float("nan"))
-
-        def on_epoch(epoch: int, loss: float) -> None:
-            bar.update(task, completed=epoch, loss=loss)
-
-        yield on_epoch
+    with working("predicting"):
+        return loaded, label, loaded.evaluate(opened, split, label)

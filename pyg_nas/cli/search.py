@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pyg_nas.cli.console import bold, print_line
+from pyg_nas.cli.labels import check_label
+from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
+from pyg_nas.compute.device import check_device
+from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
@@ -70,21 +75,24 @@ def search(
     drawing, curves, Pareto fronts and report.md. Stopped, the same command goes on; finished, it
     goes on with more --rounds.
     """
-    from rich.console import Console
-
     from pyg_nas.errors import SettingsError
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe
     from pyg_nas.report.search_summary import write_report
+    from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.folder import SearchFolder, check_search_folder
     from pyg_nas.search.loop import Constraints
     from pyg_nas.search.loop import search as run_search
-    from pyg_nas.search.methods import make_strategy
+    from pyg_nas.search.methods import check_method, make_strategy
 
+    check_method(method)
+    check_acquisition(acquisition)
+    check_recipe(recipe or DEFAULT_RECIPE)
+    check_device(device)
+    check_label(None, budget, run)
     if rounds < 1:
         raise SettingsError(f"--rounds must be at least 1, got {rounds}")
     check_search_folder(out)
     constraints = Constraints(max_params, max_time)
-    console = Console(highlight=False)
     with ExitStack() as stack:
         if Path(target).suffix in TABLE_SUFFIXES:
             if settings is not None or image_size is not None or split_seed:
@@ -112,7 +120,7 @@ def search(
         total = n + k * rounds
         described = {
             "method": method,
-            "target": Path(target).name,
+            "target": printable(Path(target).name),
             "space": evaluator.domain.space.to_dict(),
             "strategy_settings": strategy.describe(),
             "evaluator": evaluator.describe(),
@@ -123,15 +131,18 @@ def search(
         }
         folder = SearchFolder(out, described, evaluator.domain.space)
         stack.enter_context(folder.locked())
-        with _bar(total, folder.count()) as on_query:
+        with progress_bar("searching, cells trained") as advance:
+            advance(folder.count(), total)
             try:
-                result = run_search(strategy, evaluator, total, seed, constraints, folder, on_query)
+                result = run_search(
+                    strategy, evaluator, total, seed, constraints, folder, _shown(advance, total)
+                )
             except KeyboardInterrupt:
-                console.print(f"stopped; the same command goes on from {out}")
+                print_line(f"stopped; the same command resumes from {out}")
                 raise typer.Exit(130) from None
         write_report(out, result, described)
-    _print(console, result)
-    console.print(f"folder: {out}")
+    _print(result)
+    print_line(f"folder: {out}")
 
 
 def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, LabelPolicy]:
@@ -171,42 +182,25 @@ def _task(
     return LiveEvaluator(task, budget, runs, journal, executor), label
 
 
-@contextmanager
-def _bar(total: int, done: int) -> Iterator[Callable[[int, Query], None]]:
-    """Show cells trained and the best so far."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
+def _shown(advance: Advance, total: int) -> Callable[[int, Query], None]:
+    """Move a bar by cells trained, with the best accuracy so far beside it."""
     from pyg_nas.metrics.regression import are_fractions
 
-    columns = (
-        TextColumn("cells trained"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-        Left(),
-    )
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("search", total=total, completed=done, best="")
-        best = float("-inf")
+    best = float("-inf")
 
-        def on_query(index: int, query: Query) -> None:
-            nonlocal best
-            best = max(best, query.outcome.accuracy)
-            shown = f"{100 * best:.2f} %" if are_fractions([best]) else f"{best:,.6g}"
-            bar.update(task, completed=index + 1, best=f"best {shown}")
+    def on_query(index: int, query: Query) -> None:
+        nonlocal best
+        best = max(best, query.outcome.accuracy)
+        shown = f"{100 * best:.2f} %" if are_fractions([best]) else f"{best:,.6g}"
+        advance(index + 1, total, f"best {shown}")
 
-        yield on_query
+    return on_query
 
 
-def _print(console: Any, result: SearchResult) -> None:
-    from rich.markup import escape
-
-    from pyg_nas.io.text import printable
+def _print(result: SearchResult) -> None:
     from pyg_nas.report.search_facts import SearchFacts
 
     facts = SearchFacts(result)
-    console.print(f"{facts.title}:" if result.answer else f"{facts.title}.")
+    print_line(f"{facts.title}:" if result.answer else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
-        note = f" ({fact.note})" if fact.note else ""
-        console.print(f"{fact.name}: [bold]{fact.value}[/bold]{escape(printable(note))}")
+        print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as Grid
+
+from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
@@ -40,9 +38,9 @@ def convert(
     """Convert a NAS-Bench-101 TFRecord file to a table in HDF5, verifying every record."""
     from pyg_nas.spaces.nasbench101.tfrecord_reader import convert as convert_file
 
-    with _progress_bar("Converting", of_bytes=True) as advance:
+    with progress_bar("converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
-    Console().print(f"{target}: {len(table):,} cells", highlight=False)
+    print_line(f"{target}: {len(table):,} cells")
 
 
 @table_app.command()
@@ -51,10 +49,9 @@ def info(path: TablePath) -> None:
     from pyg_nas.data.sources import open_table
 
     table = open_table(path)
-    console = Console()
-    _print_summary(table, path, console)
-    _print_coverage(table, console)
-    _print_best(table, console)
+    _print_summary(table, path)
+    _print_coverage(table)
+    _print_best(table)
 
 
 @table_app.command()
@@ -65,7 +62,7 @@ def check(path: TablePath) -> None:
     table = open_table(path)
     if path.suffix != ".jsonl":  # isomorphic graphs may stand twice in a graph file
         table.check(str(path))
-    Console().print(f"{path}: {len(table):,} cells, all sound", highlight=False)
+    print_line(f"{path}: {len(table):,} cells, all valid")
 
 
 @table_app.command()
@@ -75,13 +72,13 @@ def download(
     ] = OfficialFile.ONLY108,
     folder: Annotated[Path, typer.Option("--out", help="Folder to download to.")] = Path(),
 ) -> None:
-    """Download an official TFRecord file; a download that broke off goes on where it was."""
+    """Download an official TFRecord file; a download that was interrupted resumes."""
     from pyg_nas.io.download import OFFICIAL_FILES
     from pyg_nas.io.download import download as download_file
 
-    with _progress_bar("Downloading", of_bytes=True) as advance:
+    with progress_bar("downloading", of_bytes=True) as advance:
         path = download_file(OFFICIAL_FILES[which.value], folder, advance)
-    Console().print(f"{path}: complete, checksum verified", highlight=False)
+    print_line(f"{path}: complete, checksum verified")
 
 
 @table_app.command()
@@ -96,67 +93,45 @@ def export(
 
     check_output(target, path)
     table = Table.load(path)
-    with _progress_bar("Writing") as advance:
+    with progress_bar("writing") as advance:
         records = write_tfrecord(table, target, advance)
-    Console().print(f"{target}: {records:,} records of {len(table):,} cells", highlight=False)
+    print_line(f"{target}: {records:,} records of {len(table):,} cells")
 
 
-@contextmanager
-def _progress_bar(what: str, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr and give the function that moves it: (done, in all)."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn() if of_bytes else MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _print_summary(table: Table, path: Path, console: Console) -> None:
+def _print_summary(table: Table, path: Path) -> None:
     missing = 1.0 - table.measured.mean() if len(table) else 0.0
-    grid = Grid("property", "value", title=escape(str(path)), show_header=False)
-    grid.add_row("cells", f"{len(table):,}")
-    grid.add_row("space", escape(table.space.name))
-    grid.add_row("operations", escape(", ".join(table.space.operations)))
-    grid.add_row("budgets", ", ".join(map(str, table.budgets)) + " epochs")
-    grid.add_row("runs at each budget", str(table.num_runs))
-    grid.add_row("not measured (NaN)", f"{missing:.1%} of {table.metrics.size:,} numbers")
-    for key, value in table.about.items():
-        grid.add_row(escape(key), escape(str(value)))
-    console.print(grid)
+    rows: list[tuple[str, object]] = [
+        ("cells", f"{len(table):,}"),
+        ("space", table.space.name),
+        ("operations", ", ".join(table.space.operations)),
+        ("budgets", ", ".join(map(str, table.budgets)) + " epochs"),
+        ("runs at each budget", table.num_runs),
+        ("not measured (NaN)", f"{missing:.1%} of {table.metrics.size:,} numbers"),
+        *table.about.items(),
+    ]
+    print_table(str(path), ("property", "value"), rows, header=False)
 
 
-def _print_coverage(table: Table, console: Console) -> None:
+def _print_coverage(table: Table) -> None:
     from pyg_nas.data.labels import METRICS
     from pyg_nas.data.table import describe_coverage
 
-    grid = Grid("epochs", "read", *(name.replace("_", " ") for name in METRICS))
-    grid.title = "Measured, of cells x runs"
     rows: dict[tuple[int, str], list[float]] = {}
     for budget, point, _, fraction in describe_coverage(table):
         rows.setdefault((budget, point), []).append(fraction)
-    for (budget, point), fractions in rows.items():
-        if any(fractions):
-            grid.add_row(str(budget), point, *(f"{fraction:.1%}" for fraction in fractions))
-    if grid.row_count:
-        console.print(grid)
+    shown = [
+        (budget, point, *(f"{fraction:.1%}" for fraction in fractions))
+        for (budget, point), fractions in rows.items()
+        if any(fractions)
+    ]
+    if shown:
+        columns = ("epochs", "read", *(name.replace("_", " ") for name in METRICS))
+        print_table("Measured, of cells x runs", columns, shown)
     else:
-        console.print("Nothing is measured.")
+        print_line("Nothing is measured.")
 
 
-def _print_best(table: Table, console: Console) -> None:
+def _print_best(table: Table) -> None:
     """Show the cells with the best mean final validation accuracy at the largest budget."""
     import numpy as np
 
@@ -167,18 +142,10 @@ def _print_best(table: Table, console: Console) -> None:
     rows = np.argsort(-label, kind="stable")[: min(_BEST_SHOWN, np.isfinite(label).sum())]
     if not len(rows):
         return
-    grid = Grid(title=f"Best cells by {policy}")
-    grid.add_column("hash", no_wrap=True, min_width=max(map(len, table.hashes.tolist())))
-    for name in ("value", "parameters", "vertices", "edges"):
-        grid.add_column(name, justify="right")
+    numbers = ("value", "parameters", "vertices", "edges")
+    shown = []
     for row in rows.tolist():
-        cell = table.cells[row]
-        parameters = int(table.trainable_parameters[row])
-        grid.add_row(
-            cell.hash,
-            f"{label[row]:.6g}",
-            f"{parameters:,}" if parameters >= 0 else "unknown",
-            str(cell.num_vertices),
-            str(cell.num_edges),
-        )
-    console.print(grid)
+        cell, parameters = table.cells[row], int(table.trainable_parameters[row])
+        size = f"{parameters:,}" if parameters >= 0 else "unknown"
+        shown.append((cell.hash, f"{label[row]:.6g}", size, cell.num_vertices, cell.num_edges))
+    print_table(f"Best cells by {policy}", ("hash", *numbers), shown, right=numbers)

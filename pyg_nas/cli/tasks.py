@@ -13,4 +13,4 @@ TrainingSettingsFile = Annotated[
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
 ]
-SplitSeed = Annotated[int, typer.Option(min=0, help="Seed of the split of the images.")]
+SplitSeed = Annotated[int, typer.Option(min=0, help="Random seed of the split of the images.")]

@@ -7,6 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.progress import progress_bar
+from pyg_nas.compute.device import check_device
+
 
 def tune(
     table: Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")],
@@ -15,49 +19,52 @@ def tune(
         str,
         typer.Option(
             help="JSON file with the candidates, simplest first: a list of objects, or an object "
-            "of lists; or default: the width of the recipe's networks."
+            "of lists. default compares widths of the recipe's networks."
         ),
     ] = "default",
     split: Annotated[
-        str, typer.Option(help="Training cells: 172, ..., a number or a file.")
+        str, typer.Option(help="Training cells: 172, 334, ..., a number or a file.")
     ] = "172",
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of the split's permutation.")] = 0,
+    split_seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
     recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
     metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
-    repeats: Annotated[int, typer.Option(help="Repeats, each with an own shuffle and seed.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of shuffles and fits.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Fits at a time, not 0; -1 for all cores.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+    repeats: Annotated[
+        int, typer.Option(help="Repeats, each with its own shuffle and random seed.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of shuffles and fits.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "auto",
 ) -> None:
     """Choose hyper-parameters by cross validation on the training cells alone.
 
-    Every fit's score is kept beside the result; stopped, the same command goes on.
+    The score of every fit is kept beside the result: a command that was stopped resumes when it
+    is given again.
+
+    Example: pyg-nas tune nasbench101.hdf5 --split 172 --out tuned.json
     """
     from json import dumps
-
-    from rich.console import Console
-    from rich.progress import Progress
-    from rich.table import Table as Grid
 
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
     from pyg_nas.io.files import check_output, write_text
-    from pyg_nas.predictors.recipes import make_estimator
+    from pyg_nas.predictors.recipes import check_recipe, make_estimator
+
+    Protocol(train=split, split_seed=split_seed)
+    check_recipe(recipe)
+    check_device(device)
+    check_output(out, table, None if grid == "default" else grid)
     from pyg_nas.predictors.tuning import TuneSettings, width_candidates
     from pyg_nas.predictors.tuning import tune as run_tuning
 
-    check_output(out, table, None if grid == "default" else grid)
+    settings = TuneSettings(folds, repeats, seed, metric)
     opened = open_table(table)
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
-    settings = TuneSettings(folds, repeats, seed, metric)
     estimator = make_estimator(recipe, protocol.label, seed, device, opened.about.get("task"))
     candidates = width_candidates(estimator) if grid == "default" else _candidates(Path(grid))
     fits_file = out.with_suffix(".fits.jsonl")
-    console = Console(highlight=False)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("fits", total=None)
+    with progress_bar("fits") as advance:
         try:
             result = run_tuning(
                 estimator,
@@ -67,10 +74,10 @@ def tune(
                 settings,
                 fits_file=fits_file,
                 n_jobs=jobs,
-                on_fit=lambda done, total: bar.update(task, completed=done, total=total),
+                on_fit=advance,
             )
         except KeyboardInterrupt:
-            console.print(f"stopped; the same command goes on from {fits_file}")
+            print_line(f"stopped; the same command resumes from {fits_file}")
             raise typer.Exit(130) from None
     report: dict[str, Any] = {
         "recipe": recipe,
@@ -80,18 +87,19 @@ def tune(
     }
     write_text(out, dumps(report, indent=1) + "\n")
     unit = ", points²" if metric == "mse" and result.fractions else ""
-    shown = Grid(title=f"{recipe}: {metric} on held-out folds of {result.n} cells")
-    for column in ("settings", f"{metric}{unit}", "standard error", ""):
-        shown.add_column(column)
-    for candidate in report["candidates"]:
-        marks = [word for word in ("best", "chosen") if candidate["params"] == report[word]]
-        shown.add_row(
-            ", ".join(f"{key} {value}" for key, value in candidate["params"].items()),
-            *(_figure(candidate[name]) for name in ("mean", "standard_error")),
-            ", ".join(marks),
-        )
-    console.print(shown)
-    console.print(f"result: {out}")
+    print_table(
+        f"{recipe}: {metric} on held-out folds of {result.n} cells",
+        ("settings", f"{metric}{unit}", "standard error", ""),
+        [
+            (
+                ", ".join(f"{key} {value}" for key, value in candidate["params"].items()),
+                *(_figure(candidate[name]) for name in ("mean", "standard_error")),
+                ", ".join(w for w in ("best", "chosen") if candidate["params"] == report[w]),
+            )
+            for candidate in report["candidates"]
+        ],
+    )
+    print_line(f"result: {out}")
 
 
 def _figure(value: float | None) -> str:

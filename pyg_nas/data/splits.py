@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.split_file import SUFFIXES, is_split_file, read_split, split_digest
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
 NAMED_SIZES = (172, 334, 860)
@@ -72,6 +72,7 @@ def split_rows(
             names a row without a label.
     """
     name = str(split)
+    check_split(name)
     known = ~np.isnan(labels)
     if name == "all":
         return np.flatnonzero(known)
@@ -86,12 +87,7 @@ def split_rows(
         return rows
     if name.startswith("denoise-"):
         return np.flatnonzero(known & _passing(table, labels, accuracies, name, name[8:]))
-    threshold, dash, size = name.rpartition("-")
-    if not size.isdecimal() or (dash and not threshold.isdecimal()):
-        raise SettingsError(
-            f"split {name!r} must be one of {', '.join(NAMED_SPLITS)}, a whole number, or a file "
-            f"of rows or hashes ({', '.join(SUFFIXES)})"
-        )
+    threshold, _, size = name.rpartition("-")
     rows = _first_of_permutation(len(table), int(size), seed, known)
     if threshold:
         rows = rows[_passing(table, labels, accuracies, name, threshold)[rows]]
@@ -119,9 +115,37 @@ def _passing(
     return above(accuracies, unit * threshold)
 
 
+def check_split(name: str) -> None:
+    """Check that a text names a split, which a table may still be too small for.
+
+    A split file is not looked at.
+
+    Raises:
+        SettingsError: If it does not.
+    """
+    if name == "all" or is_split_file(name):
+        return
+    threshold, dash, size = name.rpartition("-")
+    if threshold == "denoise":
+        _threshold(name, size)
+    elif not _is_number(size) or (dash and not _is_number(threshold)):
+        raise SettingsError(
+            f"split {quoted(name)} must be one of {', '.join(NAMED_SPLITS)}, a whole number, or a "
+            f"file of rows or hashes ({', '.join(SUFFIXES)})"
+        )
+    elif dash:
+        _threshold(name, threshold)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
 def _threshold(name: str, percent: str) -> float:
-    if not percent.isdecimal() or not 0 < int(percent) < 100:
-        raise SettingsError(f"split {name!r}: the threshold must be a percentage from 1 to 99")
+    if not _is_number(percent) or not 0 < int(percent) < 100:
+        raise SettingsError(
+            f"split {quoted(name)}: the threshold must be a percentage from 1 to 99"
+        )
     return int(percent) / 100
 
 
@@ -151,7 +175,7 @@ class Protocol:
         evaluate_digest: Likewise.
 
     Raises:
-        SettingsError: If a split is no text, or the seed is not a whole number from 0 on.
+        SettingsError: If a split is no name of one, or the seed is not a whole number from 0 on.
     """
 
     train: str
@@ -166,6 +190,7 @@ class Protocol:
         for what in ("train", "evaluate"):
             if not isinstance(getattr(self, what), str):
                 raise SettingsError(f"{what} must name a split, got {getattr(self, what)!r}")
+            check_split(getattr(self, what))
         if type(self.split_seed) is not int or self.split_seed < 0:
             raise SettingsError(f"split_seed must be a whole number >= 0, got {self.split_seed!r}")
 

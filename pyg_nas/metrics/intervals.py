@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata, sem, t
 
 from pyg_nas.errors import SettingsError
 
@@ -64,6 +63,8 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     mean = float(sample.mean())
     if np.ptp(sample) == 0.0:
         return Interval(mean, mean, mean, confidence, len(sample))
+    from scipy.stats import sem, t
+
     low, high = t.interval(confidence, len(sample) - 1, loc=mean, scale=sem(sample))
     return Interval(mean, float(low), float(high), confidence, len(sample))
 
@@ -131,10 +132,13 @@ def standard_scores(
         ties: Whether equal labels share their mean rank, or take ranks in their order.
     """
     labels = np.asarray(values, dtype=np.float64)
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
     shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
     low, median, high = np.quantile(labels, [0.1, 0.5, 0.9], axis=0)
     reach = _MOST_QUANTILE_RANGES * (high - low)
     inside = np.clip(labels, median - reach, median + reach)
     spread = inside.std(axis=0)
     standard = (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.stack([norm.ppf(shares), np.sqrt(12) * (shares - 0.5), standard])
+    return np.stack([ndtri(shares), np.sqrt(12) * (shares - 0.5), standard])

@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from pyg_nas.compute.device import pick_device
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.table import Table
@@ -99,22 +100,6 @@ def check_same_statistics(cells: CellArray, space: SearchSpace) -> None:
             for one in (cells.space, space)
         )
         raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
-
-
-def pick_device(device: str) -> torch.device:
-    """Return the torch device of a name; ``"auto"`` is CUDA where there is one.
-
-    Raises:
-        SettingsError: If there is no such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {device!r} cannot be used here: {error}") from None
-    return chosen
 
 
 class _GCNEstimator(BaseEstimator):  # type: ignore[misc]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.shipped import SHIPPED_TASK
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
@@ -43,8 +43,7 @@ def make_estimator(
     Raises:
         SettingsError: If the recipe or a setting is unknown.
     """
-    if recipe not in RECIPES:
-        raise SettingsError(f"recipe {recipe!r} must be one of {', '.join(RECIPES)}")
+    check_recipe(recipe)
     estimator = RECIPES[recipe](label or LabelPolicy(), seed, device)
     if task == SHIPPED_TASK and "prior" in estimator.get_params():
         estimator.set_params(prior=False)
@@ -58,6 +57,16 @@ def make_estimator(
             f"recipe {recipe!r} trains no network, so that {', '.join(idle)} would change nothing"
         )
     return estimator
+
+
+def check_recipe(recipe: str) -> None:
+    """Check that a text names a recipe, without importing what the recipe is made of.
+
+    Raises:
+        SettingsError: If it does not.
+    """
+    if recipe not in RECIPES:
+        raise SettingsError(f"recipe {quoted(recipe)} must be one of {', '.join(RECIPES)}")
 
 
 def read_recipe(

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.threads import single_threaded
 from pyg_nas.data.table import Table
 from pyg_nas.engine.loop import OnEpoch
@@ -38,7 +39,6 @@ from pyg_nas.predictors.gcn import (
     check_converged,
     check_same_statistics,
     finite_labels,
-    pick_device,
     require_number,
 )
 

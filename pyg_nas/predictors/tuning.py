@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
-from sklearn.model_selection import RepeatedKFold
 
 from pyg_nas.data.splits import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import MOST_RECORDS_BYTES
+from pyg_nas.io.regular_files import read_regular
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 
@@ -80,6 +80,8 @@ class TuneSettings:
         n = len(np.unique(hashes))
         if n < self.folds:
             raise SettingsError(f"{self.folds} folds need as many different cells, got {n}")
+        from sklearn.model_selection import RepeatedKFold
+
         splitter = RepeatedKFold(
             n_splits=self.folds, n_repeats=self.repeats, random_state=self.seed
         )
@@ -204,6 +206,8 @@ def tune(
     if n_jobs == 0:
         raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
     settings = settings or TuneSettings()
+    from joblib import Parallel, delayed
+
     labels = np.asarray(y, dtype=np.float64)
     fractions = are_fractions(labels)
     listed = [dict(candidate) for candidate in candidates]
@@ -311,9 +315,9 @@ class _Fits:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             append_line(self.path, {"comparison": fingerprint})
             return {}
-        written, length = whole_lines(self.path.read_bytes())
+        written, length = whole_lines(read_regular(self.path, MOST_RECORDS_BYTES))
         try:
-            head, *lines = [json.loads(line) for line in written]
+            head, *lines = [parse_json(line) for line in written]
             found = {
                 (fit["candidate"], fit["split"]): (
                     np.nan if fit["score"] is None else fit["score"],
@@ -372,6 +376,8 @@ def _fit(
 
 
 def _configured(estimator: Any, candidate: Candidate, settings: TuneSettings, split: int) -> Any:
+    from sklearn.base import clone
+
     configured = clone(estimator).set_params(**candidate)
     if "random_state" in configured.get_params(deep=False) and "random_state" not in candidate:
         configured.set_params(random_state=settings.seed + split // settings.folds)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics.intervals import NORMAL_NODES, NORMAL_WEIGHTS
@@ -96,9 +95,12 @@ def expected_improvement(
 
     Source: Jones, Schonlau and Welch, 1998, equation 15.
     """
+    from scipy.special import ndtr
+
     gain = mean - best
     z = np.divide(gain, std, out=np.zeros_like(gain), where=std > 0)
-    uncertain = gain * norm.cdf(z) + std * norm.pdf(z)
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    uncertain = gain * ndtr(z) + std * density
     return np.asarray(np.where(std > 0, uncertain, np.maximum(gain, 0.0)), dtype=np.float64)
 
 

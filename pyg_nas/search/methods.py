@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, gives_std
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.loop import Constraints, restrict
@@ -19,6 +19,16 @@ from pyg_nas.search.strategies import (
 )
 
 METHODS = ("predictor", "random", "evolution", "local", "oracle")
+
+
+def check_method(method: str) -> None:
+    """Check that a text names a search method.
+
+    Raises:
+        SettingsError: If it does not.
+    """
+    if method not in METHODS:
+        raise SettingsError(f"method {quoted(method)} must be one of {', '.join(METHODS)}")
 
 
 def make_strategy(
@@ -51,6 +61,7 @@ def make_strategy(
             not fit the acquisition or ``n``, or the oracle is asked for where nobody knows all
             cells.
     """
+    check_method(method)
     constraints = constraints or Constraints()
     domain = restrict(evaluator, constraints)
     if n < 1 or k < 1:
@@ -70,28 +81,26 @@ def make_strategy(
             if counts is not None:
                 scores = scores[counts <= constraints.max_parameters]
         return Ranking(scores, at_once=k)
-    if method == "predictor":
-        from pyg_nas.predictors.recipes import make_estimator
+    from pyg_nas.predictors.recipes import make_estimator
 
-        def make_predictor(n_train: int, seed: int) -> Any:
-            return make_estimator(recipe, label, seed, device, evaluator.task_name)
+    def make_predictor(n_train: int, seed: int) -> Any:
+        return make_estimator(recipe, label, seed, device, evaluator.task_name)
 
-        # What cannot work is better said before the first training.
-        predictor = make_predictor(n, 0)
-        least = getattr(predictor, "least_cells", 1)
-        if n < least:
-            raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
-        if check_acquisition(acquisition) != "mean" and not gives_std(predictor):
-            raise SettingsError(
-                f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
-                f"does not give"
-            )
-        return PredictorSearch(
-            make_predictor,
-            n=n,
-            k=k,
-            acquisition=acquisition,
-            max_seconds=constraints.max_seconds,
-            predictor=f"recipe {recipe}",
+    # What cannot work is better said before the first training.
+    predictor = make_predictor(n, 0)
+    least = getattr(predictor, "least_cells", 1)
+    if n < least:
+        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
+    if check_acquisition(acquisition) != "mean" and not gives_std(predictor):
+        raise SettingsError(
+            f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
+            f"does not give"
         )
-    raise SettingsError(f"method {method!r} must be one of {', '.join(METHODS)}")
+    return PredictorSearch(
+        make_predictor,
+        n=n,
+        k=k,
+        acquisition=acquisition,
+        max_seconds=constraints.max_seconds,
+        predictor=f"recipe {recipe}",
+    )

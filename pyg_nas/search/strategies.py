@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.mutation import Genotype
-from pyg_nas.predictors.training_time import TimeRegressor
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, choose, gives_std
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import History, Proposal
@@ -233,8 +232,8 @@ class PredictorSearch:
         n: Random cells to begin with.
         k: Cells trained after each fit.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
-        max_seconds: Only cells whose predicted training time (:class:`TimeRegressor`, fitted on
-            the trained cells) is within this are wanted.
+        max_seconds: Only cells are wanted whose training time is at most this, as predicted by
+            :class:`~pyg_nas.predictors.training_time.TimeRegressor` from the trained cells.
         predictor: What to call the predictor in records.
 
     Raises:
@@ -333,6 +332,8 @@ class PredictorSearch:
     def _affordable(self, history: History, domain: Domain) -> NDArray[np.int64]:
         if self.max_seconds is None:
             return np.arange(len(domain))
+        from pyg_nas.predictors.training_time import TimeRegressor
+
         predicted = TimeRegressor().fit(history.cells, history.seconds).predict(domain.cells)
         return np.flatnonzero(predicted <= self.max_seconds)
 

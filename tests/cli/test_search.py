@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_what_was_trained(
     monkeypatch.setattr(SearchFolder, "append", interrupted)
     stopped = run(table_path, "--out", out, *arguments)
     assert stopped.exit_code == 130
-    assert "goes on" in stopped.output
+    assert "resumes" in stopped.output
     assert not (out / "answer.json").exists()
     monkeypatch.undo()
     assert run(table_path, "--out", out, *arguments).exit_code == 0

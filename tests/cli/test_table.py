@@ -106,7 +106,7 @@ def test_check_passes_the_sound_and_refuses_the_wrong(
     table = small_table.subset(np.arange(5))
     table.save(tmp_path / "a.hdf5")
     assert run(monkeypatch, "check", tmp_path / "a.hdf5") == 0
-    assert "5 cells, all sound" in capsys.readouterr().out
+    assert "5 cells, all valid" in capsys.readouterr().out
     table.trainable_parameters[3] += 1
     table.save(tmp_path / "a.hdf5")
     assert run(monkeypatch, "check", tmp_path / "a.hdf5") == 2

@@ -1,0 +1,93 @@
+"""Everything that a command prints; text of files and users is never markup or a control code."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pyg_nas.io.text import printable
+
+OUTPUT = Console(highlight=False, soft_wrap=True)
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def bold(value: object) -> Text:
+    """Return a value in bold, for :func:`print_line`."""
+    return Text(printable(value), style="bold")
+
+
+def print_line(*parts: object) -> None:
+    """Print values side by side as one line, on standard output."""
+    OUTPUT.print(_literal(parts))
+
+
+def print_note(*parts: object) -> None:
+    """Print a line that is no result on standard error."""
+    ERRORS.print(_literal(parts))
+
+
+def print_heading(text: str) -> None:
+    """Print a heading across the terminal."""
+    OUTPUT.rule(bold(text))
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Collection[str] = (),
+    header: bool = True,
+) -> None:
+    """Print a table.
+
+    Args:
+        title: Above it.
+        columns: Their names.
+        rows: Cells of each row, in the order of the columns. A column named ``hash`` is not cut.
+        right: Columns whose cells are aligned to the right.
+        header: Whether the names of the columns are shown.
+    """
+    texts = [[printable(cell) for cell in row] for row in rows]
+    shown = Table(title=bold(title), show_header=header)
+    for index, name in enumerate(columns):
+        whole = name == "hash"
+        width = max((len(row[index]) for row in texts), default=0) if whole else None
+        shown.add_column(
+            Text(printable(name)),
+            justify="right" if name in right else "left",
+            no_wrap=whole,
+            min_width=width,
+        )
+    for row in texts:
+        shown.add_row(*map(Text, row))
+    OUTPUT.print(shown, soft_wrap=False)
+
+
+def fail(message: str, exit_code: int = 2) -> NoReturn:
+    """Print an error as one line on standard error and exit."""
+    text = " ".join(message.split())
+    ERRORS.print(Text.assemble(("error:", "red"), " ", printable(text)))
+    raise SystemExit(exit_code)
+
+
+def prepare_streams() -> None:
+    """Let a terminal without some characters show their codes, and warnings be one line each."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _print_warning  # type: ignore[assignment]
+
+
+def _print_warning(message: Warning | str, *_: object) -> None:
+    print_note("warning: ", " ".join(str(message).split()))
+
+
+def _literal(parts: Iterable[object]) -> Text:
+    return Text.assemble(*(p if isinstance(p, Text) else printable(p) for p in parts))

@@ -1,0 +1,76 @@
+"""The progress bar of all commands, on standard error and gone when the work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from pyg_nas.cli.console import ERRORS
+from pyg_nas.io.text import printable
+
+# Some steps take minutes: the usual 30 seconds would hold none or one of them.
+_SPEED_SECONDS = 3_600
+
+
+class Advance(Protocol):
+    """Moves a bar: so much is done of so much, and a text beside the bar."""
+
+    def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Show ``done`` of ``total``; None where the total is not known."""
+
+
+@contextmanager
+def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
+    """Show a bar while the block runs and give the function that moves it.
+
+    What is done at the first call counts as done before: it says nothing about the speed.
+    """
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns,
+        console=ERRORS,
+        transient=True,
+        speed_estimate_period=_SPEED_SECONDS,
+        disable=not ERRORS.is_terminal,
+    ) as bar:
+        task = bar.add_task(printable(description), total=None, text="")
+        started = False
+
+        def advance(done: float, total: float | None = None, text: str = "") -> None:
+            nonlocal started
+            if not started:
+                bar.reset(task, completed=int(done), total=total)
+                started = True
+            bar.update(task, completed=done, total=total, text=printable(text))
+
+        yield advance
+
+
+@contextmanager
+def working(description: str) -> Iterator[None]:
+    """Show that work goes on whose length is not known."""
+    if not ERRORS.is_terminal:
+        yield
+        return
+    spinner = "dots" if ERRORS.encoding.startswith("utf") else "line"
+    with ERRORS.status(printable(description), spinner=spinner):
+        yield
