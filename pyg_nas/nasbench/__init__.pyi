@@ -1,18 +1,6 @@
-from .api import (
-    Metrics as Metrics,
-)
-from .api import (
-    ModelSpec as ModelSpec,
-)
-from .api import (
-    NASBench as NASBench,
-)
-from .api import (
-    NotMeasuredError as NotMeasuredError,
-)
-from .api import (
-    OutOfDomainError as OutOfDomainError,
-)
-from .api import (
-    table_from_nasbench as table_from_nasbench,
-)
+from .api import NASBench as NASBench
+from .api import table_from_nasbench as table_from_nasbench
+from .lib.model_spec import ModelSpec as ModelSpec
+from .lib.model_spec import OutOfDomainError as OutOfDomainError
+from .statistics import Metrics as Metrics
+from .statistics import NotMeasuredError as NotMeasuredError

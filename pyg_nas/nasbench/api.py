@@ -8,10 +8,13 @@
     )
     bench.query(spec)["validation_accuracy"]
 
-What a table lacks raises :class:`NotMeasuredError`; nothing is ever NaN. Differences from the
-official package: random draws come from the object's own generator, seeded like the official one
-but independent of the :mod:`random` module's; nothing is printed; ``evaluate``, which trains with
-TensorFlow, is not there. Source: ``nasbench/api.py`` and ``nasbench/lib/model_spec.py``.
+What a table lacks raises :class:`NotMeasuredError`; nothing is ever NaN. Random draws come from
+the :mod:`random` module, as the official package's do: after ``random.seed(1)`` they are the same
+again. Differences: without ``seed`` that module is not seeded anew, and with ``seed`` the draws are
+the object's own; ``fixed_statistics`` and ``computed_statistics`` are read-only and raise where
+they are changed; nothing is printed; ``evaluate``, which trains with TensorFlow, is not there.
+Graph functions, cells and settings are in :mod:`pyg_nas.nasbench.lib`. Source:
+``nasbench/api.py``.
 """
 
 from __future__ import annotations
@@ -21,128 +24,31 @@ import hashlib
 import os
 import random
 import warnings
-from collections.abc import Iterator, KeysView, Mapping, Sequence
+from collections.abc import Iterator, KeysView, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import METRICS
 from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
-from pyg_nas.errors import CellError, PygNasError, TableError
-from pyg_nas.graphs.cell import Cell, prune
+from pyg_nas.errors import CellError, TableError
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.hashing import module_hash
 from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.io.files import cache_folder
+from pyg_nas.nasbench.lib.config import build_config
+from pyg_nas.nasbench.lib.model_spec import ModelSpec, OutOfDomainError
+from pyg_nas.nasbench.statistics import (
+    Metrics,
+    NotMeasuredError,
+    ReadOnlyDict,
+    ReadOnlyList,
+    ReadOnlyMetrics,
+)
 
 _POINTS = ("halfway", "final")
 _STAMP_BYTES = 2**20
-
-
-class OutOfDomainError(PygNasError):
-    """The requested graph or number of epochs is outside of the search domain."""
-
-
-class NotMeasuredError(OutOfDomainError, KeyError):
-    """A cell of the search space, or one of its numbers, is not in the table."""
-
-    __str__ = Exception.__str__  # KeyError's shows the message in quotes
-
-
-class Metrics(dict[str, Any]):
-    """A dictionary of results that says what a missing number is: one that was not measured."""
-
-    def __missing__(self, key: str) -> Any:
-        raise NotMeasuredError(f"{key!r} is not measured here; measured: {', '.join(self)}")
-
-
-class ModelSpec:
-    """A cell given by adjacency and labels, pruned of what is on no path from input to output.
-
-    Args:
-        matrix: Upper triangular ``[V, V]``.
-        ops: ``V`` names, ``input`` first and ``output`` last.
-        data_format: ``channels_last`` or ``channels_first``; kept, not used.
-
-    Attributes:
-        matrix: Pruned adjacency, None where the input does not reach the output.
-        ops: Pruned names, None likewise.
-        original_matrix: Adjacency as given.
-        original_ops: Names as given.
-        valid_spec: Whether the input reaches the output.
-
-    Raises:
-        ValueError: If the matrix is not square or not upper triangular, or ``ops`` has another
-            length.
-    """
-
-    def __init__(
-        self, matrix: ArrayLike, ops: Sequence[str], data_format: str = "channels_last"
-    ) -> None:
-        given = np.array(matrix)
-        if given.dtype.kind not in "biuf":
-            raise CellError(f"matrix must hold numbers, got {given.dtype}")
-        if given.ndim != 2 or given.shape[0] != given.shape[1]:
-            raise CellError(f"matrix must be square, got shape {given.shape}")
-        if len(given) != len(ops):
-            raise CellError(
-                f"length of ops must match matrix dimensions, got {len(ops)} for {len(given)}"
-            )
-        if not len(given):
-            raise CellError("matrix must have at least one vertex")
-        if np.tril(given).any():
-            raise CellError("matrix must be upper triangular")
-        self.original_matrix: NDArray[Any] = given
-        self.original_ops: list[str] = copy.deepcopy(list(ops))
-        self.matrix: NDArray[Any] | None = None
-        self.ops: list[str] | None = None
-        self.data_format = data_format
-        try:
-            vertices = cast("NDArray[np.int8]", np.arange(len(given)))
-            _, kept = prune((given != 0).astype(np.int8), vertices)
-        except CellError:
-            self.valid_spec = False
-        else:
-            # A single vertex reaches itself but is no path; the official rule asks for two.
-            self.valid_spec = len(kept) >= 2
-        if self.valid_spec:
-            self.matrix = given[np.ix_(kept, kept)].copy()
-            self.ops = [self.original_ops[v] for v in kept.tolist()]
-
-    def hash_spec(self, canonical_ops: Sequence[str]) -> str:
-        """Return the module hash.
-
-        Args:
-            canonical_ops: Names in the order of their ids, ``config["available_ops"]``.
-
-        Raises:
-            OutOfDomainError: If the spec is not valid.
-            ValueError: If an operation is not among ``canonical_ops``.
-        """
-        if self.matrix is None or self.ops is None:
-            raise OutOfDomainError("invalid spec, provided graph is disconnected.")
-        names = list(canonical_ops)
-        ids = [-1, *(names.index(op) for op in self.ops[1:-1]), -2]
-        return module_hash(self.matrix, np.array(ids))
-
-    def visualize(self) -> Any:
-        """Return a ``graphviz.Digraph`` of the cell (needs the ``graphviz`` package).
-
-        Raises:
-            OutOfDomainError: If the spec is not valid.
-        """
-        import graphviz
-
-        if self.matrix is None or self.ops is None:
-            raise OutOfDomainError("invalid spec, provided graph is disconnected.")
-        drawing = graphviz.Digraph()
-        for vertex, name in enumerate(["input", *self.ops[1:-1], "output"]):
-            drawing.node(str(vertex), name)
-        for source, target in np.argwhere(self.matrix).tolist():
-            drawing.edge(str(source), str(target))
-        return drawing
 
 
 class NASBench:
@@ -153,13 +59,15 @@ class NASBench:
             folder, if that can be written to), a table in HDF5, or a
             :class:`~pyg_nas.data.table.Table`.
         seed: Of the draws among a cell's runs. Two objects with one seed answer the same
-            queries in the same order alike. By default the draws differ each time.
+            queries in the same order alike, except in another process (a forked worker), which
+            draws from the :mod:`random` module. By default that is where all draws come from.
 
     Attributes:
         config: The settings of the official experiments, as in ``nasbench.lib.config``.
         valid_epochs: Set of the budgets at which anything is measured.
-        fixed_statistics: Mapping from hash to adjacency, operations and trainable parameters.
-        computed_statistics: Mapping from hash to epochs to a list of the measured runs.
+        fixed_statistics: Mapping from hash to adjacency, operations and trainable parameters;
+            read-only.
+        computed_statistics: Mapping from hash to epochs to a list of the measured runs; read-only.
         training_time_spent: Seconds that the queries so far would have trained.
         total_epochs_spent: Epochs that they would have trained.
 
@@ -178,7 +86,7 @@ class NASBench:
                 f"{NASBENCH101.name!r}"
             )
         self.table = table
-        self.config = _official_config(table.num_runs)
+        self.config = build_config(table.num_runs)
         self.valid_epochs = {
             epochs for b, epochs in enumerate(table.budgets) if table.measured[:, b].any()
         }
@@ -189,7 +97,8 @@ class NASBench:
         self.history: dict[str, Any] = {}
         self.training_time_spent = 0.0
         self.total_epochs_spent = 0
-        self._random = random.Random(seed)
+        self._random = None if seed is None else random.Random(seed)
+        self._process = os.getpid()
 
     def query(
         self, model_spec: ModelSpec, epochs: int = 108, stop_halfway: bool = False
@@ -225,7 +134,7 @@ class NASBench:
                 f"cell {self._hash_spec(model_spec)} has no run at {epochs} epochs with its "
                 f"{'halfway' if stop_halfway else 'final'} training time and an accuracy measured"
             )
-        run = drawable[self._random.randint(0, len(drawable) - 1)]
+        run = drawable[self._randint(0, len(drawable) - 1)]
         self.training_time_spent += run["training_time"]
         self.total_epochs_spent += epochs // 2 if stop_halfway else epochs
         return Metrics({**fixed, **run})
@@ -290,12 +199,15 @@ class NASBench:
             The fixed statistics, and the computed ones: for each measured budget a list of runs,
             each with ``halfway_training_time``, ``halfway_train_accuracy``,
             ``halfway_validation_accuracy``, ``halfway_test_accuracy`` and the same with
-            ``final_``. The caller may change both.
+            ``final_``. Both are copies, which the caller may change.
 
         Raises:
             NotMeasuredError: If the table does not have the cell (a ``KeyError`` as well).
         """
-        return self.fixed_statistics[module_hash], self.computed_statistics[module_hash]
+        return (
+            copy.deepcopy(self.fixed_statistics[module_hash]),
+            copy.deepcopy(self.computed_statistics[module_hash]),
+        )
 
     def get_metrics_from_spec(
         self, model_spec: ModelSpec
@@ -308,6 +220,12 @@ class NASBench:
         """
         self.check_spec(model_spec)
         return self.get_metrics_from_hash(self._hash_spec(model_spec))
+
+    def _randint(self, low: int, high: int) -> int:
+        # A copy of this object in a worker would draw what the others draw; the module's generator
+        # is another one in every process.
+        own = self._random if self._process == os.getpid() else None
+        return random.randint(low, high) if own is None else own.randint(low, high)
 
     def _hash_spec(self, model_spec: ModelSpec) -> str:
         return model_spec.hash_spec(self.config["available_ops"])
@@ -340,9 +258,11 @@ def table_from_nasbench(api_object: Any) -> Table:
             cells.append(
                 Cell(fixed[digest]["module_adjacency"], fixed[digest]["module_operations"])
             )
+            parameters[row] = fixed[digest]["trainable_parameters"]
         except CellError as error:
             raise TableError(f"cell {digest}: {error}") from None
-        parameters[row] = fixed[digest]["trainable_parameters"]
+        except KeyError as error:
+            raise TableError(f"cell {digest}: the object lacks {error}") from None
         for epochs, runs in computed[digest].items():
             for r, run in enumerate(runs):
                 metrics[row, budgets.index(epochs), r] = [
@@ -372,11 +292,14 @@ class _FixedStatistics(Mapping[str, dict[str, Any]]):
         row = _row(self._table, digest)
         cells = self._table.cells
         v = int(cells.num_vertices[row])
-        return {
-            "module_adjacency": cells.adjacency[row, :v, :v].copy(),
-            "module_operations": list(NASBENCH101.decode(cells.operations[row, :v].tolist())),
-            "trainable_parameters": int(self._table.trainable_parameters[row]),
-        }
+        adjacency = cells.adjacency[row, :v, :v].copy()
+        adjacency.flags.writeable = False
+        names = NASBENCH101.decode(cells.operations[row, :v].tolist())
+        return ReadOnlyDict(
+            module_adjacency=adjacency,
+            module_operations=ReadOnlyList(names),
+            trainable_parameters=int(self._table.trainable_parameters[row]),
+        )
 
     def __contains__(self, digest: object) -> bool:
         return digest in self._table
@@ -400,8 +323,8 @@ class _ComputedStatistics(Mapping[str, dict[int, list[Metrics]]]):
         for epochs, runs in zip(self._table.budgets, numbers, strict=True):
             measured = [run for run in map(_run_metrics, runs) if run]
             if measured:
-                found[epochs] = measured
-        return found
+                found[epochs] = ReadOnlyList(map(ReadOnlyMetrics, measured))
+        return ReadOnlyDict(found)
 
     def __contains__(self, digest: object) -> bool:
         return digest in self._table
@@ -472,33 +395,3 @@ def _stamp(path: Path) -> str:
         file.seek(max(0, status.st_size - _STAMP_BYTES))
         stamp.update(file.read(_STAMP_BYTES))
     return stamp.hexdigest()[:24]
-
-
-def _official_config(num_repeats: int) -> dict[str, Any]:
-    return {
-        "train_data_files": [],
-        "valid_data_file": "",
-        "test_data_file": "",
-        "sample_data_file": "",
-        "data_format": "channels_last",
-        "num_labels": 10,
-        "module_vertices": NASBENCH101.max_vertices,
-        "max_edges": NASBENCH101.max_edges,
-        "available_ops": list(NASBENCH101.operations),
-        "stem_filter_size": 128,
-        "num_stacks": 3,
-        "num_modules_per_stack": 3,
-        "batch_size": 256,
-        "train_epochs": 108,
-        "train_seconds": 4.0 * 60 * 60,
-        "learning_rate": 0.1,
-        "lr_decay_method": "COSINE_BY_STEP",
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-        "max_attempts": 5,
-        "intermediate_evaluations": ["0.5"],
-        "num_repeats": num_repeats,
-        "use_tpu": True,
-        "tpu_iterations_per_loop": 100,
-        "tpu_num_shards": 2,
-    }

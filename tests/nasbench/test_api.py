@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import copy
 import json
+import multiprocessing
 import os
+import pickle
+import random
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -481,3 +485,123 @@ def test_an_official_object_of_fewer_runs_has_room_for_three(small_table) -> Non
     assert back.num_runs == 3
     np.testing.assert_array_equal(back.metrics[:, :, 0], table.metrics[:, :, 0])
     assert np.isnan(back.metrics[:, :, 1:]).all()
+
+
+def draws(bench: api.NASBench, table: Table, n: int = 30) -> list[float]:
+    specs = [spec_of(table, row % len(table)) for row in range(n)]
+    return [float(bench.query(spec)["validation_accuracy"]) for spec in specs]
+
+
+def test_draws_come_from_the_random_module(table: Table) -> None:
+    bench = api.NASBench(table)
+    random.seed(1)
+    first = draws(bench, table)
+    random.seed(1)
+    assert draws(bench, table) == first
+    assert draws(bench, table) != first
+    random.seed(1)
+    assert draws(api.NASBench(table), table) == first  # making an object draws nothing
+    random.seed(1)
+    expected = []
+    for row in range(30):
+        run = random.randint(0, 2)
+        expected.append(float(table.metrics[row % 20, 3, run, 1, 2]))
+    assert first == expected
+
+
+def test_an_own_seed_does_not_touch_the_random_module(table: Table) -> None:
+    random.seed(5)
+    state = random.getstate()
+    first = draws(api.NASBench(table, seed=3), table)
+    assert random.getstate() == state
+    assert draws(api.NASBench(table, seed=3), table) == first
+    assert draws(api.NASBench(table, seed=4), table) != first
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_forked_workers_draw_different_runs(table: Table, seed: int | None) -> None:
+    bench = api.NASBench(table, seed=seed)
+    random.seed(1)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        results = [pool.apply_async(draws, (bench, table), callback=None).get(60) for _ in range(2)]
+    assert results[0] != results[1]
+    assert draws(bench, table) not in results
+
+
+CHANGES: dict[str, Any] = {
+    "append to operations": lambda b, h: b.fixed_statistics[h]["module_operations"].append("x"),
+    "extend operations": lambda b, h: b.fixed_statistics[h]["module_operations"].extend("x"),
+    "sort operations": lambda b, h: b.fixed_statistics[h]["module_operations"].sort(),
+    "set an operation": lambda b, h: b.fixed_statistics[h]["module_operations"].__setitem__(0, ""),
+    "set an edge": lambda b, h: b.fixed_statistics[h]["module_adjacency"].__setitem__((0, 1), 5),
+    "set parameters": lambda b, h: b.fixed_statistics[h].update(trainable_parameters=1),
+    "add a key": lambda b, h: b.fixed_statistics[h].setdefault("mine", 1),
+    "remove a key": lambda b, h: b.fixed_statistics[h].pop("module_operations"),
+    "remove a cell": lambda b, h: b.fixed_statistics.__delitem__(h),
+    "set a cell": lambda b, h: b.fixed_statistics.__setitem__(h, {}),
+    "append a run": lambda b, h: b.computed_statistics[h][108].append({}),
+    "set a number": lambda b, h: b.computed_statistics[h][108][0].__setitem__("final", 0.5),
+    "clear numbers": lambda b, h: b.computed_statistics[h][108][0].clear(),
+    "remove a budget": lambda b, h: b.computed_statistics[h].pop(4),
+    "add to hashes": lambda b, h: b.hash_iterator().add(h),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_no_change_of_a_table_s_numbers_is_lost_without_a_word(table: Table, change: Any) -> None:
+    bench = api.NASBench(table)
+    digest = next(iter(bench.hash_iterator()))
+    before = copy.deepcopy(bench.get_metrics_from_hash(digest))
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        change(bench, digest)
+    after = bench.get_metrics_from_hash(digest)
+    assert str(before) == str(after)
+
+
+def test_copies_of_a_table_s_numbers_may_be_changed(table: Table) -> None:
+    bench = api.NASBench(table)
+    digest = next(iter(bench.hash_iterator()))
+    copies = [
+        bench.get_metrics_from_hash(digest),
+        copy.deepcopy((bench.fixed_statistics[digest], bench.computed_statistics[digest])),
+        pickle.loads(
+            pickle.dumps((bench.fixed_statistics[digest], bench.computed_statistics[digest]))
+        ),
+    ]
+    for fixed, computed in copies:
+        fixed["module_operations"].append("x")
+        fixed["module_adjacency"][0, 1] = 5
+        fixed["mine"] = computed[108][0].pop("final_test_accuracy")
+        computed[108].append({})
+        with pytest.raises(api.NotMeasuredError):
+            computed[108][0]["final_test_accuracy"]
+    ops = bench.fixed_statistics[digest]["module_operations"]
+    assert isinstance(ops, list)
+    assert type(ops.copy()) is type(ops[1:-1]) is list
+    json.dumps(ops)
+
+
+def test_one_changed_line_is_enough(table: Table) -> None:
+    from pyg_nas.nasbench import api as module
+    from pyg_nas.nasbench.lib import config, graph_util, model_spec
+
+    assert module.NASBench is api.NASBench
+    assert module.ModelSpec is model_spec.ModelSpec is api.ModelSpec
+    assert module.OutOfDomainError is api.OutOfDomainError
+    assert config.build_config() == module.NASBench(table).config
+    spec = module.ModelSpec(INCEPTION, INCEPTION_OPS)
+    labels = [-1, 1, 0, 0, 0, 2, -2]
+    digest = graph_util.hash_module(spec.matrix, labels)
+    assert digest == spec.hash_spec(config.build_config()["available_ops"])
+
+
+def test_an_official_object_without_parameters_is_refused(table: Table) -> None:
+    fixed = {h: dict(v) for h, v in api.NASBench(table).fixed_statistics.items()}
+    del fixed[next(iter(fixed))]["trainable_parameters"]
+    official = SimpleNamespace(
+        fixed_statistics=fixed,
+        computed_statistics=api.NASBench(table).computed_statistics,
+        hash_iterator=fixed.keys,
+    )
+    with pytest.raises(TableError, match="lacks 'trainable_parameters'"):
+        api.table_from_nasbench(official)

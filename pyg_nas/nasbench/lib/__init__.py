@@ -1,0 +1,1 @@
+"""The parts of ``nasbench.lib`` that need no TensorFlow: graphs, cells and settings."""
