@@ -15,8 +15,9 @@ import torch
 from benchmarks.measurement import interleaved, show, write_result
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 WIDTH = 144
 

@@ -19,7 +19,7 @@ from pyg_nas.data.dataset import NASBench101
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def loop_and_collate(cells: CellArray) -> None:

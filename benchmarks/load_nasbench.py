@@ -24,7 +24,7 @@ from rich.table import Table as Grid
 
 from pyg_nas import nasbench as api
 from pyg_nas.data.table import Table
-from pyg_nas.graphs.enumeration import nasbench101_cells, nasbench101_hashes
+from pyg_nas.spaces.nasbench101 import nasbench101_cells, nasbench101_hashes
 
 
 def timed(job: Callable[[], Any], repeats: int = 1) -> tuple[Any, dict[str, float]]:

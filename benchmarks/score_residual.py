@@ -17,8 +17,9 @@ from benchmarks.measurement import interleaved, show, write_result
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.numba_residual import residual_outputs
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, sample_cells
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.residual_gnn import ResidualGNN, residual_inputs
+from pyg_nas.spaces.nasbench101 import NUM_NASBENCH101_CELLS
 
 VERTEX_COLUMNS, GRAPH_COLUMNS = 36, 50
 BLOCK, CHUNK = 4_096, 256  # CHUNK: the forward pass is fastest with so many

@@ -13,16 +13,11 @@ import torch
 from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
 from benchmarks.reproduction import CellDictionaries, score_plainly
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import (
-    Refinement,
-    nasbench101_refinement,
-    nasbench101_terms,
-    refine,
-)
+from pyg_nas.engine.shared_terms import Refinement, _terms_of_space, refine, space_refinement
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
 from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
+from pyg_nas.spaces.nasbench101 import NASBENCH101, NUM_NASBENCH101_CELLS, nasbench101_cells
 
 
 def network(seed: int = 0, width: int = 144) -> GCN:
@@ -50,7 +45,7 @@ def some_blocks(cells: CellArray, tables: Refinement, count: int) -> tuple[CellA
 
 def score_once(threads: int) -> None:
     torch.set_num_threads(threads)
-    score([network()], nasbench101_refinement())
+    score([network()], space_refinement(NASBENCH101))
 
 
 def main() -> None:
@@ -64,10 +59,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
 
     cells = nasbench101_cells()
-    nasbench101_refinement()  # made here where it is not cached yet
-    nasbench101_terms.cache_clear()
+    space_refinement(NASBENCH101)  # made here where it is not cached yet
+    _terms_of_space.cache_clear()
     start = now()
-    tables = nasbench101_refinement()
+    tables = space_refinement(NASBENCH101)
     loaded = now() - start
     if arguments.blocks:
         cells, tables = some_blocks(cells, tables, arguments.blocks)

@@ -120,7 +120,9 @@ def encoding() -> None:
     size, top = 26, 74
     left = 60 + layout.width
     figure, axes = canvas(left + 2 * 6 * size + 110, max(layout.height, top + 6 * size) + 20)
-    labels = [f"{v}: {operation_label(name)}" for v, name in enumerate(EXAMPLE.operations)]
+    labels = [
+        f"{v}: {operation_label(name, EXAMPLE.space)}" for v, name in enumerate(EXAMPLE.operations)
+    ]
     draw_on_axes(axes, EXAMPLE, layout, labels)
     matrix(axes, left, top, size, EXAMPLE.adjacency, "adjacency: edges u → v", None)
     one_hot = EXAMPLE.to_data().x.numpy().astype(int)

@@ -30,7 +30,6 @@ from pyg_nas.features.graph_statistics import (
     vertex_feature_names,
 )
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import (
     label_scores,
@@ -42,6 +41,7 @@ from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import BestRegressor
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
 # On more cells the networks take minutes; only the recipes themselves are compared there.

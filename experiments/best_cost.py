@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS, nasbench101_cells
 from pyg_nas.io.files import write_text
+from pyg_nas.spaces.nasbench101 import NUM_NASBENCH101_CELLS, nasbench101_cells
 
 RECIPES = ("best", "fast", "paper")
 TRAIN = 172

@@ -18,9 +18,6 @@ from .data import (
 )
 from .errors import PygNasError as PygNasError
 from .graphs import (
-    NASBENCH101 as NASBENCH101,
-)
-from .graphs import (
     Cell as Cell,
 )
 from .graphs import (
@@ -28,9 +25,6 @@ from .graphs import (
 )
 from .graphs import (
     SearchSpace as SearchSpace,
-)
-from .graphs import (
-    nasbench101_cells as nasbench101_cells,
 )
 from .graphs import (
     sample_cells as sample_cells,
@@ -49,5 +43,11 @@ from .predictors import (
 )
 from .predictors import (
     save_model as save_model,
+)
+from .spaces import (
+    NASBENCH101 as NASBENCH101,
+)
+from .spaces import (
+    nasbench101_cells as nasbench101_cells,
 )
 from .version import __version__ as __version__

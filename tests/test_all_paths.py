@@ -11,9 +11,9 @@ from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import refine
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.testing import reference_output
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
-from pyg_nas.data.labels import METRICS
 from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
+from pyg_nas.spaces.measurements import METRICS
 
 HERE = Path(__file__).parents[1]
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"

@@ -32,10 +32,8 @@ class BestCells:
 
 
 def best_unseen_cells(model: Model, table: Table, count: int) -> BestCells:
-    """Score all of NAS-Bench-101 and return the best cells that ``table`` does not have."""
-    from pyg_nas.graphs.enumeration import nasbench101_cells
-
-    cells = nasbench101_cells()
+    """Score the table's whole space and return the best cells that ``table`` does not have."""
+    cells = table.space.support.cells()
     scores = model.estimator.predict(cells)
     order = np.argsort(-scores, kind="stable")
     # Even if the table held the very best cells, `count` others are among these; hashing only

@@ -104,14 +104,15 @@ def _cells(text: str, seed: int) -> CellArray:
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.graphs.search_space import NASBENCH101
+    from pyg_nas.graphs.registry import default_space
 
     if not text.isdecimal():
-        cells = open_table(text, NASBENCH101).cells
-        if cells.space == NASBENCH101:
+        space = default_space()
+        cells = open_table(text, space).cells
+        if cells.space.support.network is not None:
             return cells
         # A graph of the file is no cell: this says why.
-        return CellArray.from_cells((Cell(c.adjacency, c.operations) for c in cells), NASBENCH101)
+        return CellArray.from_cells((Cell(c.adjacency, c.operations) for c in cells), space)
     if int(text) < 1:
         raise SettingsError(f"--cells must be at least 1 or a file, got {text}")
     return sample_cells(int(text), seed)

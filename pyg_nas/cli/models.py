@@ -37,7 +37,6 @@ EvaluatedBudget = Annotated[
 EvaluatedRun = Annotated[
     str | None, typer.Option(help="Run: 0, 1, ... or mean; by default the one that was learned.")
 ]
-SPACES = ("nasbench101",)
 
 
 def train(
@@ -194,14 +193,14 @@ def predict(
     from pyg_nas.data.scores_file import write_scores
     from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
+    from pyg_nas.graphs.registry import find_space
     from pyg_nas.io.files import check_output
     from pyg_nas.predictors.storage import load_model, read_settings
     from pyg_nas.predictors.trained import Model
 
     if (table is None) == (space is None):
         raise SettingsError("give either a table or --space, one of them")
-    if space is not None and space not in SPACES:
-        raise SettingsError(f"--space {space!r} must be one of {', '.join(SPACES)}")
+    whole = None if space is None else find_space(space).support
     check_device(device)
     check_output(out, table, model)
     larger_is_better = True
@@ -211,13 +210,12 @@ def predict(
         larger_is_better = label is None or label.larger_is_better
     else:
         estimator = load_model(model, device)  # of `save_model`: enough to score with
-    if table is not None:
+    if whole is None:
+        assert table is not None
         opened = open_table(table, estimator.space_)
         cells, hashes = opened.cells, opened.hashes
     else:
-        from pyg_nas.graphs.enumeration import nasbench101_cells, nasbench101_hashes
-
-        cells, hashes = nasbench101_cells(), nasbench101_hashes()
+        cells, hashes = whole.cells(), whole.hashes()
     with working(f"scoring {len(cells):,} cells"):
         scores = estimator.predict(cells)
         write_scores(out, hashes, scores, larger_is_better)

@@ -73,11 +73,11 @@ def download(
     folder: Annotated[Path, typer.Option("--out", help="Folder to download to.")] = Path(),
 ) -> None:
     """Download an official TFRecord file; a download that was interrupted resumes."""
-    from pyg_nas.io.download import OFFICIAL_FILES
+    from pyg_nas.graphs.registry import default_space
     from pyg_nas.io.download import download as download_file
 
     with progress_bar("downloading", of_bytes=True) as advance:
-        path = download_file(OFFICIAL_FILES[which.value], folder, advance)
+        path = download_file(default_space().support.official_files[which.value], folder, advance)
     print_line(f"{path}: complete, checksum verified")
 
 
@@ -113,8 +113,8 @@ def _print_summary(table: Table, path: Path) -> None:
 
 
 def _print_coverage(table: Table) -> None:
-    from pyg_nas.data.labels import METRICS
     from pyg_nas.data.table import describe_coverage
+    from pyg_nas.spaces.measurements import METRICS
 
     rows: dict[tuple[int, str], list[float]] = {}
     for budget, point, _, fraction in describe_coverage(table):

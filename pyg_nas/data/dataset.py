@@ -32,9 +32,9 @@ from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
+from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 _FORMAT = 3  # part of every processed file's name
 

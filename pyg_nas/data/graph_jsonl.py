@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import METRICS
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell, edges_to_adjacency
@@ -23,6 +22,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.text import printable
+from pyg_nas.spaces.measurements import METRICS
 
 MOST_VERTICES = 127
 

@@ -30,7 +30,6 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
-NAMED_SIZES = (172, 334, 860)
 NAMED_SPLITS = (
     "172",
     "334",
@@ -88,7 +87,7 @@ def split_rows(
     if name.startswith("denoise-"):
         return np.flatnonzero(known & _passing(table, labels, accuracies, name, name[8:]))
     threshold, _, size = name.rpartition("-")
-    rows = _first_of_permutation(len(table), int(size), seed, known)
+    rows = _first_of_permutation(known, int(size), seed, table.space.support.split_sizes)
     if threshold:
         rows = rows[_passing(table, labels, accuracies, name, threshold)[rows]]
     return rows
@@ -149,15 +148,17 @@ def _threshold(name: str, percent: str) -> float:
     return int(percent) / 100
 
 
-def _first_of_permutation(total: int, n: int, seed: int, known: NDArray[np.bool_]) -> Rows:
+def _first_of_permutation(
+    known: NDArray[np.bool_], n: int, seed: int, sizes: tuple[int, ...]
+) -> Rows:
     if not 1 <= n <= known.sum():
         raise SettingsError(
             f"a split must have 1 to {int(known.sum())} cells, the table's measured ones, got {n}"
         )
     state = np.random.RandomState(seed)
-    earlier = NAMED_SIZES.index(n) if n in NAMED_SIZES else 0
+    earlier = sizes.index(n) if n in sizes else 0
     for _ in range(earlier + 1):
-        order = state.permutation(total)
+        order = state.permutation(len(known))
     return order[known[order]][:n]
 
 

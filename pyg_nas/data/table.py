@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.data.labels import METRICS, PAPER_LABEL, LabelPolicy
-from pyg_nas.data.table_hdf5 import NASBENCH101_BUDGETS as NASBENCH101_BUDGETS
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table_hdf5 import read_columns, write_columns
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.measurements import METRICS
 
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
@@ -33,7 +34,8 @@ class Table:
         cells: The cells.
         metrics: float32 ``[N, B, S, 2, 4]``: budget, run, (halfway, end), :data:`METRICS`.
             Training time in seconds, accuracies as fractions, NaN where not measured.
-        budgets: The ``B`` budgets in epochs, ascending.
+        budgets: The ``B`` budgets in epochs, ascending; by default those of the official table of
+            the space, or of the default space where it has none.
         about: Task, provenance and whatever else travels with the numbers (JSON values).
         hashes: ``S32 [N]``, computed where None.
         trainable_parameters: int32 ``[N]``, computed where None.
@@ -49,7 +51,7 @@ class Table:
         self,
         cells: CellArray,
         metrics: NDArray[np.float32],
-        budgets: Sequence[int] = NASBENCH101_BUDGETS,
+        budgets: Sequence[int] | None = None,
         about: dict[str, Any] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
         trainable_parameters: NDArray[np.int32] | None = None,
@@ -57,6 +59,8 @@ class Table:
     ) -> None:
         self.cells = cells
         self.metrics = np.asarray(metrics, dtype=np.float32)
+        if budgets is None:
+            budgets = cells.space.support.budgets or default_space().support.budgets
         self.budgets = tuple(int(b) for b in budgets)
         self.about = dict(about or {})
         if (
@@ -74,7 +78,7 @@ class Table:
             )
         self.hashes = cells.hashes() if hashes is None else hashes
         if trainable_parameters is None:
-            if cells.space == NASBENCH101:
+            if cells.space.support.network is not None:
                 trainable_parameters = cells.trainable_parameters().astype(np.int32)
             else:
                 trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
@@ -142,13 +146,15 @@ class Table:
     def default_label(self) -> LabelPolicy:
         """The label policy that fits where a person names none.
 
-        Google's NAS-Bench-101, of which :attr:`about` says nothing but a source: the
-        reproduction's. Everything else: the final validation accuracy (or figure) of run 0 at the
-        largest budget as it is, for what a run that blew up shows depends on the task.
+        The official table of a space, of which :attr:`about` says nothing but a source: the
+        space's official label. Everything else: the final validation accuracy (or figure) of run 0
+        at the largest budget as it is, for what a run that blew up shows depends on the task.
         """
-        google = self.about.keys() <= {"source"}
-        if self.space == NASBENCH101 and google and PAPER_LABEL.budget in self.budgets:
-            return PAPER_LABEL
+        official = self.space.support.official_label
+        if official is not None and self.about.keys() <= {"source"}:
+            label = LabelPolicy(**official)
+            if label.budget in self.budgets:
+                return label
         return LabelPolicy(resample_below=None)
 
     def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
@@ -362,7 +368,7 @@ class Table:
         if (times < 0).any():
             row = int(np.argwhere(times < 0)[0, 0])
             raise TableError(f"{name}: cell {row}: training time must be >= 0")
-        if self.space == NASBENCH101:
+        if self.space.support.network is not None:
             wrong = np.flatnonzero(self.trainable_parameters != self.cells.trainable_parameters())
             if len(wrong) and "network" not in self.about:
                 row = int(wrong[0])

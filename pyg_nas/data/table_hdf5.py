@@ -31,12 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
-
-NASBENCH101_BUDGETS = (4, 12, 36, 108)
 
 _DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
 _TARGETS = "targets/"
@@ -188,7 +186,8 @@ def _read_column(name: str, dataset: Any) -> NDArray[Any]:
 
 def _settings(path: Path, settings: Any) -> dict[str, Any]:
     if settings is None:
-        return {"space": NASBENCH101.to_dict(), "budgets": NASBENCH101_BUDGETS, "about": {}}
+        space = default_space()
+        return {"space": space.to_dict(), "budgets": space.support.budgets, "about": {}}
     if not isinstance(settings, dict) or not {"space", "budgets", "about"} <= set(settings):
         raise TableError(f"{path}: attribute {_ATTRIBUTE!r} needs the keys space, budgets, about")
     budgets = settings["budgets"]

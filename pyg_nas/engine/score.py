@@ -33,7 +33,7 @@ def score(members: Sequence[GCN], refinement: Refinement) -> NDArray[np.float32]
     Args:
         members: ``M`` networks on the CPU.
         refinement: The tables of the ``N`` cells (:func:`~pyg_nas.engine.shared_terms.refine`,
-            :func:`~pyg_nas.engine.shared_terms.nasbench101_refinement`).
+            :func:`~pyg_nas.engine.shared_terms.space_refinement`).
 
     Raises:
         ModelError: If there is no network, or one does not fit the tables' layers or columns.

@@ -22,12 +22,8 @@ from numpy.typing import NDArray
 from pyg_nas.compute.splitmix import GOLDEN, mix
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import (
-    CACHE_VERSION,
-    NUM_NASBENCH101_CELLS,
-    nasbench101_cells,
-)
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.graphs.enumeration import CACHE_VERSION
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
 
 SHARED_LAYERS = 2
@@ -145,22 +141,25 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
-def nasbench101_refinement(depth: int = 3) -> Refinement:
-    """Return the tables of all of NAS-Bench-101, made once and then read from the cache folder."""
+def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
+    """Return the tables of all cells of a space, made once and then read from the cache folder.
+
+    Raises:
+        SpaceError: If the cells of the space cannot be enumerated.
+    """
     # Networks of three layers and of more share one copy in memory.
-    return nasbench101_terms(min(depth, SHARED_LAYERS))
+    return _terms_of_space(space, min(depth, SHARED_LAYERS))
 
 
 @lru_cache(maxsize=SHARED_LAYERS)
-def nasbench101_terms(shared: int) -> Refinement:
-    """Return the tables of all of NAS-Bench-101 that share the first ``shared`` layers' terms."""
-    name = f"nasbench101-terms-{shared}-{CACHE_VERSION}"
+def _terms_of_space(space: SearchSpace, shared: int) -> Refinement:
+    name = f"{space.name}-terms-{shared}-{CACHE_VERSION}"
     arrays = read_cached(name)
     if arrays is None:
-        refinement = refine(nasbench101_cells(), shared)
+        refinement = refine(space.support.cells(), shared)
         write_cached(name, _to_arrays(refinement))
         return refinement
-    return _from_arrays(arrays, shared)
+    return _from_arrays(arrays, shared, space)
 
 
 def _refine_block(cells: CellArray, shared: int) -> Block:
@@ -262,7 +261,7 @@ def _to_arrays(refinement: Refinement) -> Arrays:
     return arrays
 
 
-def _from_arrays(arrays: Arrays, shared: int) -> Refinement:
+def _from_arrays(arrays: Arrays, shared: int, space: SearchSpace) -> Refinement:
     lengths = arrays["lengths"]
     names = [name for name in arrays if name != "lengths"]
     ends = np.cumsum(lengths, axis=1)
@@ -276,7 +275,8 @@ def _from_arrays(arrays: Arrays, shared: int) -> Refinement:
         )
         for block in range(lengths.shape[1])
     )
-    return Refinement(shared, NASBENCH101.num_columns, NUM_NASBENCH101_CELLS, blocks)
+    num_cells = sum(len(block.num_vertices) for block in blocks)
+    return Refinement(shared, space.num_columns, num_cells, blocks)
 
 
 def _flatten(block: Block) -> Arrays:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from hashlib import sha256
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features.graph_statistics import (
     BLOCK_CELLS,
@@ -17,7 +17,6 @@ from pyg_nas.features.graph_statistics import (
     cell_features,
 )
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import CACHE_VERSION, is_nasbench101
 from pyg_nas.io.array_cache import read_cached, write_cached
 
 Array = NDArray[np.float32]
@@ -25,16 +24,16 @@ Columns = dict[str, Array]
 Compute = Callable[[CellArray, CellFeatures], Array]
 Use = Callable[[slice, CellArray, CellFeatures, Columns], None]
 
-_space: Columns = {}
-_latest: dict[str, tuple[bytes, Array]] = {}
+# Both groups of columns of a whole space and of the cells that a search scores again and again.
+_COLUMNS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
 
 
 def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> None:
     """Call ``use`` with each block's rows, cells, statistics and columns by name, in threads.
 
     Columns, float32 ``[cells of the block, columns]``, are computed only where unknown. Those of
-    :func:`~pyg_nas.graphs.enumeration.nasbench101_cells` are read from the cache folder ever after.
-    Of other cells the latest are kept by name: a search scores the same ones again and again.
+    all cells of a space are read from the cache folder ever after, and the latest of any cells are
+    kept in memory: a search scores the same ones again and again.
 
     Args:
         cells: Any number of cells; of none nothing is computed.
@@ -44,8 +43,7 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
     """
     if not len(cells):
         return
-    digest = None if is_nasbench101(cells) else _digest(cells)
-    known = _known(digest, computes.keys())
+    known = _known(cells, computes.keys())
 
     def pass_block(start: int) -> Columns:
         rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
@@ -62,38 +60,30 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
         # The first block alone: what the computations read or fit once is then there for all.
         first = pool.submit(pass_block, 0).result()
         parts = [first, *pool.map(pass_block, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
-    _keep(digest, {name: np.concatenate([part[name] for part in parts]) for name in first})
+    _keep(cells, {name: np.concatenate([part[name] for part in parts]) for name in first})
 
 
-def _known(digest: bytes | None, names: Set[str]) -> Columns:
-    """What is known of the cells with a digest, or of the whole space."""
-    if digest is not None:
-        # Another thread may put other cells' columns there meanwhile: what is found is held on to.
-        kept = {name: _latest[name] for name in names if name in _latest}
-        return {name: columns for name, (of, columns) in kept.items() if of == digest}
-    for name in names - _space.keys():
-        arrays = read_cached(_cache_name(name))
-        if arrays is not None:
-            _space[name] = arrays["columns"]
-    return {name: _space[name] for name in names if name in _space}
+def _known(cells: CellArray, names: Set[str]) -> Columns:
+    found = {}
+    for name in names:
+        columns = _COLUMNS.get((name, cells.digest))
+        if columns is None and cells.space.support.is_whole(cells):
+            arrays = read_cached(_cache_name(cells, name))
+            if arrays is not None:
+                columns = arrays["columns"]
+                _COLUMNS.put((name, cells.digest), columns)
+        if columns is not None:
+            found[name] = columns
+    return found
 
 
-def _keep(digest: bytes | None, computed: Columns) -> None:
+def _keep(cells: CellArray, computed: Columns) -> None:
     for name, columns in computed.items():
-        if digest is not None:
-            _latest[name] = digest, columns
-        else:
-            write_cached(_cache_name(name), {"columns": columns})
-            _space[name] = columns
+        _COLUMNS.put((name, cells.digest), columns)
+        if cells.space.support.is_whole(cells):
+            write_cached(_cache_name(cells, name), {"columns": columns})
 
 
-def _cache_name(name: str) -> str:
-    """Name columns with the versions of what they are computed from: statistics and cells."""
-    return f"nasbench101-{name}-{STATISTICS_VERSION}-{CACHE_VERSION}"
-
-
-def _digest(cells: CellArray) -> bytes:
-    content = sha256()
-    for array in (cells.adjacency, cells.operations, cells.num_vertices):
-        content.update(array.tobytes())
-    return content.digest()
+def _cache_name(cells: CellArray, name: str) -> str:
+    """Name columns by what they are computed from: the features' version and the cells."""
+    return f"{cells.space.name}-{name}-{STATISTICS_VERSION}-{cells.digest.hex()[:16]}"

@@ -2,8 +2,7 @@
 
 Every statistic is a sum, a longest path or a random walk over the graph, so one pass over the
 vertices in topological order computes it for all cells of a block. All of them are defined for
-any search space; channels and parameters join them for NAS-Bench-101, where they follow from the
-graph exactly.
+any search space, which may add its own (:class:`~pyg_nas.graphs.space_support.ExtraFeatures`).
 """
 
 from __future__ import annotations
@@ -16,12 +15,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.spaces.nasbench101.network_size import (
-    STEM_CHANNELS,
-    channel_shares,
-    parameters_of_channels,
-)
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import ExtraFeatures
 
 Array = NDArray[np.float32]
 
@@ -37,11 +32,6 @@ PRIOR_GROUP = "prior"
 (:mod:`pyg_nas.predictors.zero_cost`), and what is known of it from another task
 (:mod:`pyg_nas.predictors.transfer`)."""
 
-_CONVOLUTIONS = (0, 1)
-# Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine
-# independent standard normal numbers, which stands for max pooling.
-_RECTIFIED = np.float32(1 / np.sqrt(2 * np.pi)), np.float32(1 / 2 - 1 / (2 * np.pi))
-_LARGEST_OF_NINE = np.float32(1.48501), np.float32(0.35735)
 _FAR = np.float32(1e9)
 
 
@@ -68,12 +58,10 @@ class CellFeatures:
 
 
 def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Return the sets of operation ids whose vertices are counted: all, each, convolutions."""
+    """Return the sets of operation ids whose vertices are counted: all, each, the space's own."""
     every = tuple(range(len(space.operations)))
-    found = {"operations": every, **{space.operations[i]: (i,) for i in every}}
-    if space == NASBENCH101:
-        found["convolutions"] = _CONVOLUTIONS
-    return found
+    each = {space.operations[i]: (i,) for i in every}
+    return {"operations": every, **each, **space.support.extra_kinds}
 
 
 def graph_feature_names(space: SearchSpace) -> list[str]:
@@ -82,21 +70,22 @@ def graph_feature_names(space: SearchSpace) -> list[str]:
     for kind in kinds(space):
         names += [f"{what} {kind}" for what in ("longest", "shortest", "number of", "path mean")]
         names += [f"{way} walk {kind}" for way in ("backward", "forward")]
-    if space == NASBENCH101:
-        names += ["log parameters", "log parameters of 3x3", "channels before the output"]
-        names += [f"channels of {name}" for name in space.operations]
-        names += ["log scale of the output"]
-    return names
+    return [*names, *_no_features(space).graph]
 
 
 def vertex_feature_names(space: SearchSpace) -> list[str]:
     """Return the names of a vertex's statistics, in their order."""
     names = ["predecessors", "successors", "log paths to it", "log paths from it"]
     names += ["backward walk", "forward walk", "ancestors", "descendants"]
-    if space == NASBENCH101:
-        names += ["channels", "log parameters", "log scale"]
+    names += _no_features(space).vertex
     ways = ("longest", "shortest", "longest onward", "shortest onward")
     return names + [f"{way} {kind}" for way in ways for kind in kinds(space)]
+
+
+def _no_features(space: SearchSpace) -> ExtraFeatures:
+    """The space's own features of no cell: their names."""
+    none, width = CellArray.from_cells([], space), space.max_vertices
+    return space.support.extra_features(none, np.empty((width, width, 0), dtype=np.float32))
 
 
 def check_statistics_version(version: object) -> None:
@@ -153,7 +142,6 @@ class _Block:
         # In a cell these are the input and the output; a plain graph may have several.
         self.sources = self.mask & (self.in_degree == 0)
         self.sinks = self.mask & (self.out_degree == 0)
-        self.into_sinks = (self.adjacency * self.sinks).sum(axis=1)
         ids = np.where(self.mask, cells.operations.T, -3)
         self.kinds = np.stack(
             [np.isin(ids, members) for members in kinds(cells.space).values()], axis=1
@@ -184,25 +172,21 @@ class _Block:
             (self.kinds * forward[:, None]).sum(axis=0),
         ]  # six arrays [W, B], put next to each other by kind
         columns.append(np.stack(by_kind, axis=1).reshape(-1, len(self.cells)))
-        channels = None
-        official = []  # statistics of vertices of NAS-Bench-101
-        if self.cells.space == NASBENCH101:
-            channels, parameters = self._costs()
-            scale = self._log_scale(channels)
-            columns.append(self._cost_columns(channels, parameters))
-            columns.append((scale * self.sinks).sum(axis=0)[None])
-            official = [channels, np.log1p(parameters), scale]
+        extra = self.cells.space.support.extra_features(self.cells, self.adjacency)
+        columns += [column[None] for column in extra.graph.values()]
         reach, one_hot = self._reach(), self._one_hot()
         vertex = self._vertex_columns(
-            before, after, longest, shortest, backward, forward, reach, official
+            before, after, longest, shortest, backward, forward, reach, [*extra.vertex.values()]
         )
-        weight = self._walk_weights(channels)
+        weight = extra.walk
+        if weight is None:
+            weight = self.adjacency / np.maximum(self.in_degree, 1)
         inner = one_hot[:, len(self.cells.space.terminals) :]
         return CellFeatures(
             {
                 "graph": np.concatenate(columns).T.astype(np.float32),
                 "walks": self._walk_moments(weight),
-                "flow": self._flow(weight, one_hot, channels),
+                "flow": self._flow(weight, one_hot, extra.channels),
                 "pooled": (inner @ vertex).reshape(len(vertex), -1),
             },
             vertex,
@@ -259,62 +243,6 @@ class _Block:
             visits[v] += (self.adjacency[:v, v] * share).sum(axis=0)
         return np.asarray(visits, dtype=np.float32)
 
-    def _costs(self) -> tuple[Array, Array]:
-        """Channels relative to the output's, and parameters in a cell of the first stack.
-
-        Not rounded: rounded ones depend on how vertices are numbered.
-        """
-        cells = self.cells
-        shares = channel_shares(cells.adjacency, cells.num_vertices)
-        parameters = parameters_of_channels(
-            cells.adjacency, cells.operations, cells.num_vertices, shares * STEM_CHANNELS
-        )
-        return (
-            np.ascontiguousarray(shares.T, np.float32),
-            np.ascontiguousarray(parameters.T, np.float32),
-        )
-
-    def _cost_columns(self, channels: Array, parameters: Array) -> Array:
-        each = self.kinds[:, 1:4]
-        before_output = channels * self.into_sinks * ~self.sources
-        return np.concatenate(
-            [
-                np.log1p(parameters.sum(axis=0))[None],
-                np.log1p((parameters * each[:, 0]).sum(axis=0))[None],
-                before_output.max(axis=0)[None],
-                (channels[:, None] * each).sum(axis=0),
-            ]
-        )
-
-    def _log_scale(self, channels: Array) -> Array:
-        """Logarithm of the mean square of each vertex's values before any training, ``[V, B]``.
-
-        A mean field: sums add means and variances as if their terms were independent. The input
-        stands for its projections, and the output concatenates channels by their share.
-        """
-        mean, variance = np.zeros_like(channels), np.zeros_like(channels)
-        mean[0], variance[0] = _RECTIFIED
-        for v in range(1, self.width):
-            into = self.adjacency[:v, v]
-            pooled, convolved = self.kinds[v, 3], self.kinds[v, 1:3].sum(axis=0)
-            total = (into * variance[:v]).sum(axis=0)
-            largest = (into * mean[:v]).sum(axis=0) + np.sqrt(total) * _LARGEST_OF_NINE[0]
-            mean[v] = pooled * largest + convolved * _RECTIFIED[0]
-            variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
-        share = self._shares_of_output(channels)
-        inner = share.any(axis=0)
-        # The projected input alone, or added to every channel where it skips the cell.
-        share[0] = ~inner
-        skip = self.into_sinks[0] * inner
-        squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
-        scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
-        return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
-
-    def _walk_weights(self, channels: Array | None) -> Array:
-        """Probability of going from the second vertex back to the first, ``[V, V, B]``."""
-        weight = self.adjacency / np.maximum(self.in_degree, 1)
-        return weight if channels is None else self._by_channels(weight, channels)
-
     def _flow(self, weight: Array, one_hot: Array, channels: Array | None) -> Array:
         visits = self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32)
         for v in range(self.width - 2, -1, -1):
@@ -341,20 +269,6 @@ class _Block:
         moments = [mean, np.sqrt(np.maximum(square - mean**2, 0)), power]
         return np.asarray(np.concatenate(moments).T, dtype=np.float32)
 
-    def _shares_of_output(self, channels: Array) -> Array:
-        """Share of each inner vertex in the channels that the output concatenates, ``[V, B]``."""
-        inner = self.into_sinks * channels
-        inner[0] = 0
-        return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
-
-    def _by_channels(self, weight: Array, channels: Array) -> Array:
-        """Into the output: concatenated channels by their share, half for the input's skip."""
-        skip, share = self.into_sinks[0] > 0, self._shares_of_output(channels)
-        inner = share.any(axis=0)
-        share *= np.where(skip, np.float32(0.5), np.float32(1))
-        share[0] = np.where(skip, np.where(inner, 0.5, 1), 0)
-        return np.asarray(np.where(self.sinks, share[:, None], weight), dtype=np.float32)
-
     def _reach(self) -> Array:
         """Whether a path leads from the first to the second vertex, ``[V, V, B]``."""
         reach = self.adjacency.copy()
@@ -378,7 +292,7 @@ class _Block:
         backward: Array,
         forward: Array,
         reach: Array,
-        official: list[Array],
+        extra: list[Array],
     ) -> Array:
         columns = [
             self.in_degree,
@@ -389,7 +303,7 @@ class _Block:
             forward,
             reach.sum(axis=0),
             reach.sum(axis=1),
-            *official,
+            *extra,
         ]
         ways = [
             longest,

@@ -5,12 +5,6 @@ from .enumeration import (
     enumerate_cells as enumerate_cells,
 )
 from .enumeration import (
-    nasbench101_cells as nasbench101_cells,
-)
-from .enumeration import (
-    nasbench101_hashes as nasbench101_hashes,
-)
-from .enumeration import (
     sample_cells as sample_cells,
 )
 from .hashing import module_hash as module_hash
@@ -18,5 +12,12 @@ from .hashing import module_hashes as module_hashes
 from .mutation import Genotype as Genotype
 from .mutation import mutate as mutate
 from .mutation import neighbours as neighbours
-from .search_space import NASBENCH101 as NASBENCH101
+from .registry import default_space as default_space
+from .registry import find_space as find_space
+from .registry import register_space as register_space
+from .registry import space_names as space_names
 from .search_space import SearchSpace as SearchSpace
+from .space_support import CellNetwork as CellNetwork
+from .space_support import ExtraFeatures as ExtraFeatures
+from .space_support import NetworkSize as NetworkSize
+from .space_support import SpaceSupport as SpaceSupport

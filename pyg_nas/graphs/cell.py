@@ -10,26 +10,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import CellError, SpaceError
-from pyg_nas.graphs.hashing import module_hash
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.spaces.nasbench101.network_size import trainable_parameters
+from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.search_space import SearchSpace
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
+    from pyg_nas.graphs.cell_array import CellArray
+
 
 class Cell:
-    """A valid, pruned cell of a search space.
+    """A valid cell of a search space, in the space's canonical form.
 
-    Vertices that lie on no path from the input to the output are dropped first (in spaces with
-    terminals), and what is left must keep the space's limits. Two cells are equal when their
-    module hashes are, whatever the order of their inner vertices.
+    In spaces with terminals, vertices that lie on no path from the input to the output are dropped
+    first; what is left must keep the space's limits. Two cells are equal when their hashes are,
+    whatever the order of their inner vertices.
 
     Args:
         adjacency: Square 0/1 array or nested list ``[V, V]``, upper triangular; entry (u, v) is
             the edge from vertex u to vertex v.
         operations: ``V`` names or ids, input first and output last.
-        space: The search space, NAS-Bench-101 by default.
+        space: The search space, by default :func:`~pyg_nas.graphs.registry.default_space`.
 
     Raises:
         CellError: If the graph is no cell of ``space``; the message names value and rule.
@@ -44,33 +45,50 @@ class Cell:
         self,
         adjacency: ArrayLike,
         operations: Any,
-        space: SearchSpace = NASBENCH101,
+        space: SearchSpace | None = None,
     ) -> None:
         matrix = _as_matrix(adjacency)
+        self._set_up(np.array(np.nonzero(matrix)), len(matrix), operations, space)
+
+    def _set_up(
+        self,
+        edges: NDArray[np.int64],
+        num_vertices: int,
+        operations: Any,
+        space: SearchSpace | None,
+    ) -> None:
+        space = space or default_space()
         try:
             listed = list(operations)
         except TypeError:
             raise CellError(
                 f"operations must be a sequence of names or ids, got {operations!r}"
             ) from None
-        if len(listed) != len(matrix):
+        if len(listed) != num_vertices:
             raise CellError(
-                f"a cell needs one operation a vertex: {len(matrix)} vertices, "
+                f"a cell needs one operation a vertex: {num_vertices} vertices, "
                 f"{len(listed)} operations"
             )
         try:
             ids = np.array(space.encode(listed), dtype=np.int8)
         except SpaceError as error:
             raise CellError(str(error)) from None
-        if space.terminals:
-            _check_terminals(ids, space)
-            matrix, ids = prune(matrix, ids)
-        _check_limits(matrix, space)
-        matrix.flags.writeable = False
+        edges, kept = space.support.canonical(edges, ids)
+        ids = np.asarray(kept, dtype=np.int8)
+        _check_limits(edges, len(ids), space)
+        edges.flags.writeable = False
         ids.flags.writeable = False
         self.space = space
-        self.adjacency: NDArray[np.int8] = matrix
+        self.edge_index: NDArray[np.int64] = edges
         self.operation_ids: NDArray[np.int8] = ids
+
+    @cached_property
+    def adjacency(self) -> NDArray[np.int8]:
+        """int8 ``[V, V]``, read-only; entry (u, v) is the edge from vertex u to vertex v."""
+        matrix = np.zeros((self.num_vertices, self.num_vertices), dtype=np.int8)
+        matrix[self.edge_index[0], self.edge_index[1]] = 1
+        matrix.flags.writeable = False
+        return matrix
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -85,34 +103,59 @@ class Cell:
     @property
     def num_edges(self) -> int:
         """Number of edges."""
-        return int(self.adjacency.sum())
+        return int(self.edge_index.shape[1])
 
     @property
     def edges(self) -> list[tuple[int, int]]:
         """The edges (source, target), by source and then target."""
-        return [(int(u), int(v)) for u, v in np.argwhere(self.adjacency)]
+        return [(u, v) for u, v in self.edge_index.T.tolist()]
 
     @cached_property
     def hash(self) -> str:
-        """Module hash: 32 hex digits, the same for every labelled copy of the cell."""
-        return module_hash(self.adjacency, self.operation_ids)
+        """32 hex digits, the same for every labelled copy of the cell."""
+        return self.space.support.cell_hash(self)
 
     @property
     def trainable_parameters(self) -> int:
-        """Exact trainable parameters of the official NAS-Bench-101 network of this cell.
+        """Exact trainable parameters of the official network of this cell.
 
         Raises:
-            CellError: If the cell is of another space, whose network is not known.
+            CellError: If the cells of this space stand for no known network.
         """
-        if self.space != NASBENCH101:
-            raise CellError(
-                f"parameters are known for cells of {NASBENCH101.name!r}, "
-                f"not of {self.space.name!r}"
-            )
-        counted = trainable_parameters(
-            self.adjacency[None], self.operation_ids[None], np.array([self.num_vertices], np.int8)
-        )
-        return int(counted[0])
+        return int(self._alone.trainable_parameters()[0])
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the official network of this cell for one image.
+
+        Raises:
+            CellError: If the cells of this space stand for no known network.
+        """
+        return int(self._alone.macs()[0])
+
+    @property
+    def _alone(self) -> CellArray:
+        from pyg_nas.graphs.cell_array import CellArray
+
+        return CellArray.from_cells([self])
+
+    def to_text(self) -> str:
+        """Return the cell in its space's text form.
+
+        Raises:
+            SpaceError: If the space has none.
+        """
+        return self.space.support.to_text(self)
+
+    @classmethod
+    def from_text(cls, text: str, space: SearchSpace | None = None) -> Cell:
+        """Return the cell of a text form (:meth:`to_text`'s result).
+
+        Raises:
+            SpaceError: If the space has no text form.
+            CellError: If the text is no cell of the space.
+        """
+        return (space or default_space()).support.from_text(text)
 
     def to_data(self) -> Data:
         """Return the cell as a PyG graph.
@@ -127,16 +170,16 @@ class Cell:
         columns = self.operation_ids.astype(np.int64) - self.space.first_id
         x = torch.zeros(self.num_vertices, self.space.num_columns)
         x[torch.arange(self.num_vertices), torch.from_numpy(columns)] = 1.0
-        edges = np.stack(np.nonzero(self.adjacency)).astype(np.int64)
-        return Data(x=x, edge_index=torch.from_numpy(edges))
+        return Data(x=x, edge_index=torch.from_numpy(self.edge_index.copy()))
 
     @classmethod
-    def from_data(cls, data: Data, space: SearchSpace = NASBENCH101) -> Cell:
+    def from_data(cls, data: Data, space: SearchSpace | None = None) -> Cell:
         """Rebuild a cell from :meth:`to_data`'s result.
 
         Raises:
             CellError: If ``x`` is not one-hot in the space's columns or the graph is no cell.
         """
+        space = space or default_space()
         if data.x is None or data.edge_index is None:
             raise CellError("a cell's Data needs both x and edge_index")
         x = data.x.detach().cpu().numpy()
@@ -169,7 +212,7 @@ class Cell:
         }
 
     @classmethod
-    def from_dict(cls, description: Any, space: SearchSpace = NASBENCH101) -> Cell:
+    def from_dict(cls, description: Any, space: SearchSpace | None = None) -> Cell:
         """Rebuild a cell from ``ops`` and ``edges`` (:meth:`to_dict`'s result).
 
         Raises:
@@ -227,31 +270,46 @@ def edges_to_adjacency(edges: list[Any], num_vertices: int) -> NDArray[np.int8]:
     return adjacency
 
 
+def vertices_on_paths(edges: NDArray[np.int64], num_vertices: int) -> NDArray[np.bool_]:
+    """Return which vertices lie on a path from the first to the last vertex, ``[V]``.
+
+    Args:
+        edges: ``[2, E]`` (source, target), sorted by source, sources before targets.
+        num_vertices: ``V``.
+
+    Raises:
+        CellError: If no path leads from the first to the last vertex.
+    """
+    reached, reaches = [False] * num_vertices, [False] * num_vertices
+    reached[0] = reaches[-1] = True
+    pairs = edges.T.tolist()
+    for source, target in pairs:  # all edges into the source came before
+        reached[target] |= reached[source]
+    for source, target in reversed(pairs):
+        reaches[source] |= reaches[target]
+    if not reached[-1]:
+        raise CellError("no path leads from the input (first vertex) to the output (last vertex)")
+    return np.logical_and(reached, reaches)
+
+
 def prune(
-    adjacency: NDArray[np.int8], operation_ids: NDArray[np.int8]
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    edges: NDArray[np.int64], operation_ids: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Drop the vertices that lie on no path from the first to the last vertex.
 
     Args:
-        adjacency: Upper triangular ``[V, V]``.
+        edges: ``[2, E]`` (source, target), sorted by source, sources before targets.
         operation_ids: ``[V]``.
 
     Raises:
         CellError: If no path leads from the input to the output.
     """
-    size = len(adjacency)
-    reached = np.zeros(size, dtype=bool)
-    reached[0] = True
-    reaches = np.zeros(size, dtype=bool)
-    reaches[-1] = True
-    for v in range(1, size):  # upper triangular: predecessors come first
-        reached[v] |= bool((adjacency[:v, v].astype(bool) & reached[:v]).any())
-    for v in range(size - 2, -1, -1):
-        reaches[v] |= bool((adjacency[v, v + 1 :].astype(bool) & reaches[v + 1 :]).any())
-    keep = reached & reaches
-    if not (keep[0] and keep[-1]):
-        raise CellError("no path leads from the input (first vertex) to the output (last vertex)")
-    return adjacency[np.ix_(keep, keep)].copy(), operation_ids[keep].copy()
+    keep = vertices_on_paths(edges, len(operation_ids))
+    if keep.all():
+        return edges, operation_ids
+    renumbered = np.cumsum(keep) - 1
+    kept = keep[edges[0]] & keep[edges[1]]
+    return renumbered[edges[:, kept]], operation_ids[keep]
 
 
 def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
@@ -280,7 +338,12 @@ def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
     return matrix.astype(np.int8)
 
 
-def _check_terminals(ids: NDArray[np.int8], space: SearchSpace) -> None:
+def check_terminals(ids: NDArray[Any], space: SearchSpace) -> None:
+    """Check that the first vertex is the input, the last the output, and no other is either.
+
+    Raises:
+        CellError: If not.
+    """
     output_name, input_name = space.terminals
     if len(ids) < 2:
         raise CellError(f"a cell needs at least 2 vertices, got {len(ids)}")
@@ -299,13 +362,10 @@ def _check_terminals(ids: NDArray[np.int8], space: SearchSpace) -> None:
         )
 
 
-def _check_limits(matrix: NDArray[np.int8], space: SearchSpace) -> None:
-    if len(matrix) > space.max_vertices:
-        raise CellError(
-            f"a cell of {space.name!r} has at most {space.max_vertices} vertices, got {len(matrix)}"
-        )
-    edges = int(matrix.sum())
-    if edges > space.max_edges:
-        raise CellError(
-            f"a cell of {space.name!r} has at most {space.max_edges} edges, got {edges}"
-        )
+def _check_limits(edges: NDArray[np.int64], num_vertices: int, space: SearchSpace) -> None:
+    for what, count, most in (
+        ("vertices", num_vertices, space.max_vertices),
+        ("edges", edges.shape[1], space.max_edges),
+    ):
+        if count > most:
+            raise CellError(f"a cell of {space.name!r} has at most {most} {what}, got {count}")

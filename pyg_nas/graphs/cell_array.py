@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256
 from typing import Any, overload
 
 import numpy as np
@@ -10,9 +12,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.hashing import module_hashes
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.spaces.nasbench101.network_size import trainable_parameters
+from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import CellNetwork, NetworkSize
 
 
 class CellArray(Sequence[Cell]):
@@ -36,7 +38,7 @@ class CellArray(Sequence[Cell]):
         adjacency: NDArray[np.int8],
         operations: NDArray[np.int8],
         num_vertices: NDArray[np.int8],
-        space: SearchSpace = NASBENCH101,
+        space: SearchSpace | None = None,
     ) -> None:
         total = len(num_vertices)
         width = operations.shape[1] if operations.ndim == 2 else -1
@@ -48,7 +50,7 @@ class CellArray(Sequence[Cell]):
         self.adjacency = adjacency
         self.operations = operations
         self.num_vertices = num_vertices
-        self.space = space
+        self.space = space or default_space()
 
     @classmethod
     def from_cells(cls, cells: Iterable[Cell], space: SearchSpace | None = None) -> CellArray:
@@ -132,22 +134,44 @@ class CellArray(Sequence[Cell]):
         has = (self.operations[:, :, None] == ids) & self.mask[:, :, None]
         return np.asarray(has.sum(axis=1, dtype=np.int64))
 
-    def hashes(self) -> NDArray[np.bytes_]:
-        """Return the module hashes, ``S32 [N]``."""
-        return module_hashes(self.adjacency, self.operations, self.num_vertices)
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of space and graphs: equal for equal arrays, wherever they come from."""
+        content = sha256(repr(self.space).encode())
+        for array in (self.adjacency, self.operations, self.num_vertices):
+            content.update(f"{array.dtype}{array.shape}".encode())
+            content.update(np.ascontiguousarray(array).data)
+        return content.digest()
 
-    def trainable_parameters(self) -> NDArray[np.int64]:
-        """Return the exact parameters of the official networks, ``int64 [N]``.
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Return the hashes of all cells, ``S32 [N]``."""
+        return self.space.support.cell_hashes(self)
+
+    def trainable_parameters(self, size: NetworkSize | None = None) -> NDArray[np.int64]:
+        """Return the exact parameters of the networks, ``int64 [N]``, by default the official ones.
 
         Raises:
-            CellError: If the space is not NAS-Bench-101.
+            CellError: If the cells of this space stand for no known network.
         """
-        if self.space != NASBENCH101:
+        return self._network("parameters").trainable_parameters(self, size)
+
+    def macs(self, size: NetworkSize | None = None) -> NDArray[np.int64]:
+        """Return the networks' multiply-accumulates for one image, ``int64 [N]``, by default of
+        the official ones.
+
+        Raises:
+            CellError: If the cells of this space stand for no known network.
+        """
+        return self._network("multiply-accumulates").macs(self, size)
+
+    def _network(self, what: str) -> CellNetwork:
+        network = self.space.support.network
+        if network is None:
             raise CellError(
-                f"parameters are known for cells of {NASBENCH101.name!r}, "
-                f"not of {self.space.name!r}"
+                f"{what} are not known for cells of {self.space.name!r}, which stand for no "
+                f"known network"
             )
-        return trainable_parameters(self.adjacency, self.operations, self.num_vertices)
+        return network
 
     def first_invalid(self) -> tuple[int, str] | None:
         """Return the index of the first row that is no pruned cell, and why, or None."""
@@ -215,7 +239,7 @@ class CellArray(Sequence[Cell]):
             index = int(np.argmax(broken)) if broken.any() else None
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
-        return found
+        return self.space.support.first_invalid(self) if found is None else found
 
     def __len__(self) -> int:
         return len(self.num_vertices)

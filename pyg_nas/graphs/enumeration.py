@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,8 @@ from numpy.typing import NDArray
 from pyg_nas.compute.splitmix import GOLDEN, mix
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
-from pyg_nas.io.array_cache import read_cached, write_cached
-
-NUM_NASBENCH101_CELLS = 423_624
+from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.search_space import SearchSpace
 
 CACHE_VERSION = 1
 """Part of the names of cached files that rest on the order of the enumerated cells."""
@@ -22,8 +19,8 @@ CACHE_VERSION = 1
 _MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
 
 
-def enumerate_cells(space: SearchSpace = NASBENCH101) -> CellArray:
-    """Enumerate all cells of ``space`` up to isomorphism.
+def enumerate_cells(space: SearchSpace | None = None) -> CellArray:
+    """Enumerate all graphs within the limits of ``space`` up to isomorphism.
 
     Order: by number of vertices, then by the edge bits and operations of the first labelled
     graph of each class. Isomorphic copies are recognised by colour refinement, the criterion
@@ -32,6 +29,7 @@ def enumerate_cells(space: SearchSpace = NASBENCH101) -> CellArray:
     Raises:
         SpaceError: If the space has no terminals or more than 7 vertices.
     """
+    space = space or default_space()
     if not space.terminals or space.max_vertices > _MOST_VERTICES:
         raise SpaceError(
             f"space {space.name!r} cannot be enumerated: it needs terminals and at most "
@@ -42,57 +40,8 @@ def enumerate_cells(space: SearchSpace = NASBENCH101) -> CellArray:
     )
 
 
-@lru_cache(maxsize=1)
-def nasbench101_cells() -> CellArray:
-    """Return all 423,624 cells of NAS-Bench-101 in the order of :func:`enumerate_cells`.
-
-    Enumerated once and then read from the cache folder.
-    """
-    name = f"nasbench101-cells-{CACHE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        cells = enumerate_cells(NASBENCH101)
-        bits = np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1)
-        write_cached(
-            name,
-            {
-                "adjacency": bits,
-                "operations": cells.operations,
-                "num_vertices": cells.num_vertices,
-            },
-        )
-        return cells
-    size = NASBENCH101.max_vertices
-    bits = np.unpackbits(arrays["adjacency"], axis=1, count=size * size)
-    return CellArray(
-        bits.reshape(-1, size, size).astype(np.int8),
-        arrays["operations"],
-        arrays["num_vertices"],
-        NASBENCH101,
-    )
-
-
-def is_nasbench101(cells: CellArray) -> bool:
-    """Whether ``cells`` is the very array of :func:`nasbench101_cells`, not just equal to it."""
-    return len(cells) == NUM_NASBENCH101_CELLS and cells is nasbench101_cells()
-
-
-@lru_cache(maxsize=1)
-def nasbench101_hashes() -> NDArray[np.bytes_]:
-    """Return the module hashes of :func:`nasbench101_cells`, ``S32 [423624]``.
-
-    Computed once (about half a minute of one core) and then read from the cache folder.
-    """
-    name = f"nasbench101-hashes-{CACHE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        arrays = {"hashes": nasbench101_cells().hashes()}
-        write_cached(name, arrays)
-    return arrays["hashes"]
-
-
 def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray:
-    """Draw ``n`` different cells uniformly, from all of NAS-Bench-101 by default.
+    """Draw ``n`` different cells uniformly, by default from all of the default space.
 
     The draw is uniform over isomorphism classes, not over labelled graphs. Draws with one seed
     are nested: the first ``k`` of ``n`` cells are the draw of ``k``.
@@ -102,7 +51,7 @@ def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray
     """
     if seed < 0:
         raise SettingsError(f"seed must be at least 0, got {seed}")
-    population = nasbench101_cells() if cells is None else cells
+    population = default_space().support.cells() if cells is None else cells
     if not 0 <= n <= len(population):
         raise SettingsError(f"cannot draw {n} different cells from {len(population)}")
     return population[np.random.default_rng(seed).permutation(len(population))[:n]]

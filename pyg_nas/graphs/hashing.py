@@ -24,10 +24,14 @@ def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
         adjacency: ``[V, V]``, nonzero where an edge runs from row to column.
         operation_ids: ``[V]``, -1 for the input and -2 for the output vertex.
     """
-    rows, columns = np.nonzero(adjacency)
+    return hash_graph(np.array(np.nonzero(adjacency)), operation_ids)
+
+
+def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:
+    """Return the :func:`module_hash` of a graph by its edges ``[2, E]`` (source, target)."""
     successors: list[list[int]] = [[] for _ in range(len(operation_ids))]
     predecessors: list[list[int]] = [[] for _ in range(len(operation_ids))]
-    for source, target in zip(rows.tolist(), columns.tolist(), strict=True):
+    for source, target in edges.T.tolist():
         successors[source].append(target)
         predecessors[target].append(source)
     vertices = range(len(operation_ids))

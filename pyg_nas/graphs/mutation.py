@@ -24,7 +24,9 @@ _MOST_TRIES = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Genotype:
-    """An unpruned labelled graph of ``space.max_vertices`` vertices.
+    """A drawing of a cell, with what the cell's canonical form leaves out.
+
+    By default an unpruned labelled graph of ``space.max_vertices`` vertices.
 
     Args:
         adjacency: int8 ``[V, V]``, upper triangular.
@@ -61,21 +63,44 @@ class Genotype:
 
     @classmethod
     def of_cell(cls, cell: Cell, rng: np.random.Generator) -> Genotype:
-        """Embed a cell: its vertices keep their order, random idle vertices fill the rest."""
-        space = _with_terminals(cell.space)
-        size, inner = space.max_vertices, cell.num_vertices - 2
-        slots = np.concatenate(
-            [[0], np.sort(rng.choice(np.arange(1, size - 1), inner, replace=False)), [size - 1]]
-        ).astype(np.int64)
-        operations = _random_operations(space, rng)
-        operations[slots] = cell.operation_ids
-        adjacency = np.zeros((size, size), dtype=np.int8)
-        adjacency[np.ix_(slots, slots)] = cell.adjacency
-        return cls(adjacency, operations, space)
+        """Return a genotype of a cell, as its space draws one."""
+        return cell.space.support.genotype(cell, rng)
+
+
+def embedded(cell: Cell, rng: np.random.Generator) -> Genotype:
+    """Embed a cell: its vertices keep their order, random idle vertices fill the rest."""
+    space = _with_terminals(cell.space)
+    size, inner = space.max_vertices, cell.num_vertices - 2
+    slots = np.concatenate(
+        [[0], np.sort(rng.choice(np.arange(1, size - 1), inner, replace=False)), [size - 1]]
+    ).astype(np.int64)
+    operations = _random_operations(space, rng)
+    operations[slots] = cell.operation_ids
+    adjacency = np.zeros((size, size), dtype=np.int8)
+    adjacency[np.ix_(slots, slots)] = cell.adjacency
+    return Genotype(adjacency, operations, space)
 
 
 def mutate(parent: Genotype, rng: np.random.Generator) -> Genotype:
-    """Return a valid genotype near ``parent`` whose cell is another one.
+    """Return a valid genotype near ``parent`` whose cell is another one, as its space mutates.
+
+    Raises:
+        SpaceError: If no valid mutant is found.
+    """
+    return parent.space.support.mutate(parent, rng)
+
+
+def neighbours(cell: Cell) -> list[Cell]:
+    """Return all different cells one edit of the space away, in a fixed order.
+
+    Raises:
+        SpaceError: If the space has no terminals.
+    """
+    return cell.space.support.neighbours(cell)
+
+
+def mutate_graph(parent: Genotype, rng: np.random.Generator) -> Genotype:
+    """Mutate a genotype whose vertices have operations and whose edges are free.
 
     Every possible edge is flipped with probability ``1 / V`` and every inner operation is
     replaced by another one with probability ``1 / (V - 2)``, again and again from the parent
@@ -107,8 +132,8 @@ def mutate(parent: Genotype, rng: np.random.Generator) -> Genotype:
     )
 
 
-def neighbours(cell: Cell) -> list[Cell]:
-    """Return all different cells one edit away, in a fixed order.
+def graph_neighbours(cell: Cell) -> list[Cell]:
+    """Return the neighbours of a cell whose vertices have operations and whose edges are free.
 
     An edit is one of
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import SpaceError
+from pyg_nas.graphs.registry import support_of
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.space_support import SpaceSupport
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,11 @@ class SearchSpace:
         """Return the names of operation ids (the inverse of :meth:`encode`)."""
         return tuple(self.vocabulary[int(i) - self.first_id] for i in ids)
 
+    @property
+    def support(self) -> SpaceSupport:
+        """What the package knows of this space beyond its data, found by its content."""
+        return support_of(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
         return {
@@ -164,13 +173,3 @@ def _as_id(value: object, low: int, high: int) -> int | None:
     if isinstance(value, bool) or number != value or not low <= number < high:
         return None
     return int(number)
-
-
-NASBENCH101 = SearchSpace(
-    name="nasbench101",
-    operations=("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"),
-    max_vertices=7,
-    max_edges=9,
-    terminals=("output", "input"),
-)
-"""The space of NAS-Bench-101 (Ying et al., arXiv:1902.09635): 423,624 cells."""

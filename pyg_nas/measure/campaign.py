@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import repeated_hash
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.journal import Journal
@@ -99,10 +98,6 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
         raise MeasureError(f"budgets must be ascending positive epochs, got {list(budgets)}")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise MeasureError(f"seeds must be different and at least 0, got {list(seeds)}")
-    if cells.space != NASBENCH101:
-        raise MeasureError(
-            f"only cells of {NASBENCH101.name!r} can be trained, got cells of {cells.space.name!r}"
-        )
     invalid = cells.first_invalid()
     if invalid is not None:
         raise MeasureError(f"cell {invalid[0]}: {invalid[1]}")

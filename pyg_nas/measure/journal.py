@@ -28,15 +28,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.data.labels import METRICS
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.owner import Owner
 from pyg_nas.measure.run import Reading, Run
+from pyg_nas.spaces.measurements import METRICS
 
 if TYPE_CHECKING:
     from pyg_nas.measure.task import Task
@@ -75,17 +76,17 @@ class Journal:
     Args:
         path: The SQLite file, made where it is missing.
         task: The task; a journal of another task, or of other settings, is refused.
-        space: The search space of the cells.
+        space: The search space of the cells, by default the default space.
 
     Raises:
         MeasureError: If the file is no journal, damaged, or belongs to another task or space.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], task: Task, space: SearchSpace = NASBENCH101
+        self, path: str | os.PathLike[str], task: Task, space: SearchSpace | None = None
     ) -> None:
         self.path = Path(path)
-        self.space = space
+        self.space = space or default_space()
         self.about = {
             "task": task.name,
             "fingerprint": task.fingerprint,

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure.settings import TrainingSettings
-from pyg_nas.spaces.nasbench101.network_size import concatenated_vertices
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
@@ -132,13 +132,32 @@ class Task:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    @property
+    def network_size(self) -> NetworkSize:
+        """Size of the networks that are trained on this task."""
+        _, channels, height, width = self.train.images.shape
+        settings = self.settings
+        return NetworkSize(
+            settings.stem_channels,
+            settings.num_stacks,
+            settings.modules_per_stack,
+            self.num_labels,
+            channels,
+            (height, width),
+        )
+
     def check_cells(self, cells: CellArray) -> None:
-        """Check that the task's networks are wide enough for cells of NAS-Bench-101.
+        """Check that the cells stand for networks and that those of this task are wide enough.
 
         Raises:
             MeasureError: If not; it names a cell and the channels that it needs.
         """
-        needed = concatenated_vertices(cells.adjacency, cells.num_vertices)
+        network = cells.space.support.network
+        if network is None:
+            raise MeasureError(
+                f"cells of {cells.space.name!r} cannot be trained: they stand for no known network"
+            )
+        needed = network.least_stem_channels(cells)
         if len(cells) and needed.max() > self.settings.stem_channels:
             row = int(needed.argmax())
             raise MeasureError(

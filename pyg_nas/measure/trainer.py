@@ -6,17 +6,16 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
-from pyg_nas.spaces.nasbench101.network import Network
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
@@ -65,15 +64,11 @@ def train(
         )
     settings = task.settings
     generators = [_generator(cell, budget, seed) for seed in seeds]
-    network = Network(
-        cell,
-        settings.stem_channels,
-        settings.num_stacks,
-        settings.modules_per_stack,
-        task.num_labels,
-        task.train.images.shape[1],
-        len(seeds),
-        settings.batch_norm_momentum,
+    architecture = cell.space.support.network
+    if architecture is None:
+        raise MeasureError(f"cells of {cell.space.name!r} stand for no known network")
+    network: Any = architecture.build(
+        cell, task.network_size, len(seeds), settings.batch_norm_momentum
     )
     network.initialize(generators)
     network.to(device)
@@ -112,7 +107,7 @@ def _generator(cell: Cell, budget: int, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             network.parameters(),
@@ -133,7 +128,7 @@ def _optimizer(network: Network, settings: TrainingSettings) -> torch.optim.Opti
 
 
 def _step(
-    network: Network, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
 ) -> None:
     logits = network(images)
     # Summed over the members, so that each one's gradient is that of its own mean loss.
@@ -194,7 +189,7 @@ class _Judge:
         ]
 
     @torch.inference_mode()
-    def __call__(self, network: Network) -> list[list[float]]:
+    def __call__(self, network: nn.Module) -> list[list[float]]:
         """Returns (training, validation, test) accuracy of every member."""
         columns = []
         for images, labels in self.parts:

@@ -30,12 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.data.labels import METRICS
-from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.io.files import cache_folder
 from pyg_nas.nasbench.lib.config import build_config
 from pyg_nas.nasbench.lib.model_spec import ModelSpec, OutOfDomainError
@@ -46,6 +44,8 @@ from pyg_nas.nasbench.statistics import (
     ReadOnlyList,
     ReadOnlyMetrics,
 )
+from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.nasbench101 import NASBENCH101, NASBENCH101_BUDGETS
 
 _POINTS = ("halfway", "final")
 _STAMP_BYTES = 2**20

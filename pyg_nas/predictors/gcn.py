@@ -25,12 +25,12 @@ from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import nasbench101_refinement
+from pyg_nas.engine.shared_terms import space_refinement
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
+from pyg_nas.features.graph_statistics import graph_feature_names, vertex_feature_names
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import is_nasbench101
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 
@@ -87,14 +87,21 @@ def check_operations(cells: CellArray, space: SearchSpace) -> None:
         )
 
 
+def features_of_space(space: SearchSpace) -> tuple[Any, ...]:
+    """Return what the features of a space's cells are: equal for spaces with equal features."""
+    support = space.support
+    names = graph_feature_names(space), vertex_feature_names(space)
+    return *names, support.zero_cost_model, support.transfer_table
+
+
 def check_same_statistics(cells: CellArray, space: SearchSpace) -> None:
     """Check that cells have the operations and the statistics that a model was fitted to.
 
     Raises:
-        ModelError: If they have others, as when only one of the two spaces is NAS-Bench-101.
+        ModelError: If they have others, as when only one of the two spaces adds its own.
     """
     check_operations(cells, space)
-    if (cells.space == NASBENCH101) != (space == NASBENCH101):
+    if features_of_space(cells.space) != features_of_space(space):
         here, there = (
             f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
             for one in (cells.space, space)
@@ -196,8 +203,9 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         check_operations(cells, self.space_)
         device = next(self.members_[0].parameters()).device
         activations = [member.activation for member in self.members_]
-        if self.backend != "sparse" and is_nasbench101(cells) and use_compiled(device, activations):
-            tables = nasbench101_refinement(len(self.members_[0].convs))
+        whole = self.backend != "sparse" and cells.space.support.is_whole(cells)
+        if whole and use_compiled(device, activations):
+            tables = space_refinement(cells.space, len(self.members_[0].convs))
             return score(self.members_, tables).astype(np.float64)
         outputs = np.empty((len(self.members_), len(cells)))
         if self._is_sparse(cells, _MOST_SCORED_DENSELY):

@@ -26,7 +26,7 @@ from pyg_nas.features.graph_statistics import (
 )
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.intervals import NORMAL_NODES, NORMAL_WEIGHTS, label_scores
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
@@ -145,12 +145,16 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         scores = self._scores(labels)
         self.knowledge_ = {}
         features = cell_features(cells)
-        if cells.space == NASBENCH101:
-            of_digits = isinstance(X, Table) and X.about.get("task") == SHIPPED_TASK
-            for group, (compute, digest) in _KNOWLEDGE.items():
-                if group != PRIOR_GROUP or (self.prior and not of_digits):
-                    self.knowledge_[group] = digest()
-                    features.groups[group] = compute(cells, features)
+        support = cells.space.support
+        of_digits = isinstance(X, Table) and X.about.get("task") == SHIPPED_TASK
+        offered = {
+            ZERO_COST_GROUP: support.zero_cost_model is not None,
+            PRIOR_GROUP: support.transfer_table is not None and self.prior and not of_digits,
+        }
+        for group, (compute, digest) in _KNOWLEDGE.items():
+            if offered[group]:
+                self.knowledge_[group] = digest()
+                features.groups[group] = compute(cells, features)
         self.process_ = GaussianProcess((*GROUPS, *self.knowledge_), random_state=self.random_state)
         self.process_.fit_features(features, scores)
         self.process_.space_ = cells.space

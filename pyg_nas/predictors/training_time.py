@@ -14,8 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101
-from pyg_nas.spaces.nasbench101.network_size import channel_shares
 
 
 class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -23,9 +21,9 @@ class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Time is additive in the vertices, and a vertex's share follows from its operation and its
     channels, so a linear model on those sums needs few cells. The features are vertices, edges,
-    longest path and, for each operation, the number of its vertices; in NAS-Bench-101 also the
-    sums of channels and of squared channels for each operation, and those of the projections
-    from the input. The ridge's strength is chosen by leave-one-out cross validation.
+    longest path and, for each operation, the number of its vertices, and what the space adds: in
+    NAS-Bench-101 the sums of channels and of squared channels for each operation, and those of the
+    projections from the input. The ridge's strength is chosen by leave-one-out cross validation.
 
     Attributes:
         model_: The fitted pipeline.
@@ -62,11 +60,6 @@ def work_features(cells: CellArray) -> NDArray[np.float64]:
         cells.num_edges,
         cells.depths,
         *cells.operation_counts.T,
+        *cells.space.support.work_features(cells),
     ]
-    if cells.space == NASBENCH101:
-        channels = channel_shares(cells.adjacency, cells.num_vertices)
-        for operation in range(len(cells.space.operations)):
-            kind = (cells.operations == operation) & cells.mask
-            columns += [(kind * channels).sum(axis=1), (kind * channels**2).sum(axis=1)]
-        columns.append((cells.adjacency[:, 0] * channels).sum(axis=1))
     return np.stack(columns, axis=1).astype(np.float64)

@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.data.labels import METRICS
 from pyg_nas.data.shipped import shipped_table, shipped_table_path
 from pyg_nas.features.graph_statistics import STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
 from pyg_nas.metrics.intervals import label_scores
 from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.spaces.measurements import METRICS
 
 # Raised with whatever changes the prior, which is kept in the cache folder.
 _VERSION = 2

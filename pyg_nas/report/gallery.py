@@ -34,7 +34,7 @@ class Gallery:
     def __init__(self, space: SearchSpace, facts: list[str]) -> None:
         self.space = space
         self.facts = facts
-        self._width = fitting_width([operation_label(name) for name in space.vocabulary])
+        self._width = fitting_width([operation_label(name, space) for name in space.vocabulary])
         self._cells: list[Cell] = []
         self._records: list[dict[str, Any]] = []
         self._drawings: list[str] = []
@@ -71,9 +71,13 @@ class Gallery:
         """Return what the page's script needs, JSON-ready."""
         operations = []
         for column, name in enumerate(self.space.vocabulary):
-            colour = operation_colour(column + self.space.first_id)
+            colour = operation_colour(column + self.space.first_id, self.space)
             operations.append(
-                {"label": operation_label(name), "fill": colour, "ink": text_colour(colour)}
+                {
+                    "label": operation_label(name, self.space),
+                    "fill": colour,
+                    "ink": text_colour(colour),
+                }
             )
         return {
             "operations": operations,

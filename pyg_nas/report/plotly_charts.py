@@ -9,7 +9,7 @@ import numpy as np
 
 from pyg_nas.report.page import Figure
 from pyg_nas.report.text import markup
-from pyg_nas.visualization.cells import operation_label
+from pyg_nas.visualization.cells import short_label
 from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Floats, Line, group_order
 
 _DASHES = ("solid", "dash", "dashdot", "dot")
@@ -118,7 +118,7 @@ def _boxes(boxes: Boxes) -> dict[str, Any]:
     quantiles = {name: _numbers(boxes.quantiles[:, k]) for k, name in enumerate(columns)}
     return {
         "type": "box",
-        "name": markup(operation_label(boxes.name)),
+        "name": markup(short_label(boxes.name)),
         "x": [markup(group) for group in boxes.groups],
         **quantiles,
         "line": {"color": f"c{boxes.colour}", "width": 1.5},

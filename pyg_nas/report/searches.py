@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.registry import find_space, space_names
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
@@ -108,8 +109,8 @@ def _space(folder: Path, settings: dict[str, Any], table: Table | None) -> Searc
     for value in _nested(settings, "space"):
         if isinstance(value, dict):
             return SearchSpace.from_dict(value)
-        if value == NASBENCH101.name:
-            return NASBENCH101
+        if value in space_names():
+            return find_space(value)
     raise SettingsError(
         f"{folder / SETTINGS}: the search space is not described there, name the table as well"
     )

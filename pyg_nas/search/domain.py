@@ -12,14 +12,8 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.edit_distance import EditDistance
-from pyg_nas.graphs.enumeration import (
-    NUM_NASBENCH101_CELLS,
-    enumerate_cells,
-    nasbench101_cells,
-    nasbench101_hashes,
-)
 from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 
 NEAREST = 20
 """Size of a neighbourhood in a part of a space."""
@@ -52,9 +46,8 @@ class Domain:
                 f"the cells are of space {cells.space.name!r}, the search of {space.name!r}"
             )
         self.space = space
-        # All of NAS-Bench-101 is the whole space, whoever lists it.
-        complete = space == NASBENCH101 and cells is not None
-        self.whole = cells is None or (complete and len(cells) == NUM_NASBENCH101_CELLS)
+        # All cells of a space are the whole space in any order.
+        self.whole = cells is None or len(cells) == space.support.num_cells
         self._given = cells
         self._hashes = cells.hashes() if cells is not None and hashes is None else hashes
         self._near: dict[str, list[Cell]] = {}
@@ -62,9 +55,7 @@ class Domain:
     @cached_property
     def cells(self) -> CellArray:
         """All cells of the domain; a whole space is enumerated when this is first asked for."""
-        if self._given is not None:
-            return self._given
-        return nasbench101_cells() if self.space == NASBENCH101 else enumerate_cells(self.space)
+        return self.space.support.cells() if self._given is None else self._given
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -85,9 +76,9 @@ class Domain:
         if keep.all():
             return self
         hashes = self._hashes
-        if hashes is None and self.space == NASBENCH101:
-            hashes = nasbench101_hashes()  # from the cache; hashing takes half a minute
-        return Domain(self.space, self.cells[keep], None if hashes is None else hashes[keep])
+        if hashes is None:
+            hashes = self.space.support.hashes()
+        return Domain(self.space, self.cells[keep], hashes[keep])
 
     def sample(self, k: int, asked: Collection[str], rng: np.random.Generator) -> list[Cell]:
         """Draw up to ``k`` different cells uniformly among those not ``asked`` for."""

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.graphs.registry import default_space
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, Reference
-from pyg_nas.spaces.nasbench101.network_size import trainable_parameters
 
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor
@@ -35,7 +34,7 @@ class LiveEvaluator:
         seeds: Runs of each cell.
         journal: Where finished runs are kept; runs that it already has are not trained again.
         executor: How runs are spread; by default one at a time in this process.
-        domain: The cells that may be asked for; by default all of NAS-Bench-101.
+        domain: The cells that may be asked for; by default all of the default space.
         retries: How often a job is tried again after an error.
 
     Raises:
@@ -65,9 +64,10 @@ class LiveEvaluator:
         self.journal = journal
         self.executor = executor
         self.retries = retries
-        self.domain = domain or Domain(NASBENCH101)
-        # No cell has more inner vertices, so that the space need not be listed for wider networks.
-        if task.settings.stem_channels < NASBENCH101.max_vertices - 2:
+        self.domain = domain or Domain(default_space())
+        network = self.domain.space.support.network
+        # The space need not be listed where the networks are wide enough for every cell.
+        if network is None or task.settings.stem_channels < network.sufficient_stem_channels:
             task.check_cells(self.domain.cells)
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
@@ -118,17 +118,7 @@ class LiveEvaluator:
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the parameters of the cells' networks at the task's size, ``[N]``."""
-        settings = self.task.settings
-        return trainable_parameters(
-            cells.adjacency,
-            cells.operations,
-            cells.num_vertices,
-            stem_channels=settings.stem_channels,
-            num_stacks=settings.num_stacks,
-            modules_per_stack=settings.modules_per_stack,
-            num_labels=self.task.num_labels,
-            image_channels=int(self.task.train.images.shape[1]),
-        )
+        return cells.trainable_parameters(self.task.network_size)
 
     def oracle(self) -> NDArray[np.float64] | None:
         """Return None: the accuracies of all cells are not known."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.table import Table
 from ..graphs.cell_array import CellArray
-from ..graphs.enumeration import nasbench101_cells
+from ..spaces.nasbench101 import nasbench101_cells
 
 
 def small_cells(per_size: int = 20, seed: int = 3) -> CellArray:

@@ -41,11 +41,6 @@ MOST_VERTICES = 30
 """Vertices up to which each has a box of its own."""
 
 _MOST_BOXES = 60
-_SHORT_NAMES = {
-    "conv3x3-bn-relu": "conv 3×3",
-    "conv1x1-bn-relu": "conv 1×1",
-    "maxpool3x3": "max pool 3×3",
-}
 _LONGEST_LABEL = 24
 # The overview of a graph that is too large: bars of layers, and a legend of operations.
 _BARS, _BAR_HEIGHT, _BAR_WIDTH = 40, 8.0, 260.0
@@ -53,17 +48,24 @@ _MOST_IN_LEGEND = 7
 _LINE_HEIGHT, _MARGIN = 20.0, 10.0
 
 
-def operation_label(name: str) -> str:
-    """Return what a box says: a short form of NAS-Bench-101's names, others cut to 24 letters."""
-    label = printable(_SHORT_NAMES.get(name, name))
+def operation_label(name: str, space: SearchSpace) -> str:
+    """Return what the box of an operation says: its space's label or its name, shortened."""
+    return short_label(space.support.drawing_labels.get(name, name))
+
+
+def short_label(text: str) -> str:
+    """Return a text that fits a box, cut to 24 letters."""
+    label = printable(text)
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
 
 
-def operation_colour(operation_id: int) -> str:
-    """Return the box colour of an operation id as ``#RRGGBB``; colours repeat after eight."""
+def operation_colour(operation_id: int, space: SearchSpace) -> str:
+    """Return the box colour of an operation id as ``#RRGGBB``: the space's, or one of eight."""
     if operation_id < 0:
         return TERMINAL_COLOUR
-    return OPERATION_COLOURS[operation_id % len(OPERATION_COLOURS)]
+    (name,) = space.decode([operation_id])
+    next_of_palette = OPERATION_COLOURS[operation_id % len(OPERATION_COLOURS)]
+    return space.support.drawing_colours.get(name, next_of_palette)
 
 
 def text_colour(background: str) -> str:
@@ -114,7 +116,7 @@ def graph_drawing(
     for group, operation in zip(groups.tolist(), operations.tolist(), strict=True):
         members[group].append(operation)
     labels = [_group_label(group, space) for group in members]
-    colours = [operation_colour(Counter(group).most_common(1)[0][0]) for group in members]
+    colours = [operation_colour(Counter(group).most_common(1)[0][0], space) for group in members]
     layout = layered_layout(count, between, box_width or fitting_width(labels))
     return Drawing(
         layout.width,
@@ -178,7 +180,7 @@ def _edges_between(groups: NDArray[np.int64], edges: Edges, count: int) -> Edges
 
 
 def _group_label(operations: list[int], space: SearchSpace) -> str:
-    first, last = (operation_label(space.decode([operations[k]])[0]) for k in (0, -1))
+    first, last = (operation_label(space.decode([operations[k]])[0], space) for k in (0, -1))
     if len(operations) == 1:
         return first
     if len(set(operations)) == 1:
@@ -198,7 +200,7 @@ def _in_words(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
 def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int, str, int]]:
     """The most frequent operations: id, label and how many vertices have it."""
     found = Counter(operations.tolist()).most_common(_MOST_IN_LEGEND)
-    return [(id_, operation_label(space.decode([id_])[0]), count) for id_, count in found]
+    return [(id_, operation_label(space.decode([id_])[0], space), count) for id_, count in found]
 
 
 def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> Drawing:

@@ -184,7 +184,9 @@ def residual_charts(
     """
     counts = cells.operation_counts
     used = np.argsort(-counts.sum(axis=0), kind="stable")[:_MOST_OPERATIONS]
-    by_operation = {cells.space.operations[k]: counts[:, k] for k in sorted(used.tolist())}
+    labels = cells.space.support.drawing_labels
+    names = [labels.get(name, name) for name in cells.space.operations]
+    by_operation = {names[k]: counts[:, k] for k in sorted(used.tolist())}
     groups = (
         ({"cells": cells.depths}, "depth (edges on the longest path)"),
         (by_operation, "vertices with the operation"),

@@ -16,7 +16,7 @@ from pyg_nas.predictors.trained import Evaluation
 
 def test_the_best_cells_of_the_demo_are_none_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     space = sample_cells(60, seed=2)
-    monkeypatch.setattr("pyg_nas.graphs.enumeration.nasbench101_cells", lambda: space)
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.support.SUPPORT.cells", lambda: space)
     scores = np.random.default_rng(0).random(60)
     order = np.argsort(-scores)
     # The table has the best, the third best and ten others.

@@ -449,8 +449,8 @@ def test_predict_scores_the_whole_space_under_its_hashes(
     seeded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = sample_cells(50, seed=9)
-    monkeypatch.setattr("pyg_nas.graphs.enumeration.nasbench101_cells", lambda: few)
-    monkeypatch.setattr("pyg_nas.graphs.enumeration.nasbench101_hashes", lambda: few.hashes())
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.support.SUPPORT.cells", lambda: few)
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.support.SUPPORT.hashes", lambda: few.hashes())
     out = tmp_path / "s.csv"
     assert pyg_nas("predict", seeded, "--space", "nasbench101", "--out", out) == 0
     with out.open() as file:

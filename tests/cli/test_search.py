@@ -270,7 +270,7 @@ def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("pyg_nas.measure.get_task", lambda *_: digits.with_settings(tiny))
     few = sample_cells(400, seed=0)
     few = few[np.argsort(few.num_edges, kind="stable")[:20]]
-    monkeypatch.setattr("pyg_nas.search.domain.nasbench101_cells", lambda: few)
+    monkeypatch.setattr("pyg_nas.spaces.nasbench101.support.SUPPORT.cells", lambda: few)
     options = ("--method", "random", "--n", 1, "--k", 1, "--budget", 1, "--runs", 2)
     assert pyg_nas("search", "digits", "--out", tmp_path, *options, "--device", "cpu") == 0
     settings = json.loads((tmp_path / "settings.json").read_text())

@@ -138,7 +138,8 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_download_goes_to_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pyg_nas.io.download import OFFICIAL_FILES, RemoteFile
+    from pyg_nas.io.download import RemoteFile
+    from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
 
     asked: list[tuple[RemoteFile, Path]] = []
 

@@ -10,7 +10,7 @@ from torch_geometric.data import InMemoryDataset
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def every_size(per_size: int = 4) -> CellArray:

@@ -25,8 +25,8 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def write(path: Path, *lines: object) -> Path:

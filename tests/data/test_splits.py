@@ -23,6 +23,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.trained import Model
 from pyg_nas.predictors.tuning import TuneSettings
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def labels() -> np.ndarray:
 
 
 class Sized:
-    """Stands for a table: splits only ask for its length."""
+    """Stands for a table: splits only ask for its length and its space."""
+
+    space = NASBENCH101
 
     def __init__(self, total: int) -> None:
         self.total = total

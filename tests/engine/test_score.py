@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import nasbench101_refinement, refine
+from pyg_nas.engine.shared_terms import refine, space_refinement
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from pyg_nas.testing import reference_output
 
 
@@ -122,12 +122,12 @@ def test_tables_pass_through_their_arrays_unchanged() -> None:
 
     small = nasbench101_cells()[np.arange(0, 423_624, 9_000)]
     tables = refine(small, 2, block_cells=20)
-    again = refinement._from_arrays(refinement._to_arrays(tables), 2)
+    again = refinement._from_arrays(refinement._to_arrays(tables), 2, NASBENCH101)
     members = networks(2, depth=2)
     np.testing.assert_array_equal(score(members, again)[:, : len(small)], score(members, tables))
 
 
 def test_tables_of_the_space_cover_every_cell() -> None:
-    tables = nasbench101_refinement(3)
+    tables = space_refinement(NASBENCH101, 3)
     assert tables.num_cells == 423_624
-    assert nasbench101_refinement(2) is nasbench101_refinement(4) is tables
+    assert space_refinement(NASBENCH101, 2) is space_refinement(NASBENCH101, 4) is tables

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.graph_statistics import CellFeatures, cell_features
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def all_columns_of(
@@ -140,7 +142,7 @@ def test_of_the_space_they_are_computed_once(
 ) -> None:
     cells = nasbench101_cells()
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cell_blocks, "_space", {})
+    monkeypatch.setattr(cell_blocks, "_COLUMNS", BoundedCache(4))
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -154,7 +156,7 @@ def test_of_the_space_they_are_computed_once(
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
-    monkeypatch.setattr(cell_blocks, "_space", {})
+    monkeypatch.setattr(cell_blocks, "_COLUMNS", BoundedCache(4))
     columns_of(cells, "first", count)
     assert not calls
 

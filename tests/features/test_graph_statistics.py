@@ -20,7 +20,8 @@ from pyg_nas.features.graph_statistics import (
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.spaces.nasbench101.network import Network
 from pyg_nas.spaces.nasbench101.network_size import channel_shares
 from tests.renumbered import all_renumbered

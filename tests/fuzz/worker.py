@@ -29,8 +29,9 @@ from pyg_nas.errors import PygNasError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.storage import settings_checksum
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.fuzz.mutation import HOSTILE_NAMES, damage_bytes, damage_json, damage_json_text
 
 SECONDS = 20  # of processor time, which a busy machine does not stretch

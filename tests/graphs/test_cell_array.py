@@ -9,8 +9,8 @@ from sklearn.model_selection import KFold, train_test_split
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 @pytest.fixture

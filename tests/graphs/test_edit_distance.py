@@ -12,7 +12,8 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.mutation import neighbours
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.graphs.test_mutation import random_genotype
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))

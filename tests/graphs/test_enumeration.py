@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -12,13 +11,9 @@ from scipy.stats import chisquare
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import (
-    NUM_NASBENCH101_CELLS,
-    enumerate_cells,
-    nasbench101_cells,
-    sample_cells,
-)
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101, NUM_NASBENCH101_CELLS, nasbench101_cells
 
 Graph = tuple[tuple[int, ...], frozenset[tuple[int, int]]]
 
@@ -133,19 +128,6 @@ def test_the_enumeration_agrees_with_the_real_sample(real_table: Table) -> None:
 def test_a_space_that_cannot_be_enumerated_is_refused(space: SearchSpace) -> None:
     with pytest.raises(SpaceError, match="cannot be enumerated"):
         enumerate_cells(space)
-
-
-def test_the_space_from_the_cache_is_the_enumerated_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
-    known = nasbench101_cells()
-    nasbench101_cells.cache_clear()
-    enumerated = nasbench101_cells()
-    nasbench101_cells.cache_clear()
-    from_cache = nasbench101_cells()
-    assert from_cache is not enumerated
-    assert from_cache == enumerated == known
 
 
 def test_sampling_is_uniform_over_cells() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.graphs.hashing import module_hash, module_hashes
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def _md5(text: str) -> str:

@@ -14,7 +14,8 @@ from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))
 NINE = SearchSpace(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import PygNasError, SpaceError
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def test_nasbench101_has_the_ids_of_its_files() -> None:

@@ -8,9 +8,9 @@ from torch_geometric.data import Batch
 
 from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.nn.dense import DenseGCN, padded_cells
 from pyg_nas.nn.gcn import GCN
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 @pytest.fixture(scope="module")

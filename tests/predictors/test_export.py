@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.export import (
     INPUTS,
@@ -26,6 +26,7 @@ from pyg_nas.predictors.export import (
 )
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.two_stage import TwoStageRegressor
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 PLAIN = SearchSpace("plain", tuple("abcdef"), max_vertices=9, max_edges=36)
 

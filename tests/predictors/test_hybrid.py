@@ -21,7 +21,7 @@ from pyg_nas.features.graph_statistics import (
     cell_features,
 )
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.intervals import label_scores
 from pyg_nas.predictors import hybrid as best
@@ -32,6 +32,7 @@ from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.transfer import prior_digest
 from pyg_nas.predictors.zero_cost import zero_cost_digest
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from tests.renumbered import all_renumbered
 
 CELLS = sample_cells(400, seed=0)

@@ -9,8 +9,8 @@ from scipy.stats import kendalltau
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.enumeration import nasbench101_cells
 from pyg_nas.predictors.training_time import TimeRegressor
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def test_real_training_time_is_predicted_better_than_by_parameters(real_table: Table) -> None:

@@ -7,11 +7,12 @@ from scipy.stats import kendalltau
 
 from pyg_nas.data.table import Table
 from pyg_nas.features.graph_statistics import ZERO_COST_GROUP, cell_features
-from pyg_nas.graphs.enumeration import nasbench101_cells, sample_cells
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
 from pyg_nas.metrics.intervals import label_scores
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.zero_cost import zero_cost_columns
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
 def test_it_tells_what_networks_show() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.report.gallery import Gallery
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def test_the_gallery_keeps_graphs_once() -> None:

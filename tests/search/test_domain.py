@@ -12,8 +12,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.mutation import Genotype, neighbours
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.search.domain import NEAREST, Domain
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.search.conftest import SMALL
 
 

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError, SettingsError
-from pyg_nas.graphs.enumeration import nasbench101_cells
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
@@ -22,6 +20,7 @@ from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from pyg_nas.spaces.nasbench101.network import Network
 
 

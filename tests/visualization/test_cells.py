@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.visualization.cells import (
     cell_svg,
     graph_drawing,
@@ -89,7 +90,7 @@ def test_the_png_shows_the_colours_of_the_operations(cell: Cell, tmp_path: Path)
     pixels = np.round(imread(tmp_path / "cell.png")[..., :3] * 255).astype(int).reshape(-1, 3)
     found = {tuple(pixel) for pixel in pixels.tolist()}
     for operation_id in cell.operation_ids.tolist():
-        colour = operation_colour(operation_id)
+        colour = operation_colour(operation_id, cell.space)
         assert tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) in found
 
 
@@ -107,12 +108,13 @@ def test_another_ending_is_refused_by_name(cell: Cell, tmp_path: Path) -> None:
 
 
 def test_labels_fit_and_contrast() -> None:
-    assert operation_label("maxpool3x3") == "max pool 3×3"
-    assert operation_label("x" * 24) == "x" * 24
-    assert operation_label("x" * 25) == "x" * 23 + "…"
+    assert operation_label("maxpool3x3", NASBENCH101) == "max pool 3×3"
+    assert operation_label("x" * 24, NASBENCH101) == "x" * 24
+    assert operation_label("x" * 25, NASBENCH101) == "x" * 23 + "…"
     assert text_colour("#000000") == "#FFFFFF"
     assert text_colour("#FFFFFF") == "#111111"
-    assert len({operation_colour(i) for i in range(8)}) == 8
+    assert len({operation_colour(i, SPACE) for i in range(8)}) == 8
+    assert operation_colour(8, SPACE) == operation_colour(0, SPACE)
 
 
 SPACE = SearchSpace("large", tuple(f"operation {k}" for k in range(12)), 127, 10**4)

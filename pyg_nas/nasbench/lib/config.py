@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def build_config(num_repeats: int = 3) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import CellError, PygNasError
-from pyg_nas.graphs.cell import prune
+from pyg_nas.graphs.cell import vertices_on_paths
 from pyg_nas.nasbench.lib.graph_util import hash_module
 
 
@@ -60,8 +60,8 @@ class ModelSpec:
         self.ops: list[str] | None = None
         self.data_format = data_format
         try:
-            vertices = cast("NDArray[np.int8]", np.arange(len(given)))
-            _, kept = prune((given != 0).astype(np.int8), vertices)
+            edges = np.array(np.nonzero(given))
+            kept = np.flatnonzero(vertices_on_paths(edges, len(given)))
         except CellError:
             self.valid_spec = False
         else:

@@ -1,4 +1,4 @@
-"""Channels and exact trainable parameters of NAS-Bench-101 networks, from the graph alone.
+"""Channels, parameters and multiply-accumulates of NAS-Bench-101 networks, from the graph alone.
 
 Source: ``model_builder.compute_vertex_channels`` and ``build_module`` of the official package
 (arXiv:1902.09635, appendix). A vertex's channels are what its operation computes on; edges from
@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.graphs.space_support import NetworkSize
+
 STEM_CHANNELS = 128
 NUM_STACKS = 3
 MODULES_PER_STACK = 3
 NUM_LABELS = 10
 IMAGE_CHANNELS = 3
+OFFICIAL_SIZE = NetworkSize(
+    STEM_CHANNELS, NUM_STACKS, MODULES_PER_STACK, NUM_LABELS, IMAGE_CHANNELS, (32, 32)
+)
 
 # Weights per channel pair of each operation id; the pooling vertex has none, nor batch norm.
 _KERNEL_AREA = np.array([9, 1, 0])
@@ -177,9 +182,57 @@ def parameters_of_channels(
         num_vertices: ``[N]``.
         channels: ``[N, V]``; need not be whole.
     """
-    position = np.arange(adjacency.shape[1])
-    inner = (position > 0) & (position < num_vertices[:, None] - 1)
-    ids = np.where(inner, operations, 2)
-    operation = _KERNEL_AREA[ids] * channels**2 + 2 * _HAS_BATCH_NORM[ids] * channels
-    projection = adjacency[:, 0, :] * (channels[:, :1] * channels + 2 * channels)
-    return np.asarray(operation * inner + projection)
+    inner = _inner(num_vertices, adjacency.shape[1])
+    normalised = inner * _HAS_BATCH_NORM[np.where(inner, operations, 2)] + adjacency[:, 0, :]
+    weights = _weights_of_channels(adjacency, operations, num_vertices, channels)
+    return np.asarray(weights + 2 * normalised * channels)
+
+
+def _weights_of_channels(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    channels: NDArray[Any],
+) -> NDArray[Any]:
+    """Weights of every vertex's convolution and projection, ``[N, V]``."""
+    inner = _inner(num_vertices, adjacency.shape[1])
+    operation = inner * _KERNEL_AREA[np.where(inner, operations, 2)] * channels**2
+    return np.asarray(operation + adjacency[:, 0, :] * channels[:, :1] * channels)
+
+
+def _inner(num_vertices: NDArray[np.int8], width: int) -> NDArray[np.bool_]:
+    position = np.arange(width)
+    return np.asarray((position > 0) & (position < num_vertices[:, None] - 1))
+
+
+def macs(
+    adjacency: NDArray[np.int8],
+    operations: NDArray[np.int8],
+    num_vertices: NDArray[np.int8],
+    size: NetworkSize = OFFICIAL_SIZE,
+) -> NDArray[np.int64]:
+    """Return the multiply-accumulates of the networks of ``N`` cells for one image, ``int64 [N]``.
+
+    Those of convolutions and of the dense layer; batch normalisation, pooling and sums have none.
+
+    Args:
+        adjacency: ``[N, V, V]``, padded with zeros.
+        operations: ``[N, V]`` ids of NAS-Bench-101.
+        num_vertices: ``[N]``.
+        size: Of the networks and their images.
+    """
+    height, width = size.image_size
+    channels_in = size.stem_channels
+    total = np.full(len(num_vertices), 9 * size.image_channels * channels_in * height * width)
+    for stack in range(size.num_stacks):
+        if stack > 0:
+            height, width = height // 2, width // 2
+        channels_out = size.stem_channels * 2**stack
+        for repeat in range(size.modules_per_stack):
+            if repeat < 2:  # from the second cell of a stack on, all are alike
+                channels = vertex_channels(adjacency, num_vertices, channels_in, channels_out)
+                weights = _weights_of_channels(adjacency, operations, num_vertices, channels)
+                cell = weights.sum(axis=1) * height * width
+            total += cell
+            channels_in = channels_out
+    return total + channels_in * size.num_labels

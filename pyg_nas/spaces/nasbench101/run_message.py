@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import METRICS
 from pyg_nas.errors import RecordError
+from pyg_nas.spaces.measurements import METRICS
 
 NUM_EVALUATIONS = 3
 """Evaluations of a run: at the start, halfway and at the end of training."""

@@ -24,15 +24,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import METRICS
-from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.data.table import Table
 from pyg_nas.errors import RecordError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import NUM_NASBENCH101_CELLS
 from pyg_nas.graphs.hashing import digest_text
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.io.files import check_output
+from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_message, decode_messages
+from pyg_nas.spaces.nasbench101.space import (
+    NASBENCH101,
+    NASBENCH101_BUDGETS,
+    NUM_NASBENCH101_CELLS,
+)
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
 
 NUM_RUNS = 3

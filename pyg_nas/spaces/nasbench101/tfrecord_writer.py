@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.table import NASBENCH101_BUDGETS, Table
+from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.io.files import atomic_path
 from pyg_nas.spaces.nasbench101.run_message import encode_message
+from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS
 from pyg_nas.spaces.nasbench101.tfrecord_framing import frame
 from pyg_nas.spaces.nasbench101.tfrecord_reader import (
     MOST_BUDGETS,

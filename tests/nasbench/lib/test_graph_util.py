@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nasbench.lib import graph_util
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def test_bits_fill_the_columns_from_the_first_on() -> None:

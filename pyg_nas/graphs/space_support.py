@@ -1,0 +1,268 @@
+"""What the package knows of a search space beyond its data.
+
+A :class:`SearchSpace` is plain data that files hold. Everything else that is particular to a space
+is an answer of its :class:`SpaceSupport`, found by ``space.support``: other modules ask it and
+never test which space they have. The class itself answers for any space, with None or nothing
+where there is no general answer; a room of :mod:`pyg_nas.spaces` overrides what it knows better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SpaceError
+from pyg_nas.graphs.hashing import hash_graph, module_hashes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.graphs.cell_array import CellArray
+    from pyg_nas.graphs.mutation import Genotype
+    from pyg_nas.graphs.search_space import SearchSpace
+    from pyg_nas.io.download import RemoteFile
+
+Array = NDArray[np.float32]
+Ids = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """How a cell becomes a network for images.
+
+    Args:
+        stem_channels: Channels after the stem and in the first stack; they double at each stack.
+        num_stacks: Stacks of cells.
+        modules_per_stack: Cells in a stack.
+        num_labels: Classes.
+        image_channels: Channels of an image.
+        image_size: Height and width of an image in pixels; only multiply-accumulates depend on it.
+    """
+
+    stem_channels: int
+    num_stacks: int
+    modules_per_stack: int
+    num_labels: int = 10
+    image_channels: int = 3
+    image_size: tuple[int, int] = (32, 32)
+
+
+class CellNetwork(Protocol):
+    """The networks that the cells of a space stand for."""
+
+    @property
+    def size(self) -> NetworkSize:
+        """Size of the official networks."""
+
+    def trainable_parameters(
+        self, cells: CellArray, size: NetworkSize | None = None
+    ) -> NDArray[np.int64]:
+        """Return the exact trainable parameters, ``[N]``, by default at the official size."""
+
+    def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
+        """Return the multiply-accumulates of convolutions and dense layers for one image, ``[N]``,
+        by default at the official size.
+        """
+
+    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
+        """Return each vertex's channels relative to the output's, ``[N, V]``, 0 at padding."""
+
+    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the narrowest stem that the network of each cell can have, ``[N]``."""
+
+    @property
+    def sufficient_stem_channels(self) -> int:
+        """Stem channels that are enough for every cell of the space."""
+
+    def build(
+        self,
+        cell: Cell,
+        size: NetworkSize | None = None,
+        members: int = 1,
+        batch_norm_momentum: float | None = None,
+    ) -> nn.Module:
+        """Return the network in PyTorch, or ``members`` of them trained side by side.
+
+        The module maps images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``, and its method
+        ``initialize`` takes one :class:`torch.Generator` a member.
+        """
+
+
+@dataclass(frozen=True)
+class ExtraFeatures:
+    """Features that a space adds to those of any graph, for ``N`` cells of ``V`` vertices.
+
+    Names and values stand in one place: the keys are the names, in their order.
+
+    Attributes:
+        graph: float32 ``[N]`` by name.
+        vertex: float32 ``[V, N]`` by name, vertices first.
+        channels: float32 ``[V, N]``, relative channels that weigh a vertex's visits; None where
+            all count alike.
+        walk: float32 ``[V, V, N]``, probability that a walk against the edges goes from the second
+            vertex back to the first; None where all predecessors are equally probable.
+    """
+
+    graph: Mapping[str, Array] = field(default_factory=dict)
+    vertex: Mapping[str, Array] = field(default_factory=dict)
+    channels: Array | None = None
+    walk: Array | None = None
+
+
+class SpaceSupport:
+    """What is known of a search space; this class knows what is true of any.
+
+    Args:
+        space: The space.
+    """
+
+    budgets: tuple[int, ...] = ()
+    """Budgets in epochs of the official table."""
+
+    official_label: Mapping[str, Any] | None = None
+    """Values of the :class:`~pyg_nas.data.labels.LabelPolicy` of the official table."""
+
+    split_sizes: tuple[int, ...] = (172, 334, 860)
+    """Sizes of the named training splits, each the first rows of a further permutation."""
+
+    official_files: Mapping[str, RemoteFile] = {}
+    """Files to download, by the name that a command gives them."""
+
+    drawing_labels: Mapping[str, str] = {}
+    """What a drawing says in the box of an operation, by its name."""
+
+    drawing_colours: Mapping[str, str] = {}
+    """Box colours ``#RRGGBB`` of operations, by name; others take the next of the palette."""
+
+    extra_kinds: Mapping[str, tuple[int, ...]] = {}
+    """Sets of operation ids, by name, whose vertices features count together."""
+
+    zero_cost_model: str | None = None
+    """Name of the shipped model of zero-cost features of this space."""
+
+    transfer_table: str | None = None
+    """Name of the shipped table whose measurements predictors of this space can start from."""
+
+    num_cells: int | None = None
+    """Number of cells up to isomorphism, where it is known without enumerating them."""
+
+    network: CellNetwork | None = None
+    """The networks of the cells, where a cell stands for one."""
+
+    has_text_form: bool = False
+    """Whether cells can be written as one line of text."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    def canonical(self, edges: NDArray[np.int64], operations: Ids) -> tuple[NDArray[np.int64], Ids]:
+        """Return the graph that a drawing stands for.
+
+        In a space with terminals that is what lies on paths from the input to the output.
+
+        Args:
+            edges: ``[2, E]`` (source, target), sorted, sources before targets.
+            operations: ``[V]`` ids.
+
+        Raises:
+            CellError: If the drawing is no cell of the space.
+        """
+        if not self.space.terminals:
+            return edges, operations
+        from pyg_nas.graphs.cell import check_terminals, prune
+
+        check_terminals(operations, self.space)
+        return prune(edges, operations)
+
+    def cell_hash(self, cell: Cell) -> str:
+        """Return 32 hex digits that are equal for cells that compute the same."""
+        return hash_graph(cell.edge_index, cell.operation_ids)
+
+    def cell_hashes(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the :meth:`cell_hash` of many cells, ``S32 [N]``."""
+        return module_hashes(cells.adjacency, cells.operations, cells.num_vertices)
+
+    def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
+        """Return the first row that breaks a rule of this space alone, and the rule, or None.
+
+        Called for arrays that keep the rules of every space.
+        """
+        return None
+
+    def to_text(self, cell: Cell) -> str:
+        """Return the text form of a cell.
+
+        Raises:
+            SpaceError: If the space has no text form.
+        """
+        raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+
+    def from_text(self, text: str) -> Cell:
+        """Return the cell of a text form.
+
+        Raises:
+            SpaceError: If the space has no text form.
+            CellError: If the text is no cell.
+        """
+        raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+
+    def cells(self) -> CellArray:
+        """Return all cells of the space up to isomorphism, in a fixed order.
+
+        Raises:
+            SpaceError: If they cannot be enumerated.
+        """
+        return self._cells
+
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Return the hashes of :meth:`cells`, ``S32 [N]``."""
+        return self.cells().hashes()
+
+    def is_whole(self, cells: CellArray) -> bool:
+        """Whether ``cells`` are all cells of the space in the order of :meth:`cells`."""
+        if cells.space != self.space or len(cells) != self.num_cells:
+            return False
+        return cells.digest == self.cells().digest
+
+    @cached_property
+    def _cells(self) -> CellArray:
+        from pyg_nas.graphs.enumeration import enumerate_cells
+
+        return enumerate_cells(self.space)
+
+    def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
+        """Return what the space adds to the features of its graphs.
+
+        Args:
+            cells: ``N`` cells.
+            adjacency: Theirs as float32 ``[V, V, N]``, vertices first.
+        """
+        return ExtraFeatures()
+
+    def work_features(self, cells: CellArray) -> list[NDArray[np.float64]]:
+        """Return further features ``[N]`` that training time is a sum of."""
+        return []
+
+    def genotype(self, cell: Cell, rng: np.random.Generator) -> Genotype:
+        """Return a drawing of a cell, from which mutation starts."""
+        from pyg_nas.graphs.mutation import embedded
+
+        return embedded(cell, rng)
+
+    def mutate(self, parent: Genotype, rng: np.random.Generator) -> Genotype:
+        """Return a genotype near ``parent`` whose cell is another one."""
+        from pyg_nas.graphs.mutation import mutate_graph
+
+        return mutate_graph(parent, rng)
+
+    def neighbours(self, cell: Cell) -> list[Cell]:
+        """Return all different cells one edit away, in a fixed order."""
+        from pyg_nas.graphs.mutation import graph_neighbours
+
+        return graph_neighbours(cell)

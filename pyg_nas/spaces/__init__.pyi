@@ -1,0 +1,3 @@
+from .nasbench101 import NASBENCH101 as NASBENCH101
+from .nasbench101 import nasbench101_cells as nasbench101_cells
+from .nasbench101 import nasbench101_hashes as nasbench101_hashes

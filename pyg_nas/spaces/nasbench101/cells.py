@@ -1,0 +1,53 @@
+"""All cells of NAS-Bench-101 and their hashes, computed once and then read from the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
+from pyg_nas.io.array_cache import read_cached, write_cached
+from pyg_nas.spaces.nasbench101.space import NASBENCH101
+
+
+def nasbench101_cells() -> CellArray:
+    """Return all 423,624 cells of NAS-Bench-101 in the order of
+    :func:`~pyg_nas.graphs.enumeration.enumerate_cells`.
+    """
+    return NASBENCH101.support.cells()
+
+
+def nasbench101_hashes() -> NDArray[np.bytes_]:
+    """Return the module hashes of :func:`nasbench101_cells`, ``S32 [423624]``."""
+    return NASBENCH101.support.hashes()
+
+
+def read_cells() -> CellArray:
+    """Read all cells from the cache folder, or enumerate them and write them there."""
+    name = f"nasbench101-cells-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        cells = enumerate_cells(NASBENCH101)
+        bits = np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1)
+        arrays = {"operations": cells.operations, "num_vertices": cells.num_vertices}
+        write_cached(name, {"adjacency": bits, **arrays})
+        return cells
+    size = NASBENCH101.max_vertices
+    bits = np.unpackbits(arrays["adjacency"], axis=1, count=size * size)
+    return CellArray(
+        bits.reshape(-1, size, size).astype(np.int8),
+        arrays["operations"],
+        arrays["num_vertices"],
+        NASBENCH101,
+    )
+
+
+def read_hashes(cells: CellArray) -> NDArray[np.bytes_]:
+    """Read the hashes of all cells from the cache folder, or compute them and write them there."""
+    name = f"nasbench101-hashes-{CACHE_VERSION}"
+    arrays = read_cached(name)
+    if arrays is None:
+        arrays = {"hashes": cells.hashes()}
+        write_cached(name, arrays)
+    return arrays["hashes"]

@@ -1,0 +1,134 @@
+"""All that the package knows of NAS-Bench-101, in one object."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
+from pyg_nas.spaces.nasbench101 import cells, features, network_size, text_form
+from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
+from pyg_nas.spaces.nasbench101.space import (
+    CONVOLUTIONS,
+    NASBENCH101,
+    NASBENCH101_BUDGETS,
+    NUM_NASBENCH101_CELLS,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class NASBench101Network:
+    """The networks of NAS-Bench-101 cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`)."""
+
+    size = network_size.OFFICIAL_SIZE
+    sufficient_stem_channels = NASBENCH101.max_vertices - 2  # one for each inner vertex
+
+    def trainable_parameters(
+        self, cells: CellArray, size: NetworkSize | None = None
+    ) -> NDArray[np.int64]:
+        """Return the exact trainable parameters, ``[N]``."""
+        size = size or self.size
+        return network_size.trainable_parameters(
+            cells.adjacency,
+            cells.operations,
+            cells.num_vertices,
+            stem_channels=size.stem_channels,
+            num_stacks=size.num_stacks,
+            modules_per_stack=size.modules_per_stack,
+            num_labels=size.num_labels,
+            image_channels=size.image_channels,
+        )
+
+    def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
+        """Return the multiply-accumulates for one image, ``[N]``."""
+        return network_size.macs(
+            cells.adjacency, cells.operations, cells.num_vertices, size or self.size
+        )
+
+    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
+        """Return each vertex's channels relative to the output's, ``[N, V]``."""
+        return network_size.channel_shares(cells.adjacency, cells.num_vertices)
+
+    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return one channel for each vertex that the output concatenates, ``[N]``."""
+        return network_size.concatenated_vertices(cells.adjacency, cells.num_vertices)
+
+    def build(
+        self,
+        cell: Cell,
+        size: NetworkSize | None = None,
+        members: int = 1,
+        batch_norm_momentum: float | None = None,
+    ) -> nn.Module:
+        """Return the network in PyTorch, or ``members`` of them trained side by side."""
+        from pyg_nas.spaces.nasbench101.network import BATCH_NORM_MOMENTUM, Network
+
+        size = size or self.size
+        return Network(
+            cell,
+            size.stem_channels,
+            size.num_stacks,
+            size.modules_per_stack,
+            size.num_labels,
+            size.image_channels,
+            members,
+            BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum,
+        )
+
+
+class NASBench101Support(SpaceSupport):
+    """What is known of NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""
+
+    budgets = NASBENCH101_BUDGETS
+    # The reproduction of arXiv:1912.00848: final validation accuracy of seed 0 on CIFAR-10.
+    official_label = {"budget": 108, "fallback": 0.908192}  # noqa: RUF012
+    official_files = OFFICIAL_FILES
+    drawing_labels = {  # noqa: RUF012
+        "conv3x3-bn-relu": "conv 3×3",
+        "conv1x1-bn-relu": "conv 1×1",
+        "maxpool3x3": "max pool 3×3",
+    }
+    extra_kinds = {"convolutions": CONVOLUTIONS}  # noqa: RUF012
+    zero_cost_model = "zero_cost"
+    transfer_table = "nasbench_digits.hdf5"
+    num_cells = NUM_NASBENCH101_CELLS
+    network = NASBench101Network()
+    has_text_form = True
+
+    def to_text(self, cell: Cell) -> str:
+        """Return adjacency digits and operations of a cell."""
+        return text_form.to_text(cell)
+
+    def from_text(self, text: str) -> Cell:
+        """Return the cell of :meth:`to_text`'s result."""
+        return text_form.from_text(text)
+
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Return the hashes of all cells, read from the cache folder."""
+        return self._hashes
+
+    @cached_property
+    def _cells(self) -> CellArray:
+        return cells.read_cells()
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.bytes_]:
+        return cells.read_hashes(self._cells)
+
+    def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
+        """Return what follows from the channels of the network."""
+        return features.extra_features(cells, adjacency)
+
+    def work_features(self, cells: CellArray) -> list[NDArray[np.float64]]:
+        """Return sums of channels."""
+        return features.work_features(cells)
+
+
+SUPPORT = NASBench101Support(NASBENCH101)

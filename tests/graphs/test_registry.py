@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import SpaceError
+from pyg_nas.graphs import registry
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import default_space, find_space, register_space, space_names
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import SpaceSupport
+from pyg_nas.spaces.nasbench101 import NASBENCH101
+
+
+class ChainSupport(SpaceSupport):
+    budgets = (3,)
+
+    def to_text(self, cell: Cell) -> str:
+        return "-".join(cell.operations)
+
+
+CHAINS = ChainSupport(SearchSpace("chains", ("a", "b"), 4, 3))
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "_supports", dict(registry._supports))
+    registry.support_of.cache_clear()
+    yield
+    registry.support_of.cache_clear()
+    registry._entry_points.cache_clear()
+
+
+def test_the_default_space_is_found_by_its_name() -> None:
+    assert default_space() is NASBENCH101
+    assert find_space("nasbench101") is NASBENCH101
+    assert "nasbench101" in space_names()
+
+
+def test_an_unknown_name_is_refused_and_the_known_ones_listed() -> None:
+    with pytest.raises(SpaceError, match=r"'nasbench102' is not one of .*nasbench101"):
+        find_space("nasbench102")
+
+
+def test_a_registered_space_is_asked_wherever_it_comes_from() -> None:
+    same = SearchSpace.from_dict(CHAINS.space.to_dict())
+    assert same.support.budgets == ()
+    register_space(CHAINS)
+    register_space(CHAINS)
+    assert same.support is CHAINS
+    assert find_space("chains") is CHAINS.space
+    assert Cell([[0, 1], [0, 0]], ["a", "b"], same).to_text() == "a-b"
+
+
+@pytest.mark.parametrize("name", ["chains", "nasbench101"])
+def test_a_name_belongs_to_one_space(name: str) -> None:
+    register_space(CHAINS)
+    with pytest.raises(SpaceError, match=f"another search space is named '{name}'"):
+        register_space(SpaceSupport(SearchSpace(name, ("c",), 4, 3)))
+
+
+def test_a_package_adds_its_space_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    def points(group: str) -> list[EntryPoint]:
+        return [EntryPoint("chains", f"{__name__}:CHAINS", group)]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    registry._entry_points.cache_clear()
+    assert find_space("chains").support is CHAINS
+    assert "chains" in space_names()
+
+
+def test_an_entry_point_of_another_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def points(group: str) -> list[EntryPoint]:
+        return [EntryPoint("ladders", f"{__name__}:CHAINS", group)]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    registry._entry_points.cache_clear()
+    with pytest.raises(SpaceError, match="is the support of 'chains', not of 'ladders'"):
+        find_space("ladders")
+
+
+def test_any_other_space_has_general_answers() -> None:
+    support = CHAINS.space.support
+    assert type(support) is SpaceSupport
+    assert support.network is None
+    cells = CellArray.from_cells([Cell([[0, 1], [0, 0]], ["a", "b"], CHAINS.space)])
+    assert support.work_features(cells) == []
+    assert support.first_invalid(cells) is None
+    with pytest.raises(SpaceError, match="cannot be enumerated"):
+        support.cells()
+    small = SearchSpace("small", ("a",), 3, 3, ("out", "in")).support
+    assert len(small.cells()) == 3
+    np.testing.assert_array_equal(small.hashes(), small.cells().hashes())

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from pyg_nas.errors import CellError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
+
+
+def test_the_text_of_a_cell_by_hand() -> None:
+    cell = Cell([[0, 1, 1], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    assert cell.to_text() == "011001000:input,maxpool3x3,output"
+    assert Cell.from_text("011001000:input,maxpool3x3,output") == cell
+
+
+def test_text_goes_both_ways() -> None:
+    for cell in sample_cells(200, seed=4):
+        again = Cell.from_text(cell.to_text())
+        assert again.edges == cell.edges
+        assert again.operations == cell.operations
+
+
+def test_a_drawing_with_dead_ends_is_read_as_its_cell() -> None:
+    assert Cell.from_text("001000000:input,maxpool3x3,output").num_vertices == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "V\\*V digits"),
+        ("01:input,output", "V\\*V digits"),
+        ("0200:input,output", "V\\*V digits"),
+        ("0100 input,output", "V\\*V digits"),
+        ("0" * 70_000 + ":input", "V\\*V digits"),
+        ("0100:input", "one operation a vertex"),
+        ("0100:input,pool", "'pool' at vertex 1 is not in space"),
+        ("0010:input,output", "upper triangular"),
+        ("|nor_conv_3x3~0|", "V\\*V digits"),
+    ],
+)
+def test_a_text_that_is_no_cell_is_refused(text: str, match: str) -> None:
+    with pytest.raises(CellError, match=match):
+        Cell.from_text(text)
