@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from pyg_nas.data.table import Table
+from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
-from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_runs
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+from pyg_nas.spaces.nasbench101.tfrecord_reader import read_runs
 
 RECORDS_A_CELL = 12
 

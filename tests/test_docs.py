@@ -103,7 +103,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics[..., 0] = 60.0 * size[..., 0]
     table = Table(cells, metrics)
     table.save(folder / "nasbench101.hdf5")
-    from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+    from pyg_nas.data.tfrecord import write_tfrecord
 
     write_tfrecord(table, folder / "nasbench_only108.tfrecord")
     records = []

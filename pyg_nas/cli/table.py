@@ -36,7 +36,7 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
 ) -> None:
     """Convert a NAS-Bench-101 TFRecord file to a table in HDF5, verifying every record."""
-    from pyg_nas.spaces.nasbench101.tfrecord_reader import convert as convert_file
+    from pyg_nas.data.tfrecord import convert as convert_file
 
     with progress_bar("converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
@@ -88,8 +88,8 @@ def export(
 ) -> None:
     """Write a table in the official TFRecord format, for tools that read only that."""
     from pyg_nas.data.table import Table
+    from pyg_nas.data.tfrecord import write_tfrecord
     from pyg_nas.io.files import check_output
-    from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
     check_output(target, path)
     table = Table.load(path)

@@ -367,7 +367,7 @@ def _open(path: Path) -> Table:
         return Table.load(path)
     if path.suffix in (".h5", ".hdf5"):
         raise TableError(f"{path}: not a readable HDF5 file")
-    from pyg_nas.spaces.nasbench101.tfrecord_reader import read_table
+    from pyg_nas.data.tfrecord import read_table
 
     cached = cache_folder() / f"tfrecord-{_stamp(path)}.hdf5"
     try:

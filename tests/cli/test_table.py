@@ -8,7 +8,7 @@ import pytest
 
 from pyg_nas.cli.app import main
 from pyg_nas.data.table import Table
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+from pyg_nas.data.tfrecord import write_tfrecord
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

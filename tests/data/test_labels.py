@@ -9,10 +9,9 @@ import pytest
 from pyg_nas.cli.labels import chosen_label
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.table import Table
+from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.spaces.nasbench101.tfrecord_reader import convert
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
 NAN = float("nan")
 

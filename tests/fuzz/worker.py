@@ -123,7 +123,7 @@ class TFRecordReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+        from pyg_nas.data.tfrecord import write_tfrecord
 
         self.path = folder / "input.tfrecord"
         write_tfrecord(few_results().subset(slice(0, 3)), self.path)
@@ -147,7 +147,7 @@ class TFRecordReader(Reader):
         return b"".join(framed(record) for record in records)
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.spaces.nasbench101.tfrecord_reader import convert
+        from pyg_nas.data.tfrecord import convert
 
         self.out.unlink(missing_ok=True)
         try:

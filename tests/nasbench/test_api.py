@@ -16,9 +16,9 @@ import pytest
 
 from pyg_nas import nasbench as api
 from pyg_nas.data.table import Table
+from pyg_nas.data.tfrecord import write_tfrecord
 from pyg_nas.errors import PygNasError, RecordError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
 # The example of the official package's documentation.
 INCEPTION = [

@@ -1,4 +1,4 @@
-"""Google's NAS-Bench-101 TFRecord files, read as a stream and converted to a table.
+"""Google's NAS-Bench-101 TFRecord files, read as a stream.
 
 One record is one training run of one cell at one budget. Its payload is a JSON list
 ``[module_hash, epochs, adjacency, operations, metrics]``: the adjacency as a string of V*V digits,
@@ -24,11 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.table import Table
 from pyg_nas.errors import RecordError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
-from pyg_nas.io.files import check_output
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_message, decode_messages
 from pyg_nas.spaces.nasbench101.space import (
@@ -70,7 +68,7 @@ class Run(NamedTuple):
         adjacency: int8 ``[V, V]``.
         operations: ``V`` names.
         trainable_parameters: Of the network.
-        metrics: float64 ``[2, 4]``: halfway and end, :data:`pyg_nas.data.labels.METRICS`.
+        metrics: float64 ``[2, 4]``: halfway and end, :data:`~pyg_nas.spaces.measurements.METRICS`.
     """
 
     offset: int
@@ -86,7 +84,7 @@ def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
     """Yield the records of a file one by one, in constant memory.
 
     Framing, checksums, JSON and metrics are verified, and that each graph is a pruned cell of
-    NAS-Bench-101; that its hash is the right one is verified by :func:`convert`.
+    NAS-Bench-101; that its hash is the right one is verified by :func:`read_records`.
 
     Raises:
         RecordError: At the first record that is wrong; the message has its byte offset.
@@ -115,40 +113,44 @@ def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
             )
 
 
-def convert(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    progress: Callable[[int, int], None] | None = None,
-) -> Table:
-    """Convert an official file to a table in HDF5 and return the table.
+@dataclass(frozen=True)
+class Records:
+    """What the records of a file, or those to be written, hold together.
+
+    Attributes:
+        cells: The ``N`` cells.
+        metrics: float32 ``[N, B, S, 2, 4]``: budget, run, reading,
+            :data:`~pyg_nas.spaces.measurements.METRICS`; NaN where not measured.
+        budgets: The ``B`` budgets in epochs.
+        about: What is to be said of the source.
+        hashes: ``S32 [N]``.
+        trainable_parameters: int32 ``[N]``.
+    """
+
+    cells: CellArray
+    metrics: NDArray[np.float32]
+    budgets: tuple[int, ...]
+    about: dict[str, Any]
+    hashes: NDArray[np.bytes_]
+    trainable_parameters: NDArray[np.int32]
+
+
+def read_records(
+    source: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
+) -> Records:
+    """Read an official file.
 
     The cells stand in the order of their first records, with the graph of that record. Budgets
     are 4, 12, 36 and 108 epochs, NaN where the file has no record (all but 108 in the only-108
-    file); a file with records at other budgets gives a table of just the budgets in it. There
-    is room for three runs a cell and budget, in the order of the file.
+    file); a file with records at other budgets gives just the budgets in it. There is room for
+    three runs a cell and budget, in the order of the file.
 
     Every checksum, message, graph and module hash is verified. Memory is bounded by the search
     space (423,624 cells), not by the file: 0.2 GB for the table and as much for two processes.
 
     Args:
         source: The TFRecord file.
-        target: The HDF5 file, written whole or not at all.
         progress: Called with (bytes done, bytes in all).
-
-    Raises:
-        RecordError: If a record is damaged or wrong, naming its byte offset.
-        SettingsError: If ``target`` is ``source``, or cannot be written.
-    """
-    check_output(target, source)
-    table = read_table(source, progress)
-    table.save(target)
-    return table
-
-
-def read_table(
-    source: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
-) -> Table:
-    """Read an official file into a table, as :func:`convert` does, without writing a file.
 
     Raises:
         RecordError: If a record is damaged or wrong, naming its byte offset.
@@ -160,7 +162,7 @@ def read_table(
         collector.add(batch)
         if progress is not None:
             progress(batch.end, total)
-    return collector.table()
+    return collector.records()
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,7 @@ class _Collector:
         self.metrics[row, budget, run] = batch.metrics
         np.add.at(self.counts, (row, budget), 1)
 
-    def table(self) -> Table:
+    def records(self) -> Records:
         n = len(self.row_of)
         if n == 0:
             raise RecordError(f"{self.path}: holds no record")
@@ -323,10 +325,10 @@ class _Collector:
         if not self.found <= set(NASBENCH101_BUDGETS):
             budgets = sorted(self.found)
             metrics = metrics[:, [self.budgets.index(b) for b in budgets]]
-        return Table(
+        return Records(
             cells,
             metrics,
-            budgets,
+            tuple(budgets),
             about,
             self.hashes[:n],
             parameters.astype(np.int32),

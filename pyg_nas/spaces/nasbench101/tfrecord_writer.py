@@ -1,4 +1,4 @@
-"""Tables as TFRecord files in the official format, for tools that read only that."""
+"""TFRecord files in the official format, for tools that read only that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
 from pyg_nas.io.files import atomic_path
 from pyg_nas.spaces.nasbench101.run_message import encode_message
@@ -19,30 +18,31 @@ from pyg_nas.spaces.nasbench101.tfrecord_reader import (
     MOST_BUDGETS,
     MOST_EPOCHS,
     NUM_RUNS,
+    Records,
     first_bad_reading,
 )
 
 
-def write_tfrecord(
-    table: Table,
+def write_records(
+    table: Records,
     target: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write a table in the official NAS-Bench-101 format, whole or not at all.
+    """Write results in the official NAS-Bench-101 format, whole or not at all.
 
     One record a measured run, cell by cell, by ascending budget and run: reading the file gives
-    the table back exactly. The evaluation at the start of training, which a table does not keep,
-    is written with epoch and training time 0 and without accuracies; the total time is left out.
+    them back exactly. The evaluation at the start of training, which is not kept, is written with
+    epoch and training time 0 and without accuracies; the total time is left out.
 
     The format has no way to say *not measured*: a run is written if all its numbers are there
     and left out if none is. A run measured in part, a run missing before one that is measured (it
     would come back under another number) and a cell without any run are refused, as nothing may
-    get lost silently; :meth:`Table.subset` takes them out. What reading would refuse (accuracies
+    get lost silently. What reading would refuse (accuracies
     in percent, more than eight budgets with the four official ones) is not written either. The
     official package draws from three runs, so it fails at random on cells that have fewer.
 
     Args:
-        table: Of the NAS-Bench-101 space.
+        table: What is measured; its graphs and hashes are valid.
         target: The TFRecord file.
         progress: Called with (cells done, cells in all).
 
@@ -50,11 +50,11 @@ def write_tfrecord(
         The number of records.
 
     Raises:
-        TableError: If the table cannot be written without loss, or what is written could not be
+        TableError: If it cannot be written without loss, or what is written could not be
             read; the message names the cell.
     """
     _check_writable(table)
-    measured = table.measured[..., 0, 0]
+    measured = ~np.isnan(table.metrics[..., 0, 0])
     records = 0
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         for row, digest in enumerate(table.hashes.tolist()):
@@ -70,20 +70,14 @@ def write_tfrecord(
                 file.write(frame(payload.encode("ascii")))
                 records += 1
             if progress is not None:
-                progress(row + 1, len(table))
+                progress(row + 1, len(table.cells))
     return records
 
 
-def _check_writable(table: Table) -> None:
-    if table.space != NASBENCH101:
-        raise TableError(
-            f"the TFRecord format is for cells of {NASBENCH101.name!r}, the table has cells of "
-            f"{table.space.name!r}"
-        )
-    if not len(table):
+def _check_writable(table: Records) -> None:
+    if not len(table.cells):
         raise TableError("the table has no cell, a TFRecord file needs at least one record")
-    table.check_loadable("the table")
-    numbers = table.measured.reshape(*table.measured.shape[:3], -1)
+    numbers = ~np.isnan(table.metrics).reshape(*table.metrics.shape[:3], -1)
     whole: NDArray[np.bool_] = np.all(numbers, axis=-1)
     some: NDArray[np.bool_] = np.any(numbers, axis=-1)
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_nas.data.table import Table
+from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import RecordError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
-from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_runs, read_table
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
+from pyg_nas.spaces.nasbench101.tfrecord_reader import read_runs
 from tests.spaces.nasbench101 import tfrecord_bytes as tfb
 
 # The cell of input -> 3x3 convolution -> output with a skip, its official hash and parameters

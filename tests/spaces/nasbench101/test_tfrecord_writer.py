@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.table import Table
+from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101.run_message import (
     model_metrics_class,
 )
-from pyg_nas.spaces.nasbench101.tfrecord_reader import convert, read_table
-from pyg_nas.spaces.nasbench101.tfrecord_writer import write_tfrecord
 
 
 def random_table(n: int, seed: int, budgets: tuple[int, ...] = (4, 12, 36, 108)) -> Table:
