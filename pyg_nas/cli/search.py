@@ -201,6 +201,6 @@ def _print(result: SearchResult) -> None:
     from pyg_nas.report.search_facts import SearchFacts
 
     facts = SearchFacts(result)
-    print_line(f"{facts.title}:" if result.answer else f"{facts.title}.")
+    print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")

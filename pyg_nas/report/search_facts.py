@@ -136,8 +136,8 @@ class SearchFacts:
 
     def search_charts(self) -> list[Chart]:
         """Return accuracy (and regret, where known) by trained cells and by training time."""
-        hours = None if np.isnan(self.seconds).all() else self.result.seconds / 3600
-        return search_charts(self.accuracy, self.result.best_accuracy, self.result.regret, hours)
+        seconds = None if np.isnan(self.seconds).all() else self.result.seconds
+        return search_charts(self.accuracy, self.result.best_accuracy, self.result.regret, seconds)
 
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known of at least two cells."""

@@ -81,7 +81,7 @@ def prediction_charts(
     best, name = best_end(x, larger_is_better, fractions)
     parts = (
         ("Predicted and measured: all cells", np.full(len(x), True)),
-        (f"Predicted and measured: cells {name}", best),
+        (f"Best cells: {name}", best),
     )
     charts = []
     for title, part in parts:
@@ -130,6 +130,8 @@ def residual_chart(
     groups: Mapping[str, ArrayLike],
     by: str,
     fractions: bool | None = None,
+    *,
+    label: str | None = None,
 ) -> Chart:
     """Return predicted minus measured by a property of the cells, as boxes.
 
@@ -138,8 +140,9 @@ def residual_chart(
         predicted: ``[N]``.
         groups: For each series the group of every cell ``[N]``: one series for the depth, or one
             for each operation with its count.
-        by: What the groups are, for the title and the axis.
+        by: What the groups are, for the title.
         fractions: Whether the values are; None for whether the measured ones are.
+        label: Label of the horizontal axis; by default ``by``.
 
     Raises:
         SettingsError: If lengths differ or no pair is left.
@@ -162,8 +165,8 @@ def residual_chart(
     ]
     few = f" Groups of fewer than {least} cells are left out." if least > 1 else ""
     return Chart(
-        f"Error of the predictions by {by}",
-        Axis(by),
+        f"Prediction error by {by}",
+        Axis(label or by),
         Axis("predicted − measured" + (", points" if unit else "")),
         tuple(marks),
         note=f"Boxes hold the middle half of the cells, whiskers 90 %.{few}",
@@ -188,10 +191,13 @@ def residual_charts(
     names = [labels.get(name, name) for name in cells.space.operations]
     by_operation = {names[k]: counts[:, k] for k in sorted(used.tolist())}
     groups = (
-        ({"cells": cells.depths}, "depth (edges on the longest path)"),
-        (by_operation, "vertices with the operation"),
+        ({"cells": cells.depths}, "depth", "edges on the longest path"),
+        (by_operation, "operation", "vertices with the operation"),
     )
-    return [residual_chart(measured, predicted, group, by, fractions) for group, by in groups]
+    return [
+        residual_chart(measured, predicted, group, by, fractions, label=label)
+        for group, by, label in groups
+    ]
 
 
 def _large(counts: NDArray[np.int64]) -> bool:
@@ -293,7 +299,7 @@ def search_charts(
     accuracy: Floats,
     best: Floats,
     regret: Floats | None = None,
-    hours: Floats | None = None,
+    seconds: Floats | None = None,
 ) -> list[Chart]:
     """Return what a search saw and had after each cell, by cells and by training time.
 
@@ -302,7 +308,7 @@ def search_charts(
         best: Of the answer after each cell, ``[Q]``, NaN before there is one.
         regret: Of the answer after each cell ``[Q]``, in the unit of the accuracy; None where not
             known.
-        hours: Training time spent after each cell ``[Q]``; None where not known.
+        seconds: Training time spent after each cell ``[Q]``; None where not known.
     """
     factor, unit = percent_or_value(accuracy)
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
@@ -318,13 +324,15 @@ def search_charts(
         legend=True,
     )
     charts = [by_cells]
-    if hours is not None:
+    if seconds is not None:
+        size, time_unit = _time_unit(float(seconds[-1]))
+        spent = seconds / size
         charts.append(
             replace(
                 by_cells,
                 title="Accuracy by training time",
-                x=Axis("training time, h"),
-                marks=(replace(every, x=hours), replace(reached, x=hours)),
+                x=Axis(f"training time, {time_unit}"),
+                marks=(replace(every, x=spent), replace(reached, x=spent)),
             )
         )
     if regret is not None and np.isfinite(regret).any():
@@ -338,6 +346,12 @@ def search_charts(
             )
         )
     return charts
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    if seconds >= 5400:
+        return 3600.0, "h"
+    return (60.0, "min") if seconds >= 90 else (1.0, "s")
 
 
 def _limits(values: Floats, share: float) -> tuple[float, float]:

@@ -141,7 +141,7 @@ def draw_charts(
     note: str | None = None,
     size: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw charts beside each other, two in a row.
+    """Draw charts beside each other: up to three in one row, more in rows of two.
 
     Args:
         charts: The charts; one alone has no title but ``title``.
@@ -152,7 +152,7 @@ def draw_charts(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = min(2, max(1, len(charts)))
+    columns = max(1, len(charts)) if len(charts) <= 3 else 2
     rows = -(-len(charts) // columns) or 1
     height = _PANEL_WIDTH if any(chart.square for chart in charts) else _PANEL_HEIGHT
     figure = Figure(figsize=size or (columns * _PANEL_WIDTH, rows * height), layout="constrained")

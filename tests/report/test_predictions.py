@@ -51,9 +51,9 @@ def test_the_figures_are_those_of_the_evaluation(
 def test_every_section_is_there(page: Reader, data: Any) -> None:
     for heading in (
         "Predicted and measured: all cells",
-        "Predicted and measured: cells measured above 90 %",
-        "Error of the predictions by depth (edges on the longest path)",
-        "Error of the predictions by vertices with the operation",
+        "Best cells: measured above 90 %",
+        "Prediction error by depth",
+        "Prediction error by operation",
         "Learning curve",
         "Accuracy and trainable parameters",
         "Accuracy and training time",
@@ -89,7 +89,7 @@ def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
     Model(estimator, "paper", protocol, table.hashes[split.train]).save(tmp_path / "model")
     write_report(tmp_path / "model", tmp_path / "graphs.jsonl", tmp_path / "r.html")
     reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert "Predicted and measured: cells measured in the top decile" in reader.texts
+    assert "Best cells: measured in the top decile" in reader.texts
     assert not any(text.endswith(("%", "points")) for text in reader.texts)
     assert not any(tag == "img" for tag, _ in reader.tags)
     names = [trace["name"] for trace in json.loads(reader.scripts[0])["figures"][3]["traces"]]
@@ -137,7 +137,7 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     ranks = 1 + np.argsort(np.argsort(result.measured, kind="stable"))
     assert [row[2][0] for row in page.table.rows] == ranks[order].tolist()
     titles = [figure.title for figure in page.figures]
-    assert "Predicted and measured: cells measured in the lowest decile" in titles
+    assert "Best cells: measured in the lowest decile" in titles
     assert not any(title.startswith("Accuracy and") for title in titles)
 
 
@@ -151,7 +151,7 @@ def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> N
     for other in (unseen, unmeasured):
         titles = [f.title for f in prediction_page(model, other, "m", "t").figures]
         assert "Learning curve" not in titles
-        assert any(title.startswith("Error of the predictions") for title in titles)
+        assert any(title.startswith("Prediction error") for title in titles)
 
 
 def six_digits(value: float) -> float:

@@ -21,7 +21,7 @@ def _result(outcomes: list[Outcome], constraints: Constraints | None = None) -> 
     return SearchResult(history, constraints or Constraints(), None)
 
 
-def test_curves_are_in_percent_points_and_hours() -> None:
+def test_curves_are_in_percent_points_and_minutes() -> None:
     table = made_up_table(enumerate_cells(SMALL))
     result = search(RandomSearch(), TableEvaluator(table), 20)
     by_cells, by_time, regret = SearchFacts(result).search_charts()
@@ -32,7 +32,7 @@ def test_curves_are_in_percent_points_and_hours() -> None:
     seconds = [query.outcome.seconds for query in result.history]
     time = by_time.marks[1]
     assert isinstance(time, Line)
-    np.testing.assert_allclose(time.x, np.cumsum(np.array(seconds, float)) / 3600)
+    np.testing.assert_allclose(time.x, np.cumsum(np.array(seconds, float)) / 60)
     assert result.regret is not None
     distance = regret.marks[0]
     assert isinstance(distance, Line)

@@ -28,7 +28,7 @@ def test_the_second_panel_has_the_best_measured_cells() -> None:
         (MEASURED * 40, PREDICTED * 40, False, "in the lowest decile", 40),
     ):
         _, chart = prediction_charts(measured, predicted, larger)
-        assert chart.title == f"Predicted and measured: cells measured {name}"
+        assert chart.title == f"Best cells: measured {name}"
         assert chart.results[0] == f"{count} cells"
     best, _ = best_end(np.arange(20.0), larger_is_better=False)
     assert np.flatnonzero(best).tolist() == [0, 1]
