@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,9 @@ from pyg_nas.spaces.measurements import METRICS
 # Hashing costs about 0.1 ms a cell: small tables are checked whole on loading, and of large ones
 # that many cells, so that loading stays fast; Table.check looks at all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Table:
@@ -134,6 +137,41 @@ class Table:
             raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
         # scikit-learn writes [rows, ...].
         return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import MOST_ROWS, rows_html
+
+        label = self.default_label
+        first = self.subset(slice(MOST_ROWS))
+        values = (f"{value:.4g}" for value in first.label(label))
+        rows = ((cell, (cell.hash, value)) for cell, value in zip(first.cells, values, strict=True))
+        return rows_html(repr(self), ("hash", str(label)), rows, len(self))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table as a data frame (:mod:`pyg_nas.data.frames`).
+
+        Raises:
+            SettingsError: If pandas is not installed.
+        """
+        from pyg_nas.data.frames import table_frame
+
+        return table_frame(self)
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: pd.DataFrame,
+        space: SearchSpace | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> Table:
+        """Return the table of a data frame, see :func:`pyg_nas.data.frames.read_frame`.
+
+        Raises:
+            TableError: If a column is missing, or a row is no cell of the space.
+        """
+        from pyg_nas.data.frames import read_frame
+
+        return read_frame(frame, space, about)
 
     def __repr__(self) -> str:
         budgets = ", ".join(map(str, self.budgets))

@@ -235,6 +235,11 @@ class Cell:
 
         draw_cell(self, path)
 
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.cells import cell_svg
+
+        return f"<div>{cell_svg(self)}</div>"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cell):
             return NotImplemented

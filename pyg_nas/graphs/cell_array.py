@@ -275,5 +275,11 @@ class CellArray(Sequence[Cell]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import rows_html
+
+        rows = ((cell, (cell.hash, cell.num_vertices, cell.num_edges)) for cell in self)
+        return rows_html(repr(self), ("hash", "vertices", "edges"), rows, len(self))
+
     def __repr__(self) -> str:
         return f"CellArray({len(self)} cells of {self.space.name})"

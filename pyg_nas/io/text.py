@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 # Control characters (ESC of ANSI sequences among them), marks that reorder text (bidi), line
 # separators, invisible tags, characters that XML forbids, and lone surrogates, which no encoding
@@ -23,3 +24,8 @@ def printable(text: object) -> str:
         'a\\x1b[31mb\\udcff'
     """
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def markup(text: object) -> str:
+    """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
+    return escape(printable(text))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import printable
@@ -87,7 +85,7 @@ class Gallery:
         }
 
     def _drawing_number(self, cell: Cell, whole: bool) -> int:
-        key = np.packbits(cell.adjacency).tobytes() + cell.num_vertices.to_bytes(4, "little")
+        key = cell.num_vertices.to_bytes(4, "little") + cell.edge_index.tobytes()
         if not whole:
             key += cell.operation_ids.tobytes()
         if key not in self._drawing_numbers:

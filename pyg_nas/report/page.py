@@ -11,8 +11,9 @@ from importlib import resources
 from typing import Any
 
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.text import markup
 from pyg_nas.report.gallery import Gallery
-from pyg_nas.report.text import excerpt, markup
+from pyg_nas.report.text import excerpt
 from pyg_nas.visualization.cells import cell_svg
 
 

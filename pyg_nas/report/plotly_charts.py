@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pyg_nas.io.text import markup
 from pyg_nas.report.page import Figure
-from pyg_nas.report.text import markup
 from pyg_nas.visualization.cells import short_label
 from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Floats, Line, group_order
 

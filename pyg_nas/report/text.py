@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from html import escape
 from typing import Any
 
 from pyg_nas.io.text import printable
 
 MISSING = "–"
 _DEEPEST, _MOST_ITEMS, _LONGEST = 8, 100, 2_000
-
-
-def markup(text: object) -> str:
-    """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
-    return escape(printable(text))
 
 
 def markdown(text: object) -> str:

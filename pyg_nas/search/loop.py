@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from pyg_nas.search.evaluator import Evaluator, Reference
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.strategies import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,34 @@ class SearchResult:
     def regret(self) -> NDArray[np.float64] | None:
         """Simple regret after each query, ``[Q]``: the reference minus the true accuracy."""
         return None if self.reference is None else self.reference.best - self.true_accuracy
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the queries in order as a data frame (:mod:`pyg_nas.data.frames`).
+
+        Raises:
+            SettingsError: If pandas is not installed.
+        """
+        from pyg_nas.data.frames import cells_frame
+
+        records = [query.to_dict() for query in self.history]
+        names = ("accuracy", "seconds", "test_accuracy", "true_accuracy", "parameters")
+        columns: dict[str, Any] = {name: [record[name] for record in records] for name in names}
+        columns["predicted"] = [query.proposal.why.get("predicted") for query in self.history]
+        columns["best_accuracy"] = self.best_accuracy
+        if self.regret is not None:
+            columns["regret"] = self.regret
+        return cells_frame([query.cell for query in self.history], columns)
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import rows_html
+
+        best = sorted(self.history, key=lambda query: -query.outcome.accuracy)
+        rows = (
+            (query.cell, (query.cell.hash, f"{query.outcome.accuracy:.4g}", query.parameters))
+            for query in best
+        )
+        title = f"{len(best):,} trained cells, the best first"
+        return rows_html(title, ("hash", "accuracy", "parameters"), rows, len(best))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready summary: the answer, its figures and what they cost."""

@@ -85,8 +85,8 @@ def cell_drawing(cell: Cell, box_width: float | None = None) -> Drawing:
         cell: The cell, of any space and size.
         box_width: Width of the boxes in pixels; by default what its longest label needs.
     """
-    edges = np.argwhere(cell.adjacency).astype(np.int64)
-    return graph_drawing(cell.operation_ids.astype(np.int64), edges, cell.space, box_width)
+    operations = cell.operation_ids.astype(np.int64)
+    return graph_drawing(operations, cell.edge_index.T, cell.space, box_width)
 
 
 def graph_drawing(

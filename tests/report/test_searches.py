@@ -151,7 +151,7 @@ def test_the_runs_of_a_table_give_the_answer_an_interval(search_source: Path) ->
     assert "95 % interval of the mean of 2 runs" in card.facts[0].note
 
 
-def test_settings_of_any_depth_are_shown_in_part(search_source: Path, tmp_path: Path) -> None:
+def test_deep_and_long_settings_are_shown_in_part(search_source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "deep"
     shutil.copytree(search_source, folder)
     settings = (folder / "settings.json").read_text().rstrip().removesuffix("}")

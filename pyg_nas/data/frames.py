@@ -1,0 +1,138 @@
+"""Tables and searches as pandas data frames, and frames as tables.
+
+A frame of cells has a row for each and the columns ``hash``, ``operations`` (names, one a vertex)
+and ``edges`` (source, target), and a column for each figure. Measured runs have columns
+``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
+from pyg_nas.graphs.cell import Cell, edges_to_adjacency
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.spaces.measurements import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READINGS = ("halfway", "end")
+_CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
+
+
+def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
+    """Return a data frame of cells and figures.
+
+    Args:
+        cells: The cells, ``N`` of them.
+        columns: Figures ``[N]`` by name.
+
+    Raises:
+        SettingsError: If pandas is not installed.
+    """
+    pandas = _pandas()
+    listed = list(cells)
+    return pandas.DataFrame(
+        {
+            "hash": [cell.hash for cell in listed],
+            "operations": [cell.operations for cell in listed],
+            "edges": [cell.edges for cell in listed],
+            **columns,
+        }
+    )
+
+
+def table_frame(table: Table) -> pd.DataFrame:
+    """Return a table as a data frame; columns in which nothing is measured are left out.
+
+    Raises:
+        SettingsError: If pandas is not installed.
+    """
+    columns: dict[str, Any] = {"trainable_parameters": table.trainable_parameters, **table.targets}
+    for b, budget in enumerate(table.budgets):
+        for run in range(table.num_runs):
+            for r, reading in enumerate(READINGS):
+                for m, metric in enumerate(METRICS):
+                    values = table.metrics[:, b, run, r, m]
+                    if not np.isnan(values).all():
+                        columns[f"{metric}/{budget}/{run}/{reading}"] = values
+    return cells_frame(table.cells, columns)
+
+
+def read_frame(
+    frame: pd.DataFrame, space: SearchSpace | None = None, about: dict[str, Any] | None = None
+) -> Table:
+    """Return the table of a data frame, the inverse of :func:`table_frame`.
+
+    Args:
+        frame: With the columns ``operations`` and ``edges``; ``hash`` and
+            ``trainable_parameters`` are not needed. Other columns of numbers become targets.
+        space: The space of the cells, by default the default one.
+        about: What the numbers are of.
+
+    Raises:
+        TableError: If a column is missing, a row is no cell of the space, or a column has no
+            numbers.
+    """
+    for name in ("operations", "edges"):
+        if name not in frame.columns:
+            raise TableError(f"a data frame of cells needs the column {name!r}")
+    cells = []
+    for row, (operations, edges) in enumerate(
+        zip(frame["operations"], frame["edges"], strict=True)
+    ):
+        try:
+            adjacency = edges_to_adjacency(list(edges), len(operations))
+            cells.append(Cell(adjacency, list(operations), space))
+        except (CellError, SpaceError, TypeError) as error:
+            raise TableError(f"row {row} of the data frame: {error}") from None
+    measured = {name: _reading(name) for name in frame.columns}
+    places = [place for place in measured.values() if place is not None]
+    budgets = sorted({budget for _, budget, _, _ in places}) or [1]
+    runs = 1 + max((run for _, _, run, _ in places), default=0)
+    shape = (len(cells), len(budgets), runs, len(READINGS), len(METRICS))
+    metrics = np.full(shape, np.nan, dtype=np.float32)
+    targets = {}
+    for name, place in measured.items():
+        if name in _CELL_COLUMNS:
+            continue
+        values = _numbers(frame, name)
+        if place is None:
+            targets[str(name)] = values
+        else:
+            metric, budget, run, reading = place
+            metrics[:, budgets.index(budget), run, reading, metric] = values
+    return Table(CellArray.from_cells(cells, space), metrics, budgets, about, targets=targets)
+
+
+def _reading(name: Any) -> tuple[int, int, int, int] | None:
+    """Metric, budget, run and reading of a column's name; None of another name."""
+    parts = str(name).split("/")
+    if len(parts) != 4 or parts[0] not in METRICS or parts[3] not in READINGS:
+        return None
+    if not (parts[1].isdecimal() and parts[2].isdecimal()) or int(parts[2]) > 999:
+        return None
+    return METRICS.index(parts[0]), int(parts[1]), int(parts[2]), READINGS.index(parts[3])
+
+
+def _numbers(frame: pd.DataFrame, name: Any) -> Any:
+    try:
+        return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise TableError(f"column {quoted(name)} of the data frame must hold numbers") from None
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "data frames need pandas: pip install '.[pandas]' in the folder of this package"
+        ) from None
+    return pandas

@@ -1,0 +1,41 @@
+"""What a notebook shows of cells: a drawing, or a table of the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pyg_nas.io.text import markup
+from pyg_nas.visualization.cells import cell_svg
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+
+MOST_ROWS = 5
+
+
+def rows_html(
+    title: str, columns: Sequence[str], rows: Iterable[tuple[Cell, Sequence[object]]], total: int
+) -> str:
+    """Return an HTML table of drawings and figures; everything in it is escaped.
+
+    Args:
+        title: What the rows are, above the table.
+        columns: Names of the figures.
+        rows: A cell and its figures each; the first :data:`MOST_ROWS` are shown.
+        total: How many rows there are.
+    """
+    head = "".join(f"<th>{markup(name)}</th>" for name in ("cell", *columns))
+    body = "".join(
+        f"<tr><td>{cell_svg(cell)}</td>"
+        + "".join(f"<td>{markup(value)}</td>" for value in values)
+        + "</tr>"
+        for cell, values in islice(rows, MOST_ROWS)
+    )
+    more = total - MOST_ROWS
+    below = f"<p>… {more:,} more</p>" if more > 0 else ""
+    return (
+        f"<div><p>{markup(title)}</p><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{below}</div>"
+    )

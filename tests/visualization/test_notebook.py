@@ -1,0 +1,46 @@
+"""What a notebook shows."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.strategies import RandomSearch
+
+SVG = "{http://www.w3.org/2000/svg}svg"
+HOSTILE = "</td><script>\x1b[31m\u202e\udcff"
+
+
+def _shown(thing: object) -> ElementTree.Element:
+    return ElementTree.fromstring(thing._repr_html_())  # type: ignore[attr-defined]
+
+
+def test_cells_tables_and_searches_draw_their_first_rows() -> None:
+    cells = sample_cells(8, seed=0)
+    metrics = np.random.default_rng(0).uniform(size=(8, 1, 1, 2, 4)).astype(np.float32)
+    table = Table(cells, metrics, budgets=(4,))
+    result = search(RandomSearch(), TableEvaluator(table), 7)
+    assert len(list(_shown(cells[0]).iter(SVG))) == 1
+    for thing, more in ((cells, 3), (table, 3), (result, 2)):
+        shown = _shown(thing)
+        assert len(list(shown.iter(SVG))) == 5
+        assert f"… {more} more" in "".join(shown.itertext())
+    best = max(query.outcome.accuracy for query in result.history)
+    assert f"{best:.4g}" in [cell.text for cell in _shown(result).findall(".//tr[1]/td")]
+
+
+def test_names_in_a_notebook_stay_text() -> None:
+    space = SearchSpace(HOSTILE, (HOSTILE,), 1, 0)
+    cell = Cell([[0]], [HOSTILE], space)
+    for thing in (cell, CellArray.from_cells([cell])):
+        text = "".join(_shown(thing).itertext())
+        assert "</td><script>\\x1b[31m" in text
+        assert "\x1b" not in text
