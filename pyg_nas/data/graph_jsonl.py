@@ -1,24 +1,30 @@
-"""People's own graphs: JSON Lines records ``{"ops": [...], "edges": [[u, v], ...], "y": 0.93}``.
+"""Users' own graphs: JSON Lines records ``{"ops": [...], "edges": [[u, v], ...], "y": 0.93}``.
 
-One record a line. ``ops`` are names from any vocabulary, one a vertex; ``edges`` are (source,
-target) vertex numbers of an acyclic graph; ``y`` is the measured figure and may be left out or
-null. Vertices are put into topological order on reading.
+One record a line. ``ops`` are names, one a vertex; ``edges`` are (source, target) vertex numbers of
+an acyclic graph, in any numbering; ``y`` is the measured number and may be left out or null.
+
+Every record is read by itself. Where the file is one of a space with an input and an output, each
+record is a drawing of a cell: the vertices named so are its input and output, wherever they are
+listed, what lies on no path between them is dropped, and a record that is no cell is an error. In
+plain graphs all vertices are kept. Vertices are put into topological order.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, quoted
-from pyg_nas.graphs.cell import Cell, edges_to_adjacency
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.text import printable
@@ -26,87 +32,177 @@ from pyg_nas.spaces.measurements import METRICS
 
 MOST_VERTICES = 127
 
+Edges = list[tuple[int, int]]
 
-def read_graphs(path: str | os.PathLike[str], space: SearchSpace | None = None) -> Table:
+
+class _Record(NamedTuple):
+    line: int
+    operations: list[int]  # numbers of names in the order in which the file has them first
+    edges: Edges
+    y: float
+
+
+def read_graphs(
+    path: str | os.PathLike[str], space: SearchSpace | Literal["plain"] | None = None
+) -> Table:
     """Read a graph file as a table with one budget and one run, ``y`` as validation accuracy.
 
     Args:
         path: The ``.jsonl`` file.
-        space: Give the operations the ids of this space (the one that a model was trained on);
-            by default the file's own names in alphabetical order. Where it has terminals and all
-            graphs are cells of it, they are read as such, pruned.
+        space: The space of all records. None: the registered space that has all the file's names,
+            those of its input and output among them; if there is none, or for ``"plain"``, plain
+            graphs over the file's own names in alphabetical order.
 
     Raises:
-        TableError: If a line is no such record; the message names line, value and rule. Also if
-            an operation is not in ``space``.
+        TableError: If a line is no such record or no cell of the space; the message names file,
+            line, value and rule.
     """
     path = Path(path)
-    graphs: list[tuple[NDArray[np.int8], list[str]]] = []
-    labels: list[float] = []
-    for number, line in read_lines(path, TableError):
+    names: dict[str, int] = {}
+    records = []
+    for line, text in read_lines(path, TableError):
         try:
-            adjacency, ops, y = _parse(line)
+            records.append(_parse(line, text, names))
         except (CellError, TableError) as error:
-            raise TableError(f"{path}, line {number}: {error}") from None
-        graphs.append((adjacency, ops))
-        labels.append(y)
-    if not graphs:
+            raise TableError(f"{path}, line {line}: {error}") from None
+    if not records:
         raise TableError(f"{path}: holds no graph")
     try:
-        cells = _cells_of(graphs, space) or _pad(graphs, _space_of(path, graphs, space))
+        if space == "plain":
+            space = _own_space(path, names)
+        space = space or recognized_space(names) or _own_space(path, names)
+        if not space.terminals:  # plain graphs of any size
+            space = replace(
+                space,
+                max_vertices=max(len(record.operations) for record in records),
+                max_edges=max(len(record.edges) for record in records),
+            )
     except SpaceError as error:
         raise TableError(f"{path}: {error}") from None
-    metrics = np.full((len(graphs), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
-    metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = labels
+    cells = _cells(path, records, list(names), space)
+    metrics = np.full((len(records), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
+    metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = [r.y for r in records]
     return Table(cells, metrics, budgets=(1,), about={"source": printable(path.name)})
 
 
-def _cells_of(
-    graphs: list[tuple[NDArray[np.int8], list[str]]], space: SearchSpace | None
-) -> CellArray | None:
-    """The graphs as cells of ``space``; None where one of them is none."""
-    if space is None or not space.terminals:
-        return None
-    try:
-        return CellArray.from_cells((Cell(matrix, ops, space) for matrix, ops in graphs), space)
-    except CellError:
-        return None
+def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | None:
+    """Return the registered space that has all these operation names and whose input and output
+    are among them, or None.
+    """
+    for space in (NASBENCH101,):
+        if space.terminals and set(space.terminals) <= set(names) <= set(space.vocabulary):
+            return space
+    return None
 
 
-def _space_of(
-    path: Path, graphs: list[tuple[NDArray[np.int8], list[str]]], space: SearchSpace | None
-) -> SearchSpace:
-    if space is None:
-        names = tuple(sorted({name for _, ops in graphs for name in ops}))
-        terminals: tuple[str, ...] = ()
-    else:
-        # A terminal of a space is an operation like any other in a plain graph; keeping the
-        # whole vocabulary keeps the one-hot columns where the model expects them.
-        names, terminals = space.operations, space.terminals
+def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
     return SearchSpace(
-        name=space.name if space else printable(path.stem) or "graphs",
-        operations=names,
-        max_vertices=max([len(ops) for _, ops in graphs] + [len(terminals) or 1]),
-        max_edges=max(int(adjacency.sum()) for adjacency, _ in graphs),
-        terminals=terminals,
+        name=printable(path.stem) or "graphs",
+        operations=tuple(sorted(names)),
+        max_vertices=MOST_VERTICES,
+        max_edges=MOST_VERTICES**2,
     )
 
 
-def _pad(graphs: list[tuple[NDArray[np.int8], list[str]]], space: SearchSpace) -> CellArray:
-    total, width = len(graphs), space.max_vertices
+def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSpace) -> CellArray:
+    """The records as graphs of one space, each by itself."""
+    total, width = len(records), space.max_vertices
     adjacency = np.zeros((total, width, width), dtype=np.int8)
     operations = np.zeros((total, width), dtype=np.int8)
     num_vertices = np.zeros(total, dtype=np.int8)
-    for i, (matrix, ops) in enumerate(graphs):
-        v = len(ops)
-        adjacency[i, :v, :v] = matrix
-        operations[i, :v] = space.encode(ops)
-        num_vertices[i] = v
+    known = set(names) & set(space.vocabulary)
+    id_of = {number: space.encode([n])[0] for number, n in enumerate(names) if n in known}
+    for row, record in enumerate(records):
+        try:
+            found = [id_of[number] for number in record.operations if number in id_of]
+            if len(found) < len(record.operations):  # which raises, naming the operation
+                space.encode([names[number] for number in record.operations])
+            order = _order(found, record.edges, space)
+            place = {vertex: position for position, vertex in enumerate(order)}
+            kept = [(place[u], place[v]) for u, v in record.edges if u in place and v in place]
+            _check_limits(len(order), len(kept), space)
+        except (CellError, SpaceError) as error:
+            raise TableError(f"{path}, line {record.line}: {error}") from None
+        operations[row, : len(order)] = [found[vertex] for vertex in order]
+        num_vertices[row] = len(order)
+        for u, v in kept:
+            adjacency[row, u, v] = 1
     return CellArray(adjacency, operations, num_vertices, space)
 
 
-def _parse(line: bytes) -> tuple[NDArray[np.int8], list[str], float]:
-    record = parse_json(line, TableError)
+def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]:
+    """The vertices that belong to the graph, in topological order.
+
+    Raises:
+        CellError: If there is a cycle, or no path from the one input to the one output.
+    """
+    total = len(operations)
+    successors: list[list[int]] = [[] for _ in range(total)]
+    predecessors: list[list[int]] = [[] for _ in range(total)]
+    for u, v in edges:
+        successors[u].append(v)
+        predecessors[v].append(u)
+    order = _topological_order(successors, predecessors)
+    if not space.terminals:
+        return order
+    output_name, input_name = space.terminals
+    source = _only(operations, space.input_id, input_name, space)
+    sink = _only(operations, space.output_id, output_name, space)
+    kept = _reached(source, successors) & _reached(sink, predecessors)
+    if sink not in kept:
+        raise CellError(f"no path leads from the {input_name!r} to the {output_name!r} vertex")
+    # Of what lies on paths between them the input is the first and the output the last.
+    return [vertex for vertex in order if vertex in kept]
+
+
+def _only(operations: list[int], wanted: int, name: str, space: SearchSpace) -> int:
+    if operations.count(wanted) != 1:
+        raise CellError(
+            f"a cell of {space.name!r} has one {name!r} vertex, got {operations.count(wanted)}"
+        )
+    return operations.index(wanted)
+
+
+def _reached(start: int, neighbours: list[list[int]]) -> set[int]:
+    reached, waiting = {start}, [start]
+    while waiting:
+        for vertex in neighbours[waiting.pop()]:
+            if vertex not in reached:
+                reached.add(vertex)
+                waiting.append(vertex)
+    return reached
+
+
+def _topological_order(successors: list[list[int]], predecessors: list[list[int]]) -> list[int]:
+    """Vertices with edges running forwards, the smallest number first among the free ones."""
+    waiting = [len(sources) for sources in predecessors]
+    free = [vertex for vertex, count in enumerate(waiting) if count == 0]
+    order: list[int] = []
+    while free:  # a heap
+        vertex = heappop(free)
+        order.append(vertex)
+        for target in successors[vertex]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                heappush(free, target)
+    if len(order) < len(waiting):
+        stuck = sorted(set(range(len(waiting))) - set(order))
+        raise CellError(f"the graph has a cycle through vertices {stuck}")
+    return order
+
+
+def _check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
+    for what, number, most in (
+        ("vertices", vertices, space.max_vertices),
+        ("edges", edges, space.max_edges),
+    ):
+        if number > most:
+            raise CellError(f"a cell of {space.name!r} has at most {most} {what}, got {number}")
+
+
+def _parse(line: int, text: bytes, names: dict[str, int]) -> _Record:
+    """Read one record and number its names; ``names`` grows by those that are new."""
+    record = parse_json(text, TableError)
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")
@@ -116,32 +212,25 @@ def _parse(line: bytes) -> tuple[NDArray[np.int8], list[str], float]:
         raise TableError(f"a graph has 1 to {MOST_VERTICES} vertices, got {len(ops)}")
     if not isinstance(edges, list):
         raise TableError(f'"edges" must be a list of pairs, got {quoted(edges)}')
+    pairs = [_edge(edge, len(ops)) for edge in edges]
+    if len(set(pairs)) < len(pairs):
+        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
+        raise TableError(f"edge {list(twice)} appears twice")
     if y is None:
         y = math.nan
     elif isinstance(y, bool) or not isinstance(y, (int, float)) or not _fits_float32(y):
         raise TableError(f'"y" must be a finite number or null, got {quoted(y)}')
-    adjacency = edges_to_adjacency(edges, len(ops))
-    order = _topological_order(adjacency)
-    return adjacency[np.ix_(order, order)], [ops[v] for v in order], float(y)
+    return _Record(line, [names.setdefault(name, len(names)) for name in ops], pairs, float(y))
 
 
-def _topological_order(adjacency: NDArray[np.int8]) -> list[int]:
-    """Vertices with edges running forwards, the smallest number first among the free ones."""
-    waiting = adjacency.sum(axis=0, dtype=np.int64)
-    order: list[int] = []
-    free = sorted(np.flatnonzero(waiting == 0).tolist(), reverse=True)
-    while free:
-        vertex = free.pop()
-        order.append(vertex)
-        for target in np.flatnonzero(adjacency[vertex]).tolist():
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                free.append(target)
-        free.sort(reverse=True)
-    if len(order) < len(adjacency):
-        stuck = sorted(set(range(len(adjacency))) - set(order))
-        raise CellError(f"the graph has a cycle through vertices {stuck}")
-    return order
+def _edge(edge: object, vertices: int) -> tuple[int, int]:
+    if isinstance(edge, list) and len(edge) == 2:
+        u, v = edge
+        if type(u) is int and type(v) is int and 0 <= u < vertices and 0 <= v < vertices:
+            return u, v
+    raise TableError(
+        f"edge {quoted(edge)} must be a pair of vertex numbers from 0 to {vertices - 1}"
+    )
 
 
 def _fits_float32(value: int | float) -> bool:

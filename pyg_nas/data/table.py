@@ -79,15 +79,16 @@ class Table:
                 f"metrics must be [{len(cells)} cells, {len(self.budgets)} budgets, runs, 2, "
                 f"{len(METRICS)}], got {list(shape)}"
             )
-        self.hashes = cells.hashes() if hashes is None else hashes
+        if hashes is not None:
+            self.hashes = hashes
         if trainable_parameters is None:
             if cells.space.support.network is not None:
                 trainable_parameters = cells.trainable_parameters().astype(np.int32)
             else:
                 trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
         self.trainable_parameters = trainable_parameters
-        for name, column in (("hash", self.hashes), ("trainable_parameters", trainable_parameters)):
-            if column.shape != (len(cells),):
+        for name, column in (("hash", hashes), ("trainable_parameters", trainable_parameters)):
+            if column is not None and column.shape != (len(cells),):
                 raise TableError(f"{name} must be [{len(cells)}], got {list(column.shape)}")
         self.targets: dict[str, NDArray[np.float64]] = {}
         for name, values in (targets or {}).items():
@@ -103,6 +104,11 @@ class Table:
                     f"measured, got shape {list(numbers.shape)}"
                 )
             self.targets[name] = numbers
+
+    @cached_property
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Module hashes of the cells, ``S32 [N]``."""
+        return self.cells.hashes()
 
     @property
     def space(self) -> SearchSpace:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
@@ -70,7 +72,7 @@ def test_ids_of_a_given_space(tmp_path: Path) -> None:
     assert table.cells.operations[0].tolist() == [-1, 2, -2, 0, 0, 0, 0]
     assert table.space.vocabulary == NASBENCH101.vocabulary
     other = write(tmp_path / "o.jsonl", {"ops": ["sigmoid"], "edges": []})
-    with pytest.raises(TableError, match=r"o\.jsonl: operation 'sigmoid'"):
+    with pytest.raises(TableError, match=r"o\.jsonl, line 1: operation 'sigmoid'"):
         read_graphs(other, NASBENCH101)
 
 
@@ -88,7 +90,9 @@ def test_cells_of_a_given_space_are_its_cells(tmp_path: Path) -> None:
     assert table.space == NASBENCH101
     assert table.cells[0] == cell
     assert table.trainable_parameters[0] == cell.trainable_parameters
-    assert read_graphs(path).cells[0].num_vertices == 4
+    assert read_graphs(path).cells[0] == cell  # the space is recognized by its names
+    plain = SearchSpace("plain", tuple(sorted(NASBENCH101.vocabulary)), 7, 9)
+    assert read_graphs(path, plain).cells[0].num_vertices == 4
 
 
 def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
@@ -158,3 +162,100 @@ def test_any_bytes_give_a_table_or_the_documented_error(
     path.write_bytes(data)
     with pytest.raises(TableError):
         read_graphs(path)
+
+
+DEAD_END = {
+    "ops": ["input", "conv3x3-bn-relu", "output", "maxpool3x3"],
+    "edges": [[0, 1], [1, 2], [0, 3]],
+    "y": 0.9,
+}
+OUTPUT_FIRST = {
+    "ops": ["output", "maxpool3x3", "conv3x3-bn-relu", "input"],
+    "edges": [[3, 2], [2, 0], [3, 1]],
+    "y": 0.9,
+}
+AFTER_THE_OUTPUT = {
+    "ops": ["input", "conv3x3-bn-relu", "output", "maxpool3x3", "conv1x1-bn-relu"],
+    "edges": [[4, 0], [0, 1], [1, 2], [2, 3]],
+    "y": 0.9,
+}
+CHAIN = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3-bn-relu", "output"])
+
+
+@pytest.mark.parametrize("space", [None, NASBENCH101], ids=["recognized", "named"])
+def test_every_record_is_read_by_itself(tmp_path: Path, space: SearchSpace | None) -> None:
+    records = [DEAD_END, OUTPUT_FIRST, AFTER_THE_OUTPUT]
+    alone = [read_graphs(write(tmp_path / "one.jsonl", r), space).hashes[0] for r in records]
+    together = read_graphs(write(tmp_path / "all.jsonl", *records), space)
+    assert together.hashes.tolist() == alone == [CHAIN.hash.encode()] * 3
+    assert together.space == NASBENCH101
+    assert together.cells.first_invalid() is None
+    assert (together.trainable_parameters == CHAIN.trainable_parameters).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+def test_any_numbering_of_a_cell_is_that_cell(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, random: Any
+) -> None:
+    cell = sample_cells(1, seed)[0]
+    order = list(range(cell.num_vertices))
+    random.shuffle(order)
+    edges = [[order[u], order[v]] for u, v in cell.edges]
+    random.shuffle(edges)
+    ops = [""] * len(order)
+    for vertex, place in enumerate(order):
+        ops[place] = cell.operations[vertex]
+    path = tmp_path_factory.mktemp("any") / "g.jsonl"
+    table = read_graphs(write(path, {"ops": ops, "edges": edges}))
+    assert table.cells[0] == cell
+    assert table.cells.first_invalid() is None
+
+
+NO_CELLS = {
+    "no path": (["input", "maxpool3x3", "output"], [[0, 1]], "no path leads from the 'input'"),
+    "two inputs": (["input", "input", "output"], [[0, 2], [1, 2]], "one 'input' vertex, got 2"),
+    "no output": (["input", "maxpool3x3"], [[0, 1]], "one 'output' vertex, got 0"),
+    "cycle": (["input", "maxpool3x3", "output"], [[0, 2], [1, 1]], "a cycle"),
+    "against the edges": (["output", "input"], [[0, 1]], "no path"),
+    "many vertices": (
+        ["input", *["maxpool3x3"] * 6, "output"],
+        [[v, v + 1] for v in range(7)],
+        "at most 7 vertices, got 8",
+    ),
+    "many edges": (
+        ["input", *["maxpool3x3"] * 4, "output"],
+        [[u, v] for v in range(6) for u in range(v)][:-5] + [[u, 5] for u in range(5)],
+        "at most 9 edges, got 15",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_CELLS)
+@pytest.mark.parametrize("space", [None, NASBENCH101], ids=["recognized", "named"])
+def test_a_record_that_is_no_cell_is_named(
+    tmp_path: Path, case: str, space: SearchSpace | None
+) -> None:
+    ops, edges, message = NO_CELLS[case]
+    path = write(tmp_path / "g.jsonl", DEAD_END, {"ops": ops, "edges": edges}, OUTPUT_FIRST)
+    with pytest.raises(TableError, match=rf"g\.jsonl, line 2: .*{message}"):
+        read_graphs(path, space)
+
+
+def test_a_drawing_with_many_dead_vertices_is_a_cell(tmp_path: Path) -> None:
+    ops = [*DEAD_END["ops"], *["maxpool3x3"] * 30]  # type: ignore[misc]
+    edges = [*DEAD_END["edges"], *[[v, v + 1] for v in range(3, 30)]]  # type: ignore[misc]
+    assert read_graphs(write(tmp_path / "g.jsonl", {"ops": ops, "edges": edges})).cells[0] == CHAIN
+
+
+def test_names_of_another_space_are_plain_graphs(tmp_path: Path) -> None:
+    other = {"ops": ["input", "sep5x5", "output"], "edges": [[0, 1], [1, 2]]}
+    assert read_graphs(write(tmp_path / "g.jsonl", DEAD_END, other)).space.terminals == ()
+    no_terminals = {"ops": ["maxpool3x3"], "edges": []}
+    assert read_graphs(write(tmp_path / "h.jsonl", no_terminals)).space.terminals == ()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    path.write_text(json.dumps(DEAD_END) + "\n", encoding="utf-8-sig")
+    assert read_graphs(path).cells[0] == CHAIN
