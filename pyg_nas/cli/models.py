@@ -25,6 +25,14 @@ ModelPath = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
 ]
+GraphSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="Search space of a graph file: nasbench101, or plain for graphs that are no cells; "
+        "by default recognized by the operations' names.",
+    ),
+]
 EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
 EvaluatedMetric = Annotated[
     str | None,
@@ -77,6 +85,7 @@ def train(
     run: Annotated[
         str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")
     ] = None,
+    space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:
     """Train a predictor on a split of a table.
@@ -99,7 +108,7 @@ def train(
         chosen, given = read_recipe(settings, recipe)
     options = {"epochs": epochs, "learning_rate": lr}
     given |= {name: value for name, value in options.items() if value is not None}
-    opened = open_table(table)
+    opened = open_table(table, space)
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     with progress_bar("training, epochs") as advance:
@@ -126,6 +135,7 @@ def evaluate(
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
+    space: GraphSpace = None,
     json: Annotated[
         Path | None, typer.Option(help="JSON file that the figures are written to as well.")
     ] = None,
@@ -142,7 +152,7 @@ def evaluate(
 
     if json is not None:
         check_output(json, table, model)
-    loaded, label, result = _evaluated(model, table, split, metric, budget, run, device)
+    loaded, label, result = _evaluated(model, table, split, metric, budget, run, space, device)
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
     print_table(
@@ -230,6 +240,7 @@ def plot(
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
+    space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:
     """Plot predictions against measurements, of all cells and of the best ones.
@@ -242,7 +253,7 @@ def plot(
 
     check_output(out, table, model)
     check_format(out)
-    loaded, _, result = _evaluated(model, table, split, metric, budget, run, device)
+    loaded, _, result = _evaluated(model, table, split, metric, budget, run, space, device)
     figure = scatter(
         result.measured,
         result.predicted,
@@ -261,6 +272,7 @@ def _evaluated(
     metric: str | None,
     budget: int | None,
     run: str | None,
+    space: str | None,
     device: str,
 ) -> tuple[Model, LabelPolicy, Evaluation]:
     """The model, the label that it is compared with, and its predictions beside that."""
@@ -272,7 +284,7 @@ def _evaluated(
     check_label(metric, budget, run)
     check_device(device)
     loaded = Model.load(model, device)
-    opened = open_table(table, loaded.estimator.space_)
+    opened = open_table(table, space or loaded.estimator.space_)
     label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
     with working("predicting"):
         return loaded, label, loaded.evaluate(opened, split, label)

@@ -11,6 +11,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line
 from pyg_nas.cli.labels import check_label
+from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
@@ -67,6 +68,7 @@ def search(
         str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")
     ] = "sequential",
     workers: Annotated[int, typer.Option(help="Task: trainings at a time.")] = 1,
+    space: GraphSpace = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
@@ -100,8 +102,10 @@ def search(
                     f"--settings, --image-size and --split-seed are for tasks, "
                     f"got the table {target}"
                 )
-            evaluator, label = _table(Path(target), budget, run)
+            evaluator, label = _table(Path(target), budget, run, space)
         else:
+            if space is not None:
+                raise SettingsError(f"--space is for graph files, got the task {target}")
             evaluator, label = _task(
                 target, settings, image_size, split_seed, out, budget, runs, backend, workers,
                 device, stack,
@@ -145,12 +149,14 @@ def search(
     print_line(f"folder: {out}")
 
 
-def _table(path: Path, budget: int | None, run: str | None) -> tuple[Evaluator, LabelPolicy]:
+def _table(
+    path: Path, budget: int | None, run: str | None, space: str | None
+) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.cli.labels import chosen_label
     from pyg_nas.data.sources import open_table
     from pyg_nas.search.evaluator import TableEvaluator
 
-    opened = open_table(path)
+    opened = open_table(path, space)
     label = chosen_label(opened.default_label, None, budget, run)
     return TableEvaluator(opened, label), label
 

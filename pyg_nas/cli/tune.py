@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 
@@ -34,6 +35,7 @@ def tune(
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of shuffles and fits.")] = 0,
     jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")] = 1,
+    space: GraphSpace = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "auto",
 ) -> None:
     """Choose hyper-parameters by cross validation on the training cells alone.
@@ -58,7 +60,7 @@ def tune(
     from pyg_nas.predictors.tuning import tune as run_tuning
 
     settings = TuneSettings(folds, repeats, seed, metric)
-    opened = open_table(table)
+    opened = open_table(table, space)
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
     estimator = make_estimator(recipe, protocol.label, seed, device, opened.about.get("task"))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,9 +42,7 @@ class _Record(NamedTuple):
     y: float
 
 
-def read_graphs(
-    path: str | os.PathLike[str], space: SearchSpace | Literal["plain"] | None = None
-) -> Table:
+def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = None) -> Table:
     """Read a graph file as a table with one budget and one run, ``y`` as validation accuracy.
 
     Args:
@@ -68,9 +66,10 @@ def read_graphs(
     if not records:
         raise TableError(f"{path}: holds no graph")
     try:
-        if space == "plain":
-            space = _own_space(path, names)
-        space = space or recognized_space(names) or _own_space(path, names)
+        if isinstance(space, str) and space != "plain":
+            raise SpaceError(f"space {space!r} must be a SearchSpace or 'plain'")
+        chosen = recognized_space(names) if space is None else space
+        space = chosen if isinstance(chosen, SearchSpace) else _own_space(path, names)
         if not space.terminals:  # plain graphs of any size
             space = replace(
                 space,

@@ -7,23 +7,46 @@ from pathlib import Path
 
 from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.data.table import Table
-from pyg_nas.errors import TableError
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.errors import SpaceError, TableError
+from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
 
 GRAPH_FILE_SUFFIX = ".jsonl"
 
 
-def open_table(path: str | os.PathLike[str], space: SearchSpace | None = None) -> Table:
-    """Read an HDF5 table, or a ``.jsonl`` graph file in the ids of ``space``.
+def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = None) -> Table:
+    """Read an HDF5 table, or a ``.jsonl`` graph file.
+
+    Args:
+        path: The file.
+        space: The space of a graph file's records (see
+            :func:`~pyg_nas.data.graph_jsonl.read_graphs`), the name of a registered space, or
+            ``"plain"``. An HDF5 table has a space of its own, which must have that name.
 
     Raises:
-        TableError: If the file cannot be read as what its name says.
+        TableError: If the file cannot be read as what its name says, or has another space.
+        SpaceError: If no space has that name.
     """
     path = Path(path)
     if path.is_dir():
         raise TableError(f"{path}: is a folder, a table or graph file is needed")
     if not path.exists():
         raise TableError(f"{path}: no such file")
+    named = isinstance(space, str) and space != "plain"
+    wanted = find_space(space) if isinstance(space, str) and space != "plain" else space
     if path.suffix == GRAPH_FILE_SUFFIX:
-        return read_graphs(path, space)
-    return Table.load(path)
+        return read_graphs(path, wanted)
+    table = Table.load(path)
+    if named and table.space != wanted:
+        raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {space!r}")
+    return table
+
+
+def find_space(name: str) -> SearchSpace:
+    """Return the registered space of a name.
+
+    Raises:
+        SpaceError: If no space has that name.
+    """
+    if name != NASBENCH101.name:
+        raise SpaceError(f"search space {name!r} is not one of {NASBENCH101.name}, plain")
+    return NASBENCH101

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from pyg_nas.cli import app
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.trained import Model
@@ -459,3 +461,47 @@ def test_predict_scores_the_whole_space_under_its_hashes(
     assert list(found) == [few[int(row)].hash for row in np.argsort(-expected, kind="stable")]
     by_cell = [found[cell.hash] for cell in few]
     np.testing.assert_allclose(by_cell, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("space", [(), ("--space", "nasbench101")], ids=["recognized", "named"])
+def test_own_labels_of_cells_of_a_known_space(
+    space: tuple[str, ...], small_table: Table, table_path: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.jsonl"
+    records = [
+        {**cell.to_dict(), "y": 0.5 + row / 1000} for row, cell in enumerate(small_table.cells[:60])
+    ]
+    own.write_text("".join(json.dumps(record) + "\n" for record in records))
+    model = tmp_path / "model"
+    arguments = ("--recipe", "paper", "--epochs", "1", "--split", "40", "--out", model)
+    assert pyg_nas("train", own, *arguments, *space) == 0
+    assert load_model(model).space_ == NASBENCH101
+    scores = tmp_path / "scores.csv"
+    assert pyg_nas("predict", model, table_path, "--out", scores) == 0
+    assert len(scores.read_text().splitlines()) == 301
+    figures = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", model, table_path, "--json", figures, "--budget", "108") == 0
+    assert json.loads(figures.read_text())["n"] == 260
+
+
+def test_a_split_file_trains_and_travels(
+    table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    rows = [7, 3, 200, 41, 5]
+    split = tmp_path / "hashes.txt"
+    split.write_text("".join(f"{small_table.hashes[row].decode()}\n" for row in rows))
+    model = tmp_path / "model"
+    arguments = ("--recipe", "paper", "--epochs", "1", "--out", model)
+    assert pyg_nas("train", table_path, "--split", split, *arguments) == 0
+    loaded = Model.load(model)
+    assert loaded.training_hashes.tolist() == small_table.hashes[rows].tolist()
+    assert loaded.protocol.train == str(split)
+    assert loaded.protocol.train_digest == hashlib.sha256(split.read_bytes()).hexdigest()[:16]
+    split.unlink()
+    test = tmp_path / "test.json"
+    test.write_text(json.dumps([3, 4, 6]))
+    figures = tmp_path / "figures.json"
+    assert pyg_nas("evaluate", model, table_path, "--split", test, "--json", figures) == 0
+    report = json.loads(figures.read_text())
+    assert (report["n"], report["left_out"]) == (2, 1)
+    assert report["protocol"]["evaluate_digest"]
