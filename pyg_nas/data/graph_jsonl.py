@@ -17,14 +17,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.graphs.registry import find_space, space_names
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.text import printable
@@ -88,7 +90,7 @@ def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | Non
     """Return the registered space that has all these operation names and whose input and output
     are among them, or None.
     """
-    for space in (NASBENCH101,):
+    for space in map(find_space, space_names()):
         if space.terminals and set(space.terminals) <= set(names) <= set(space.vocabulary):
             return space
     return None
@@ -116,17 +118,28 @@ def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSp
             found = [id_of[number] for number in record.operations if number in id_of]
             if len(found) < len(record.operations):  # which raises, naming the operation
                 space.encode([names[number] for number in record.operations])
-            order = _order(found, record.edges, space)
-            place = {vertex: position for position, vertex in enumerate(order)}
-            kept = [(place[u], place[v]) for u, v in record.edges if u in place and v in place]
-            _check_limits(len(order), len(kept), space)
+            edges, ids = _canonical(found, record.edges, space)
+            _check_limits(len(ids), edges.shape[1], space)
         except (CellError, SpaceError) as error:
             raise TableError(f"{path}, line {record.line}: {error}") from None
-        operations[row, : len(order)] = [found[vertex] for vertex in order]
-        num_vertices[row] = len(order)
-        for u, v in kept:
-            adjacency[row, u, v] = 1
+        operations[row, : len(ids)] = ids
+        num_vertices[row] = len(ids)
+        adjacency[row, edges[0], edges[1]] = 1
     return CellArray(adjacency, operations, num_vertices, space)
+
+
+def _canonical(
+    operations: list[int], edges: Edges, space: SearchSpace
+) -> tuple[NDArray[np.int64], Sequence[int] | NDArray[Any]]:
+    """Edges ``[2, E]`` and operation ids of the graph that a drawing stands for."""
+    order = _order(operations, edges, space)
+    place = {vertex: position for position, vertex in enumerate(order)}
+    kept = sorted((place[u], place[v]) for u, v in edges if u in place and v in place)
+    array = np.array(kept, dtype=np.int64).reshape(-1, 2).T
+    ids = [operations[vertex] for vertex in order]
+    if not space.terminals:
+        return array, ids
+    return space.support.canonical(array, np.array(ids, dtype=np.int8))
 
 
 def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SpaceError, TableError
-from pyg_nas.graphs.search_space import NASBENCH101, SearchSpace
+from pyg_nas.errors import TableError
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
 
 GRAPH_FILE_SUFFIX = ".jsonl"
 
@@ -39,14 +40,3 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     if named and table.space != wanted:
         raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {space!r}")
     return table
-
-
-def find_space(name: str) -> SearchSpace:
-    """Return the registered space of a name.
-
-    Raises:
-        SpaceError: If no space has that name.
-    """
-    if name != NASBENCH101.name:
-        raise SpaceError(f"search space {name!r} is not one of {NASBENCH101.name}, plain")
-    return NASBENCH101

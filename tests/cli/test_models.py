@@ -19,10 +19,10 @@ from pyg_nas.cli import app
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.search_space import NASBENCH101
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.trained import Model
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def pyg_nas(*arguments: object) -> int:

@@ -9,7 +9,7 @@ import pytest
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SpaceError, TableError
-from pyg_nas.graphs.search_space import NASBENCH101
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def test_a_table_and_a_graph_file_by_their_names(small_table: Table, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_space_of_a_graph_file_is_named_or_recognized(tmp_path: Path) -> Non
         assert open_table(path, space).space == NASBENCH101
     plain = open_table(path, "plain").space
     assert (plain.name, plain.terminals) == ("g", ())
-    with pytest.raises(SpaceError, match="'nasbench102' is not one of nasbench101, plain"):
+    with pytest.raises(SpaceError, match=r"'nasbench102' is not one of .*nasbench101"):
         open_table(path, "nasbench102")
 
 
