@@ -139,7 +139,7 @@ class LabelPolicy:
     def raw(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the policy's run as it was measured, ``[N]``, blown up or not.
 
-        Where the label is the mean of runs it is the first one that was measured.
+        Where the label is the mean of runs it is the mean of all that were measured.
 
         Args:
             runs: ``[N, S]``.
@@ -148,8 +148,10 @@ class LabelPolicy:
             TableError: If there is no such run.
         """
         if self.run == "mean":
-            first = (~np.isnan(runs)).argmax(axis=1)
-            return np.asarray(runs[np.arange(len(runs)), first])
+            counts = (~np.isnan(runs)).sum(axis=1)
+            means = np.full(len(runs), np.nan)
+            np.divide(np.nansum(runs, axis=1), counts, out=means, where=counts > 0)
+            return means
         if self.run >= runs.shape[1]:
             raise TableError(
                 f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was asked for"

@@ -6,8 +6,9 @@ above 91 % accuracy, ``denoise-91`` and ``denoise-80`` all cells above that, and
 cell. Any other whole number n takes the first n of the first permutation. A name that ends in
 ``.json``, ``.txt`` or ``.npz`` is a file of rows or hashes (:mod:`pyg_nas.data.split_file`).
 
-91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the first run as it
-was measured. The label, in which runs that blew up are replaced, decides nothing.
+91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the label's run as it
+was measured, by default the first one. The label itself, in which a run that blew up is replaced,
+decides nothing.
 
 A graph may stand in a table of graphs more than once, each time with a label of its own. All of
 its rows that a training split draws are training cells, each with its label. It is evaluated
