@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-lowest test-newest test-torch lint docs hooks clean
 
 demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best cells, on shipped data
 	$(BIN)/pyg-nas demo --out demo
@@ -12,17 +12,39 @@ demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best 
 test: $(VENV)/.installed-dev ## Run the test suite
 	$(BIN)/python -m pytest
 
+test-lowest: $(VENV)-lowest/.installed ## Run a subset with the lowest declared versions (Python 3.11)
+	$(VENV)-lowest/bin/python -m pytest -W ignore $(SUBSET)
+
+test-newest: $(VENV)-newest/.installed ## Run a subset with the newest versions there are
+	$(VENV)-newest/bin/python -m pytest -W ignore $(SUBSET)
+
+test-torch: $(VENV)/.installed-dev ## Run the tests of the networks without compiled code
+	PYG_NAS_ENGINE=torch $(BIN)/python -m pytest $(ENGINE_TESTS)
+
 lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed-dev ## Build the documentation into site/
-	$(BIN)/python -m mkdocs build --strict
+docs: $(VENV)/.installed-docs ## Build the documentation into site/
+	PYTHONPATH=. $(BIN)/python -m mkdocs build --strict
 
-clean: ## Remove the environment and everything built
-	rm -rf $(VENV) build dist site demo *.egg-info
+hooks: $(VENV)/.installed-dev ## Run the checks of lint before every commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove the environments and everything built
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest build dist site demo *.egg-info
+
+# Every room, without what takes long and depends on no version: a few minutes on two cores.
+SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_models.py compute data engine \
+	features graphs io measure/test_tasks.py measure/test_trainer.py measure/test_campaign.py metrics \
+	nasbench nn predictors/test_gcn.py predictors/test_hybrid.py predictors/test_storage.py \
+	report/test_writer.py report/test_searches.py report/test_predictions.py search/test_loop.py \
+	search/test_strategies.py spaces testing visualization)
+# Every path that PYG_NAS_ENGINE switches.
+ENGINE_TESTS := $(addprefix tests/,nn engine test_all_paths.py predictors/test_gcn.py \
+	predictors/test_residual_gnn.py predictors/test_two_stage.py predictors/test_zero_cost.py)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,3 +61,21 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) install -c constraints.txt -e '.[dev,ray,dask,export,docs]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: docs/requirements.txt constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -r docs/requirements.txt
+	touch $@
+
+# Of torch the lowest is not tested: one version has to serve all three environments.
+$(VENV)-lowest/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install -q -c constraints-lowest.txt torch
+	$(VENV)-lowest/bin/python -m pip install -q -c constraints-lowest.txt -e '.[test]'
+	touch $@
+
+$(VENV)-newest/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
+	$(VENV)-newest/bin/python -m pip install -q --upgrade --upgrade-strategy eager \
+		"$$(grep '^torch==' constraints.txt)" -e '.[test]'
+	touch $@

@@ -25,6 +25,27 @@ def test_conda_file_has_exactly_the_project_s_pins(project: dict) -> None:
     assert pins == set(project["dependencies"])
 
 
+def test_the_documentation_needs_what_the_project_declares(project: dict) -> None:
+    declared = set(project["dependencies"]) | set(project["optional-dependencies"]["docs"])
+    lines = (ROOT / "docs" / "requirements.txt").read_text().splitlines()
+    assert {line for line in lines if not line.startswith("#")} <= declared
+
+
+def test_the_lowest_versions_are_those_that_the_project_declares(project: dict) -> None:
+    from packaging.requirements import Requirement
+
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    lowest = [Requirement(line) for line in lines if not line.startswith("#")]
+    exact = {entry.name: next(iter(entry.specifier)).version for entry in lowest}
+    for text in project["dependencies"]:
+        requirement = Requirement(text)
+        if requirement.name == "torch":  # one version serves all environments of CI
+            continue
+        (specifier,) = (part for part in requirement.specifier if part.operator == ">=")
+        found, declared = exact[requirement.name], specifier.version
+        assert found == declared or found == f"{declared}.0", text
+
+
 def test_constraints_satisfy_the_project_s_ranges(project: dict) -> None:
     from packaging.requirements import Requirement
 
