@@ -6,19 +6,18 @@ import argparse
 import os
 from collections.abc import Callable
 from functools import partial
-from itertools import starmap
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.measurement import interleaved, show, write_result
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.numba_residual import residual_outputs
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.nn.residual_gnn import ResidualGNN, residual_inputs
+from pyg_nas.nn.dense_residual import DenseResidualInputs, ResidualGraphs, dense_residual
+from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.spaces.nasbench101 import NUM_NASBENCH101_CELLS
 
 VERTEX_COLUMNS, GRAPH_COLUMNS = 36, 50
@@ -33,33 +32,27 @@ class Inputs:
     def __init__(self, cells: CellArray) -> None:
         rng = np.random.default_rng(0)
         vertices = (len(cells), cells.adjacency.shape[1], VERTEX_COLUMNS)
-        self.cells = cells
-        self.vertices = rng.normal(size=vertices).astype(np.float32)
-        self.graph = rng.normal(size=(len(cells), GRAPH_COLUMNS)).astype(np.float32)
+        self.graphs = ResidualGraphs(
+            rng.normal(size=vertices).astype(np.float32),
+            cells.adjacency,
+            cells.num_vertices,
+            rng.normal(size=(len(cells), GRAPH_COLUMNS)).astype(np.float32),
+        )
 
     def compiled(self, network: ResidualGNN, start: int) -> np.ndarray:
         """Outputs ``[M, cells, 1]`` of the block from ``start`` on."""
-        rows = slice(start, start + BLOCK)
-        cells = self.cells[rows]
-        return residual_outputs(
-            network, self.vertices[rows], cells.adjacency, cells.num_vertices, self.graph[rows]
-        )
+        return residual_outputs(network, self.graphs.select(slice(start, start + BLOCK)))
 
     @torch.no_grad()
     def by_forward(self, network: ResidualGNN, start: int) -> np.ndarray:
         """The same by torch."""
-        rows = slice(start, start + BLOCK)
-        cells = self.cells[rows]
-        inputs = residual_inputs(
-            self.vertices[rows], cells.adjacency, cells.num_vertices, self.graph[rows]
-        )
-        members = len(network.embed)
-
-        def outputs(*chunk: Tensor) -> Tensor:
-            return network(*(part.expand(members, *part.shape) for part in chunk))
-
-        chunks = zip(*(part.split(CHUNK) for part in inputs), strict=True)
-        return torch.cat(list(starmap(outputs, chunks)), dim=1).numpy()
+        block = self.graphs.select(slice(start, start + BLOCK))
+        inputs = DenseResidualInputs.from_graphs(block)
+        chunks = [
+            inputs.select((None, slice(first, first + CHUNK)))
+            for first in range(0, len(block.graph), CHUNK)
+        ]
+        return torch.cat([dense_residual(network, chunk) for chunk in chunks], dim=1).numpy()
 
 
 def over_all(predict: Callable[[int], np.ndarray], total: int, threads: int) -> np.ndarray:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
+from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
 _VERTICES_AT_ONCE = 224  # 32 of the largest cells of NAS-Bench-101
@@ -22,20 +22,15 @@ _EPSILON = np.float32(1e-5)  # torch's layer norm has it
 @torch.no_grad()
 def residual_outputs(
     network: ResidualGNN,
-    vertices: Floats,
-    adjacency: NDArray[np.integer],
-    num_vertices: NDArray[np.integer],
-    graph: Floats,
+    graphs: ResidualGraphs,
 ) -> Floats:
-    """Return each member's outputs of each cell, float32 ``[M, N, targets]``.
+    """Return each member's outputs of each of ``N`` graphs, float32 ``[M, N, targets]``.
 
     Args:
         network: ``M`` members on the CPU.
-        vertices: float32 ``[N, V, vertex_columns]``.
-        adjacency: ``[N, V, V]``.
-        num_vertices: ``[N]``: the vertices of a cell are the first so many.
-        graph: float32 ``[N, graph_columns]``.
+        graphs: The graphs.
     """
+    vertices, adjacency, num_vertices, graph = graphs
     members, _, hidden = network.embed.shape
     weights, constants = [], []
     for weight, bias, gain, shift in zip(

@@ -1,61 +1,33 @@
-"""A residual graph network with unnormalised sums, as M independent members in one product."""
+"""A residual graph network with unnormalised sums by sparse message passing: its definition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_geometric.nn import MessagePassing
+from torch_geometric.utils import scatter
 
 
-def residual_terms(adjacency: Tensor) -> Tensor:
-    """Return ``[..., V, 3 V]``: what a vertex takes of each vertex's three messages.
+class ResidualGNN(MessagePassing):  # type: ignore[misc]
+    r"""``M`` independent networks of one shape, with stacked weights ``[M, in, out]``.
 
-    Own, to predecessors, to successors, in this order for each vertex, from ``[..., V, V]``.
-    """
-    own = torch.eye(adjacency.shape[-1]).expand_as(adjacency)
-    return torch.stack([own, adjacency, adjacency.transpose(-1, -2)], dim=-1).flatten(-2)
+    With :math:`N` = layer norm (gain and shift), each layer adds to the states :math:`H`
 
+    .. math::
+        \mathrm{ReLU}(N(H) W_0 + b + A N(H) W_1 + A' N(H) W_2),
 
-def residual_inputs(
-    vertices: NDArray[np.float32],
-    adjacency: NDArray[np.integer[Any]],
-    num_vertices: NDArray[np.integer[Any]],
-    graph: NDArray[np.float32],
-) -> list[Tensor]:
-    """Return what :meth:`ResidualGNN.forward` takes, for one member, each ``[N, ...]``.
-
-    Args:
-        vertices: ``[N, V, vertex_columns]``, anything finite at padding.
-        adjacency: ``[N, V, V]``.
-        num_vertices: ``[N]``: the vertices of a graph are the first so many.
-        graph: ``[N, graph_columns]``.
-    """
-    mask = np.arange(adjacency.shape[1]) < num_vertices[:, None]
-    return [
-        torch.from_numpy(vertices),
-        residual_terms(torch.from_numpy(adjacency.astype(np.float32))),
-        torch.from_numpy(mask.astype(np.float32)),
-        torch.from_numpy(num_vertices.astype(np.int64) - 1),
-        torch.from_numpy(graph),
-    ]
-
-
-class ResidualGNN(nn.Module):
-    """``M`` networks of one shape with stacked weights ``[M, in, out]``.
-
-    Each layer normalises the states, adds an own, a predecessors' and a successors' term (sums,
-    not means: degrees matter) and adds the rectified result to the states. The readout takes the
-    mean over the vertices, the last vertex and the graph's statistics.
+    an own, a successors' and a predecessors' term: sums, not means, as degrees matter. The readout
+    takes the mean over the vertices and the last vertex of the normalised states, and the graph's
+    features; a hidden layer and a linear one follow. Dropout acts on each layer's term and, in the
+    readout, on both inputs and the hidden layer.
 
     Args:
         members: ``M``.
-        vertex_columns: Columns of a vertex's input.
-        graph_columns: Statistics of a graph, which join at the readout.
+        vertex_columns: Features of a vertex.
+        graph_columns: Features of a graph, which join at the readout.
         targets: Numbers to predict of a graph.
         hidden: Width of all layers.
         depth: Number of layers.
@@ -64,7 +36,7 @@ class ResidualGNN(nn.Module):
     """
 
     activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
-    """Of the layers and the readout, number by number."""
+    """Of the layers and the readout, number by number: the one place where it is chosen."""
 
     def __init__(
         self,
@@ -77,7 +49,7 @@ class ResidualGNN(nn.Module):
         dropout: float = 0.2,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(aggr="sum", node_dim=-2)
         self.dropout = dropout
 
         def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
@@ -88,6 +60,7 @@ class ResidualGNN(nn.Module):
             return nn.Parameter(torch.full((members, 1, columns), value))
 
         self.embed, self.embed_bias = weight(vertex_columns, hidden), bias(hidden)
+        # Each [M, hidden, 3 hidden]: W0, W1 and W2 beside each other.
         self.layers = nn.ParameterList(weight(hidden, 3 * hidden) for _ in range(depth))
         self.biases = nn.ParameterList(bias(hidden) for _ in range(depth))
         self.gains = nn.ParameterList(bias(hidden, 1.0) for _ in range(depth))
@@ -98,48 +71,52 @@ class ResidualGNN(nn.Module):
 
     def forward(
         self,
-        vertices: Tensor,
-        terms: Tensor,
-        mask: Tensor,
-        last: Tensor,
+        x: Tensor,
+        edge_index: Tensor,
+        batch: Tensor,
         graph: Tensor,
-        generator: torch.Generator | None = None,
+        keep: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Return predictions ``[M, B, targets]``.
 
         Args:
-            vertices: ``[M, B, V, vertex_columns]``.
-            terms: ``[M, B, V, 3 V]`` of :func:`residual_terms`.
-            mask: ``[M, B, V]``, 1 at vertices, 0 at padding.
-            last: int64 ``[M, B]``, position of the last vertex.
-            graph: ``[M, B, graph_columns]``.
-            generator: Of the same device, draws dropout; torch's global one by default.
+            x: ``[V, vertex_columns]`` or, different for each member, ``[M, V, vertex_columns]``.
+            edge_index: int64 ``[2, E]``.
+            batch: int64 ``[V]``, the graph of each vertex, ascending.
+            graph: ``[B, graph_columns]``.
+            keep: Dropout masks of 0 and 1: ``[M, V, hidden]`` for each layer, ``[M, B, 2 hidden]``,
+                ``[M, B, graph_columns]`` and ``[M, B, hidden]``; None to drop nothing.
         """
-
-        def drop(features: Tensor) -> Tensor:
-            if not self.training or self.dropout == 0:
-                return features
-            kept = torch.empty_like(features).bernoulli_(1 - self.dropout, generator=generator)
-            return features * kept.div_(1 - self.dropout)
-
-        members, batch, width, _ = vertices.shape
-        states = torch.baddbmm(self.embed_bias, vertices.flatten(1, 2), self.embed)
+        states = x @ self.embed + self.embed_bias
         hidden = states.shape[-1]
-        terms = terms.flatten(0, 1)
-        for weight, bias, gain, shift in zip(
-            self.layers, self.biases, self.gains, self.shifts, strict=True
+        for layer, (weight, bias, gain, shift) in enumerate(
+            zip(self.layers, self.biases, self.gains, self.shifts, strict=True)
         ):
-            # Gain, shift and bias act on small weights instead of on all states.
-            scaled = gain.transpose(1, 2) * weight
-            constant = shift @ weight + F.pad(bias, (0, 2 * hidden))
-            sent = torch.baddbmm(constant, F.layer_norm(states, (hidden,)), scaled)
-            summed = torch.bmm(terms, sent.view(members * batch, 3 * width, hidden))
-            states = states + drop(self.activation(summed.view_as(states)))
-        final = F.layer_norm(states, (hidden,)).view(members, batch, width, hidden)
-        final = final * mask.unsqueeze(-1)
-        mean = final.sum(dim=2) / mask.sum(dim=2, keepdim=True)
-        index = last[..., None, None].expand(members, batch, 1, hidden)
-        read = torch.cat([mean, final.gather(2, index).squeeze(2)], dim=-1)
-        joined = torch.baddbmm(self.read_bias, drop(read), self.read)
-        joined = joined + torch.bmm(drop(graph), self.read_graph)
-        return torch.baddbmm(self.output_bias, drop(self.activation(joined)), self.output)
+            normal = F.layer_norm(states, (hidden,)) * gain + shift
+            own, to_predecessors, to_successors = (normal @ weight).chunk(3, dim=-1)
+            summed = own + bias + self.propagate(edge_index.flip(0), x=to_predecessors)
+            summed = summed + self.propagate(edge_index, x=to_successors)
+            states = states + drop(self.activation(summed), keep, layer, self.dropout)
+        final = F.layer_norm(states, (hidden,))
+        mean = scatter(final, batch, dim=-2, dim_size=len(graph), reduce="mean")
+        last = torch.bincount(batch, minlength=len(graph)).cumsum(0) - 1
+        return self.read_out(torch.cat([mean, final[:, last]], dim=-1), graph, keep)
+
+    def read_out(self, read: Tensor, graph: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
+        """Return predictions ``[M, B, targets]`` from graphs' states and features.
+
+        Args:
+            read: ``[M, B, 2 hidden]``: the mean over the vertices, and the last vertex.
+            graph: ``[B, graph_columns]`` or ``[M, B, graph_columns]``.
+            keep: All masks, as for :meth:`forward`.
+        """
+        depth = len(self.layers)
+        read = drop(read, keep, depth, self.dropout)
+        graph = drop(graph, keep, depth + 1, self.dropout)
+        joined = self.activation(read @ self.read + graph @ self.read_graph + self.read_bias)
+        return drop(joined, keep, depth + 2, self.dropout) @ self.output + self.output_bias
+
+
+def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:
+    """Return features with those dropped that the mask of a layer says."""
+    return features if keep is None else features * keep[layer] / (1 - dropout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.compute.threads import single_threaded
 from pyg_nas.data.table import Table
 from pyg_nas.engine.loop import OnEpoch
-from pyg_nas.engine.paths import use_compiled
+from pyg_nas.engine.residual import (
+    ResidualTask,
+    ResidualTrainingConfig,
+    predict_residual,
+    train_residual,
+)
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import Columns, over_blocks
 from pyg_nas.features.graph_statistics import (
@@ -32,7 +35,8 @@ from pyg_nas.features.graph_statistics import (
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.nn.residual_gnn import ResidualGNN, residual_inputs
+from pyg_nas.nn.dense_residual import ResidualGraphs
+from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.gcn import (
     State,
     as_cells,
@@ -44,9 +48,7 @@ from pyg_nas.predictors.gcn import (
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
 _HELD_OUT = 0.1
-_CHUNK = 256
 _MOST_WIDTH = 4_096
-_NARROW = 64
 
 
 class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -127,21 +129,29 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.std_ = np.where(spread > 0, spread, 1.0)
         self._scale_to(cells, features)
         device = pick_device(self.device)
-        inputs = [part.to(device) for part in self._inputs(cells, features)]
+        graphs = self._graphs(cells, features)
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
         target = torch.as_tensor(standard, dtype=torch.float32, device=device)
         # Generators of its own: the global ones are other threads' too.
         generator = torch.Generator().manual_seed(self.random_state)
+        shuffler = torch.Generator().manual_seed(self.random_state)
         self.network_ = self._new_network(generator).to(device)
         if device.type != "cpu":
             generator = torch.Generator(device).manual_seed(self.random_state)
-        # Threads shorten such small steps by a tenth, and where other processes compute they wait
-        # for each other so long that all takes twenty times as long.
-        alone = device.type == "cpu" and self.hidden_ <= _NARROW
-        with single_threaded() if alone else nullcontext():
-            left_out = self._train(inputs, target, generator)
-        held = [self._outputs([part[rows] for part in inputs]) for rows in left_out]
-        self.held_out_ = torch.cat(left_out).cpu().numpy()
+        # Each member leaves out a part of its own; with very few cells none can be spared.
+        order = torch.randperm(len(y), generator=shuffler)
+        spared = int(len(y) * _HELD_OUT) if len(y) >= 20 else 0
+        orders = [order.roll(-m * spared) for m in range(self.ensemble_size)]
+        left_out, kept = zip(*(row.split([spared, len(y) - spared]) for row in orders), strict=True)
+        config = ResidualTrainingConfig(
+            self.epochs or _epochs(len(y)), self.batch_size, self.learning_rate, self.weight_decay
+        )
+        task = ResidualTask(
+            self.network_, graphs, target, torch.stack(kept), config, shuffler, generator
+        )
+        check_converged(train_residual(task, self.progress), self.learning_rate)
+        held = [predict_residual(self.network_, graphs.select(rows.numpy())) for rows in left_out]
+        self.held_out_ = torch.cat(left_out).numpy()
         self.held_out_prediction_ = self._in_units(
             np.concatenate([outputs[m] for m, outputs in enumerate(held)])
         )
@@ -169,21 +179,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
-        device = next(self.network_.parameters()).device
-        if use_compiled(device, [self.network_.activation]):
-            from pyg_nas.engine.numba_residual import residual_outputs
-
-            vertices, graph = self._standardised(cells, features)
-            outputs = residual_outputs(
-                self.network_, vertices, cells.adjacency, cells.num_vertices, graph
-            )
-            return self._in_units(outputs.astype(np.float64))
-        inputs = self._inputs(cells, features)
-        parts = [
-            self._outputs([part[start : start + _CHUNK].to(device) for part in inputs])
-            for start in range(0, len(cells), _CHUNK)
-        ]
-        return self._in_units(np.concatenate(parts, axis=1))
+        return self._in_units(predict_residual(self.network_, self._graphs(cells, features)))
 
     def get_state(self) -> State:
         """Return what ``fit`` learned, for a model folder."""
@@ -266,10 +262,9 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         graph = (graph - self.centre_) / self.scale_
         return vertices, np.clip(graph, -5, 5)
 
-    def _inputs(self, cells: CellArray, features: CellFeatures) -> list[Tensor]:
-        """What the network's forward pass takes of cells, each ``[N, ...]``."""
+    def _graphs(self, cells: CellArray, features: CellFeatures) -> ResidualGraphs:
         vertices, graph = self._standardised(cells, features)
-        return residual_inputs(vertices, cells.adjacency, cells.num_vertices, graph)
+        return ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
 
     def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
         return ResidualGNN(
@@ -283,72 +278,20 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             generator,
         )
 
-    def _train(
-        self, inputs: list[Tensor], target: Tensor, generator: torch.Generator
-    ) -> list[Tensor]:
-        total, members = len(target), self.ensemble_size
-        device = target.device
-        shuffler = torch.Generator().manual_seed(self.random_state)
-        order = torch.randperm(total, generator=shuffler)
-        # With very few cells none can be spared.
-        spared = int(total * _HELD_OUT) if total >= 20 else 0
-        held = [order.roll(-m * spared)[:spared].to(device) for m in range(members)]
-        kept = torch.stack([order.roll(-m * spared)[spared:] for m in range(members)])
-        batch = min(self.batch_size, kept.shape[1])
-        batches = kept.shape[1] // batch
-        epochs = self.epochs or int(np.clip(round(200 * (172 / total) ** 0.3), 60, 200))
-        decayed = [p for p in self.network_.parameters() if p.shape[1] > 1]
-        others = [p for p in self.network_.parameters() if p.shape[1] == 1]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": self.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=self.learning_rate,
-            betas=(0.9, 0.99),
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=max(2, epochs * batches), pct_start=0.15
-        )
-        losses = np.empty(epochs)
-        self.network_.train()
-        for epoch in range(epochs):
-            shuffled = torch.stack(
-                [row[torch.randperm(len(row), generator=shuffler)] for row in kept]
-            ).to(device)
-            total_loss = 0.0
-            for index in shuffled[:, : batches * batch].chunk(batches, dim=1):
-                predicted = self.network_(*(part[index] for part in inputs), generator)
-                # A sum over members: their gradients are those of single trainings.
-                loss = (predicted - target[index]).square().mean(dim=(1, 2)).sum()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total_loss += float(loss.detach())
-            losses[epoch] = total_loss / (batches * members)
-            if self.progress is not None:
-                self.progress(epoch + 1, losses[epoch])
-        check_converged(losses, self.learning_rate)
-        self.network_.eval()
-        return held
-
-    @torch.no_grad()
-    def _outputs(self, inputs: list[Tensor]) -> NDArray[np.float64]:
-        members = len(self.network_.embed)
-        spread = [part.expand(members, *part.shape) for part in inputs]
-        outputs = self.network_(*spread).cpu().numpy()
-        return np.asarray(outputs, dtype=np.float64)
-
-    def _in_units(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _in_units(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs ``[..., targets]`` in the unit and shape of the labels."""
-        shaped = outputs.reshape(*outputs.shape[:-1], *np.shape(self.mean_))
+        shaped = outputs.astype(np.float64).reshape(*outputs.shape[:-1], *np.shape(self.mean_))
         return np.asarray(shaped * self.std_ + self.mean_)
 
 
 def _width(total: int) -> int:
     """More cells can tell more states apart: the rule of ``hidden=None``."""
     return int(np.clip(8 * round(4 * (total / 172) ** (1 / 3)), 32, 128))
+
+
+def _epochs(total: int) -> int:
+    """Fewer passes over more cells: the rule of ``epochs=None``."""
+    return int(np.clip(round(200 * (172 / total) ** 0.3), 60, 200))
 
 
 _ARRAYS = (

@@ -1,4 +1,4 @@
-"""Compiled predictions of residual networks against the network's own forward pass."""
+"""Compiled predictions of residual networks against sparse message passing in float64."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Batch, Data
 
 from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.engine.numba_residual import residual_outputs
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.nn.residual_gnn import ResidualGNN, residual_terms
+from pyg_nas.nn.dense_residual import ResidualGraphs
+from pyg_nas.nn.residual_gnn import ResidualGNN
 
 SMALLEST = Cell([[0, 1], [0, 0]], ["input", "output"])
 
@@ -30,27 +32,27 @@ def random_network(members: int, targets: int, hidden: int, depth: int) -> Resid
     return network.eval()
 
 
-def by_forward(
-    network: ResidualGNN, vertices: np.ndarray, cells: CellArray, graph: np.ndarray
-) -> np.ndarray:
-    """In float64, with the padding that the compiled pass leaves out."""
-    inputs = [
-        torch.from_numpy(vertices).double(),
-        residual_terms(torch.from_numpy(cells.adjacency.astype(np.float64))),
-        torch.from_numpy(cells.mask.astype(np.float64)),
-        torch.from_numpy(cells.num_vertices.astype(np.int64) - 1),
-        torch.from_numpy(graph).double(),
-    ]
-    members = len(network.embed)
+def by_reference(network: ResidualGNN, graphs: ResidualGraphs) -> np.ndarray:
+    """By sparse message passing in float64."""
+    batch = Batch.from_data_list(
+        [
+            Data(
+                x=torch.from_numpy(x[:count]).double(),
+                edge_index=torch.from_numpy(np.stack(np.nonzero(adjacency))),
+            )
+            for x, adjacency, count in zip(*graphs[:3], strict=True)
+        ]
+    )
+    exact = copy.deepcopy(network).double()
     with torch.no_grad():
-        exact = copy.deepcopy(network).double()
-        return exact(*(part.expand(members, *part.shape) for part in inputs)).numpy()
+        graph = torch.from_numpy(graphs.graph).double()
+        return exact(batch.x, batch.edge_index, batch.batch, graph).numpy()
 
 
 @pytest.mark.parametrize(
     ("members", "targets", "hidden", "depth"), [(1, 1, 8, 3), (3, 1, 32, 3), (2, 4, 72, 2)]
 )
-def test_as_the_forward_pass_in_double_precision(
+def test_as_the_reference_in_double_precision(
     members: int, targets: int, hidden: int, depth: int
 ) -> None:
     # More cells than go at once, not a multiple of it, and the smallest among them.
@@ -59,8 +61,9 @@ def test_as_the_forward_pass_in_double_precision(
     vertices = rng.normal(size=(len(cells), 7, 6)).astype(np.float32)
     graph = rng.normal(size=(len(cells), 5)).astype(np.float32)
     network = random_network(members, targets, hidden, depth)
-    found = residual_outputs(network, vertices, cells.adjacency, cells.num_vertices, graph)
-    expected = by_forward(network, vertices, cells, graph)
+    graphs = ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
+    found = residual_outputs(network, graphs)
+    expected = by_reference(network, graphs)
     assert found.shape == (members, len(cells), targets)
     assert expected.std(axis=1).min() > 0.1
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
@@ -79,8 +82,9 @@ def test_large_graphs_of_different_sizes(tmp_path: Path) -> None:
     vertices = rng.normal(size=(len(cells), 127, 6)).astype(np.float32)
     graph = rng.normal(size=(len(cells), 5)).astype(np.float32)
     network = random_network(2, 1, 16, 3)
-    found = residual_outputs(network, vertices, cells.adjacency, cells.num_vertices, graph)
-    expected = by_forward(network, vertices, cells, graph)
+    graphs = ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
+    found = residual_outputs(network, graphs)
+    expected = by_reference(network, graphs)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
 
 
@@ -89,13 +93,14 @@ def test_what_stands_in_the_padding_does_not_matter() -> None:
     vertices = np.ones((len(cells), 7, 6), dtype=np.float32)
     graph = np.ones((len(cells), 5), dtype=np.float32)
     network = random_network(2, 1, 16, 3)
-    found = residual_outputs(network, vertices, cells.adjacency, cells.num_vertices, graph)
+    graphs = ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
+    found = residual_outputs(network, graphs)
     vertices[~cells.mask] = np.nan
-    again = residual_outputs(network, vertices, cells.adjacency, cells.num_vertices, graph)
+    again = residual_outputs(network, graphs)
     np.testing.assert_array_equal(found, again)
 
 
 def test_no_cells() -> None:
     network = random_network(2, 3, 16, 1)
     none = np.empty((0, 7, 6)), np.empty((0, 7, 7), int), np.empty(0, int), np.empty((0, 5))
-    assert residual_outputs(network, *none).shape == (2, 0, 3)
+    assert residual_outputs(network, ResidualGraphs(*none)).shape == (2, 0, 3)

@@ -15,6 +15,7 @@ from pyg_nas.features.graph_statistics import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual, mask_shapes
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor, _width
 from pyg_nas.predictors.storage import load_model, save_model
@@ -115,15 +116,17 @@ def test_a_member_never_trains_on_what_it_leaves_out() -> None:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.engine
 def test_residual_training_equals_a_plain_loop() -> None:
     """torch's own AdamW and schedule, one batch after the other, gradients zeroed."""
     cells, y = CELLS[:60], Y[:60]
     settings = {"hidden": 8, "epochs": 4, "batch_size": 16, "weight_decay": 0.5}
     fitted = ResidualGNNRegressor(1, **settings, random_state=3, device="cpu").fit(cells, y)
-    inputs = fitted._inputs(cells, cell_features(cells))
+    graphs = fitted._graphs(cells, cell_features(cells))
+    inputs = DenseResidualInputs.from_graphs(graphs)
     target = torch.as_tensor((y - y.mean()) / y.std(), dtype=torch.float32)
     torch.manual_seed(3)
-    columns = inputs[0].shape[2], inputs[4].shape[1]
+    columns = graphs.vertices.shape[2], graphs.graph.shape[1]
     plain = ResidualGNN(1, *columns, 1, hidden=8, depth=3, dropout=0.1)
     shuffler = torch.Generator().manual_seed(3)
     kept = torch.randperm(60, generator=shuffler)[6:]  # a tenth is left out
@@ -142,7 +145,8 @@ def test_residual_training_equals_a_plain_loop() -> None:
         order = kept[torch.randperm(54, generator=shuffler)]
         for index in order[:48].split(16):
             optimizer.zero_grad()
-            predicted = plain(*(part[index][None] for part in inputs))[0, :, 0]
+            keep = [torch.empty(shape).bernoulli_(0.9) for shape in mask_shapes(plain, 16, 7)]
+            predicted = dense_residual(plain, inputs.select(index[None]), keep)[0, :, 0]
             torch.nn.functional.mse_loss(predicted, target[index]).backward()
             optimizer.step()
             schedule.step()
