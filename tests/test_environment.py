@@ -98,3 +98,12 @@ def test_every_package_folder_is_installed() -> None:
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "pyg_nas").rglob("__init__.py")}
     expected = {".".join(folder.parts) for folder in folders}
     assert set(listed) == expected | {"pyg_nas._resources"}
+
+
+def test_the_subsets_of_the_makefile_are_there() -> None:
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    for name in ("SUBSET", "ENGINE_TESTS"):
+        listed = re.search(rf"^{name} := \$\(addprefix tests/,(.*?)\)$", text, re.MULTILINE)
+        assert listed is not None
+        missing = [part for part in listed[1].split() if not (ROOT / "tests" / part).exists()]
+        assert not missing, name

@@ -32,7 +32,7 @@ def cifar10_task(root: str | os.PathLike[str], seed: int = 0) -> Task:
         from torchvision.datasets import CIFAR10
     except ImportError as error:
         raise MeasureError(
-            "the task 'cifar10' needs torchvision: pip install 'pyg-nas[vision]'"
+            "the task 'cifar10' needs torchvision: pip install '.[vision]' in a clone of pyg_nas"
         ) from error
     try:
         learned, tested = (

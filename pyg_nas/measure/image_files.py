@@ -177,7 +177,8 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         from PIL import Image
     except ImportError as error:
         raise MeasureError(
-            f"{file}: reading image files needs Pillow: pip install 'pyg-nas[vision]'"
+            f"{file}: reading image files needs Pillow: "
+            "pip install '.[vision]' in a clone of pyg_nas"
         ) from error
     with open_regular(file, MeasureError) as content, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit

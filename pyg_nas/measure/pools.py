@@ -83,7 +83,9 @@ def dask_pool(task: Task, workers: int) -> Iterator[Pool]:
     try:
         from distributed import Client, get_client
     except ImportError as error:
-        raise MeasureError("the backend 'dask' needs Dask: pip install 'pyg-nas[dask]'") from error
+        raise MeasureError(
+            "the backend 'dask' needs Dask: pip install '.[dask]' in a clone of pyg_nas"
+        ) from error
     with ExitStack() as stack:
         try:
             client = get_client()
@@ -108,7 +110,9 @@ def ray_pool(task: Task, workers: int, gpus_per_run: float) -> Iterator[Pool]:
     try:
         import ray
     except ImportError as error:
-        raise MeasureError("the backend 'ray' needs Ray: pip install 'pyg-nas[ray]'") from error
+        raise MeasureError(
+            "the backend 'ray' needs Ray: pip install '.[ray]' in a clone of pyg_nas"
+        ) from error
     if not ray.is_initialized():
         ray.init()
     count = int(ray.cluster_resources().get("CPU", 1)) if workers == ALL else workers

@@ -179,7 +179,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
         raise SettingsError(
-            f"ONNX needs the package {error.name}: pip install 'pyg-nas[export]'"
+            f"ONNX needs the package {error.name}: pip install '.[export]' in a clone of pyg_nas"
         ) from None
     program = to_program(estimator)
     with _quiet_exporter():
