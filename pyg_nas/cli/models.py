@@ -184,7 +184,11 @@ def evaluate(
 def predict(
     model: ModelPath,
     out: Annotated[
-        Path, typer.Option(help="CSV file to write, with the columns hash, score and row.")
+        Path,
+        typer.Option(
+            help="CSV file to write, with the columns hash, score and row; std where the model has "
+            "it, and arch where architectures have a text form."
+        ),
     ],
     table: Annotated[
         Path | None,
@@ -192,7 +196,10 @@ def predict(
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(help="Score all cells of a search space instead: nasbench101."),
+        typer.Option(
+            help="Score all architectures of a search space instead, such as nasbench101 or "
+            "nasbench201."
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -223,12 +230,19 @@ def predict(
     if whole is None:
         assert table is not None
         opened = open_table(table, estimator.space_)
-        cells, hashes = opened.cells, opened.hashes
+        cells, hashes, texts = opened.cells, opened.hashes, opened.texts
+    elif texts := tuple(whole.architecture_texts()):
+        cells = whole.cells_of_texts(texts)
+        hashes = cells.hashes()
     else:
         cells, hashes = whole.cells(), whole.hashes()
+    further: dict[str, Any] = {"arch": texts} if texts else {}
     with working(f"scoring {len(cells):,} cells"):
-        scores = estimator.predict(cells)
-        write_scores(out, hashes, scores, larger_is_better)
+        if getattr(estimator, "provides_std", False):
+            scores, further["std"] = estimator.predict(cells, return_std=True)
+        else:
+            scores = estimator.predict(cells)
+        write_scores(out, hashes, scores, larger_is_better, further)
     print_line(f"{len(cells):,} scores in {out}, the best first")
 
 

@@ -81,18 +81,59 @@ def download(
     print_line(f"{path}: complete, checksum verified")
 
 
+@table_app.command("import")
+def import_csv(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="CSV file with the column arch, and any of epochs, seed, training_time, "
+            "train_accuracy, validation_accuracy, test_accuracy; further columns of numbers become "
+            "targets of their names.",
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
+    space: Annotated[
+        str, typer.Option(help="Search space of the architectures, such as nasbench201.")
+    ],
+) -> None:
+    """Make a table from architectures in text form and their measurements.
+
+    Example: pyg-nas table import results.csv table.hdf5 --space nasbench201
+    """
+    from pyg_nas.data.architecture_csv import read_architectures
+    from pyg_nas.graphs.registry import find_space
+    from pyg_nas.io.files import check_output
+
+    found = find_space(space)
+    check_output(target, source)
+    read = read_architectures(source, found)
+    read.table.save(target)
+    for note in read.notes:
+        print_line(note)
+    print_line(f"{target}: {len(read.table):,} architectures of {found.name}")
+
+
 @table_app.command()
 def export(
     path: Annotated[Path, typer.Argument(metavar="TABLE", help="Table in HDF5.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="TFRecord file to write.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write.")],
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write architectures in text form as CSV instead.")
+    ] = False,
 ) -> None:
-    """Write a table in the official TFRecord format, for tools that read only that."""
+    """Write a table in the official TFRecord format, for tools that read only that, or as CSV."""
+    from pyg_nas.data.architecture_csv import write_architectures
     from pyg_nas.data.table import Table
     from pyg_nas.data.tfrecord import write_tfrecord
     from pyg_nas.io.files import check_output
 
     check_output(target, path)
     table = Table.load(path)
+    if csv:
+        write_architectures(table, target)
+        print_line(f"{target}: {len(table):,} architectures of {table.space.name}")
+        return
     with progress_bar("writing") as advance:
         records = write_tfrecord(table, target, advance)
     print_line(f"{target}: {records:,} records of {len(table):,} cells")

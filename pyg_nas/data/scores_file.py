@@ -1,8 +1,9 @@
-"""Scores of cells as CSV with the columns ``hash,score,row``, best first."""
+"""Scores of cells as CSV with the columns ``hash,score,row`` and further ones, best first."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ def write_scores(
     hashes: NDArray[np.bytes_],
     scores: NDArray[np.float64],
     larger_is_better: bool = True,
+    further: Mapping[str, NDArray[np.float64] | Sequence[str]] | None = None,
 ) -> None:
     """Write cells, their scores and the rows they came from, the best first.
 
@@ -26,6 +28,7 @@ def write_scores(
         hashes: ``S32 [N]``.
         scores: ``[N]``.
         larger_is_better: False for predicted costs such as seconds: the smallest comes first.
+        further: Numbers or texts ``[N]`` of further columns, by name.
 
     Raises:
         ModelError: If a score is not finite.
@@ -37,10 +40,25 @@ def write_scores(
             f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
         )
     order = np.argsort(-scores if larger_is_better else scores, kind="stable")
-    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
-        file.write("hash,score,row\n")
-        columns = (hashes[order].tolist(), scores[order].tolist(), order.tolist())
-        file.writelines(
-            f"{digest.decode()},{score:.9g},{row}\n"
-            for digest, score, row in zip(*columns, strict=True)
-        )
+    columns = [[digest.decode() for digest in hashes[order].tolist()], _numbers(scores[order])]
+    columns.append(list(map(str, order.tolist())))
+    for values in (further or {}).values():
+        if isinstance(values, np.ndarray):
+            columns.append(_numbers(values[order]))
+        else:
+            columns.append([_quoted(values[row]) for row in order.tolist()])
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(",".join(["hash", "score", "row", *(further or {})]) + "\n")
+        file.writelines(f"{','.join(fields)}\n" for fields in zip(*columns, strict=True))
+
+
+def _numbers(values: NDArray[np.float64]) -> list[str]:
+    return [f"{value:.9g}" for value in values.tolist()]
+
+
+def _quoted(text: str) -> str:
+    """Return a field of a CSV file."""
+    if not {",", '"', "\n", "\r"} & set(text):
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table_hdf5 import read_columns, write_columns
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Measured results of ``N`` different cells.
+    """Measured results of ``N`` different cells, or of ``N`` architectures in text form.
+
+    In some spaces several architectures are drawings of one cell. With ``texts`` each of them has
+    a row of its own, and rows may share a cell; without them every cell stands in one row.
 
     Args:
         cells: The cells.
@@ -44,6 +47,7 @@ class Table:
         trainable_parameters: int32 ``[N]``, computed where None.
         targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies:
             a :class:`~pyg_nas.data.labels.LabelPolicy` names one as its ``metric``.
+        texts: Text form of the architecture of each row, ``[N]``; in spaces that have one.
 
     Raises:
         TableError: If shapes disagree, budgets are not ascending positive numbers, or a target has
@@ -59,6 +63,7 @@ class Table:
         hashes: NDArray[np.bytes_] | None = None,
         trainable_parameters: NDArray[np.int32] | None = None,
         targets: Mapping[str, ArrayLike] | None = None,
+        texts: Sequence[str] | None = None,
     ) -> None:
         self.cells = cells
         self.metrics = np.asarray(metrics, dtype=np.float32)
@@ -81,11 +86,13 @@ class Table:
             )
         if hashes is not None:
             self.hashes = hashes
+        self.texts = None if texts is None else tuple(texts)
+        if self.texts is not None and len(self.texts) != len(cells):
+            raise TableError(f"texts must be [{len(cells)}], got [{len(self.texts)}]")
         if trainable_parameters is None:
-            if cells.space.support.network is not None:
-                trainable_parameters = cells.trainable_parameters().astype(np.int32)
-            else:
-                trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
+            trainable_parameters = self._official_parameters()
+        if trainable_parameters is None:
+            trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
         self.trainable_parameters = trainable_parameters
         for name, column in (("hash", hashes), ("trainable_parameters", trainable_parameters)):
             if column is not None and column.shape != (len(cells),):
@@ -114,6 +121,22 @@ class Table:
     def space(self) -> SearchSpace:
         """The search space of the cells."""
         return self.cells.space
+
+    def _official_parameters(self) -> NDArray[np.int32] | None:
+        """Parameters of the official networks ``[N]``, of the drawing where there is one."""
+        support = self.space.support
+        if support.network is None:
+            return None
+        drawn = None if self.texts is None else support.parameters_of_texts(self.texts)
+        return (self.cells.trainable_parameters() if drawn is None else drawn).astype(np.int32)
+
+    def architecture_texts(self) -> tuple[str, ...]:
+        """Return the text form of every row, ``N`` of them.
+
+        Raises:
+            SpaceError: If the space has no text form.
+        """
+        return self.texts or tuple(cell.to_text() for cell in self.cells)
 
     @property
     def num_runs(self) -> int:
@@ -283,6 +306,7 @@ class Table:
             self.hashes[index],
             self.trainable_parameters[index],
             {name: values[index] for name, values in self.targets.items()},
+            None if self.texts is None else list(np.array(self.texts, dtype=object)[index]),
         )
 
     @classmethod
@@ -304,6 +328,10 @@ class Table:
                         f"cannot join tables with {what} {getattr(first, what)} "
                         f"and {getattr(table, what)}"
                     )
+            if (table.texts is None) != (first.texts is None):
+                raise TableError(
+                    "cannot join a table of architectures in text form and one without"
+                )
             if table.targets.keys() != first.targets.keys():
                 raise TableError(
                     f"cannot join tables with the targets {', '.join(first.targets) or 'none'} and "
@@ -325,6 +353,7 @@ class Table:
             np.concatenate([t.hashes for t in tables]),
             np.concatenate([t.trainable_parameters for t in tables]),
             {name: np.concatenate([t.targets[name] for t in tables]) for name in first.targets},
+            [text for t in tables for text in t.texts or ()] if first.texts is not None else None,
         )
         joined._check_distinct("the joined table")
         return joined
@@ -346,6 +375,8 @@ class Table:
             "metrics": self.metrics,
         }
         settings = {"space": self.space.to_dict(), "budgets": self.budgets, "about": self.about}
+        if self.texts is not None:
+            columns["text"] = np.array([text.encode() for text in self.texts], dtype=np.bytes_)
         write_columns(path, columns, self.targets, settings)
 
     @classmethod
@@ -373,6 +404,7 @@ class Table:
                 columns["hash"],
                 columns["trainable_parameters"],
                 targets,
+                _decoded(columns.get("text")),
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
@@ -412,14 +444,15 @@ class Table:
         if (times < 0).any():
             row = int(np.argwhere(times < 0)[0, 0])
             raise TableError(f"{name}: cell {row}: training time must be >= 0")
-        if self.space.support.network is not None:
-            wrong = np.flatnonzero(self.trainable_parameters != self.cells.trainable_parameters())
+        official = self._official_parameters()
+        if official is not None:
+            wrong = np.flatnonzero(self.trainable_parameters != official)
             if len(wrong) and "network" not in self.about:
                 row = int(wrong[0])
                 raise TableError(
                     f"{name}: cell {row} ({digest_text(self.hashes[row])}): "
                     f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
-                    f"{self.cells[row].trainable_parameters}"
+                    f"{official[row]}"
                 )
             outside = (accuracies < 0) | (accuracies > 1)
             if outside.any():
@@ -453,12 +486,33 @@ class Table:
         return self.budgets.index(budget)
 
     def _check_distinct(self, name: str) -> None:
+        if self.texts is not None:
+            self._check_texts(name, self.texts)
+            return
         twice = repeated_hash(self.hashes)
         if twice is not None:
             raise TableError(
                 f"{name}: cell {digest_text(twice)} appears more than once; "
                 f"keep one of its rows (Table.subset)"
             )
+
+    def _check_texts(self, name: str, texts: Sequence[str]) -> None:
+        """Check that every text is an architecture, once, and that of the row's cell."""
+        support = self.space.support
+        seen: set[str] = set()
+        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
+        for row, text in enumerate(texts):
+            if text in seen:
+                raise TableError(f"{name}: architecture {quoted(text)} stands in two rows")
+            seen.add(text)
+            try:
+                drawn = support.from_text(text) if row % step == 0 else None
+            except (CellError, SpaceError) as error:
+                raise TableError(f"{name}: row {row}: {error}") from None
+            if drawn is not None and drawn != self.cells[row]:
+                raise TableError(
+                    f"{name}: row {row}: {quoted(text)} is drawn as another cell than the row has"
+                )
 
     def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
         wrong = np.flatnonzero(self.cells[rows].hashes() != self.hashes[rows])
@@ -468,6 +522,10 @@ class Table:
                 f"{name}: cell {row}: the stored hash {digest_text(self.hashes[row])} does not "
                 f"match its graph, whose hash is {self.cells[row].hash}"
             )
+
+
+def _decoded(texts: NDArray[np.bytes_] | None) -> list[str] | None:
+    return None if texts is None else [text.decode("utf-8", "replace") for text in texts.tolist()]
 
 
 def describe_coverage(table: Table) -> Iterable[tuple[int, str, str, float]]:

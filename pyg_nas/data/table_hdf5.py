@@ -11,6 +11,7 @@ dataset                     type      shape
 ``adjacency``               int8      ``[N, V, V]`` zero padded
 ``operations``              int8      ``[N, V]`` ids, zero padded
 ``metrics``                 float32   ``[N, B budgets, S runs, (halfway, end), 4 METRICS]``
+``text``                    S         ``[N]`` text form of the row's architecture; optional
 ``targets/NAME``            float64   ``[N]`` further numbers, such as latencies; optional
 ==========================  ========  =====================================================
 
@@ -37,6 +38,7 @@ from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
 _DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
+_TEXT = "text"
 _TARGETS = "targets/"
 _ATTRIBUTE = "pyg_nas"
 _MOST_HEADER_BYTES = 60_000
@@ -54,7 +56,7 @@ def write_columns(
     # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
     whole = io.BytesIO()
     with h5py.File(whole, "w") as file:
-        for name in _DATASETS:
+        for name in columns:
             file.create_dataset(name, data=columns[name], **_packing(columns[name]))
         for name, values in targets.items():
             file.create_dataset(f"{_TARGETS}{name}", data=values, **_packing(values))
@@ -77,7 +79,8 @@ def read_columns(
     """
     with open_hdf5(path, TableError) as file:
         try:
-            names = [*_DATASETS, *_target_names(file)]
+            own = [*_DATASETS, *([_TEXT] if _TEXT in file else [])]
+            names = [*own, *_target_names(file)]
             datasets = {name: stored_dataset(file, name) for name in names}
             for name, dataset in datasets.items():
                 _check_column(name, dataset)
@@ -86,7 +89,7 @@ def read_columns(
             settings = json_attribute(file, _ATTRIBUTE)
         except (SettingsError, TableError) as error:
             raise TableError(f"{path}: not a table: {error}") from None
-    targets = {name[len(_TARGETS) :]: columns.pop(name) for name in names[len(_DATASETS) :]}
+    targets = {name[len(_TARGETS) :]: columns.pop(name) for name in names[len(own) :]}
     return columns, targets, _settings(path, settings)
 
 
@@ -109,6 +112,7 @@ _COLUMN_RULES = {
     "adjacency": ("iub", 3),
     "operations": ("iu", 2),
     "metrics": ("f", 5),
+    "text": ("S", 1),
 }
 _TARGET_RULE = ("iuf", 1)
 _COLUMN_TYPES: dict[str, Any] = {
@@ -123,8 +127,10 @@ _CHUNK_BYTES = 2**19
 _READ_BYTES = 64 * 2**20
 
 
-def _type(name: str) -> np.dtype[Any]:
-    dtype: np.dtype[Any] = np.dtype(_COLUMN_TYPES.get(name, np.float64))
+def _type(name: str, dataset: Any) -> np.dtype[Any]:
+    """Return the type that a column is read into; texts may have any length."""
+    wanted: Any = dataset.dtype if name == _TEXT else _COLUMN_TYPES.get(name, np.float64)
+    dtype: np.dtype[Any] = np.dtype(wanted)
     return dtype
 
 
@@ -146,7 +152,7 @@ def _check_column(name: str, dataset: Any) -> None:
     if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
         raise TableError(
             f"{name} must have {dimensions} dimensions and type "
-            f"{_type(name)}, got {dataset.shape} {dataset.dtype}"
+            f"{_type(name, dataset)}, got {dataset.shape} {dataset.dtype}"
         )
     if name == "hash" and dataset.dtype.itemsize != 32:
         raise TableError(f"hash must be S32, got {dataset.dtype}")
@@ -165,14 +171,14 @@ def _check_agreement(datasets: dict[str, Any]) -> None:
             f"{list(operations)}"
         )
     # As read, whatever wider type the file has.
-    needed = sum(dataset.size * _type(name).itemsize for name, dataset in datasets.items())
+    needed = sum(dataset.size * _type(name, dataset).itemsize for name, dataset in datasets.items())
     if needed > MOST_TABLE_BYTES:
         raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
 
 
 def _read_column(name: str, dataset: Any) -> NDArray[Any]:
     """Read a column block by block into its own type, which may be narrower than the file's."""
-    narrow = np.empty(dataset.shape, _type(name))
+    narrow = np.empty(dataset.shape, _type(name, dataset))
     rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
     for start in range(0, len(dataset), rows):
         values = dataset[start : start + rows]

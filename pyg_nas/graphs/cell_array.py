@@ -225,10 +225,14 @@ class CellArray(Sequence[Cell]):
                     "every vertex must lie on a path from the input to the output",
                     # In an upper triangular graph it is enough that every vertex but the
                     # first has a predecessor and every vertex but the last a successor.
-                    (~self.adjacency.any(axis=1) & self.mask & (position > 0)).any(axis=1)
-                    | (
-                        ~self.adjacency.any(axis=2) & (position < self.num_vertices[:, None] - 1)
-                    ).any(axis=1),
+                    ~self._may_be_empty
+                    & (
+                        (~self.adjacency.any(axis=1) & self.mask & (position > 0)).any(axis=1)
+                        | (
+                            ~self.adjacency.any(axis=2)
+                            & (position < self.num_vertices[:, None] - 1)
+                        ).any(axis=1)
+                    ),
                 ),
             ]
         else:
@@ -240,6 +244,12 @@ class CellArray(Sequence[Cell]):
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
         return self.space.support.first_invalid(self) if found is None else found
+
+    @property
+    def _may_be_empty(self) -> NDArray[np.bool_]:
+        """Cells of the input and the output alone, where the space has such a cell, ``[N]``."""
+        alone = (self.num_vertices == 2) & ~self.adjacency.any(axis=(1, 2))
+        return np.asarray(alone & self.space.support.has_empty_cell)
 
     def __len__(self) -> int:
         return len(self.num_vertices)

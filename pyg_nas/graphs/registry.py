@@ -22,7 +22,11 @@ ENTRY_POINTS = "pyg_nas.spaces"
 """Group of entry points: the name of a space, and ``module:attribute`` of its support."""
 
 _DEFAULT = "nasbench101"
-_locations = {_DEFAULT: "pyg_nas.spaces.nasbench101.support:SUPPORT"}
+_locations = {
+    _DEFAULT: "pyg_nas.spaces.nasbench101.support:SUPPORT",
+    "nasbench201": "pyg_nas.spaces.nasbench201.support:SUPPORT",
+    "transnasbench101": "pyg_nas.spaces.transnasbench101.support:SUPPORT",
+}
 _supports: dict[str, SpaceSupport] = {}
 _MOST_SUPPORTS = 64  # of spaces that are not registered, which a process meets in files
 

@@ -8,7 +8,7 @@ where there is no general answer; a room of :mod:`pyg_nas.spaces` overrides what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -155,6 +155,9 @@ class SpaceSupport:
     network: CellNetwork | None = None
     """The networks of the cells, where a cell stands for one."""
 
+    has_empty_cell: bool = False
+    """Whether the input and the output alone, without an edge between them, are a cell."""
+
     has_text_form: bool = False
     """Whether cells can be written as one line of text."""
 
@@ -202,6 +205,39 @@ class SpaceSupport:
             SpaceError: If the space has no text form.
         """
         raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+
+    def canonical_text(self, text: str) -> str:
+        """Return a text form as :meth:`to_text` writes it.
+
+        A space whose cells can be drawn in several ways keeps the drawing.
+
+        Raises:
+            SpaceError: If the space has no text form.
+            CellError: If the text is no cell.
+        """
+        return self.to_text(self.from_text(text))
+
+    def architecture_texts(self) -> Sequence[str]:
+        """Return the text forms of all drawings of cells in their official order.
+
+        Nothing where the space has no such list.
+        """
+        return ()
+
+    def cells_of_texts(self, texts: Sequence[str]) -> CellArray:
+        """Return the cells ``[N]`` of text forms; equal ones may be among them.
+
+        Raises:
+            SpaceError: If the space has no text form.
+            CellError: If a text is no cell.
+        """
+        from pyg_nas.graphs.cell_array import CellArray
+
+        return CellArray.from_cells(map(self.from_text, texts), self.space)
+
+    def parameters_of_texts(self, texts: Sequence[str]) -> NDArray[np.int64] | None:
+        """Return the official parameters ``[N]`` of drawings, None where a cell's count is it."""
+        return None
 
     def from_text(self, text: str) -> Cell:
         """Return the cell of a text form.

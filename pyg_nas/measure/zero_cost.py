@@ -1,6 +1,6 @@
 """Zero-cost statistics: what a network shows of its cell before any training.
 
-Of a NAS-Bench-101 network with random weights one batch of images is taken forwards and backwards.
+Of a cell's network with random weights one batch of images is taken forwards and backwards.
 How large the gradients arrive at every depth says how well it can be trained, and how far the
 images stay apart how much of them gets through. No label of any task is involved.
 
@@ -11,7 +11,7 @@ images after Poole et al. (arXiv:1606.05340).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pyg_nas.spaces.nasbench101.network import CellModule, Network
+from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.space_support import NetworkSize
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
 
-STEM_CHANNELS = 16
 IMAGE_SIZE = 16
 BATCH_SIZE = 24
-NUM_LABELS = 10
 _STACKS, _CELLS = 3, 3
+SIZE = NetworkSize(16, _STACKS, _CELLS, num_labels=10, image_size=(IMAGE_SIZE, IMAGE_SIZE))
 _LEAST = 1e-30
 
 _PARTS = ("the stem", *(f"stack {stack}" for stack in range(1, _STACKS + 1)))
@@ -58,27 +58,36 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
       the image.
 
     Args:
-        cell: A cell of NAS-Bench-101.
+        cell: A cell whose space has networks with three stacks of three cells.
         seed: Of weights, images and labels.
+
+    Raises:
+        MeasureError: If cells of its space stand for no network.
     """
+    builder = cell.space.support.network
+    if builder is None:
+        raise MeasureError(f"cells of space {cell.space.name!r} stand for no network")
     generator = torch.Generator().manual_seed(seed)
-    network = Network(cell, STEM_CHANNELS, _STACKS, _CELLS, NUM_LABELS)
+    network: Any = builder.build(cell, SIZE)
     network.initialize([generator])
     images = natural_images(generator).requires_grad_()
-    labels = torch.randint(NUM_LABELS, (BATCH_SIZE,), generator=generator)
+    labels = torch.randint(SIZE.num_labels, (BATCH_SIZE,), generator=generator)
     states = images[None].permute(1, 3, 4, 0, 2)
     outputs: list[Tensor] = []
-    modules: list[CellModule] = []
+    stem: list[nn.Module] = []
     for layer in network.layers:
         states = layer(states)
-        if isinstance(layer, CellModule):
+        if layer in network.cells:
+            # Where a cell's output is always zero nothing depends on the weights before it.
+            states.requires_grad_()
             states.retain_grad()
             outputs.append(states)
-            modules.append(layer)
+        elif not outputs:
+            stem.append(layer)
     loss = F.cross_entropy(network.classify(states)[0], labels)
     loss.backward()
-    parts: list[list[nn.Module]] = [[network.layers[0]]]
-    parts += [list(modules[start : start + _CELLS]) for start in range(0, len(modules), _CELLS)]
+    modules = network.cells
+    parts = [stem, *(modules[start : start + _CELLS] for start in range(0, len(modules), _CELLS))]
     with torch.no_grad():
         numbers = []
         for part in parts:
@@ -115,8 +124,7 @@ def _log(number: Tensor | float) -> float:
 
 
 def _gradient(tensor: Tensor) -> Tensor:
-    assert tensor.grad is not None
-    return tensor.grad
+    return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
 
 
 def _centred(values: Tensor) -> Tensor:

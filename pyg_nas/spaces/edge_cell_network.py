@@ -24,6 +24,9 @@ from pyg_nas.spaces.grouped_layers import (
 CONV1X1, CONV3X3, AVERAGE_POOL = 2, 3, 4
 _KERNELS = {CONV1X1: 1, CONV3X3: 3}
 
+BATCH_NORM_MOMENTUM = 0.9
+"""Share of the running statistics that the official networks keep at every step."""
+
 
 class ReluConvBn(nn.Sequential):
     """ReLU, convolution and batch normalisation, ``[B, H, W, M, C]`` to ``[B, H', W', M, C']``."""
@@ -66,27 +69,58 @@ class AveragePool(nn.Module):
         return from_image(image, x.shape[3])
 
 
+class FactorizedReduction(nn.Module):
+    """An identity that halves the image: two 1x1 convolutions on pixels one step apart."""
+
+    def __init__(self, in_channels: int, out_channels: int, members: int, momentum: float) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.even = GroupedConv(in_channels, half, 1, members, stride=2)
+        self.odd = GroupedConv(in_channels, out_channels - half, 1, members, stride=2)
+        self.norm = GroupedBatchNorm(out_channels, members, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, H, W, M, C]`` to ``[B, ceil(H / 2), ceil(W / 2), M, C']``."""
+        x = functional.relu(x)
+        shifted = functional.pad(x, (0, 0, 0, 0, 0, 1, 0, 1))[:, 1:, 1:]
+        reduced: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=-1))
+        return reduced
+
+
 class EdgeCellModule(nn.Module):
     """One edge cell: each node adds up its incoming edges; node 3 is the output.
 
     Args:
         operations: The six operation numbers, see :data:`~pyg_nas.spaces.edge_cells.EDGES`.
-        channels: Channels of input and output, of each member.
+        in_channels: Channels of the input, of each member.
+        out_channels: Channels of the other nodes, of each member.
         members: Number of networks trained side by side.
         momentum: Share of the running statistics that is kept at every step.
+        stride: 2 where the edges from the input halve the image.
     """
 
     def __init__(
-        self, operations: Sequence[int], channels: int, members: int, momentum: float
+        self,
+        operations: Sequence[int],
+        in_channels: int,
+        out_channels: int,
+        members: int,
+        momentum: float,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         self.kinds = list(operations)
+        self.stride = stride
+        self.out_channels = out_channels
         self.operations = nn.ModuleList(
-            _operation(kind, channels, members, momentum) for kind in operations
+            _operation(kind, in_channels, out_channels, members, momentum, stride)
+            if source == 0
+            else _operation(kind, out_channels, out_channels, members, momentum, 1)
+            for (source, _), kind in zip(EDGES, operations, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[B, H, W, M, C]`` to the same shape."""
+        """Map ``[B, H, W, M, C]`` to ``[B, ceil(H / stride), ceil(W / stride), M, C']``."""
         nodes: list[Tensor | None] = [x, None, None, None]  # None is zero
         for (source, target), kind, operation in zip(
             EDGES, self.kinds, self.operations, strict=True
@@ -98,15 +132,23 @@ class EdgeCellModule(nn.Module):
             total = nodes[target]
             nodes[target] = passed if total is None else total + passed
         output = nodes[3]
-        return torch.zeros_like(x) if output is None else output
+        if output is not None:
+            return output
+        batch, height, width, members, _ = x.shape
+        halved = [-(-side // self.stride) for side in (height, width)]
+        return x.new_zeros(batch, *halved, members, self.out_channels)
 
 
-def _operation(kind: int, channels: int, members: int, momentum: float) -> nn.Module:
-    if kind in (NONE, SKIP):
+def _operation(
+    kind: int, in_channels: int, out_channels: int, members: int, momentum: float, stride: int
+) -> nn.Module:
+    if kind == NONE or (kind == SKIP and stride == 1 and in_channels == out_channels):
         return nn.Identity()
+    if kind == SKIP:
+        return FactorizedReduction(in_channels, out_channels, members, momentum)
     if kind == AVERAGE_POOL:
         return AveragePool(3, stride=1, padding=1)
-    return ReluConvBn(channels, channels, _KERNELS[kind], members, momentum)
+    return ReluConvBn(in_channels, out_channels, _KERNELS[kind], members, momentum, stride)
 
 
 class ReductionBlock(nn.Module):
@@ -156,7 +198,7 @@ class EdgeCellNetwork(nn.Module):
         num_labels: int = 10,
         image_channels: int = 3,
         members: int = 1,
-        batch_norm_momentum: float = 0.9,
+        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     ) -> None:
         super().__init__()
         channels, momentum = stem_channels, batch_norm_momentum
@@ -169,12 +211,17 @@ class EdgeCellNetwork(nn.Module):
                 layers.append(ReductionBlock(channels, 2 * channels, members, momentum))
                 channels *= 2
             layers += [
-                EdgeCellModule(operations, channels, members, momentum)
+                EdgeCellModule(operations, channels, channels, members, momentum)
                 for _ in range(modules_per_stack)
             ]
         layers += [GroupedBatchNorm(channels, members, momentum), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         self.dense = GroupedLinear(channels, num_labels, members)
+
+    @property
+    def cells(self) -> list[nn.Module]:
+        """The layers that are cells, in their order."""
+        return [layer for layer in self.layers if isinstance(layer, EdgeCellModule)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""

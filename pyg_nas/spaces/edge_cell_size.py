@@ -49,7 +49,7 @@ def trainable_parameters(
 def multiply_accumulates(
     operations: NDArray[np.integer],
     *,
-    image_size: int = 32,
+    image_size: tuple[int, int] = (32, 32),
     stem_channels: int = 16,
     num_stacks: int = 3,
     modules_per_stack: int = 5,
@@ -63,22 +63,24 @@ def multiply_accumulates(
 
     Args:
         operations: Operation numbers ``[N, 6]``.
-        image_size: Height and width of an image.
+        image_size: Height and width of an image in pixels.
         stem_channels: Channels of the stem and of the first stage; they double at each further one.
         num_stacks: Stages.
         modules_per_stack: Cells in a stage.
         num_labels: Classes.
         image_channels: Channels of an image.
     """
-    channels, side = stem_channels, image_size
-    total = np.full(len(operations), 9 * image_channels * channels * side**2, dtype=np.int64)
+    channels, (height, width) = stem_channels, image_size
+    pixels = height * width
+    total = np.full(len(operations), 9 * image_channels * channels * pixels, dtype=np.int64)
     for stack in range(num_stacks):
         if stack > 0:
             wider = 2 * channels
-            side = (side + 1) // 2
-            total += (9 * channels + 9 * wider + channels) * wider * side**2
+            height, width = (height + 1) // 2, (width + 1) // 2
+            pixels = height * width
+            total += (9 * channels + 9 * wider + channels) * wider * pixels
             channels = wider
         for number, area in _KERNEL_AREAS.items():
             count = (operations == number).sum(axis=1)
-            total += modules_per_stack * count * area * channels**2 * side**2
+            total += modules_per_stack * count * area * channels**2 * pixels
     return np.asarray(total + channels * num_labels)

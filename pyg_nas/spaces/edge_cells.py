@@ -27,6 +27,7 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 NONE, SKIP = 0, 1
 _INPUT, _OUTPUT = 0, 3
+_INPUT_ID, _OUTPUT_ID = -1, -2
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class EdgeCells:
         operations: Names by operation number; ``none`` is number 0 and the identity number 1.
 
     Graphs follow the conventions of :class:`~pyg_nas.graphs.cell.Cell`: the input is vertex 0, the
-    output the last one, and an inner vertex has the id of its operation, which is one less than the
-    operation's number.
+    output the last one, and an inner vertex has the number of its operation as id.
     """
 
     operations: tuple[str, ...]
@@ -110,16 +110,72 @@ class EdgeCells:
         Architectures with one :meth:`unique_string` have one representative: the one with the
         fewest vertices, and of several the one with the smallest code.
         """
-        chosen: dict[str, tuple[int, int]] = {}
-        strings = []
-        for code, operations in enumerate(self.all_operations.tolist()):
-            text = self.unique_string(operations)
-            strings.append(text)
-            size = len(_edges_on_paths(operations)), code
-            chosen[text] = min(chosen.get(text, size), size)
-        array = np.array([chosen[text][1] for text in strings], dtype=np.int64)
+        array = np.array([self._chosen[text] for text in self._strings], dtype=np.int64)
         array.flags.writeable = False
         return array
+
+    @cached_property
+    def _strings(self) -> list[str]:
+        return [self.unique_string(operations) for operations in self.all_operations.tolist()]
+
+    @cached_property
+    def _chosen(self) -> dict[str, int]:
+        """Code of the representative by unique string."""
+        smallest: dict[str, tuple[int, int]] = {}
+        for code, text in enumerate(self._strings):
+            size = len(_edges_on_paths(self.all_operations[code].tolist())), code
+            smallest[text] = min(smallest.get(text, size), size)
+        return {text: code for text, (_, code) in smallest.items()}
+
+    def code_of_graph(self, edges: NDArray[np.int64], ids: Sequence[int]) -> int | None:
+        """Return the representative's code of a graph with operations as vertices, or None.
+
+        The graph may be drawn in any way: with vertices ``none``, with dead ends, and with more
+        identities than needed. None means that no architecture computes the same.
+
+        Args:
+            edges: ``[2, E]`` (source, target), sources before targets.
+            ids: Of the vertices, input first and output last.
+        """
+        sources: list[list[int]] = [[] for _ in ids]
+        for source, target in zip(*edges.tolist(), strict=True):
+            sources[target].append(source)
+        terms = ["0"]  # what each vertex adds to the sums that it enters; "#" is zero
+        total = "#"
+        for vertex in range(1, len(ids)):
+            entering = [terms[source] for source in sources[vertex] if terms[source] != "#"]
+            total = "+".join(sorted(entering)) or "#"
+            operation = ids[vertex]
+            if total == "#" or operation == NONE:
+                terms.append("#")
+            elif operation == SKIP or vertex == len(ids) - 1:
+                terms.append(total)
+            else:
+                terms.append(f"({total})@{self.operations[operation]}")
+        return self._chosen.get(total)
+
+    def drawing(self, code: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+        """Return an architecture with all of its six operations as vertices.
+
+        Returns:
+            Adjacency ``[8, 8]``, the same for all, and operation ids ``[8]``.
+        """
+        vertices = [(_INPUT, _INPUT), *sorted(EDGES), (_OUTPUT, _OUTPUT)]
+        adjacency = np.array(
+            [
+                [later > first and a[1] == b[0] for later, b in enumerate(vertices)]
+                for first, a in enumerate(vertices)
+            ],
+            dtype=np.int8,
+        )
+        numbers = dict(zip(EDGES, self.all_operations[code].tolist(), strict=True))
+        ids = [_INPUT_ID, *(numbers[edge] for edge in sorted(EDGES)), _OUTPUT_ID]
+        return adjacency, np.array(ids, dtype=np.int8)
+
+    def code_of_drawing(self, ids: ArrayLike) -> int:
+        """Return the code of :meth:`drawing`'s operation ids."""
+        numbers = dict(zip(sorted(EDGES), np.asarray(ids)[1:-1].tolist(), strict=True))
+        return int(self.codes([[numbers[edge] for edge in EDGES]])[0])
 
     def graph(self, code: int) -> tuple[list[int], list[tuple[int, int]]]:
         """Return operation ids of the vertices and edges (source, target) of a code's graph.
@@ -130,7 +186,7 @@ class EdgeCells:
         operations = self.all_operations[self.representatives[code]].tolist()
         kept = _edges_on_paths(operations)
         last = len(kept) + 1
-        ids = [-1, *(operations[edge] - 1 for edge in kept), -2]
+        ids = [_INPUT_ID, *(operations[edge] for edge in kept), _OUTPUT_ID]
         links = []
         for position, edge in enumerate(kept, start=1):
             source, target = EDGES[edge]

@@ -9,6 +9,7 @@ import pytest
 from pyg_nas.cli.app import main
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import write_tfrecord
+from tests.cli.test_models import pyg_nas
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -151,3 +152,45 @@ def test_download_goes_to_the_folder(
     assert run(monkeypatch, "download", "full", "--out", tmp_path) == 0
     assert asked == [(OFFICIAL_FILES["full"], tmp_path)]
     assert "nasbench_full.tfrecord: complete" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_architectures_go_in_and_out_as_csv(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pyg_nas.spaces.nasbench201 import official_texts
+
+    texts = official_texts()
+    lines = [f"{texts[i]},{50 + i},{i / 4}" for i in range(40)]
+    source = tmp_path / "in.csv"
+    source.write_text("arch,validation_accuracy,latency\n" + "\n".join(lines) + "\n")
+    table, out = tmp_path / "t.hdf5", tmp_path / "out.csv"
+    assert pyg_nas("table", "import", source, table, "--space", "nasbench201") == 0
+    assert "read as percent" in capsys.readouterr().out
+    assert pyg_nas("table", "check", table) == 0
+    assert pyg_nas("table", "export", table, out, "--csv") == 0
+    assert out.read_text().splitlines()[1].startswith(f"{texts[0]},200,0,,,0.5,,0.0")
+    model, scores = tmp_path / "m", tmp_path / "s.csv"
+    train = ("train", table, "--split", 30, "--recipe", "fast", "--metric", "latency")
+    assert pyg_nas(*train, "--out", model) == 0
+    assert pyg_nas("predict", model, "--space", "nasbench201", "--out", scores) == 0
+    header, first, *others = scores.read_text().splitlines()
+    assert header.startswith("hash,score,row,arch")
+    assert len(others) == 15_624
+    row = int(first.split(",")[2])
+    assert first.split(",")[3] == texts[row]
+
+
+def test_a_bad_architecture_is_one_line_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("arch,validation_accuracy\n|conv~0|,0.5\n")
+    assert pyg_nas("table", "import", source, tmp_path / "t", "--space", "nasbench201") == 2
+    assert "line 2: operation 'conv' in" in _one_line(capsys)
+    assert not (tmp_path / "t").exists()
+    assert pyg_nas("table", "import", source, tmp_path / "t", "--space", "nasbench7") == 2
+    assert "'nasbench7' is not one of nasbench101, nasbench201" in _one_line(capsys)
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())

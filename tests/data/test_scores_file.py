@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -34,3 +35,13 @@ def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"1 of 3 are not: cell {'b' * 32} has nan"):
         write_scores(tmp_path / "s.csv", HASHES, np.array([0.5, np.nan, 0.75]))
     assert not list(tmp_path.iterdir())
+
+
+def test_further_columns_follow_the_order(tmp_path: Path) -> None:
+    further = {"std": np.arange(len(SCORES)) / 8, "arch": ['a,"b"', *["c"] * (len(SCORES) - 1)]}
+    write_scores(tmp_path / "s.csv", HASHES, SCORES, further=further)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["hash", "score", "row", "std", "arch"]
+    assert all(float(row["std"]) == int(row["row"]) / 8 for row in rows)
+    assert next(row["arch"] for row in rows if row["row"] == "0") == 'a,"b"'

@@ -9,9 +9,8 @@ from torch.nn import functional
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import (
-    NUM_LABELS,
+    SIZE,
     STATISTICS,
-    STEM_CHANNELS,
     natural_images,
     zero_cost_statistics,
 )
@@ -27,11 +26,11 @@ def test_gradients_are_those_of_the_loss() -> None:
     cell = sample_cells(1, seed=3)[0]
     found = by_name(cell, seed=11)
     generator = torch.Generator().manual_seed(11)
-    network = Network(cell, STEM_CHANNELS)
+    network = Network(cell, SIZE.stem_channels)
     network.initialize([generator])
     network = network.double()
     images = natural_images(generator).double()
-    labels = torch.randint(NUM_LABELS, (len(images),), generator=generator)
+    labels = torch.randint(SIZE.num_labels, (len(images),), generator=generator)
 
     def loss(images: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(network(images[None])[0], labels)

@@ -22,9 +22,9 @@ SIZES = (
 
 @pytest.mark.parametrize("operations", ARCHITECTURES)
 @pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("image_size", [32, 15])
+@pytest.mark.parametrize("image_size", [(32, 32), (15, 9)])
 def test_sizes_are_those_of_the_built_network(
-    operations: list[int], sizes: dict[str, int], image_size: int
+    operations: list[int], sizes: dict[str, int], image_size: tuple[int, int]
 ) -> None:
     network = EdgeCellNetwork(operations, **sizes)
     network.initialize([torch.Generator().manual_seed(0)])
@@ -32,7 +32,7 @@ def test_sizes_are_those_of_the_built_network(
     rows = np.array([operations])
     parameters = sum(parameter.numel() for parameter in network.parameters())
     assert trainable_parameters(rows, **sizes).tolist() == [parameters]
-    images = torch.randn(1, 1, sizes.get("image_channels", 3), image_size, image_size)
+    images = torch.randn(1, 1, sizes.get("image_channels", 3), *image_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(images)
     counted = multiply_accumulates(rows, image_size=image_size, **sizes)

@@ -52,13 +52,13 @@ def test_a_worked_example() -> None:
     code = int(FIVE.codes([[3, 2, 0, 4, 1, 0]])[0])
     assert FIVE.all_operations[FIVE.representatives[code]].tolist() == [0, 1, 0, 3, 0, 4]
     ids, edges = FIVE.graph(code)
-    assert ids == [-1, 0, 2, 3, -2]
+    assert ids == [-1, 1, 3, 4, -2]
     assert edges == [(0, 1), (0, 2), (1, 3), (2, 4), (3, 4)]
 
 
 def test_the_smallest_graphs() -> None:
     assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 0, 0, 0]])[0])) == ([-1, -2], [])
-    assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 1, 0, 0]])[0])) == ([-1, 0, -2], [(0, 1), (1, 2)])
+    assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 1, 0, 0]])[0])) == ([-1, 1, -2], [(0, 1), (1, 2)])
 
 
 def _value(operations: tuple[int, ...], x: float) -> float:
@@ -90,6 +90,25 @@ def test_the_representative_computes_the_same(operations: tuple[int, ...]) -> No
 def test_codes_and_operations_are_inverse(operations: tuple[int, ...]) -> None:
     code = int(FIVE.codes([operations])[0])
     assert tuple(FIVE.all_operations[code].tolist()) == operations
+
+
+@given(SIX_OPERATIONS)
+def test_a_drawing_has_the_class_of_its_architecture(operations: tuple[int, ...]) -> None:
+    code = int(FIVE.codes([operations])[0])
+    adjacency, ids = FIVE.drawing(code)
+    assert FIVE.code_of_drawing(ids) == code
+    chosen = FIVE.code_of_graph(np.array(np.nonzero(adjacency)), ids.tolist())
+    assert chosen == FIVE.representatives[code]
+    ids, edges = FIVE.graph(code)
+    assert FIVE.code_of_graph(np.array(edges, np.int64).reshape(-1, 2).T, ids) == chosen
+
+
+def test_a_graph_that_no_architecture_draws() -> None:
+    # Four convolutions in a row: an architecture has paths of three operations at most.
+    edges = np.array([[0, 1, 2, 3, 4], [1, 2, 3, 4, 5]])
+    assert FIVE.code_of_graph(edges, [-1, 3, 3, 3, 3, -2]) is None
+    # With identities in the row there is one.
+    assert FIVE.code_of_graph(edges, [-1, 3, 1, 3, 3, -2]) is not None
 
 
 @given(st.integers(0, 15_624))

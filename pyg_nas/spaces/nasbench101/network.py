@@ -205,6 +205,11 @@ class Network(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.dense = GroupedLinear(channels, num_labels, members)
 
+    @property
+    def cells(self) -> list[nn.Module]:
+        """The layers that are cells, in their order."""
+        return [layer for layer in self.layers if isinstance(layer, CellModule)]
+
     def forward(self, images: Tensor) -> Tensor:
         """Maps each member's images, ``[M, B, C, H, W]``, to logits, ``[M, B, labels]``."""
         return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))

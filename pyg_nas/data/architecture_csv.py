@@ -1,0 +1,261 @@
+"""Tables of architectures in text form as CSV files.
+
+A row is one measurement. Columns:
+
+==========================  ====================================================================
+``arch``                    text form of the architecture in its space
+``epochs``                  budget; optional: the largest official one of the space
+``seed``                    optional: one run; runs are numbered in the order of the seeds
+``training_time``           seconds, optional as the next three
+``train_accuracy``          fractions or percent
+``validation_accuracy``     the same
+``test_accuracy``           the same
+any other number            a target of that name, such as a latency: one value an architecture
+==========================  ====================================================================
+
+Rows may stand in any order, and an empty field is not measured. Columns that hold no numbers at all
+are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import CellError, TableError, quoted
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.files import atomic_path
+from pyg_nas.spaces.measurements import METRICS
+
+ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
+_KEYS = (ARCHITECTURE, EPOCHS, SEED)
+_PERCENT = 100.0
+_MOST_TEXT = 120  # characters of an architecture that a message shows
+
+
+@dataclass
+class ImportedTable:
+    """A table and what was decided while it was read.
+
+    Attributes:
+        table: One row an architecture, in the order of the space's list of architectures.
+        notes: Sentences for the user.
+    """
+
+    table: Table
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    text: str
+    epochs: int
+    seed: int
+    numbers: dict[str, float]
+
+
+def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> ImportedTable:
+    """Read a CSV file of measured architectures.
+
+    Args:
+        path: The file.
+        space: A space with a text form.
+
+    Raises:
+        TableError: If the file is no such CSV, naming the line: an unknown architecture, a field
+            that is no number, a measurement that stands there twice, or conflicting values of a
+            target.
+        SpaceError: If the space has no text form.
+    """
+    path = Path(path)
+    rows, columns = _read(path, space)
+    if not rows:
+        raise TableError(f"{path}: has no measurement")
+    notes: list[str] = []
+    percent = [name for name in METRICS[1:] if _is_percent(path, rows, name)]
+    if percent:
+        notes.append(f"{', '.join(percent)}: read as percent, kept as fractions")
+    texts = _ordered({row.text for row in rows}, space)
+    position = {text: index for index, text in enumerate(texts)}
+    budgets = sorted({row.epochs for row in rows})
+    seeds = sorted({row.seed for row in rows})
+    metrics = np.full((len(texts), len(budgets), len(seeds), 2, len(METRICS)), np.nan, np.float32)
+    first: dict[tuple[str, int, int], int] = {}
+    targets: dict[str, list[float]] = {
+        name: [math.nan] * len(texts) for name in columns if name not in METRICS
+    }
+    lines: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = row.text, row.epochs, row.seed
+        if key in first:
+            raise TableError(
+                f"{path}: line {row.line}: {quoted(row.text, _MOST_TEXT)} with epochs {row.epochs} "
+                f"and seed {row.seed} stands in line {first[key]} already"
+            )
+        first[key] = row.line
+        index = position[row.text]
+        measured = metrics[index, budgets.index(row.epochs), seeds.index(row.seed), 1]
+        for name, value in row.numbers.items():
+            if name in METRICS:
+                measured[METRICS.index(name)] = value / _PERCENT if name in percent else value
+                continue
+            known = targets[name][index]
+            if not math.isnan(known) and known != value:
+                raise TableError(
+                    f"{path}: line {row.line}: {name} of {quoted(row.text, _MOST_TEXT)} is "
+                    f"{value:g}, in line {lines[row.text, name]} it is {known:g}"
+                )
+            targets[name][index] = value
+            lines[row.text, name] = row.line
+    table = Table(
+        space.support.cells_of_texts(texts),
+        metrics,
+        budgets,
+        {"source": path.name},
+        texts=texts,
+        targets={name: np.array(values) for name, values in targets.items()},
+    )
+    if len(seeds) > 1:
+        notes.append(f"runs 0 to {len(seeds) - 1} are the seeds {', '.join(map(str, seeds))}")
+    return ImportedTable(table, notes)
+
+
+def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
+    """Write a table's final readings as CSV, one row an architecture, budget and run.
+
+    Accuracies are fractions. A row without any measurement is left out, but every architecture has
+    one row at least.
+
+    Raises:
+        SpaceError: If the table's space has no text form.
+    """
+    texts = table.architecture_texts()
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*_KEYS, *METRICS, *table.targets])
+        for index, text in enumerate(texts):
+            others = [_field(values[index]) for values in table.targets.values()]
+            written = False
+            for b, budget in enumerate(table.budgets):
+                for run in range(table.num_runs):
+                    values = table.metrics[index, b, run, 1]
+                    if not np.isnan(values).all():
+                        writer.writerow([text, budget, run, *map(_field, values), *others])
+                        written = True
+            if not written:
+                empty = [""] * len(METRICS)
+                writer.writerow([text, table.budgets[-1], 0, *empty, *others])
+
+
+def _field(value: float) -> str:
+    # Of the table's own precision: 0.9461 in single precision is not 0.946099996566772.
+    return "" if np.isnan(value) else str(value)
+
+
+def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
+    """Return the rows and the names of the columns that hold numbers."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(path, header)
+            table = list(_fields(path, reader, header))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: cannot be read as CSV ({error})") from None
+    columns = [
+        name
+        for name in header
+        if name not in _KEYS and any(_number(fields[name]) is not None for _, fields in table)
+    ]
+    default = space.support.budgets[-1] if space.support.budgets else 1
+    canonical: dict[str, str] = {}
+    rows = []
+    for line, fields in table:
+        text = fields[ARCHITECTURE].strip()
+        if text not in canonical:
+            try:
+                canonical[text] = space.support.canonical_text(text)
+            except CellError as error:
+                raise TableError(f"{path}: line {line}: {error}") from None
+        numbers = {}
+        for name in columns:
+            value = _number(fields[name])
+            if value is None:
+                if fields[name].strip():
+                    raise TableError(
+                        f"{path}: line {line}: {name} must be a finite number or empty, got "
+                        f"{quoted(fields[name])}"
+                    )
+                continue
+            numbers[name] = value
+        epochs = _whole(path, line, EPOCHS, fields.get(EPOCHS, ""), default)
+        seed = _whole(path, line, SEED, fields.get(SEED, ""), 0)
+        rows.append(_Row(line, canonical[text], epochs, seed, numbers))
+    return rows, columns
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    if ARCHITECTURE not in header:
+        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {header}")
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise TableError(f"{path}: line 1: column {repeated!r} stands there twice")
+
+
+def _fields(
+    path: Path, reader: Iterator[list[str]], header: list[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for values in reader:
+        line = reader.line_num  # type: ignore[attr-defined]
+        if not values:
+            continue
+        if len(values) != len(header):
+            raise TableError(
+                f"{path}: line {line}: has {len(values)} fields, the first line {len(header)}"
+            )
+        yield line, dict(zip(header, values, strict=True))
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _whole(path: Path, line: int, name: str, text: str, default: int) -> int:
+    if not text.strip():
+        return default
+    value = _number(text)
+    if value is None or value != int(value) or value < 0:
+        raise TableError(
+            f"{path}: line {line}: {name} must be a whole number from 0, got {quoted(text)}"
+        )
+    return int(value)
+
+
+def _is_percent(path: Path, rows: list[_Row], name: str) -> bool:
+    """Whether an accuracy is in percent: some value is above 1."""
+    largest = max((row.numbers[name] for row in rows if name in row.numbers), default=0.0)
+    for row in rows:
+        if not 0 <= row.numbers.get(name, 0.0) <= _PERCENT:
+            raise TableError(
+                f"{path}: line {row.line}: {name} must be 0 to 1 or 0 to 100, got "
+                f"{row.numbers[name]:g}"
+            )
+    return largest > 1
+
+
+def _ordered(texts: set[str], space: SearchSpace) -> list[str]:
+    """Sort by the space's own list of architectures, where it has one."""
+    listed = {text: index for index, text in enumerate(space.support.architecture_texts())}
+    return sorted(texts, key=lambda text: (listed.get(text, len(listed)), text))

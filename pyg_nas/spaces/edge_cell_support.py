@@ -1,0 +1,269 @@
+"""What the package knows of a space of edge cells (:mod:`pyg_nas.spaces.edge_cells`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import CellError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.mutation import Genotype
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
+from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Size = Callable[[NDArray[Any], NetworkSize], NDArray[np.int64]]
+Build = Callable[[list[int], NetworkSize, int, float | None], "nn.Module"]
+
+
+class EdgeCellNetworks:
+    """The networks of edge cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`).
+
+    Args:
+        support: The support of the space.
+        size: Size of the official networks.
+        parameters: Exact parameters ``[N]`` of operation numbers ``[N, 6]`` at a size.
+        macs: Multiply-accumulates of the same.
+        build: The network of six operation numbers at a size, for a number of members and with a
+            share of the running statistics that batch normalisation keeps.
+    """
+
+    sufficient_stem_channels = 1
+
+    def __init__(
+        self,
+        support: EdgeCellSupport,
+        size: NetworkSize,
+        parameters: Size,
+        macs: Size,
+        build: Build,
+    ) -> None:
+        self.size = size
+        self._support = support
+        self._parameters = parameters
+        self._macs = macs
+        self._build = build
+
+    def trainable_parameters(
+        self, cells: CellArray, size: NetworkSize | None = None
+    ) -> NDArray[np.int64]:
+        """Return the exact trainable parameters, ``[N]``."""
+        return self._parameters(self._support.operations(cells), size or self.size)
+
+    def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
+        """Return the multiply-accumulates for one image, ``[N]``."""
+        return self._macs(self._support.operations(cells), size or self.size)
+
+    def sizes(
+        self, operations: NDArray[Any], size: NetworkSize | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return parameters and multiply-accumulates of drawings as they are, ``[N]`` each.
+
+        An operation that leads nowhere counts, as in published figures.
+
+        Args:
+            operations: Operation numbers ``[N, 6]``.
+            size: By default the official one.
+        """
+        size = size or self.size
+        return self._parameters(operations, size), self._macs(operations, size)
+
+    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
+        """Return 1 for each vertex: all have the channels of the output, ``[N, V]``."""
+        return cells.mask.astype(np.float64)
+
+    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return 1 for each cell: any width will do, ``[N]``."""
+        return np.ones(len(cells), dtype=np.int64)
+
+    def build(
+        self,
+        cell: Cell,
+        size: NetworkSize | None = None,
+        members: int = 1,
+        batch_norm_momentum: float | None = None,
+    ) -> nn.Module:
+        """Return the network in PyTorch, or ``members`` of them trained side by side."""
+        operations = self._support.operations(CellArray.from_cells([cell]))[0].tolist()
+        return self._build(operations, size or self.size, members, batch_norm_momentum)
+
+
+class EdgeCellSupport(SpaceSupport):
+    """What is known of a space of edge cells.
+
+    Its cells are the graphs of the architectures' representatives, one for each class of
+    architectures that compute the same. A cell's text form is that of its representative.
+
+    Args:
+        space: The space; its operations are those of ``edge_cells``.
+        edge_cells: The architectures.
+        format_text: Text form of six operation numbers.
+        parse_text: Six operation numbers of a text form, or a ``CellError``.
+    """
+
+    network: EdgeCellNetworks
+    has_text_form = True
+    has_empty_cell = True  # architectures whose output is always zero
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        edge_cells: EdgeCells,
+        format_text: Callable[[list[int]], str],
+        parse_text: Callable[[str], list[int]],
+    ) -> None:
+        super().__init__(space)
+        self.edge_cells = edge_cells
+        self.format_text = format_text
+        self.parse_text = parse_text
+
+    def canonical(
+        self, edges: NDArray[np.int64], operations: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the graph of the representative of a drawing.
+
+        Raises:
+            CellError: If no architecture of the space computes what the drawing does.
+        """
+        from pyg_nas.graphs.cell import check_terminals
+
+        check_terminals(operations, self.space)
+        code = self.edge_cells.code_of_graph(edges, operations.tolist())
+        if code is None:
+            raise CellError(
+                f"the graph is no cell of {self.space.name!r}: no choice of operations on the six "
+                f"edges of four nodes computes the same"
+            )
+        ids, links = self.edge_cells.graph(code)
+        return np.array(links, dtype=np.int64).reshape(-1, 2).T, np.array(ids, dtype=np.int8)
+
+    def cell_of_code(self, code: int) -> Cell:
+        """Return the cell of an architecture."""
+        adjacency, ids = self.edge_cells.drawing(code)
+        return Cell(adjacency, ids, self.space)
+
+    def cells_of_codes(self, codes: NDArray[np.int64]) -> CellArray:
+        """Return the cells ``[N]`` of architectures; equal ones may be among them."""
+        adjacency, ids, counts = self.edge_cells.padded_graphs(codes)
+        return CellArray(adjacency, ids, counts, self.space)
+
+    def codes(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the codes of the cells' representatives, ``[N]``; -1 where there is none."""
+        return np.array([self._code_of_row.get(row, -1) for row in _rows(cells)], dtype=np.int64)
+
+    def operations(self, cells: CellArray) -> NDArray[np.int8]:
+        """Return the operation numbers ``[N, 6]`` of the cells' representatives."""
+        return np.asarray(self.edge_cells.all_operations[self.codes(cells)])
+
+    @cached_property
+    def _code_of_row(self) -> dict[bytes, int]:
+        chosen = np.unique(self.edge_cells.representatives)
+        return dict(zip(_rows(self.cells_of_codes(chosen)), chosen.tolist(), strict=True))
+
+    def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
+        """Return the first row that is not the graph of a representative, or None."""
+        wrong = np.flatnonzero(self.codes(cells) < 0)
+        if not len(wrong):
+            return None
+        return int(wrong[0]), f"it must be the canonical graph of a cell of {self.space.name!r}"
+
+    def to_text(self, cell: Cell) -> str:
+        """Return the text form of a cell's representative."""
+        return self.format_text(self.operations(CellArray.from_cells([cell]))[0].tolist())
+
+    def canonical_text(self, text: str) -> str:
+        """Return the text form of the same architecture as this package writes it.
+
+        Raises:
+            CellError: If the text is no architecture of the space.
+        """
+        return self.format_text(self.parse_text(text))
+
+    def architecture_texts(self) -> tuple[str, ...]:
+        """Return the text forms of all architectures, by code."""
+        return tuple(map(self.format_text, self.edge_cells.all_operations.tolist()))
+
+    def cells_of_texts(self, texts: Sequence[str]) -> CellArray:
+        """Return the cells ``[N]`` of architectures; equal ones may be among them.
+
+        Raises:
+            CellError: If a text is no architecture of the space.
+        """
+        return self.cells_of_codes(self.edge_cells.codes(self._operations_of_texts(texts)))
+
+    def _operations_of_texts(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        parsed = [self.parse_text(text) for text in texts]
+        return np.array(parsed, dtype=np.int64).reshape(-1, len(EDGES))
+
+    def parameters_of_texts(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the official parameters of architectures as they are drawn, ``[N]``.
+
+        An operation that leads nowhere counts, as in published figures.
+        """
+        return self.network.sizes(self._operations_of_texts(texts))[0]
+
+    def from_text(self, text: str) -> Cell:
+        """Return the cell of an architecture.
+
+        Raises:
+            CellError: If the text is no architecture of the space.
+        """
+        return self.cell_of_code(int(self.edge_cells.codes([self.parse_text(text)])[0]))
+
+    @cached_property
+    def _cells(self) -> CellArray:
+        return self.cells_of_codes(np.unique(self.edge_cells.representatives))
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.bytes_]:
+        return self._cells.hashes()
+
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Return the hashes of all cells, ``S32 [N]``."""
+        return self._hashes
+
+    def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
+        """Return the parameters of the official network and of each vertex."""
+        parameters = self.network.trainable_parameters(cells)
+        return ExtraFeatures({"log parameters": np.log(parameters).astype(np.float32)})
+
+    def genotype(self, cell: Cell, rng: np.random.Generator) -> Genotype:
+        """Return the drawing of a random architecture that computes the same as the cell."""
+        code = int(self.codes(CellArray.from_cells([cell]))[0])
+        alike = np.flatnonzero(self.edge_cells.representatives == code)
+        return Genotype(*self.edge_cells.drawing(int(rng.choice(alike))), self.space)
+
+    def mutate(self, parent: Genotype, rng: np.random.Generator) -> Genotype:
+        """Return an architecture with another operation on random edges and another cell.
+
+        One operation is changed, and further ones as long as the cell stays the same.
+        """
+        code = self.edge_cells.code_of_drawing(parent.operations)
+        representatives = self.edge_cells.representatives
+        child = code
+        while representatives[child] == representatives[code]:
+            child = int(rng.choice(self.edge_cells.neighbours(child)))
+        return Genotype(*self.edge_cells.drawing(child), self.space)
+
+    def neighbours(self, cell: Cell) -> list[Cell]:
+        """Return all different cells one operation away from an architecture of the cell."""
+        code = int(self.codes(CellArray.from_cells([cell]))[0])
+        alike = np.flatnonzero(self.edge_cells.representatives == code)
+        near = np.concatenate([self.edge_cells.neighbours(int(one)) for one in alike])
+        chosen = np.unique(self.edge_cells.representatives[near])
+        return list(self.cells_of_codes(chosen[chosen != code]))
+
+
+def _rows(cells: CellArray) -> list[bytes]:
+    """Return the content of each row, for a dictionary."""
+    flat = cells.adjacency.reshape(len(cells), cells.adjacency.shape[1] ** 2)
+    joined = np.concatenate([cells.operations, flat], axis=1).astype(np.int8)
+    return [row.tobytes() for row in joined]

@@ -1,0 +1,79 @@
+"""The classification network of a TransNAS-Bench-101 (micro) architecture in PyTorch.
+
+A stem of two 3x3 convolutions of stride 2, then *modules* of cells. The first, third, ... module
+halves the image and doubles the channels in its first cell. The mean over the image goes to a dense
+layer.
+
+Source: arXiv:2105.11871, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM, EdgeCellModule, ReluConvBn
+from pyg_nas.spaces.grouped_layers import (
+    GroupedBatchNorm,
+    GroupedConv,
+    GroupedLinear,
+    initialize_members,
+)
+from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, cells_of
+
+
+class TransNASNetwork(nn.Module):
+    """The network of an architecture, or several of them side by side.
+
+    Args:
+        operations: The six operation numbers.
+        size: ``num_stacks`` counts the modules that halve the image, ``modules_per_stack`` the
+            cells in a module.
+        members: Number of networks trained side by side.
+        batch_norm_momentum: Share of the running statistics that is kept at every step.
+    """
+
+    def __init__(
+        self,
+        operations: Sequence[int],
+        size: NetworkSize = OFFICIAL_SIZE,
+        members: int = 1,
+        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+    ) -> None:
+        super().__init__()
+        momentum = batch_norm_momentum
+        half = max(size.stem_channels // 2, 1)
+        layers: list[nn.Module] = [
+            GroupedConv(size.image_channels, half, 3, members, stride=2),
+            GroupedBatchNorm(half, members, momentum),
+            ReluConvBn(half, size.stem_channels, 3, members, momentum, stride=2),
+        ]
+        channels = size.stem_channels
+        for in_channels, out_channels, stride in cells_of(size):
+            layers.append(
+                EdgeCellModule(operations, in_channels, out_channels, members, momentum, stride)
+            )
+            channels = out_channels
+        self.layers = nn.Sequential(*layers)
+        self.dense = GroupedLinear(channels, size.num_labels, members)
+
+    @property
+    def cells(self) -> list[nn.Module]:
+        """The layers that are cells, in their order."""
+        return [layer for layer in self.layers if isinstance(layer, EdgeCellModule)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
+        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
+
+    def classify(self, states: Tensor) -> Tensor:
+        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
+        logits: Tensor = self.dense(states.mean(dim=(1, 2)).transpose(0, 1))
+        return logits
+
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draw every member's weights from its own generator."""
+        initialize_members(self, generators)

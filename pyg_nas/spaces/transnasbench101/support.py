@@ -1,0 +1,52 @@
+"""All that the package knows of TransNAS-Bench-101 (micro), in one object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
+from pyg_nas.spaces.edge_cells import EdgeCells
+from pyg_nas.spaces.transnasbench101 import network_size
+from pyg_nas.spaces.transnasbench101.space import NUM_TRANSNASBENCH101_CELLS, TRANSNASBENCH101
+from pyg_nas.spaces.transnasbench101.text_form import format_text, parse_text
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TransNASBench101Support(EdgeCellSupport):
+    """What is known of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
+
+    drawing_labels = {  # noqa: RUF012
+        "none": "none",
+        "skip_connect": "skip",
+        "nor_conv_1x1": "conv 1×1",
+        "nor_conv_3x3": "conv 3×3",
+    }
+    extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
+    num_cells = NUM_TRANSNASBENCH101_CELLS
+
+    def __init__(self) -> None:
+        edge_cells = EdgeCells(TRANSNASBENCH101.operations)
+        super().__init__(TRANSNASBENCH101, edge_cells, format_text, parse_text)
+        self.network = EdgeCellNetworks(
+            self,
+            network_size.OFFICIAL_SIZE,
+            network_size.trainable_parameters,
+            network_size.multiply_accumulates,
+            _build,
+        )
+
+
+def _build(
+    operations: list[int], size: NetworkSize, members: int, batch_norm_momentum: float | None
+) -> nn.Module:
+    from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM
+    from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
+
+    momentum = BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum
+    return TransNASNetwork(operations, size, members, momentum)
+
+
+SUPPORT = TransNASBench101Support()

@@ -1,0 +1,52 @@
+"""Sizes against built networks and the published counts."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
+from pyg_nas.spaces.transnasbench101.network_size import (
+    OFFICIAL_SIZE,
+    multiply_accumulates,
+    trainable_parameters,
+)
+from tests.conftest import SHARED_DATA
+
+SIZES = (
+    NetworkSize(4, 1, 1, num_labels=3, image_size=(9, 14)),
+    NetworkSize(6, 3, 2, num_labels=5, image_channels=1, image_size=(32, 32)),
+)
+
+
+@pytest.mark.parametrize("operations", [[3, 2, 1, 1, 3, 2], [0, 0, 0, 1, 0, 0], [0] * 6])
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_are_those_of_the_built_network(operations: list[int], size: NetworkSize) -> None:
+    network = TransNASNetwork(operations, size)
+    network.initialize([torch.Generator().manual_seed(0)])
+    network.eval()
+    rows = np.array([operations])
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert trainable_parameters(rows, size).tolist() == [parameters]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        logits = network(torch.randn(1, 2, size.image_channels, *size.image_size))
+    assert logits.shape == (1, 2, size.num_labels)
+    assert multiply_accumulates(rows, size).tolist() == [counter.get_total_flops() // 4]
+
+
+def test_parameters_are_the_published_ones() -> None:
+    path = SHARED_DATA / "transnasbench101.hdf5"
+    if not path.exists():
+        pytest.skip("the real sample of TransNAS-Bench-101 is not here")
+    with h5py.File(path) as file:
+        operations = file["operations"][:]
+        columns = file["naslib_zero_cost"].attrs["columns"].tolist()
+        published = file["naslib_zero_cost"][:, columns.index("params")]
+    known = ~np.isnan(published)
+    assert known.sum() > 1_000
+    millions = trainable_parameters(operations[known], OFFICIAL_SIZE) / 1e6
+    assert np.abs(millions - published[known]).max() < 1e-5
