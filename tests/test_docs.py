@@ -217,6 +217,9 @@ def test_the_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
         tags = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"([^\"]+)\"", text)
         tags += re.findall(r"<link[^>]*rel=\"(?:stylesheet|preload|icon)\"[^>]*>", text)
         assert not [tag for tag in tags if "//" in tag], page.name
+    listed = (tmp_path / "site" / "reference" / "api.html").read_text(encoding="utf-8")
+    for name in ("graphs.cell.Cell", "spaces.nasbench101.cells.nasbench101_cells", "testing"):
+        assert f'"pyg_nas.{name}' in listed, name
     reference = (tmp_path / "site" / "reference" / "cli.html").read_text(encoding="utf-8")
     assert "<code>--split-seed</code>" in reference
     assert "pyg-nas table convert" in reference
