@@ -8,6 +8,9 @@ from .data import (
     NASBench101 as NASBench101,
 )
 from .data import (
+    NASBench201 as NASBench201,
+)
+from .data import (
     Protocol as Protocol,
 )
 from .data import (

@@ -1,11 +1,13 @@
 from .collate import collate_cells as collate_cells
 from .dataset import CellDataset as CellDataset
-from .dataset import NASBench101 as NASBench101
 from .graph_jsonl import read_graphs as read_graphs
 from .labels import LabelPolicy as LabelPolicy
 from .loader import CollatedLoader as CollatedLoader
 from .shipped import shipped_table as shipped_table
 from .sources import open_table as open_table
+from .space_datasets import NASBench101 as NASBench101
+from .space_datasets import NASBench201 as NASBench201
+from .space_datasets import TransNASBench101 as TransNASBench101
 from .splits import Protocol as Protocol
 from .splits import Split as Split
 from .splits import split_rows as split_rows

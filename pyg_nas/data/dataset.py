@@ -29,12 +29,11 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
 from pyg_nas.data.transform_digest import describe
-from pyg_nas.errors import SpaceError, TableError
+from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
-from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 _FORMAT = 3  # part of every processed file's name
 
@@ -230,71 +229,6 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         )
         graph_class = find_class(content["class"])
         self.data, self.slices = graph_class.from_dict(content["data"]), content["slices"]
-
-
-class NASBench101(CellDataset):
-    r"""The NAS-Bench-101 dataset from `"NAS-Bench-101: Towards Reproducible Neural Architecture
-    Search" <https://arxiv.org/abs/1902.09635>`_: all cells of at most 7 vertices and 9 edges with
-    3 operations, trained three times on CIFAR-10 at each of four budgets.
-
-    Args:
-        root (str): Folder of the dataset; processed files lie in ``processed``.
-        source (str or Table or CellArray, optional): A table of NAS-Bench-101 cells, or some
-            cells without labels. (default: :obj:`None`, all cells, enumerated, without labels)
-        label (LabelPolicy, optional): See :class:`CellDataset`.
-        transform (callable, optional): See :class:`CellDataset`.
-        pre_transform (callable, optional): See :class:`CellDataset`.
-        pre_filter (callable, optional): See :class:`CellDataset`.
-        force_reload (bool, optional): See :class:`CellDataset`.
-        transform_key (str, optional): See :class:`CellDataset`.
-
-    Raises:
-        TableError: See :class:`CellDataset`.
-        SpaceError: If the cells are of another search space.
-
-    **STATS:**
-
-    .. list-table::
-        :widths: 20 10 10 10 10 10
-        :header-rows: 1
-
-        * - Name
-          - #graphs
-          - #nodes
-          - #edges
-          - #features
-          - #tasks
-        * - All cells
-          - 423,624
-          - ~6.8
-          - ~8.7
-          - 5
-          - 1
-    """
-
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        source: str | os.PathLike[str] | Table | CellArray | None = None,
-        label: LabelPolicy | None = None,
-        transform: Callable[[Data], Any] | None = None,
-        pre_transform: Callable[[Data], Data] | None = None,
-        pre_filter: Callable[[Data], bool] | None = None,
-        force_reload: bool = False,
-        transform_key: str | None = None,
-    ) -> None:
-        super().__init__(
-            root,
-            nasbench101_cells() if source is None else source,
-            label,
-            transform,
-            pre_transform,
-            pre_filter,
-            force_reload,
-            transform_key,
-        )
-        if self.space != NASBENCH101:
-            raise SpaceError(f"{source} holds cells of {self.space.name!r}, not of NAS-Bench-101")
 
 
 # What torch.load and the reading of its result raise for a truncated or foreign file.

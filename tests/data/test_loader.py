@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset
 from torch_geometric.transforms import AddSelfLoops
 
-from pyg_nas.data.dataset import NASBench101
 from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.data.space_datasets import NASBench101
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 
