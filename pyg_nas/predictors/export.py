@@ -112,18 +112,23 @@ def scorer(estimator: Any) -> nn.Module:
         ModelError: If it is not a graph network, alone or in two stages.
     """
     if isinstance(estimator, GCNRegressor):
-        return CellScorer(estimator).cpu().eval()
+        return _frozen(CellScorer(estimator))
     if isinstance(estimator, TwoStageRegressor) and isinstance(estimator.regressor_, GCNRegressor):
         if not estimator.passing_fraction_:
-            return CellScorer(estimator.regressor_).cpu().eval()
+            return _frozen(CellScorer(estimator.regressor_))
         if estimator.classifier_ is None:
-            return CellScorer(estimator.regressor_, least=estimator.threshold_).cpu().eval()
+            return _frozen(CellScorer(estimator.regressor_, least=estimator.threshold_))
         if isinstance(estimator.classifier_, GCNClassifier):
-            return TwoStageScorer(estimator).cpu().eval()
+            return _frozen(TwoStageScorer(estimator))
     raise ModelError(
         f"a model of class {type(estimator).__name__} cannot be exported; a GCNRegressor, or a "
         f"TwoStageRegressor of a GCNClassifier and a GCNRegressor, can"
     )
+
+
+def _frozen(network: nn.Module) -> nn.Module:
+    """The network, which has weights of its own, on the CPU and without gradients."""
+    return network.cpu().eval().requires_grad_(False)
 
 
 def to_program(estimator: Any) -> ExportedProgram:
