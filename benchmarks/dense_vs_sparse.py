@@ -1,7 +1,7 @@
 """Forward and training passes of one network by every backend, over batch sizes and widths.
 
 ``torch-scatter`` rows appear where it is installed. Every batch size and width is written as it
-is done, and a stopped run with the same settings goes on. A batch's index structures (normalised
+is done, and a stopped run with the same settings resumes. A batch's index structures (normalised
 edges, CSR matrices, padded tensors) are made beforehand: what is compared is the network's
 arithmetic.
 """
@@ -222,7 +222,7 @@ def main() -> None:
 def stored(
     name: str, head: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, int], list[str]]:
-    """What a run with the same settings has measured already, so that a stopped one goes on."""
+    """What a run with the same settings has measured already, so that a stopped one resumes."""
     path = RESULTS / f"{name}.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     same = {key: found.get(key) for key in head} == head

@@ -1,7 +1,7 @@
-"""The plain way to score and train, as the known PyTorch reproduction goes about it.
+"""The plain way to score and train, as the known PyTorch reproduction does it.
 
 A dataset that makes one dictionary of NumPy arrays a cell when it is asked for it (operations
-one-hot, mask, both accuracies beside the graph, failed trainings caught), torch's ``DataLoader``,
+one-hot, mask, both accuracies beside the graph, failed runs replaced), torch's ``DataLoader``,
 and a dense forward pass in which every layer normalises both directions and multiplies them one
 after the other.
 """

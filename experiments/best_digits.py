@@ -1,9 +1,9 @@
-"""The recipes, unchanged, on the shipped table of real trainings on handwritten digits.
+"""The recipes, unchanged, on the shipped table of cells trained on handwritten digits.
 
     python experiments/best_digits.py [TABLE] [--draws 5] [--train 172]
 
 The label is the table's own default. Training cells are drawn from all measured cells, the
-others evaluate. What the recipes know from that very table is left out.
+others evaluate. The transfer from this same table is switched off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the recipe ``best`` would go on with more training cells, from its learning curve.
+"""The recipe ``best`` with more training cells, extrapolated from its learning curve.
 
     python experiments/learning_law.py
 

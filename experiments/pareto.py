@@ -86,7 +86,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
         ),
     }
     rng = np.random.default_rng(seed)
-    # Below 80 % nobody would choose a cell; those count as that.
+    # No one would choose a cell below 80 %; such cells count as 80 %.
     up = scaled(accuracy, 0.8, accuracy.max())
     for name, cost in costs.items():
         logs = np.log(cost)

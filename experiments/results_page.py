@@ -69,7 +69,7 @@ def ablation() -> list[str]:
                 + ("" if v["minus_whole"]["mean"] == 0 else f", {difference(v['minus_whole'])}")
                 for v in values
             ]
-            title = f"`{name}`" if name in ("best", "fast") else name
+            title = f"`{name}`" if name in ("best", "fast") else name.replace("prior", "transfer")
             lines.append(row(f"**{title}**" if not any("," in c for c in cells) else title, *cells))
     return lines
 
@@ -164,8 +164,8 @@ def remains() -> list[str]:
     lines.append(row(*["---"] * (1 + len(sizes))))
     titles = {
         "kendall_tau": "τ of the process",
-        "told 36 epochs": "τ if told what each evaluated cell reached in a training of 36 epochs",
-        "told 4, 12 and 36 epochs": "τ if told its trainings of 4, 12 and 36 epochs",
+        "told 36 epochs": "τ with the accuracy of each evaluated cell in a run of 36 epochs",
+        "told 4, 12 and 36 epochs": "τ with its accuracies in runs of 4, 12 and 36 epochs",
         "correlation of residuals": "correlation of the residuals at 36 and 108 epochs",
         "shared": "share of the squared error at 108 epochs that both have in common",
         "ceiling": "τ without that share",
@@ -256,7 +256,7 @@ def searches(table: str) -> list[str]:
             "method",
             *(f"{100 * float(r):g} points" for r in regrets),
             f"against evolution, {100 * float(compared):g} points",
-            f"runs within {100 * float(regrets[-1]):g} points, trainings",
+            f"runs within {100 * float(regrets[-1]):g} points, training runs",
         ),
         row(*["---"] * (3 + len(regrets))),
     ]

@@ -1,16 +1,17 @@
-"""Search methods on equal terms: regret against trainings and against training time.
+"""Search methods compared: regret by number of training runs and by training time.
 
     python experiments/search_methods.py run TABLE --method random --runs 50
     python experiments/search_methods.py run TABLE --method one-shot --recipe paper
     python experiments/search_methods.py report TABLE
 
-Every run is added to ``results/search_<table>_<method>.json`` as it ends (methods with a predictor
-bear its recipe's name as well); a stopped ``run`` goes on with the missing seeds. ``report`` draws
-the curves and writes trainings until a given regret to ``results/search_<table>_summary.json``.
+Every search is added to ``results/search_<table>_<method>.json`` as it ends (names of methods
+with a predictor contain its recipe); a stopped ``run`` resumes with the missing seeds. ``report``
+draws the curves and writes the training runs until a given regret to
+``results/search_<table>_summary.json``.
 
-Two regrets are told apart. Curves and paired comparisons count the *true* one, in mean test
-accuracy where the table has it. Trainings are counted until the *label's* is small, which is what
-a search sees and can bring to zero: several cells may have the best label and differ in the test.
+There are two regrets. Curves and paired comparisons use the *true* one, in mean test accuracy where
+the table has it. Training runs are counted until that of the *label* is small, which a search sees
+and can bring to zero: several cells may have the best label and differ in test accuracy.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
 
 
 def summarise(result: SearchResult, seed: int, wall: float, test: bool) -> dict[str, Any]:
-    """The steps of the answer: (trainings, seconds of training, true accuracy) at each change.
+    """The steps of the answer: (training runs, their seconds, true accuracy) at each change.
 
     Where the true accuracy is one on test images, the label follows; else it is the label's own.
     """
@@ -166,7 +167,7 @@ def run(
 
 
 def curve(run: dict[str, Any], at: np.ndarray, column: int) -> np.ndarray:
-    """True accuracy of the answer at each of ``at`` trainings (column 0) or seconds (1)."""
+    """True accuracy of the answer at each of ``at`` training runs (column 0) or seconds (1)."""
     steps = np.array(run["steps"])
     index = np.searchsorted(steps[:, column], at, side="right") - 1
     values = np.where(index >= 0, steps[np.maximum(index, 0), 2], np.nan)
@@ -183,7 +184,7 @@ def first_below(run: dict[str, Any], best: float, regret: float) -> tuple[float,
 
 @app.command()
 def report(table: Path) -> None:
-    """Curves, trainings until a given regret, and paired comparisons, from the result files."""
+    """Curves, runs until a given regret, and paired comparisons, from the result files."""
     stored = stored_results(table)
     best = next(iter(stored.values()))["regret_against"]["best"]
     loaded = searched(table)
@@ -247,7 +248,7 @@ def exact_random(good: int, total: int, budget: int) -> dict[str, Any]:
 def speedup(
     one: dict[str, Any], evolution: dict[str, Any], best: float, regret: float
 ) -> dict[str, Any]:
-    """Ratio of median trainings until the regret, evolution over the other, with 95 % interval.
+    """Ratio of median runs until the regret, evolution over the other, with 95 % interval.
 
     Runs of one seed share their first random cells, so seeds are resampled, not runs.
     Where half of the runs never get there within their budget, the median is not known: the
@@ -271,7 +272,7 @@ def speedup(
 
 
 def paired(stored: dict[str, Any], trainings: int, best: float) -> dict[str, Any]:
-    """Regret of evolution minus that of each method after so many trainings, paired by seed."""
+    """Regret of evolution minus that of each method after so many runs, paired by seed."""
     if "evolution" not in stored:
         return {}
     at = np.array([trainings])

@@ -3,7 +3,7 @@
     python experiments/tune_width.py TABLE [--sizes 43,86,129,172]
 
 Five folds; three repeats up to 86 cells and one above, where fits take long. Every fit is kept
-in ``results/tune_width_<N>.fits.jsonl``, so a stopped run goes on; the choices of all sizes that
+in ``results/tune_width_<N>.fits.jsonl``, so a stopped run resumes; the choices of all sizes that
 are finished are in ``results/tune_width.json``.
 """
 

@@ -1,20 +1,20 @@
-"""How much of the process' error is noise of the trainings, told from shorter trainings.
+"""How much of the Gaussian process' error is noise of the runs, estimated from shorter runs.
 
     python experiments/what_remains.py [TABLE] [--draws 5] [--train 4236]
 
-The real sample holds one training of each cell at 4, 12, 36 and 108 epochs. Each started anew, so
-their noise is independent: what a training of an unseen cell at 36 epochs says beyond its own
-prediction tells of the cell, never of the noise at 108. On the draws of ``best_runs.py`` the
+The real sample has one run of each cell at 4, 12, 36 and 108 epochs. The runs are separate, so that
+their noise is independent: what a run of an unseen cell at 36 epochs adds to the prediction is
+information about the cell, never about the noise at 108. On the draws of ``best_runs.py`` the
 process is fitted to the labels of each budget, as their scores among all cells of the draw.
 
 - ``told ...``: Kendall τ at 108 epochs where the residuals of the evaluated cells' own shorter
-  trainings join the prediction, with weights fitted on leave-one-out residuals of training cells.
+  runs join the prediction, with weights fitted on leave-one-out residuals of training cells.
 - ``shared``: covariance of the residuals at 36 and 108 epochs as a share of the variance at 108.
-  If the process errs alike at both budgets, this is the part of its error that is not noise.
+  If the errors of the process are equal at both budgets, this part of its error is not noise.
 - ``ceiling``: Kendall τ without that part, if scores are normal.
 - ``one edit to ...``: correlation of an evaluated cell's residual at 108 epochs with those of cells
-  one edit away. Among evaluated cells it is error that alike cells share, not noise; with training
-  cells, whose residuals are left out, it is what the process could still have learned from them.
+  one edit away. Among evaluated cells it is error that similar cells share, not noise; with
+  training cells, whose residuals are left out, it is what the process could still have learned.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python datasets/scripts/make_nasbench_digits.py --cells 1500
 
-The journal keeps every finished run: stop it whenever you like, the same command goes on. Cells
+The journal keeps every finished run: stop it at any time, the same command resumes. Cells
 come in the order of one random permutation of all 423,624, so whatever is finished is a uniform
 sample. Several processes may work on one journal at once.
 """
@@ -42,9 +42,9 @@ def export(journal: Journal, cells: int) -> Table:
 
 def main(
     cells: Annotated[int, typer.Option(help="Cells to measure.")] = 1500,
-    journal: Annotated[Path, typer.Option(help="Journal to go on with.")] = Path(
-        "nasbench_digits.sqlite"
-    ),
+    journal: Annotated[
+        Path, typer.Option(help="Journal of finished runs; an existing one is resumed.")
+    ] = Path("nasbench_digits.sqlite"),
     table: Annotated[Path, typer.Option(help="Table to write.")] = HERE / "nasbench_digits.hdf5",
     measure: Annotated[bool, typer.Option(help="Train what is missing first.")] = True,
 ) -> None:

@@ -1,12 +1,12 @@
-"""Measures zero-cost statistics of many cells, and fits the network that tells them of all.
+"""Measures zero-cost numbers of many cells, and fits the network that predicts them for all.
 
     python datasets/scripts/make_zero_cost.py measure --cells 65000
     python datasets/scripts/make_zero_cost.py fit
 
 Cells come in the order of one random permutation of all 423,624, so whatever is finished is a
-uniform sample. Blocks of 500 are written as they are finished: stop it whenever you like, the same
-command goes on. Several networks are trained on the measurements, and the shipped one on what they
-tell of more cells on average: as good as all of them, in a fraction of the time.
+uniform sample. Blocks of 500 are written as they are finished: stop it at any time, the same
+command resumes. Several networks are trained on the measurements, and the shipped one on the mean
+of their predictions for more cells: as good as all of them, in a fraction of the time.
 """
 
 from __future__ import annotations
