@@ -1,4 +1,4 @@
-"""The errors that a person's input can cause.
+"""The errors that a user's input can cause.
 
 Every one derives from :class:`PygNasError`; the command line prints its message as one line and
 exits with code 2. Each message names the thing, its value and the rule that it breaks.

@@ -30,13 +30,20 @@ PAGES = [
 ]
 # The glossary names the words; the changelog is history.
 PAGES = [path for path in PAGES if path.name not in ("glossary.md", "CHANGELOG.md")]
-# Rooms whose owners have not yet cleaned them. To be emptied.
-NOT_YET: set[str] = set()
+# To be emptied.
+NOT_YET = {
+    f"pyg_nas/{name}.py"
+    for name in (
+        *("cli/labels", "cli/search", "data/labels", "data/splits", "data/table"),
+        *("predictors/hybrid", "predictors/recipes"),
+        *("search/evaluator", "search/loop", "search/methods", "search/strategies"),
+    )
+}
 MODULES = [
     path
     for folder in ("pyg_nas", "experiments", "benchmarks", "datasets")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if str(path.relative_to(ROOT)).split("/")[1] not in NOT_YET
+    if str(path.relative_to(ROOT)) not in NOT_YET
 ]
 
 

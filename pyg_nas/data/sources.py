@@ -1,4 +1,4 @@
-"""Opening what a person names: a table file, a graph file or the shipped table."""
+"""Opening a table by its path: a table file or a graph file."""
 
 from __future__ import annotations
 

@@ -393,7 +393,7 @@ def _rectify(values: Floats, kept: Bytes, factor: float, slope: Floats) -> None:
     zero, share = values.dtype.type(0), values.dtype.type(factor)
     for row in range(len(values)):
         for k in range(values.shape[1]):
-            # NaN is not at most zero: a network that has blown up shows it.
+            # NaN is not at most zero: a network that has diverged is found.
             slope[row, k] = share if kept[row, k] and not values[row, k] <= zero else zero
 
 

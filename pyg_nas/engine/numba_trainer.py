@@ -177,7 +177,7 @@ def _gather(
             drawn = levels[(cell * vertices + v) * width : (cell * vertices + v + 1) * width]
             for k in range(width):
                 kept = drawn[k] >= keep_from
-                # NaN is not at most zero: a network that has blown up shows it.
+                # NaN is not at most zero: a network that has diverged is found.
                 one = kept and not outward[k] <= zero
                 other = kept and not inward[k] <= zero
                 hidden[start + v, k] = (outward[k] if one else zero) + (

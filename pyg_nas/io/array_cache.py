@@ -45,7 +45,7 @@ def write_cached(name: str, arrays: Arrays) -> None:
             np.savez(temporary, **content)
     except OSError as error:
         warnings.warn(
-            f"{_path(name)}: cannot be written ({error.strerror}), so it is computed anew in "
+            f"{_path(name)}: cannot be written ({error.strerror}), so it is computed again in "
             f"every process; PYG_NAS_CACHE names another folder",
             stacklevel=2,
         )

@@ -30,7 +30,7 @@ def open_regular(path: AnyPath, failure: Failure = SettingsError) -> IO[bytes]:
         failure: If there is no such file, it is no regular file, or it cannot be read.
     """
     try:
-        # Without O_NONBLOCK opening a pipe waits for somebody who writes to it.
+        # Without O_NONBLOCK opening a pipe waits for a process that writes to it.
         number = os.open(path, os.O_RDONLY | _FLAGS)
     except (OSError, ValueError) as error:
         mode = None

@@ -1,4 +1,4 @@
-"""A person's own images as a task: an ``.npz`` file, or a folder of class folders."""
+"""Images of the user's own as a task: an ``.npz`` file, or a folder of class folders."""
 
 from __future__ import annotations
 

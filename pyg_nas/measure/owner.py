@@ -35,7 +35,7 @@ class Owner:
         return cls(secrets.token_hex(16), _host(), pid, _start_of(pid))
 
     def has_gone(self) -> bool:
-        """Return True where this process is known to have ended; False where nobody can tell."""
+        """Return True where this process is known to have ended; False where it cannot be known."""
         if self.host != _host() or sys.platform == "win32":
             return False
         try:
@@ -43,7 +43,7 @@ class Owner:
         except ProcessLookupError:
             return True
         except PermissionError:
-            pass  # it exists and is somebody else's
+            pass  # it exists and belongs to another user
         return _start_of(self.pid) != self.started
 
 

@@ -13,7 +13,7 @@ from pyg_nas.measure.image_files import folder_task, npz_task
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
 
-# Small enough for a processor; a person with a GPU gives larger ones.
+# Small enough for a CPU; larger settings can be given for a GPU.
 OWN_IMAGES_SETTINGS = TrainingSettings(
     stem_channels=16,
     modules_per_stack=1,

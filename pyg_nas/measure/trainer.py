@@ -42,7 +42,7 @@ def train(
 
     The runs share nothing but the calls: each has its own weights, order of images, augmentation
     and statistics, drawn from its cell, budget and seed alone. So a run gives the same accuracies
-    whichever others it is trained with, up to rounding. A run that blows up is read as it is.
+    whichever others it is trained with, up to rounding. A run that fails is read as it is.
 
     Args:
         cell: The cell.

@@ -123,7 +123,7 @@ def standard_scores(
 ) -> NDArray[np.float64]:
     """Return three scores of labels of mean zero and variance one, ``[3, N, ...]``.
 
-    The normal and the uniform score of the rank, and the value itself. There a few failed trainings
+    The normal and the uniform score of the rank, and the value itself. There a few failed runs
     would outweigh all else: values are cut off at three times the distance between the 10 % and the
     90 % quantile from the median.
 

@@ -61,7 +61,7 @@ def prediction_page(
         table_name: Name of the table's file.
         learning_curve: Also train the model on parts of its training cells, which takes about
             as long as three times its own training.
-        progress: Called before each of these trainings with how many are done, and of how many.
+        progress: Called before each of these fits with the number of fits done and their total.
 
     Raises:
         SettingsError: If no cell of the table is left to evaluate on.

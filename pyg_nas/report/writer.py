@@ -25,7 +25,7 @@ def write_report(
         table: Table or graph file.
         out: The HTML file.
         learning_curve: For a model, also train it on parts of its training cells.
-        progress: Called before each of these trainings with how many are done, and of how many.
+        progress: Called before each of these fits with the number of fits done and their total.
 
     Raises:
         PygNasError: If a folder or file is missing, damaged or does not fit the others.

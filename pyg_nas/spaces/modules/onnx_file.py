@@ -128,7 +128,7 @@ class _Builder:
         read = [
             name for i, name in enumerate(node.input) if name in self.sizes and i not in left_out
         ]
-        for i in left_out:  # they are in the file and nobody's parameters
+        for i in left_out:  # they are in the file and belong to no vertex
             if i < len(node.input):
                 self.weights.pop(node.input[i], None)
         operation = normalised(node.op_type)
