@@ -175,7 +175,7 @@ def curve(run: dict[str, Any], at: np.ndarray, column: int) -> np.ndarray:
 
 
 def first_below(run: dict[str, Any], best: float, regret: float) -> tuple[float, float]:
-    """Trainings and seconds until the answer's label is within the regret; inf if never."""
+    """Training runs and seconds until the answer's label is within the regret; inf if never."""
     steps = np.array(run["steps"])
     outside = np.flatnonzero(best - steps[:, -1] > regret + CLOSE)
     after = outside[-1] + 1 if len(outside) else 0

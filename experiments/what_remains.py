@@ -65,7 +65,7 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
     known, others = (all_features(table.cells[part]) for part in (rows, unseen))
     predicted, left_out, errors = [], [], []
     for budget in BUDGETS:
-        # A short training may well end where a long one would have blown up.
+        # A short training may well end where a long one would have failed.
         below = PAPER_LABEL.resample_below if budget == PAPER_LABEL.budget else None
         labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
         scores = label_scores(labels[np.concatenate([rows, unseen])])
