@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.files import atomic_path
-from pyg_nas.visualization.cells import draw_on_axes, layout_of, operation_label, text_colour
+from pyg_nas.visualization.cells import cell_drawing, text_colour
+from pyg_nas.visualization.drawing import draw_on_axes
+from pyg_nas.visualization.files import save_figure
 
 IMAGES = Path(__file__).parent / "images"
 INK, SOFT, LINE = "#1b1f24", "#59636e", "#c4ccd4"
@@ -46,14 +49,6 @@ def canvas(width: float, height: float) -> tuple[Figure, Any]:
     axes.set_ylim(height, 0)
     axes.axis("off")
     return figure, axes
-
-
-def save(figure: Figure, name: str) -> None:
-    """Write an SVG without a date, so that an unchanged picture is an unchanged file."""
-    from matplotlib import rc_context
-
-    with atomic_path(IMAGES / name) as temporary, rc_context({"svg.hashsalt": "pyg_nas"}):
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def box(axes: Any, x: float, y: float, width: float, height: float, colour: str) -> None:
@@ -89,7 +84,7 @@ def arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], bend:
 
 def loop() -> None:
     """The loop that the whole package serves."""
-    figure, axes = canvas(760, 220)
+    figure, axes = canvas(760, 205)
     steps = [
         ("cells", "a few of 423,624", "#D9D9D9"),
         ("table", "measured accuracies", "#E69F00"),
@@ -109,26 +104,24 @@ def loop() -> None:
         arrow(axes, (centres[i] + half + 3, 92), (centres[i + 1] - half - 3, 92))
         axes.text((centres[i] + centres[i + 1]) / 2, 48, verb, ha="center", color=SOFT, fontsize=10)
     arrow(axes, (centres[3], 127), (centres[1], 127), bend=-0.28)
-    axes.text(centres[2], 205, "next round: train the most promising ones, fit again",
+    axes.text(centres[2], 190, "next round: train the most promising ones, fit again",
               ha="center", color=SOFT, fontsize=10)  # fmt: skip
-    save(figure, "loop.svg")
+    save_figure(figure, IMAGES / "loop.svg")
 
 
 def encoding() -> None:
     """A cell, its adjacency matrix and its one-hot operations."""
-    layout = layout_of(EXAMPLE)
+    drawing = cell_drawing(EXAMPLE)
     size, top = 26, 74
-    left = 60 + layout.width
-    figure, axes = canvas(left + 2 * 6 * size + 110, max(layout.height, top + 6 * size) + 20)
-    labels = [
-        f"{v}: {operation_label(name, EXAMPLE.space)}" for v, name in enumerate(EXAMPLE.operations)
-    ]
-    draw_on_axes(axes, EXAMPLE, layout, labels)
+    left = 60 + drawing.width
+    figure, axes = canvas(left + 2 * 6 * size + 110, max(drawing.height, top + 6 * size) + 20)
+    numbered = [replace(box, label=f"{v}: {box.label}") for v, box in enumerate(drawing.boxes)]
+    draw_on_axes(axes, replace(drawing, boxes=tuple(numbered)))
     matrix(axes, left, top, size, EXAMPLE.adjacency, "adjacency: edges u → v", None)
     one_hot = EXAMPLE.to_data().x.numpy().astype(int)
     names = ["out", "in", "3×3", "1×1", "pool"]
     matrix(axes, left + 6 * size + 50, top, size, one_hot, "operations, one-hot", names)
-    save(figure, "encoding.svg")
+    save_figure(figure, IMAGES / "encoding.svg")
 
 
 def matrix(
@@ -191,7 +184,7 @@ def directions() -> None:
     axes.text(570, 132, "=", ha="center", va="center", color=INK, fontsize=22)
     box(axes, 640, 130, 60, 36, "#D55E00")
     axes.text(640, 130, "new v", ha="center", va="center", color="white", fontsize=12)
-    save(figure, "directions.svg")
+    save_figure(figure, IMAGES / "directions.svg")
 
 
 def report_picture(table: Path) -> None:
@@ -212,7 +205,7 @@ def report_picture(table: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1180, "height": 760})
+        page = browser.new_page(viewport={"width": 1180, "height": 860})
         page.goto((Path(folder) / "report.html").as_uri())
         page.wait_for_selector("html[data-ready=true]")
         point = page.locator("#figure-1 .points path").nth(40).bounding_box()
