@@ -71,7 +71,7 @@ class AnswerCard:
         title: Its heading.
         cell: The cell, which is drawn; None where none was found.
         facts: Name, value and note of each of its figures.
-        next_steps: What to do now: a sentence and a command each.
+        next_steps: What to do now: a sentence each, and a command or nothing.
     """
 
     title: str
@@ -181,7 +181,7 @@ def _answer(card: AnswerCard) -> str:
         for fact in card.facts
     )
     steps = "".join(
-        f"<li>{markup(text)}<code>{markup(command)}</code></li>"
+        f"<li>{markup(text)}{f'<code>{markup(command)}</code>' if command else ''}</li>"
         for text, command in card.next_steps
     )
     below = f"<h3>What to run next</h3><ul>{steps}</ul>" if steps else ""

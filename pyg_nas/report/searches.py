@@ -55,7 +55,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         subtitle=f"{len(rows):,} cells of {space.name} trained."
         + ("" if finished else " The search has not finished."),
         gallery=gallery,
-        answer=_answer_card(facts, folder, finished),
+        answer=_answer_card(facts, folder, settings, finished),
         table=cell_table(f"The {len(best)} best trained cells", facts.columns, best, numbers),
         tiles=facts.cost(),
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
@@ -63,14 +63,19 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     )
 
 
-def _answer_card(facts: SearchFacts, folder: Path, finished: bool) -> AnswerCard:
-    answer = facts.result.answer
+def _answer_card(
+    facts: SearchFacts, folder: Path, settings: dict[str, Any], finished: bool
+) -> AnswerCard:
+    answer, target = facts.result.answer, settings.get("target")
     steps = []
     if not finished:
-        steps.append(("The same command resumes the search:", "pyg-nas search …"))
+        steps.append(("The command that was stopped resumes the search.", ""))
     elif not facts.result.exhausted:
-        steps.append(("Train more cells: the same command with more rounds.",
-                      f"pyg-nas search … --out {shlex.quote(folder.name)} --rounds …"))  # fmt: skip
+        steps.append(("The same command with more --rounds trains more cells.", ""))
+    looked_up = "table" in _nested(settings, "evaluator")
+    if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
+        command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"
+        steps.append(("Further runs in the table give the accuracy an interval:", command))
     return AnswerCard(facts.title, None if answer is None else answer.cell, facts.answer(), steps)
 
 

@@ -161,3 +161,17 @@ def test_deep_and_long_settings_are_shown_in_part(search_source: Path, tmp_path:
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert text.count("<dt>a</dt>") < 20
     assert "4,900 more" in text
+
+
+def test_a_table_that_was_searched_is_named_for_the_interval(
+    search_source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my search"
+    shutil.copytree(search_source, folder)
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**settings, "target": "a b.hdf5"}))
+    for table, expected in ((None, True), (make_table(), False)):
+        card = search_page(folder, table).answer
+        assert card is not None
+        commands = [command for _, command in card.next_steps]
+        assert ("pyg-nas report 'my search' 'a b.hdf5'" in commands) == expected

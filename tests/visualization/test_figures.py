@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.visualization.charts import Boxes, Dots, Line, group_order
+from pyg_nas.visualization.charts import Boxes, Dots, Line
 from pyg_nas.visualization.figures import (
     best_end,
     pareto_chart,
@@ -87,11 +87,6 @@ def test_residuals_of_cells_are_by_depth_and_by_operation() -> None:
         assert quantiles[2] == pytest.approx(np.median(errors))
     names = ["conv 3×3", "conv 1×1", "max pool 3×3"]
     assert [mark.name for mark in by_operation.marks] == names
-
-
-def test_groups_are_sorted_as_numbers() -> None:
-    boxes = Boxes("n", ["10", "9", "x", "2.5"], np.zeros((4, 5)), [1] * 4, 0)
-    assert group_order([boxes]) == ["2.5", "9", "10", "x"]
 
 
 def test_the_front_of_a_chart_keeps_the_rows_of_its_cells() -> None:
