@@ -1,0 +1,347 @@
+"""A drop-in for ``nats_bench`` and ``nas_201_api`` on a table of NAS-Bench-201 architectures.
+
+``from pyg_nas.nats_bench import create`` runs scripts written for the official packages::
+
+    api = create("nasbench201.hdf5", "tss", fast_mode=True, verbose=False)
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    index = api.query_index_by_arch(text)
+    api.get_more_info(index, "cifar10-valid", hp="200", is_random=False)["valid-accuracy"]
+
+Indices are the official ones and accuracies in percent, as there. A table that names no task is one
+of CIFAR-10: its validation accuracies are those of ``cifar10-valid``, its test accuracies those of
+``cifar10``. What a table does not hold (losses, other epochs than the last) is an error that says
+so. Draws among runs come from Python's :mod:`random`, as in the official packages.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import CellError, SettingsError, TableError, quoted
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.nasbench.statistics import NotMeasuredError
+from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_codes, official_texts
+from pyg_nas.spaces.nasbench201.space import NASBENCH201
+from pyg_nas.spaces.nasbench201.support import OFFICIAL_SIZE, SUPPORT
+from pyg_nas.spaces.nasbench201.text_form import parse_text
+
+Source = str | os.PathLike[str] | Table
+
+_SPACE_NAMES = ("tss", "topology")
+_CIFAR10 = ("cifar10-valid", "cifar10")
+_LABELS = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+_IMAGE_SIDES = {"ImageNet16-120": 16}
+_INFO_KEYS = {
+    "train_accuracy": "train-accuracy",
+    "validation_accuracy": "valid-accuracy",
+    "test_accuracy": "test-accuracy",
+}
+
+
+class Info(dict[str, Any]):
+    """Answers by their official names; a name that the table has no number for is an error."""
+
+    def __missing__(self, key: str) -> Any:
+        raise NotMeasuredError(f"the table holds no {key!r}, only {', '.join(self) or 'nothing'}")
+
+
+def create(
+    file_path_or_dict: Source | Mapping[str, Source],
+    search_space: str,
+    fast_mode: bool = False,
+    verbose: bool = True,
+) -> NATStopology:
+    """Return the benchmark of a table.
+
+    Args:
+        file_path_or_dict: A table in HDF5 (``pyg-nas table import``) or a loaded one, or several by
+            the name of their data set.
+        search_space: ``"tss"`` or ``"topology"``.
+        fast_mode: Accepted and without effect: a table is read at once.
+        verbose: Say what was opened.
+
+    Raises:
+        SettingsError: If it is the size search space, which no table holds.
+        TableError: If a table cannot be read, or holds cells of another space.
+    """
+    if search_space not in _SPACE_NAMES:
+        raise SettingsError(
+            f"search space {search_space!r} must be one of {', '.join(_SPACE_NAMES)}: tables hold "
+            f"architectures of NAS-Bench-201"
+        )
+    api = NATStopology(file_path_or_dict)
+    if verbose:
+        names = ", ".join(api.datasets)
+        print(f"NAS-Bench-201: {len(api.evaluated_indexes)}/{len(api)} architectures, {names}")
+    return api
+
+
+class NATStopology:
+    """NAS-Bench-201 with the methods of the official class of this name.
+
+    Args:
+        tables: See :func:`create`.
+    """
+
+    search_space_name = "topology"
+
+    def __init__(self, tables: Source | Mapping[str, Source]) -> None:
+        self.meta_archs = list(official_texts())
+        self._index = {text: index for index, text in enumerate(self.meta_archs)}
+        self._tables: dict[str, Table] = {}
+        if isinstance(tables, Mapping):
+            for name, source in tables.items():
+                self._tables[_dataset(name)] = _open(source)
+        else:
+            table = _open(tables)
+            task = table.about.get("task")
+            names = _CIFAR10 if task in (None, "cifar10") else (_dataset(str(task)),)
+            self._tables = dict.fromkeys(names, table)
+        self._rows = {
+            name: {self._index[text]: row for row, text in enumerate(table.architecture_texts())}
+            for name, table in self._tables.items()
+        }
+        self.reset_time()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the tables hold."""
+        return tuple(self._tables)
+
+    @cached_property
+    def evaluated_indexes(self) -> list[int]:
+        """Indices of the architectures that some table holds."""
+        return sorted(set().union(*self._rows.values()))
+
+    def __len__(self) -> int:
+        return len(self.meta_archs)
+
+    def __getitem__(self, index: int) -> str:
+        return self.arch(index)
+
+    def arch(self, index: int) -> str:
+        """Return the text form of an architecture.
+
+        Raises:
+            SettingsError: If there is no such index.
+        """
+        if not 0 <= index < len(self):
+            raise SettingsError(f"index {index} must be 0 to {len(self) - 1}")
+        return self.meta_archs[index]
+
+    def random(self) -> int:
+        """Return a random index."""
+        return random.randint(0, len(self) - 1)
+
+    def query_index_by_arch(self, arch: Any) -> int:
+        """Return the index of a text form, of an object with ``tostr()``, or of an index.
+
+        Returns:
+            -1 if there is no such architecture, as the official method.
+        """
+        if isinstance(arch, (int, np.integer)):
+            return int(arch) if 0 <= arch < len(self) else -1
+        text = arch.tostr() if hasattr(arch, "tostr") else str(arch)
+        try:
+            return self._index.get(SUPPORT.canonical_text(text), -1)
+        except CellError:
+            return -1
+
+    def query_by_arch(self, arch: Any, hp: str = "12") -> str:
+        """Return what the tables hold of an architecture, as text.
+
+        Raises:
+            NotMeasuredError: If no table has the architecture.
+        """
+        index = self._known_index(arch)
+        lines = [self.arch(index)]
+        for name in self.datasets:
+            if index in self._rows[name]:
+                info = self.get_more_info(index, name, hp=hp, is_random=False)
+                cost = self.get_cost_info(index, name)
+                numbers = ", ".join(f"{key} {value:.2f}" for key, value in info.items())
+                size = f"FLOP={cost['flops']:.2f} M, Params={cost['params']:.3f} MB"
+                lines.append(f"{name}: {size}, {numbers}")
+        return "\n".join(lines)
+
+    query_info_str_by_arch = query_by_arch
+
+    def get_more_info(
+        self,
+        index: Any,
+        dataset: str,
+        iepoch: int | None = None,
+        hp: str | int = "12",
+        is_random: bool | int = True,
+    ) -> Info:
+        """Return accuracies in percent and training times in seconds.
+
+        Args:
+            index: Of the architecture, or its text form.
+            dataset: Name of the data set.
+            iepoch: None, or the last epoch: tables hold final readings.
+            hp: Epochs of training, 12 or 200.
+            is_random: True for a run drawn at random, False for the mean of all, or the number of a
+                run from 0 on.
+
+        Raises:
+            NotMeasuredError: If the table lacks the architecture, epochs or run.
+        """
+        runs = self._runs(index, dataset, iepoch, hp)  # [S, METRICS]
+        measured = np.flatnonzero(~np.isnan(runs).all(axis=1)).tolist()
+        if not measured:
+            raise NotMeasuredError(f"{self._named(index)}: no run of {hp} epochs is measured")
+        if is_random is True:
+            chosen = runs[random.choice(measured)]
+        elif is_random is False:
+            counts = (~np.isnan(runs)).sum(axis=0)
+            sums = np.nansum(runs, axis=0)
+            chosen = np.divide(sums, counts, out=np.full(len(METRICS), np.nan), where=counts > 0)
+        elif is_random in measured:
+            chosen = runs[is_random]
+        else:
+            raise NotMeasuredError(
+                f"{self._named(index)}: run {is_random} is not one of {measured}"
+            )
+        info = Info()
+        numbers = dict(zip(METRICS, chosen.tolist(), strict=True))
+        seconds = numbers.pop("training_time")
+        if not np.isnan(seconds):
+            info["train-all-time"] = seconds
+            info["train-per-time"] = seconds / int(hp)
+        for name, value in numbers.items():
+            if not np.isnan(value) and not self._of_other_half(name, dataset):
+                info[_INFO_KEYS[name]] = 100 * value
+        return info
+
+    def _of_other_half(self, metric: str, dataset: str) -> bool:
+        """Whether a CIFAR-10 table measured it for the other of its two data sets."""
+        if self._tables.get(_CIFAR10[0]) is not self._tables.get(_CIFAR10[1]):
+            return False
+        skipped = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
+        return skipped.get(dataset) == metric
+
+    def get_cost_info(self, index: Any, dataset: str, hp: str | int = "12") -> Info:
+        """Return millions of multiply-accumulates and of parameters of the official network.
+
+        A target of the table that is named ``latency`` is there as well.
+        """
+        known = self._known_index(index)
+        name = _dataset(dataset)
+        side = _IMAGE_SIDES.get(name, 32)
+        size = NetworkSize(
+            OFFICIAL_SIZE.stem_channels,
+            OFFICIAL_SIZE.num_stacks,
+            OFFICIAL_SIZE.modules_per_stack,
+            _LABELS[name],
+            image_size=(side, side),
+        )
+        operations = EDGE_CELLS.all_operations[official_codes()[known]][None]
+        parameters, macs = SUPPORT.network.sizes(operations, size)
+        info = Info(flops=float(macs[0]) / 1e6, params=float(parameters[0]) / 1e6)
+        table, row = self._tables.get(name), self._rows.get(name, {}).get(known)
+        if table is not None and row is not None and "latency" in table.targets:
+            info["latency"] = float(table.targets["latency"][row])
+        return info
+
+    def simulate_train_eval(
+        self,
+        arch: Any,
+        dataset: str,
+        iepoch: int | None = None,
+        hp: str | int = "12",
+        account_time: bool = True,
+    ) -> tuple[float, None, float, float]:
+        """Return the validation accuracy of a random run, None, its cost and the total in seconds.
+
+        Raises:
+            NotMeasuredError: If the table lacks the architecture, its time or accuracy.
+        """
+        name = "cifar10-valid" if dataset == "cifar10" else dataset
+        info = self.get_more_info(arch, name, iepoch, hp)
+        seconds = float(info["train-all-time"])
+        if account_time:
+            self._used_time += seconds
+        return float(info["valid-accuracy"]), None, seconds, self._used_time
+
+    def reset_time(self) -> None:
+        """Set the total of :meth:`simulate_train_eval` to 0."""
+        self._used_time = 0.0
+
+    @property
+    def used_time(self) -> float:
+        """Seconds of training that :meth:`simulate_train_eval` has stood for."""
+        return self._used_time
+
+    def get_unique_str(self, arch: Any) -> str:
+        """Return an expression that is equal for architectures that compute the same."""
+        return EDGE_CELLS.unique_string(parse_text(self.arch(self._known_index(arch))))
+
+    @staticmethod
+    def str2lists(arch_str: str) -> list[tuple[tuple[str, int], ...]]:
+        """Return (operation, source node) of the edges into each node of a text form."""
+        parse_text(arch_str)  # refuses what is no architecture
+        groups = [group.strip("|").split("|") for group in arch_str.strip().split("+")]
+        return [
+            tuple((name, int(source)) for name, _, source in (e.partition("~") for e in group))
+            for group in groups
+        ]
+
+    def _known_index(self, arch: Any) -> int:
+        index = self.query_index_by_arch(arch)
+        if index < 0:
+            raise NotMeasuredError(f"{quoted(arch)} is no architecture of {NASBENCH201.name!r}")
+        return index
+
+    def _named(self, arch: Any) -> str:
+        return f"architecture {self._known_index(arch)}"
+
+    def _runs(
+        self, arch: Any, dataset: str, iepoch: int | None, hp: str | int
+    ) -> NDArray[np.float64]:
+        index = self._known_index(arch)
+        name = _dataset(dataset)
+        if name not in self._tables:
+            raise NotMeasuredError(f"the tables are of {', '.join(self.datasets)}, not of {name}")
+        table = self._tables[name]
+        if index not in self._rows[name]:
+            raise NotMeasuredError(f"architecture {index} is not in the table of {name}")
+        if int(hp) not in table.budgets:
+            raise NotMeasuredError(
+                f"hp {hp!r}: the table of {name} has runs of "
+                f"{', '.join(map(str, table.budgets))} epochs"
+            )
+        if iepoch not in (None, int(hp) - 1):
+            raise NotMeasuredError(
+                f"iepoch {iepoch}: the table holds final readings, after epoch {int(hp) - 1}"
+            )
+        budget = table.budgets.index(int(hp))
+        runs: NDArray[np.float64] = table.metrics[self._rows[name][index], budget, :, 1].astype(
+            float
+        )
+        return runs
+
+
+def _dataset(name: str) -> str:
+    if name not in _LABELS:
+        raise SettingsError(f"data set {name!r} must be one of {', '.join(_LABELS)}")
+    return name
+
+
+def _open(source: Source) -> Table:
+    table = source if isinstance(source, Table) else Table.load(source)
+    if table.space != NASBENCH201:
+        raise TableError(
+            f"a table of {NASBENCH201.name!r} is needed, this one holds cells of "
+            f"{table.space.name!r}"
+        )
+    return table

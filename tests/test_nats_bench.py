@@ -1,0 +1,166 @@
+"""The drop-in for ``nats_bench`` on tables made by hand."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pyg_nas import nats_bench
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.graphs import sample_cells
+from pyg_nas.nasbench.statistics import NotMeasuredError
+from pyg_nas.spaces.nasbench201 import NASBENCH201, official_texts
+from tests.conftest import SHARED_DATA
+
+TEXTS = official_texts()
+
+
+@pytest.fixture
+def table() -> Table:
+    """Architectures 3 and 8; run 1 of the second is not measured."""
+    metrics = np.full((2, 2, 2, 2, 4), np.nan, dtype=np.float32)
+    metrics[:, 1, 0, 1] = [[100, 0.99, 0.90, 0.93], [200, 0.98, 0.80, 0.83]]
+    metrics[0, 1, 1, 1] = [110, 0.97, 0.92, 0.95]
+    metrics[:, 0, 0, 1, 2] = [0.5, 0.25]
+    texts = [TEXTS[3], TEXTS[8]]
+    cells = NASBENCH201.support.cells_of_texts(texts)
+    targets = {"latency": np.array([1.5, 2.5])}
+    return Table(cells, metrics, [12, 200], targets=targets, texts=texts)
+
+
+@pytest.fixture
+def api(table: Table) -> nats_bench.NATStopology:
+    return nats_bench.create(table, "tss", fast_mode=True, verbose=False)
+
+
+def test_indices_are_the_official_ones(api: nats_bench.NATStopology) -> None:
+    assert len(api) == 15_625
+    assert api.evaluated_indexes == [3, 8]
+    assert api.arch(3) == api[3] == TEXTS[3]
+    assert api.query_index_by_arch(TEXTS[8]) == api.query_index_by_arch(8) == 8
+
+    class Structure:
+        def tostr(self) -> str:
+            return TEXTS[5]
+
+    assert api.query_index_by_arch(Structure()) == 5
+    assert api.query_index_by_arch("|nonsense|") == -1
+
+
+def test_accuracies_are_in_percent_and_of_their_data_set(api: nats_bench.NATStopology) -> None:
+    info = api.get_more_info(3, "cifar10-valid", hp="200", is_random=False)
+    assert info["valid-accuracy"] == pytest.approx(91)
+    assert info["train-accuracy"] == pytest.approx(98)
+    assert info["train-all-time"] == pytest.approx(105)
+    assert info["train-per-time"] == pytest.approx(105 / 200)
+    assert "test-accuracy" not in info
+    test = api.get_more_info(TEXTS[3], "cifar10", hp=200, is_random=False)
+    assert test["test-accuracy"] == pytest.approx(94)
+    assert "valid-accuracy" not in test
+    assert api.get_more_info(3, "cifar10-valid", hp="200", is_random=1)[
+        "valid-accuracy"
+    ] == pytest.approx(92)
+    assert api.get_more_info(3, "cifar10-valid")["valid-accuracy"] == pytest.approx(50)
+
+
+def test_draws_come_from_python_s_generator(api: nats_bench.NATStopology) -> None:
+    def draws() -> list[float]:
+        random.seed(4)
+        infos = [api.get_more_info(3, "cifar10-valid", hp="200") for _ in range(12)]
+        return [api.random(), *(info["valid-accuracy"] for info in infos)]
+
+    assert draws() == draws()
+    assert len(set(draws()[1:])) == 2
+    # A run that is not measured is never drawn.
+    alone = {api.get_more_info(8, "cifar10-valid", hp="200")["valid-accuracy"] for _ in range(9)}
+    assert len(alone) == 1
+
+
+def test_costs_are_those_of_the_official_networks(api: nats_bench.NATStopology) -> None:
+    cost = api.get_cost_info(3, "cifar10-valid")
+    assert cost["latency"] == 1.5
+    assert api.get_cost_info(8, "cifar100")["params"] - api.get_cost_info(8, "cifar10")[
+        "params"
+    ] == pytest.approx(0.00585)
+    quarter = api.get_cost_info(8, "ImageNet16-120")["flops"] * 1e6 - 64 * 120
+    assert 4 * quarter == pytest.approx(api.get_cost_info(8, "cifar10")["flops"] * 1e6 - 640)
+    assert api.arch(3) in api.query_by_arch(3, "200")
+    assert "valid-accuracy 91.00" in api.query_by_arch(TEXTS[3], hp="200")
+
+
+def test_simulated_training_adds_up_its_time(api: nats_bench.NATStopology) -> None:
+    accuracy, nothing, seconds, total = api.simulate_train_eval(8, "cifar10", hp="200")
+    assert (accuracy, nothing, seconds, total) == (pytest.approx(80), None, 200.0, 200.0)
+    api.simulate_train_eval(8, "cifar10", hp="200", account_time=False)
+    assert api.used_time == 200.0
+    api.reset_time()
+    assert api.used_time == 0.0
+
+
+def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+    assert api.str2lists(text) == [
+        (("nor_conv_3x3", 0),),
+        (("none", 0), ("none", 1)),
+        (("skip_connect", 0), ("none", 1), ("avg_pool_3x3", 2)),
+    ]
+    assert api.get_unique_str(text) == "0"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda api: api.get_more_info(4, "cifar10"), "architecture 4 is not in the table"),
+        (lambda api: api.get_more_info(99_999, "cifar10"), "99999 is no architecture"),
+        (lambda api: api.get_more_info(3, "cifar100"), "tables are of .* not of cifar100"),
+        (lambda api: api.get_more_info(3, "cifar10", hp="90"), "hp '90': .* 12, 200 epochs"),
+        (lambda api: api.get_more_info(3, "cifar10", iepoch=5), "iepoch 5: .* after epoch 11"),
+        (lambda api: api.get_more_info(8, "cifar10", hp=200, is_random=1), "run 1 is not one of"),
+        (
+            lambda api: api.get_more_info(3, "cifar10", hp=200)["train-loss"],
+            "no 'train-loss', only",
+        ),
+    ],
+)
+def test_what_a_table_does_not_hold_is_named(api, call, message: str) -> None:
+    with pytest.raises(NotMeasuredError, match=message):
+        call(api)
+
+
+def test_other_settings_are_refused(api: nats_bench.NATStopology, table: Table) -> None:
+    with pytest.raises(SettingsError, match="'sss' must be one of tss, topology"):
+        nats_bench.create(table, "sss")
+    with pytest.raises(SettingsError, match="data set 'mnist' must be one of"):
+        api.get_more_info(3, "mnist")
+    with pytest.raises(SettingsError, match="index 15625 must be 0 to 15624"):
+        api.arch(15_625)
+    metrics = np.zeros((2, 1, 1, 2, 4), dtype=np.float32)
+    with pytest.raises(TableError, match="holds cells of 'nasbench101'"):
+        nats_bench.create(Table(sample_cells(2, seed=0), metrics, [1]), "tss")
+
+
+def test_several_tables_by_data_set(table: Table, tmp_path: Path) -> None:
+    table.save(tmp_path / "t.hdf5")
+    sources = {"cifar10-valid": tmp_path / "t.hdf5", "cifar100": table}
+    api = nats_bench.create(sources, "topology", verbose=False)
+    assert api.datasets == ("cifar10-valid", "cifar100")
+    info = api.get_more_info(3, "cifar100", hp=200, is_random=False)
+    assert info["valid-accuracy"] == pytest.approx(91)
+    assert info["test-accuracy"] == pytest.approx(94)
+
+
+def test_costs_are_the_published_ones(api: nats_bench.NATStopology) -> None:
+    path = SHARED_DATA / "nasbench201.hdf5"
+    if not path.exists():
+        pytest.skip("the real sample of NAS-Bench-201 is not here")
+    with h5py.File(path) as file:
+        parameters = file["cost/params_cifar10"][:]
+    for index in range(0, 15_625, 1_111):
+        assert api.get_cost_info(index, "cifar10")["params"] * 1e6 == pytest.approx(
+            parameters[index]
+        )
