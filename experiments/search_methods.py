@@ -34,7 +34,8 @@ from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.evaluator import TableEvaluator
-from pyg_nas.search.loop import SearchResult, search
+from pyg_nas.search.loop import search
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
-    from pyg_nas.search.loop import SearchResult
+    from pyg_nas.search.result import SearchResult
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 JOURNAL = "measurements.sqlite"
@@ -82,9 +82,9 @@ def search(
     from pyg_nas.report.search_summary import write_report
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.folder import SearchFolder, check_search_folder
-    from pyg_nas.search.loop import Constraints
     from pyg_nas.search.loop import search as run_search
     from pyg_nas.search.methods import check_method, make_strategy
+    from pyg_nas.search.result import Constraints
 
     check_method(method)
     check_acquisition(acquisition)

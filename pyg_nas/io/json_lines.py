@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.limits import MOST_LINE_BYTES
+from pyg_nas.io.limits import MOST_LINE_BYTES, MOST_RECORDS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
 
 
@@ -20,11 +20,15 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
     Raises:
         ValueError: If a number is NaN or infinite; nothing is written.
     """
-    line = json.dumps(record, allow_nan=False).encode() + b"\n"
+    line = _line(record)
     with path.open("ab") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, allow_nan=False).encode() + b"\n"
 
 
 def read_lines(path: AnyPath, failure: Failure = SettingsError) -> Iterator[tuple[int, bytes]]:
@@ -62,3 +66,57 @@ def cut_torn_line(path: Path, length: int) -> None:
     if length < path.stat().st_size:
         with path.open("r+b") as file:
             file.truncate(length)
+
+
+class SharedLines:
+    """A JSON Lines file that several processes read and append to, one at a time.
+
+    The caller holds a lock while it calls a method, and reads what is new before it appends.
+
+    Args:
+        path: The file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._length = 0
+        self._count = 0
+
+    def read_new(self) -> list[tuple[str, bytes]]:
+        """Return (place in words, content) of the lines that were appended since the last call.
+
+        A torn last line of a process that was killed while it wrote is cut off.
+
+        Raises:
+            SettingsError: If the file cannot be read, is too large, or has become shorter.
+        """
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < self._length:
+            raise SettingsError(f"{self.path}: has become shorter while it was in use")
+        if size == self._length:
+            return []
+        if size > MOST_RECORDS_BYTES:
+            raise SettingsError(
+                f"{self.path}: has {size:,} bytes, more than {MOST_RECORDS_BYTES:,}"
+            )
+        with open_regular(self.path) as file:
+            file.seek(self._length)
+            lines, length = whole_lines(file.read(size - self._length))
+        self._length += length
+        cut_torn_line(self.path, self._length)
+        numbered = [
+            (f"{self.path}, line {number}", line)
+            for number, line in enumerate(lines, start=self._count + 1)
+        ]
+        self._count += len(lines)
+        return numbered
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record, on the disk when this returns; it is not new to :meth:`read_new`.
+
+        Raises:
+            ValueError: If a number is NaN or infinite; nothing is written.
+        """
+        append_line(self.path, record)
+        self._length += len(_line(record))
+        self._count += 1

@@ -15,7 +15,7 @@ from pyg_nas.report.columns import Column, percent_column
 from pyg_nas.report.page import Tile
 from pyg_nas.report.text import duration, quantity
 from pyg_nas.search.history import Query
-from pyg_nas.search.loop import SearchResult
+from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,

@@ -10,7 +10,7 @@ from pyg_nas.io.files import write_text
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt, markdown
 from pyg_nas.search.folder import ANSWER
-from pyg_nas.search.loop import SearchResult
+from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.cells import draw_cell
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts

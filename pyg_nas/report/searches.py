@@ -20,7 +20,7 @@ from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.evaluator import Reference
 from pyg_nas.search.folder import ANSWER, QUERIES, SETTINGS, read_queries
 from pyg_nas.search.history import History
-from pyg_nas.search.loop import Constraints, SearchResult
+from pyg_nas.search.result import Constraints, SearchResult
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:

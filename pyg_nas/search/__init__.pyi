@@ -1,4 +1,5 @@
 from .acquisition import ACQUISITIONS as ACQUISITIONS
+from .ask_tell import Search as Search
 from .domain import Domain as Domain
 from .evaluator import Evaluator as Evaluator
 from .evaluator import Outcome as Outcome
@@ -7,12 +8,13 @@ from .folder import SearchFolder as SearchFolder
 from .history import History as History
 from .history import Proposal as Proposal
 from .history import Query as Query
+from .ledger import Candidate as Candidate
 from .live import LiveEvaluator as LiveEvaluator
-from .loop import Constraints as Constraints
-from .loop import SearchResult as SearchResult
 from .loop import search as search
 from .methods import METHODS as METHODS
 from .methods import make_strategy as make_strategy
+from .result import Constraints as Constraints
+from .result import SearchResult as SearchResult
 from .strategies import (
     LocalSearch as LocalSearch,
 )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table import Table
-from pyg_nas.errors import TableError
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.search.domain import Domain
@@ -96,6 +96,61 @@ class Evaluator(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready settings; a search resumes only under equal ones."""
         ...
+
+
+@runtime_checkable
+class WorkerEvaluator(Protocol):
+    """An evaluator with workers of its own, each of which takes a cell when it is free."""
+
+    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
+        """Train cells and pass on each outcome, or the error for which a cell failed.
+
+        ``cells`` is read one at a time, after all earlier outcomes were passed on.
+        """
+        ...
+
+
+class ExternalEvaluator:
+    """Stands for training code outside of this package, which asks and tells.
+
+    Args:
+        domain: The cells that may be asked for.
+        parameters: Counts the trainable parameters of cells' networks, ``[N]``; by default those
+            of the space's official networks, where it has some.
+    """
+
+    reference: Reference | None = None
+    task_name: str | None = None
+
+    def __init__(
+        self, domain: Domain, parameters: Callable[[CellArray], NDArray[np.int64]] | None = None
+    ) -> None:
+        self.domain = domain
+        network = domain.space.support.network
+        if parameters is None and network is not None:
+            parameters = network.trainable_parameters
+        self._parameters = parameters
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Raise an error: only the caller's code can train.
+
+        Raises:
+            SettingsError: Always.
+        """
+        raise SettingsError("the architectures of this search are trained by the user's code")
+
+    def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the trainable parameters of the cells' networks, ``[N]``; None if not known."""
+        return None if self._parameters is None else self._parameters(cells)
+
+    def oracle(self) -> NDArray[np.float64] | None:
+        """Return None: the accuracies of all cells are not known."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the kind of evaluator and the size of a restricted space."""
+        whole = self.domain.whole
+        return {"evaluator": "external", "cells": None if whole else len(self.domain)}
 
 
 class TableEvaluator:

@@ -1,4 +1,9 @@
-"""The folder of a search: its settings and every query, durable as it comes."""
+"""The folder of a search: its settings, what it asked for and every outcome, durable as it comes.
+
+``asked.jsonl`` and ``queries.jsonl`` are only ever appended to, under a file lock, which the system
+releases where a process is killed. On a network file system this needs working locks (NFS 4 has
+them); otherwise let one process ask and tell for the others.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from filelock import FileLock, Timeout
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder, write_text
-from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.io.json_lines import whole_lines
 from pyg_nas.io.json_reader import parse_json, read_object
 from pyg_nas.io.limits import MOST_RECORDS_BYTES
 from pyg_nas.io.regular_files import read_regular
@@ -23,13 +28,15 @@ from pyg_nas.predictors.storage import WEIGHTS
 from pyg_nas.search.history import Query
 
 SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
+ASKED = "asked.jsonl"
+_PATIENCE_SECONDS = 60.0
 
 
 class SearchFolder:
-    """``settings.json`` and ``queries.jsonl`` of one search.
+    """``settings.json``, ``asked.jsonl`` and ``queries.jsonl`` of one search.
 
-    A query is on disk before the next one is asked. A line that was cut off when the process
-    was killed is dropped when the folder is opened again.
+    A query is on disk before the next one is asked. A line that was cut off when a process was
+    killed is removed by the next one.
 
     Args:
         path: The folder, made where it is missing.
@@ -58,6 +65,23 @@ class SearchFolder:
             _write_settings(stored, settings)
         self.settings = settings
         self._lock = FileLock(self.path / ".lock", timeout=0)
+        self._asking = FileLock(self.path / ".ask.lock")
+        self._changing = FileLock(self.path / ".change.lock", timeout=_PATIENCE_SECONDS)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> SearchFolder:
+        """Open the folder of a search that was begun.
+
+        Raises:
+            SettingsError: If it is no search folder, or damaged.
+        """
+        stored = Path(path) / SETTINGS
+        if not stored.exists():
+            raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
+        settings = read_object(stored)
+        if "strategy_settings" not in settings or "space" not in settings:
+            raise SettingsError(f"{path}: is not the folder of a search")
+        return cls(path, settings, SearchSpace.from_dict(settings["space"]))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -78,27 +102,31 @@ class SearchFolder:
         except Timeout:
             raise SettingsError(f"{self.path}: another search is at work in this folder") from None
 
-    def read(self) -> list[Query]:
-        """Return the queries so far, and cut a torn last line off the file.
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Let other processes wait until this one has proposed architectures."""
+        with self._asking:
+            yield
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let other processes wait until this one has read and appended lines.
 
         Raises:
-            SettingsError: As :func:`read_queries`.
+            SettingsError: If another process does not end its change within a minute.
         """
-        path = self.path / QUERIES
-        if not path.exists():
-            return []
-        queries, length = read_queries(path, self.space)
-        cut_torn_line(path, length)
-        return queries
+        try:
+            with self._changing:
+                yield
+        except Timeout:
+            raise SettingsError(
+                f"{self.path}: locked by another process for {_PATIENCE_SECONDS:.0f} s"
+            ) from None
 
     def count(self) -> int:
         """Return how many queries are recorded."""
         path = self.path / QUERIES
         return path.read_bytes().count(b"\n") if path.exists() else 0
-
-    def append(self, query: Query) -> None:
-        """Add one query, durably."""
-        append_line(self.path / QUERIES, query.to_dict())
 
 
 def check_search_folder(path: Path) -> None:
@@ -143,10 +171,7 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
     queries = []
     lines: dict[str, int] = {}
     for number, line in enumerate(written, start=1):
-        try:
-            query = Query.from_dict(parse_json(line), space)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"{path}, line {number}: not a query ({error!r})") from None
+        query = parse_query(f"{path}, line {number}", line, space)
         earlier = lines.setdefault(query.cell.hash, number)
         if earlier != number:
             raise SettingsError(
@@ -155,3 +180,15 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
             )
         queries.append(query)
     return queries, length
+
+
+def parse_query(where: str, line: bytes, space: SearchSpace) -> Query:
+    """Return the query of a line of ``queries.jsonl``.
+
+    Raises:
+        SettingsError: If it is not a query of the space.
+    """
+    try:
+        return Query.from_dict(parse_json(line), space)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{where}: not a query ({error!r})") from None

@@ -249,6 +249,13 @@ class History:
     def __getitem__(self, index: int) -> Query:
         return self._queries[index]
 
+    def first(self, count: int) -> History:
+        """Return the history as it was after ``count`` queries, with nothing pending."""
+        earlier = History()
+        for query in self._queries[:count]:
+            earlier.append(query)
+        return earlier
+
     def last(self, count: int) -> list[Query]:
         """Return the last ``count`` queries, fewer where there are not so many."""
         return self._queries[-count:]

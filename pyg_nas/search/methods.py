@@ -7,8 +7,9 @@ from typing import Any
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, gives_std
+from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator
-from pyg_nas.search.loop import Constraints, restrict
+from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -104,3 +105,22 @@ def make_strategy(
         max_seconds=constraints.max_seconds,
         predictor=f"recipe {recipe}",
     )
+
+
+def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
+    """Return the evaluator's domain without cells of too many parameters.
+
+    Raises:
+        SettingsError: If parameters are limited but not known, or no cell keeps the limit.
+    """
+    limit = constraints.max_parameters
+    if limit is None:
+        return evaluator.domain
+    counts = evaluator.parameters(evaluator.domain.cells)
+    if counts is None:
+        raise SettingsError("parameters cannot be limited: they are not known for these cells")
+    if not (counts <= limit).any():
+        raise SettingsError(
+            f"no cell has at most {limit} parameters, the smallest has {int(counts.min())}"
+        )
+    return evaluator.domain.where(counts <= limit)

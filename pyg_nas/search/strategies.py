@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, choose, gives_std
 from pyg_nas.search.domain import Domain
@@ -39,8 +40,8 @@ class Strategy(Protocol):
     ) -> list[Proposal]:
         """Return up to ``k`` cells of ``domain`` that were not asked for; none to stop.
 
-        Of more than ``k``, only the first are asked for. Equal arguments must give equal cells,
-        by which a stopped search goes on within a batch.
+        Of more than ``k``, only the first are asked for. Cells in ``history.pending`` are being
+        trained. Equal arguments must give equal cells, by which a stopped search resumes.
         """
         ...
 
@@ -225,6 +226,8 @@ class PredictorSearch:
 
     One round is *Neural Predictor* (arXiv:1912.00848): ``n`` random cells, then the ``k`` best
     predicted. Asked for more, it refits on everything trained so far after every ``k``.
+    Where runs are still in training or have failed, it fits when half of the first ``n`` are
+    measured, and proposes random cells until then.
 
     Args:
         make_predictor: Called with (training cells, seed), returns an unfitted regressor over a
@@ -274,16 +277,25 @@ class PredictorSearch:
             SettingsError: If the predictor does not give what the acquisition needs, or something
                 else than one finite number for each cell.
         """
-        if len(history) < self.n:
-            return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
-        trained, accuracies = history.cells, history.accuracies
+        if len(history.asked) < self.n or 2 * len(history) < self.n:
+            return self._random(history, k, domain, rng)
+        accuracies = history.accuracies
         predictor = self.make_predictor(len(history), int(rng.integers(2**31)))
+        if len(history) < getattr(predictor, "least_cells", 1):
+            return self._random(history, k, domain, rng)
         if self.acquisition != "mean" and not gives_std(predictor):
             raise SettingsError(
                 f"acquisition {self.acquisition!r} needs standard deviations, which "
                 f"{self.predictor} does not give"
             )
-        predictor.fit(trained, accuracies)
+        predictor.fit(history.cells, accuracies)
+        if history.pending and self.acquisition != "mean":
+            # What the predictor expects of the cells in training counts as measured, so that it
+            # is as sure about them as it will be.
+            waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
+            expected = self._checked("mean", predictor.predict(waiting), waiting)
+            both = CellArray.from_cells([*history.cells, *waiting])
+            predictor.fit(both, np.concatenate([accuracies, expected]))
         label_at, std = None, None
         if self.acquisition == "mean":
             mean = predictor.predict(domain.cells)
@@ -292,9 +304,9 @@ class PredictorSearch:
             label_at = predictor.label_at
         else:
             mean, std = predictor.predict(domain.cells, return_std=True)
-        mean = self._checked("mean", mean, domain)
+        mean = self._checked("mean", mean, domain.cells)
         if std is not None:
-            std = self._checked("standard deviation", std, domain)
+            std = self._checked("standard deviation", std, domain.cells)
         wanted = self._affordable(history, domain)
         # Enough spare ones that those asked for before can be passed over.
         rows = wanted[
@@ -302,7 +314,7 @@ class PredictorSearch:
                 self.acquisition,
                 mean[wanted],
                 None if std is None else std[wanted],
-                k + len(history),
+                k + len(history.asked),
                 float(accuracies.max()),
                 rng,
                 label_at,
@@ -317,16 +329,22 @@ class PredictorSearch:
                 chosen.append(Proposal(domain.cells[row], why=why))
         return chosen
 
-    def _checked(self, what: str, values: Any, domain: Domain) -> NDArray[np.float64]:
+    @staticmethod
+    def _random(
+        history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
+
+    def _checked(self, what: str, values: Any, cells: CellArray) -> NDArray[np.float64]:
         """Return predictions ``[N]``: a column ``[N, 1]`` or a NaN would choose any cells."""
         figures = np.asarray(values, dtype=np.float64)
-        rule = f"{self.predictor} must predict one finite {what} for each of {len(domain)} cells"
-        if figures.shape != (len(domain),):
+        rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} cells"
+        if figures.shape != (len(cells),):
             raise SettingsError(f"{rule}, got an array of shape {list(figures.shape)}")
         wrong = np.flatnonzero(~np.isfinite(figures))
         if len(wrong):
             row = int(wrong[0])
-            raise SettingsError(f"{rule}, got {figures[row]} for cell {domain.hash_at(row)}")
+            raise SettingsError(f"{rule}, got {figures[row]} for cell {cells[row].hash}")
         return figures
 
     def _affordable(self, history: History, domain: Domain) -> NDArray[np.int64]:

@@ -17,7 +17,8 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Executor, get_task
-from pyg_nas.search.history import Query
+from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.ledger import Ledger
 from tests.cli.test_models import pyg_nas
 from tests.measure.test_tasks import make_folder
 
@@ -89,16 +90,15 @@ def test_ctrl_c_keeps_what_was_trained(
 ) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     arguments = ("--method", "evolution", "--n", 100, "--k", 10)
-    from pyg_nas.search.folder import SearchFolder
+    answer = Ledger.answer
 
-    append = SearchFolder.append
-
-    def interrupted(self: SearchFolder, query: Query) -> None:
-        append(self, query)
-        if self.count() == 104:
+    def interrupted(self: Ledger, number: int, outcome: Outcome) -> bool:
+        recorded = answer(self, number, outcome)
+        if len(self.history) == 104:
             raise KeyboardInterrupt
+        return recorded
 
-    monkeypatch.setattr(SearchFolder, "append", interrupted)
+    monkeypatch.setattr(Ledger, "answer", interrupted)
     stopped = run(table_path, "--out", out, *arguments)
     assert stopped.exit_code == 130
     assert "resumes" in stopped.output

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.json_lines import SharedLines, append_line, cut_torn_line, whole_lines
 
 
 def test_a_torn_last_line_is_cut_and_the_file_goes_on(tmp_path: Path) -> None:
@@ -33,3 +34,20 @@ def test_what_json_does_not_have_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range"):
         append_line(path, {"a": float("nan")})
     assert not path.exists()
+
+
+def test_two_take_turns_in_a_shared_file_and_cut_what_a_third_left_torn(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    one, two = SharedLines(path), SharedLines(path)
+    assert one.read_new() == []
+    one.append({"a": 1})
+    assert one.read_new() == []
+    assert two.read_new() == [(f"{path}, line 1", b'{"a": 1}')]
+    with path.open("ab") as file:
+        file.write(b'{"a": 2}\n{"a": ')
+    assert two.read_new() == [(f"{path}, line 2", b'{"a": 2}')]
+    two.append({"a": 3})
+    assert [line for _, line in one.read_new()] == [b'{"a": 2}', b'{"a": 3}']
+    path.write_bytes(b"")
+    with pytest.raises(SettingsError, match="has become shorter"):
+        one.read_new()

@@ -7,7 +7,7 @@ import pytest
 
 from pyg_nas.report.search_summary import write_report
 from pyg_nas.search.history import History
-from pyg_nas.search.loop import Constraints, SearchResult
+from pyg_nas.search.result import Constraints, SearchResult
 
 HOSTILE = "``` </pre> |*_$x$ \x1b[31m\u202e\udcff"
 

@@ -11,7 +11,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal
-from pyg_nas.search.loop import SearchResult
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,

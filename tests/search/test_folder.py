@@ -13,6 +13,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.folder import QUERIES, SearchFolder
+from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import (
     PredictorSearch,
@@ -44,7 +45,7 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
         SearchFolder(tmp_path, {"seed": 2, "n": [1]}, SMALL)
     (tmp_path / QUERIES).write_text("{}\n")
     with pytest.raises(SettingsError, match="line 1"):
-        SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL).read()
+        Ledger(SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL))
 
 
 def test_a_larger_budget_is_written_when_the_folder_is_free(
@@ -83,7 +84,8 @@ def test_every_query_is_on_disk_before_the_next_one_is_asked(
     whole_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[int] = []
-    path = tmp_path / QUERIES
-    monkeypatch.setattr(os, "fsync", lambda _: lines.append(path.read_bytes().count(b"\n")))
-    search(RandomSearch(), TableEvaluator(whole_table), 3, folder=SearchFolder(tmp_path, {}, SMALL))
-    assert lines == [1, 2, 3]
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    monkeypatch.setattr(os, "fsync", lambda _: lines.append(folder.count()))
+    search(RandomSearch(), TableEvaluator(whole_table), 3, folder=folder)
+    # Each is proposed, handed out and answered.
+    assert lines == [0, 0, 1, 1, 1, 2, 2, 2, 3]

@@ -7,8 +7,9 @@ import numpy as np
 from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.table import Table
 from pyg_nas.search.evaluator import TableEvaluator
-from pyg_nas.search.loop import Constraints, search
+from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
+from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import (
     PredictorSearch,
 )

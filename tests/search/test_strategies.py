@@ -16,7 +16,8 @@ from pyg_nas.graphs.mutation import neighbours
 from pyg_nas.predictors.training_time import TimeRegressor
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
-from pyg_nas.search.loop import Constraints, search
+from pyg_nas.search.loop import search
+from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,

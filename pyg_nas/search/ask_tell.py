@@ -1,0 +1,298 @@
+"""Ask and tell: a search whose architectures are trained by the user's own code.
+
+``ask`` returns architectures to train and ``tell`` takes their accuracies, in any order, from any
+number of processes that share the search's folder. :func:`pyg_nas.search.loop.search` is a worker
+of the same search that trains on a task or looks up a table.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import default_space, find_space
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
+from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.ledger import Candidate, Ledger
+from pyg_nas.search.methods import make_strategy, restrict
+from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.strategies import Strategy
+
+LIVE_LABEL = LabelPolicy(run="mean", resample_below=None)
+"""What a told accuracy is: the figure as it is."""
+
+Counts = Callable[[CellArray], NDArray[np.int64]]
+
+
+class Search:
+    """A search that proposes architectures and learns from the outcomes that it is told.
+
+    Architectures that are handed out and not answered are taken into account: none is proposed
+    twice, and a predictor with standard deviations is refitted with its own prediction as the
+    accuracy of each (the *kriging believer*), so that it proposes something else nearby no more
+    than after a real answer. With the acquisition ``mean`` they are only left out.
+
+    What is asked depends on the seed, on the order of the answers and on nothing else: a search
+    that was stopped anywhere asks for what it would have asked undisturbed.
+
+    Args:
+        folder: Where everything is kept, made where it is missing; other processes may open it
+            too. None keeps all in memory.
+        space: The search space, or its name; by default the default space.
+        method: One of :data:`~pyg_nas.search.methods.METHODS` but ``"oracle"``.
+        n: Random architectures before the first fit of a predictor.
+        k: Architectures proposed after each fit.
+        recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`.
+        acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
+        seed: Seed for all random choices.
+        constraints: What the answer must keep.
+        device: Where predictors are fitted.
+        parameters: Counts the trainable parameters of the networks that cells stand for, ``[N]``;
+            by default those of the space's official networks.
+        domain: The cells that may be asked for, by default the whole space.
+        strategy: An own strategy in place of ``method``, ``n``, ``k``, ``recipe`` and
+            ``acquisition``.
+        evaluator: What trains the architectures, for a worker in this process; by default the
+            caller does.
+
+    Raises:
+        SettingsError: If a setting is invalid, or the folder has a search with other settings.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | SearchFolder | None = None,
+        space: SearchSpace | str | None = None,
+        *,
+        method: str = "predictor",
+        n: int = 16,
+        k: int = 4,
+        recipe: str = "fast",
+        acquisition: str = "mean",
+        seed: int = 0,
+        constraints: Constraints | None = None,
+        device: str = "auto",
+        parameters: Counts | None = None,
+        domain: Domain | None = None,
+        strategy: Strategy | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> None:
+        if evaluator is None:
+            if not isinstance(space, SearchSpace):
+                space = default_space() if space is None else find_space(space)
+            evaluator = ExternalEvaluator(domain or Domain(space), parameters)
+        self.evaluator = evaluator
+        self.constraints = constraints or Constraints()
+        self.seed = seed
+        if strategy is None:
+            strategy = make_strategy(
+                method,
+                evaluator,
+                n=n,
+                k=k,
+                recipe=recipe,
+                acquisition=acquisition,
+                constraints=self.constraints,
+                label=LIVE_LABEL,
+                device=device,
+            )
+        self.strategy = strategy
+        if folder is not None and not isinstance(folder, SearchFolder):
+            settings = {
+                "method": strategy.name,
+                "target": None,
+                "space": evaluator.domain.space.to_dict(),
+                "strategy_settings": strategy.describe(),
+                "evaluator": evaluator.describe(),
+                "budget": None,
+                "seed": seed,
+                "max_parameters": self.constraints.max_parameters,
+                "max_seconds": self.constraints.max_seconds,
+            }
+            folder = SearchFolder(folder, settings, evaluator.domain.space)
+        self.folder = folder
+        self.ledger = Ledger(folder)
+        self.exhausted = False
+        self._asking = threading.Lock()
+
+    @cached_property
+    def _domain(self) -> Domain:
+        return restrict(self.evaluator, self.constraints)
+
+    def ask(
+        self, n: int = 1, *, worker: str | None = None, reissue_after: float | None = None
+    ) -> list[Candidate]:
+        """Return ``n`` architectures to train, fewer where the space has no more.
+
+        Args:
+            n: How many.
+            worker: A name for who trains them, see :meth:`pending`.
+            reissue_after: Architectures that were handed out more than so many seconds ago and
+                have no outcome are handed out again first: their worker may have died. An
+                outcome that comes late still counts if it is the first.
+
+        Raises:
+            SettingsError: If ``n`` is not positive, or the predictor does not fit the strategy.
+        """
+        if n < 1:
+            raise SettingsError(f"the number of architectures must be at least 1, got {n}")
+        return self._ask(lambda: n, worker, reissue_after)
+
+    def ask_batch(self, most: int, worker: str | None = None) -> list[Candidate]:
+        """Return the architectures that the strategy proposes together, ``most`` at most."""
+
+        def size() -> int:
+            return len(self.ledger.waiting) or self.strategy.batch(len(self.ledger.candidates))
+
+        return self._ask(lambda: min(most, size()), worker, None)
+
+    def _ask(
+        self, number: Callable[[], int], worker: str | None, reissue_after: float | None
+    ) -> list[Candidate]:
+        """Hand out ``number()`` architectures; it is called when all records are read."""
+        # Proposing can take long. Other processes that ask wait for it, those that tell do not.
+        with self._asking, nullcontext() if self.folder is None else self.folder.asking():
+            self.ledger.refresh()
+            self._adopt_records()
+            n = number()
+            chosen = [] if reissue_after is None else self.ledger.pending(older_than=reissue_after)
+            while n - len(chosen) > len(self.ledger.waiting):
+                if not self._propose(n - len(chosen) - len(self.ledger.waiting)):
+                    break
+            chosen = [*chosen, *self.ledger.waiting][:n]
+            if chosen:
+                self.ledger.hand_out(chosen, worker)
+            return chosen
+
+    def _propose(self, missing: int) -> bool:
+        """Let the strategy propose; return whether there was anything left."""
+        start = len(self.ledger.candidates)
+        # A batch is never cut to what is asked for, so that the sequence does not depend on it.
+        size = max(self.strategy.batch(start), missing)
+        proposals = self._proposals(self.ledger.history, size, start)
+        self.exhausted = not proposals
+        if proposals:
+            self._add(proposals)
+        return bool(proposals)
+
+    def _proposals(self, history: History, size: int, start: int) -> list[Proposal]:
+        rng = np.random.default_rng([self.seed, start])
+        return self.strategy.propose(history, size, self._domain, rng)[:size]
+
+    def _add(self, proposals: list[Proposal]) -> None:
+        cells = CellArray.from_cells(proposal.cell for proposal in proposals)
+        counts = self.evaluator.parameters(cells)
+        self.ledger.add(proposals, [None] * len(cells) if counts is None else counts.tolist())
+
+    def tell(
+        self,
+        number: int,
+        accuracy: float | None = None,
+        seconds: float | None = None,
+        test_accuracy: float | None = None,
+        *,
+        failed: bool = False,
+        reason: str = "",
+    ) -> bool:
+        """Record how the training of an architecture ended, in any order.
+
+        Args:
+            number: Its ``id``.
+            accuracy: Its validation accuracy, a fraction; any other figure that is better when
+                it is larger will do.
+            seconds: How long the training took.
+            test_accuracy: Its test accuracy, for reports.
+            failed: Its training gave no accuracy; it is not asked for again.
+            reason: Why it failed.
+
+        Returns:
+            Whether this is recorded: the first outcome of an architecture counts, and the same
+            one again, or one of a second worker, changes nothing.
+
+        Raises:
+            SettingsError: If the architecture was not handed out, a figure is not a finite number,
+                neither or both of ``accuracy`` and ``failed`` are given, or the only worker of the
+                architecture gives another outcome than before.
+        """
+        if self.constraints.max_seconds is not None and seconds is None and not failed:
+            raise SettingsError(
+                f"architecture {number}: seconds are needed, training time is limited"
+            )
+        return self.ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
+
+    def pending(self, worker: str | None = None) -> list[Candidate]:
+        """Return the architectures that are handed out (to a worker) and have no outcome."""
+        self.ledger.refresh()
+        return self.ledger.pending(worker)
+
+    @property
+    def result(self) -> SearchResult:
+        """All outcomes so far; its ``answer`` is the best that keeps the constraints."""
+        self.ledger.refresh()
+        return SearchResult(
+            self.ledger.history,
+            self.constraints,
+            self.evaluator.reference,
+            self.exhausted,
+            len(self.ledger.failures),
+        )
+
+    @property
+    def best(self) -> Query | None:
+        """The best architecture so far that keeps the constraints."""
+        return self.result.answer
+
+    def _adopt_records(self) -> None:
+        """Make candidates of what version 0.1 recorded: outcomes alone, and where batches begin.
+
+        Raises:
+            SettingsError: If this search would have asked for other architectures.
+        """
+        recorded = self.ledger.unlisted
+        while len(self.ledger.candidates) < len(recorded):
+            start = len(self.ledger.candidates)
+            size = self.strategy.batch(start)
+            already = [q.proposal for q in recorded_batch(recorded, start, size)]
+            if len(already) < size and start + len(already) == len(recorded):
+                already = self._rest_of_batch(already, size, start)
+            self._add(already)
+
+    def _rest_of_batch(self, already: list[Proposal], size: int, start: int) -> list[Proposal]:
+        """Return the whole batch of which a search was stopped within."""
+        proposals = self._proposals(self.ledger.history.first(start), size, start)
+        for offset, proposal in enumerate(already):
+            found = proposals[offset].cell.hash if offset < len(proposals) else "no cell"
+            if proposal.cell.hash != found:
+                raise SettingsError(
+                    f"query {start + offset} in the folder is cell {proposal.cell.hash}, but this "
+                    f"search would ask for {found}: it cannot be resumed here"
+                )
+        return proposals
+
+
+def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
+    """Return what is recorded of the batch of up to ``size`` cells that begins at ``start``.
+
+    Raises:
+        SettingsError: If the cell at ``start`` was asked for in an earlier batch.
+    """
+    part = recorded[start : start + size]
+    ends = next((i for i, q in enumerate(part) if q.batch not in (None, start)), len(part))
+    if not ends:
+        raise SettingsError(
+            f"query {start} in the folder was asked for together with query {part[0].batch}, but "
+            f"this search would begin a batch there: it cannot be resumed here"
+        )
+    return part[:ends]

@@ -1,0 +1,344 @@
+"""What one search proposed, handed out and was told: in memory, or shared through its folder.
+
+Every change is one line of ``asked.jsonl`` or ``queries.jsonl``, appended under a lock of the
+folder after the lines of other processes were read. So any number of processes can share a folder,
+and what a killed one wrote is never half there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.json_lines import SharedLines
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, parse_query
+from pyg_nas.search.history import History, Proposal, Query
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pyg_nas.graphs.space_support import NetworkSize
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture that a search proposes.
+
+    Args:
+        id: Its number in this search: proposals are counted from 0.
+        proposal: The cell, and why it was proposed.
+        parameters: Trainable parameters; None where not known.
+        batch: Number of the first candidate that was proposed together with it.
+    """
+
+    id: int
+    proposal: Proposal
+    parameters: int | None
+    batch: int
+
+    @property
+    def cell(self) -> Cell:
+        """The cell."""
+        return self.proposal.cell
+
+    @property
+    def text(self) -> str | None:
+        """The cell in its space's text form; None where the space has none."""
+        return self.cell.to_text() if self.cell.space.support.has_text_form else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready description: number, graph, parameters and why it was proposed."""
+        return {"id": self.id, **self.proposal.to_dict(), "parameters": self.parameters}
+
+    def build(self, size: NetworkSize | None = None, seed: int = 0) -> nn.Module:
+        """Return the cell's network with random weights, by default of the official size.
+
+        The module maps images ``[B, C, H, W]`` to logits ``[B, labels]``.
+
+        Args:
+            size: Channels, depth and classes.
+            seed: Seed of the weights.
+
+        Raises:
+            SettingsError: If the cells of the space stand for no known network.
+        """
+        space = self.cell.space
+        if space.support.network is None:
+            raise SettingsError(f"cells of space {space.name!r} stand for no known network")
+        import torch
+        from torch import nn
+
+        network: Any = space.support.network.build(self.cell, size)
+        network.initialize([torch.Generator().manual_seed(seed)])
+        # It trains several networks side by side: [1, B, C, H, W] to [1, B, labels].
+        return nn.Sequential(nn.Unflatten(0, (1, -1)), network, nn.Flatten(0, 1))
+
+
+@dataclass
+class _HandOut:
+    """How often a candidate was handed out, and when and to whom the last time."""
+
+    count: int
+    at: float
+    worker: str | None
+
+
+class Ledger:
+    """The state of a search: candidates in order, who has them, and the outcomes so far.
+
+    Methods that change it return when the change is on disk. The first outcome of a candidate
+    counts.
+
+    Args:
+        folder: The folder that other processes may share; None to keep all in memory.
+
+    Raises:
+        SettingsError: If a file of the folder is damaged.
+    """
+
+    def __init__(self, folder: SearchFolder | None = None) -> None:
+        self.folder = folder
+        self.history = History()
+        self.candidates: list[Candidate] = []
+        self.failures: dict[int, str] = {}
+        self.unlisted: list[Query] = []
+        """Outcomes without a candidate: version 0.1 recorded nothing else."""
+        self._ids: dict[str, int] = {}
+        self._answers: dict[int, Query] = {}
+        self._handed_out: dict[int, _HandOut] = {}
+        self._lock = threading.RLock()
+        self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
+        self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
+        self.refresh()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other threads and processes from changing anything, with their changes read."""
+        with self._lock, nullcontext() if self.folder is None else self.folder.changing():
+            self._read()
+            yield
+
+    def refresh(self) -> None:
+        """Read what other processes have added to the folder."""
+        with self._changing():
+            pass
+
+    @property
+    def waiting(self) -> list[Candidate]:
+        """Candidates that were never handed out and have no outcome."""
+        return [c for c in self.candidates if c.id not in self._handed_out and self._is_open(c)]
+
+    @property
+    def num_begun(self) -> int:
+        """Architectures that were handed out or have an outcome."""
+        adopted = sum(query.cell.hash in self._ids for query in self.unlisted)
+        return len(self.candidates) - len(self.waiting) + len(self.unlisted) - adopted
+
+    def pending(self, worker: str | None = None, older_than: float = 0.0) -> list[Candidate]:
+        """Return candidates that were handed out and have no outcome.
+
+        Args:
+            worker: Only those that this worker has; None for all.
+            older_than: Only those handed out at least so many seconds ago.
+        """
+        limit = time.time() - older_than
+        return [
+            self.candidates[number]
+            for number, handed in sorted(self._handed_out.items())
+            if self._is_open(self.candidates[number])
+            and worker in (None, handed.worker)
+            and handed.at <= limit
+        ]
+
+    def _is_open(self, candidate: Candidate) -> bool:
+        return candidate.id not in self._answers and candidate.id not in self.failures
+
+    def add(self, proposals: Sequence[Proposal], parameters: Sequence[int | None]) -> None:
+        """Add candidates that were proposed together.
+
+        Raises:
+            ValueError: If a cell was asked for before, which is an error of the strategy.
+        """
+        with self._changing():
+            start = len(self.candidates)
+            added = [
+                Candidate(start + i, proposal, count, start)
+                for i, (proposal, count) in enumerate(zip(proposals, parameters, strict=True))
+            ]
+            listed = set(self._ids)
+            for candidate in added:
+                if candidate.cell.hash in listed:
+                    raise ValueError(f"cell {candidate.cell.hash} was asked for twice")
+                listed.add(candidate.cell.hash)
+            _write(self._asked_file, {"proposed": [c.to_dict() for c in added]})
+            self._add(added)
+
+    def hand_out(self, candidates: Sequence[Candidate], worker: str | None = None) -> None:
+        """Record that a worker has candidates now."""
+        with self._changing():
+            event = {
+                "handed_out": [candidate.id for candidate in candidates],
+                "at": time.time(),
+                "worker": worker,
+            }
+            _write(self._asked_file, event)
+            self._hand_out(event)
+
+    def answer(self, number: int, outcome: Outcome) -> bool:
+        """Record the outcome of a candidate.
+
+        Returns:
+            Whether it is recorded. False where the candidate has an outcome already: the same
+            one, or one of another worker that was handed it too.
+
+        Raises:
+            SettingsError: If the number was never handed out, a figure is not a finite number, or
+                the candidate has another outcome and was handed out once only.
+        """
+        with self._changing():
+            candidate = self._handed(number)
+            query = Query(candidate.proposal, outcome, candidate.parameters, candidate.batch)
+            earlier = self._answers.get(number)
+            if earlier is not None:
+                if earlier.outcome != query.outcome and self._handed_out[number].count == 1:
+                    raise SettingsError(
+                        f"architecture {number} has {earlier.outcome} already, got {outcome}; the "
+                        f"first outcome counts"
+                    )
+                return False
+            _write(self._query_file, query.to_dict())
+            self._answer(query)
+            return True
+
+    def fail(self, number: int, reason: str = "") -> bool:
+        """Record that the training of a candidate failed.
+
+        An outcome that comes later replaces this.
+
+        Returns:
+            Whether it is recorded: False where the candidate has an outcome, or failed before.
+
+        Raises:
+            SettingsError: If the number was never handed out.
+        """
+        with self._changing():
+            candidate = self._handed(number)
+            if not self._is_open(candidate):
+                return False
+            event = {"failed": number, "reason": reason}
+            _write(self._asked_file, event)
+            self._fail(event)
+            return True
+
+    def tell(
+        self,
+        number: int,
+        accuracy: float | None = None,
+        seconds: float | None = None,
+        test_accuracy: float | None = None,
+        failed: bool = False,
+        reason: str = "",
+    ) -> bool:
+        """Record how a training ended, see :meth:`answer` and :meth:`fail`.
+
+        Raises:
+            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, or see
+                there.
+        """
+        if failed:
+            if accuracy is not None:
+                raise SettingsError(f"architecture {number}: it cannot fail and have an accuracy")
+            return self.fail(number, reason)
+        if accuracy is None:
+            raise SettingsError(f"architecture {number}: give its accuracy, or that it failed")
+        return self.answer(number, Outcome(accuracy, seconds, test_accuracy))
+
+    def _handed(self, number: int) -> Candidate:
+        if number not in self._handed_out and number not in self._answers:
+            begun = sorted({*self._handed_out, *self._answers})
+            known = f"numbers go from 0 to {begun[-1]}" if begun else "none was handed out yet"
+            raise SettingsError(f"architecture {number} was never handed out: {known}")
+        return self.candidates[number]
+
+    def _read(self) -> None:
+        """Apply what others have written; candidates come before their outcomes."""
+        if self.folder is None or self._asked_file is None or self._query_file is None:
+            return
+        space = self.folder.space
+        for where, line in self._asked_file.read_new():
+            try:
+                self._apply(parse_json(line), space)
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                raise SettingsError(f"{where}: not a valid record ({error!r})") from None
+        for where, line in self._query_file.read_new():
+            query = parse_query(where, line, space)
+            try:
+                self._answer(query)
+            except ValueError as error:
+                raise SettingsError(
+                    f"{where}: {error}, as no search does; perhaps a program wrote to the folder "
+                    f"without its lock"
+                ) from None
+
+    def _apply(self, event: dict[str, Any], space: SearchSpace) -> None:
+        if "proposed" in event:
+            start = len(self.candidates)
+            added = [
+                Candidate(start + i, Proposal.from_dict(record, space), record["parameters"], start)
+                for i, record in enumerate(event["proposed"])
+            ]
+            if [record["id"] for record in event["proposed"]] != [c.id for c in added]:
+                raise ValueError(f"candidates must be numbered from {start}")
+            self._add(added)
+        elif "handed_out" in event:
+            self._hand_out(event)
+        else:
+            self._fail(event)
+
+    def _add(self, added: list[Candidate]) -> None:
+        recorded = {query.cell.hash: query for query in self.unlisted}
+        for candidate in added:
+            digest = candidate.cell.hash
+            self.candidates.append(candidate)
+            self._ids[digest] = candidate.id
+            if digest in recorded:
+                self._answers[candidate.id] = recorded[digest]
+            else:
+                self.history.expect(candidate.proposal)
+
+    def _hand_out(self, event: dict[str, Any]) -> None:
+        for number in event["handed_out"]:
+            earlier = self._handed_out.get(number)
+            count = 1 if earlier is None else earlier.count + 1
+            self._handed_out[self.candidates[number].id] = _HandOut(
+                count, float(event["at"]), event["worker"]
+            )
+
+    def _fail(self, event: dict[str, Any]) -> None:
+        candidate = self.candidates[event["failed"]]
+        self.failures[candidate.id] = event["reason"]
+        self.history.fail(candidate.cell.hash)
+
+    def _answer(self, query: Query) -> None:
+        number = self._ids.get(query.cell.hash)
+        if number is None:
+            self.unlisted.append(query)
+        else:
+            self._answers[number] = query
+            if self.failures.pop(number, None) is not None:
+                self.history.retry(self.candidates[number].proposal)
+        self.history.append(query)
+
+
+def _write(file: SharedLines | None, record: dict[str, Any]) -> None:
+    if file is not None:
+        file.append(record)

@@ -1,0 +1,156 @@
+"""What a search found, and what its answer must keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.evaluator import Reference
+from pyg_nas.search.history import History, Query
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What the answer must keep.
+
+    Args:
+        max_parameters: Most trainable parameters. They are known before training, so that cells
+            with more are never asked for.
+        max_seconds: Longest training. It is known only afterwards: a trained cell that took
+            longer cannot be the answer. A predictor search asks only for cells that it predicts
+            to keep this.
+    """
+
+    max_parameters: int | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_parameters", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise SettingsError(f"{name} must be positive, got {value!r}")
+
+    def keeps(self, query: Query) -> bool:
+        """Say whether a query may be the answer."""
+        seconds = query.outcome.seconds
+        return self.max_seconds is None or (seconds is not None and seconds <= self.max_seconds)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search, finished or stopped.
+
+    Args:
+        history: Its queries.
+        constraints: What the answer must keep.
+        reference: What regret is counted against.
+        exhausted: Whether it ended early because no cell was left to propose.
+        failed: Architectures whose training failed.
+    """
+
+    history: History
+    constraints: Constraints
+    reference: Reference | None
+    exhausted: bool = False
+    failed: int = 0
+
+    @property
+    def incumbents(self) -> NDArray[np.int64]:
+        """Index of the query that would be the answer after each query, -1 for none, ``[Q]``."""
+        allowed = np.array([self.constraints.keeps(query) for query in self.history], dtype=bool)
+        score = np.where(allowed, self.history.accuracies, -np.inf)
+        incumbents = np.full(len(score), -1, dtype=np.int64)
+        best = -1
+        for position, value in enumerate(score):
+            if value > (-np.inf if best < 0 else score[best]):
+                best = position
+            incumbents[position] = best
+        return incumbents
+
+    @property
+    def answer(self) -> Query | None:
+        """The query with the best accuracy among those that keep the constraints."""
+        if not len(self.history) or self.incumbents[-1] < 0:
+            return None
+        return self.history[int(self.incumbents[-1])]
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Training time spent after each query, ``[Q]``; unknown times count as none."""
+        return np.asarray(np.nancumsum(self.history.seconds), dtype=np.float64)
+
+    @property
+    def best_accuracy(self) -> NDArray[np.float64]:
+        """What the search saw of the answer after each query, ``[Q]``, NaN before there is one."""
+        return _pick(self.history.accuracies, self.incumbents)
+
+    @property
+    def true_accuracy(self) -> NDArray[np.float64]:
+        """True accuracy of the answer after each query, ``[Q]``, NaN where not known."""
+        return _pick(self.history.true_accuracies, self.incumbents)
+
+    @property
+    def regret(self) -> NDArray[np.float64] | None:
+        """Simple regret after each query, ``[Q]``: the reference minus the true accuracy."""
+        return None if self.reference is None else self.reference.best - self.true_accuracy
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the queries in order as a data frame (:mod:`pyg_nas.data.frames`).
+
+        Raises:
+            SettingsError: If pandas is not installed.
+        """
+        from pyg_nas.data.frames import cells_frame
+
+        records = [query.to_dict() for query in self.history]
+        names = ("accuracy", "seconds", "test_accuracy", "true_accuracy", "parameters")
+        columns: dict[str, Any] = {name: [record[name] for record in records] for name in names}
+        columns["predicted"] = [query.proposal.why.get("predicted") for query in self.history]
+        columns["best_accuracy"] = self.best_accuracy
+        if self.regret is not None:
+            columns["regret"] = self.regret
+        return cells_frame([query.cell for query in self.history], columns)
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import rows_html
+
+        best = sorted(self.history, key=lambda query: -query.outcome.accuracy)
+        rows = (
+            (query.cell, (query.cell.hash, f"{query.outcome.accuracy:.4g}", query.parameters))
+            for query in best
+        )
+        title = f"{len(best):,} trained cells, the best first"
+        return rows_html(title, ("hash", "accuracy", "parameters"), rows, len(best))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready summary: the answer, its figures and what they cost."""
+        answer, regret = self.answer, self.regret
+        times = self.history.seconds
+        return {
+            "answer": None if answer is None else answer.to_dict(),
+            "queries": len(self.history),
+            "failed": self.failed,
+            "exhausted": self.exhausted,
+            "training_seconds": float(np.nansum(times)),
+            "queries_without_time": int(np.isnan(times).sum()),
+            "simple_regret": None if answer is None or regret is None else float(regret[-1]),
+            "regret_against": None
+            if self.reference is None
+            else {
+                "kind": self.reference.kind,
+                "best": self.reference.best,
+                "hash": self.reference.hash,
+            },
+        }
+
+
+def _pick(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    padded = np.append(values, np.nan)  # index -1 takes the NaN
+    return np.asarray(padded[index], dtype=np.float64)

@@ -1,0 +1,396 @@
+"""Asking and telling: any order, any number of processes, stopped anywhere, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.folder import ASKED, QUERIES, read_queries
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.ledger import Candidate
+from pyg_nas.search.loop import search
+from pyg_nas.search.result import Constraints
+from pyg_nas.search.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
+from tests.search.conftest import SMALL, made_up_table
+from tests.search.predictors import GaussianPredictor, gaussian, linear
+from tests.search.samples import STRATEGIES, hashes
+
+
+def predictor_search(folder: Path | None, table: Table, n: int = 8, k: int = 3) -> Search:
+    return Search(
+        folder,
+        SMALL,
+        strategy=PredictorSearch(linear, n=n, k=k),
+        domain=Domain(SMALL, table.cells, table.hashes),
+    )
+
+
+def accuracy(table: Table, candidate: Candidate) -> float:
+    return float(table.label()[table.index_of(candidate.cell)])
+
+
+def ids(candidates: list[Candidate]) -> list[int]:
+    return [candidate.id for candidate in candidates]
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+@pytest.mark.parametrize("together", [1, 5])
+def test_one_after_the_other_it_asks_what_the_built_in_search_asks(
+    method: str, together: int, partial_table: Table
+) -> None:
+    evaluator = TableEvaluator(partial_table)
+    strategy = STRATEGIES[method](evaluator)
+    own = Search(None, SMALL, strategy=strategy, domain=evaluator.domain, seed=1)
+    for _ in range(30):
+        candidates = own.ask_batch(together)
+        for candidate, outcome in zip(
+            candidates, evaluator.evaluate([c.cell for c in candidates]), strict=True
+        ):
+            own.tell(candidate.id, outcome.accuracy, outcome.seconds)
+    told = hashes(own.result)
+    assert len(told) >= 30
+    assert told == hashes(search(strategy, evaluator, len(told), 1))
+
+
+@pytest.mark.parametrize("cut", [ASKED, QUERIES])
+def test_killed_after_any_byte_it_goes_on_as_if_undisturbed(
+    cut: str, whole_table: Table, tmp_path: Path
+) -> None:
+    """Whatever a kill leaves of the last line, the same search follows."""
+
+    def play(folder: Path, until: int) -> list[str]:
+        own = predictor_search(folder, whole_table)
+        waiting = own.pending()
+        while len(own.ledger.history) < until:
+            candidate = waiting.pop(0) if waiting else own.ask()[0]
+            own.tell(candidate.id, accuracy(whole_table, candidate))
+        return hashes(own.result)
+
+    expected = play(tmp_path / "whole", 17)
+    lines = (tmp_path / "whole" / cut).read_bytes().splitlines(keepends=True)
+    for kept in range(0, len(lines), 4):
+        part = tmp_path / f"{kept}"
+        shutil.copytree(tmp_path / "whole", part)
+        torn = lines[kept][: len(lines[kept]) // 2]
+        (part / cut).write_bytes(b"".join(lines[:kept]) + torn)
+        if cut == ASKED:
+            # Answers are written after their proposal: as many as were handed out by then.
+            handed = sum(b"handed_out" in line for line in lines[:kept])
+            answers = (tmp_path / "whole" / QUERIES).read_bytes().splitlines(keepends=True)
+            (part / QUERIES).write_bytes(b"".join(answers[: max(handed - 1, 0)]))
+        assert play(part, 17) == expected, kept
+
+
+def test_answers_come_in_any_order_and_nothing_is_asked_twice(whole_table: Table) -> None:
+    own = predictor_search(None, whole_table)
+    rng = np.random.default_rng(0)
+    in_training: list[Candidate] = []
+    seen: list[str] = []
+    for _ in range(40):
+        new = own.ask(int(rng.integers(1, 6)))
+        seen += [candidate.cell.hash for candidate in new]
+        in_training += new
+        for _ in range(min(len(in_training), int(rng.integers(0, 5)))):
+            done = in_training.pop(int(rng.integers(len(in_training))))
+            assert own.tell(done.id, accuracy(whole_table, done))
+    assert len(set(seen)) == len(seen) > 90
+    assert ids(own.pending()) == sorted(candidate.id for candidate in in_training)
+    assert own.best is not None
+    assert own.best.outcome.accuracy == own.result.history.accuracies.max()
+
+
+def test_no_worker_waits_for_a_slow_one(whole_table: Table) -> None:
+    own = predictor_search(None, whole_table, n=8, k=3)
+    (slow,) = own.ask(1, worker="slow")
+    for _ in range(30):
+        (candidate,) = own.ask()
+        own.tell(candidate.id, accuracy(whole_table, candidate))
+    asked_by_predictor = [query for query in own.result.history if query.proposal.why]
+    assert len(asked_by_predictor) >= 20
+    assert ids(own.pending("slow")) == [slow.id]
+    assert own.tell(slow.id, accuracy(whole_table, slow))  # late, and it counts
+    assert own.pending() == []
+
+
+def test_before_anything_is_told_random_architectures_are_asked_for(whole_table: Table) -> None:
+    own = predictor_search(None, whole_table, n=4, k=2)
+    assert len({candidate.cell.hash for candidate in own.ask(20)}) == 20
+    assert not any(candidate.proposal.why for candidate in own.ask(5))
+
+
+def test_answers_that_come_twice(whole_table: Table) -> None:
+    own = predictor_search(None, whole_table)
+    first, second, third = own.ask(3)
+    assert own.tell(first.id, 0.9, 10.0)
+    assert not own.tell(first.id, 0.9, 10.0)  # a script that was started again
+    with pytest.raises(SettingsError, match=r"architecture 0 has .*0\.9.* already, got .*0\.8"):
+        own.tell(first.id, 0.8)
+    assert [query.outcome.accuracy for query in own.result.history] == [0.9]
+    # Two workers had it: the first answer counts, and the other is no mistake.
+    assert ids(own.ask(2, reissue_after=0)) == [second.id, third.id]
+    assert own.tell(second.id, 0.7)
+    assert not own.tell(second.id, 0.71)
+    assert not own.tell(second.id, failed=True)
+    assert [query.outcome.accuracy for query in own.result.history] == [0.9, 0.7]
+
+
+def test_failed_architectures_are_not_asked_again_unless_they_answer_after_all(
+    whole_table: Table, tmp_path: Path
+) -> None:
+    own = predictor_search(tmp_path, whole_table, n=4, k=2)
+    failed = own.ask(3)
+    for candidate in failed:
+        assert own.tell(candidate.id, failed=True, reason="out of memory")
+    assert not own.tell(failed[0].id, failed=True)
+    assert own.pending() == []
+    for _ in range(20):
+        (candidate,) = own.ask()
+        own.tell(candidate.id, accuracy(whole_table, candidate))
+    again = predictor_search(tmp_path, whole_table, n=4, k=2)
+    assert again.result.to_dict()["failed"] == 3
+    assert not set(hashes(again.result)) & {candidate.cell.hash for candidate in failed}
+    assert again.tell(failed[1].id, 0.99)
+    assert again.result.failed == 2
+    assert own.best is not None
+    assert own.best.cell == failed[1].cell
+
+
+def test_workers_that_never_answer_are_replaced(whole_table: Table, tmp_path: Path) -> None:
+    own = predictor_search(tmp_path, whole_table)
+    dead = own.ask(2, worker="dead")
+    assert ids(own.ask(2, reissue_after=3600)) == [2, 3]
+    other = predictor_search(tmp_path, whole_table)
+    reissued = other.ask(3, worker="alive", reissue_after=0)
+    assert ids(reissued) == [0, 1, 2]
+    assert other.tell(dead[0].id, 0.8)
+    assert ids(other.pending("alive")) == [1, 2]
+    assert ids(own.pending()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("number", "figures", "message"),
+    [
+        (7, {"accuracy": 0.5}, "architecture 7 was never handed out: numbers go from 0 to 0"),
+        (1, {"accuracy": 0.5}, "architecture 1 was never handed out"),  # proposed, but queued
+        (-1, {"accuracy": 0.5}, "architecture -1 was never handed out"),
+        (0, {}, "architecture 0: give its accuracy, or that it failed"),
+        (0, {"accuracy": 0.5, "failed": True}, "it cannot fail and have an accuracy"),
+        (0, {"accuracy": float("nan")}, "accuracy must be a finite number, got nan"),
+        (0, {"accuracy": 0.5, "seconds": float("inf")}, "seconds must be a finite number"),
+    ],
+)
+def test_wrong_answers_change_nothing(
+    whole_table: Table, tmp_path: Path, number: int, figures: dict[str, float], message: str
+) -> None:
+    own = predictor_search(tmp_path, whole_table)
+    own.ask()
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")}
+    with pytest.raises(SettingsError, match=message):
+        own.tell(number, **figures)  # type: ignore[arg-type]
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")} == before
+    assert own.pending()
+
+
+def test_seconds_are_needed_where_they_are_limited(whole_table: Table) -> None:
+    domain = Domain(SMALL, whole_table.cells)
+    limit = Constraints(max_seconds=5.0)
+    own = Search(None, SMALL, strategy=RandomSearch(), domain=domain, constraints=limit)
+    first, second = own.ask(2)
+    with pytest.raises(SettingsError, match="seconds are needed"):
+        own.tell(first.id, 0.9)
+    own.tell(first.id, 0.9, seconds=6.0)
+    own.tell(second.id, 0.8, seconds=4.0)
+    assert own.best is not None
+    assert own.best.cell == second.cell
+
+
+def test_a_folder_has_one_search(whole_table: Table, tmp_path: Path) -> None:
+    predictor_search(tmp_path, whole_table, n=8)
+    with pytest.raises(SettingsError, match="holds a search with strategy_settings"):
+        predictor_search(tmp_path, whole_table, n=9)
+    with pytest.raises(SpaceError, match="nowhere"):
+        Search(None, "nowhere")
+    with pytest.raises(SettingsError, match="at least 1, got 0"):
+        predictor_search(tmp_path, whole_table).ask(0)
+
+
+def test_lines_that_no_search_wrote_are_named(whole_table: Table, tmp_path: Path) -> None:
+    own = predictor_search(tmp_path, whole_table)
+    candidate = own.ask()[0]
+    own.tell(candidate.id, 0.5)
+    good = (tmp_path / ASKED).read_bytes(), (tmp_path / QUERIES).read_bytes()
+    for name, line, message in (
+        (ASKED, b"[1]\n", "asked.jsonl, line 3: not a valid record"),
+        (ASKED, b'{"failed": 99, "reason": ""}\n', "asked.jsonl, line 3: not a valid record"),
+        (ASKED, good[0].splitlines(keepends=True)[0], "candidates must be numbered from 8"),
+        (QUERIES, good[1], "queries.jsonl, line 2: cell .* was asked for twice"),
+        (QUERIES, b"{}\n", "queries.jsonl, line 2: not a query"),
+    ):
+        (tmp_path / ASKED).write_bytes(good[0])
+        (tmp_path / QUERIES).write_bytes(good[1])
+        with (tmp_path / name).open("ab") as file:
+            file.write(line)
+        with pytest.raises(SettingsError, match=message):
+            predictor_search(tmp_path, whole_table)
+
+
+class Repeating(RandomSearch):
+    """A user's strategy with an error: it proposes a cell that is in training, drawn otherwise."""
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        return [Proposal(domain.cells[0])]
+
+
+def test_a_duplicate_is_found_by_its_hash(whole_table: Table, tmp_path: Path) -> None:
+    domain = Domain(SMALL, whole_table.cells)
+    own = Search(tmp_path, SMALL, strategy=Repeating(), domain=domain)
+    own.ask()
+    before = (tmp_path / ASKED).read_bytes()
+    with pytest.raises(ValueError, match="asked for twice"):
+        own.ask()
+    assert (tmp_path / ASKED).read_bytes() == before
+
+
+class Believing(GaussianPredictor):
+    """Keeps what it is fitted to."""
+
+    fits: list[tuple[CellArray, np.ndarray]] = []  # noqa: RUF012
+
+    def fit(self, X: CellArray, y: np.ndarray) -> Believing:
+        self.fits.append((X, y))
+        super().fit(X, y)
+        return self
+
+
+def test_cells_in_training_count_at_what_the_predictor_expects(whole_table: Table) -> None:
+    Believing.fits.clear()
+    strategy = PredictorSearch(lambda n, seed: Believing(), n=10, k=2, acquisition="ei")
+    own = Search(None, SMALL, strategy=strategy, domain=Domain(SMALL, whole_table.cells))
+    candidates = own.ask(10)
+    for candidate in candidates[:7]:
+        own.tell(candidate.id, accuracy(whole_table, candidate))
+    own.ask(1)
+    (measured, labels), (both, believed) = Believing.fits
+    assert (len(measured), len(both)) == (7, 10)
+    expected = gaussian(7, 0).fit(measured, labels).predict(both[7:])
+    np.testing.assert_allclose(believed, np.concatenate([labels, expected]))
+    assert {cell.hash for cell in both[7:]} == {c.cell.hash for c in candidates[7:]}
+
+
+def test_evolution_goes_on_while_its_first_population_trains(whole_table: Table) -> None:
+    strategy = RegularizedEvolution(population=6, tournament=2)
+    own = Search(None, SMALL, strategy=strategy, domain=Domain(SMALL, whole_table.cells))
+    first = own.ask(6)
+    for candidate in first[:5]:
+        own.tell(candidate.id, accuracy(whole_table, candidate))
+    (extra,) = own.ask()
+    assert "parent" not in extra.proposal.why
+    own.tell(extra.id, accuracy(whole_table, extra))
+    assert "parent" in own.ask()[0].proposal.why
+
+
+def _work(folder: Path, count: int, dies: bool) -> None:
+    table = made_up_table(Domain(SMALL).cells)
+    own = predictor_search(folder, table)
+    for turn in range(count):
+        for candidate in own.ask(2):
+            if dies and turn == count - 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            own.tell(candidate.id, accuracy(table, candidate))
+
+
+def test_processes_share_a_folder_though_some_die(whole_table: Table, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    workers = [
+        context.Process(target=_work, args=(tmp_path, count, dies))
+        for count, dies in ((6, False), (4, True), (6, False))
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, -9, 0]
+    own = predictor_search(tmp_path, whole_table)
+    told = hashes(own.result)
+    assert len(set(told)) == len(told) == 12 + 6 + 12
+    assert len(own.pending()) == 2  # what the dead one had
+    asked = [json.loads(line) for line in (tmp_path / ASKED).read_text().splitlines()]
+    numbers = [number for line in asked for number in line.get("handed_out", [])]
+    assert sorted(numbers) == list(range(32))
+
+
+def test_threads_share_a_search(whole_table: Table) -> None:
+    own = predictor_search(None, whole_table)
+
+    def work() -> None:
+        for _ in range(10):
+            for candidate in own.ask(2):
+                own.tell(candidate.id, accuracy(whole_table, candidate))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(hashes(own.result))) == 60
+
+
+def test_a_candidate_is_text_json_and_a_module() -> None:
+    cells = sample_cells(50, seed=0)
+    domain = Domain(cells.space, cells)
+    own = Search(None, cells.space, strategy=RandomSearch(), domain=domain)
+    (candidate,) = own.ask()
+    assert candidate.text == candidate.cell.to_text()
+    record = json.loads(json.dumps(candidate.to_dict()))
+    assert record["id"] == 0
+    assert record["hash"] == candidate.cell.hash
+    assert record["parameters"] == candidate.cell.trainable_parameters
+    module = candidate.build(NetworkSize(16, 2, 1, num_labels=5))
+    assert module(torch.zeros(3, 3, 16, 16)).shape == (3, 5)
+    official = candidate.build()
+    assert sum(w.numel() for w in official.parameters()) == record["parameters"]
+    with pytest.raises(SettingsError, match="no known network"):
+        Candidate(0, Proposal(Domain(SMALL).cells[0]), None, 0).build()
+
+
+def test_records_of_version_0_1_are_resumed_exactly(partial_table: Table, tmp_path: Path) -> None:
+    """It recorded outcomes alone; a batch that it left unfinished is proposed again."""
+    evaluator = TableEvaluator(partial_table)
+    strategy = PredictorSearch(linear, n=15, k=6)
+    undisturbed = search(strategy, evaluator, 40)
+    own = Search(tmp_path, SMALL, strategy=strategy, domain=evaluator.domain)
+    for stopped in (4, 15, 17, 21):
+        queries: list[Query] = list(undisturbed.history)[:stopped]
+        (tmp_path / ASKED).unlink(missing_ok=True)
+        for batches in (True, False):
+            records = [query.to_dict() for query in queries]
+            if not batches:
+                records = [{k: v for k, v in r.items() if k != "batch"} for r in records]
+            text = "".join(json.dumps(record) + "\n" for record in records)
+            (tmp_path / QUERIES).write_text(text)
+            own = Search(tmp_path, SMALL, strategy=strategy, domain=evaluator.domain)
+            while len(own.ledger.history) < 40:
+                for candidate in own.ask():
+                    own.tell(candidate.id, accuracy(partial_table, candidate))
+            assert hashes(own.result) == hashes(undisturbed)
+            assert len(read_queries(tmp_path / QUERIES, SMALL)[0]) == 40
+            (tmp_path / ASKED).unlink()
