@@ -19,7 +19,7 @@ test-newest: $(VENV)-newest/.installed ## Run a subset with the newest versions 
 	$(VENV)-newest/bin/python -m pytest -W ignore $(SUBSET)
 
 test-torch: $(VENV)/.installed-dev ## Run the tests of the networks without compiled code
-	PYG_NAS_ENGINE=torch $(BIN)/python -m pytest $(ENGINE_TESTS)
+	PYG_NAS_ENGINE=torch $(BIN)/python -m pytest -m engine
 
 lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms
 	$(BIN)/ruff check .
@@ -42,10 +42,6 @@ SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_models.p
 	nasbench nn predictors/test_gcn.py predictors/test_hybrid.py predictors/test_storage.py \
 	report/test_writer.py report/test_searches.py report/test_predictions.py search/test_loop.py \
 	search/test_strategies.py spaces testing visualization)
-# Every path that PYG_NAS_ENGINE switches.
-ENGINE_TESTS := $(addprefix tests/,nn engine test_all_paths.py predictors/test_gcn.py \
-	predictors/test_residual_gnn.py predictors/test_two_stage.py predictors/test_zero_cost.py)
-
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 

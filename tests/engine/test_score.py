@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 import torch
 
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import refine, space_refinement
+from pyg_nas.engine.shared_terms import refine
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -17,7 +15,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
+from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.testing import reference_output
 
 
@@ -56,22 +54,6 @@ def test_blocks_change_nothing(cells: CellArray, block: int) -> None:
     expected = torch.stack([DenseGCN([m])(dense_cells(cells))[0] for m in members])
     scores = score(members, refine(cells, 3, block_cells=block))
     np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
-
-
-def test_networks_scored_at_once_do_not_share_a_buffer(cells: CellArray) -> None:
-    members, tables = networks(4), refine(cells)
-    expected = score(members, tables)
-    with ThreadPoolExecutor(4) as pool:
-        scores = list(pool.map(lambda member: score([member], tables)[0], members * 5))
-    np.testing.assert_array_equal(scores, np.tile(expected, (5, 1)))
-
-
-def test_repeated_states_are_stored_once(cells: CellArray) -> None:
-    """Twice the same cells in one block: as many distinct states as once."""
-    once = refine(cells, 2)
-    twice = refine(CellArray.concatenate([cells, cells]), 2)
-    for layer in (1, 2):
-        assert once.num_terms(layer) == twice.num_terms(layer) > 0
 
 
 def test_plain_graphs_of_another_vocabulary() -> None:
@@ -115,19 +97,3 @@ def test_the_whole_space_through_an_estimator() -> None:
     model.fit(space[some[:50]], np.linspace(0.8, 0.95, 50))
     by_tables = model.predict(space)  # the very array: scored by the cached tables
     np.testing.assert_allclose(by_tables[some], model.predict(space[some]), atol=1e-6)
-
-
-def test_tables_pass_through_their_arrays_unchanged() -> None:
-    from pyg_nas.engine import shared_terms as refinement
-
-    small = nasbench101_cells()[np.arange(0, 423_624, 9_000)]
-    tables = refine(small, 2, block_cells=20)
-    again = refinement._from_arrays(refinement._to_arrays(tables), 2, NASBENCH101)
-    members = networks(2, depth=2)
-    np.testing.assert_array_equal(score(members, again)[:, : len(small)], score(members, tables))
-
-
-def test_tables_of_the_space_cover_every_cell() -> None:
-    tables = space_refinement(NASBENCH101, 3)
-    assert tables.num_cells == 423_624
-    assert space_refinement(NASBENCH101, 2) is space_refinement(NASBENCH101, 4) is tables

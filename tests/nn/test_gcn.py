@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.nn.conv import BiGCNConv, normalize
+from pyg_nas.nn.conv import BiGCNConv
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.testing import needs_cuda, reference_output, small_cells
@@ -90,27 +90,6 @@ def test_direction_of_edges_matters(model: GCN) -> None:
     before, after = conv(data.x, data.edge_index), conv(changed, data.edge_index)
     assert torch.equal(before[2], after[2])
     assert not torch.equal(before[0], after[0])
-
-
-def test_normalisation_by_hand() -> None:
-    """0 -> 1, 0 -> 2, 1 -> 2: weights worked out on paper."""
-    p = normalize(torch.tensor([[0, 0, 1], [1, 2, 2]]), 3)
-    outward = torch.zeros(3, 3)
-    outward[p.outward_index[1], p.outward_index[0]] = p.outward_weight
-    inward = torch.zeros(3, 3)
-    inward[p.inward_index[1], p.inward_index[0]] = p.inward_weight
-    third = 1 / 3
-    torch.testing.assert_close(
-        outward, torch.tensor([[third, third, third], [0, 0.5, 0.5], [0, 0, 1]])
-    )
-    # Column sums of Â: 1/3, 1/3 + 1/2, 1/3 + 1/2 + 1.
-    a, b = 1 / 3 + 1 / 2, 1 / 3 + 1 / 2 + 1
-    torch.testing.assert_close(
-        inward,
-        torch.tensor(
-            [[1, 0, 0], [third / a, 0.5 / a, 0], [third / b, 0.5 / b, 1 / b]], dtype=torch.float32
-        ),
-    )
 
 
 def test_any_vocabulary_and_size() -> None:
