@@ -162,6 +162,8 @@ def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]
     sink = _only(operations, space.output_id, output_name, space)
     kept = _reached(source, successors) & _reached(sink, predecessors)
     if sink not in kept:
+        if space.support.has_empty_cell:
+            return [source, sink]
         raise CellError(f"no path leads from the {input_name!r} to the {output_name!r} vertex")
     # Of what lies on paths between them the input is the first and the output the last.
     return [vertex for vertex in order if vertex in kept]

@@ -14,6 +14,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
@@ -259,3 +260,20 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "g.jsonl"
     path.write_text(json.dumps(DEAD_END) + "\n", encoding="utf-8-sig")
     assert read_graphs(path).cells[0] == CHAIN
+
+
+def test_drawings_of_nasbench201_are_its_cells(tmp_path: Path) -> None:
+    space = find_space("nasbench201")
+    ops = ["input", "skip_connect", "none", "nor_conv_3x3", "none", "none", "none", "output"]
+    edges = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 6], [3, 6], [4, 7], [5, 7], [6, 7]]
+    nothing = {"ops": ["input", *["none"] * 6, "output"], "edges": edges}
+    bare = {"ops": ["input", "output"], "edges": []}
+    dead = {"ops": ["input", *["nor_conv_3x3"] * 5, "none", "output"], "edges": edges[:3]}
+    path = write(tmp_path / "g.jsonl", {"ops": ops, "edges": edges}, nothing, bare, dead)
+    table = read_graphs(path)
+    assert table.space == space
+    assert len(set(table.hashes.tolist())) == 1  # none of the four computes anything
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    cell = space.support.from_text(text)
+    path = write(tmp_path / "g.jsonl", {"ops": list(cell.operations), "edges": cell.edges})
+    assert read_graphs(path, space).cells[0] == cell
