@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import default_space
+from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
 
@@ -48,31 +49,17 @@ class LabelPolicy:
         SettingsError: If a value is outside its rule.
     """
 
-    metric: str = "validation_accuracy"
-    budget: int | None = None
-    run: int | Literal["mean"] = 0
-    halfway: bool = False
-    resample_below: float | None = BLOWN_UP
-    fallback: float | None = None
+    metric: Annotated[
+        str, Field(min_length=1), Rule(f"one of {', '.join(METRICS)}, or the name of a target")
+    ] = "validation_accuracy"
+    budget: Annotated[PositiveInt | None, Rule("a whole number >= 1")] = None
+    run: Annotated[NonNegativeInt | Literal["mean"], Rule("'mean' or a whole number >= 0")] = 0
+    halfway: Annotated[bool, Rule("true or false")] = False
+    resample_below: Annotated[float | None, Rule("a finite number")] = BLOWN_UP
+    fallback: Annotated[float | None, Rule("a finite number")] = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.metric, str) or not self.metric:
-            raise SettingsError(
-                f"label metric {self.metric!r} must be one of {', '.join(METRICS)}, or the name of "
-                f"a target"
-            )
-        whole = isinstance(self.run, int) and not isinstance(self.run, bool) and self.run >= 0
-        if self.run != "mean" and not whole:
-            raise SettingsError(f"label run {self.run!r} must be 'mean' or a whole number >= 0")
-        if self.budget is not None and (type(self.budget) is not int or self.budget < 1):
-            raise SettingsError(f"label budget {self.budget!r} must be a whole number >= 1")
-        if not isinstance(self.halfway, bool):
-            raise SettingsError(f"label halfway {self.halfway!r} must be true or false")
-        for name in ("resample_below", "fallback"):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (number and math.isfinite(value)):
-                raise SettingsError(f"label {name} {value!r} must be a finite number")
+        check_fields(self, "label")
 
     @property
     def is_accuracy(self) -> bool:
@@ -176,12 +163,7 @@ class LabelPolicy:
         Raises:
             SettingsError: If a key is unknown or a value is outside its rule.
         """
-        if not isinstance(description, dict):
-            raise SettingsError(f"a label policy must be a JSON object, got {description!r}")
-        unknown = set(description) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise SettingsError(f"unknown keys in a label policy: {', '.join(sorted(unknown))}")
-        return cls(**description)
+        return record_from_dict(cls, description, "a label policy")
 
 
 PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))

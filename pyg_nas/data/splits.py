@@ -19,16 +19,18 @@ In cross validation all its rows are in the same fold.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.split_file import SUFFIXES, is_split_file, read_split, split_digest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
 NAMED_SPLITS = (
@@ -180,21 +182,18 @@ class Protocol:
         SettingsError: If a split is no name of one, or the seed is not a whole number from 0 on.
     """
 
-    train: str
-    evaluate: str = "all"
-    split_seed: int = 0
-    label: LabelPolicy | None = None
-    evaluation_label: LabelPolicy | None = None
-    train_digest: str | None = None
-    evaluate_digest: str | None = None
+    train: Annotated[str, Rule("the name of a split")]
+    evaluate: Annotated[str, Rule("the name of a split")] = "all"
+    split_seed: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 0
+    label: Annotated[LabelPolicy | None, Rule("a LabelPolicy or None")] = None
+    evaluation_label: Annotated[LabelPolicy | None, Rule("a LabelPolicy or None")] = None
+    train_digest: Annotated[str | None, Rule("text or None")] = None
+    evaluate_digest: Annotated[str | None, Rule("text or None")] = None
 
     def __post_init__(self) -> None:
-        for what in ("train", "evaluate"):
-            if not isinstance(getattr(self, what), str):
-                raise SettingsError(f"{what} must name a split, got {getattr(self, what)!r}")
-            check_split(getattr(self, what))
-        if type(self.split_seed) is not int or self.split_seed < 0:
-            raise SettingsError(f"split_seed must be a whole number >= 0, got {self.split_seed!r}")
+        check_fields(self, "protocol")
+        check_split(self.train)
+        check_split(self.evaluate)
 
     @property
     def name(self) -> str:
@@ -226,31 +225,24 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        evaluation = self.evaluation_label
-        digests = {"train_digest": self.train_digest, "evaluate_digest": self.evaluate_digest}
-        return {
-            "name": self.name,
-            "train": self.train,
-            "evaluate": self.evaluate,
-            "split_seed": self.split_seed,
-            "label": None if self.label is None else self.label.to_dict(),
-            "evaluation_label": None if evaluation is None else evaluation.to_dict(),
-            **{name: digest for name, digest in digests.items() if digest is not None},
-        }
+        described = {"name": self.name, **asdict(self)}
+        digests = ("train_digest", "evaluate_digest")
+        return {key: v for key, v in described.items() if key not in digests or v is not None}
 
     @classmethod
-    def from_dict(cls, description: dict[str, Any]) -> Protocol:
-        """Rebuild a protocol from :meth:`to_dict`'s result."""
-        label, evaluation = description["label"], description["evaluation_label"]
-        return cls(
-            train=description["train"],
-            evaluate=description["evaluate"],
-            split_seed=description["split_seed"],
-            label=None if label is None else LabelPolicy.from_dict(label),
-            evaluation_label=None if evaluation is None else LabelPolicy.from_dict(evaluation),
-            train_digest=description.get("train_digest"),
-            evaluate_digest=description.get("evaluate_digest"),
-        )
+    def from_dict(cls, description: Any) -> Protocol:
+        """Rebuild a protocol from :meth:`to_dict`'s result.
+
+        Raises:
+            SettingsError: If a key is unknown or missing, or a value is outside its rule.
+        """
+        if not isinstance(description, dict):
+            raise SettingsError(f"a protocol must be a JSON object, got {quoted(description)}")
+        values = {key: value for key, value in description.items() if key != "name"}
+        for key in ("label", "evaluation_label"):
+            if values.get(key) is not None:
+                values[key] = LabelPolicy.from_dict(values[key])
+        return record_from_dict(cls, values, "a protocol")
 
     def apply(self, table: Table) -> Split:
         """Return the rows and labels of this protocol on a table.

@@ -24,5 +24,5 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
 
 
 def test_a_label_outside_its_rule_is_refused() -> None:
-    with pytest.raises(SettingsError, match="loss"):
-        chosen_label(PAPER_LABEL, "loss", None, None)
+    with pytest.raises(SettingsError, match="metric '' must be one of"):
+        chosen_label(PAPER_LABEL, "", None, None)

@@ -1,0 +1,72 @@
+"""Frozen dataclasses whose fields are checked by pydantic, and their JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from functools import lru_cache
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pyg_nas.errors import PygNasError, SettingsError, quoted
+
+T = TypeVar("T")
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class Rule(str):
+    """What a field's value must be, as an error says it: an annotation beside the type."""
+
+
+def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsError) -> None:
+    """Check every field of a dataclass against its annotated type, without conversions.
+
+    Args:
+        record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
+        what: Name of the record in an error.
+        failure: The error's class.
+
+    Raises:
+        failure: At the first field that is outside its rule, naming field, value and rule.
+    """
+    kind: Any = type(record)
+    for name, (adapter, rule) in _adapters(kind).items():
+        value = getattr(record, name)
+        try:
+            adapter.validate_python(value)
+        except ValidationError as error:
+            said = f" must be {rule}" if rule else f": {error.errors()[0]['msg']}"
+            raise failure(f"{what} {name} {quoted(value)}{said}") from None
+
+
+def record_from_dict(
+    kind: type[T], values: Any, what: str, failure: type[PygNasError] = SettingsError
+) -> T:
+    """Return a dataclass made of a JSON object whose keys are its fields.
+
+    Raises:
+        failure: If it is no object, a key is unknown or missing, or see :func:`check_fields`.
+    """
+    if not isinstance(values, Mapping):
+        raise failure(f"{what} must be a JSON object, got {quoted(values)}")
+    known = fields(kind)  # type: ignore[arg-type]
+    unknown = sorted(set(values) - {field.name for field in known})
+    if unknown:
+        raise failure(f"unknown keys in {what}: {', '.join(unknown)}")
+    needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
+    missing = [name for name in needed if name not in values]
+    if missing:
+        raise failure(f"{what} needs the keys {', '.join(missing)}")
+    return kind(**values)
+
+
+@lru_cache(maxsize=64)
+def _adapters(kind: Any) -> dict[str, tuple[TypeAdapter[Any], str | None]]:
+    """Of each field the check of its type, and its rule in words where it has one."""
+    found = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        rules = [note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Rule)]
+        found[name] = TypeAdapter(hint, config=_STRICT), str(rules[0]) if rules else None
+    return found
