@@ -18,12 +18,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, rank_scores, run_all, taus
+from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, run_all, taus
 
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.features.graph_statistics import (
-    PRIOR_GROUP,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     graph_feature_names,
@@ -31,24 +31,20 @@ from pyg_nas.features.graph_statistics import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
-from pyg_nas.metrics.intervals import (
-    label_scores,
-    mean_interval,
-    paired_difference,
-    standard_scores,
-)
+from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
-from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.label_transform import latent_labels, latent_parts
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
-RECIPES = ("best", "best without prior", "fast", "networks alone", "one network")
+RECIPES = ("best", "best without transfer", "fast", "networks alone", "one network")
 # On more cells the networks take minutes; only the recipes themselves are compared there.
 MOST_FOR_VARIANTS = 1_000
-WHOLE = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
+WHOLE = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
 PARTS = ("recipes", "process", "networks")
-MEMBERS = BestRegressor().ensemble_size
+MEMBERS = HybridRegressor().ensemble_size
 WITHOUT_SCALE = "without scale"
 
 
@@ -103,20 +99,21 @@ def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
     """Kendall τ of each variant of the Gaussian process by draw."""
     targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "labels as they are": np.asarray,
-        "ranks alone": rank_scores,
-        "normal scores of ranks": lambda labels: standard_scores(labels)[0],
+        "ranks alone": lambda labels: latent_labels(labels, parts=(0, 1)),
+        "normal scores of ranks": lambda labels: latent_parts(labels)[0],
     }
     variants = dict.fromkeys(("whole process", *targets, WITHOUT_SCALE), WHOLE)
     variants |= {f"without {g}": tuple(o for o in WHOLE if o != g) for g in WHOLE}
-    variants |= {f"only {g}": (g,) for g in ("graph", ZERO_COST_GROUP, PRIOR_GROUP)}
+    variants |= {f"only {g}": (g,) for g in ("graph", ZERO_COST_GROUP, TRANSFER_GROUP)}
     found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in draws:
         for name, groups in variants.items():
-            target = targets.get(name, label_scores)(draw.labels[0])
+            target = targets.get(name, latent_labels)(draw.labels[0])
             known, others = (
                 map(without_scale, draw.features) if name == WITHOUT_SCALE else draw.features
             )
-            process = GaussianProcess(groups, random_state=draw.seed).fit_features(known, target)
+            process = GaussianProcess(groups, random_state=draw.seed)
+            process.fit_features(draw.cells[0], known, target)
             predicted, _ = process.predict_features(others, with_std=False)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found
@@ -128,14 +125,14 @@ def network_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
         "whole networks": lambda features: features,
         WITHOUT_SCALE: without_scale,
     }
-    for group in ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP):
+    for group in ("graph", "walks", ZERO_COST_GROUP, TRANSFER_GROUP):
         variants[f"without {group}"] = partial(without_group, group=group)
     found: dict[str, list[float]] = {name: [] for name in variants}
     for draw in draws:
         for name, change in variants.items():
             known, others = map(change, draw.features)
             networks = ResidualGNNRegressor(MEMBERS, random_state=draw.seed)
-            networks.fit_features(draw.cells[0], known, label_scores(draw.labels[0]))
+            networks.fit_features(draw.cells[0], known, latent_labels(draw.labels[0]))
             predicted = networks.predict_features(draw.cells[1], others).mean(axis=0)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found

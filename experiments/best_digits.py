@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.data.shipped import SHIPPED_TASK
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.splits import Protocol
 from pyg_nas.io.files import write_text
@@ -49,7 +48,7 @@ def main(
             if (recipe, draw) in done:
                 continue
             split = Protocol(train=str(train), split_seed=draw, label=label).apply(opened)
-            model = make_estimator(recipe, label, draw, task=SHIPPED_TASK)
+            model = make_estimator(recipe, label, draw)
             model.fit(opened.cells[split.train], split.train_labels)
             predicted = model.predict(opened.cells[split.evaluate])
             runs.append(

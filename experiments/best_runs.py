@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -20,19 +20,20 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.features.graph_statistics import (
-    PRIOR_GROUP,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
-from pyg_nas.metrics.intervals import label_scores, standard_scores
 from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
 from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
-from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.transfer import prior_columns
+from pyg_nas.predictors.transfer import transfer_features
 from pyg_nas.predictors.zero_cost import zero_cost_columns
 
 RESULTS = Path(__file__).parent / "results"
@@ -48,43 +49,53 @@ class SameInputs(RegressorMixin, BaseEstimator):
         self.regressor = regressor
 
     def fit(self, X: CellArray, y: np.ndarray) -> SameInputs:
-        """Fit to the labels' scores."""
-        self.labels_ = np.sort(y)
-        self.regressor_ = clone(self.regressor).fit(_rows(X), label_scores(y))
+        """Fit to the latent labels."""
+        self.transform_ = LabelTransform().fit(y)
+        self.regressor_ = clone(self.regressor).fit(_rows(X), self.transform_.forward(y))
         return self
 
     def predict(self, X: CellArray) -> np.ndarray:
-        """Return labels at the predicted scores."""
-        known = label_scores(self.labels_, ties="ordinal")
-        return np.interp(self.regressor_.predict(_rows(X)), known, self.labels_)
+        """Return labels at the predicted latent labels, within those of the training cells."""
+        latent, labels = self.transform_.latent_, self.transform_.labels_
+        return np.interp(self.regressor_.predict(_rows(X)), latent, labels)
 
 
-def rank_scores(values: np.ndarray, ties: Literal["average", "ordinal"] = "average") -> np.ndarray:
-    """Return the mean of the normal and the uniform scores of the ranks: no distances."""
-    return standard_scores(values, ties)[:2].mean(axis=0)
+class OnRanks(RegressorMixin, BaseEstimator):
+    """The process of the recipe ``fast`` on latent labels of the ranks alone: no distances."""
 
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
 
-class OnRanks(BestRegressor):
-    """A recipe whose labels are their ranks alone."""
+    def fit(self, X: CellArray, y: np.ndarray) -> OnRanks:
+        """Fit to the normal and the uniform scores of the ranks."""
+        self.transform_ = LabelTransform(parts=(0, 1)).fit(y)
+        process = GaussianProcess(
+            (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP), random_state=self.random_state
+        )
+        self.process_ = process.fit_features(X, all_features(X), self.transform_.forward(y))
+        return self
 
-    _scores = staticmethod(rank_scores)
+    def predict(self, X: CellArray) -> np.ndarray:
+        """Return labels at the predicted latent labels."""
+        latent, _ = self.process_.predict_features(all_features(X), with_std=False)
+        return self.transform_.inverse(latent)
 
 
 METHODS: dict[str, Callable[[int], Any]] = {
     "parameter count": lambda seed: ParameterCountRegressor(),
     "random forest": random_forest,
     "boosted trees": boosted_trees,
-    # What `best` and `fast` are given: all statistics, shipped data's too, and scores of labels.
+    # What `best` and `fast` are given: all statistics, shipped data's too, and latent labels.
     "random forest, same inputs": lambda seed: SameInputs(random_forest(seed).regressor),
     "boosted trees, same inputs": lambda seed: SameInputs(boosted_trees(seed).regressor),
     "paper": lambda seed: make_estimator("paper", PAPER_LABEL, seed),
     "fast": lambda seed: make_estimator("fast", PAPER_LABEL, seed),
     "best": lambda seed: make_estimator("best", PAPER_LABEL, seed),
     # Variants of the ablation.
-    "fast, ranks alone": lambda seed: OnRanks(ensemble_size=0, random_state=seed),
-    "best without prior": lambda seed: BestRegressor(prior=False, random_state=seed),
-    "networks alone": lambda seed: BestRegressor(network_share=1.0, random_state=seed),
-    "one network": lambda seed: BestRegressor(ensemble_size=1, random_state=seed),
+    "fast, ranks alone": lambda seed: OnRanks(seed),
+    "best without transfer": lambda seed: HybridRegressor(random_state=seed),
+    "networks alone": lambda seed: make_estimator("best", PAPER_LABEL, seed, network_share=1.0),
+    "one network": lambda seed: make_estimator("best", PAPER_LABEL, seed, ensemble_size=1),
 }
 
 
@@ -103,7 +114,7 @@ def draw_rows(table: Table, draw: int, size: int) -> tuple[np.ndarray, np.ndarra
 def all_features(cells: CellArray) -> CellFeatures:
     features = cell_features(cells)
     features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
-    features.groups[PRIOR_GROUP] = prior_columns(cells, features)
+    features.groups[TRANSFER_GROUP] = transfer_features(cells, features)
     return features
 
 
@@ -130,7 +141,7 @@ def one_run(table: Table, method: str, size: int, draw: int) -> dict[str, Any]:
         "best_0.1%_in_predicted_1%": _recall(y, predicted),
         **fitted,
     }
-    if isinstance(model, BestRegressor):
+    if isinstance(model, HybridRegressor):
         for coverage in COVERAGES:
             low, high = model.predict_interval(cells, coverage)
             figures[f"coverage_{coverage:g}"] = float(((low <= y) & (y <= high)).mean())

@@ -65,11 +65,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
     accuracy = table.label(label)
     seconds = table.training_seconds(label)
     costs = {"seconds": seconds, "parameters": table.trainable_parameters.astype(float)}
-    estimator = (
-        GaussianProcess()
-        if recipe == "gp"
-        else make_estimator(recipe, label, seed, "cpu", table.about.get("task"))
-    )
+    estimator = GaussianProcess() if recipe == "gp" else make_estimator(recipe, label, seed, "cpu")
     estimator.fit(table.cells[split.train], split.train_labels)
     predicted = estimator.predict(table.cells)
     time = TimeRegressor().fit(table.cells[split.train], seconds[split.train])

@@ -76,9 +76,7 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
     def make(n_train: int, seed: int) -> Any:
         if recipe == "gp":
             return GaussianProcess()
-        return make_estimator(
-            recipe, evaluator.policy, seed=seed, device="cpu", task=evaluator.task_name
-        )
+        return make_estimator(recipe, evaluator.policy, seed=seed, device="cpu")
 
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
         "random": lambda: (RandomSearch(), BUDGETS["random"]),

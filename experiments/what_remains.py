@@ -37,9 +37,10 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.io.files import write_text
-from pyg_nas.metrics.intervals import label_scores, mean_interval
+from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.label_transform import latent_labels
 
 BUDGETS = (4, 12, 36, 108)
 # A blown-up training is far from all others and would be most of a covariance.
@@ -68,8 +69,9 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         # A short training may well end where a long one would have failed.
         below = PAPER_LABEL.resample_below if budget == PAPER_LABEL.budget else None
         labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
-        scores = label_scores(labels[np.concatenate([rows, unseen])])
-        process = GaussianProcess(WHOLE, random_state=draw).fit_features(known, scores[:train])
+        scores = latent_labels(labels[np.concatenate([rows, unseen])])
+        process = GaussianProcess(WHOLE, random_state=draw)
+        process.fit_features(table.cells[rows], known, scores[:train])
         predicted.append(process.predict_features(others, with_std=False)[0])
         left_out.append(scores[:train] - process.loo_mean_)
         errors.append(scores[train:] - predicted[-1])

@@ -63,7 +63,7 @@ def tune(
     opened = open_table(table, space)
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
-    estimator = make_estimator(recipe, protocol.label, seed, device, opened.about.get("task"))
+    estimator = make_estimator(recipe, protocol.label, seed, device)
     candidates = width_candidates(estimator) if grid == "default" else _candidates(Path(grid))
     fits_file = out.with_suffix(".fits.jsonl")
     with progress_bar("fits") as advance:

@@ -65,6 +65,7 @@ class ResidualTask(NamedTuple):
         config: Training settings.
         shuffler: Draws the batches, on the CPU.
         generator: Draws dropout, on the network's device.
+        weights: ``[N]`` weights of the graphs in the loss, on the network's device; None for 1.
     """
 
     network: ResidualGNN
@@ -74,6 +75,7 @@ class ResidualTask(NamedTuple):
     config: ResidualTrainingConfig
     shuffler: torch.Generator
     generator: torch.Generator
+    weights: Tensor | None = None
 
     @property
     def batch_size(self) -> int:
@@ -145,7 +147,8 @@ def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArr
 
 def _epochs(task: ResidualTask) -> Iterator[float]:
     device = task.targets.device
-    if use_compiled(device, [task.network.activation]):
+    # The compiled loss has no weights.
+    if task.weights is None and use_compiled(device, [task.network.activation]):
         from pyg_nas.engine.numba_residual_trainer import compiled_epochs
 
         return compiled_epochs(task)
@@ -174,7 +177,10 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
                     network, inputs.select(index), masks if network.dropout else None
                 )
                 # A sum over members: their gradients are those of members trained alone.
-                loss = (predicted - task.targets[index]).square().mean(dim=(1, 2)).sum()
+                errors = (predicted - task.targets[index]).square()
+                if task.weights is not None:
+                    errors = errors * task.weights[index][..., None]
+                loss = errors.mean(dim=(1, 2)).sum()
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()

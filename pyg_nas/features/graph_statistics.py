@@ -27,7 +27,7 @@ STATISTICS_VERSION = 4
 """Goes up when a statistic is added or changes; fitted models name theirs."""
 
 ZERO_COST_GROUP = "zero-cost"
-PRIOR_GROUP = "prior"
+TRANSFER_GROUP = "transfer"
 """Names of groups that a caller may add: what untrained networks show of a cell
 (:mod:`pyg_nas.predictors.zero_cost`), and what is known of it from another task
 (:mod:`pyg_nas.predictors.transfer`)."""

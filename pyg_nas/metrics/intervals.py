@@ -1,9 +1,9 @@
-"""Intervals for means and paired differences over seeds, and standard scores of labels."""
+"""Intervals for means and paired differences over seeds."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,11 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.errors import SettingsError
 
 CONFIDENCE = 0.95
-_MOST_QUANTILE_RANGES = 3.0
-
-NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-"""Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
-NORMAL_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 @dataclass(frozen=True)
@@ -105,40 +100,3 @@ def mean_band(
 def finite_or_none(value: float) -> float | None:
     """Return the number, or None for NaN and infinity, which JSON does not have."""
     return float(value) if np.isfinite(value) else None
-
-
-def label_scores(
-    values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
-) -> NDArray[np.float64]:
-    """Return the mean of the :func:`standard_scores` of labels, of the shape of ``values``.
-
-    Normal scores of ranks stretch the ends of the order, uniform ones tell little of how far from
-    each other the best are, and the values themselves tell distances.
-    """
-    return np.asarray(standard_scores(values, ties).mean(axis=0))
-
-
-def standard_scores(
-    values: ArrayLike, ties: Literal["average", "ordinal"] = "average"
-) -> NDArray[np.float64]:
-    """Return three scores of labels of mean zero and variance one, ``[3, N, ...]``.
-
-    The normal and the uniform score of the rank, and the value itself. There a few failed runs
-    would outweigh all else: values are cut off at three times the distance between the 10 % and the
-    90 % quantile from the median.
-
-    Args:
-        values: The labels, finite, ``[N, ...]``; scores are those along the first axis.
-        ties: Whether equal labels share their mean rank, or take ranks in their order.
-    """
-    labels = np.asarray(values, dtype=np.float64)
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
-    low, median, high = np.quantile(labels, [0.1, 0.5, 0.9], axis=0)
-    reach = _MOST_QUANTILE_RANGES * (high - low)
-    inside = np.clip(labels, median - reach, median + reach)
-    spread = inside.std(axis=0)
-    standard = (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return np.stack([ndtri(shares), np.sqrt(12) * (shares - 0.5), standard])

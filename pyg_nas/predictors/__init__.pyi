@@ -1,3 +1,7 @@
+from .base import CellEstimator as CellEstimator
+from .baselines import (
+    FeatureRegressor as FeatureRegressor,
+)
 from .baselines import (
     ParameterCountRegressor as ParameterCountRegressor,
 )
@@ -15,8 +19,14 @@ from .gaussian_process import GaussianProcess as GaussianProcess
 from .gcn import GCNClassifier as GCNClassifier
 from .gcn import GCNRegressor as GCNRegressor
 from .hybrid import BestRegressor as BestRegressor
+from .hybrid import HybridRegressor as HybridRegressor
+from .label_transform import LabelTransform as LabelTransform
 from .recipes import make_estimator as make_estimator
+from .recipes import register_recipe as register_recipe
+from .registry import register_estimator as register_estimator
 from .residual_gnn import ResidualGNNRegressor as ResidualGNNRegressor
+from .state import Array as Array
+from .state import FittedState as FittedState
 from .storage import load_model as load_model
 from .storage import save_model as save_model
 from .trained import Evaluation as Evaluation

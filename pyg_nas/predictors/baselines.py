@@ -1,37 +1,35 @@
-"""What a predictor has to beat: parameter count, forests and boosted trees on cell statistics."""
+"""What a predictor has to beat: parameter count, forests and boosted trees on cell features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.data.table import Table
 from pyg_nas.features.graph_statistics import cell_features
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.gcn import as_cells, finite_labels
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.validation import Cells, as_cells, weighted_cells
 
-Cells = CellArray | Table | Iterable[Cell]
 
-
-class ParameterCountRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ParameterCountRegressor(CellRegressor):
     """A straight line in the logarithm of the trainable parameters; NAS-Bench-101 only."""
 
-    def fit(self, X: Cells, y: ArrayLike) -> ParameterCountRegressor:
-        """Fit to ``N`` cells and their labels ``[N]``.
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ParameterCountRegressor:
+        """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``.
 
         Raises:
             CellError: If the space is not NAS-Bench-101.
         """
-        cells = as_cells(X)
-        self.line_ = LinearRegression().fit(self._sizes(cells), finite_labels(y, len(cells)))
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
+        self.line_ = LinearRegression().fit(self._sizes(cells), labels, weights)
         return self
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
@@ -43,8 +41,8 @@ class ParameterCountRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mi
         return np.log(cells.trainable_parameters())[:, None]
 
 
-class StatisticsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Any scikit-learn regressor on the statistics of :mod:`pyg_nas.features.graph_statistics`.
+class FeatureRegressor(CellRegressor):
+    """Any scikit-learn regressor on the features of :mod:`pyg_nas.features.graph_statistics`.
 
     Args:
         regressor: Of rows of numbers; it is cloned.
@@ -53,11 +51,13 @@ class StatisticsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, regressor: Any) -> None:
         self.regressor = regressor
 
-    def fit(self, X: Cells, y: ArrayLike) -> StatisticsRegressor:
-        """Fit to ``N`` cells and their labels ``[N]``."""
-        cells = as_cells(X)
-        self.regressor_ = clone(self.regressor)
-        self.regressor_.fit(_table(cells), finite_labels(y, len(cells)))
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> FeatureRegressor:
+        """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``."""
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
+        weighted = {} if weights is None else {"sample_weight": weights}
+        self.regressor_ = clone(self.regressor).fit(_table(cells), labels, **weighted)
         return self
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
@@ -66,16 +66,16 @@ class StatisticsRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.regressor_.predict(_table(as_cells(X))), dtype=np.float64)
 
 
-def random_forest(seed: int = 0) -> StatisticsRegressor:
-    """Return a random forest of 300 trees, a third of the statistics tried at each split."""
-    return StatisticsRegressor(
+def random_forest(seed: int = 0) -> FeatureRegressor:
+    """Return a random forest of 300 trees, a third of the features tried at each split."""
+    return FeatureRegressor(
         RandomForestRegressor(300, max_features=1 / 3, random_state=seed, n_jobs=1)
     )
 
 
-def boosted_trees(seed: int = 0) -> StatisticsRegressor:
+def boosted_trees(seed: int = 0) -> FeatureRegressor:
     """Return 300 gradient-boosted trees of at most 8 leaves."""
-    return StatisticsRegressor(
+    return FeatureRegressor(
         HistGradientBoostingRegressor(
             max_iter=300,
             learning_rate=0.05,
@@ -89,3 +89,6 @@ def boosted_trees(seed: int = 0) -> StatisticsRegressor:
 
 def _table(cells: CellArray) -> NDArray[np.float32]:
     return np.concatenate(list(cell_features(cells).groups.values()), axis=1)
+
+
+StatisticsRegressor = FeatureRegressor  # the name of version 0.1

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from pyg_nas.data.table import Table
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import SettingsError
 from pyg_nas.features.graph_statistics import (
     BLOCK_CELLS,
-    PRIOR_GROUP,
     STATISTICS_VERSION,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
-    check_statistics_version,
     select_columns,
 )
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.predictors.gcn import (
-    State,
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPrior
+from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
+from pyg_nas.predictors.validation import (
+    Cells,
+    anything,
     as_cells,
-    check_same_statistics,
-    finite_labels,
-    require_number,
+    check_cells,
+    mean_and_std,
+    weighted_cells,
+    where,
+    whole,
 )
 
 GROUPS = ("graph", "walks", "flow", "pooled")
@@ -43,11 +43,11 @@ _LEAST_NOISE = 1e-4
 MOST_CELLS = 20_000
 """A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
 
-_ROWS = 128  # of a block of covariances that stays in the processor's cache
+_ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
 
 
 def check_not_too_many(cells: CellArray) -> None:
-    """Check that a process can be fitted to cells, before their statistics are computed.
+    """Check that a process can be fitted to cells, before their features are computed.
 
     Raises:
         SettingsError: If there are more than :data:`MOST_CELLS`.
@@ -59,26 +59,27 @@ def check_not_too_many(cells: CellArray) -> None:
         )
 
 
-class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianProcess(CellRegressor):
     """Gaussian process over cells (Rasmussen and Williams, 2006, chapters 2 and 5).
 
-    A Matérn 5/2 kernel plus a linear one on standardised statistics
-    (:mod:`pyg_nas.features.graph_statistics`). Each group of statistics has a length scale, and the
-    columns of the groups ``graph`` and ``walks`` have one each besides, held near their group's by
-    a Gaussian prior. Kernels and noise maximise the posterior (marginal likelihood times priors) by
-    Adam in float64.
+    A Matérn 5/2 kernel plus a linear one (:mod:`pyg_nas.predictors.kernels`) on standardised
+    features (:mod:`pyg_nas.features.graph_statistics`). Each group of features has a length scale,
+    and the features of the groups ``graph`` and ``walks`` have one each besides. Kernels and noise
+    maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
     Args:
-        groups: Names of the groups of statistics, and of :data:`ZERO_COST_GROUP` and
-            :data:`PRIOR_GROUP` where they have them.
+        groups: Names of the groups of features.
         steps: Of Adam.
         tuning_cells: Hyper-parameters are found on at most so many of the training cells; the
             process itself takes all.
-        random_state: Seed of their choice.
+        random_state: Random seed of their choice.
 
     Attributes:
         space_: Search space of the training cells.
+        kernel_: The kernel with its hyper-parameters.
         noise_: Variance of the noise, relative to that of the labels.
+        loo_mean_: Leave-one-out means of the training labels ``[n]``.
+        loo_std_: And their standard deviations, noise included ``[n]``.
 
     Example:
         >>> from pyg_nas.graphs.enumeration import sample_cells
@@ -88,6 +89,39 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         >>> mean.shape, std.shape
         ((3,), (3,))
     """
+
+    dual_: Tensor
+    loo_mean_: NDArray[np.float64]
+
+    provides_std = True
+    parameter_rules: ClassVar = {
+        "groups": where(
+            anything,
+            lambda value: bool(value) and set(value) <= set(_ALL_GROUPS),
+            f"some of {', '.join(_ALL_GROUPS)}",
+        ),
+        "steps": whole(least=20),
+        "tuning_cells": whole(least=2),
+        "random_state": whole(least=0),
+    }
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            "dual": Array("float64", ("n",), torch=True),
+            "columns": Array("int64", ("d",)),
+            "centre": Array("float64", ("d",)),
+            "scale": Array("float64", ("d",)),
+            "weights": Array("float64", ("d",), torch=True),
+            "inputs": Array("float64", ("n", "d"), torch=True),
+            "factor": Array("float64", ("n", "n"), torch=True),
+            "loo_mean": Array("float64", ("n",)),
+            "loo_std": Array("float64", ("n",)),
+        },
+        values={
+            "space": Space,
+            "feature_version": FeatureVersion,
+            **dict.fromkeys(("mean", "std", "variance", "linear", "noise"), FiniteFloat),
+        },
+    )
 
     def __init__(
         self,
@@ -101,37 +135,49 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.tuning_cells = tuning_cells
         self.random_state = random_state
 
-    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> GaussianProcess:
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> GaussianProcess:
         """Fit to ``N`` cells and their labels ``[N]``.
 
+        Args:
+            X: The cells.
+            y: Their labels.
+            sample_weight: The noise of a label is divided by its weight ``[N]``; a whole weight
+                means as many equal labels of the cell, and 0 leaves it out.
+
         Raises:
-            SettingsError: If a label is not finite, a setting is outside its rule or there are more
-                than :data:`MOST_CELLS` cells.
+            SettingsError: If a label or weight is not finite, a setting is outside its rule or
+                there are more than :data:`MOST_CELLS` cells.
         """
-        cells = as_cells(X)
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
         check_not_too_many(cells)
-        self.space_ = cells.space
-        return self.fit_features(cell_features(cells), finite_labels(y, len(cells)))
+        return self.fit_features(cells, cell_features(cells), labels, weights)
 
     def fit_features(
         self,
+        cells: CellArray,
         features: CellFeatures,
         y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
         tuning: NDArray[np.int64] | None = None,
     ) -> GaussianProcess:
-        """Fit to the statistics of ``N`` cells and labels ``[N]``.
+        """Fit to cells whose features are known already.
 
         Args:
-            features: Of the cells.
-            y: Their labels.
+            cells: ``N`` cells.
+            features: Theirs.
+            y: Labels ``[N]``.
+            weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
         """
-        self._check_settings()
-        self.mean_, spread = float(y.mean()), float(y.std())
-        self.std_ = spread if spread > 0 else 1.0
+        self.check_parameters()
+        self.space_, self.feature_version_ = cells.space, STATISTICS_VERSION
+        mean, spread = mean_and_std(y, weights)
+        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
         target = torch.as_tensor((y - self.mean_) / self.std_)
         raw = self._raw(features)
-        centre, scale = raw.mean(axis=0), raw.std(axis=0)
+        centre, scale = mean_and_std(raw, weights)
         kept = np.flatnonzero(scale > 1e-6)
         self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
         widths = [features.groups[name].shape[1] for name in self.groups]
@@ -141,20 +187,84 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if tuning is None:
             tuning = np.random.default_rng(self.random_state).permutation(len(y))
         rows = torch.from_numpy(tuning[: self.tuning_cells])
-        self._tune(inputs[rows], target[rows], group, relevant)
-        self.inputs_ = inputs * self.weights_
-        covariance = _matern_and_linear(self.inputs_, self.inputs_, self.variance_, self.linear_)
-        covariance.diagonal().add_(self.noise_)
+        weight = torch.ones(len(y), dtype=torch.float64)
+        if weights is not None:
+            weight = torch.as_tensor(weights)
+        prior = MaternLinearPrior(group, relevant)
+        self._tune(prior, inputs[rows], target[rows], weight[rows])
+        self.inputs_ = self.kernel_.scaled(inputs)
+        covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
+        covariance.diagonal().add_(self.noise_ / weight)
         self.factor_ = torch.linalg.cholesky(covariance)
-        self.dual_ = torch.cholesky_solve(target[:, None], self.factor_).squeeze(1)
         inverse = torch.cholesky_inverse(self.factor_).diagonal()
-        # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12.
-        self.loo_mean_ = y - (self.dual_ / inverse).numpy() * self.std_
-        self.loo_std_ = inverse.rsqrt().numpy() * self.std_
+        self._set_targets(y, target, inverse, weight)
         return self
 
+    def update_features(
+        self, features: CellFeatures, y: NDArray[np.float64], rescale: bool = False
+    ) -> GaussianProcess:
+        """Add ``k`` cells to a fitted process with the same hyper-parameters, in ``O(n² k)``.
+
+        The factor of the covariances grows by its new rows, which is what a fit to all cells with
+        these hyper-parameters has; the new cells have weight 1.
+
+        Args:
+            features: Of the ``k`` new cells.
+            y: Labels of all cells ``[n + k]``, the new ones last; the old ones may have changed.
+            rescale: Whether the mean and standard deviation of the labels are taken anew.
+        """
+        check_is_fitted(self)
+        self._restore_training()
+        n, k = len(self.dual_), len(features.vertex)
+        inputs = self.kernel_.scaled(self._standardised(features))
+        between = self.kernel_.covariance(self.inputs_, inputs)  # [n, k]
+        corner = self.kernel_.covariance(inputs, inputs)
+        corner.diagonal().add_(self.noise_)
+        new_rows = torch.linalg.solve_triangular(self.factor_, between, upper=False)  # [n, k]
+        new_factor = torch.linalg.cholesky(corner - new_rows.T @ new_rows)
+        factor = torch.zeros(n + k, n + k, dtype=torch.float64)
+        factor[:n, :n], factor[n:, :n], factor[n:, n:] = self.factor_, new_rows.T, new_factor
+        # Diagonal of the inverse by blocks: the Schur complement's inverse, and what it adds.
+        solved = torch.linalg.solve_triangular(self.factor_.T, new_rows, upper=True)  # [n, k]
+        spread = torch.linalg.solve_triangular(new_factor, solved.T, upper=False)  # [k, n]
+        before = self._inverse + spread.square().sum(dim=0)
+        inverse = torch.cat([before, torch.cholesky_inverse(new_factor).diagonal()])
+        self.factor_, self.inputs_ = factor, torch.cat([self.inputs_, inputs])
+        weight = torch.cat([self._weight, torch.ones(k, dtype=torch.float64)])
+        if rescale:
+            mean, std = mean_and_std(y, weight.numpy())
+            self.mean_, self.std_ = float(mean), float(std) if std > 0 else 1.0
+        target = torch.as_tensor((y - self.mean_) / self.std_)
+        self._set_targets(y, target, inverse, weight)
+        return self
+
+    def update(self, X: Cells, y: ArrayLike) -> GaussianProcess:
+        """Add more cells and their labels ``[k]`` with the same hyper-parameters.
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells.
+            SettingsError: If a label is not finite.
+        """
+        check_is_fitted(self)
+        cells, labels, _ = weighted_cells(X, y)
+        check_cells(cells, self.space_, features=True)
+        return self.update_features(
+            cell_features(cells), np.concatenate([self.training_labels(), labels])
+        )
+
+    def training_labels(self) -> NDArray[np.float64]:
+        """Return the training labels ``[n]``, of a process that was read from a folder too."""
+        check_is_fitted(self)
+        self._restore_training()
+        labels: NDArray[np.float64] = self._labels
+        return labels
+
     def unseen_residuals(
-        self, features: CellFeatures, y: NDArray[np.float64]
+        self,
+        cells: CellArray,
+        features: CellFeatures,
+        y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return residuals ``[N]`` of the training cells that their labels had no part in.
 
@@ -167,11 +277,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         order = np.random.default_rng(self.random_state).permutation(len(y))
         half = len(y) // 2
         for tuned, others in ((order[:half], order[half:]), (order[half:], order[:half])):
-            process = GaussianProcess(**self.get_params()).fit_features(features, y, tuned)
+            process = GaussianProcess(**self.get_params())
+            process.fit_features(cells, features, y, weights, tuned)
             residuals[others] = (y - process.loo_mean_)[others]
         return residuals
 
-    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+    def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return the mean ``[N]`` in the unit of the labels.
 
         Args:
@@ -183,7 +294,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        check_same_statistics(cells, self.space_)
+        check_cells(cells, self.space_, features=True)
         means, stds = [np.empty(0)], [np.empty(0)]
         for start in range(0, len(cells), BLOCK_CELLS):
             features = cell_features(cells[start : start + BLOCK_CELLS])
@@ -200,11 +311,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not with_std:
             mean = self.posterior_means(features, self.dual_[:, None])[:, 0]
             return mean * self.std_ + self.mean_, np.zeros(len(mean))
-        inputs = self._standardised(features) * self.weights_
-        between = _matern_and_linear(inputs, self.inputs_, self.variance_, self.linear_)
+        inputs = self.kernel_.scaled(self._standardised(features))
+        between = self.kernel_.covariance(inputs, self.inputs_)
         mean = (between @ self.dual_).numpy() * self.std_ + self.mean_
         explained = torch.linalg.solve_triangular(self.factor_, between.T, upper=False)
-        prior = self.variance_ + self.linear_ * inputs.square().sum(dim=1)
+        prior = self.kernel_.variances(inputs)
         variance = (prior - explained.square().sum(dim=0)).clamp(min=0) + self.noise_
         return mean, variance.sqrt().numpy() * self.std_
 
@@ -217,80 +328,34 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
                 included, times their targets. Covariances are computed in their precision.
         """
-        inputs = (self._standardised(features) * self.weights_).to(duals.dtype)
-        known = self.inputs_.T.to(duals.dtype)
-        # Large terms that cancel: their sums are taken in double precision.
-        smooth = self.variance_ * duals.double()
-        straight = self.linear_ * (known @ duals)
-        # Rows whose product is five times the squared distance.
-        ones = torch.ones_like(inputs[:, :1]), torch.ones_like(known[:1])
-        left = torch.cat([inputs, inputs.square().sum(dim=1, keepdim=True), ones[0]], dim=1)
-        right = 5 * torch.cat([-2 * known, ones[1], known.square().sum(dim=0, keepdim=True)])
-        means = []
-        # As :func:`_matern_and_linear`, which gradients pass through, but in place: most of the
-        # time of scoring many cells. The linear part needs no covariances.
-        for rows, part in zip(left.split(_ROWS), inputs.split(_ROWS), strict=True):
-            square = (rows @ right).clamp_(min=0)
-            root = square.sqrt()
-            matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
-            means.append((matern.double() @ smooth).to(duals.dtype) + part @ straight)
-        return np.asarray(torch.cat(means).numpy())
+        inputs = self.kernel_.scaled(self._standardised(features))
+        return np.asarray(self.kernel_.posterior_means(inputs, self.inputs_, duals).numpy())
 
-    def get_state(self) -> State:
-        """Return what ``fit`` learned, for a model folder."""
-        check_is_fitted(self)
-        tensors = {
-            "columns": torch.as_tensor(self.columns_),
-            "centre": torch.as_tensor(self.centre_),
-            "scale": torch.as_tensor(self.scale_),
-            "weights": self.weights_,
-            "inputs": self.inputs_.contiguous(),
-            "factor": self.factor_.contiguous(),
-            "dual": self.dual_,
-            "loo_mean": torch.as_tensor(self.loo_mean_),
-            "loo_std": torch.as_tensor(self.loo_std_),
-        }
-        numbers = {name: getattr(self, f"{name}_") for name in _NUMBERS}
-        about = {"space": self.space_.to_dict(), "statistics_version": STATISTICS_VERSION}
-        return tensors, {**about, **numbers}
+    def check_fitted_state(self) -> None:
+        """Make what follows from a state that was read."""
+        self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
 
-    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
+    def _restore_training(self) -> None:
+        """Compute what is not stored: labels, their weights and the inverse's diagonal."""
+        if hasattr(self, "_labels"):
+            return
+        self._inverse = torch.cholesky_inverse(self.factor_).diagonal()
+        own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
+        self._weight = self.noise_ / own_noise
+        shift: NDArray[np.float64] = (self.dual_ / self._inverse).numpy() * self.std_
+        self._labels = self.loo_mean_ + shift
 
-        Raises:
-            ModelError: If a tensor or number is missing or does not fit the others, or the
-                statistics are others now.
-        """
-        check_statistics_version(values.get("statistics_version"))
-        self.space_ = SearchSpace.from_dict(values.get("space"))
-        for name in _NUMBERS:
-            value = values.get(name)
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ModelError(f"{name} must be a finite number, got {value!r}")
-            setattr(self, f"{name}_", float(value))
-        missing = {"columns", *_TENSORS} - set(tensors)
-        if missing:
-            raise ModelError(f"a Gaussian process lacks {', '.join(sorted(missing))}")
-        n, d = len(tensors["dual"]), len(tensors["columns"])
-        shapes = {"inputs": (n, d), "factor": (n, n), "dual": (n,), "loo_mean": (n,)}
-        shapes |= {"loo_std": (n,), "centre": (d,), "scale": (d,), "weights": (d,)}
-        for name, shape in shapes.items():
-            if tensors[name].shape != shape:
-                raise ModelError(f"{name} must be {shape}, got {tuple(tensors[name].shape)}")
-        self.columns_ = tensors["columns"].numpy()
-        self.centre_, self.scale_ = tensors["centre"].numpy(), tensors["scale"].numpy()
-        self.weights_, self.inputs_ = tensors["weights"], tensors["inputs"]
-        self.factor_, self.dual_ = tensors["factor"], tensors["dual"]
-        self.loo_mean_, self.loo_std_ = tensors["loo_mean"].numpy(), tensors["loo_std"].numpy()
-
-    def _check_settings(self) -> None:
-        known = (*GROUPS, ZERO_COST_GROUP, PRIOR_GROUP)
-        if not self.groups or not set(self.groups) <= set(known):
-            raise SettingsError(
-                f"groups must be some of {', '.join(known)}, got {list(self.groups)!r}"
-            )
-        for name, least in (("steps", 20), ("tuning_cells", 2), ("random_state", 0)):
-            require_number(name, getattr(self, name), whole=True, least=least)
+    def _set_targets(
+        self, y: NDArray[np.float64], target: Tensor, inverse: Tensor, weight: Tensor
+    ) -> None:
+        """Take labels ``[n]``, standardised too, and the diagonal of the inverse covariance."""
+        self._labels, self._inverse, self._weight = y, inverse, weight
+        self.dual_ = torch.cholesky_solve(target[:, None], self.factor_).squeeze(1)
+        # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12. The noise
+        # of a label of weight 1 is put in place of the label's own.
+        self.loo_mean_ = y - (self.dual_ / inverse).numpy() * self.std_
+        extra = self.noise_ * (1 - 1 / weight)
+        self.loo_std_ = (1 / inverse + extra).sqrt().numpy() * self.std_
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
         groups = [features.groups[name] for name in self.groups]
@@ -300,59 +365,36 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         standard = select_columns(self._raw(features), self.columns_)
         standard -= self.centre_
         standard /= self.scale_
-        # A statistic far outside of the training cells' says no more than that.
+        # A feature far outside of the training cells' range says no more than that.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
 
-    def _tune(
-        self,
-        x: Tensor,
-        y: Tensor,
-        group: NDArray[np.int64],
-        relevant: NDArray[np.bool_],
-    ) -> None:
-        number = torch.tensor(group)
-        sizes = np.bincount(group, minlength=len(self.groups))[group]
-        inverse_root = torch.as_tensor(1.0 / np.sqrt(sizes))
-        own = torch.as_tensor(relevant, dtype=torch.float64)
-        by_group = torch.full((len(self.groups),), -0.5, dtype=torch.float64, requires_grad=True)
-        by_column = torch.zeros(len(group), dtype=torch.float64, requires_grad=True)
-        variances = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
-        noise = torch.tensor(-2.5, dtype=torch.float64, requires_grad=True)
-        adam = torch.optim.Adam([by_group, by_column, variances, noise], lr=0.1)
+    def _tune(self, prior: MaternLinearPrior, x: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Maximise the posterior of the hyper-parameters at inputs ``[n, d]``, targets ``[n]``."""
+        noise = torch.tensor(-2.5, dtype=torch.float64, requires_grad=True)  # a logarithm
+        adam = torch.optim.Adam([*prior.parameters(), noise], lr=0.1)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             adam, 0.1, total_steps=self.steps, pct_start=0.1
         )
+        # Equal labels of one cell have no residuals among themselves.
+        copies = (weight - 1).sum()
         for _ in range(self.steps):
-            weights = torch.exp(by_group[number] + by_column * own) * inverse_root
-            variance, linear = variances.exp()
-            covariance = _matern_and_linear(x * weights, x * weights, variance, linear)
-            covariance = covariance + (noise.exp() + _LEAST_NOISE) * torch.eye(len(y)).double()
+            kernel = prior.kernel()
+            scaled = kernel.scaled(x)
+            variance = noise.exp() + _LEAST_NOISE
+            covariance = kernel.covariance(scaled, scaled) + torch.diag(variance / weight)
             factor = torch.linalg.cholesky(covariance)
             explained = torch.cholesky_solve(y[:, None], factor).squeeze(1)
+            # Minus the log of likelihood and priors; the part of copies follows from
+            # |K + noise / w| of one label against the determinant of w of them.
             loss = 0.5 * y @ explained + factor.diagonal().log().sum()
-            # Priors: log-normal on scales and variances.
-            loss = loss + 0.05 * (by_group + 0.5).square().sum() + by_column.square().sum()
-            loss = loss + 0.05 * (variances - 1).square().sum()
+            loss = loss + 0.5 * copies * variance.log() + prior.penalty()
             adam.zero_grad()
             loss.backward()
             adam.step()
             schedule.step()
         with torch.no_grad():
-            self.weights_ = torch.exp(by_group[number] + by_column * own) * inverse_root
-            self.variance_, self.linear_ = variances.exp().tolist()
+            kernel = prior.kernel()
+            self.weights_ = kernel.weights
+            self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)
             self.noise_ = float(noise.exp()) + _LEAST_NOISE
-
-
-_NUMBERS = ("mean", "std", "variance", "linear", "noise")
-_TENSORS = ("centre", "scale", "weights", "inputs", "factor", "dual", "loo_mean", "loo_std")
-
-
-def _matern_and_linear(
-    one: Tensor, two: Tensor, variance: Tensor | float, linear: Tensor | float
-) -> Tensor:
-    """Matérn 5/2 of the distances plus the inner products, ``[n, m]``."""
-    product = one @ two.T
-    squares = one.square().sum(dim=1)[:, None] + two.square().sum(dim=1) - 2 * product
-    distance = torch.sqrt(5 * squares.clamp(min=0) + 1e-10)
-    matern = (1 + distance + distance.square() / 3) * torch.exp(-distance)
-    return variance * matern + linear * product
+        self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)

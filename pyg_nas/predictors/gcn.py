@@ -6,13 +6,13 @@ one number a cell. Constructor arguments are only stored; what ``fit`` learns en
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from pydantic import AfterValidator, Field, FiniteFloat, PlainSerializer
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -20,25 +20,34 @@ from torch import Tensor
 from pyg_nas.compute.device import pick_device
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
-from pyg_nas.data.table import Table
 from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import space_refinement
-from pyg_nas.errors import DivergedError, ModelError, SettingsError
-from pyg_nas.features.graph_statistics import graph_feature_names, vertex_feature_names
-from pyg_nas.graphs.cell import Cell
+from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
+from pyg_nas.predictors.base import CellEstimator
+from pyg_nas.predictors.state import FittedState, Networks, Space
+from pyg_nas.predictors.validation import (
+    Cells,
+    Rule,
+    as_cells,
+    check_cells,
+    check_converged,
+    checked_weights,
+    dropout,
+    mean_and_std,
+    one_of,
+    real,
+    weighted_cells,
+    whole,
+)
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 """Width of the convolutions by number of training cells, arXiv:1912.00848, appendix."""
-
-State = tuple[dict[str, Tensor], dict[str, Any]]
-"""Fitted tensors and JSON values of an estimator, stored by :mod:`pyg_nas.predictors.storage`."""
 
 Backend = Literal["auto", "dense", "sparse"]
 
@@ -48,68 +57,36 @@ _PREDICT_CHUNK = 4096
 _MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 120, 12
 
 
-def as_cells(X: CellArray | Table | Iterable[Cell]) -> CellArray:
-    """Return whatever holds cells as a ``CellArray``.
-
-    Raises:
-        ModelError: If it holds something else.
-    """
-    if isinstance(X, CellArray):
-        return X
-    cells = getattr(X, "cells", None)
-    if isinstance(cells, CellArray):
-        return cells
-    listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
-    if not listed or not all(isinstance(cell, Cell) for cell in listed):
-        raise ModelError(
-            f"X must be a CellArray, a Table, a dataset of cells or a list of cells, "
-            f"got {type(X).__name__}"
-        )
-    return CellArray.from_cells(listed)
-
-
 def paper_width(n_train: int) -> int:
     """Return the paper's width for the nearest of its training sizes (on a log scale)."""
     nearest = min(PAPER_WIDTHS, key=lambda size: abs(np.log(max(n_train, 1) / size)))
     return PAPER_WIDTHS[nearest]
 
 
-def check_operations(cells: CellArray, space: SearchSpace) -> None:
-    """Check that cells have the operations of a model's training cells.
-
-    Raises:
-        ModelError: If they do not.
-    """
-    if cells.space.vocabulary != space.vocabulary:
-        raise ModelError(
-            f"the model knows the operations {', '.join(space.vocabulary)}; "
-            f"the cells have {', '.join(cells.space.vocabulary)}"
-        )
-
-
-def features_of_space(space: SearchSpace) -> tuple[Any, ...]:
-    """Return what the features of a space's cells are: equal for spaces with equal features."""
-    support = space.support
-    names = graph_feature_names(space), vertex_feature_names(space)
-    return *names, support.zero_cost_model, support.transfer_table
-
-
-def check_same_statistics(cells: CellArray, space: SearchSpace) -> None:
-    """Check that cells have the operations and the statistics that a model was fitted to.
-
-    Raises:
-        ModelError: If they have others, as when only one of the two spaces adds its own.
-    """
-    check_operations(cells, space)
-    if features_of_space(cells.space) != features_of_space(space):
-        here, there = (
-            f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
-            for one in (cells.space, space)
-        )
-        raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
+_NETWORK_RULES: dict[str, Rule] = {
+    **dict.fromkeys(("depth", "head", "epochs", "batch_size", "ensemble_size"), whole(least=1)),
+    "hidden": whole(least=1, optional=True),
+    "random_state": whole(least=0),
+    "learning_rate": real(least=0),
+    "weight_decay": real(least=0),
+    "dropout": dropout(),
+    "backend": one_of("auto", "dense", "sparse"),
+}
+_NETWORK_VALUES = {
+    "space": Space,
+    "hidden": Annotated[int, Field(ge=1)],
+    "num_members": Annotated[int, Field(ge=1, le=10_000)],
+}
+_MEMBERS = Networks("members_", build="_empty_members")
+_TwoClasses = Annotated[
+    list[bool | int | float | str],
+    Field(min_length=2, max_length=2),
+    AfterValidator(np.array),
+    PlainSerializer(list),
+]
 
 
-class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
+class _GCNEstimator(CellEstimator):
     """What the regressor and the classifier share: an ensemble of GCNs and how to run it."""
 
     hidden: int | None
@@ -138,6 +115,7 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         self.hidden_ = self.hidden or paper_width(len(cells))
         # Seeds of different ensembles do not overlap, so ensembles are independent draws.
         seeds = [self.random_state * 1_000 + member for member in range(self.ensemble_size)]
+        self.num_members_ = len(seeds)
         self.members_ = [self._new_member(seed).to(device).train() for seed in seeds]
         config = TrainingConfig(
             self.epochs, self.batch_size, self.learning_rate, self.weight_decay, loss
@@ -189,6 +167,9 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
         member.reset_parameters(torch.Generator().manual_seed(seed))
         return member
 
+    def _empty_members(self) -> list[GCN]:
+        return [self._empty_member() for _ in range(self.num_members_)]
+
     def _empty_member(self) -> GCN:
         # On the meta device nothing is allocated before shapes have been compared, and nothing is
         # drawn: the global generators are other threads' too.
@@ -196,11 +177,11 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
             return GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
 
     @torch.no_grad()
-    def _outputs(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
+    def _outputs(self, X: Cells) -> NDArray[np.float64]:
         """Raw outputs of all members, ``[M, N]``."""
         check_is_fitted(self)
         cells = as_cells(X)
-        check_operations(cells, self.space_)
+        check_cells(cells, self.space_)
         device = next(self.members_[0].parameters()).device
         activations = [member.activation for member in self.members_]
         whole = self.backend != "sparse" and cells.space.support.is_whole(cells)
@@ -221,47 +202,6 @@ class _GCNEstimator(BaseEstimator):  # type: ignore[misc]
             predicted = dense(dense_cells(part).to(device))
             outputs[:, start : start + len(part)] = predicted.cpu().numpy()
         return outputs
-
-    def _check_settings(self) -> None:
-        for name in ("depth", "head", "epochs", "batch_size", "ensemble_size"):
-            require_number(name, getattr(self, name), whole=True, least=1)
-        require_number("hidden", self.hidden, whole=True, least=1, optional=True)
-        require_number("random_state", self.random_state, whole=True, least=0)
-        require_number("learning_rate", self.learning_rate, whole=False, least=0)
-        require_number("weight_decay", self.weight_decay, whole=False, least=0)
-        if not 0 <= require_number("dropout", self.dropout, whole=False) < 1:
-            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
-        if self.backend not in ("auto", "dense", "sparse"):
-            raise SettingsError(f"backend must be auto, dense or sparse, got {self.backend!r}")
-
-    def _network_state(self) -> State:
-        check_is_fitted(self)
-        tensors = {
-            f"{index}.{name}": tensor.detach().cpu().contiguous()
-            for index, member in enumerate(self.members_)
-            for name, tensor in member.state_dict().items()
-        }
-        return tensors, {
-            "space": self.space_.to_dict(),
-            "hidden": self.hidden_,
-            "members": len(self.members_),
-        }
-
-    def _set_network_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.space_ = SearchSpace.from_dict(values.get("space"))
-        self.hidden_ = require_number("hidden", values.get("hidden"), whole=True, least=1)
-        count = require_number("members", values.get("members"), whole=True, least=1)
-        members = []
-        for index in range(count):
-            prefix = f"{index}."
-            state = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            member = self._empty_member()
-            try:
-                member.load_state_dict(state, assign=True)
-            except RuntimeError as error:
-                raise ModelError(f"weights of member {index} do not fit: {error}") from None
-            members.append(member.to(pick_device(self.device)).eval())
-        self.members_ = members
 
 
 class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
@@ -300,6 +240,15 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         (3,)
     """
 
+    parameter_rules: ClassVar = {
+        **_NETWORK_RULES,
+        "target_mean": real(optional=True),
+        "target_std": real(least=float(np.finfo(float).tiny), optional=True),
+    }
+    fitted_state: ClassVar = FittedState(
+        values={**_NETWORK_VALUES, "mean": FiniteFloat, "std": FiniteFloat}, networks=_MEMBERS
+    )
+
     def __init__(
         self,
         hidden: int | None = None,
@@ -334,23 +283,37 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         self.backend = backend
         self.progress = progress
 
-    def fit(self, X: CellArray | Table | Sequence[Cell], y: ArrayLike) -> GCNRegressor:
+    def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> GCNRegressor:
         """Fit on ``N`` cells and their labels ``[N]``.
 
+        Args:
+            X: The cells.
+            y: Their labels.
+            sample_weight: Weight of each cell in the loss and in the labels' mean and standard
+                deviation ``[N]``; cells of weight 0 are left out.
+
         Raises:
-            SettingsError: If a label is not finite or a setting is outside its rule.
+            SettingsError: If a label or weight is not finite or a setting is outside its rule.
             DivergedError: If the loss does not stay finite.
         """
-        self._check_settings()
-        cells = as_cells(X)
-        labels = finite_labels(y, len(cells))
-        self.mean_ = float(labels.mean() if self.target_mean is None else self.target_mean)
-        spread = float(labels.std() if self.target_std is None else self.target_std)
+        self.check_parameters()
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
+        mean, spread = mean_and_std(labels, weights)
+        self.mean_ = float(mean if self.target_mean is None else self.target_mean)
+        spread = float(spread if self.target_std is None else self.target_std)
         self.std_ = spread if spread > 0 else 1.0
-        self._train(cells, (labels - self.mean_) / self.std_, "mse")
+        if weights is not None:
+            # Of mean 1, so that the step sizes are those of a fit without weights.
+            weights = weights / weights.mean()
+        self._train(cells, (labels - self.mean_) / self.std_, "mse", weights)
         return self
 
-    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+    @property
+    def provides_std(self) -> bool:
+        """Whether there are several members to differ from each other."""
+        return self.ensemble_size > 1
+
+    def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return predictions ``[N]`` in the unit of the labels.
 
         Args:
@@ -360,27 +323,6 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         members = self._outputs(X) * self.std_ + self.mean_
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
-
-    def _check_settings(self) -> None:
-        super()._check_settings()
-        require_number("target_mean", self.target_mean, whole=False, optional=True)
-        positive = np.finfo(float).tiny
-        require_number("target_std", self.target_std, whole=False, least=positive, optional=True)
-
-    def get_state(self) -> State:
-        """Return what ``fit`` learned, for a model folder."""
-        tensors, values = self._network_state()
-        return tensors, {**values, "mean": self.mean_, "std": self.std_}
-
-    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
-
-        Raises:
-            ModelError: If the weights do not fit the settings.
-        """
-        self.mean_ = float(require_number("mean", values.get("mean"), whole=False))
-        self.std_ = float(require_number("std", values.get("std"), whole=False))
-        self._set_network_state(tensors, values)
 
 
 class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
@@ -408,6 +350,11 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         classes_: The two class labels, sorted; the second is the positive one.
         members_: The fitted networks.
     """
+
+    parameter_rules: ClassVar = _NETWORK_RULES
+    fitted_state: ClassVar = FittedState(
+        values={**_NETWORK_VALUES, "classes": _TwoClasses}, networks=_MEMBERS
+    )
 
     def __init__(
         self,
@@ -441,69 +388,53 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         self.backend = backend
         self.progress = progress
 
-    def fit(
-        self,
-        X: CellArray | Table | Sequence[Cell],
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-    ) -> GCNClassifier:
+    def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> GCNClassifier:
         """Fit on ``N`` cells, their classes ``[N]`` and optional weights ``[N]``.
+
+        Cells of weight 0 are left out.
 
         Raises:
             SettingsError: If ``y`` does not hold exactly two classes, one for each cell, or a
                 setting is outside its rule.
             DivergedError: If the loss does not stay finite.
         """
-        self._check_settings()
+        self.check_parameters()
         cells = as_cells(X)
         labels = np.asarray(y)
         if labels.shape != (len(cells),):
             raise SettingsError(f"y must be [{len(cells)}], got {list(labels.shape)}")
+        given = checked_weights(sample_weight, len(cells))
+        if given is not None and not given.all():
+            kept = np.flatnonzero(given)
+            cells, labels, given = cells[kept], labels[kept], given[kept]
         self.classes_ = np.unique(labels)
         if len(self.classes_) != 2:
             raise SettingsError(
                 f"a classifier needs exactly two classes in y, got {self.classes_.tolist()}"
             )
         weights = compute_sample_weight(self.class_weight, labels)
-        if sample_weight is not None:
-            weights = weights * finite_labels(sample_weight, len(cells))
+        if given is not None:
+            weights = weights * given
         positive = (labels == self.classes_[1]).astype(np.float64)
         self._train(cells, positive, "bce", None if (weights == 1).all() else weights)
         return self
 
-    def decision_function(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
+    def decision_function(self, X: Cells) -> NDArray[np.float64]:
         """Return the mean logit of the positive class, ``[N]``."""
         logits: NDArray[np.float64] = self._outputs(X).mean(axis=0)
         return logits
 
-    def predict_proba(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
+    def predict_proba(self, X: Cells) -> NDArray[np.float64]:
         """Return the probabilities of both classes, ``[N, 2]``."""
         from scipy.special import expit
 
         positive = expit(self.decision_function(X))
         return np.column_stack([1 - positive, positive])
 
-    def predict(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[Any]:
+    def predict(self, X: Cells) -> NDArray[Any]:
         """Return the more probable class of each cell, ``[N]``."""
         chosen: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(int)]
         return chosen
-
-    def get_state(self) -> State:
-        """Return what ``fit`` learned, for a model folder."""
-        tensors, values = self._network_state()
-        return tensors, {**values, "classes": self.classes_.tolist()}
-
-    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
-
-        Raises:
-            ModelError: If the weights do not fit the settings.
-        """
-        classes = values.get("classes")
-        if not isinstance(classes, list) or len(classes) != 2:
-            raise ModelError(f"a classifier's classes must be a list of two, got {classes!r}")
-        self.classes_ = np.array(classes)
-        self._set_network_state(tensors, values)
 
 
 class _SparseGather:
@@ -516,54 +447,3 @@ class _SparseGather:
     def __call__(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batch = self.loader.take(index).to(self.device)
         return batch.x, batch.edge_index, batch.batch
-
-
-def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
-    """Return ``y`` as float64 ``[N]``.
-
-    Raises:
-        SettingsError: If it has another shape, is empty or holds NaN or infinity.
-    """
-    labels = np.asarray(y, dtype=np.float64)
-    if labels.shape != (total,) or total == 0:
-        raise SettingsError(f"y must be [{total}] with at least one cell, got {list(labels.shape)}")
-    if not np.isfinite(labels).all():
-        raise SettingsError(
-            f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
-            f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
-        )
-    return labels
-
-
-def check_converged(loss: NDArray[np.floating[Any]], learning_rate: float) -> None:
-    """Check a finished training by its loss, ``[epochs, ...]``.
-
-    Raises:
-        DivergedError: If it is not finite to the end.
-    """
-    finite = np.isfinite(loss.reshape(len(loss), -1)).all(axis=1)
-    if not finite.all():
-        raise DivergedError(
-            f"the training diverged: its loss is not finite from epoch "
-            f"{int(np.argmin(finite)) + 1} of {len(loss)} on; learning_rate {learning_rate:g} is "
-            f"too high"
-        )
-
-
-def require_number(
-    name: str, value: Any, *, whole: bool, least: float | None = None, optional: bool = False
-) -> Any:
-    """Return ``value``, the number of a setting ``name``; None where it is ``optional``.
-
-    Raises:
-        SettingsError: If it is not finite, not whole where it is to be, or below ``least``.
-    """
-    if optional and value is None:
-        return None
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    sound = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
-    if not sound or (least is not None and value < least):
-        rule = "a whole number" if whole else "a finite number"
-        bound = "" if least is None else f" >= {least}"
-        raise SettingsError(f"{name} must be {rule}{bound}, got {value!r}")
-    return value

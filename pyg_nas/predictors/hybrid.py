@@ -1,67 +1,64 @@
-"""The recipes best and fast: a Gaussian process with or without residual graph networks."""
+"""The regressor of the recipes best and fast: a Gaussian process, with or without networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-from sklearn.base import BaseEstimator, RegressorMixin
+from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
-from pyg_nas.data.shipped import SHIPPED_TASK
-from pyg_nas.data.table import Table
 from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import Columns, Compute, over_blocks
 from pyg_nas.features.graph_statistics import (
-    PRIOR_GROUP,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
 )
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.metrics.intervals import NORMAL_NODES, NORMAL_WEIGHTS, label_scores
+from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
-from pyg_nas.predictors.gcn import (
-    State,
-    as_cells,
-    check_same_statistics,
-    finite_labels,
-    require_number,
-)
+from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-from pyg_nas.predictors.transfer import prior_columns, prior_digest
+from pyg_nas.predictors.state import Array, FittedState
+from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
+from pyg_nas.predictors.validation import (
+    Cells,
+    as_cells,
+    check_cells,
+    flag,
+    real,
+    share,
+    weighted_cells,
+    whole,
+)
 from pyg_nas.predictors.zero_cost import zero_cost_columns, zero_cost_digest
 
 _LEAST_RATIO = 0.5
-_FAR = 100.0  # no score of a label is
-_GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
-_NUMBERS = ("ratio", "spread")
-# What shipped data tell of a NAS-Bench-101 cell, and the name of those data.
-_KNOWLEDGE: dict[str, tuple[Compute, Callable[[], str]]] = {
+_REFRESH_GROWTH = 1.25
+# Extra feature groups: how to compute each, and the digest of the data behind it.
+_EXTRA_FEATURES: dict[str, tuple[Compute, Callable[[], str]]] = {
     ZERO_COST_GROUP: (zero_cost_columns, zero_cost_digest),
-    PRIOR_GROUP: (prior_columns, prior_digest),
+    TRANSFER_GROUP: (transfer_features, transfer_digest),
 }
 
 
-class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """The mean of a Gaussian process and residual graph networks, on scores of labels.
+class HybridRegressor(CellRegressor):
+    """The mean of a Gaussian process and residual graph networks, on transformed labels.
 
-    Labels are replaced by scores of their ranks and of their distances
-    (:func:`pyg_nas.metrics.intervals.label_scores`), so that neither their unit nor a few failed
-    trainings matter, and predictions are mapped back through the training labels. The map is
-    strictly increasing in the ensemble's score.
+    Labels become latent labels (:mod:`pyg_nas.predictors.label_transform`), so that neither their
+    unit nor a few failed runs matter, and predictions are mapped back through the training labels.
+    The map is strictly increasing in the ensemble's latent prediction.
 
-    Of NAS-Bench-101 cells it also knows what their untrained networks show
-    (:mod:`pyg_nas.predictors.zero_cost`), and what another task's measurements say (``prior``).
+    NAS-Bench-101 cells have extra features: what their untrained networks show
+    (:mod:`pyg_nas.predictors.zero_cost`) and, with ``transfer``, what the shipped table of another
+    task predicts.
 
     Uncertainty starts from the process' standard deviation and is calibrated on residuals of
     training cells that their predictor has not seen: the process' leave-one-out residuals
@@ -74,36 +71,51 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         hidden: Width of the networks; None for their rule by number of cells.
         epochs: Of the networks' training; None for their rule by number of cells.
         learning_rate: Highest of the networks' training.
-        prior: Also use what the shipped digits table says of a cell
-            (:mod:`pyg_nas.predictors.transfer`); only for NAS-Bench-101 cells, and not where
-            ``fit`` is given a table of those digits. Bare cells do not say what their labels were
-            measured on: give False for the digits.
-        random_state: Seed of all random choices.
+        transfer: Whether features are transferred from the shipped digits table
+            (:mod:`pyg_nas.predictors.transfer`). They are left out for other spaces than
+            NAS-Bench-101, and where the training labels are that table's own.
+        random_state: Random seed of all choices.
         device: A torch device name for the networks, or ``"auto"``.
         progress: Called after each epoch of the networks with its number and the training loss.
 
     Attributes:
-        knowledge_: Digests of the shipped data in use, by group of statistics.
+        extra_features_: Digests of the shipped data in use, by group of features.
         process_: The fitted Gaussian process.
         networks_: The fitted networks, None where there are none.
-        labels_: The training labels in increasing order ``[N]``.
+        transform_: The fitted label transform.
         residuals_: Sizes of calibration residuals in predicted standard deviations ``[N]``.
         ratio_: Residuals of the whole ensemble relative to the process alone.
+        spread_: Standard deviation of the ensemble's errors of latent labels.
 
     Example:
         >>> from pyg_nas.graphs.enumeration import sample_cells
         >>> cells = sample_cells(60, seed=0)
         >>> y = cells.trainable_parameters() / 5e7
-        >>> model = BestRegressor(ensemble_size=1, hidden=8, epochs=2).fit(cells, y)
+        >>> model = HybridRegressor(ensemble_size=1, hidden=8, epochs=2).fit(cells, y)
         >>> mean, std = model.predict(cells[:3], return_std=True)
         >>> mean.shape, std.shape
         ((3,), (3,))
     """
 
+    provides_std = True
     least_cells = 4
-    """Training cells that a fit needs."""
-
-    _scores = staticmethod(label_scores)  # an ablation has others
+    parameter_rules: ClassVar = {
+        "ensemble_size": whole(least=0),
+        "network_share": share(),
+        **dict.fromkeys(("hidden", "epochs"), whole(least=1, optional=True)),
+        "learning_rate": real(least=0),
+        "transfer": flag(),
+        "random_state": whole(least=0),
+    }
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            "labels": Array("float64", ("k",)),
+            "latent": Array("float64", ("k",), optional=True),
+            "residuals": Array("float64", ("n",)),
+        },
+        values={"ratio": FiniteFloat, "spread": FiniteFloat, "extra_features": dict[str, str]},
+        parts={"process": True, "networks": False},
+    )
 
     def __init__(
         self,
@@ -112,7 +124,7 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         hidden: int | None = None,
         epochs: int | None = None,
         learning_rate: float = 2e-3,
-        prior: bool = True,
+        transfer: bool = False,
         random_state: int = 0,
         device: str = "auto",
         progress: OnEpoch | None = None,
@@ -122,42 +134,40 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.hidden = hidden
         self.epochs = epochs
         self.learning_rate = learning_rate
-        self.prior = prior
+        self.transfer = transfer
         self.random_state = random_state
         self.device = device
         self.progress = progress
 
-    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> BestRegressor:
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> HybridRegressor:
         """Fit to ``N`` cells and their labels ``[N]``, in any unit.
 
+        Args:
+            X: The cells.
+            y: Their labels.
+            sample_weight: Weight of each cell ``[N]``: of its rank, in the process and in the
+                networks' loss; cells of weight 0 are left out.
+
         Raises:
-            SettingsError: If a label is not finite, a setting is outside its rule or there are
-                fewer than 4 cells or more than 20,000.
+            SettingsError: If a label or weight is not finite, a setting is outside its rule or
+                there are fewer than 4 cells or more than 20,000.
         """
-        self._check_settings()
-        cells = as_cells(X)
-        labels = finite_labels(y, len(cells))
+        self.check_parameters()
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
         if len(cells) < self.least_cells:
             raise SettingsError(f"at least {self.least_cells} cells are needed, got {len(cells)}")
         check_not_too_many(cells)
-        self.space_: SearchSpace = cells.space
-        self.labels_ = np.sort(labels)
-        scores = self._scores(labels)
-        self.knowledge_ = {}
+        self._set_transform(LabelTransform().fit(labels, weights), weights is not None)
+        latent = self.transform_.forward(labels, weights)
+        self.extra_features_ = self._offered(cells, labels)
         features = cell_features(cells)
-        support = cells.space.support
-        of_digits = isinstance(X, Table) and X.about.get("task") == SHIPPED_TASK
-        offered = {
-            ZERO_COST_GROUP: support.zero_cost_model is not None,
-            PRIOR_GROUP: support.transfer_table is not None and self.prior and not of_digits,
-        }
-        for group, (compute, digest) in _KNOWLEDGE.items():
-            if offered[group]:
-                self.knowledge_[group] = digest()
-                features.groups[group] = compute(cells, features)
-        self.process_ = GaussianProcess((*GROUPS, *self.knowledge_), random_state=self.random_state)
-        self.process_.fit_features(features, scores)
-        self.process_.space_ = cells.space
+        for group in self.extra_features_:
+            features.groups[group] = _EXTRA_FEATURES[group][0](cells, features)
+        self.process_ = GaussianProcess(
+            (*GROUPS, *self.extra_features_), random_state=self.random_state
+        ).fit_features(cells, features, latent, weights)
         self.networks_ = None
         if self.ensemble_size:
             self.networks_ = ResidualGNNRegressor(
@@ -168,35 +178,46 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 random_state=self.random_state,
                 device=self.device,
                 progress=self.progress,
-            ).fit_features(cells, features, scores)
-        self._calibrate(scores, self.process_.unseen_residuals(features, scores))
+            ).fit_features(cells, features, latent, weights)
+        alone = self.process_.unseen_residuals(cells, features, latent, weights)
+        self._calibrate(latent, alone)
         return self
 
-    def _check_settings(self) -> None:
-        require_number("ensemble_size", self.ensemble_size, whole=True, least=0)
-        if not 0 <= require_number("network_share", self.network_share, whole=False) <= 1:
-            raise SettingsError(f"network_share must be 0 to 1, got {self.network_share!r}")
-        for name in ("hidden", "epochs"):
-            require_number(name, getattr(self, name), whole=True, least=1, optional=True)
-        require_number("learning_rate", self.learning_rate, whole=False, least=0)
-        if not isinstance(self.prior, (bool, np.bool_)):
-            raise SettingsError(f"prior must be true or false, got {self.prior!r}")
-        require_number("random_state", self.random_state, whole=True, least=0)
+    def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
+        """The extra feature groups of these cells and their digests."""
+        support, groups = cells.space.support, []
+        if support.zero_cost_model is not None:
+            groups.append(ZERO_COST_GROUP)
+        transfers = self.transfer and support.transfer_table is not None
+        if transfers and not are_shipped_labels(cells, labels):
+            groups.append(TRANSFER_GROUP)
+        return {group: _EXTRA_FEATURES[group][1]() for group in groups}
 
-    def _calibrate(self, scores: NDArray[np.float64], alone: NDArray[np.float64]) -> None:
+    def _set_transform(self, transform: LabelTransform, weighted: bool) -> None:
+        self.transform_ = transform
+        self.labels_ = transform.labels_
+        self.latent_ = transform.latent_ if weighted else None
+
+    def _calibrate(self, latent: NDArray[np.float64], alone: NDArray[np.float64]) -> None:
         process = self.process_
         self.ratio_ = 1.0
         if self.networks_ is not None and len(self.networks_.held_out_):
             rows = self.networks_.held_out_
-            others = scores[rows] - self.networks_.held_out_prediction_
+            others = latent[rows] - self.networks_.held_out_prediction_
             joint = (1 - self.network_share) * alone[rows] + self.network_share * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
             self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
         self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
-        # One spread for all cells keeps the mean a strictly increasing map of the score.
+        # One spread for all cells keeps the mean a strictly increasing map of the latent label.
         self.spread_ = float(np.sqrt(np.mean(alone**2))) * self.ratio_
 
-    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+    @property
+    def space_(self) -> SearchSpace:
+        """Search space of the training cells."""
+        space: SearchSpace = self.process_.space_
+        return space
+
+    def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return predictions ``[N]`` in the unit of the labels.
 
         Args:
@@ -207,14 +228,15 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ModelError: If the cells have other operations than the training cells.
         """
         if not return_std:
-            return self._mean_labels(self.predict_scores(X, with_std=False)[0])
-        score, scale = self.predict_latent(X)
-        values = self.label_at(score[:, None] + scale[:, None] * NORMAL_NODES)
-        centred = values - (values @ NORMAL_WEIGHTS)[:, None]
-        return self._mean_labels(score), np.sqrt(centred**2 @ NORMAL_WEIGHTS)
+            return self.transform_.expected_inverse(
+                self.predict_scores(X, with_std=False)[0], self.spread_
+            )
+        latent, std = self.predict_latent(X)
+        mean = self.transform_.expected_inverse(latent, self.spread_)
+        return mean, self.transform_.inverse_std(latent, std)
 
     def predict_interval(
-        self, X: CellArray | Table | Iterable[Cell], coverage: float = 0.8
+        self, X: Cells, coverage: float = 0.8
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return lower and upper ends ``[N]`` of intervals that hold a measured label.
 
@@ -225,143 +247,82 @@ class BestRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             SettingsError: If ``coverage`` is not between 0 and 1.
         """
-        score, std = self.predict_scores(X)
+        latent, std = self.predict_scores(X)
         width = conformal_quantile(self.residuals_, coverage) * std
-        return self.label_at(score - width), self.label_at(score + width)
+        return self.label_at(latent - width), self.label_at(latent + width)
 
     def predict_scores(
-        self, X: CellArray | Table | Iterable[Cell], with_std: bool = True
+        self, X: Cells, with_std: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return scores ``[N]`` and the process' standard deviations (zeros if not asked).
+        """Return latent labels ``[N]`` and the process' standard deviations (zeros if not asked).
 
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        check_same_statistics(cells, self.space_)
-        scores, stds = np.empty(len(cells)), np.empty(len(cells))
-        names = {group: f"{group}-{digest}" for group, digest in self.knowledge_.items()}
+        check_cells(cells, self.space_, features=True)
+        latent, stds = np.empty(len(cells)), np.empty(len(cells))
+        names = {group: f"{group}-{digest}" for group, digest in self.extra_features_.items()}
 
         def predict_block(
             rows: slice, block: CellArray, features: CellFeatures, columns: Columns
         ) -> None:
             features.groups.update({group: columns[name] for group, name in names.items()})
-            scores[rows], stds[rows] = self.process_.predict_features(features, with_std)
+            latent[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(block, features).mean(axis=0)
-                scores[rows] += self.network_share * (networks - scores[rows])
+                latent[rows] += self.network_share * (networks - latent[rows])
 
-        over_blocks(cells, {names[g]: _KNOWLEDGE[g][0] for g in names}, predict_block)
-        return scores, stds
+        over_blocks(cells, {names[g]: _EXTRA_FEATURES[g][0] for g in names}, predict_block)
+        return latent, stds
 
-    def predict_latent(
-        self, X: CellArray | Table | Iterable[Cell]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of the scores ``[N]`` of measured labels.
+    def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of the latent labels ``[N]`` of measured labels.
 
-        Their errors are taken as normal; :meth:`label_at` takes scores to labels.
+        Their errors are taken as normal; :meth:`label_at` maps latent labels to labels.
 
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        score, std = self.predict_scores(X)
-        return score, std * np.sqrt(np.mean(self.residuals_**2))
+        latent, std = self.predict_scores(X)
+        return latent, std * np.sqrt(np.mean(self.residuals_**2))
 
-    def _mean_labels(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean labels at scores that are known up to a normal error of :attr:`spread_`.
+    def label_at(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the labels at latent labels: the inverse of the label transform."""
+        return self.transform_.inverse(latent)
 
-        :meth:`label_at` is a sum of hinges, and the mean of a hinge has a closed form. It is
-        taken on a fine grid, between whose points the mean is as good as straight.
-        """
-        known, slopes = self._map()
-        spread = max(self.spread_, 1e-6)
-        ends = known[0] - _MOST_ERRORS * spread, known[-1] + _MOST_ERRORS * spread
-        grid = np.concatenate([[-_FAR], np.linspace(*ends, _GRID), [_FAR]])
-        means = self.labels_[0] + slopes[0] * (grid - known[0])
-        bends = np.diff(slopes) * spread
-        for start in range(0, len(grid), _GRID_CHUNK):
-            part = slice(start, start + _GRID_CHUNK)
-            errors = (grid[part, None] - known) / spread
-            hinges = norm.pdf(errors) + errors * norm.cdf(errors)
-            means[part] += hinges @ bends
-        return np.asarray(np.interp(scores, grid, means), dtype=np.float64)
-
-    def label_at(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the labels at scores: training quantiles, and straight lines beyond them."""
-        known, slopes = self._map()
-        inside = np.interp(scores, known, self.labels_)
-        beyond = np.maximum(scores - known[-1], 0) * slopes[-1]
-        below = np.maximum(known[0] - scores, 0) * slopes[0]
-        return np.asarray(inside + beyond - below, dtype=np.float64)
-
-    def _map(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores of the training labels ``[N]``, and slopes before, between and past them."""
-        total, labels = len(self.labels_), self.labels_
-        known = self._scores(labels, ties="ordinal")
-        # Past the best label grow as the upper tenth does, past the worst as all labels do.
-        tenth = max(1, total // 10)
-        upper = (labels[-1] - labels[-1 - tenth]) / (known[-1] - known[-1 - tenth])
-        lower = (labels[-1] - labels[0]) / (known[-1] - known[0])
-        return known, np.concatenate([[lower], np.diff(labels) / np.diff(known), [upper]])
-
-    def fitted_parts(self) -> dict[str, Any]:
-        """Return the fitted estimators inside, for a model folder."""
-        parts: dict[str, Any] = {"process": self.process_}
-        return parts if self.networks_ is None else {**parts, "networks": self.networks_}
-
-    def set_fitted_parts(self, parts: dict[str, Any]) -> None:
-        """Take over :meth:`fitted_parts`' result.
+    def check_fitted_state(self) -> None:
+        """Check a state that was read against its parts and the shipped data here.
 
         Raises:
-            ModelError: If the process is missing, or there is something else.
+            ModelError: If they do not fit.
         """
-        if "process" not in parts or not set(parts) <= {"process", "networks"}:
-            raise ModelError(f"this model has a process and perhaps networks, got {sorted(parts)}")
-        self.process_ = parts["process"]
-        self.networks_ = parts.get("networks")
-        self.space_ = self.process_.space_
-
-    def get_state(self) -> State:
-        """Return what ``fit`` learned beside the estimators inside, for a model folder."""
-        check_is_fitted(self)
-        tensors = {
-            "labels": torch.as_tensor(self.labels_),
-            "residuals": torch.as_tensor(self.residuals_),
-        }
-        numbers = {name: getattr(self, f"{name}_") for name in _NUMBERS}
-        return tensors, {**numbers, "knowledge": self.knowledge_}
-
-    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
-
-        Raises:
-            ModelError: If something is missing or not a finite number.
-        """
-        if not hasattr(self, "process_"):
-            raise ModelError("this model needs its process")
-        knowledge = values.get("knowledge")
-        if not isinstance(knowledge, dict) or not set(knowledge) <= set(_KNOWLEDGE):
-            raise ModelError(f"knowledge must name groups of statistics, got {knowledge!r}")
-        for group, digest in knowledge.items():
-            here = _KNOWLEDGE[group][1]()
+        for group, digest in self.extra_features_.items():
+            if group not in _EXTRA_FEATURES:
+                raise ModelError(
+                    f"extra_features must be some of {', '.join(_EXTRA_FEATURES)}, got {group!r}"
+                )
+            here = _EXTRA_FEATURES[group][1]()
             if digest != here:
                 raise ModelError(
                     f"this model was trained with another version of the shipped {group} data: "
                     f"{digest!r}, here is {here!r}"
                 )
-        self.knowledge_ = knowledge
-        if list(self.process_.groups) != [*GROUPS, *knowledge]:
+        process = self.process_
+        if list(process.groups) != [*GROUPS, *self.extra_features_]:
             raise ModelError(
-                f"the process' groups must be {', '.join([*GROUPS, *knowledge])}, "
-                f"got {list(self.process_.groups)!r}"
+                f"the process' groups must be {', '.join([*GROUPS, *self.extra_features_])}, "
+                f"got {list(process.groups)!r}"
             )
-        for name in ("labels", "residuals"):
-            if name not in tensors or len(tensors[name]) != len(self.process_.dual_):
-                raise ModelError(f"{name} must be one number a training cell")
-            setattr(self, f"{name}_", tensors[name].numpy())
-        for name in _NUMBERS:
-            value = values.get(name)
-            if not isinstance(value, (int, float)) or not np.isfinite(value):
-                raise ModelError(f"{name} must be a finite number, got {value!r}")
-            setattr(self, f"{name}_", float(value))
+        total = len(process.dual_)
+        if len(self.residuals_) != total or (self.latent_ is None and len(self.labels_) != total):
+            raise ModelError(f"labels and residuals must be one number a training cell, {total}")
+        increasing = self.latent_ is None or (np.diff(self.latent_) > 0).all()
+        if not increasing or (np.diff(self.labels_) < 0).any():
+            raise ModelError("labels and latent labels must be in increasing order")
+        transform = LabelTransform().set_knots(self.labels_, self.latent_)
+        self._set_transform(transform, self.latent_ is not None)
+
+
+BestRegressor = HybridRegressor  # the name of version 0.1

@@ -1,15 +1,16 @@
-"""Recipes by name: which estimator, with which settings, a person gets for ``--recipe NAME``."""
+"""Recipes by name: which estimator, with which settings, a user gets for ``--recipe NAME``."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
-from pyg_nas.data.shipped import SHIPPED_TASK
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
+from pyg_nas.predictors.registry import class_named
+from pyg_nas.predictors.validation import check_parameters
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
@@ -17,8 +18,89 @@ PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
 DEFAULT_RECIPE = "best"
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
-# The caller's own to say: a model names its seed, and the others are no part of a fit.
+# Not taken from settings files: the caller sets them.
 _NOT_IN_FILES = ("device", "progress", "random_state")
+# Settings of version 0.1 and what they are called now.
+_RENAMED = {"prior": "transfer"}
+
+Factory = Callable[[LabelPolicy, int, str], Any]
+"""Makes an unfitted estimator from the label policy, the random seed and the torch device."""
+
+_recipes: dict[str, Factory] = {}
+
+
+class _Recipes(Mapping[str, Factory]):
+    """The registered recipes, for reading."""
+
+    def __getitem__(self, name: str) -> Factory:
+        return _recipes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(_recipes))
+
+    def __len__(self) -> int:
+        return len(_recipes)
+
+
+RECIPES: Mapping[str, Factory] = _Recipes()
+"""Factories by recipe."""
+
+
+def register_recipe(name: str) -> Callable[[Factory], Factory]:
+    """Return a decorator that makes a factory the recipe ``name``.
+
+    Raises:
+        SettingsError: If there is such a recipe already, or the name has a colon.
+    """
+
+    def register(factory: Factory) -> Factory:
+        if ":" in name or not name:
+            raise SettingsError(f"a recipe's name must be a word without a colon, got {name!r}")
+        if name in _recipes:
+            raise SettingsError(f"recipe {name!r} is registered already")
+        _recipes[name] = factory
+        return factory
+
+    return register
+
+
+def find_recipe(recipe: str) -> Factory:
+    """Return the factory of a recipe's name, or of ``module:Class`` or ``file.py:Class``.
+
+    The class is a scikit-learn regressor over cells that can be made without arguments; its
+    ``random_state`` and ``device``, where it has them, are set.
+
+    Raises:
+        SettingsError: If there is no such recipe or class.
+    """
+    if recipe in _recipes:
+        return _recipes[recipe]
+    if ":" not in recipe:
+        raise SettingsError(
+            f"recipe {quoted(recipe)} must be one of {', '.join(RECIPES)}, or a class of yours as "
+            f"module:Class or file.py:Class"
+        )
+    return _factory_of(recipe)
+
+
+def _factory_of(reference: str) -> Factory:
+    cls = class_named(reference)
+
+    def make(label: LabelPolicy, seed: int, device: str) -> Any:
+        try:
+            estimator = cls()
+        except TypeError as error:
+            raise SettingsError(
+                f"recipe {reference!r}: cannot be made without arguments: {error}"
+            ) from None
+        lacks = [m for m in ("fit", "predict", "get_params") if not hasattr(estimator, m)]
+        if lacks:
+            raise SettingsError(f"recipe {reference!r}: a predictor needs {', '.join(lacks)}")
+        given = {"random_state": seed, "device": device}
+        known = estimator.get_params(deep=False)
+        return estimator.set_params(**{k: v for k, v in given.items() if k in known})
+
+    return make
 
 
 def make_estimator(
@@ -32,21 +114,18 @@ def make_estimator(
     """Return the unfitted estimator of a recipe.
 
     Args:
-        recipe: A key of :data:`RECIPES`.
+        recipe: One of :data:`RECIPES`, or ``module:Class`` or ``file.py:Class`` of a user's own.
         label: The labels that it will be fitted on.
-        seed: Of all its random choices.
+        seed: Random seed of all its choices.
         device: A torch device name, or ``"auto"``.
-        task: What the labels were measured on, where that is known: the shipped table's
-            knowledge is not used to predict that table's own task.
+        task: Not used any more: ``fit`` recognises labels of the shipped table by their content.
         settings: Override single settings of the recipe.
 
     Raises:
         SettingsError: If the recipe or a setting is unknown.
     """
-    check_recipe(recipe)
-    estimator = RECIPES[recipe](label or LabelPolicy(), seed, device)
-    if task == SHIPPED_TASK and "prior" in estimator.get_params():
-        estimator.set_params(prior=False)
+    estimator = find_recipe(recipe)(label or LabelPolicy(), seed, device)
+    settings = _todays_names(settings, estimator)
     unknown = set(settings) - set(estimator.get_params())
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")
@@ -60,13 +139,12 @@ def make_estimator(
 
 
 def check_recipe(recipe: str) -> None:
-    """Check that a text names a recipe, without importing what the recipe is made of.
+    """Check that a text names a recipe, without importing what a registered recipe is made of.
 
     Raises:
         SettingsError: If it does not.
     """
-    if recipe not in RECIPES:
-        raise SettingsError(f"recipe {quoted(recipe)} must be one of {', '.join(RECIPES)}")
+    find_recipe(recipe)
 
 
 def read_recipe(
@@ -79,7 +157,7 @@ def read_recipe(
 
     Args:
         path: The file.
-        recipe: A key of :data:`RECIPES`; None for the tuned one, or else the default.
+        recipe: A recipe; None for the tuned one, or else the default.
 
     Raises:
         SettingsError: If the file is unreadable, was tuned for another recipe, or has a setting
@@ -102,22 +180,29 @@ def read_recipe(
 
 
 def _check_settings(recipe: str, settings: dict[str, Any]) -> None:
+    given = make_estimator(recipe).get_params()
     known = [
         name
-        for name, value in make_estimator(recipe).get_params().items()
+        for name, value in given.items()
         if name.rpartition("__")[2] not in _NOT_IN_FILES and not hasattr(value, "get_params")
     ]
-    unknown = sorted(set(settings) - set(known))
+    unknown = sorted(set(settings) - {*known, *(o for o, n in _RENAMED.items() if n in known)})
     if unknown:
         raise SettingsError(
             f"recipe {recipe!r} has no setting {', '.join(unknown)}; it has {', '.join(known)}"
         )
     estimator = make_estimator(recipe, **settings)
     for part in (estimator, *estimator.get_params().values()):
-        if hasattr(part, "_check_settings"):
-            part._check_settings()
+        check_parameters(part)
 
 
+def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:
+    known = estimator.get_params(deep=False)
+    renamed = {old: new for old, new in _RENAMED.items() if old not in known and new in known}
+    return {renamed.get(name, name): value for name, value in settings.items()}
+
+
+@register_recipe("paper")
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNRegressor
 
@@ -130,6 +215,7 @@ def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     )
 
 
+@register_recipe("two-stage")
 def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNClassifier
     from pyg_nas.predictors.two_stage import TwoStageRegressor
@@ -142,19 +228,13 @@ def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
     )
 
 
+@register_recipe("best")
 def _best(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.hybrid import BestRegressor
+    from pyg_nas.predictors.hybrid import HybridRegressor
 
-    return BestRegressor(random_state=seed, device=device)
+    return HybridRegressor(transfer=True, random_state=seed, device=device)
 
 
+@register_recipe("fast")
 def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
     return _best(label, seed, device).set_params(ensemble_size=0)
-
-
-RECIPES: dict[str, Callable[[LabelPolicy, int, str], Any]] = {
-    "best": _best,
-    "fast": _fast,
-    "paper": _paper,
-    "two-stage": _two_stage,
-}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from pydantic import Field
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.data.table import Table
 from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.engine.residual import (
     ResidualTask,
@@ -21,38 +18,39 @@ from pyg_nas.engine.residual import (
     predict_residual,
     train_residual,
 )
-from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import Columns, over_blocks
 from pyg_nas.features.graph_statistics import (
-    PRIOR_GROUP,
     STATISTICS_VERSION,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
-    check_statistics_version,
     select_columns,
 )
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
-from pyg_nas.predictors.gcn import (
-    State,
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
+from pyg_nas.predictors.validation import (
+    Cells,
     as_cells,
+    check_cells,
     check_converged,
-    check_same_statistics,
-    finite_labels,
-    require_number,
+    dropout,
+    mean_and_std,
+    real,
+    weighted_cells,
+    whole,
 )
 
-_READOUT = ("graph", "walks", ZERO_COST_GROUP, PRIOR_GROUP)
+_READOUT = ("graph", "walks", ZERO_COST_GROUP, TRANSFER_GROUP)
 _HELD_OUT = 0.1
 _MOST_WIDTH = 4_096
 
 
-class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """An ensemble of residual graph networks with vertex and graph statistics.
+class ResidualGNNRegressor(CellRegressor):
+    """An ensemble of residual graph networks with features of vertices and graphs.
 
     Members are trained together (AdamW, one cycle). Each leaves out its own tenth of the cells,
     which it predicts afterwards: residuals of cells that a network has not seen.
@@ -76,6 +74,33 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         held_out_prediction_: That member's predictions of them ``[n]``.
         space_: Search space of the training cells.
     """
+
+    parameter_rules: ClassVar = {
+        **dict.fromkeys(("ensemble_size", "depth", "batch_size"), whole(least=1)),
+        **dict.fromkeys(("hidden", "epochs"), whole(least=1, optional=True)),
+        "random_state": whole(least=0),
+        **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
+        "dropout": dropout(),
+    }
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            "mean": Array("float64", ("*k",)),
+            "std": Array("float64", ("*k",)),
+            "vertex_centre": Array("float32", ("f",)),
+            "vertex_scale": Array("float32", ("f",)),
+            "columns": Array("int64", ("d",)),
+            "centre": Array("float32", ("d",)),
+            "scale": Array("float32", ("d",)),
+            "held_out": Array("int64", ("h",)),
+            "held_out_prediction": Array("float64", ("h", "*k")),
+        },
+        values={
+            "space": Space,
+            "feature_version": FeatureVersion,
+            "hidden": Annotated[int, Field(ge=1, le=_MOST_WIDTH)],
+        },
+        networks=Networks("network_", build="_empty_network", prefix="network."),
+    )
 
     def __init__(
         self,
@@ -103,29 +128,42 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.progress = progress
 
-    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> ResidualGNNRegressor:
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ResidualGNNRegressor:
         """Fit to ``N`` cells and their labels ``[N]``.
 
+        Args:
+            X: The cells.
+            y: Their labels.
+            sample_weight: Weight of each cell in the loss and in the labels' mean and standard
+                deviation ``[N]``; cells of weight 0 are left out.
+
         Raises:
-            SettingsError: If a label is not finite or a setting is outside its rule.
+            SettingsError: If a label or weight is not finite or a setting is outside its rule.
         """
-        cells = as_cells(X)
-        return self.fit_features(cells, cell_features(cells), finite_labels(y, len(cells)))
+        cells, labels, weights = weighted_cells(X, y, sample_weight)
+        return self.fit_features(cells, cell_features(cells), labels, weights)
 
     def fit_features(
-        self, cells: CellArray, features: CellFeatures, y: NDArray[np.float64]
+        self,
+        cells: CellArray,
+        features: CellFeatures,
+        y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> ResidualGNNRegressor:
-        """Fit to cells whose statistics are known already.
+        """Fit to cells whose features are known already.
 
         Args:
             cells: ``N`` cells.
             features: Theirs.
             y: Labels ``[N]``, or several to a cell ``[N, K]``; predictions have their shape.
+            weights: Weights above 0 ``[N]``, None for 1.
         """
-        self._check_settings()
-        self.space_ = cells.space
+        self.check_parameters()
+        self.space_, self.feature_version_ = cells.space, STATISTICS_VERSION
         self.hidden_ = self.hidden or _width(len(cells))
-        self.mean_, spread = y.mean(axis=0), y.std(axis=0)
+        self.mean_, spread = mean_and_std(y, weights)
         self.std_ = np.where(spread > 0, spread, 1.0)
         self._scale_to(cells, features)
         device = pick_device(self.device)
@@ -146,8 +184,12 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         config = ResidualTrainingConfig(
             self.epochs or _epochs(len(y)), self.batch_size, self.learning_rate, self.weight_decay
         )
+        weight = None
+        if weights is not None:
+            # Of mean 1, so that the step sizes are those of a fit without weights.
+            weight = torch.as_tensor(weights / weights.mean(), dtype=torch.float32, device=device)
         task = ResidualTask(
-            self.network_, graphs, target, torch.stack(kept), config, shuffler, generator
+            self.network_, graphs, target, torch.stack(kept), config, shuffler, generator, weight
         )
         check_converged(train_residual(task, self.progress), self.learning_rate)
         held = [predict_residual(self.network_, graphs.select(rows.numpy())) for rows in left_out]
@@ -157,7 +199,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )
         return self
 
-    def predict(self, X: CellArray | Table | Iterable[Cell], return_std: bool = False) -> Any:
+    def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return the members' mean ``[N]``, and their standard deviation where asked for.
 
         Raises:
@@ -165,7 +207,7 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         cells = as_cells(X)
-        check_same_statistics(cells, self.space_)
+        check_cells(cells, self.space_, features=True)
         members = np.empty((len(self.network_.embed), len(cells)))
 
         def predict_block(
@@ -181,61 +223,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
         return self._in_units(predict_residual(self.network_, self._graphs(cells, features)))
 
-    def get_state(self) -> State:
-        """Return what ``fit`` learned, for a model folder."""
-        check_is_fitted(self)
-        tensors = {
-            f"network.{name}": tensor.detach().cpu().contiguous()
-            for name, tensor in self.network_.state_dict().items()
-        }
-        tensors |= {name: torch.as_tensor(getattr(self, f"{name}_")) for name in _ARRAYS}
-        about = {"space": self.space_.to_dict(), "statistics_version": STATISTICS_VERSION}
-        return tensors, {**about, "hidden": self.hidden_}
-
-    def set_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
-
-        Raises:
-            ModelError: If weights or statistics are missing, do not fit the settings or are
-                others now.
-        """
-        check_statistics_version(values.get("statistics_version"))
-        self.space_ = SearchSpace.from_dict(values.get("space"))
-        hidden = values.get("hidden")
-        if type(hidden) is not int or not 1 <= hidden <= _MOST_WIDTH:
-            raise ModelError(f"hidden must be 1 to {_MOST_WIDTH}, got {hidden!r}")
-        self.hidden_ = hidden
-        missing = set(_ARRAYS) - set(tensors)
-        if missing:
-            raise ModelError(f"a residual network lacks {', '.join(sorted(missing))}")
-        for name, like in _ALIKE:
-            if tensors[name].shape != tensors[like].shape:
-                shapes = tuple(tensors[like].shape), tuple(tensors[name].shape)
-                raise ModelError(f"{name} must be {shapes[0]} as {like}, got {shapes[1]}")
-        for name in _ARRAYS:
-            setattr(self, f"{name}_", tensors[name].numpy())
-        for name in ("mean", "std"):
-            if not torch.isfinite(tensors[name]).all():
-                raise ModelError(f"{name} must be finite, got {tensors[name].tolist()}")
-        weights = {k[8:]: v for k, v in tensors.items() if k.startswith("network.")}
-        with torch.device("meta"):
-            network = self._new_network()
-        try:
-            network.load_state_dict(weights, assign=True)
-        except RuntimeError as error:
-            raise ModelError(f"weights do not fit: {error}") from None
-        self.network_ = network.to(pick_device(self.device)).eval()
-
-    def _check_settings(self) -> None:
-        for name in ("ensemble_size", "depth", "batch_size"):
-            require_number(name, getattr(self, name), whole=True, least=1)
-        for name in ("hidden", "epochs"):
-            require_number(name, getattr(self, name), whole=True, least=1, optional=True)
-        require_number("random_state", self.random_state, whole=True, least=0)
-        for name in ("learning_rate", "weight_decay"):
-            require_number(name, getattr(self, name), whole=False, least=0)
-        if not 0 <= require_number("dropout", self.dropout, whole=False) < 1:
-            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+    @property
+    def provides_std(self) -> bool:
+        """Whether there are several members to differ from each other."""
+        return self.ensemble_size > 1
 
     def _scale_to(self, cells: CellArray, features: CellFeatures) -> None:
         vertices = features.vertex[cells.mask]
@@ -278,6 +269,10 @@ class ResidualGNNRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             generator,
         )
 
+    def _empty_network(self) -> ResidualGNN:
+        with torch.device("meta"):
+            return self._new_network()
+
     def _in_units(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs ``[..., targets]`` in the unit and shape of the labels."""
         shaped = outputs.astype(np.float64).reshape(*outputs.shape[:-1], *np.shape(self.mean_))
@@ -292,22 +287,3 @@ def _width(total: int) -> int:
 def _epochs(total: int) -> int:
     """Fewer passes over more cells: the rule of ``epochs=None``."""
     return int(np.clip(round(200 * (172 / total) ** 0.3), 60, 200))
-
-
-_ARRAYS = (
-    "mean",
-    "std",
-    "vertex_centre",
-    "vertex_scale",
-    "columns",
-    "centre",
-    "scale",
-    "held_out",
-    "held_out_prediction",
-)
-_ALIKE = (
-    ("std", "mean"),
-    ("vertex_scale", "vertex_centre"),
-    ("centre", "columns"),
-    ("scale", "columns"),
-)

@@ -2,14 +2,12 @@
 
 ``settings.json`` holds the estimator's name, constructor arguments and fitted values, the
 checksum of the weights, ``about``: the protocol, recipe and training cells, and a checksum of
-all that. An estimator that can be stored has ``get_state() -> (tensors, values)`` and
-``set_state(tensors, values)``; estimators inside an estimator are stored in the same way under
-their argument's name.
+all that. What is stored of an estimator is its ``fitted_state`` (:mod:`pyg_nas.predictors.state`);
+estimators inside an estimator are stored in the same way under their attribute's name.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from hashlib import sha256
@@ -22,20 +20,15 @@ from pyg_nas.errors import ModelError, PygNasError, SettingsError
 from pyg_nas.io.files import atomic_path, check_output_folder
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.safetensors_file import read_safetensors
+from pyg_nas.predictors.registry import registered_class, registered_name
+from pyg_nas.predictors.state import read_parts, read_state, write_state
+from pyg_nas.predictors.validation import check_parameters
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
-FORMAT = 2
+FORMAT = 3
+_FORMATS = (2, FORMAT)
 
-# Only these classes are ever made from a folder: a settings file cannot name code to run.
-STORABLE = {
-    "GCNRegressor": "pyg_nas.predictors.gcn",
-    "GCNClassifier": "pyg_nas.predictors.gcn",
-    "TwoStageRegressor": "pyg_nas.predictors.two_stage",
-    "BestRegressor": "pyg_nas.predictors.hybrid",
-    "GaussianProcess": "pyg_nas.predictors.gaussian_process",
-    "ResidualGNNRegressor": "pyg_nas.predictors.residual_gnn",
-}
 # Arguments that say how to run rather than what was fitted.
 _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
@@ -51,7 +44,8 @@ def save_model(
     between the two replacements leaves a folder that is refused on reading.
 
     Args:
-        estimator: A fitted estimator of a class in :data:`STORABLE`.
+        estimator: A fitted estimator of a registered class
+            (:func:`~pyg_nas.predictors.registry.register_estimator`).
         folder: Made where it is missing; an earlier model in it is replaced.
         about: JSON values that travel with the model.
 
@@ -154,14 +148,16 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
     keys = {"format", "model", "weights_sha256", "about"}
     if not isinstance(settings, dict) or not keys <= set(settings):
         raise ModelError(f"{path}: needs the keys {', '.join(sorted(keys))}")
-    if settings["format"] != FORMAT:
-        raise ModelError(f"{path}: format {settings['format']!r}, this version reads {FORMAT}")
+    if settings["format"] not in _FORMATS or isinstance(settings["format"], bool):
+        raise ModelError(f"{path}: format {settings['format']!r}, this version reads {_FORMATS}")
     if settings.get(_CHECKSUM) != settings_checksum(settings):
         raise ModelError(f"{path}: damaged or changed, its checksum differs")
     if not isinstance(settings["about"], dict) or not isinstance(settings["weights_sha256"], str):
         raise ModelError(f"{path}: about must be an object and weights_sha256 a string")
     if not isinstance(settings.get("weights_bytes", 0), int):  # 0.1 did not write it
         raise ModelError(f"{path}: weights_bytes must be a whole number")
+    if settings["format"] == 2:
+        settings["model"] = _from_format_2(settings["model"])
     return settings
 
 
@@ -171,36 +167,59 @@ def settings_checksum(settings: dict[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+# Names of format 2 (pyg_nas 0.1) and what they are called now.
+_RENAMED = {
+    "BestRegressor": "HybridRegressor",
+    "prior": "transfer",
+    "knowledge": "extra_features",
+    "statistics_version": "feature_version",
+    "members": "num_members",
+}
+_RENAMED_KEYS = ("arguments", "values", "knowledge")
+
+
+def _from_format_2(description: Any, inside: str = "") -> Any:
+    """A description with today's names of classes, arguments, values and groups of features."""
+    if isinstance(description, dict):
+        return {
+            (_RENAMED.get(key, key) if inside in _RENAMED_KEYS else key): _from_format_2(value, key)
+            for key, value in description.items()
+        }
+    if isinstance(description, list):
+        return [_from_format_2(value, inside) for value in description]
+    renamed = inside in ("class", "groups") and isinstance(description, str)
+    return _RENAMED.get(description, description) if renamed else description
+
+
 def _describe(estimator: Any, prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
-    name = type(estimator).__name__
-    if name not in STORABLE:
-        raise ModelError(
-            f"a model of class {name} cannot be stored; one of {', '.join(STORABLE)} can"
-        )
-    arguments: dict[str, Any] = {}
-    for key, value in estimator.get_params(deep=False).items():
-        if key in _NOT_STORED:
-            continue
-        if hasattr(value, "get_params"):
-            # The argument of a meta-estimator is a template: only its settings matter.
-            arguments[key] = {"estimator": _template(value)}
-        else:
-            arguments[key] = _plain(value)
-    own, values = estimator.get_state()
+    described = _template(estimator)
+    own, values = read_state(estimator)
     parts = {
         key: _describe(part, f"{prefix}{key}.", tensors)
-        for key, part in getattr(estimator, "fitted_parts", dict)().items()
+        for key, part in read_parts(estimator).items()
     }
     tensors.update({prefix + key: tensor for key, tensor in own.items()})
-    return {"class": name, "arguments": arguments, "values": values, "parts": parts}
+    return {**described, "values": values, "parts": parts}
+
+
+def check_storable(estimator: Any) -> None:
+    """Check that an estimator can be saved, before it is fitted.
+
+    Raises:
+        ModelError: If its class, or that of an estimator among its arguments, is not registered.
+    """
+    _template(estimator)
 
 
 def _template(estimator: Any) -> dict[str, Any]:
-    name = type(estimator).__name__
-    if name not in STORABLE:
-        raise ModelError(f"a model that contains a {name} cannot be stored")
-    kept = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_STORED}
-    return {"class": name, "arguments": {key: _plain(value) for key, value in kept.items()}}
+    name = registered_name(estimator)
+    arguments = {
+        # The argument of a meta-estimator is a template: only its settings matter.
+        key: {"estimator": _template(value)} if hasattr(value, "get_params") else _plain(value)
+        for key, value in estimator.get_params(deep=False).items()
+        if key not in _NOT_STORED
+    }
+    return {"class": name, "arguments": arguments}
 
 
 def _plain(value: Any) -> Any:
@@ -215,34 +234,29 @@ def _rebuild(description: Any, prefix: str, tensors: dict[str, Any], device: str
     if not isinstance(description, dict):
         raise SettingsError(f"a model must be a JSON object, got {description!r}")
     estimator = _instantiate(description, device)
-    own = {key[len(prefix) :]: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    parts = description.get("parts", {})
-    if not isinstance(parts, dict):
-        raise SettingsError(f"a model's parts must be a JSON object, got {parts!r}")
-    if parts:
-        estimator.set_fitted_parts(
-            {key: _rebuild(part, f"{prefix}{key}.", tensors, device) for key, part in parts.items()}
-        )
-        own = {
-            key: tensor
-            for key, tensor in own.items()
-            if not any(key.startswith(f"{part}.") for part in parts)
-        }
-    values = description.get("values")
-    if not isinstance(values, dict):
-        raise SettingsError(f"fitted values must be a JSON object, got {values!r}")
-    estimator.set_state(own, values)
+    parts: Any = description.get("parts", {})
+    values: Any = description.get("values")
+    for name, found in (("parts", parts), ("fitted values", values)):
+        if not isinstance(found, dict):
+            raise SettingsError(f"a model's {name} must be a JSON object, got {found!r}")
+    own = {
+        key[len(prefix) :]: tensor
+        for key, tensor in tensors.items()
+        if key.startswith(prefix) and not key.startswith(tuple(f"{prefix}{p}." for p in parts))
+    }
+    inside = {
+        key: _rebuild(part, f"{prefix}{key}.", tensors, device) for key, part in parts.items()
+    }
+    write_state(estimator, own, values, inside)
     return estimator
 
 
 def _instantiate(description: Any, device: str) -> Any:
     name = description.get("class") if isinstance(description, dict) else None
     arguments = description.get("arguments") if isinstance(description, dict) else None
-    if not isinstance(name, str) or name not in STORABLE or not isinstance(arguments, dict):
-        raise SettingsError(
-            f"class {name!r} must be one of {', '.join(STORABLE)}, with its arguments"
-        )
-    cls = getattr(importlib.import_module(STORABLE[name]), name)
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        raise SettingsError(f"a model must name its class and its arguments, got {name!r}")
+    cls: Any = registered_class(name)
     known = set(cls._get_param_names())
     odd = set(arguments) ^ (known - set(_NOT_STORED))
     if odd:
@@ -256,5 +270,5 @@ def _instantiate(description: Any, device: str) -> Any:
     if "device" in known:
         built["device"] = device
     estimator = cls(**built)
-    estimator._check_settings()
+    check_parameters(estimator)
     return estimator

@@ -63,9 +63,7 @@ class Model:
             SettingsError: If the recipe, a setting or the split is not valid here.
         """
         protocol = protocol.on(table)
-        estimator = make_estimator(
-            recipe, protocol.label, seed, device, table.about.get("task"), **settings
-        )
+        estimator = make_estimator(recipe, protocol.label, seed, device, **settings)
         if progress is not None and "progress" in estimator.get_params():
             estimator.set_params(progress=progress)
         split = protocol.apply(table)

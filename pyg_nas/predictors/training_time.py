@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.validation import Cells, as_cells, checked_weights
 
 
-class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class TimeRegressor(CellRegressor):
     """Ridge regression of log training time on how much work each kind of operation does.
 
     Time is additive in the vertices, and a vertex's share follows from its operation and its
@@ -29,14 +30,22 @@ class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         model_: The fitted pipeline.
     """
 
-    def fit(self, X: CellArray, y: ArrayLike) -> TimeRegressor:
+    def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TimeRegressor:
         """Fit to training times ``y`` in seconds, ``[N]``; unknown ones (NaN) are left out.
+
+        Args:
+            X: The cells.
+            y: Their training times.
+            sample_weight: Weight of each cell ``[N]``; cells of weight 0 are left out.
 
         Raises:
             SettingsError: If fewer than 2 times are known, or one is not positive.
         """
+        cells = as_cells(X)
         seconds = np.asarray(y, dtype=np.float64)
-        known = np.flatnonzero(~np.isnan(seconds))
+        weights = checked_weights(sample_weight, len(cells))
+        measured = ~np.isnan(seconds)
+        known = np.flatnonzero(measured if weights is None else measured & (weights > 0))
         if len(known) < 2:
             raise SettingsError(
                 f"training time cannot be predicted from {len(known)} measured times, 2 are needed"
@@ -44,13 +53,17 @@ class TimeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if (seconds[known] <= 0).any():
             raise SettingsError(f"training times must be positive, got {seconds[known].min():g} s")
         self.model_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-4, 3, 29)))
-        self.model_.fit(work_features(X[known]), np.log(seconds[known]))
+        weighted = {}
+        if weights is not None:
+            steps = ("standardscaler", "ridgecv")
+            weighted = {f"{step}__sample_weight": weights[known] for step in steps}
+        self.model_.fit(work_features(cells[known]), np.log(seconds[known]), **weighted)
         return self
 
-    def predict(self, X: CellArray) -> NDArray[np.float64]:
+    def predict(self, X: Cells) -> NDArray[np.float64]:
         """Return the predicted training times in seconds, ``[N]``."""
         check_is_fitted(self)
-        return np.asarray(np.exp(self.model_.predict(work_features(X))), dtype=np.float64)
+        return np.asarray(np.exp(self.model_.predict(work_features(as_cells(X)))), dtype=np.float64)
 
 
 def work_features(cells: CellArray) -> NDArray[np.float64]:

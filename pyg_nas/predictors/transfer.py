@@ -1,9 +1,9 @@
-"""What the shipped digits table says of any NAS-Bench-101 cell: knowledge carried to new data.
+"""Transfer features: accuracies predicted by a Gaussian process fitted to the shipped digits table.
 
-Which cells learn digits well is measured for 1,438 of them. A Gaussian process carries it to every
-cell, and a predictor for another task takes the result as further statistics of the graph: it
-then starts from what is known of cells in general. Never to be used for labels that were measured
-on the digits themselves, since the table may hold the answers.
+The shipped table has the accuracies of 1,438 NAS-Bench-101 cells on images of digits. A Gaussian
+process predicts them for every cell, and a predictor for another task takes the predictions as
+further features of the graph. They must not be used for labels that were measured on the digits
+themselves, since the table may hold the answers: :func:`are_shipped_labels` tells.
 """
 
 from __future__ import annotations
@@ -22,41 +22,87 @@ from pyg_nas.data.shipped import shipped_table, shipped_table_path
 from pyg_nas.features.graph_statistics import STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
-from pyg_nas.metrics.intervals import label_scores
 from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.spaces.measurements import METRICS
 
-# Raised with whatever changes the prior, which is kept in the cache folder.
+# Raised with whatever changes the transfer process, which is kept in the cache folder.
 _VERSION = 2
 _TUNING_CELLS = 700
 _DUALS, _VALUES = "duals", "values"
 
+# Labels of the digits, however they are combined or transformed, rank cells as the table does:
+# two of its runs have a rank correlation of 0.95, another task's labels one of 0.4.
+_SAME_ORDER, _ORDERED_CELLS = 0.9, 10
+_SAME_LABEL = 1e-5
+
 
 @lru_cache(maxsize=1)
-def prior_digest() -> str:
+def transfer_digest() -> str:
     """Return 16 hex digits that name the shipped table and this way of using it."""
     content = sha256(shipped_table_path().read_bytes())
     content.update(str(_VERSION).encode())
     return content.hexdigest()[:16]
 
 
-def prior_columns(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
-    """Return what the prior says of NAS-Bench-101 cells, float32 ``[N, columns]``.
+def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
+    """Return the transfer features of NAS-Bench-101 cells, float32 ``[N, columns]``.
 
     One column for each budget, point (halfway, end) and accuracy (training, validation, test) of
-    the shipped table: the posterior mean of the scores of its mean over runs.
+    the shipped table: the posterior mean of the latent labels of its mean over runs.
 
     Args:
         cells: ``N`` cells.
         features: Theirs.
     """
-    prior = digits_prior()
-    return prior.process.posterior_means(features, prior.duals)
+    transfer = digits_process()
+    return transfer.process.posterior_means(features, transfer.duals)
+
+
+def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
+    """Return whether labels are the shipped table's own, by their content.
+
+    They are if half of the labels of cells that the table has are equal to one of its columns (a
+    run's or the mean over runs, as a fraction, in percent or as an error), or if the cells are
+    ordered nearly as by one of them.
+
+    Args:
+        cells: NAS-Bench-101 cells ``[N]``.
+        labels: Theirs ``[N]``.
+    """
+    from scipy.stats import spearmanr
+
+    table = shipped_table()
+    hashes = cells.hashes()
+    order = np.argsort(table.hashes)
+    place = np.searchsorted(table.hashes, hashes, sorter=order).clip(max=len(table) - 1)
+    rows = order[place]
+    shared = np.flatnonzero(table.hashes[rows] == hashes)
+    if not len(shared):
+        return False
+    known, given = _columns()[rows[shared]], labels[shared]
+    for form in (given, given / 100, 1 - given, 1 - given / 100):
+        equal = np.abs(known - form[:, None]) < _SAME_LABEL
+        if 2 * equal.sum(axis=0).max() >= len(shared):
+            return True
+    if len(shared) < _ORDERED_CELLS or np.ptp(given) == 0:
+        return False
+    varied = known[:, np.ptp(known, axis=0) > 0]
+    return any(abs(spearmanr(column, given).statistic) > _SAME_ORDER for column in varied.T)
+
+
+@lru_cache(maxsize=1)
+def _columns() -> NDArray[np.float64]:
+    """Accuracies of the shipped table, of each run and their mean, ``[cells, columns]``."""
+    accuracies = shipped_table().metrics[..., 1:].astype(np.float64)
+    means = accuracies.mean(axis=2, keepdims=True)
+    return np.concatenate([accuracies, means], axis=2).reshape(len(accuracies), -1)
 
 
 @dataclass(frozen=True)
-class Prior:
-    """A process that knows the shipped table, ready for any cells.
+class TransferProcess:
+    """A process fitted to the shipped table, ready for any cells.
 
     Attributes:
         process: Tuned on the table's final validation accuracy.
@@ -68,9 +114,9 @@ class Prior:
 
 
 @lru_cache(maxsize=1)
-def digits_prior() -> Prior:
-    """Return the prior of the shipped table: fitted once, and then read from the cache folder."""
-    name = f"digits-prior-{prior_digest()}-{STATISTICS_VERSION}"
+def digits_process() -> TransferProcess:
+    """Return the process of the shipped table: fitted once, then read from the cache folder."""
+    name = f"digits-transfer-{transfer_digest()}-{STATISTICS_VERSION}"
     arrays = read_cached(name)
     if arrays is None:
         arrays = _fitted()
@@ -79,24 +125,22 @@ def digits_prior() -> Prior:
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     duals = tensors.pop(_DUALS)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
-    process.set_state(tensors, values)
-    return Prior(process, duals)
+    write_state(process, tensors, values)
+    return TransferProcess(process, duals)
 
 
 def _fitted() -> Arrays:
-    """Fit the prior; return its process' state and its duals."""
+    """Fit the process; return its state and its duals."""
     table = shipped_table()
     accuracies = table.metrics[..., 1:].mean(axis=2, dtype=np.float64)
     final_validation = np.ravel_multi_index(
         (len(table.budgets) - 1, 1, METRICS.index("validation_accuracy") - 1), accuracies.shape[1:]
     )
-    columns = accuracies.reshape(len(table), -1)
-    scores = label_scores(columns)
+    latent = latent_labels(accuracies.reshape(len(table), -1))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
-    process.space_ = table.space
-    process.fit_features(cell_features(table.cells), scores[:, final_validation])
-    duals = torch.cholesky_solve(torch.from_numpy(scores), process.factor_)
-    tensors, values = process.get_state()
+    process.fit_features(table.cells, cell_features(table.cells), latent[:, final_validation])
+    duals = torch.cholesky_solve(torch.from_numpy(latent), process.factor_)
+    tensors, values = read_state(process)
     arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
     content = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
     return {**arrays, _DUALS: duals.float().numpy(), _VALUES: content}

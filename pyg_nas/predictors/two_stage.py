@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import FiniteFloat
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from pyg_nas.data.splits import grouped_folds
-from pyg_nas.data.table import Table
-from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.thresholds import above as is_above
-from pyg_nas.predictors.gcn import (
-    GCNClassifier,
-    GCNRegressor,
-    as_cells,
-    finite_labels,
-    paper_width,
-    require_number,
-)
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor, paper_width
+from pyg_nas.predictors.label_transform import weighted_quantiles
+from pyg_nas.predictors.state import FittedState
+from pyg_nas.predictors.validation import Cells, as_cells, real, weighted_cells, where, whole
 
 _MOST_LOGIT = 50.0
 
@@ -39,7 +32,7 @@ PASSING_PROBABILITY = 0.5
 """A cell passes if its calibrated probability is at least this."""
 
 
-class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class TwoStageRegressor(CellRegressor):
     """Regressor fitted on the cells that a classifier passes, others ranked below all of them.
 
     The classifier learns "accuracy above the threshold" on all training cells; classes are
@@ -74,6 +67,20 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         mean_below_: Mean label of the training cells not above it; the threshold if there is none.
     """
 
+    parameter_rules: ClassVar = {
+        "quantile": where(real(), lambda value: 0 < value < 1, "between 0 and 1"),
+        "calibration_folds": where(whole(least=0), lambda value: value != 1, "0 or at least 2"),
+        "threshold": real(optional=True),
+        "random_state": whole(least=0),
+    }
+    fitted_state: ClassVar = FittedState(
+        values={
+            **dict.fromkeys(("threshold", "passing_fraction", "mean_below"), FiniteFloat),
+            "calibration": tuple[FiniteFloat, FiniteFloat],
+        },
+        parts={"classifier": False, "regressor": True},
+    )
+
     def __init__(
         self,
         classifier: Any,
@@ -90,44 +97,52 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.calibration_folds = calibration_folds
         self.random_state = random_state
 
-    def fit(self, X: CellArray | Table | Iterable[Cell], y: ArrayLike) -> TwoStageRegressor:
+    def fit(
+        self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> TwoStageRegressor:
         """Fit both stages to labels ``y`` ``[N]``, fractions.
 
+        Args:
+            X: The cells.
+            y: Their labels.
+            sample_weight: Weight of each cell ``[N]``, for both stages and the quantile; cells of
+                weight 0 are left out.
+
         Raises:
-            SettingsError: If a label is not finite, a setting is outside its rule or there is
-                no cell.
+            SettingsError: If a label or weight is not finite, a setting is outside its rule or
+                there is no cell.
         """
-        self._check_settings()
-        X = as_cells(X)
-        labels = finite_labels(y, len(X))
+        self.check_parameters()
+        X, labels, weights = weighted_cells(X, y, sample_weight)
         self.threshold_ = (
-            float(np.quantile(labels, self.quantile))
+            _quantile(labels, weights, self.quantile)
             if self.threshold is None
             else _in_unit(float(self.threshold), labels)
         )
         above = is_above(labels, self.threshold_)
-        self.passing_fraction_ = float(above.mean())
-        self.mean_below_ = float(labels[~above].mean()) if not above.all() else self.threshold_
+        self.passing_fraction_ = float(np.average(above, weights=weights))
+        self.mean_below_ = self.threshold_
+        if not above.all():
+            self.mean_below_ = float(np.average(labels[~above], weights=_part(weights, ~above)))
         self.classifier_ = None
         self.calibration_ = (1.0, 0.0)
         if 0.0 < self.passing_fraction_ < 1.0:
             classifier = _sized(self.classifier, len(X))
-            self.classifier_ = _fit_classifier(classifier, X, above)
-            self.calibration_ = self._calibrate(classifier, X, above)
-        regressor = _sized(self.regressor, len(X))
-        if above.any():
-            rows = np.flatnonzero(above)
-            self.regressor_ = regressor.fit(X[rows], labels[rows])
-        else:
+            self.classifier_ = _fit_classifier(classifier, X, above, weights)
+            self.calibration_ = self._calibrate(classifier, X, above, weights)
+        rows = np.flatnonzero(above)
+        if not len(rows):
             warnings.warn(
                 f"no training cell is above the threshold {self.threshold_:g}: every cell is "
                 f"rejected, and the regressor ranks them all",
                 stacklevel=2,
             )
-            self.regressor_ = regressor.fit(X, labels)
+            rows = np.arange(len(X))
+        weighted = {} if weights is None else {"sample_weight": weights[rows]}
+        self.regressor_ = _sized(self.regressor, len(X)).fit(X[rows], labels[rows], **weighted)
         return self
 
-    def predict(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
+    def predict(self, X: Cells) -> NDArray[np.float64]:
         """Return the scores ``[N]``, fractions; see the class for what they mean."""
         check_is_fitted(self)
         X = as_cells(X)
@@ -144,7 +159,7 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             scores[rows] = np.maximum(self.regressor_.predict(X[rows]), self.threshold_)
         return np.asarray(scores, dtype=np.float64)
 
-    def pass_probability(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.float64]:
+    def pass_probability(self, X: Cells) -> NDArray[np.float64]:
         """Return the calibrated probability of being above the threshold, ``[N]``."""
         check_is_fitted(self)
         X = as_cells(X)
@@ -158,13 +173,11 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             dtype=np.float64,
         )
 
-    def passes(self, X: CellArray | Table | Iterable[Cell]) -> NDArray[np.bool_]:
+    def passes(self, X: Cells) -> NDArray[np.bool_]:
         """Say which cells the classifier passes, ``[N]``."""
         return self.pass_probability(X) >= PASSING_PROBABILITY
 
-    def evaluate_classifier(
-        self, X: CellArray | Table | Iterable[Cell], y: ArrayLike
-    ) -> dict[str, float | None]:
+    def evaluate_classifier(self, X: Cells, y: ArrayLike) -> dict[str, float | None]:
         """Return ``precision``, ``recall`` and ``roc_auc`` of the first stage, and base rates.
 
         A figure that the cells do not define (no cell passes, or all are of one class) is None.
@@ -175,65 +188,18 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         return classification_figures(is_above(y, self.threshold_), self.pass_probability(X))
 
-    def fitted_parts(self) -> dict[str, Any]:
-        """Return the fitted estimators inside, for a model folder."""
-        parts = {"regressor": self.regressor_}
-        return parts if self.classifier_ is None else {"classifier": self.classifier_, **parts}
-
-    def set_fitted_parts(self, parts: dict[str, Any]) -> None:
-        """Take over :meth:`fitted_parts`' result.
-
-        Raises:
-            ModelError: If there is no regressor, or something else.
-        """
-        if "regressor" not in parts or not set(parts) <= {"classifier", "regressor"}:
-            raise ModelError(
-                f"a two-stage model has a regressor and perhaps a classifier, got {sorted(parts)}"
-            )
-        self.classifier_ = parts.get("classifier")
-        self.regressor_ = parts["regressor"]
-
-    def get_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what ``fit`` learned beside the estimators inside, for a model folder."""
-        check_is_fitted(self)
-        return {}, {
-            "threshold": self.threshold_,
-            "calibration": list(self.calibration_),
-            "passing_fraction": self.passing_fraction_,
-            "mean_below": self.mean_below_,
-        }
-
-    def set_state(self, tensors: dict[str, Any], values: dict[str, Any]) -> None:
-        """Take over :meth:`get_state`'s result.
-
-        Raises:
-            ModelError: If a value is missing or not a finite number.
-        """
-        if not hasattr(self, "regressor_"):
-            raise ModelError("a two-stage model needs its regressor")
-        slope, intercept = _finite(values.get("calibration"), "calibration", 2)
-        (self.threshold_,) = _finite([values.get("threshold")], "threshold", 1)
-        (self.passing_fraction_,) = _finite([values.get("passing_fraction")], "passing_fraction", 1)
-        (self.mean_below_,) = _finite([values.get("mean_below")], "mean_below", 1)
-        self.calibration_ = (slope, intercept)
-
     @property
     def space_(self) -> SearchSpace:
         """Search space of the training cells, where the regressor keeps it."""
         space: SearchSpace = self.regressor_.space_
         return space
 
-    def _check_settings(self) -> None:
-        if not 0 < require_number("quantile", self.quantile, whole=False) < 1:
-            raise SettingsError(f"quantile must be between 0 and 1, got {self.quantile!r}")
-        folds = require_number("calibration_folds", self.calibration_folds, whole=True, least=0)
-        if folds == 1:
-            raise SettingsError("calibration_folds must be 0 or at least 2, got 1")
-        require_number("threshold", self.threshold, whole=False, optional=True)
-        require_number("random_state", self.random_state, whole=True, least=0)
-
     def _calibrate(
-        self, classifier: Any, X: CellArray, above: NDArray[np.bool_]
+        self,
+        classifier: Any,
+        X: CellArray,
+        above: NDArray[np.bool_],
+        weights: NDArray[np.float64] | None,
     ) -> tuple[float, float]:
         minority = int(min(above.sum(), (~above).sum()))
         folds = min(self.calibration_folds, minority)
@@ -242,9 +208,22 @@ class TwoStageRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         out_of_fold = np.empty(len(above), dtype=np.float64)
         for train, held_out in grouped_folds(splitter, X.hashes(), above):
-            fitted = _fit_classifier(classifier, X[train], above[train])
+            fitted = _fit_classifier(classifier, X[train], above[train], _part(weights, train))
             out_of_fold[held_out] = _positive(fitted, X[held_out])
-        return platt(out_of_fold, above)
+        return platt(out_of_fold, above, weights)
+
+
+def _part(weights: NDArray[np.float64] | None, rows: Any) -> NDArray[np.float64] | None:
+    return None if weights is None else weights[rows]
+
+
+def _quantile(
+    labels: NDArray[np.float64], weights: NDArray[np.float64] | None, share: float
+) -> float:
+    if weights is None:
+        return float(np.quantile(labels, share))
+    order = np.argsort(labels)
+    return float(weighted_quantiles(labels[order], weights[order], share))
 
 
 def _in_unit(threshold: float, labels: NDArray[np.float64]) -> float:
@@ -261,13 +240,21 @@ def _sized(template: Any, cells: int) -> Any:
     return stage
 
 
-def _fit_classifier(template: Any, X: CellArray, above: NDArray[np.bool_]) -> Any:
+def _fit_classifier(
+    template: Any,
+    X: CellArray,
+    above: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+) -> Any:
     target = above.astype(np.int64)
     classifier = clone(template)
-    if has_fit_parameter(classifier, "sample_weight"):
-        weight = compute_sample_weight("balanced", target)
-        return classifier.fit(X, target, sample_weight=weight)
-    return classifier.fit(X, target)
+    if weights is None and not has_fit_parameter(classifier, "sample_weight"):
+        return classifier.fit(X, target)
+    # Classes are balanced by their weights: as many copies of a cell weigh the same.
+    each = np.ones(len(target)) if weights is None else weights
+    sizes = np.bincount(target, each, minlength=2)
+    balanced = each * (each.sum() / (np.count_nonzero(sizes) * sizes))[target]
+    return classifier.fit(X, target, sample_weight=balanced)
 
 
 def classification_figures(
@@ -290,28 +277,33 @@ def classification_figures(
     }
 
 
-def platt(probability: NDArray[np.float64], above: NDArray[np.bool_]) -> tuple[float, float]:
+def platt(
+    probability: NDArray[np.float64],
+    above: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[float, float]:
     """Return slope and intercept of a sigmoid on the logit that calibrates ``probability``.
 
     Source: Platt, 1999, with his smoothed targets, which keep the slope finite where the
     classes can be separated. Out-of-fold probabilities of few cells may by chance fall where the
     class rises; the order of the probabilities is then kept, and only their level calibrated.
     """
-    positives, negatives = int(above.sum()), int((~above).sum())
+    each = np.ones(len(above)) if weights is None else weights
+    positives, negatives = each[above].sum(), each[~above].sum()
     target = np.where(above, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     score = _safe_logit(probability)[:, None]
     # A fractional target is one cell of each class, weighed by it.
     model = LogisticRegression(C=np.inf).fit(
         np.concatenate([score, score]),
         np.repeat([1, 0], len(target)),
-        sample_weight=np.concatenate([target, 1 - target]),
+        sample_weight=np.concatenate([each * target, each * (1 - target)]),
     )
     slope = float(model.coef_[0, 0])
     if slope > 0:
         return slope, float(model.intercept_[0])
 
     def excess(intercept: float) -> float:
-        return float(np.mean(expit(score + intercept)) - np.mean(target))
+        return float(np.average(expit(score[:, 0] + intercept) - target, weights=each))
 
     return 1.0, float(brentq(excess, -_MOST_LOGIT, _MOST_LOGIT))
 
@@ -323,12 +315,3 @@ def _positive(classifier: Any, X: CellArray) -> NDArray[np.float64]:
 def _safe_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     # A float32 sigmoid saturates at 1 exactly.
     return np.asarray(logit(np.clip(probability, 1e-7, 1 - 1e-7)), dtype=np.float64)
-
-
-def _finite(values: Any, name: str, count: int) -> list[float]:
-    numbers = isinstance(values, list) and len(values) == count
-    if not numbers or not all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in values
-    ):
-        raise ModelError(f"{name} must be {count} finite number(s), got {values!r}")
-    return [float(v) for v in values]

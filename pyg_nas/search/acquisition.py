@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.metrics.intervals import NORMAL_NODES, NORMAL_WEIGHTS
+from pyg_nas.predictors.label_transform import NORMAL_NODES, NORMAL_WEIGHTS
 
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and

@@ -85,7 +85,7 @@ def make_strategy(
     from pyg_nas.predictors.recipes import make_estimator
 
     def make_predictor(n_train: int, seed: int) -> Any:
-        return make_estimator(recipe, label, seed, device, evaluator.task_name)
+        return make_estimator(recipe, label, seed, device)
 
     # What cannot work is better said before the first training.
     predictor = make_predictor(n, 0)

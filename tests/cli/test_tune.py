@@ -13,10 +13,8 @@ from typer.testing import CliRunner, Result
 
 from pyg_nas.cli.models import train
 from pyg_nas.cli.tune import tune
-from pyg_nas.data.shipped import shipped_table_path
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.hybrid import BestRegressor
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.trained import Model
 from pyg_nas.predictors.tuning import width_candidates
@@ -73,21 +71,6 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     assert model.recipe == "paper"
     assert model.estimator.hidden == found["chosen"]["hidden"]
     assert (model.estimator.epochs, model.estimator.learning_rate) == (2, 0.001)
-
-
-def test_the_shipped_table_is_tuned_without_what_it_says_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tuned = []
-
-    def stop(estimator: BestRegressor, *_: object, **__: object) -> None:
-        tuned.append(estimator)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("pyg_nas.predictors.tuning.tune", stop)
-    result = run(shipped_table_path(), "--out", tmp_path / "out.json", "--recipe", "best")
-    assert result.exit_code == 130
-    assert tuned[0].prior is False
 
 
 def test_the_default_grid_is_the_width_of_every_network() -> None:

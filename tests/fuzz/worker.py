@@ -210,7 +210,7 @@ class ModelReader(Reader):
         super().__init__(folder)
         from pyg_nas.data.splits import Protocol
         from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
-        from pyg_nas.predictors.hybrid import BestRegressor
+        from pyg_nas.predictors.hybrid import HybridRegressor
         from pyg_nas.predictors.trained import Model
         from pyg_nas.predictors.two_stage import TwoStageRegressor
 
@@ -221,7 +221,7 @@ class ModelReader(Reader):
         for name, estimator in (
             ("one", GCNRegressor(**small)),
             ("two", TwoStageRegressor(GCNClassifier(**small), GCNRegressor(**small))),
-            ("best", BestRegressor(1, hidden=4, epochs=1, device="cpu")),
+            ("best", HybridRegressor(1, hidden=4, epochs=1, device="cpu")),
         ):
             y = table.label()
             estimator.fit(table.cells, y)

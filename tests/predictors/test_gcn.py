@@ -21,8 +21,9 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import gcn as estimators
-from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor, as_cells, paper_width
+from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor, paper_width
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.predictors.validation import as_cells
 
 FAST = {"hidden": 32, "depth": 2, "head": 16, "epochs": 60, "learning_rate": 5e-3}
 

@@ -15,7 +15,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import Use, over_blocks
 from pyg_nas.features.graph_statistics import (
-    PRIOR_GROUP,
+    TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
@@ -23,14 +23,14 @@ from pyg_nas.features.graph_statistics import (
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.metrics.intervals import label_scores
-from pyg_nas.predictors import hybrid as best
+from pyg_nas.predictors import hybrid
 from pyg_nas.predictors.gaussian_process import GaussianProcess
-from pyg_nas.predictors.hybrid import BestRegressor
+from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.storage import load_model, save_model
-from pyg_nas.predictors.transfer import prior_digest
+from pyg_nas.predictors.transfer import transfer_digest
 from pyg_nas.predictors.zero_cost import zero_cost_digest
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from tests.renumbered import all_renumbered
@@ -42,27 +42,29 @@ PLAIN = SearchSpace("plain", ("a", "b"), max_vertices=5, max_edges=10)
 
 
 @pytest.fixture(scope="module")
-def model() -> BestRegressor:
-    return BestRegressor(ensemble_size=2, hidden=8, epochs=5).fit(CELLS[:150], Y[:150])
+def model() -> HybridRegressor:
+    return HybridRegressor(ensemble_size=2, hidden=8, epochs=5, transfer=True).fit(
+        CELLS[:150], Y[:150]
+    )
 
 
-def test_predicts_in_the_unit_of_the_labels(model: BestRegressor) -> None:
+def test_predicts_in_the_unit_of_the_labels(model: HybridRegressor) -> None:
     predicted = model.predict(CELLS[150:])
     assert np.abs(predicted - Y[150:]).mean() < np.abs(Y[150:] - Y.mean()).mean()
-    seconds = BestRegressor(ensemble_size=0).fit(CELLS[:150], 1000 * Y[:150])
-    fractions = BestRegressor(ensemble_size=0).fit(CELLS[:150], Y[:150])
+    seconds = HybridRegressor(ensemble_size=0).fit(CELLS[:150], 1000 * Y[:150])
+    fractions = HybridRegressor(ensemble_size=0).fit(CELLS[:150], Y[:150])
     np.testing.assert_allclose(
         seconds.predict(CELLS[150:]), 1000 * fractions.predict(CELLS[150:]), rtol=1e-9
     )
 
 
-def test_order_is_that_of_the_scores(model: BestRegressor) -> None:
+def test_order_is_that_of_the_scores(model: HybridRegressor) -> None:
     scores, _ = model.predict_scores(CELLS)
     order = np.argsort(scores)
     assert (np.diff(model.predict(CELLS)[order]) >= 0).all()
 
 
-def test_numbering_of_inner_vertices_changes_no_prediction(model: BestRegressor) -> None:
+def test_numbering_of_inner_vertices_changes_no_prediction(model: HybridRegressor) -> None:
     drawn, _ = all_renumbered(CELLS, seed=0)
     assert (drawn.trainable_parameters() != CELLS.trainable_parameters()).any()
     for found, expected in zip(
@@ -72,7 +74,7 @@ def test_numbering_of_inner_vertices_changes_no_prediction(model: BestRegressor)
         np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
-def test_intervals_cover_and_nest(model: BestRegressor) -> None:
+def test_intervals_cover_and_nest(model: HybridRegressor) -> None:
     covered, widths = [], []
     for coverage in (0.5, 0.8, 0.95):
         low, high = model.predict_interval(CELLS[150:], coverage)
@@ -86,11 +88,11 @@ def test_intervals_cover_and_nest(model: BestRegressor) -> None:
         model.predict_interval(CELLS[:2], 1.0)
 
 
-def test_no_cells_no_predictions(model: BestRegressor) -> None:
+def test_no_cells_no_predictions(model: HybridRegressor) -> None:
     assert all(part.shape == (0,) for part in model.predict(CELLS[:0], return_std=True))
 
 
-def test_std_is_that_of_a_label(model: BestRegressor) -> None:
+def test_std_is_that_of_a_label(model: HybridRegressor) -> None:
     mean, std = model.predict(CELLS[150:], return_std=True)
     assert (std > 0).all()
     assert 0.5 < np.std(Y[150:] - mean) / np.sqrt(np.mean(std**2)) < 2
@@ -98,7 +100,7 @@ def test_std_is_that_of_a_label(model: BestRegressor) -> None:
 
 @pytest.mark.parametrize("members", [0, 2])
 def test_round_trip(members: int, tmp_path: Path) -> None:
-    fitted = BestRegressor(ensemble_size=members, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
+    fitted = HybridRegressor(ensemble_size=members, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
     save_model(fitted, tmp_path / "m")
     loaded = load_model(tmp_path / "m")
     for one, two in zip(
@@ -111,8 +113,10 @@ def test_round_trip(members: int, tmp_path: Path) -> None:
         np.testing.assert_allclose(one, two, rtol=1e-9)
 
 
-def test_same_seed_same_numbers(model: BestRegressor) -> None:
-    again = BestRegressor(ensemble_size=2, hidden=8, epochs=5).fit(CELLS[:150], Y[:150])
+def test_same_seed_same_numbers(model: HybridRegressor) -> None:
+    again = HybridRegressor(ensemble_size=2, hidden=8, epochs=5, transfer=True).fit(
+        CELLS[:150], Y[:150]
+    )
     assert np.array_equal(again.predict(CELLS), model.predict(CELLS))
 
 
@@ -124,18 +128,21 @@ def test_plain_graphs_and_failed_trainings() -> None:
     )
     y = cells.num_edges + 0.1 * rng.normal(size=60)
     y[:2] = -1e6
-    fitted = BestRegressor(ensemble_size=1, hidden=8, epochs=3).fit(cells[:40], y[:40])
+    fitted = HybridRegressor(ensemble_size=1, hidden=8, epochs=3).fit(cells[:40], y[:40])
     assert np.corrcoef(fitted.predict_scores(cells[40:])[0], y[40:])[0, 1] > 0.7
 
 
-def test_a_table_of_the_digits_is_not_told_its_own_labels() -> None:
-    table = shipped_table()
-    part = table.subset(slice(0, 30))
+def test_the_shipped_labels_are_not_predicted_from_themselves() -> None:
+    """However X holds the cells: the labels' content decides."""
+    part = shipped_table().subset(slice(0, 30))
     labels = part.label()
-    assert PRIOR_GROUP not in make_estimator("fast").fit(part, labels).knowledge_
-    assert PRIOR_GROUP in make_estimator("fast").fit(part.cells, labels).knowledge_
     other = Table(part.cells, part.metrics, part.budgets, about={"task": "other"})
-    assert PRIOR_GROUP in make_estimator("fast").fit(other, labels).knowledge_
+    fast = make_estimator("fast")
+    for X in (part, part.cells, other, list(part.cells)):
+        assert TRANSFER_GROUP not in fast.fit(X, labels).extra_features_
+    own = np.log(part.cells.trainable_parameters()) + np.random.default_rng(0).normal(size=30)
+    assert TRANSFER_GROUP in fast.fit(part, own).extra_features_
+    assert TRANSFER_GROUP not in HybridRegressor(ensemble_size=0).fit(part, own).extra_features_
 
 
 def test_refused() -> None:
@@ -143,13 +150,13 @@ def test_refused() -> None:
     for name, value in {**wrong, "network_share": 1.5, "ensemble_size": -1}.items():
         with pytest.raises(SettingsError, match=name):
             # Without networks their settings are checked all the same.
-            BestRegressor(**{"ensemble_size": 0, name: value}).fit(CELLS[:20], Y[:20])
+            HybridRegressor(**{"ensemble_size": 0, name: value}).fit(CELLS[:20], Y[:20])
     for name, value in {**wrong, "weight_decay": float("nan"), "depth": 0}.items():
         with pytest.raises(SettingsError, match=name):
             ResidualGNNRegressor(**{name: value}).fit(CELLS[:20], Y[:20])
     with pytest.raises(SettingsError, match="at least 4"):
-        BestRegressor().fit(CELLS[:2], Y[:2])
-    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20])
+        HybridRegressor().fit(CELLS[:2], Y[:2])
+    fitted = HybridRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20])
     other = CellArray(
         np.zeros((1, 5, 5), np.int8), np.zeros((1, 5), np.int8), np.ones(1, np.int8), PLAIN
     )
@@ -157,22 +164,22 @@ def test_refused() -> None:
         fitted.predict(other)
 
 
-@pytest.mark.parametrize("regressor", [BestRegressor(), GaussianProcess()])
+@pytest.mark.parametrize("regressor", [HybridRegressor(), GaussianProcess()])
 def test_more_cells_than_memory_holds_are_refused(regressor: Any) -> None:
     cells = nasbench101_cells()[:20_001]
     with pytest.raises(SettingsError, match=r"at most 20,000 cells .* got 20,001"):
         regressor.fit(cells, np.zeros(len(cells)))
 
 
-@pytest.mark.parametrize("group", [ZERO_COST_GROUP, PRIOR_GROUP])
+@pytest.mark.parametrize("group", [ZERO_COST_GROUP, TRANSFER_GROUP])
 def test_a_model_of_other_shipped_data_is_refused(
     group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:40], Y[:40])
+    fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:40], Y[:40])
     save_model(fitted, tmp_path / "m")
     load_model(tmp_path / "m")
-    compute, _ = best._KNOWLEDGE[group]
-    monkeypatch.setitem(best._KNOWLEDGE, group, (compute, lambda: "0" * 16))
+    compute, _ = hybrid._EXTRA_FEATURES[group]
+    monkeypatch.setitem(hybrid._EXTRA_FEATURES, group, (compute, lambda: "0" * 16))
     with pytest.raises(ModelError, match=f"another version of the shipped {group} data"):
         load_model(tmp_path / "m")
 
@@ -180,7 +187,7 @@ def test_a_model_of_other_shipped_data_is_refused(
 def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
     cells = sample_cells(60, seed=5)
     y = np.random.default_rng(0).gumbel(size=60)
-    model = BestRegressor(ensemble_size=0, prior=False).fit(cells, y)
+    model = HybridRegressor(ensemble_size=0).fit(cells, y)
     unseen = sample_cells(30, seed=6)
     scores, _ = model.predict_scores(unseen)
     errors = np.linspace(-8, 8, 100_001)
@@ -191,14 +198,14 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
 
 def known_features(cells: CellArray) -> CellFeatures:
     features = cell_features(cells)
-    for group, (compute, _) in best._KNOWLEDGE.items():
+    for group, (compute, _) in hybrid._EXTRA_FEATURES.items():
         features.groups[group] = compute(cells, features)
     return features
 
 
 def test_every_setting_reaches_the_parts() -> None:
     heard: list[int] = []
-    fitted = BestRegressor(
+    fitted = HybridRegressor(
         2, hidden=8, epochs=3, learning_rate=1e-3, random_state=7, device="cpu",
         progress=lambda epoch, loss: heard.append(epoch),
     ).fit(CELLS[:40], Y[:40])  # fmt: skip
@@ -215,7 +222,7 @@ def test_scores_are_the_weighed_mean_of_process_and_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 16)
-    fitted = BestRegressor(2, network_share=0.3, hidden=8, epochs=3).fit(CELLS[:60], Y[:60])
+    fitted = HybridRegressor(2, 0.3, hidden=8, epochs=3, transfer=True).fit(CELLS[:60], Y[:60])
     unseen = CELLS[60:100]
     features = known_features(unseen)
     process, std = fitted.process_.predict_features(features)
@@ -229,22 +236,12 @@ def test_scores_are_the_weighed_mean_of_process_and_networks(
 
 
 def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
-    fitted = BestRegressor(ensemble_size=0).fit(CELLS[:60], Y[:60])
-    unseen = fitted.process_.unseen_residuals(known_features(CELLS[:60]), label_scores(Y[:60]))
+    fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:60], Y[:60])
+    cells = CELLS[:60]
+    unseen = fitted.process_.unseen_residuals(cells, known_features(cells), latent_labels(Y[:60]))
     expected = np.sort(np.abs(unseen) / fitted.process_.loo_std_)
     np.testing.assert_allclose(fitted.residuals_, expected, rtol=1e-3)
     assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-3)
-
-
-def test_labels_beyond_the_training_cells_by_hand() -> None:
-    model = BestRegressor()
-    model.labels_ = np.sort(np.random.default_rng(0).gumbel(size=20))
-    known = label_scores(model.labels_)
-    upper = (model.labels_[19] - model.labels_[17]) / (known[19] - known[17])  # the best tenth
-    lower = (model.labels_[19] - model.labels_[0]) / (known[19] - known[0])
-    found = model.label_at(np.array([known[0] - 2, known[4], known[19] + 3]))
-    expected = [model.labels_[0] - 2 * lower, model.labels_[4], model.labels_[19] + 3 * upper]
-    np.testing.assert_allclose(found, expected)
 
 
 def test_columns_are_kept_under_the_name_of_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +251,9 @@ def test_columns_are_kept_under_the_name_of_their_data(monkeypatch: pytest.Monke
         names.extend(computes)
         over_blocks(cells, computes, use)
 
-    monkeypatch.setattr(best, "over_blocks", watched)
-    BestRegressor(ensemble_size=0).fit(CELLS[:40], Y[:40]).predict(CELLS[40:50])
-    assert names == [f"{ZERO_COST_GROUP}-{zero_cost_digest()}", f"{PRIOR_GROUP}-{prior_digest()}"]
+    monkeypatch.setattr(hybrid, "over_blocks", watched)
+    HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40]).predict(CELLS[40:50])
+    assert names == [
+        f"{ZERO_COST_GROUP}-{zero_cost_digest()}",
+        f"{TRANSFER_GROUP}-{transfer_digest()}",
+    ]

@@ -18,6 +18,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual, mask_shapes
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor, _width
+from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.predictors.storage import load_model, save_model
 
 CELLS = sample_cells(400, seed=0)
@@ -85,18 +86,20 @@ def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
 
 def test_networks_whose_numbers_do_not_fit_are_refused() -> None:
     settings = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
-    tensors, values = ResidualGNNRegressor(**settings).fit(CELLS[:30], Y[:30]).get_state()
-    ResidualGNNRegressor(**settings).set_state(tensors, values)
-    for name, like in (("std", "mean"), ("scale", "columns"), ("vertex_scale", "vertex_centre")):
+    tensors, values = read_state(ResidualGNNRegressor(**settings).fit(CELLS[:30], Y[:30]))
+    write_state(ResidualGNNRegressor(**settings), tensors, values)
+    for name in ("std", "scale", "vertex_scale"):
         wrong = {**tensors, name: torch.ones(2)}
-        with pytest.raises(ModelError, match=rf"{name} must be \(.*\) as {like}, got \(2,\)"):
-            ResidualGNNRegressor(**settings).set_state(wrong, values)
+        with pytest.raises(ModelError, match=rf"{name} must be \(.*\), got \(2,\)"):
+            write_state(ResidualGNNRegressor(**settings), wrong, values)
     with pytest.raises(ModelError, match="lacks scale"):
-        ResidualGNNRegressor(**settings).set_state(
-            {name: tensor for name, tensor in tensors.items() if name != "scale"}, values
+        write_state(
+            ResidualGNNRegressor(**settings),
+            {name: tensor for name, tensor in tensors.items() if name != "scale"},
+            values,
         )
     with pytest.raises(ModelError, match="version"):
-        ResidualGNNRegressor(**settings).set_state(tensors, {**values, "statistics_version": 1})
+        write_state(ResidualGNNRegressor(**settings), tensors, {**values, "feature_version": 1})
 
 
 def _features(cells: CellArray) -> object:

@@ -12,6 +12,7 @@ import pytest
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.storage import load_model, save_model, settings_checksum
 from pyg_nas.predictors.trained import Model
@@ -105,7 +106,7 @@ def test_flipped_bit_in_the_weights_is_noticed(folder: Path) -> None:
         ("model", "values"),
         ("model", "values", "space"),
         ("model", "values", "hidden"),
-        ("model", "values", "members"),
+        ("model", "values", "num_members"),
         ("model", "values", "mean"),
         ("about", "protocol"),
         ("about", "training_cells"),
@@ -159,3 +160,23 @@ def test_two_that_save_to_one_folder_leave_one_of_their_models(
     monkeypatch.setattr(Path, "replace", meanwhile)
     save_model(one, tmp_path / "m")
     np.testing.assert_array_equal(load_model(tmp_path / "m").predict(cells), one.predict(cells))
+
+
+OLD_FOLDERS = Path(__file__).parent / "format_2"
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in OLD_FOLDERS.iterdir() if p.is_dir()))
+def test_folders_of_version_0_1_are_read(name: str) -> None:
+    expected = json.loads((OLD_FOLDERS / "predictions.json").read_text())[name]
+    model = load_model(OLD_FOLDERS / name, device="cpu")
+    assert type(model).__name__ == name.replace("Best", "Hybrid")
+    np.testing.assert_allclose(model.predict(sample_cells(20, seed=0)), expected, rtol=1e-6)
+
+
+def test_a_folder_of_version_0_1_can_be_saved_again(tmp_path: Path) -> None:
+    model = load_model(OLD_FOLDERS / "BestRegressor", device="cpu")
+    assert model.transfer
+    assert list(model.extra_features_) == ["zero-cost", "transfer"]
+    save_model(model, tmp_path / "m")
+    again, cells = load_model(tmp_path / "m", device="cpu"), sample_cells(20, seed=0)
+    np.testing.assert_array_equal(again.predict(cells), model.predict(cells))

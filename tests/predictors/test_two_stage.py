@@ -17,6 +17,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
+from pyg_nas.predictors.state import write_state
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.two_stage import TwoStageRegressor, classification_figures, platt
 from tests.search.predictors import LinearPredictor, counts
@@ -273,16 +274,20 @@ def test_a_model_folder_gives_the_same_scores(
 
 
 def test_wrong_states_are_named() -> None:
-    model = two_stage()
-    with pytest.raises(ModelError, match="needs its regressor"):
-        model.set_state({}, {})
+    model, parts = two_stage(), {"regressor": LinearPredictor()}
+    values = {"threshold": 0.9, "passing_fraction": 0.5, "mean_below": 0.8}
+    values["calibration"] = [1.0, 0.0]
+    with pytest.raises(ModelError, match="has the parts classifier, regressor, got"):
+        write_state(model, {}, values)
     with pytest.raises(ModelError, match="'extra'"):
-        model.set_fitted_parts({"regressor": LinearPredictor(), "extra": LinearPredictor()})
-    model.set_fitted_parts({"regressor": LinearPredictor()})
-    with pytest.raises(ModelError, match="calibration"):
-        model.set_state({}, {"calibration": [1.0, float("nan")]})
+        write_state(model, {}, values, {**parts, "extra": LinearPredictor()})
+    for wrong in ([1.0, float("nan")], [1.0], "ab", [True, 1.0]):
+        with pytest.raises(ModelError, match="calibration"):
+            write_state(model, {}, {**values, "calibration": wrong}, parts)
     with pytest.raises(ModelError, match="threshold"):
-        model.set_state({}, {"calibration": [1.0, 0.0], "threshold": "0.9"})
+        write_state(model, {}, {**values, "threshold": "0.9"}, parts)
+    write_state(model, {}, values, parts)
+    assert model.calibration_ == (1.0, 0.0)
 
 
 class Low(LinearPredictor):

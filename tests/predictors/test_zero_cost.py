@@ -9,8 +9,8 @@ from pyg_nas.data.table import Table
 from pyg_nas.features.graph_statistics import ZERO_COST_GROUP, cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
-from pyg_nas.metrics.intervals import label_scores
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.zero_cost import zero_cost_columns
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
@@ -41,7 +41,9 @@ def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
         features.groups[ZERO_COST_GROUP] = zero_cost_columns(real_table.cells[part], features)
     taus = []
     for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
-        process = GaussianProcess(groups).fit_features(known, label_scores(labels[train]))
+        process = GaussianProcess(groups).fit_features(
+            real_table.cells[train], known, latent_labels(labels[train])
+        )
         predicted, _ = process.predict_features(others, with_std=False)
         taus.append(kendalltau(predicted, labels[unseen]).statistic)
     assert taus[0] > taus[1] + 0.01

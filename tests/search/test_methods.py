@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.table import Table
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
@@ -32,18 +31,11 @@ def test_a_method_has_every_setting(small_table: Table) -> None:
         "max_seconds": 150.0,
     }
     predictor = strategy.make_predictor(20, 9)
-    assert (predictor.random_state, predictor.device, predictor.prior) == (9, "cpu", True)
+    assert (predictor.random_state, predictor.device, predictor.transfer) == (9, "cpu", True)
     paper = make_strategy(
         "predictor", evaluator, n=20, k=3, recipe="paper", label=small_table.default_label
     )
     assert paper.make_predictor(20, 0).target_mean == 0.908192  # type: ignore[attr-defined]
-
-
-def test_the_shipped_table_is_searched_without_what_it_says_itself() -> None:
-    evaluator = TableEvaluator(shipped_table())
-    strategy = make_strategy("predictor", evaluator, n=20, k=3, recipe="fast")
-    assert isinstance(strategy, PredictorSearch)
-    assert strategy.make_predictor(20, 0).prior is False
 
 
 def test_the_oracle_keeps_a_limit_that_a_cell_just_meets(small_table: Table) -> None:

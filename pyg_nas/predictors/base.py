@@ -1,0 +1,51 @@
+"""What every estimator over cells has in common: settings, fitted state, one kind of X."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from pyg_nas.predictors.state import FittedState
+from pyg_nas.predictors.validation import Rule, check_parameters
+
+
+class CellEstimator(BaseEstimator):  # type: ignore[misc]
+    """A scikit-learn estimator whose ``X`` is anything that holds cells.
+
+    Attributes:
+        parameter_rules: Rule of each constructor argument, see
+            :mod:`pyg_nas.predictors.validation`.
+        fitted_state: What ``fit`` sets, see :mod:`pyg_nas.predictors.state`.
+        least_cells: Training cells that a fit needs.
+    """
+
+    parameter_rules: ClassVar[Mapping[str, Rule]] = {}
+    fitted_state: ClassVar[FittedState] = FittedState()
+    least_cells: ClassVar[int] = 1
+
+    @property
+    def provides_std(self) -> bool:
+        """Whether ``predict(X, return_std=True)`` returns standard deviations worth using."""
+        return False
+
+    def check_parameters(self) -> None:
+        """Check the constructor arguments.
+
+        Raises:
+            SettingsError: If one is outside its rule.
+        """
+        check_parameters(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # X is a sequence of cells, not a matrix of numbers.
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.no_validation = True
+        return tags
+
+
+class CellRegressor(RegressorMixin, CellEstimator):  # type: ignore[misc]
+    """A :class:`CellEstimator` that predicts one number a cell."""

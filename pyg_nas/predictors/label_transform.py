@@ -1,0 +1,200 @@
+"""The label transform: labels in any unit become latent labels that a predictor learns well.
+
+Like an outcome transform in Bayesian optimisation it has a forward and an inverse direction, and
+the expectation of the inverse under a normal error of the latent label.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
+
+NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+"""Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
+NORMAL_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+_QUANTILES = (0.1, 0.5, 0.9)
+_MOST_QUANTILE_RANGES = 3.0
+# Latent labels lie far inside +-100; the mean is interpolated on a grid between these ends.
+_FAR = 100.0
+_GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
+
+Ties = Literal["average", "ordinal"]
+
+
+class LabelTransform:
+    """A strictly increasing, piecewise linear map between labels and latent labels.
+
+    Latent labels are :func:`latent_labels` of the training labels: neither the unit of the labels
+    nor a few failed runs matter.
+
+    Args:
+        parts: Rows of :func:`latent_parts` whose mean is the latent label; by default all three.
+
+    Attributes:
+        labels_: The knots: training labels in increasing order, float64 ``[K]``.
+        latent_: Their latent labels, strictly increasing, float64 ``[K]``.
+    """
+
+    def __init__(self, parts: tuple[int, ...] = (0, 1, 2)) -> None:
+        self.parts = parts
+
+    def fit(
+        self, labels: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+    ) -> LabelTransform:
+        """Take the knots from training labels ``[N]`` and weights above 0 ``[N]``."""
+        order = np.argsort(labels, kind="stable")
+        if weights is None:
+            return self.set_knots(labels[order])
+        ordered, weight = labels[order], weights[order]
+        # A repeated label has a knot at the rank of its first and of its last copy.
+        ends = np.cumsum(weight)
+        first = np.minimum(ends - weight + 0.5, ends - weight / 2)
+        last = np.maximum(ends - 0.5, ends - weight / 2)
+        knots = np.repeat(ordered, 2)
+        shares = np.stack([first, last], axis=1).ravel() / ends[-1]
+        standard = np.repeat(_standardised_values(ordered, weight), 2)
+        latent = _mean_of(_stacked(shares, standard), self.parts)
+        # Labels of one copy have one rank. Copies of the mean and the median are nearly at one
+        # place, and slopes between such knots would be noise.
+        kept = np.concatenate([[True], np.diff(latent) > 1e-9])
+        return self.set_knots(knots[kept], latent[kept])
+
+    def set_knots(
+        self, labels: NDArray[np.float64], latent: NDArray[np.float64] | None = None
+    ) -> LabelTransform:
+        """Take over knots ``[K]``: increasing labels, and latent labels where weights made them."""
+        self.labels_ = labels
+        self.latent_ = latent_labels(labels, "ordinal", self.parts) if latent is None else latent
+        return self
+
+    def forward(
+        self, labels: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the latent labels of the training labels ``[N]``; equal labels share theirs."""
+        if weights is None:
+            return latent_labels(labels, parts=self.parts)
+        order = np.argsort(labels, kind="stable")
+        _, group = np.unique(labels, return_inverse=True)
+        total = np.bincount(group, weights)
+        shares = ((np.cumsum(total) - total / 2) / total.sum())[group]
+        standard = np.empty(len(labels))
+        standard[order] = _standardised_values(labels[order], weights[order])
+        return _mean_of(_stacked(shares, standard), self.parts)
+
+    def inverse(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the labels at latent labels of any shape: straight lines beyond the knots."""
+        known, slopes = self.latent_, self._slopes()
+        inside = np.interp(latent, known, self.labels_)
+        beyond = np.maximum(latent - known[-1], 0) * slopes[-1]
+        below = np.maximum(known[0] - latent, 0) * slopes[0]
+        return np.asarray(inside + beyond - below, dtype=np.float64)
+
+    def expected_inverse(self, latent: NDArray[np.float64], std: float) -> NDArray[np.float64]:
+        """Return the mean labels ``[N]`` at latent labels with a normal error of ``std``.
+
+        :meth:`inverse` is a sum of hinges, and the mean of a hinge has a closed form. It is taken
+        on a fine grid, between whose points the mean is nearly straight.
+        """
+        known, slopes = self.latent_, self._slopes()
+        std = max(std, 1e-6)
+        ends = known[0] - _MOST_ERRORS * std, known[-1] + _MOST_ERRORS * std
+        grid = np.concatenate([[-_FAR], np.linspace(*ends, _GRID), [_FAR]])
+        means = self.labels_[0] + slopes[0] * (grid - known[0])
+        bends = np.diff(slopes) * std
+        for start in range(0, len(grid), _GRID_CHUNK):
+            part = slice(start, start + _GRID_CHUNK)
+            errors = (grid[part, None] - known) / std  # [chunk, K]
+            hinges = np.exp(-(errors**2) / 2) / np.sqrt(2 * np.pi) + errors * ndtr(errors)
+            means[part] += hinges @ bends
+        return np.asarray(np.interp(latent, grid, means), dtype=np.float64)
+
+    def inverse_std(
+        self, latent: NDArray[np.float64], std: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the standard deviation ``[N]`` of labels whose latent label has one of ``std``."""
+        values = self.inverse(latent[:, None] + std[:, None] * NORMAL_NODES)
+        centred = values - (values @ NORMAL_WEIGHTS)[:, None]
+        return np.asarray(np.sqrt(centred**2 @ NORMAL_WEIGHTS))
+
+    def _slopes(self) -> NDArray[np.float64]:
+        """Slopes before, between and past the knots, ``[K + 1]``."""
+        total, labels, known = len(self.labels_), self.labels_, self.latent_
+        # Past the best label grow as the upper tenth does, past the worst as all labels do.
+        tenth = max(1, total // 10)
+        upper = (labels[-1] - labels[-1 - tenth]) / (known[-1] - known[-1 - tenth])
+        lower = (labels[-1] - labels[0]) / (known[-1] - known[0])
+        return np.concatenate([[lower], np.diff(labels) / np.diff(known), [upper]])
+
+
+def latent_labels(
+    values: ArrayLike, ties: Ties = "average", parts: tuple[int, ...] = (0, 1, 2)
+) -> NDArray[np.float64]:
+    """Return the mean of :func:`latent_parts` of labels, of the shape of ``values``.
+
+    Normal scores of ranks stretch the ends of the order, uniform ones compress the differences
+    between the best, and the values themselves keep distances.
+    """
+    return _mean_of(latent_parts(values, ties), parts)
+
+
+def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float64]:
+    """Return three transformed labels of mean zero and variance one, ``[3, N, ...]``.
+
+    The normal and the uniform score of the rank, and the value itself. There a few failed runs
+    would outweigh all else: values are cut off at three times the distance between the 10 % and the
+    90 % quantile from the median.
+
+    Args:
+        values: The labels, finite, ``[N, ...]``; each column is transformed by itself.
+        ties: Whether equal labels share their mean rank, or take ranks in their order.
+    """
+    from scipy.stats import rankdata
+
+    labels = np.asarray(values, dtype=np.float64)
+    shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
+    quantiles = np.quantile(labels, _QUANTILES, axis=0)
+    inside = _cut_off(labels, quantiles)
+    spread = inside.std(axis=0)
+    return _stacked(shares, (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+
+
+def _stacked(shares: NDArray[np.float64], standard: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([ndtri(shares), np.sqrt(12) * (shares - 0.5), standard])
+
+
+def _mean_of(stacked: NDArray[np.float64], parts: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.asarray(stacked[list(parts)].mean(axis=0))
+
+
+def _cut_off(labels: NDArray[np.float64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, median, high = quantiles
+    reach = _MOST_QUANTILE_RANGES * (high - low)
+    return np.clip(labels, median - reach, median + reach)
+
+
+def _standardised_values(
+    ordered: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Cut off values of mean zero and variance one; ``weight`` copies of each sorted label."""
+    inside = _cut_off(ordered, weighted_quantiles(ordered, weight, _QUANTILES))
+    mean = np.average(inside, weights=weight)
+    spread = np.sqrt(np.average((inside - mean) ** 2, weights=weight))
+    return np.asarray((inside - mean) / (spread if spread > 0 else 1.0))
+
+
+def weighted_quantiles(
+    ordered: NDArray[np.float64], weight: NDArray[np.float64], shares: ArrayLike
+) -> NDArray[np.float64]:
+    """Return quantiles of sorted values ``[N]``; a whole weight means as many copies.
+
+    As NumPy's linear method of the values with their copies.
+    """
+    ends = np.cumsum(weight)
+    first = ends - weight
+    last = np.maximum(ends - 1, first)
+    positions = np.stack([first, last], axis=1).ravel()
+    return np.asarray(np.interp(np.asarray(shares) * last[-1], positions, np.repeat(ordered, 2)))

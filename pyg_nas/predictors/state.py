@@ -1,0 +1,241 @@
+"""What ``fit`` learns, declared once per class: how it is stored, and how it is checked on reading.
+
+An estimator declares its fitted attributes; the name of each attribute ends in ``_``::
+
+    class Line(CellEstimator):
+        fitted_state = FittedState(
+            arrays={"slope": Array("float64", ("d",))}, values={"mean": FiniteFloat}
+        )
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+
+from pyg_nas.errors import ModelError
+from pyg_nas.features.graph_statistics import check_statistics_version
+from pyg_nas.graphs.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Space = Annotated[
+    Any, PlainValidator(SearchSpace.from_dict), PlainSerializer(lambda space: space.to_dict())
+]
+"""A :class:`SearchSpace` as a JSON object."""
+
+
+def _known_version(version: Any) -> Any:
+    check_statistics_version(version)
+    return version
+
+
+FeatureVersion = Annotated[Any, AfterValidator(_known_version)]
+"""The feature version of a fit; a model of another version is refused."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A fitted array.
+
+    Args:
+        dtype: Its NumPy type.
+        shape: A symbol or a number for each dimension. One symbol is one size in all arrays;
+            ``"*k"`` stands for any number of dimensions.
+        optional: Whether the attribute may be None.
+        torch: Whether the attribute is a torch tensor.
+    """
+
+    dtype: str
+    shape: tuple[str | int, ...] = ()
+    optional: bool = False
+    torch: bool = False
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Fitted networks: a list of modules, or one.
+
+    Args:
+        attribute: The fitted attribute that holds them.
+        build: Method that returns them without weights, on torch's meta device; called when arrays
+            and values are set.
+        prefix: Of the names of their tensors; those of a list have their position besides.
+    """
+
+    attribute: str
+    build: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """The fitted attributes of an estimator, without their trailing underscore.
+
+    Args:
+        arrays: What is stored as tensors, by name.
+        values: What is stored as JSON: pydantic types by name.
+        parts: Fitted estimators inside, by name; True where a part is required.
+        networks: Fitted networks.
+    """
+
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, bool] = field(default_factory=dict)
+    networks: Networks | None = None
+
+
+def read_parts(estimator: Any) -> dict[str, Any]:
+    """Return the fitted estimators inside ``estimator``, by name."""
+    parts = {name: getattr(estimator, f"{name}_") for name in estimator.fitted_state.parts}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def read_state(estimator: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and JSON values of a fitted estimator, without those of its parts."""
+    import torch
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator)
+    state: FittedState = estimator.fitted_state
+    tensors: dict[str, Tensor] = {}
+    if state.networks is not None:
+        for prefix, network in _named(state.networks, getattr(estimator, state.networks.attribute)):
+            for name, tensor in network.state_dict().items():
+                tensors[prefix + name] = tensor.detach().cpu().contiguous()
+    for name, spec in state.arrays.items():
+        value = getattr(estimator, f"{name}_")
+        if value is None and spec.optional:
+            continue
+        array = value.detach().cpu().numpy() if spec.torch else np.asarray(value)
+        tensors[name] = torch.from_numpy(np.array(array, spec.dtype, order="C"))
+    values = {
+        name: TypeAdapter(kind).dump_python(
+            _plain(getattr(estimator, f"{name}_")), mode="json", warnings=False
+        )
+        for name, kind in state.values.items()
+    }
+    return tensors, values
+
+
+def write_state(
+    estimator: Any,
+    tensors: Mapping[str, Tensor],
+    values: Mapping[str, Any],
+    parts: Mapping[str, Any] | None = None,
+) -> None:
+    """Set the fitted attributes of ``estimator``, an unfitted one with its settings.
+
+    Raises:
+        ModelError: If something is missing, unknown or does not fit the declaration or the rest.
+    """
+    state: FittedState = estimator.fitted_state
+    named = type(estimator).__name__
+    given = dict(parts or {})
+    if (
+        not {name for name, needed in state.parts.items() if needed}
+        <= set(given)
+        <= set(state.parts)
+    ):
+        raise ModelError(
+            f"a {named} has the parts {', '.join(state.parts) or 'none'}, got {sorted(given)}"
+        )
+    for name in state.parts:
+        setattr(estimator, f"{name}_", given.get(name))
+    for name, kind in state.values.items():
+        setattr(estimator, f"{name}_", _checked_value(name, kind, values.get(name)))
+    _set_arrays(estimator, named, state, tensors)
+    if state.networks is not None:
+        _set_networks(estimator, state, tensors)
+    finish = getattr(estimator, "check_fitted_state", None)
+    if finish is not None:
+        finish()
+
+
+def _set_arrays(
+    estimator: Any, named: str, state: FittedState, tensors: Mapping[str, Tensor]
+) -> None:
+    import torch
+
+    missing = [n for n, a in state.arrays.items() if not a.optional and n not in tensors]
+    if missing:
+        raise ModelError(f"a {named} lacks {', '.join(sorted(missing))}")
+    unknown = set(tensors) - set(state.arrays)
+    if unknown and state.networks is None:
+        raise ModelError(f"a {named} has no {', '.join(sorted(unknown))}")
+    sizes: dict[str, Any] = {}
+    for name, spec in state.arrays.items():
+        if name not in tensors:
+            setattr(estimator, f"{name}_", None)
+            continue
+        array = tensors[name].numpy()
+        wanted = _expected_shape(spec.shape, array.shape, sizes)
+        if array.shape != wanted:
+            raise ModelError(f"{name} must be {wanted}, got {array.shape}")
+        if array.dtype.kind != np.dtype(spec.dtype).kind:
+            raise ModelError(f"{name} must be {spec.dtype}, got {array.dtype}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{name} must be finite, got NaN or infinity")
+        array = array.astype(spec.dtype, copy=False)
+        setattr(estimator, f"{name}_", torch.from_numpy(array) if spec.torch else array)
+
+
+def _expected_shape(
+    shape: tuple[str | int, ...], found: tuple[int, ...], sizes: dict[str, Any]
+) -> tuple[int, ...]:
+    """The shape that ``found`` must be, by the sizes so far; new symbols take theirs from it."""
+    wanted: list[int] = []
+    for position, symbol in enumerate(shape):
+        if isinstance(symbol, int):
+            wanted.append(symbol)
+        elif symbol.startswith("*"):
+            wanted += sizes.setdefault(symbol, found[position:])
+        else:
+            here = found[position] if position < len(found) else 0
+            wanted.append(sizes.setdefault(symbol, here))
+    return tuple(wanted)
+
+
+def _set_networks(estimator: Any, state: FittedState, tensors: Mapping[str, Tensor]) -> None:
+    from pyg_nas.compute.device import pick_device
+
+    assert state.networks is not None
+    device = pick_device(getattr(estimator, "device", "cpu"))
+    built = getattr(estimator, state.networks.build)()
+    left = set(tensors) - set(state.arrays)
+    for prefix, network in _named(state.networks, built):
+        own = {key for key in left if key.startswith(prefix)}
+        try:
+            network.load_state_dict({key[len(prefix) :]: tensors[key] for key in own}, assign=True)
+        except RuntimeError as error:
+            raise ModelError(f"weights {prefix.rstrip('.')} do not fit: {error}") from None
+        network.to(device).eval()
+        left -= own
+    if left:
+        raise ModelError(f"weights of no network: {', '.join(sorted(left)[:3])}")
+    setattr(estimator, state.networks.attribute, built)
+
+
+def _named(spec: Networks, networks: Any) -> list[tuple[str, Any]]:
+    if isinstance(networks, list):
+        return [(f"{spec.prefix}{i}.", network) for i, network in enumerate(networks)]
+    return [(spec.prefix, networks)]
+
+
+def _checked_value(name: str, kind: Any, value: Any) -> Any:
+    try:
+        # From JSON: there a list is a tuple too, but True is no number.
+        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise ModelError(f"{name} is not valid, got {value!r}: {what}") from None
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

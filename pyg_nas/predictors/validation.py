@@ -1,0 +1,251 @@
+"""Checks of what estimators are given: cells, labels, weights, devices and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.errors import DivergedError, ModelError, SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    from pyg_nas.data.dataset import CellDataset
+    from pyg_nas.data.table import Table
+
+Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
+"""What every estimator takes as ``X``: see :func:`as_cells`."""
+
+Rule = Callable[[str, Any], None]
+"""Checks the value of a named setting; raises ``SettingsError``."""
+
+
+def as_cells(X: Cells) -> CellArray:
+    """Return whatever holds cells as a ``CellArray``.
+
+    Args:
+        X: A ``CellArray``, something with ``cells`` (a table, a dataset), a list of cells, or an
+            object array of cells ``[N]`` or ``[N, 1]``, which scikit-learn makes of the others.
+
+    Raises:
+        ModelError: If it holds something else.
+    """
+    if isinstance(X, CellArray):
+        return X
+    cells = getattr(X, "cells", None)
+    if isinstance(cells, CellArray):
+        return cells
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
+        X = X[:, 0]
+    listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
+    if not listed or not all(isinstance(cell, Cell) for cell in listed):
+        raise ModelError(
+            f"X must be a CellArray, a Table, a dataset of cells or a list of cells, "
+            f"got {type(X).__name__}"
+        )
+    return CellArray.from_cells(listed)
+
+
+def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) -> None:
+    """Check that a model fitted to cells of ``space`` can predict ``cells``.
+
+    Args:
+        cells: The cells to predict.
+        space: Space of the training cells.
+        features: Whether the model needs the same features of a cell, not only its operations.
+
+    Raises:
+        ModelError: If the operations differ, or the features where they are needed, as when only
+            one of the two spaces adds its own.
+    """
+    if cells.space.vocabulary != space.vocabulary:
+        raise ModelError(
+            f"the model knows the operations {', '.join(space.vocabulary)}; "
+            f"the cells have {', '.join(cells.space.vocabulary)}"
+        )
+    if features and _features_of(cells.space) != _features_of(space):
+        here, there = (
+            f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
+            for one in (cells.space, space)
+        )
+        raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
+
+
+def _features_of(space: SearchSpace) -> tuple[Any, ...]:
+    """What the features of a space's cells are: equal for spaces with equal features."""
+    from pyg_nas.features.graph_statistics import graph_feature_names, vertex_feature_names
+
+    support = space.support
+    names = graph_feature_names(space), vertex_feature_names(space)
+    return *names, support.zero_cost_model, support.transfer_table
+
+
+def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
+    """Return ``y`` as float64 ``[N]``.
+
+    Raises:
+        SettingsError: If it has another shape, is empty or holds NaN or infinity.
+    """
+    labels = np.asarray(y, dtype=np.float64)
+    if labels.shape != (total,) or total == 0:
+        raise SettingsError(f"y must be [{total}] with at least one cell, got {list(labels.shape)}")
+    if not np.isfinite(labels).all():
+        raise SettingsError(
+            f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
+            f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
+        )
+    return labels
+
+
+def weighted_cells(
+    X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> tuple[CellArray, NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return cells ``[N]``, labels ``[N]`` and weights ``[N]`` of a fit.
+
+    Cells of weight zero are left out. Weights that are all 1 are returned as None.
+
+    Raises:
+        ModelError: If ``X`` holds no cells.
+        SettingsError: If labels or weights are not finite numbers ``[N]``, a weight is negative or
+            all are zero.
+    """
+    cells = as_cells(X)
+    labels = finite_labels(y, len(cells))
+    weights = checked_weights(sample_weight, len(cells))
+    if weights is None:
+        return cells, labels, None
+    kept = np.flatnonzero(weights)
+    if len(kept) < len(weights):
+        cells, labels, weights = cells[kept], labels[kept], weights[kept]
+    return cells, labels, None if (weights == 1).all() else weights
+
+
+def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.float64] | None:
+    """Return weights as float64 ``[N]``, or None if there are none.
+
+    Raises:
+        SettingsError: If they are not ``N`` finite numbers of at least 0, or all are 0.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(total, weights)
+    if weights.shape != (total,):
+        raise SettingsError(f"sample_weight must be [{total}], got {list(weights.shape)}")
+    wrong = ~np.isfinite(weights) | (weights < 0)
+    if wrong.any():
+        raise SettingsError(
+            f"sample_weight must be finite numbers >= 0, got {weights[wrong][0]} at "
+            f"{int(np.flatnonzero(wrong)[0])}"
+        )
+    if not weights.any():
+        raise SettingsError("sample_weight must have a number above 0, all are 0")
+    return weights
+
+
+def mean_and_std(
+    labels: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> tuple[Any, Any]:
+    """Return weighted mean and standard deviation of labels ``[N, ...]``, along the first axis."""
+    if weights is None:
+        return labels.mean(axis=0), labels.std(axis=0)
+    mean = np.average(labels, axis=0, weights=weights)
+    return mean, np.sqrt(np.average((labels - mean) ** 2, axis=0, weights=weights))
+
+
+def check_converged(loss: NDArray[np.floating[Any]], learning_rate: float) -> None:
+    """Check a finished training run by its loss, ``[epochs, ...]``.
+
+    Raises:
+        DivergedError: If it is not finite to the end.
+    """
+    finite = np.isfinite(loss.reshape(len(loss), -1)).all(axis=1)
+    if not finite.all():
+        raise DivergedError(
+            f"the training diverged: its loss is not finite from epoch "
+            f"{int(np.argmin(finite)) + 1} of {len(loss)} on; learning_rate {learning_rate:g} is "
+            f"too high"
+        )
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check the constructor arguments of an estimator by its class' ``parameter_rules``.
+
+    Raises:
+        SettingsError: If a value is outside its rule; it names the argument, rule and value.
+    """
+    rules: Mapping[str, Rule] = getattr(type(estimator), "parameter_rules", {})
+    for name, rule in rules.items():
+        rule(name, getattr(estimator, name))
+
+
+def whole(least: int | None = None, optional: bool = False) -> Rule:
+    """Return the rule "a whole number, at least ``least``", or None if ``optional``."""
+    return _number(whole=True, least=least, optional=optional)
+
+
+def real(least: float | None = None, optional: bool = False) -> Rule:
+    """Return the rule "a finite number, at least ``least``", or None if ``optional``."""
+    return _number(whole=False, least=least, optional=optional)
+
+
+def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
+    """Return a rule whose values pass ``base`` and for which ``holds`` is true.
+
+    Args:
+        base: Checked first.
+        holds: Of the value.
+        text: What the message says after the argument's name.
+    """
+
+    def check(name: str, value: Any) -> None:
+        base(name, value)
+        if not holds(value):
+            raise SettingsError(f"{name} must be {text}, got {value!r}")
+
+    return check
+
+
+def one_of(*values: str) -> Rule:
+    """Return the rule "one of these strings"."""
+    text = f"{', '.join(values[:-1])} or {values[-1]}"
+    return where(anything, lambda value: isinstance(value, str) and value in values, text)
+
+
+def flag() -> Rule:
+    """Return the rule "true or false"."""
+    return where(anything, lambda value: isinstance(value, (bool, np.bool_)), "true or false")
+
+
+def share() -> Rule:
+    """Return the rule "a number from 0 to 1"."""
+    return where(real(), lambda value: 0 <= value <= 1, "0 to 1")
+
+
+def dropout() -> Rule:
+    """Return the rule of a dropout probability."""
+    return where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")
+
+
+def anything(name: str, value: Any) -> None:
+    """Rule of any value, for :func:`where`."""
+
+
+def _number(*, whole: bool, least: float | None, optional: bool) -> Rule:
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    text = "a whole number" if whole else "a finite number"
+    bound = "" if least is None else f" >= {least}"
+
+    def check(name: str, value: Any) -> None:
+        if optional and value is None:
+            return
+        valid = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
+        if not valid or (least is not None and value < least):
+            raise SettingsError(f"{name} must be {text}{bound}, got {value!r}")
+
+    return check
