@@ -1,0 +1,87 @@
+"""What estimators accept and refuse."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.validation import (
+    as_cells,
+    flag,
+    mean_and_std,
+    one_of,
+    real,
+    share,
+    weighted_cells,
+    where,
+    whole,
+)
+
+CELLS = sample_cells(5, seed=0)
+Y = np.arange(5.0)
+
+
+def test_all_that_holds_cells() -> None:
+    array = np.empty(5, dtype=object)
+    array[:] = list(CELLS)
+    for X in (CELLS, SimpleNamespace(cells=CELLS), list(CELLS), iter(CELLS), array, array[:, None]):
+        found = as_cells(X)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found.hashes(), CELLS.hashes())
+    for wrong in (5, [1, 2], [], np.zeros((3, 2)), "cells", None):
+        with pytest.raises(ModelError, match="X must be a CellArray"):
+            as_cells(wrong)  # type: ignore[arg-type]
+
+
+def test_cells_of_weight_zero_are_left_out() -> None:
+    cells, labels, weights = weighted_cells(CELLS, Y, [0, 1, 2, 0, 0.5])
+    np.testing.assert_array_equal(cells.hashes(), CELLS.hashes()[[1, 2, 4]])
+    assert labels.tolist() == [1, 2, 4]
+    assert weights is not None
+    assert weights.tolist() == [1, 2, 0.5]
+    assert weighted_cells(CELLS, Y, np.ones(5))[2] is None
+    assert weighted_cells(CELLS, Y, [0, 1, 1, 0, 1])[2] is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], r"must be \[5\], got \[2\]"),
+        ([1, 1, -1, 1, 1], r"finite numbers >= 0, got -1.0 at 2"),
+        ([1, 1, 1, 1, float("nan")], "got nan at 4"),
+        ([0, 0, 0, 0, 0], "all are 0"),
+    ],
+)
+def test_wrong_weights_are_named(weights: list[float], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"sample_weight.*{message}"):
+        weighted_cells(CELLS, Y, weights)
+
+
+def test_weighted_mean_and_std_are_those_of_copies() -> None:
+    counts = np.array([1, 3, 2, 1, 4])
+    mean, std = mean_and_std(Y, counts.astype(float))
+    copies = np.repeat(Y, counts)
+    assert (mean, std) == pytest.approx((copies.mean(), copies.std()))
+
+
+@pytest.mark.parametrize(
+    ("rule", "right", "wrong", "text"),
+    [
+        (whole(least=1), [1, np.int64(3)], [0, 1.0, True, "1", None, 1e300], "a whole number >= 1"),
+        (whole(least=1, optional=True), [None, 2], [0], "a whole number >= 1"),
+        (real(least=0), [0, 0.5, np.float32(2)], [-1, float("nan"), True, "x"], "a finite number"),
+        (share(), [0, 1, 0.5], [1.01, -0.1, None], "0 to 1|a finite number"),
+        (flag(), [True, np.True_], [1, 0, "yes", None], "true or false"),
+        (one_of("a", "b", "c"), ["a", "c"], ["d", 3, None, []], "a, b or c"),
+        (where(whole(), lambda n: n % 2 == 0, "even"), [2, -4], [1, 2.0], "even|a whole number"),
+    ],
+)
+def test_rules(rule, right: list, wrong: list, text: str) -> None:  # type: ignore[no-untyped-def]
+    for value in right:
+        rule("setting", value)
+    for value in wrong:
+        with pytest.raises(SettingsError, match=f"setting must be ({text}).*, got "):
+            rule("setting", value)
