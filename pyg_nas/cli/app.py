@@ -15,6 +15,7 @@ from pyg_nas.cli.measure import measure
 from pyg_nas.cli.models import evaluate, plot, predict, train
 from pyg_nas.cli.report import report
 from pyg_nas.cli.search import search
+from pyg_nas.cli.startup import postpone_compiler
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import PygNasError
@@ -54,6 +55,7 @@ def main() -> None:
     # Read when torch is first imported. Its threads wait for each other awake otherwise, and two
     # commands at once on the same cores take twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    postpone_compiler()
     prepare_streams()
     notes = logging.getLogger("pyg_nas")
     notes.setLevel(logging.INFO)

@@ -111,6 +111,7 @@ def train(
     opened = open_table(table, space)
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
+    protocol.apply(opened)  # what the table lacks is refused before torch is imported
     with progress_bar("training, epochs") as advance:
         model = Model.train(
             opened,

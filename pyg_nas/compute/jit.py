@@ -6,6 +6,7 @@ package works without Numba, and with ``PYG_NAS_ENGINE=torch`` as if there were 
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from pyg_nas.errors import SettingsError
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
+
+_log = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -50,7 +53,26 @@ def _numba_works() -> bool:
     except ImportError as error:
         warnings.warn(f"slower torch code replaces compiled code: {error}", stacklevel=3)
         return False
+    _log_first_compilation()
     return True
+
+
+def _log_first_compilation() -> None:
+    """Let the first compilation of the process be logged; reading a kept result is none."""
+    from numba.core import event
+
+    class FirstCompilation(event.Listener):  # type: ignore[misc]
+        logged = False
+
+        def on_start(self, event: object) -> None:
+            if not self.logged:
+                self.logged = True
+                _log.info("compiling machine code, once after an installation (up to a minute)")
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    event.register("numba:compile", FirstCompilation())
 
 
 def compiled(function: _Function) -> _Function:

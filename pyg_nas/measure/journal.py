@@ -34,6 +34,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.regular_files import check_regular
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.owner import Owner
 from pyg_nas.measure.run import Reading, Run
@@ -106,6 +107,8 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            check_regular(self.path, MeasureError)
         try:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False

@@ -79,3 +79,19 @@ def test_without_numba_the_numbers_are_the_same() -> None:
         predictions(after=never_imported, PYG_NAS_ENGINE="torch"),
     ):
         assert found == pytest.approx(expected, abs=1e-5)
+
+
+LOGGED = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+from pyg_nas.compute.jit import compiled, compiled_enabled
+assert compiled_enabled()
+compiled(lambda x: x + 1)(1)
+compiled(lambda x: x + 2)(1)
+"""
+
+
+def test_the_first_compilation_of_a_process_is_logged() -> None:
+    command = [sys.executable, "-c", LOGGED]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.count("compiling machine code, once") == 1

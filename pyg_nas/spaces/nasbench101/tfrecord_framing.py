@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 from pyg_nas.errors import RecordError
+from pyg_nas.io.regular_files import open_regular
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -51,7 +51,7 @@ def record_ranges(path: str | os.PathLike[str]) -> Iterator[tuple[int, int]]:
     Only lengths are followed, nothing is verified: behind damage the last range given holds the
     damaged record, and :func:`payloads` says what is wrong with it.
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path, RecordError) as file:
         size = file.seek(0, os.SEEK_END)
         start = 0
         while start < size:
@@ -79,7 +79,7 @@ def payloads(path: str | os.PathLike[str], start: int, end: int) -> Iterator[tup
     import google_crc32c
 
     checksum = google_crc32c.value
-    with Path(path).open("rb") as file:
+    with open_regular(path, RecordError) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(start)
         block = file.read(end - start)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import os
 import re
@@ -24,9 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import RecordError, SpaceError, quoted
+from pyg_nas.errors import RecordError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
+from pyg_nas.io.json_reader import parse_json
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_message, decode_messages
 from pyg_nas.spaces.nasbench101.space import (
@@ -386,11 +386,9 @@ class _Collector:
 def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
     """Return hash, epochs, digits, joined operations and base64 metrics of a payload."""
     try:
-        fields = json.loads(payload.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise RecordError(
-            f"the payload is not JSON ({' '.join(str(error).split())[:120]})"
-        ) from None
+        fields = parse_json(payload)
+    except SettingsError as error:
+        raise RecordError(f"the payload is not JSON ({error})") from None
     if not isinstance(fields, list) or len(fields) != 5:
         raise RecordError(
             "the payload must be a JSON list [module_hash, epochs, adjacency, operations, metrics]"
