@@ -14,7 +14,9 @@ from pathlib import Path
 
 from pyg_nas.errors import SettingsError
 
-_STALE_SECONDS = 86_400
+# Of a temporary file that nobody holds locked: longer than between its making and its locking.
+_STALE_SECONDS = 1.0
+_STALE_SECONDS_WITHOUT_LOCKS = 86_400.0
 
 
 @contextmanager
@@ -23,7 +25,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
     If the block raises, the temporary file is removed and ``target`` stays as it was. Two
     processes may write one target at once: each has its own temporary file, and the last
-    rename wins whole. What a killed process left a day ago or earlier is removed.
+    rename wins whole. What killed processes left of ``target`` is removed.
 
     Raises:
         OSError: If it cannot be written; it names ``target``.
@@ -38,17 +40,49 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(f"{stem}-*.part*"):
             with suppress(FileNotFoundError):  # another process may be as tidy
-                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                if _is_abandoned(left):
                     left.unlink()
         # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but
         # its owner; the umask cannot be read without setting it, which another thread would notice.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        held = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
+        with suppress(OSError):
+            _lock(held)  # until it is closed, also by the end of the process
         with _naming(target, temporary):
             yield temporary
             temporary.replace(target)
     finally:
+        os.close(held)
         temporary.unlink(missing_ok=True)
+
+
+def _lock(file: int) -> None:
+    """Lock an open file or raise OSError, also where the system or the disk has no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        raise OSError(errno.ENOSYS, "no file locks") from None
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_abandoned(temporary: Path) -> bool:
+    """Whether the process that made a temporary file has ended."""
+    age = time.time() - temporary.stat().st_mtime
+    if age <= _STALE_SECONDS:
+        return False
+    try:
+        file = os.open(temporary, os.O_RDONLY)
+    except PermissionError:
+        return False
+    try:
+        _lock(file)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return age > _STALE_SECONDS_WITHOUT_LOCKS
+    finally:
+        os.close(file)
+    return True
 
 
 @contextmanager

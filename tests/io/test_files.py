@@ -198,13 +198,18 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path / "input")
 
 
-def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
-    for age in (2, 0):
-        with atomic_path(target) as temporary:
-            left = temporary.with_name(temporary.name.replace(".part", f"{age}.part"))
-            left.write_text("half")
-            os.utime(left, (time.time() - age * 86_400,) * 2)
-    write_text(target, "whole")
-    write_text(tmp_path / "other.csv", "x")
-    assert sorted(_names(tmp_path)) == sorted([left.name, "other.csv", "out.csv"])
+    with atomic_path(target) as temporary:
+        abandoned = temporary.with_name(temporary.name.replace(".part", "0.part"))
+        for path in (temporary, abandoned):
+            path.write_text("half")
+            os.utime(path, (time.time() - 10,) * 2)
+        fresh = temporary.with_name(temporary.name.replace(".part", "1.part"))
+        fresh.write_text("made a moment ago, perhaps not locked yet")
+        write_text(target, "of another process")
+        write_text(tmp_path / "other.csv", "x")
+        assert sorted(_names(tmp_path)) == sorted(
+            [temporary.name, fresh.name, "other.csv", "out.csv"]
+        )
+    assert target.read_text() == "half"
