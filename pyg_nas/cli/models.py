@@ -150,10 +150,13 @@ def evaluate(
 
     from pyg_nas.io.files import check_output, write_text
     from pyg_nas.metrics.regression import mse_unit
+    from pyg_nas.visualization.figures import no_correlation
 
     if json is not None:
         check_output(json, table, model)
-    loaded, label, result = _evaluated(model, table, split, metric, budget, run, space, device)
+    loaded, label, result, note = _evaluated(
+        model, table, split, metric, budget, run, space, device
+    )
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
     print_table(
@@ -167,6 +170,11 @@ def evaluate(
     )
     print_line(f"label: {label}")
     print_line(f"{result.left_out} cells of the split trained the model and are left out")
+    undefined = [name for name, value in figures.items() if value != value]
+    if undefined:
+        print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
+    if note:
+        print_line(note)
     if json is not None:
         # JSON knows no NaN; a figure that does not exist is null.
         plain = {k: None if v != v else v for k, v in figures.items()}
@@ -268,13 +276,14 @@ def plot(
 
     check_output(out, table, model)
     check_format(out)
-    loaded, _, result = _evaluated(model, table, split, metric, budget, run, space, device)
+    loaded, _, result, note = _evaluated(model, table, split, metric, budget, run, space, device)
     figure = scatter(
         result.measured,
         result.predicted,
         title=f"{loaded.recipe}: trained on {loaded.protocol.train} cells, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
+        note=note,
     )
     save_figure(figure, out)
     print_line(f"{len(result.rows):,} cells plotted in {out}")
@@ -289,11 +298,12 @@ def _evaluated(
     run: str | None,
     space: str | None,
     device: str,
-) -> tuple[Model, LabelPolicy, Evaluation]:
-    """The model, the label that it is compared with, and its predictions beside that."""
+) -> tuple[Model, LabelPolicy, Evaluation, str]:
+    """The model, the label that it is compared with, its predictions, and a note on the labels."""
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.predictors.trained import Model
+    from pyg_nas.report.predictions import fallback_note
 
     check_split(split)
     check_label(metric, budget, run)
@@ -302,4 +312,5 @@ def _evaluated(
     opened = open_table(table, space or loaded.estimator.space_)
     label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
     with working("predicting"):
-        return loaded, label, loaded.evaluate(opened, split, label)
+        result = loaded.evaluate(opened, split, label)
+    return loaded, label, result, fallback_note(opened, result.rows, label)

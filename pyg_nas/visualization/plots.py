@@ -8,6 +8,7 @@ for colour-blind readers. :func:`~pyg_nas.visualization.files.save_figure` write
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ _INK, _GRID, _MUTED = "#222222", "#DDDDDD", "#8C8C8C"
 _MOST_DOTS = 3_000  # more would be one blot: hexagons then show how many there are
 _PANEL_WIDTH, _PANEL_HEIGHT = 4.8, 3.8
 _BOX_SHARE = 0.7
+_LETTERS_PER_INCH = 14
 
 
 def scatter(
@@ -170,8 +172,8 @@ def draw_charts(
     if title:
         figure.suptitle(printable(title), fontsize=12, color=_INK, parse_math=False)
     if note:
-        text = printable(note)
-        figure.supxlabel(text, fontsize=8, color=_INK, parse_math=False)
+        lines = fill(printable(note), int(_LETTERS_PER_INCH * figure.get_figwidth()))
+        figure.supxlabel(lines, fontsize=8, color=_INK, parse_math=False)
     return figure
 
 

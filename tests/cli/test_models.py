@@ -507,3 +507,23 @@ def test_a_split_file_trains_and_travels(
     report = json.loads(figures.read_text())
     assert (report["n"], report["left_out"]) == (2, 1)
     assert report["protocol"]["evaluate_digest"]
+
+
+def test_figures_that_do_not_exist_and_labels_that_are_no_measurements_are_explained(
+    model_path: Path,
+    table_path: Path,
+    tmp_path: Path,
+    small_table: Table,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = small_table.metrics.copy()
+    metrics[..., 2] = 0.1  # every run blew up
+    about = {"source": "made up"}
+    Table(small_table.cells, metrics, small_table.budgets, about).save(tmp_path / "t.hdf5")
+    out = tmp_path / "p.svg"
+    assert pyg_nas("evaluate", model_path, tmp_path / "t.hdf5") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "not defined: all measured values are equal" in shown
+    assert "have no run above 0.2; their measured value is a substitute" in shown
+    assert pyg_nas("plot", model_path, tmp_path / "t.hdf5", "--out", out) == 0
+    assert "no run above 0.2" in out.read_text(encoding="utf-8")
