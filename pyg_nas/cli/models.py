@@ -310,7 +310,7 @@ def _evaluated(
     check_device(device)
     loaded = Model.load(model, device)
     opened = open_table(table, space or loaded.estimator.space_)
-    label = chosen_label(loaded.protocol.label or opened.default_label, metric, budget, run)
+    label = chosen_label(loaded.protocol.training_label(opened), metric, budget, run)
     with working("predicting"):
         result = loaded.evaluate(opened, split, label)
     return loaded, label, result, fallback_note(opened, result.rows, label)

@@ -210,6 +210,14 @@ class Protocol:
         )
         return f"{self.name}; label: {self.label or 'the default of the table'}{evaluation}"
 
+    def training_label(self, table: Table) -> LabelPolicy:
+        """Return the policy of the training label: the table's default where none is named."""
+        return self.label or table.default_label
+
+    def compared_label(self, table: Table) -> LabelPolicy:
+        """Return the policy of the label that predictions are compared with."""
+        return self.evaluation_label or self.training_label(table)
+
     def on(self, table: Table) -> Protocol:
         """Return this protocol with ``table``'s default label where it names none, and digests.
 
@@ -218,7 +226,7 @@ class Protocol:
         """
         return replace(
             self,
-            label=self.label or table.default_label,
+            label=self.training_label(table),
             train_digest=self.train_digest or _digest(self.train),
             evaluate_digest=self.evaluate_digest or _digest(self.evaluate),
         )
@@ -251,7 +259,7 @@ class Protocol:
             SettingsError: If no cell has the label, or a split is unknown or too large or has no
                 training cell.
         """
-        label = self.label or table.default_label
+        label = self.training_label(table)
         labels = table.label(label)
         if np.isnan(labels).all():
             raise SettingsError(f"no cell of the table has a {label}")
@@ -282,7 +290,7 @@ class Protocol:
                 has changed.
         """
         _check_digest(self.evaluate, self.evaluate_digest)
-        label = self.evaluation_label or self.label or table.default_label
+        label = self.compared_label(table)
         labels = mean_by_graph(table.label(label), table.hashes)
         raw = None
         if _needs_accuracy(self.evaluate):

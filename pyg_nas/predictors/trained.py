@@ -98,7 +98,7 @@ class Model:
                 f"on"
             )
         predicted = self.estimator.predict(table.cells[unseen])
-        policy = protocol.evaluation_label or protocol.label or table.default_label
+        policy = protocol.compared_label(table)
         # Seconds below one are no fractions.
         fractions = policy.is_accuracy and are_fractions(table.label(policy))
         return Evaluation(protocol, unseen, labels, predicted, left_out, fractions)

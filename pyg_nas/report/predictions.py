@@ -108,7 +108,7 @@ def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) ->
     if not policy.resamples:
         return ""
     # No accuracy is negative, so that the mark is told from every measured label.
-    marked = table.label(replace(policy, fallback=-1.0))[rows] == -1.0
+    marked = table.label(replace(policy, fallback=-1.0))[rows] < 0
     if not marked.any():
         return ""
     return (
@@ -120,7 +120,7 @@ def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) ->
 
 def _policy(result: Evaluation, table: Table) -> LabelPolicy:
     protocol = result.protocol
-    return protocol.evaluation_label or protocol.label or table.default_label
+    return protocol.compared_label(table)
 
 
 def _columns(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.evaluator import Reference
 from pyg_nas.search.history import History, Query
 
@@ -40,7 +41,9 @@ class Constraints:
     def keeps(self, query: Query) -> bool:
         """Say whether a query may be the answer."""
         seconds = query.outcome.seconds
-        return self.max_seconds is None or (seconds is not None and seconds <= self.max_seconds)
+        if self.max_seconds is None:
+            return True
+        return seconds is not None and not above(seconds, self.max_seconds)
 
 
 @dataclass(frozen=True)
