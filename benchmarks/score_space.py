@@ -13,7 +13,7 @@ import torch
 from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
 from benchmarks.reproduction import CellDictionaries, score_plainly
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import Refinement, _terms_of_space, refine, space_refinement
+from pyg_nas.engine.shared_terms import _TABLES, Refinement, refine, space_refinement
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
@@ -60,7 +60,7 @@ def main() -> None:
 
     cells = nasbench101_cells()
     space_refinement(NASBENCH101)  # made here where it is not cached yet
-    _terms_of_space.cache_clear()
+    _TABLES.clear()
     start = now()
     tables = space_refinement(NASBENCH101)
     loaded = now() - start

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -31,18 +29,14 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
         CellError: If ``y`` is not one number a cell.
     """
     total = len(cells)
-    mask = cells.mask
-    columns = cells.operations[mask].astype(np.int32) - cells.space.first_id
+    graphs = cells.ragged
+    columns = graphs.operations.astype(np.int32) - cells.space.first_id
     x = torch.eye(cells.space.num_columns).index_select(0, torch.from_numpy(columns))
-    # Row-major order of the adjacencies is the order by cell, source and target.
-    flat = np.flatnonzero(cells.adjacency)
-    width = cells.adjacency.shape[-1]
-    edge_index = np.stack([flat // width % width, flat % width])
     one_each = torch.arange(total + 1)
-    data = Data(x=x, edge_index=torch.from_numpy(edge_index))
+    data = Data(x=x, edge_index=torch.tensor(graphs.edges))
     slices = {
-        "x": _cumulated(cells.num_vertices),
-        "edge_index": _cumulated(cells.num_edges),
+        "x": torch.tensor(graphs.vertex_ptr),
+        "edge_index": torch.tensor(graphs.edge_ptr),
     }
     if y is not None:
         labels = np.asarray(y, dtype=np.float32)
@@ -54,7 +48,3 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
     data.row = torch.arange(total)
     slices["row"] = one_each
     return data, slices
-
-
-def _cumulated(counts: NDArray[np.integer[Any]]) -> Tensor:
-    return torch.from_numpy(np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
 
-_FORMAT = 3  # part of every processed file's name
+_FORMAT = 4  # part of every processed file's name
+_GRAPH_ARRAYS = tuple(field.name for field in fields(RaggedGraphs))
 
 
 class CellDataset(InMemoryDataset):  # type: ignore[misc]
@@ -175,9 +178,7 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
             "data": data.to_dict(),
             "slices": slices,
             "rows": torch.from_numpy(rows),
-            "adjacency": torch.from_numpy(cells.adjacency),
-            "operations": torch.from_numpy(cells.operations),
-            "num_vertices": torch.from_numpy(cells.num_vertices),
+            **{name: torch.tensor(getattr(cells.ragged, name)) for name in _GRAPH_ARRAYS},
             "space": json.dumps(cells.space.to_dict()),
         }
         with atomic_path(self.processed_paths[0]) as temporary:
@@ -221,10 +222,8 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         # Mapped privately: opening takes no time, and writing to a tensor never reaches the file.
         content = torch.load(path, mmap=True, weights_only=True)
         self._processed_rows = content["rows"].numpy()
-        self._processed_cells = CellArray(
-            content["adjacency"].numpy(),
-            content["operations"].numpy(),
-            content["num_vertices"].numpy(),
+        self._processed_cells = CellArray.from_ragged(
+            RaggedGraphs(**{name: content[name].numpy() for name in _GRAPH_ARRAYS}),
             SearchSpace.from_dict(json.loads(content["space"])),
         )
         graph_class = find_class(content["class"])
@@ -253,10 +252,7 @@ def _digest(
             raise TableError(f"{source}: cannot be read ({error.strerror})") from None
     else:
         cells = source.cells if isinstance(source, Table) else source
-        digest.update(json.dumps(cells.space.to_dict()).encode())
-        arrays: list[NDArray[Any]] = [cells.adjacency, cells.operations, cells.num_vertices]
+        digest.update(cells.digest)
         if isinstance(source, Table):
-            arrays.append(source.label(label))
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(source.label(label).tobytes())
     return digest.hexdigest()[:32]

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
-from pyg_nas.graphs.cell import Cell, edges_to_adjacency
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.measurements import METRICS
@@ -88,8 +88,7 @@ def read_frame(
         zip(frame["operations"], frame["edges"], strict=True)
     ):
         try:
-            adjacency = edges_to_adjacency(list(edges), len(operations))
-            cells.append(Cell(adjacency, list(operations), space))
+            cells.append(Cell.from_edges(list(edges), list(operations), space))
         except (CellError, SpaceError, TypeError) as error:
             raise TableError(f"row {row} of the data frame: {error}") from None
     measured = {name: _reading(name) for name in frame.columns}

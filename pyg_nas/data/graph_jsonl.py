@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
@@ -32,9 +33,9 @@ from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import METRICS
 
-MOST_VERTICES = 127
-
 Edges = list[tuple[int, int]]
+
+_MOST_NAMED = 20
 
 
 class _Record(NamedTuple):
@@ -100,20 +101,17 @@ def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
     return SearchSpace(
         name=printable(path.stem) or "graphs",
         operations=tuple(sorted(names)),
-        max_vertices=MOST_VERTICES,
-        max_edges=MOST_VERTICES**2,
+        max_vertices=1,  # as of the largest graph, see read_graphs
+        max_edges=0,
     )
 
 
 def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSpace) -> CellArray:
     """The records as graphs of one space, each by itself."""
-    total, width = len(records), space.max_vertices
-    adjacency = np.zeros((total, width, width), dtype=np.int8)
-    operations = np.zeros((total, width), dtype=np.int8)
-    num_vertices = np.zeros(total, dtype=np.int8)
+    operations, edge_lists = [], []
     known = set(names) & set(space.vocabulary)
     id_of = {number: space.encode([n])[0] for number, n in enumerate(names) if n in known}
-    for row, record in enumerate(records):
+    for record in records:
         try:
             found = [id_of[number] for number in record.operations if number in id_of]
             if len(found) < len(record.operations):  # which raises, naming the operation
@@ -122,10 +120,9 @@ def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSp
             _check_limits(len(ids), edges.shape[1], space)
         except (CellError, SpaceError) as error:
             raise TableError(f"{path}, line {record.line}: {error}") from None
-        operations[row, : len(ids)] = ids
-        num_vertices[row] = len(ids)
-        adjacency[row, edges[0], edges[1]] = 1
-    return CellArray(adjacency, operations, num_vertices, space)
+        operations.append(np.asarray(ids, dtype=space.id_type))
+        edge_lists.append(edges)
+    return CellArray.from_ragged(RaggedGraphs.of_lists(operations, edge_lists), space)
 
 
 def _canonical(
@@ -139,7 +136,7 @@ def _canonical(
     ids = [operations[vertex] for vertex in order]
     if not space.terminals:
         return array, ids
-    return space.support.canonical(array, np.array(ids, dtype=np.int8))
+    return space.support.canonical(array, np.array(ids, dtype=space.id_type))
 
 
 def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]:
@@ -201,7 +198,8 @@ def _topological_order(successors: list[list[int]], predecessors: list[list[int]
                 heappush(free, target)
     if len(order) < len(waiting):
         stuck = sorted(set(range(len(waiting))) - set(order))
-        raise CellError(f"the graph has a cycle through vertices {stuck}")
+        more = f" and {len(stuck) - _MOST_NAMED} others" if len(stuck) > _MOST_NAMED else ""
+        raise CellError(f"the graph has a cycle through vertices {stuck[:_MOST_NAMED]}{more}")
     return order
 
 
@@ -222,8 +220,8 @@ def _parse(line: int, text: bytes, names: dict[str, int]) -> _Record:
     ops, edges, y = record["ops"], record["edges"], record.get("y")
     if not isinstance(ops, list) or not all(isinstance(name, str) and name for name in ops):
         raise TableError(f'"ops" must be a list of names, got {quoted(ops)}')
-    if not 1 <= len(ops) <= MOST_VERTICES:
-        raise TableError(f"a graph has 1 to {MOST_VERTICES} vertices, got {len(ops)}")
+    if not ops:
+        raise TableError("a graph has at least 1 vertex, got 0")
     if not isinstance(edges, list):
         raise TableError(f'"edges" must be a list of pairs, got {quoted(edges)}')
     pairs = [_edge(edge, len(ops)) for edge in edges]

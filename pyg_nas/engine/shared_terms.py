@@ -13,16 +13,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.splitmix import GOLDEN, mix
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import CACHE_VERSION
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
 
@@ -141,34 +140,35 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
+_TABLES: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(SHARED_LAYERS)
+
+
 def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
     """Return the tables of all cells of a space, made once and then read from the cache folder.
 
     Raises:
         SpaceError: If the cells of the space cannot be enumerated.
     """
-    # Networks of three layers and of more share one copy in memory.
-    return _terms_of_space(space, min(depth, SHARED_LAYERS))
-
-
-@lru_cache(maxsize=SHARED_LAYERS)
-def _terms_of_space(space: SearchSpace, shared: int) -> Refinement:
-    name = f"{space.name}-terms-{shared}-{CACHE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        refinement = refine(space.support.cells(), shared)
-        write_cached(name, _to_arrays(refinement))
-        return refinement
-    return _from_arrays(arrays, shared, space)
+    shared = min(depth, SHARED_LAYERS)  # networks of three layers and of more share one copy
+    cells = space.support.cells()
+    tables = _TABLES.get((cells.digest, shared))
+    if tables is None:
+        name = f"{space.name}-terms-{shared}-{cells.digest.hex()[:16]}"
+        arrays = read_cached(name)
+        if arrays is None:
+            tables = refine(cells, shared)
+            write_cached(name, _to_arrays(tables))
+        else:
+            tables = _from_arrays(arrays, shared, space)
+        _TABLES.put((cells.digest, shared), tables)
+    return tables
 
 
 def _refine_block(cells: CellArray, shared: int) -> Block:
-    mask = cells.mask
-    vertex = np.cumsum(mask).reshape(mask.shape) - 1
-    cell, source, target = np.nonzero(cells.adjacency)
-    sources, targets = vertex[cell, source], vertex[cell, target]
-    degree = np.bincount(sources, minlength=int(mask.sum()))
-    column = cells.columns[mask]
+    graphs = cells.ragged
+    sources, targets = graphs.edges + graphs.vertex_ptr[graphs.edge_graph]
+    column = graphs.operations.astype(np.int64) - cells.space.first_id
+    degree = np.bincount(sources, minlength=len(column))
     first, merged = _distinct(np.stack([column, degree], axis=1))
     columns, weight = column[first], _inverse(degree[first] + 1)
     # The successors' sum does not see degrees: the first state of a column stands for all.
@@ -192,8 +192,8 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
         columns.astype(np.int32),
         tuple(layers),
         cells.num_vertices.astype(np.int32),
-        np.bincount(cell, minlength=len(cells)).astype(np.int32),
-        np.stack([source, target]).astype(np.int16),
+        np.diff(graphs.edge_ptr).astype(np.int32),
+        graphs.edges.astype(np.int16),
     )
 
 

@@ -50,6 +50,34 @@ class Cell:
         matrix = _as_matrix(adjacency)
         self._set_up(np.array(np.nonzero(matrix)), len(matrix), operations, space)
 
+    @classmethod
+    def from_edges(cls, edges: Any, operations: Any, space: SearchSpace | None = None) -> Cell:
+        """Return the cell of an edge list, with memory linear in vertices and edges.
+
+        Args:
+            edges: Pairs (source, target) of vertex numbers, ``[E, 2]``, in any order; every edge
+                runs to a later vertex.
+            operations: ``V`` names or ids.
+            space: As for the constructor.
+
+        Raises:
+            CellError: If the graph is no cell of ``space``.
+        """
+        listed = list(operations)
+        pairs = edge_index(edges, len(listed))
+        backward = np.flatnonzero(pairs[0] >= pairs[1])
+        if len(backward):
+            u, v = pairs[:, backward[0]].tolist()
+            raise CellError(
+                f"adjacency must be upper triangular (edges run to later vertices), "
+                f"got the edge ({u}, {v})"
+            )
+        if not listed:
+            raise CellError("a cell needs at least one vertex, got none")
+        cell = cls.__new__(cls)
+        cell._set_up(pairs, len(listed), listed, space)
+        return cell
+
     def _set_up(
         self,
         edges: NDArray[np.int64],
@@ -70,17 +98,17 @@ class Cell:
                 f"{len(listed)} operations"
             )
         try:
-            ids = np.array(space.encode(listed), dtype=np.int8)
+            ids = np.array(space.encode(listed), dtype=space.id_type)
         except SpaceError as error:
             raise CellError(str(error)) from None
         edges, kept = space.support.canonical(edges, ids)
-        ids = np.asarray(kept, dtype=np.int8)
+        ids = np.asarray(kept, dtype=space.id_type)
         _check_limits(edges, len(ids), space)
         edges.flags.writeable = False
         ids.flags.writeable = False
         self.space = space
         self.edge_index: NDArray[np.int64] = edges
-        self.operation_ids: NDArray[np.int8] = ids
+        self.operation_ids: NDArray[Any] = ids
 
     @cached_property
     def adjacency(self) -> NDArray[np.int8]:
@@ -199,9 +227,8 @@ class Cell:
                 f"edge_index names vertices {edges.min()} to {edges.max()}, "
                 f"the cell has {len(x)} of them"
             )
-        adjacency = np.zeros((len(x), len(x)), dtype=np.int8)
-        adjacency[edges[0], edges[1]] = 1
-        return cls(adjacency, (x.argmax(axis=1) + space.first_id).tolist(), space)
+        different = np.unique(edges.T, axis=0)
+        return cls.from_edges(different, (x.argmax(axis=1) + space.first_id).tolist(), space)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description: ``ops``, ``edges`` and ``hash``."""
@@ -223,7 +250,7 @@ class Cell:
         ops, edges = description["ops"], description["edges"]
         if not isinstance(ops, list) or not isinstance(edges, list):
             raise CellError(f"a cell's ops and edges must be lists, got {description!r}")
-        return cls(edges_to_adjacency(edges, len(ops)), ops, space)
+        return cls.from_edges(edges, ops, space)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draw the cell into an SVG, PNG or PDF file.
@@ -253,26 +280,41 @@ class Cell:
         return f"Cell({', '.join(self.operations)}; {arrows})"
 
 
-def edges_to_adjacency(edges: list[Any], num_vertices: int) -> NDArray[np.int8]:
-    """Return the 0/1 adjacency ``[V, V]`` of a list of (source, target) pairs.
+def edge_index(edges: Any, num_vertices: int) -> NDArray[np.int64]:
+    """Return (source, target) pairs as int64 ``[2, E]``, sorted by source and target.
 
     Raises:
         CellError: If an edge is not a pair of vertex numbers below ``num_vertices``, or
             appears twice.
     """
-    adjacency = np.zeros((num_vertices, num_vertices), dtype=np.int8)
-    for edge in edges:
-        pair = isinstance(edge, (list, tuple)) and len(edge) == 2
-        if not pair or not all(
-            isinstance(v, int) and not isinstance(v, bool) and 0 <= v < num_vertices for v in edge
-        ):
-            raise CellError(
-                f"edge {edge!r} must be a pair of vertex numbers from 0 to {num_vertices - 1}"
-            )
-        if adjacency[edge[0], edge[1]]:
-            raise CellError(f"edge {edge!r} appears twice")
-        adjacency[edge[0], edge[1]] = 1
-    return adjacency
+    if isinstance(edges, np.ndarray) and edges.dtype.kind in "iu" and edges.shape[1:] == (2,):
+        pairs = edges.astype(np.int64)
+    else:
+        for edge in edges:
+            if not (
+                isinstance(edge, (list, tuple))
+                and len(edge) == 2
+                and all(
+                    isinstance(v, int) and not isinstance(v, bool) and 0 <= v < num_vertices
+                    for v in edge
+                )
+            ):
+                raise CellError(
+                    f"edge {edge!r} must be a pair of vertex numbers from 0 to {num_vertices - 1}"
+                )
+        pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
+    outside = np.flatnonzero(((pairs < 0) | (pairs >= num_vertices)).any(axis=1))
+    if len(outside):
+        raise CellError(
+            f"edge {pairs[outside[0]].tolist()} must be a pair of vertex numbers from 0 to "
+            f"{num_vertices - 1}"
+        )
+    codes = pairs[:, 0] * max(1, num_vertices) + pairs[:, 1]
+    order = np.argsort(codes, kind="stable")
+    twice = np.flatnonzero(np.diff(codes[order]) == 0)
+    if len(twice):
+        raise CellError(f"edge {pairs[order[twice[0]]].tolist()} appears twice")
+    return np.ascontiguousarray(pairs[order].T)
 
 
 def vertices_on_paths(edges: NDArray[np.int64], num_vertices: int) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Many cells as padded arrays: what tables, datasets and estimators pass around."""
+"""Many cells as one immutable array: what tables, datasets and estimators pass around."""
 
 from __future__ import annotations
 
@@ -12,32 +12,43 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import CellNetwork, NetworkSize
 
+Padded = tuple[NDArray[np.int8], Ids, Ids]
+
 
 class CellArray(Sequence[Cell]):
-    """``N`` cells of one space, indexable like a NumPy array.
+    """``N`` cells of one space, indexable like a NumPy array, and never changed.
 
     An integer gives a :class:`Cell`; a slice, index array or mask gives a ``CellArray``. It has a
     ``shape`` of ``(N,)``, so scikit-learn's splitters and searches index it as they do arrays.
 
+    Graphs are kept as padded arrays, for dense arithmetic on small cells, or as edge lists
+    (:attr:`ragged`), whose memory is linear in vertices and edges, whichever they were made of; the
+    other form is made when it is first asked for. All arrays are read-only.
+
     Args:
         adjacency: int8 ``[N, V, V]``, upper triangular, padded with zeros.
-        operations: int8 ``[N, V]`` operation ids, padded with zeros.
-        num_vertices: int8 ``[N]``.
-        space: The search space of all of them.
+        operations: ``[N, V]`` operation ids, padded with zeros.
+        num_vertices: ``[N]``.
+        space: The search space of all of them, by default
+            :func:`~pyg_nas.graphs.registry.default_space`.
 
-    The arrays are taken as they are: build from cells with :meth:`from_cells`, and use
-    :meth:`first_invalid` on arrays from outside.
+    Arrays that can be written to are copied. They are taken as they are: build from cells with
+    :meth:`from_cells`, and use :meth:`first_invalid` on arrays from outside.
+
+    Raises:
+        CellError: If the shapes disagree.
     """
 
     def __init__(
         self,
         adjacency: NDArray[np.int8],
-        operations: NDArray[np.int8],
-        num_vertices: NDArray[np.int8],
+        operations: Ids,
+        num_vertices: Ids,
         space: SearchSpace | None = None,
     ) -> None:
         total = len(num_vertices)
@@ -47,14 +58,41 @@ class CellArray(Sequence[Cell]):
                 f"adjacency {adjacency.shape}, operations {operations.shape} and num_vertices "
                 f"{num_vertices.shape} must be [N, V, V], [N, V] and [N]"
             )
-        self.adjacency = adjacency
-        self.operations = operations
-        self.num_vertices = num_vertices
-        self.space = space or default_space()
+        padded = [
+            array.copy() if array.flags.writeable else array
+            for array in (adjacency, operations, num_vertices)
+        ]
+        self._set_up(space or default_space(), (padded[0], padded[1], padded[2]), None)
+
+    def _set_up(
+        self, space: SearchSpace, padded: Padded | None, ragged: RaggedGraphs | None
+    ) -> None:
+        for array in padded or ():
+            array.flags.writeable = False
+        self._space = space
+        self._padded = padded
+        self._ragged = None if ragged is None else ragged.freeze()
+
+    @classmethod
+    def _new(
+        cls, space: SearchSpace, padded: Padded | None, ragged: RaggedGraphs | None
+    ) -> CellArray:
+        """Take over arrays that nobody else writes to."""
+        cells = cls.__new__(cls)
+        cells._set_up(space, padded, ragged)
+        return cells
+
+    @classmethod
+    def from_ragged(cls, graphs: RaggedGraphs, space: SearchSpace | None = None) -> CellArray:
+        """Return graphs given as edge lists, whose arrays become read-only.
+
+        They are taken as they are, see :meth:`first_invalid`.
+        """
+        return cls._new(space or default_space(), None, graphs)
 
     @classmethod
     def from_cells(cls, cells: Iterable[Cell], space: SearchSpace | None = None) -> CellArray:
-        """Pad ``cells`` to their space's largest size.
+        """Return an array of ``cells``.
 
         Raises:
             CellError: If the cells are of different spaces, or there is none and no ``space``.
@@ -64,20 +102,15 @@ class CellArray(Sequence[Cell]):
             if not listed:
                 raise CellError("an empty list of cells needs its search space named")
             space = listed[0].space
-        width = space.max_vertices
-        adjacency = np.zeros((len(listed), width, width), dtype=np.int8)
-        operations = np.zeros((len(listed), width), dtype=np.int8)
-        num_vertices = np.zeros(len(listed), dtype=np.int8)
         for i, cell in enumerate(listed):
             if cell.space != space:
                 raise CellError(
                     f"cell {i} is of space {cell.space.name!r}, the others of {space.name!r}"
                 )
-            v = cell.num_vertices
-            adjacency[i, :v, :v] = cell.adjacency
-            operations[i, :v] = cell.operation_ids
-            num_vertices[i] = v
-        return cls(adjacency, operations, num_vertices, space)
+        graphs = RaggedGraphs.of_lists(
+            [cell.operation_ids for cell in listed], [cell.edge_index for cell in listed]
+        )
+        return cls._new(space, None, graphs)
 
     @classmethod
     def concatenate(cls, parts: Sequence[CellArray]) -> CellArray:
@@ -92,12 +125,60 @@ class CellArray(Sequence[Cell]):
         for part in parts:
             if part.space != space:
                 raise CellError(f"cannot join cells of {part.space.name!r} and of {space.name!r}")
-        return cls(
-            np.concatenate([part.adjacency for part in parts]),
-            np.concatenate([part.operations for part in parts]),
-            np.concatenate([part.num_vertices for part in parts]),
-            space,
-        )
+        padded = [part._padded for part in parts if part._padded is not None]
+        if len(padded) == len(parts) and len({p[1].shape[1] for p in padded}) == 1:
+            adjacency, operations, sizes = (
+                np.concatenate([p[k] for p in padded]) for k in range(3)
+            )
+            return cls._new(space, (adjacency, operations, sizes), None)
+        return cls._new(space, None, RaggedGraphs.join([part.ragged for part in parts]))
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space of the cells."""
+        return self._space
+
+    @property
+    def adjacency(self) -> NDArray[np.int8]:
+        """int8 ``[N, V, V]``, padded with zeros: affordable for small cells only."""
+        return self._as_padded[0]
+
+    @property
+    def operations(self) -> Ids:
+        """Operation ids ``[N, V]``, padded with zeros."""
+        return self._as_padded[1]
+
+    @property
+    def num_vertices(self) -> Ids:
+        """Vertices of each cell, ``[N]``."""
+        return self._sizes if self._padded is None else self._padded[2]
+
+    @property
+    def width(self) -> int:
+        """``V``, the vertices that a padded cell has room for."""
+        return self.space.max_vertices if self._padded is None else self._padded[1].shape[1]
+
+    @property
+    def ragged(self) -> RaggedGraphs:
+        """The graphs as edge lists, without padding."""
+        if self._ragged is None:
+            self._ragged = RaggedGraphs.from_padded(*self._as_padded).freeze()
+        return self._ragged
+
+    @property
+    def _as_padded(self) -> Padded:
+        if self._padded is None:
+            padded = (*self.ragged.to_padded(self.width), self._sizes)
+            for array in padded:
+                array.flags.writeable = False
+            self._padded = padded
+        return self._padded
+
+    @cached_property
+    def _sizes(self) -> Ids:
+        sizes = np.diff(self.ragged.vertex_ptr).astype(self.space.size_type)
+        sizes.flags.writeable = False
+        return sizes
 
     @property
     def shape(self) -> tuple[int]:
@@ -105,47 +186,54 @@ class CellArray(Sequence[Cell]):
         return (len(self),)
 
     @property
-    def columns(self) -> NDArray[np.int64]:
+    def columns(self) -> Ints:
         """One-hot column of each vertex, int64 ``[N, V]``; meaningless at padding."""
         return self.operations.astype(np.int64) - self.space.first_id
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """True at real vertices, False at padding, ``[N, V]``."""
-        return np.arange(self.operations.shape[1]) < self.num_vertices[:, None]
+        return np.arange(self.width) < self.num_vertices[:, None]
 
     @property
-    def num_edges(self) -> NDArray[np.int64]:
+    def num_edges(self) -> Ints:
         """Edges of each cell, ``[N]``."""
-        return np.asarray(self.adjacency.sum(axis=(1, 2), dtype=np.int64))
+        if self._ragged is None:
+            return np.asarray(self.adjacency.sum(axis=(1, 2), dtype=np.int64))
+        return np.diff(self._ragged.edge_ptr)
 
     @property
-    def depths(self) -> NDArray[np.int64]:
+    def depths(self) -> Ints:
         """Edges on the longest path of each cell, ``[N]``."""
+        if self._padded is None:
+            return longest_paths(self.ragged)
         depth = np.zeros(self.operations.shape, dtype=np.int64)
-        for vertex in range(1, self.operations.shape[1]):  # predecessors come first
+        for vertex in range(1, self.width):  # predecessors come first
             depth[:, vertex] = (self.adjacency[:, :, vertex] * (depth + 1)).max(axis=1)
         return np.asarray(depth.max(axis=1))
 
     @property
-    def operation_counts(self) -> NDArray[np.int64]:
+    def operation_counts(self) -> Ints:
         """How many vertices of each cell have each operation, ``[N, operations]``."""
-        ids = np.arange(len(self.space.operations))
-        has = (self.operations[:, :, None] == ids) & self.mask[:, :, None]
-        return np.asarray(has.sum(axis=1, dtype=np.int64))
+        kinds = len(self.space.operations)
+        ids = self.ragged.operations.astype(np.int64)
+        flat = (self.ragged.vertex_graph * kinds + ids)[ids >= 0]
+        return np.bincount(flat, minlength=len(self) * kinds).reshape(len(self), kinds)
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of space and graphs: equal for equal arrays, wherever they come from."""
-        content = sha256(repr(self.space).encode())
-        for array in (self.adjacency, self.operations, self.num_vertices):
-            content.update(f"{array.dtype}{array.shape}".encode())
-            content.update(np.ascontiguousarray(array).data)
-        return content.digest()
+        """SHA-256 of space and graphs: equal for equal cells, wherever they come from."""
+        return sha256(repr(self.space).encode() + self.ragged.digest()).digest()
 
     def hashes(self) -> NDArray[np.bytes_]:
-        """Return the hashes of all cells, ``S32 [N]``."""
-        return self.space.support.cell_hashes(self)
+        """Return the hashes of all cells, ``S32 [N]``, computed once."""
+        return self._hashes
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.bytes_]:
+        hashes = self.space.support.cell_hashes(self)
+        hashes.flags.writeable = False
+        return hashes
 
     def trainable_parameters(self, size: NetworkSize | None = None) -> NDArray[np.int64]:
         """Return the exact parameters of the networks, ``int64 [N]``, by default the official ones.
@@ -174,85 +262,85 @@ class CellArray(Sequence[Cell]):
         return network
 
     def first_invalid(self) -> tuple[int, str] | None:
-        """Return the index of the first row that is no pruned cell, and why, or None."""
-        width = self.operations.shape[1]
-        low = 2 if self.space.terminals else 1
-        padding = ~self.mask
-        position = np.arange(width)
-        inner = (position > 0) & (position < self.num_vertices[:, None] - 1)
-        rows = np.arange(len(self))
-        last = np.clip(self.num_vertices, 1, width) - 1
-        rules: list[tuple[str, Any]] = [
-            (
-                f"num_vertices must be {low} to {min(width, self.space.max_vertices)}",
-                (self.num_vertices < low)
-                | (self.num_vertices > min(width, self.space.max_vertices)),
-            ),
-            (
-                "adjacency must hold 0 and 1 only",
-                ((self.adjacency != 0) & (self.adjacency != 1)).any(axis=(1, 2)),
-            ),
-            (
-                "adjacency must be upper triangular",
-                (self.adjacency * np.tri(width, dtype=np.int8)).any(axis=(1, 2)),
-            ),
-            (
-                "adjacency must be zero beyond num_vertices",
-                (self.adjacency.any(axis=1) & padding).any(axis=1)
-                | (self.adjacency.any(axis=2) & padding).any(axis=1),
-            ),
-            (
-                "operations must be zero beyond num_vertices",
-                ((self.operations != 0) & padding).any(axis=1),
-            ),
-            (
-                f"a cell has at most {self.space.max_edges} edges",
-                self.num_edges > self.space.max_edges,
-            ),
-        ]
-        if self.space.terminals:
-            ids = self.operations
-            free = (ids >= 0) & (ids < len(self.space.operations))
-            rules += [
-                (
-                    "the first operation must be the input, the last the output, and the "
-                    "others of the space",
-                    (ids[:, 0] != self.space.input_id)
-                    | (ids[rows, last] != self.space.output_id)
-                    | (inner & ~free).any(axis=1),
-                ),
-                (
-                    "every vertex must lie on a path from the input to the output",
-                    # In an upper triangular graph it is enough that every vertex but the
-                    # first has a predecessor and every vertex but the last a successor.
-                    ~self._may_be_empty
-                    & (
-                        (~self.adjacency.any(axis=1) & self.mask & (position > 0)).any(axis=1)
-                        | (
-                            ~self.adjacency.any(axis=2)
-                            & (position < self.num_vertices[:, None] - 1)
-                        ).any(axis=1)
-                    ),
-                ),
-            ]
-        else:
-            known = (self.operations >= 0) & (self.operations < len(self.space.operations))
-            rules.append(("operations must be of the space", (self.mask & ~known).any(axis=1)))
+        """Return the index of the first row that is no canonical cell, and why, or None."""
         found: tuple[int, str] | None = None
-        for rule, broken in rules:
+        for rule, broken in self._broken_rules():
             index = int(np.argmax(broken)) if broken.any() else None
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
         return self.space.support.first_invalid(self) if found is None else found
 
+    def _broken_rules(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Yield every rule and the rows that break it, ``[N]``."""
+        space, graphs, sizes = self.space, self.ragged, self.num_vertices
+        low, most = (2 if space.terminals else 1), min(self.width, space.max_vertices)
+        vertex_graph, edge_graph = graphs.vertex_graph, graphs.edge_graph
+        source, target = graphs.edges
+
+        def of_vertices(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            return np.asarray(np.bincount(vertex_graph[bad], minlength=len(self)) > 0)
+
+        def of_edges(bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            return np.asarray(np.bincount(edge_graph[bad], minlength=len(self)) > 0)
+
+        yield f"num_vertices must be {low} to {most}", (sizes < low) | (sizes > most)
+        if self._padded is not None:
+            adjacency = self._padded[0]
+            other = (adjacency != 0) & (adjacency != 1)
+            yield "adjacency must hold 0 and 1 only", other.any(axis=(1, 2))
+        yield "adjacency must be upper triangular", of_edges(source >= target)
+        inside = (source >= 0) & (target < sizes[edge_graph]) & (source < target)
+        yield "adjacency must be zero beyond num_vertices", of_edges(~inside & (source < target))
+        if self._padded is None:
+            backwards = np.sign(np.diff(source)) * 2 + np.sign(np.diff(target)) <= 0
+            same = edge_graph[1:] == edge_graph[:-1]
+            unsorted = np.append(same & backwards, False)[: len(source)]
+            yield "edges must be different, sorted by source and target", of_edges(unsorted)
+        else:
+            stray = (self._padded[1] != 0) & ~self.mask
+            yield "operations must be zero beyond num_vertices", stray.any(axis=1)
+        yield (
+            f"a cell has at most {space.max_edges} edges",
+            np.diff(graphs.edge_ptr) > space.max_edges,
+        )
+        ids = graphs.operations
+        known = (ids >= 0) & (ids < len(space.operations))
+        if not space.terminals:
+            yield "operations must be of the space", of_vertices(~known)
+            return
+        first = np.zeros(len(ids), dtype=bool)
+        last = np.zeros(len(ids), dtype=bool)
+        filled = np.diff(graphs.vertex_ptr) > 0
+        first[graphs.vertex_ptr[:-1][filled]] = True
+        last[graphs.vertex_ptr[1:][filled] - 1] = True
+        yield (
+            "the first operation must be the input, the last the output, and the others of the "
+            "space",
+            of_vertices(
+                np.where(
+                    first, ids != space.input_id, np.where(last, ids != space.output_id, ~known)
+                )
+            ),
+        )
+        # In an upper triangular graph it is enough that every vertex but the first has a
+        # predecessor and every vertex but the last a successor.
+        start = graphs.vertex_ptr[edge_graph[inside]]
+        entered, left = np.zeros(len(ids), dtype=bool), np.zeros(len(ids), dtype=bool)
+        entered[start + target[inside]] = True
+        left[start + source[inside]] = True
+        yield (
+            "every vertex must lie on a path from the input to the output",
+            of_vertices((~entered & ~first) | (~left & ~last)) & ~self._may_be_empty,
+        )
+
     @property
     def _may_be_empty(self) -> NDArray[np.bool_]:
         """Cells of the input and the output alone, where the space has such a cell, ``[N]``."""
-        alone = (self.num_vertices == 2) & ~self.adjacency.any(axis=(1, 2))
+        alone = (self.num_vertices == 2) & (self.num_edges == 0)
         return np.asarray(alone & self.space.support.has_empty_cell)
 
     def __len__(self) -> int:
-        return len(self.num_vertices)
+        return len(self.ragged) if self._padded is None else len(self._padded[2])
 
     @overload
     def __getitem__(self, index: int | np.integer[Any]) -> Cell: ...
@@ -262,13 +350,22 @@ class CellArray(Sequence[Cell]):
         self, index: int | np.integer[Any] | slice | NDArray[Any] | list[int]
     ) -> Cell | CellArray:
         if isinstance(index, (int, np.integer)):
-            v = int(self.num_vertices[index])
-            return Cell(self.adjacency[index, :v, :v], self.operations[index, :v], self.space)
+            return self._cell(int(index))
         if isinstance(index, list) and not index:
             index = np.array([], dtype=np.int64)
-        return CellArray(
-            self.adjacency[index], self.operations[index], self.num_vertices[index], self.space
-        )
+        if self._padded is None:
+            return self._new(self.space, None, self.ragged.take(index))
+        adjacency, operations, sizes = (array[index] for array in self._padded)
+        return self._new(self.space, (adjacency, operations, sizes), None)
+
+    def _cell(self, index: int) -> Cell:
+        if self._padded is not None:
+            v = int(self.num_vertices[index])
+            return Cell(self.adjacency[index, :v, :v], self.operations[index, :v], self.space)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of bounds for {len(self)} cells")
+        graph = self.ragged.take([index])
+        return Cell.from_edges(graph.edges.T, graph.operations, self.space)
 
     def __iter__(self) -> Iterator[Cell]:
         return (self[i] for i in range(len(self)))
@@ -276,14 +373,19 @@ class CellArray(Sequence[Cell]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CellArray):
             return NotImplemented
-        return (
-            self.space == other.space
-            and np.array_equal(self.num_vertices, other.num_vertices)
-            and np.array_equal(self.adjacency, other.adjacency)
-            and np.array_equal(self.operations, other.operations)
-        )
+        return self is other or (len(self) == len(other) and self.digest == other.digest)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> CellArray:
+        return self
+
+    def __deepcopy__(self, memo: object) -> CellArray:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        ragged = self._ragged if self._padded is None else None
+        return self._new, (self.space, self._padded, ragged)
 
     def _repr_html_(self) -> str:
         from pyg_nas.visualization.notebook import rows_html
@@ -293,3 +395,17 @@ class CellArray(Sequence[Cell]):
 
     def __repr__(self) -> str:
         return f"CellArray({len(self)} cells of {self.space.name})"
+
+
+def longest_paths(graphs: RaggedGraphs) -> Ints:
+    """Return the edges on the longest path of each graph, ``[N]``."""
+    starts = graphs.vertex_ptr[graphs.edge_graph]
+    depth = [0] * len(graphs.operations)
+    for source, target in (
+        starts + graphs.edges
+    ).T.tolist():  # sorted by source: all edges into the source came before
+        if depth[target] <= depth[source]:
+            depth[target] = depth[source] + 1
+    deepest = np.zeros(len(graphs), dtype=np.int64)
+    np.maximum.at(deepest, graphs.vertex_graph, depth)
+    return deepest

@@ -6,15 +6,19 @@ arXiv:1902.09635: colour refinement on md5 digests, started from ``(out_degree, 
 
 from __future__ import annotations
 
-import itertools
 from hashlib import md5
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 10_000  # cells that a process hashes at a time
-_FEWEST_BLOCKS = 5  # from here on the work outlasts the start of the processes
+from pyg_nas.compute.jit import compiled_enabled
+from pyg_nas.graphs.ragged import RaggedGraphs
+
+LARGE = 127
+"""Vertices beyond which a graph is refined until no colour splits, instead of once a vertex."""
+
+_FEWEST_COMPILED = 5_000  # below, loading compiled code takes longer than it saves
 
 
 def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
@@ -27,64 +31,95 @@ def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
     return hash_graph(np.array(np.nonzero(adjacency)), operation_ids)
 
 
-def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:
-    """Return the :func:`module_hash` of a graph by its edges ``[2, E]`` (source, target)."""
-    successors: list[list[int]] = [[] for _ in range(len(operation_ids))]
-    predecessors: list[list[int]] = [[] for _ in range(len(operation_ids))]
-    for source, target in edges.T.tolist():
-        successors[source].append(target)
-        predecessors[target].append(source)
-    vertices = range(len(operation_ids))
-    colours = [
-        _digest(str((len(successors[v]), len(predecessors[v]), int(operation_ids[v]))))
-        for v in vertices
-    ]
-    for _ in vertices:
-        colours = [
-            _digest(
-                "".join(sorted([colours[u] for u in predecessors[v]]))
-                + "|"
-                + "".join(sorted([colours[w] for w in successors[v]]))
-                + "|"
-                + colours[v]
-            )
-            for v in vertices
-        ]
-    return _digest(str(sorted(colours)))
-
-
 def module_hashes(
-    adjacency: NDArray[np.int8],
-    operations: NDArray[np.int8],
-    num_vertices: NDArray[np.int8],
+    adjacency: NDArray[np.int8], operations: NDArray[Any], num_vertices: NDArray[Any]
 ) -> NDArray[np.bytes_]:
-    """Return the module hashes of many cells as ``S32 [N]``, on all cores where that is faster.
+    """Return the module hashes of many cells as ``S32 [N]``.
 
     Args:
         adjacency: ``[N, V, V]``, padded with zeros.
         operations: ``[N, V]`` ids.
         num_vertices: ``[N]``.
     """
-    total = len(num_vertices)
-    if total < _FEWEST_BLOCKS * _BLOCK:
-        return _hash_block(adjacency, operations, num_vertices)
-    from joblib import Parallel, delayed
-
-    bounds = np.linspace(0, total, num=total // _BLOCK + 1, dtype=int)
-    blocks = Parallel(n_jobs=-1)(
-        delayed(_hash_block)(adjacency[a:b], operations[a:b], num_vertices[a:b])
-        for a, b in itertools.pairwise(bounds)
-    )
-    return np.concatenate(blocks)
+    return hash_graphs(RaggedGraphs.from_padded(adjacency, operations, num_vertices))
 
 
-def _hash_block(
-    adjacency: NDArray[np.int8], operations: NDArray[np.int8], num_vertices: NDArray[np.int8]
-) -> NDArray[np.bytes_]:
-    hashes = np.empty(len(num_vertices), dtype="S32")
-    for i, v in enumerate(num_vertices.tolist()):
-        hashes[i] = module_hash(adjacency[i, :v, :v], operations[i, :v]).encode()
+def hash_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
+    """Return the :func:`hash_graph` of many graphs as ``S32 [N]``, compiled where that pays."""
+    sizes = np.diff(graphs.vertex_ptr)
+    hashes = np.zeros(len(graphs), dtype="S32")
+    small = sizes <= LARGE
+    rows = np.arange(len(graphs))
+    if small.sum() >= _FEWEST_COMPILED and compiled_enabled():
+        from pyg_nas.graphs.numba_hashing import hash_small_graphs
+
+        chosen = graphs if small.all() else graphs.take(small)
+        hashes[small] = hash_small_graphs(chosen)
+        rows = rows[~small]
+    v, e = graphs.vertex_ptr.tolist(), graphs.edge_ptr.tolist()
+    for i in rows.tolist():
+        edges = graphs.edges[:, e[i] : e[i + 1]]
+        hashes[i] = hash_graph(edges, graphs.operations[v[i] : v[i + 1]]).encode()
     return hashes
+
+
+def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:
+    """Return the :func:`module_hash` of a graph by its edges ``[2, E]`` (source, target).
+
+    A graph of more than :data:`LARGE` vertices, which official files do not have, starts from
+    colours of all that leads to a vertex and all that it leads to, and is refined until no colour
+    splits: time and memory are linear in its edges but for few rounds.
+    """
+    total = len(operation_ids)
+    successors: list[list[int]] = [[] for _ in range(total)]
+    predecessors: list[list[int]] = [[] for _ in range(total)]
+    for source, target in edges.T.tolist():
+        successors[source].append(target)
+        predecessors[target].append(source)
+    colours = [
+        _digest(str((len(successors[v]), len(predecessors[v]), operation)))
+        for v, operation in enumerate(operation_ids.tolist())
+    ]
+    if total <= LARGE:
+        for _ in range(total):
+            colours = _refined(colours, predecessors, successors)
+        return _digest(str(sorted(colours)))
+    colours = [
+        _digest(f"{before}|{after}")
+        for before, after in zip(
+            _accumulated(colours, predecessors, range(total)),
+            _accumulated(colours, successors, range(total - 1, -1, -1)),
+            strict=True,
+        )
+    ]
+    classes = 0
+    while len(set(colours)) > classes:
+        classes = len(set(colours))
+        colours = _refined(colours, predecessors, successors)
+    return _digest(str(sorted(colours)))
+
+
+def _refined(
+    colours: list[str], predecessors: list[list[int]], successors: list[list[int]]
+) -> list[str]:
+    return [
+        _digest(
+            "".join(sorted([colours[u] for u in predecessors[v]]))
+            + "|"
+            + "".join(sorted([colours[w] for w in successors[v]]))
+            + "|"
+            + own
+        )
+        for v, own in enumerate(colours)
+    ]
+
+
+def _accumulated(colours: list[str], neighbours: list[list[int]], order: range) -> list[str]:
+    """Each vertex's colour with those of all that reaches it through ``neighbours``."""
+    found = list(colours)
+    for v in order:  # edges run to later vertices, so that neighbours come first
+        found[v] = _digest("".join(sorted([found[u] for u in neighbours[v]])) + "|" + colours[v])
+    return found
 
 
 def _digest(text: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError, SpaceError
-from pyg_nas.graphs.cell import Cell, edges_to_adjacency
+from pyg_nas.graphs.cell import Cell, edge_index
 from pyg_nas.graphs.search_space import SearchSpace
 
 _MOST_TRIES = 100_000
@@ -58,7 +58,8 @@ class Genotype:
     def from_dict(cls, description: dict[str, Any], space: SearchSpace) -> Genotype:
         """Rebuild a genotype from :meth:`to_dict`'s result."""
         operations = np.array(space.encode(description["ops"]), dtype=np.int8)
-        adjacency = edges_to_adjacency(list(description["edges"]), len(operations))
+        adjacency = np.zeros((len(operations), len(operations)), dtype=np.int8)
+        adjacency[tuple(edge_index(list(description["edges"]), len(operations)))] = 1
         return cls(adjacency, operations, space)
 
     @classmethod

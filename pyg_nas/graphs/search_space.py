@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs.registry import support_of
 
@@ -54,19 +56,15 @@ class SearchSpace:
             raise SpaceError(f"space {self.name!r}: operation names must differ, got {names!r}")
         if not self.operations:
             raise SpaceError(f"space {self.name!r}: at least one operation is needed")
-        if len(names) > 127:
-            raise SpaceError(
-                f"space {self.name!r}: at most 127 operation names fit a table's int8 ids, "
-                f"got {len(names)}"
-            )
         for limit in ("max_vertices", "max_edges"):
             value = getattr(self, limit)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise SpaceError(f"space {self.name!r}: {limit} must be a whole number >= 0")
         least = 2 if self.terminals else 1
-        if not least <= self.max_vertices <= 127:
+        if self.max_vertices < least:
             raise SpaceError(
-                f"space {self.name!r}: max_vertices must be {least} to 127, got {self.max_vertices}"
+                f"space {self.name!r}: max_vertices must be at least {least}, "
+                f"got {self.max_vertices}"
             )
 
     @cached_property
@@ -93,6 +91,16 @@ class SearchSpace:
     def input_id(self) -> int:
         """Id of the input vertex; only in spaces with terminals."""
         return -1
+
+    @property
+    def id_type(self) -> np.dtype[Any]:
+        """The narrowest signed type, int8 at least, that holds every operation id."""
+        return np.min_scalar_type(-len(self.vocabulary))
+
+    @property
+    def size_type(self) -> np.dtype[Any]:
+        """The narrowest signed type, int8 at least, that holds a number of vertices."""
+        return np.min_scalar_type(-self.max_vertices - 1)
 
     @cached_property
     def _ids(self) -> dict[str, int]:

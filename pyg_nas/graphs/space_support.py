@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SpaceError
-from pyg_nas.graphs.hashing import hash_graph, module_hashes
+from pyg_nas.graphs.hashing import hash_graph, hash_graphs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -189,7 +189,7 @@ class SpaceSupport:
 
     def cell_hashes(self, cells: CellArray) -> NDArray[np.bytes_]:
         """Return the :meth:`cell_hash` of many cells, ``S32 [N]``."""
-        return module_hashes(cells.adjacency, cells.operations, cells.num_vertices)
+        return hash_graphs(cells.ragged)
 
     def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
         """Return the first row that breaks a rule of this space alone, and the rule, or None.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +42,7 @@ class DenseCells(NamedTuple):
 def dense_cells(cells: CellArray) -> DenseCells:
     """Return ``cells`` as padded tensors on the CPU (see :class:`DenseCells`)."""
     return padded_cells(
-        torch.from_numpy(cells.adjacency).float(),
+        torch.from_numpy(cells.adjacency.astype(np.float32)),
         torch.from_numpy(cells.columns),
         torch.from_numpy(cells.mask).float(),
         cells.space.num_columns,

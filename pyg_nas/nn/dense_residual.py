@@ -59,7 +59,7 @@ class DenseResidualInputs(NamedTuple):
     def from_graphs(cls, graphs: ResidualGraphs) -> DenseResidualInputs:
         """Return the tensors of graphs, on the CPU, in the type of their features."""
         vertices, graph = torch.from_numpy(graphs.vertices), torch.from_numpy(graphs.graph)
-        adjacency = torch.from_numpy(graphs.adjacency).to(vertices.dtype)
+        adjacency = torch.tensor(graphs.adjacency, dtype=vertices.dtype)
         own = torch.eye(adjacency.shape[-1], dtype=adjacency.dtype).expand_as(adjacency)
         terms = torch.stack([own, adjacency, adjacency.transpose(-1, -2)], dim=-1).flatten(-2)
         num_vertices = torch.from_numpy(graphs.num_vertices.astype(np.int64))

@@ -158,7 +158,7 @@ class _GCNEstimator(CellEstimator):
 
     def _is_sparse(self, cells: CellArray, most: int) -> bool:
         if self.backend == "auto":
-            return bool(cells.operations.shape[1] > most)
+            return cells.width > most
         return self.backend == "sparse"
 
     def _new_member(self, seed: int) -> GCN:

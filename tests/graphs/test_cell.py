@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from pyg_nas.errors import CellError, PygNasError
-from pyg_nas.graphs.cell import Cell, edges_to_adjacency, prune
+from pyg_nas.graphs.cell import Cell, prune
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from tests.renumbered import another_order, renumbered
@@ -226,8 +226,8 @@ def test_limits_count_after_pruning() -> None:
 
 def test_pruning_maps_the_remaining_vertices() -> None:
     edges = [[0, 1], [0, 2], [2, 4], [1, 3]]  # 1 and 3 lead nowhere
-    cell = Cell(
-        edges_to_adjacency(edges, 5),
+    cell = Cell.from_edges(
+        edges,
         ["input", "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3", "output"],
     )
     assert cell.operations == ("input", "conv1x1-bn-relu", "output")

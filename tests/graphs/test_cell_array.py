@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import networkx as nx
 import numpy as np
 import pytest
 from sklearn.model_selection import KFold, train_test_split
@@ -9,6 +13,7 @@ from sklearn.model_selection import KFold, train_test_split
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
@@ -104,55 +109,61 @@ def test_equality_looks_at_every_array(cells: CellArray) -> None:
     assert repr(cells) == "CellArray(40 cells of nasbench101)"
 
 
-def _wrong_count(cells: CellArray, row: int) -> None:
+class Arrays(NamedTuple):
+    adjacency: np.ndarray
+    operations: np.ndarray
+    num_vertices: np.ndarray
+
+
+def _wrong_count(cells: Arrays, row: int) -> None:
     cells.num_vertices[row] = 8
 
 
-def _too_few(cells: CellArray, row: int) -> None:
+def _too_few(cells: Arrays, row: int) -> None:
     cells.num_vertices[row] = 1
 
 
-def _entry_two(cells: CellArray, row: int) -> None:
+def _entry_two(cells: Arrays, row: int) -> None:
     cells.adjacency[row, 0, 1] = 2
 
 
-def _back_edge(cells: CellArray, row: int) -> None:
+def _back_edge(cells: Arrays, row: int) -> None:
     cells.adjacency[row, 1, 0] = 1
 
 
-def _self_loop(cells: CellArray, row: int) -> None:
+def _self_loop(cells: Arrays, row: int) -> None:
     cells.adjacency[row, 1, 1] = 1
 
 
-def _edge_in_padding(cells: CellArray, row: int) -> None:
+def _edge_in_padding(cells: Arrays, row: int) -> None:
     cells.adjacency[row, 0, 6] = 1
 
 
-def _operation_in_padding(cells: CellArray, row: int) -> None:
+def _operation_in_padding(cells: Arrays, row: int) -> None:
     cells.operations[row, 6] = 1
 
 
-def _unknown_operation(cells: CellArray, row: int) -> None:
+def _unknown_operation(cells: Arrays, row: int) -> None:
     cells.operations[row, 1] = 3
 
 
-def _inner_input(cells: CellArray, row: int) -> None:
+def _inner_input(cells: Arrays, row: int) -> None:
     cells.operations[row, 1] = -1
 
 
-def _no_input(cells: CellArray, row: int) -> None:
+def _no_input(cells: Arrays, row: int) -> None:
     cells.operations[row, 0] = 0
 
 
-def _no_output(cells: CellArray, row: int) -> None:
+def _no_output(cells: Arrays, row: int) -> None:
     cells.operations[row, cells.num_vertices[row] - 1] = 0
 
 
-def _dangling(cells: CellArray, row: int) -> None:
+def _dangling(cells: Arrays, row: int) -> None:
     cells.adjacency[row, 1] = 0
 
 
-def _unreached(cells: CellArray, row: int) -> None:
+def _unreached(cells: Arrays, row: int) -> None:
     cells.adjacency[row, :, 1] = 0
 
 
@@ -175,12 +186,13 @@ def _unreached(cells: CellArray, row: int) -> None:
     ],
 )
 def test_the_first_invalid_row_is_named(
-    cells: CellArray, damage: Callable[[CellArray, int], None], rule: str
+    cells: CellArray, damage: Callable[[Arrays, int], None], rule: str
 ) -> None:
     assert cells.first_invalid() is None
-    damage(cells, 11)  # 4 vertices
-    damage(cells, 13)
-    found = cells.first_invalid()
+    arrays = Arrays(cells.adjacency.copy(), cells.operations.copy(), cells.num_vertices.copy())
+    damage(arrays, 11)  # 4 vertices
+    damage(arrays, 13)
+    found = CellArray(*arrays).first_invalid()
     assert found is not None
     assert found[0] == 11
     assert rule in found[1]
@@ -199,5 +211,126 @@ def test_plain_graphs_may_hang_loose_but_not_leave_the_vocabulary() -> None:
     counts = np.array([3, 1], dtype=np.int8)
     array = CellArray(np.zeros((2, 3, 3), dtype=np.int8), operations, counts, space)
     assert array.first_invalid() is None
-    operations[1, 0] = 2
+    operations[1, 0] = 2  # the array has its own copy
+    assert array.first_invalid() is None
+    array = CellArray(np.zeros((2, 3, 3), dtype=np.int8), operations, counts, space)
     assert array.first_invalid() == (1, "operations must be of the space")
+
+
+def _as_edge_lists(cells: CellArray) -> CellArray:
+    return CellArray.from_ragged(RaggedGraphs.from_padded(*_arrays(cells)), cells.space)
+
+
+def _arrays(cells: CellArray) -> Arrays:
+    return Arrays(cells.adjacency, cells.operations, cells.num_vertices)
+
+
+def test_both_forms_hold_the_same_cells(cells: CellArray) -> None:
+    lists = _as_edge_lists(cells)
+    assert lists == cells
+    assert lists.digest == cells.digest
+    for name in ("depths", "num_edges", "operation_counts", "mask", "columns"):
+        np.testing.assert_array_equal(getattr(lists, name), getattr(cells, name))
+    np.testing.assert_array_equal(lists.hashes(), cells.hashes())
+    for mine, theirs in zip(_arrays(_as_edge_lists(cells)), _arrays(cells), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [slice(3, 9), slice(None, None, -2), slice(5, 5), [7, 1, 1, -1], np.arange(40) % 3 == 0],
+    ids=str,
+)
+def test_both_forms_are_indexed_alike(cells: CellArray, rows: Any) -> None:
+    assert _as_edge_lists(cells)[rows] == CellArray(*(a[rows] for a in _arrays(cells)))
+    assert _as_edge_lists(cells)[-2] == cells[-2]
+    with pytest.raises(IndexError):
+        _as_edge_lists(cells)[40]
+
+
+def test_copies_are_the_same_cells_and_nothing_can_be_written(cells: CellArray) -> None:
+    for array in (cells, _as_edge_lists(cells)):
+        assert copy.deepcopy(array) is array
+        assert copy.copy(array) is array
+        again = pickle.loads(pickle.dumps(array))
+        assert again.digest == cells.digest
+        for one in (array, again, again[:3]):
+            for values in (*_arrays(one), *vars(one.ragged).values(), one.hashes()):
+                with pytest.raises(ValueError, match="read-only"):
+                    values[...] = 0
+            with pytest.raises(AttributeError):
+                one.adjacency = one.adjacency  # type: ignore[misc]
+    assert cells[:5].digest != cells[:6].digest != cells[1:6].digest
+    other = SearchSpace("other", cells.space.operations, 7, 9, cells.space.terminals)
+    assert CellArray(*_arrays(cells), other).digest != cells.digest
+
+
+def test_padding_is_no_content(cells: CellArray) -> None:
+    wider = CellArray(
+        np.pad(cells.adjacency, ((0, 0), (0, 2), (0, 2))),
+        np.pad(cells.operations, ((0, 0), (0, 2))).astype(np.int64),
+        cells.num_vertices.astype(np.int32),
+    )
+    assert wider.digest == cells.digest
+    assert CellArray.concatenate([wider, cells])[40:] == cells
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"edges": [[1, 0], [0, 2]]}, "upper triangular"),
+        ({"edges": [[0, 1], [1, 3]]}, "zero beyond num_vertices"),
+        ({"edges": [[1, 0], [2, 1]]}, "different, sorted"),
+        ({"edges": [[0, 0], [1, 1]]}, "different, sorted"),
+        ({"edges": [[0, 0], [1, 2]]}, "on a path"),
+        ({"operations": [-1, 9, -2]}, "others of the space"),
+        ({"operations": [0, 1, -2]}, "must be the input"),
+    ],
+)
+def test_edge_lists_that_are_no_cells_are_found(change: dict[str, Any], rule: str) -> None:
+    good = {
+        "vertex_ptr": [0, 2, 5],
+        "operations": [-1, -2, -1, 1, -2],
+        "edge_ptr": [0, 1, 3],
+        "edges": [[0, 0, 1], [1, 1, 2]],
+    }
+
+    def array(parts: dict[str, Any]) -> CellArray:
+        return CellArray.from_ragged(RaggedGraphs(**{k: np.array(v) for k, v in parts.items()}))
+
+    assert array(good).first_invalid() is None
+    bad = dict(good)
+    for name, value in change.items():
+        second = {"edges": lambda v: [[0, *v[0]], [1, *v[1]]], "operations": lambda v: [-1, -2, *v]}
+        bad[name] = second.get(name, lambda v: v)(value)
+    found = array(bad).first_invalid()
+    assert found is not None
+    assert rule in found[1]
+
+
+def test_graphs_of_5000_vertices_are_arrays_like_any_other() -> None:
+    rng = np.random.default_rng(0)
+    space = SearchSpace("large", tuple(f"op{i}" for i in range(200)), 5_000, 40_000)
+    graphs = []
+    for size in (5_000, 1, 3_000):
+        pairs = np.sort(rng.integers(0, size, (2 * size, 2)), axis=1)
+        pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
+        graphs.append(Cell.from_edges(pairs, rng.integers(0, 200, size).tolist(), space))
+    cells = CellArray.from_cells(graphs)
+    assert cells.first_invalid() is None
+    assert cells.num_vertices.tolist() == [5_000, 1, 3_000]
+    assert cells[2] == graphs[2]
+    assert cells.hashes().tolist() == [cell.hash.encode() for cell in graphs]
+    order = np.argsort(rng.random(5_000))  # hashes do not depend on the numbering
+    renumbered = nx.relabel_nodes(nx.DiGraph(graphs[0].edges), dict(enumerate(order.tolist())))
+    renumbered.add_nodes_from(range(5_000))
+    place = {v: i for i, v in enumerate(nx.lexicographical_topological_sort(renumbered))}
+    back = np.argsort(order)
+    operations = [int(graphs[0].operation_ids[back[v]]) for v in place]
+    moved = Cell.from_edges([(place[u], place[v]) for u, v in renumbered.edges], operations, space)
+    assert moved.edges != graphs[0].edges
+    assert moved.hash == graphs[0].hash
+    operations[0] = (operations[0] + 1) % 200
+    assert Cell.from_edges(moved.edges, operations, space).hash != moved.hash
+    assert cells._padded is None

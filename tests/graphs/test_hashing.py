@@ -3,11 +3,10 @@ from __future__ import annotations
 from hashlib import md5
 
 import numpy as np
-import pytest
 
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.hashing import module_hash, module_hashes
+from pyg_nas.graphs.hashing import hash_graph, module_hash, module_hashes
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
@@ -33,13 +32,16 @@ def test_all_real_cells_have_their_official_hash(real_table: Table) -> None:
     np.testing.assert_array_equal(computed, real_table.hashes)
 
 
-def test_all_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells = nasbench101_cells()[::1000]
-    arrays = (cells.adjacency, cells.operations, cells.num_vertices)
-    one = module_hashes(*arrays)
-    monkeypatch.setattr("pyg_nas.graphs.hashing._BLOCK", 50)
-    np.testing.assert_array_equal(module_hashes(*arrays), one)
-    assert [digest.decode() for digest in one[:20]] == [cell.hash for cell in cells[:20]]
+def test_an_early_vertex_more_makes_another_large_graph() -> None:
+    # A chain of 200 vertices with one other operation, at either side of its middle.
+    chain = np.array([np.arange(199), np.arange(1, 200)])
+    hashes = set()
+    for place in (99, 100):
+        operations = np.zeros(200, dtype=np.int64)
+        operations[place] = 1
+        hashes.add(hash_graph(chain, operations))
+        hashes.add(hash_graph(chain[:, :-1], operations))
+    assert len(hashes) == 4
 
 
 def test_no_cells_have_no_hashes() -> None:

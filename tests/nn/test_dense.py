@@ -29,7 +29,7 @@ def test_outputs_and_gradients(cells: CellArray, depth: int, dropout: float) -> 
         torch.manual_seed(seed)
         members.append(GCN(5, 6, depth, 4, dropout).double())
     index = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7]])  # each member has a batch of its own
-    adjacency, mask = (torch.from_numpy(a).double() for a in (cells.adjacency, cells.mask))
+    adjacency, mask = (torch.tensor(a).double() for a in (cells.adjacency, cells.mask))
     dense = padded_cells(adjacency, torch.from_numpy(cells.columns), mask, 5)
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
     shapes = mask_shapes(members[0], 4, 7)

@@ -1,0 +1,127 @@
+"""Many graphs of different sizes end to end, without padding, as PyG stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Ids = NDArray[Any]  # whole numbers of any width
+
+
+@dataclass(frozen=True)
+class RaggedGraphs:
+    """``N`` graphs as edge lists.
+
+    Attributes:
+        vertex_ptr: int64 ``[N + 1]``, where each graph's vertices begin in ``operations``.
+        operations: ``[V]`` ids of all vertices.
+        edge_ptr: int64 ``[N + 1]``, where each graph's edges begin in ``edges``.
+        edges: int64 ``[2, E]`` (source, target), numbered within the graph, sorted by graph,
+            source and target.
+    """
+
+    vertex_ptr: Ints
+    operations: Ids
+    edge_ptr: Ints
+    edges: Ints
+
+    def __len__(self) -> int:
+        return len(self.vertex_ptr) - 1
+
+    def freeze(self) -> RaggedGraphs:
+        """Make the arrays read-only and return the graphs."""
+        for array in (self.vertex_ptr, self.operations, self.edge_ptr, self.edges):
+            array.flags.writeable = False
+        return self
+
+    @property
+    def vertex_graph(self) -> Ints:
+        """The graph of each vertex, ``[V]``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.vertex_ptr))
+
+    @property
+    def edge_graph(self) -> Ints:
+        """The graph of each edge, ``[E]``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.edge_ptr))
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the graphs, whatever integer types they are kept in."""
+        content = sha256(str(len(self)).encode())
+        for array in (self.vertex_ptr, self.operations, self.edge_ptr, self.edges):
+            content.update(np.ascontiguousarray(array, dtype="<i4").data)
+        return content.digest()
+
+    def take(self, rows: Any) -> RaggedGraphs:
+        """Return some graphs: a slice, mask or index array of rows."""
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            start, stop, _ = rows.indices(len(self))
+            stop = max(start, stop)
+            v, e = self.vertex_ptr[start : stop + 1], self.edge_ptr[start : stop + 1]
+            return RaggedGraphs(
+                v - v[0], self.operations[v[0] : v[-1]], e - e[0], self.edges[:, e[0] : e[-1]]
+            )
+        index = np.arange(len(self))[rows]
+        vertices, vertex_ptr = _gather(self.vertex_ptr, index)
+        edges, edge_ptr = _gather(self.edge_ptr, index)
+        return RaggedGraphs(vertex_ptr, self.operations[vertices], edge_ptr, self.edges[:, edges])
+
+    @classmethod
+    def join(cls, parts: Sequence[RaggedGraphs]) -> RaggedGraphs:
+        """Return the graphs of all parts end to end."""
+        return cls(
+            pointers(np.concatenate([np.diff(part.vertex_ptr) for part in parts])),
+            np.concatenate([part.operations for part in parts]),
+            pointers(np.concatenate([np.diff(part.edge_ptr) for part in parts])),
+            np.concatenate([part.edges for part in parts], axis=1),
+        )
+
+    @classmethod
+    def of_lists(cls, operations: Sequence[Ids], edges: Sequence[Ints]) -> RaggedGraphs:
+        """Return graphs given one by one: ids ``[V]`` and sorted edges ``[2, E]`` of each."""
+        none: Ints = np.empty((2, 0), dtype=np.int64)
+        return cls(
+            pointers(np.array([len(ids) for ids in operations], dtype=np.int64)),
+            np.concatenate(operations) if operations else np.empty(0, dtype=np.int8),
+            pointers(np.array([pairs.shape[1] for pairs in edges], dtype=np.int64)),
+            np.concatenate([none, *edges], axis=1),
+        )
+
+    @classmethod
+    def from_padded(cls, adjacency: NDArray[Any], operations: Ids, sizes: Ids) -> RaggedGraphs:
+        """Return padded graphs ``[N, V, V]``, ``[N, V]`` of ``sizes`` ``[N]`` without padding."""
+        width = operations.shape[1]
+        mask = np.arange(width) < sizes[:, None]
+        flat = np.flatnonzero(adjacency)  # row-major: by graph, source and target
+        counts = np.bincount(flat // max(1, width * width), minlength=len(sizes))
+        edges = np.stack([flat // max(1, width) % max(1, width), flat % max(1, width)])
+        return cls(pointers(mask.sum(axis=1)), operations[mask], pointers(counts), edges)
+
+    def to_padded(self, width: int) -> tuple[NDArray[np.int8], Ids]:
+        """Return adjacency int8 ``[N, width, width]`` and operations ``[N, width]``."""
+        adjacency = np.zeros((len(self), width, width), dtype=np.int8)
+        operations = np.zeros((len(self), width), dtype=self.operations.dtype)
+        vertex_graph, edge_graph = self.vertex_graph, self.edge_graph
+        adjacency[edge_graph, self.edges[0], self.edges[1]] = 1
+        position = np.arange(len(self.operations)) - self.vertex_ptr[vertex_graph]
+        operations[vertex_graph, position] = self.operations
+        return adjacency, operations
+
+
+def pointers(counts: Ids) -> Ints:
+    """Return where each of several runs of ``counts`` begins, and where the last one ends."""
+    ends = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=ends[1:])
+    return ends
+
+
+def _gather(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:
+    """Positions of all elements of the runs ``index``, and the new pointers."""
+    counts = np.diff(ptr)[index]
+    found = pointers(counts)
+    return np.arange(found[-1]) + np.repeat(ptr[index] - found[:-1], counts), found
