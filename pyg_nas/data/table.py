@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.table_hdf5 import read_columns, write_columns
+from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -363,8 +363,15 @@ class Table:
 
         Raises:
             TableError: If :meth:`load` would refuse it: a cell stands in it twice, is none of its
-                space or has another hash, or a number is infinite.
+                space or has another hash, or a number is infinite. Also if the space is too large
+                for the layout.
         """
+        largest = max(self.space.max_vertices, len(self.space.vocabulary))
+        if largest > MOST_STORED:
+            raise TableError(
+                f"{path}: HDF5 tables hold at most {MOST_STORED} vertices a graph and operations, "
+                f"the space {self.space.name!r} has {largest}; keep such graphs as .jsonl"
+            )
         self.check_loadable(str(path))
         columns = {
             "hash": self.hashes.astype("S32"),

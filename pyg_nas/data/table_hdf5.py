@@ -37,6 +37,9 @@ from pyg_nas.io.files import atomic_path
 from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
+MOST_STORED = 127
+"""Vertices of a graph and operations of a space that the padded int8 columns can hold."""
+
 _DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
 _TEXT = "text"
 _TARGETS = "targets/"

@@ -279,3 +279,11 @@ def test_drawings_of_nasbench201_are_its_cells(tmp_path: Path) -> None:
     cell = space.support.from_text(text)
     path = write(tmp_path / "g.jsonl", {"ops": list(cell.operations), "edges": cell.edges})
     assert read_graphs(path, space).cells[0] == cell
+
+
+def test_large_graphs_are_not_written_to_padded_tables(tmp_path: Path) -> None:
+    record = {"ops": ["a"] * 128, "edges": [[0, 127]]}
+    table = read_graphs(write(tmp_path / "g.jsonl", record))
+    with pytest.raises(TableError, match="at most 127 vertices a graph and operations"):
+        table.save(tmp_path / "g.hdf5")
+    assert not (tmp_path / "g.hdf5").exists()
