@@ -25,7 +25,7 @@ def chosen_label(
 ) -> LabelPolicy:
     """Return the default label with what a user named put in its place.
 
-    At another budget low accuracies are no sign of a run that blew up, and the default's stand-in
+    At another budget low accuracies are no sign of a failed run, and the default's stand-in
     for such cells is a value of its own metric and budget: neither is kept beyond.
 
     Raises:

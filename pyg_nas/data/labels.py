@@ -17,7 +17,7 @@ from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
 
 BLOWN_UP = 0.2
-"""A run that ends below this accuracy has blown up, by the reproduction's rule."""
+"""A run that ends below this accuracy has failed, by the reproduction's rule."""
 
 # A target whose name has one of these words is a cost: the smaller is better.
 _COSTS = {
@@ -36,11 +36,11 @@ class LabelPolicy:
         budget: Training budget in epochs; None for the table's largest.
         run: Index of the run (the seed), or ``"mean"`` over the measured runs.
         halfway: Take the reading halfway through training instead of the end.
-        resample_below: An accuracy below this has blown up. A single run is then replaced by
+        resample_below: A run with an accuracy below this has failed. A single run is replaced by
             the next run (cyclically) that is measured and has not; a mean leaves it out. Where
             no run is left, the label is ``fallback``. None keeps every run as it is. A fraction,
             as ``fallback`` is, also where the table's accuracies are in percent.
-        fallback: Label of a cell all of whose runs blew up; None for the mean label of the
+        fallback: Label of a cell all of whose runs failed; None for the mean label of the
             table's other cells.
 
     A cell whose chosen run was not measured has the label NaN: nothing is made up for it.
@@ -124,7 +124,7 @@ class LabelPolicy:
         return labels
 
     def raw(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the policy's run as it was measured, ``[N]``, blown up or not.
+        """Return the policy's run as it was measured, ``[N]``, failed or not.
 
         Where the label is the mean of runs it is the mean of all that were measured.
 

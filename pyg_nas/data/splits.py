@@ -7,7 +7,7 @@ cell. Any other whole number n takes the first n of the first permutation. A nam
 ``.json``, ``.txt`` or ``.npz`` is a file of rows or hashes (:mod:`pyg_nas.data.split_file`).
 
 91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the label's run as it
-was measured, by default the first one. The label itself, in which a run that blew up is replaced,
+was measured, by default the first one. The label itself, in which a failed run is replaced,
 decides nothing.
 
 A graph may stand in a table of graphs more than once, each time with a label of its own. All of

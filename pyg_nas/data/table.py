@@ -211,11 +211,11 @@ class Table:
 
     @property
     def default_label(self) -> LabelPolicy:
-        """The label policy that fits where a person names none.
+        """The label policy where none is named.
 
         The official table of a space, of which :attr:`about` says nothing but a source: the
         space's official label. Everything else: the final validation accuracy (or figure) of run 0
-        at the largest budget as it is, for what a run that blew up shows depends on the task.
+        at the largest budget as it is, because the accuracy of a failed run depends on the task.
         """
         official = self.space.support.official_label
         if official is not None and self.about.keys() <= {"source"}:
@@ -245,7 +245,7 @@ class Table:
     def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
         """Return the accuracy that thresholds of splits go by, ``[N]``, NaN where not measured.
 
-        It is that of the policy's run as it was measured, blown up or not, where
+        It is that of the policy's run as it was measured, failed or not, where
         :meth:`label` may have another run's or a stand-in. The validation accuracy where the
         label is no accuracy.
 

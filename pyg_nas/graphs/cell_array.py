@@ -77,7 +77,7 @@ class CellArray(Sequence[Cell]):
     def _new(
         cls, space: SearchSpace, padded: Padded | None, ragged: RaggedGraphs | None
     ) -> CellArray:
-        """Take over arrays that nobody else writes to."""
+        """Take over arrays that are written to nowhere else."""
         cells = cls.__new__(cls)
         cells._set_up(space, padded, ragged)
         return cells

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyg_nas.errors import SettingsError
 
-# Of a temporary file that nobody holds locked: longer than between its making and its locking.
+# Of a temporary file that no process holds locked: longer than between its making and its locking.
 _STALE_SECONDS = 1.0
 _STALE_SECONDS_WITHOUT_LOCKS = 86_400.0
 
