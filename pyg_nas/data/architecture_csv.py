@@ -32,6 +32,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.json_lines import read_lines
 from pyg_nas.spaces.measurements import METRICS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -163,12 +164,14 @@ def _field(value: float) -> str:
 def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
     """Return the rows and the names of the columns that hold numbers."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(path, header)
-            table = list(_fields(path, reader, header))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = read_lines(path, TableError, blank=True)
+        reader = csv.reader(
+            line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
+        )
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(path, header)
+        table = list(_fields(path, reader, header))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path}: cannot be read as CSV ({error})") from None
     columns = [
         name

@@ -36,6 +36,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.regular_files import open_regular
 
 _FORMAT = 4  # part of every processed file's name
 _GRAPH_ARRAYS = tuple(field.name for field in fields(RaggedGraphs))
@@ -244,12 +245,9 @@ def _digest(
     digest.update(repr((_FORMAT, label and label.to_dict())).encode())
     digest.update(transforms.encode())
     if isinstance(source, Path):
-        try:
-            with source.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-        except OSError as error:
-            raise TableError(f"{source}: cannot be read ({error.strerror})") from None
+        with open_regular(source, TableError) as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
     else:
         cells = source.cells if isinstance(source, Table) else source
         digest.update(cells.digest)

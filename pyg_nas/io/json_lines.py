@@ -31,8 +31,15 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False).encode() + b"\n"
 
 
-def read_lines(path: AnyPath, failure: Failure = SettingsError) -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, content) of the lines that are not blank, none of them too long.
+def read_lines(
+    path: AnyPath, failure: Failure = SettingsError, blank: bool = False
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (number from 1, content) of a file's lines, none of them too long.
+
+    Args:
+        path: A regular file.
+        failure: The error's class.
+        blank: Yield blank lines too.
 
     Raises:
         failure: If it is no regular file, or a line is longer than
@@ -48,7 +55,7 @@ def read_lines(path: AnyPath, failure: Failure = SettingsError) -> Iterator[tupl
                 return
             if len(line) > MOST_LINE_BYTES:
                 raise failure(f"{path}, line {number}: longer than {MOST_LINE_BYTES:,} bytes")
-            if line.strip():
+            if blank or line.strip():
                 yield number, line
 
 

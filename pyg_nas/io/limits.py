@@ -27,6 +27,9 @@ MOST_WEIGHTS_BYTES = 4 * 2**30
 MOST_TENSORS = 100_000
 """Tensors of a model: an ensemble of 100 networks of 20 layers has 6,000."""
 
+MOST_LAYERS = 1_000
+"""Layers of a network: the paper's have 3."""
+
 MOST_ARCHIVE_BYTES = 4 * 2**30
 """All arrays of an ``.npz`` file together: CIFAR-10 has 0.2 GB."""
 

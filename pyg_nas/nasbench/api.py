@@ -35,6 +35,7 @@ from pyg_nas.errors import CellError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import cache_folder
+from pyg_nas.io.regular_files import open_regular
 from pyg_nas.nasbench.lib.config import build_config
 from pyg_nas.nasbench.lib.model_spec import ModelSpec, OutOfDomainError
 from pyg_nas.nasbench.statistics import (
@@ -390,7 +391,7 @@ def _stamp(path: Path) -> str:
     """Name a file's content without reading 2 GB: size, time of change, first and last bytes."""
     status = path.stat()
     stamp = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns} ".encode())
-    with path.open("rb") as file:
+    with open_regular(path, TableError) as file:
         stamp.update(file.read(_STAMP_BYTES))
         file.seek(max(0, status.st_size - _STAMP_BYTES))
         stamp.update(file.read(_STAMP_BYTES))

@@ -32,6 +32,7 @@ from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.base import CellEstimator
 from pyg_nas.predictors.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
+    DEPTH,
     Cells,
     Rule,
     as_cells,
@@ -64,7 +65,8 @@ def paper_width(n_train: int) -> int:
 
 
 _NETWORK_RULES: dict[str, Rule] = {
-    **dict.fromkeys(("depth", "head", "epochs", "batch_size", "ensemble_size"), whole(least=1)),
+    **dict.fromkeys(("head", "epochs", "batch_size", "ensemble_size"), whole(least=1)),
+    "depth": DEPTH,
     "hidden": whole(least=1, optional=True),
     "random_state": whole(least=0),
     "learning_rate": real(least=0),

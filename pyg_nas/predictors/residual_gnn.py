@@ -33,6 +33,7 @@ from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
+    DEPTH,
     Cells,
     as_cells,
     check_cells,
@@ -76,7 +77,8 @@ class ResidualGNNRegressor(CellRegressor):
     """
 
     parameter_rules: ClassVar = {
-        **dict.fromkeys(("ensemble_size", "depth", "batch_size"), whole(least=1)),
+        **dict.fromkeys(("ensemble_size", "batch_size"), whole(least=1)),
+        "depth": DEPTH,
         **dict.fromkeys(("hidden", "epochs"), whole(least=1, optional=True)),
         "random_state": whole(least=0),
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),

@@ -12,6 +12,7 @@ from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.limits import MOST_LAYERS
 
 if TYPE_CHECKING:
     from pyg_nas.data.dataset import CellDataset
@@ -249,3 +250,7 @@ def _number(*, whole: bool, least: float | None, optional: bool) -> Rule:
             raise SettingsError(f"{name} must be {text}{bound}, got {value!r}")
 
     return check
+
+
+DEPTH = where(whole(least=1), lambda depth: depth <= MOST_LAYERS, f"at most {MOST_LAYERS}")
+"""The number of a network's layers: a file can name any, and each is made before it is filled."""

@@ -1,28 +1,51 @@
-"""Names of devices, and a clear error where there is no such device."""
+"""Names of devices."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from pyg_nas.compute import device as module
 from pyg_nas.compute.device import check_device, pick_device
 from pyg_nas.errors import SettingsError
 
 
-def test_the_cpu_is_always_there() -> None:
-    check_device("cpu")
-    check_device("auto")
-    assert pick_device("cpu") == torch.device("cpu")
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert pick_device("auto").type == expected
-
-
-@pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cuda:-1", "cuda:1000"])
-def test_other_names_are_quoted(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"device '{name}' must be auto, cpu, cuda or cuda:N"):
+@pytest.mark.parametrize("name", ["", "gpu", "[/red]", "cuda:", "cuda:-1", "cuda:9999", "CPU", "²"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="must be auto, cpu, cuda or cuda:N"):
         check_device(name)
 
 
-def test_a_device_that_is_not_here_is_refused() -> None:
-    with pytest.raises(SettingsError, match="cannot be used here"):
-        check_device("cuda:99")
+def test_the_processor_is_always_there() -> None:
+    for name in ("auto", "cpu"):
+        check_device(name)
+        pick_device(name)
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("2.13.0+cpu", "2.13.0"):
+        monkeypatch.setattr(module, "_torch_version", lambda version=version: version)
+        with pytest.raises(SettingsError, match="device 'cuda' cannot be used here"):
+            check_device("cuda")
+
+
+def test_an_installation_without_cuda_is_known_without_torch() -> None:
+    script = """
+import sys
+from pyg_nas.compute import device
+device._torch_version = lambda: "2.13.0+cpu"
+try:
+    device.check_device("cuda:1")
+except device.SettingsError as error:
+    print(error, "torch" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == (
+        "device 'cuda:1' cannot be used here: the installed torch (2.13.0+cpu) is built without "
+        "CUDA False\n"
+    )

@@ -10,6 +10,7 @@ import pytest
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.validation import (
+    DEPTH,
     as_cells,
     flag,
     mean_and_std,
@@ -85,3 +86,10 @@ def test_rules(rule, right: list, wrong: list, text: str) -> None:  # type: igno
     for value in wrong:
         with pytest.raises(SettingsError, match=f"setting must be ({text}).*, got "):
             rule("setting", value)
+
+
+@pytest.mark.parametrize("depth", [10**9, 1_001, 0])
+def test_no_network_has_a_billion_layers(depth: int) -> None:
+    with pytest.raises(SettingsError, match="depth must be"):
+        DEPTH("depth", depth)
+    DEPTH("depth", 3)
