@@ -15,6 +15,7 @@ from pyg_nas.features.graph_statistics import (
     STATISTICS_VERSION,
     CellFeatures,
     cell_features,
+    cells_per_block,
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import read_cached, write_cached
@@ -45,8 +46,10 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
         return
     known = _known(cells, computes.keys())
 
+    step = cells_per_block(cells, BLOCK_CELLS)
+
     def pass_block(start: int) -> Columns:
-        rows = slice(start, min(start + BLOCK_CELLS, len(cells)))
+        rows = slice(start, min(start + step, len(cells)))
         block = cells[rows]
         features = cell_features(block)
         columns = {name: columns[rows] for name, columns in known.items()}
@@ -59,7 +62,7 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
     with single_threaded_pool(torch.get_num_threads()) as pool:
         # The first block alone: what the computations read or fit once is then there for all.
         first = pool.submit(pass_block, 0).result()
-        parts = [first, *pool.map(pass_block, range(BLOCK_CELLS, len(cells), BLOCK_CELLS))]
+        parts = [first, *pool.map(pass_block, range(step, len(cells), step))]
     _keep(cells, {name: np.concatenate([part[name] for part in parts]) for name in first})
 
 

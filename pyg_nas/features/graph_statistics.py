@@ -21,7 +21,9 @@ from pyg_nas.graphs.space_support import ExtraFeatures
 Array = NDArray[np.float32]
 
 BLOCK_CELLS = 4_096
-"""Cells to a block: its arrays stay in the processor's cache."""
+"""Cells of a benchmark's size to a block: its arrays stay in the processor's cache."""
+
+_BLOCK_AREA = 64  # vertices squared up to which a block has so many
 
 STATISTICS_VERSION = 4
 """Goes up when a statistic is added or changes; fitted models name theirs."""
@@ -113,15 +115,23 @@ def select_columns(statistics: NDArray[Any], columns: NDArray[np.int64]) -> NDAr
     return statistics[:, columns]
 
 
+def cells_per_block(cells: CellArray, most: int = BLOCK_CELLS) -> int:
+    """Return how many of ``cells`` go into a block: ``most`` small ones, fewer of large graphs,
+    whose padded arrays grow with the square of their vertices.
+    """
+    return max(1, most * _BLOCK_AREA // max(_BLOCK_AREA, cells.width**2))
+
+
 def cell_features(cells: CellArray) -> CellFeatures:
     """Return the statistics of all cells.
 
     Args:
         cells: ``N`` cells of any space, vertices in topological order.
     """
+    step = cells_per_block(cells)
     parts = [
-        _Block(cells[start : start + BLOCK_CELLS]).features()
-        for start in range(0, max(len(cells), 1), BLOCK_CELLS)
+        _Block(cells[start : start + step]).features()
+        for start in range(0, max(len(cells), 1), step)
     ]
     return CellFeatures(
         {name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups},

@@ -13,6 +13,7 @@ import torch
 from pyg_nas.features.graph_statistics import (
     BLOCK_CELLS,
     cell_features,
+    cells_per_block,
     graph_feature_names,
     kinds,
     vertex_feature_names,
@@ -269,3 +270,17 @@ def test_vertex_statistics_against_networkx() -> None:
             )
             assert found["forward walk"] == pytest.approx(forward, rel=1e-5)
             assert found["backward walk"] == pytest.approx(backward, rel=1e-5)
+
+
+def test_large_graphs_go_into_smaller_blocks() -> None:
+    def chains(size: int, count: int) -> CellArray:
+        space = SearchSpace("chains", ("a",), size, size)
+        edges = np.array([np.arange(size - 1), np.arange(1, size)]).T
+        return CellArray.from_cells([Cell.from_edges(edges, [0] * size, space)] * count)
+
+    assert cells_per_block(chains(7, 1)) == cells_per_block(chains(8, 1)) == BLOCK_CELLS
+    assert cells_per_block(chains(64, 1)) == BLOCK_CELLS // 64
+    assert cells_per_block(chains(1_000, 1)) == 1
+    few = chains(300, 5)
+    longest = graph_feature_names(few.space).index("longest a")
+    np.testing.assert_array_equal(cell_features(few).groups["graph"][:, longest], 300)
