@@ -18,7 +18,10 @@ from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
 from pyg_nas.data.table import Table
+from pyg_nas.graphs import registry as space_registry
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors import recipes
+from pyg_nas.predictors import registry as estimator_registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -120,6 +123,12 @@ def sandbox(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A working folder with those files."""
     shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    for module, name in (
+        (space_registry, "_supports"),
+        (estimator_registry, "_registered"),
+        (recipes, "_recipes"),
+    ):
+        monkeypatch.setattr(module, name, dict(getattr(module, name)))  # what a page registers
     return tmp_path
 
 
