@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from pyg_nas.cli.ask import ask, tell
 from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
@@ -30,7 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
-for command in (demo, train, evaluate, predict, plot, tune, search, measure, report, export):
+COMMANDS = (
+    demo, train, evaluate, predict, plot, tune, search, ask, tell, measure, report, export,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,33 @@ TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 JOURNAL = "measurements.sqlite"
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How many cells are trained, when predictors are fitted, and which.
+
+    Args:
+        n: Random cells.
+        k: Cells after each fit.
+        total: All cells.
+        recipe: The predictor's recipe.
+    """
+
+    n: int
+    k: int
+    total: int
+    recipe: str
+
+
+# (random cells, cells a round, rounds, recipe)
+PROTOCOLS = {
+    # Of all settings in docs/results.md the fastest to 0.2 points: 38 cells in the median.
+    "recommended": (16, 4, 11, "fast"),
+    # arXiv:1912.00848.
+    "paper": (172, 10, 1, "two-stage"),
+}
+LIVE_BUDGET = 12
+
+
 def search(
     target: Annotated[
         str, typer.Argument(help="Table (.hdf5), graph file (.jsonl), or a task to train on.")
@@ -35,15 +63,25 @@ def search(
     method: Annotated[
         str, typer.Option(help="predictor, random, evolution, local or oracle.")
     ] = "predictor",
-    n: Annotated[int, typer.Option(help="Random cells trained first.")] = 172,
-    k: Annotated[int, typer.Option(help="Cells trained in each round after that.")] = 10,
+    n: Annotated[int | None, typer.Option(help="Random cells trained first; 16.")] = None,
+    k: Annotated[
+        int | None, typer.Option(help="Cells trained in each round after that; 4.")
+    ] = None,
     rounds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Rounds; a predictor is refitted in each. Every method trains n + k * rounds."
+            help="Rounds; a predictor is refitted in each. Every method trains n + k * rounds. 11, "
+            "or 1 where --n or --k is given."
         ),
-    ] = 1,
-    recipe: Annotated[str | None, typer.Option(help="The predictor's recipe.")] = None,
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="Where the numbers above and --recipe come from if not given: recommended, or "
+            "paper (172 random cells, then the 10 best by the two-stage GCN)."
+        ),
+    ] = "recommended",
+    recipe: Annotated[str | None, typer.Option(help="The predictor's recipe; fast.")] = None,
     acquisition: Annotated[
         str, typer.Option(help="mean, ei, ucb or thompson; all but mean need a recipe with std.")
     ] = "mean",
@@ -53,9 +91,13 @@ def search(
     max_time: Annotated[
         float | None, typer.Option(help="The answer's training takes at most that many seconds.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
     budget: Annotated[
-        int | None, typer.Option(help="Epochs of each training; default a table's most.")
+        int | None,
+        typer.Option(
+            help="Epochs of each run. By default the most that a table has, and 12 on a task: a "
+            "ninth of what NAS-Bench-101 spends at most, as cells need only be ranked."
+        ),
     ] = None,
     run: Annotated[
         str | None, typer.Option(help="Table: the run that is looked up, 0, 1, ... or mean.")
@@ -78,7 +120,7 @@ def search(
     goes on with more --rounds.
     """
     from pyg_nas.errors import SettingsError
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe
+    from pyg_nas.predictors.recipes import check_recipe
     from pyg_nas.report.search_summary import write_report
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.folder import SearchFolder, check_search_folder
@@ -88,12 +130,12 @@ def search(
 
     check_method(method)
     check_acquisition(acquisition)
-    check_recipe(recipe or DEFAULT_RECIPE)
+    if recipe is not None:
+        check_recipe(recipe)
     check_device(device)
     check_label(None, budget, run)
-    if rounds < 1:
-        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
     check_search_folder(out)
+    plan = _plan(out, protocol, n, k, rounds, recipe)
     constraints = Constraints(max_params, max_time)
     with ExitStack() as stack:
         if Path(target).suffix in TABLE_SUFFIXES:
@@ -113,15 +155,15 @@ def search(
         strategy = make_strategy(
             method,
             evaluator,
-            n=n,
-            k=k,
-            recipe=recipe or DEFAULT_RECIPE,
+            n=plan.n,
+            k=plan.k,
+            recipe=plan.recipe,
             acquisition=acquisition,
             constraints=constraints,
             label=label,
             device=device,
         )
-        total = n + k * rounds
+        total = plan.total
         described = {
             "method": method,
             "target": printable(Path(target).name),
@@ -147,6 +189,34 @@ def search(
         write_report(out, result, described)
     _print(result)
     print_line(f"folder: {out}")
+
+
+def _plan(
+    out: Path, protocol: str, n: int | None, k: int | None, rounds: int | None, recipe: str | None
+) -> Plan:
+    """Fill in what the user left out: from the search in the folder, else from the protocol."""
+    from pyg_nas.errors import SettingsError, quoted
+    from pyg_nas.search.folder import SETTINGS, SearchFolder
+
+    if protocol not in PROTOCOLS:
+        raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
+    usual_n, usual_k, usual_rounds, usual_recipe = PROTOCOLS[protocol]
+    stored = SearchFolder.open(out).settings if (out / SETTINGS).exists() else None
+    if stored is not None:
+        strategy = stored["strategy_settings"]
+        usual_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
+        usual_n = strategy.get("n", usual_n)
+        usual_k = strategy.get("k", strategy.get("at_once", usual_k))
+    given = n is not None or k is not None
+    if rounds is not None and rounds < 1:
+        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
+    n = usual_n if n is None else n
+    k = usual_k if k is None else k
+    if stored is not None and not given and rounds is None:
+        total = stored["budget"]
+    else:
+        total = n + k * (rounds or (1 if given else usual_rounds))
+    return Plan(n, k, total, recipe or usual_recipe)
 
 
 def _table(
@@ -175,12 +245,10 @@ def _task(
     stack: ExitStack,
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.errors import SettingsError
     from pyg_nas.measure import Executor, Journal, get_task
     from pyg_nas.search.live import LiveEvaluator
 
-    if budget is None:
-        raise SettingsError("--budget is needed: the epochs that each cell is trained for")
+    budget = LIVE_BUDGET if budget is None else budget
     task = get_task(name, settings, image_size, split_seed)
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))

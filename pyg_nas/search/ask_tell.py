@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from pyg_nas.graphs.registry import default_space, find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
 from pyg_nas.search.methods import make_strategy, restrict
@@ -107,6 +109,7 @@ class Search:
                 constraints=self.constraints,
                 label=LIVE_LABEL,
                 device=device,
+                check=not _is_begun(folder),
             )
         self.strategy = strategy
         if folder is not None and not isinstance(folder, SearchFolder):
@@ -126,6 +129,26 @@ class Search:
         self.ledger = Ledger(folder)
         self.exhausted = False
         self._asking = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], device: str = "auto", **settings: Any) -> Search:
+        """Open a folder's search, or begin one where the folder has none.
+
+        Args:
+            folder: The folder.
+            device: Where predictors are fitted.
+            settings: ``space``, ``method``, ``n``, ``k``, ``recipe``, ``acquisition``, ``seed``,
+                ``max_parameters`` and ``max_seconds``; by default those of the folder.
+
+        Raises:
+            SettingsError: If the folder has a search with other settings, or one that was not
+                begun by these.
+        """
+        if (Path(folder) / SETTINGS).exists():
+            stored = SearchFolder.open(folder)
+            settings = {**_recorded_settings(stored), **settings}
+        limits = (settings.pop(name, None) for name in ("max_parameters", "max_seconds"))
+        return cls(folder, constraints=Constraints(*limits), device=device, **settings)
 
     @cached_property
     def _domain(self) -> Domain:
@@ -296,3 +319,34 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
             f"this search would begin a batch there: it cannot be resumed here"
         )
     return part[:ends]
+
+
+def _recorded_settings(folder: SearchFolder) -> dict[str, Any]:
+    """Return the arguments by which a search folder was begun."""
+    stored = folder.settings
+    strategy, evaluator = stored["strategy_settings"], stored.get("evaluator") or {}
+    if evaluator.get("evaluator") != "external":
+        raise SettingsError(
+            f"{folder.path}: the architectures of this search are trained by pyg-nas search"
+        )
+    recipe = str(strategy.get("predictor", "recipe fast"))
+    if evaluator.get("cells") is not None or not recipe.startswith("recipe "):
+        raise SettingsError(
+            f"{folder.path}: begun with a domain or a predictor of its own, which only the program "
+            f"that began it can give again"
+        )
+    return {
+        "space": folder.space,
+        "method": stored["method"],
+        "n": strategy.get("n", 16),
+        "k": strategy.get("k", strategy.get("at_once", 4)),
+        "recipe": recipe.removeprefix("recipe "),
+        "acquisition": strategy.get("acquisition", "mean"),
+        "seed": stored["seed"],
+        "max_parameters": stored["max_parameters"],
+        "max_seconds": stored["max_seconds"],
+    }
+
+
+def _is_begun(folder: str | os.PathLike[str] | SearchFolder | None) -> bool:
+    return isinstance(folder, (str, os.PathLike)) and (Path(folder) / SETTINGS).exists()

@@ -43,6 +43,7 @@ def make_strategy(
     constraints: Constraints | None = None,
     label: LabelPolicy | None = None,
     device: str = "auto",
+    check: bool = True,
 ) -> Strategy:
     """Return a search method.
 
@@ -56,6 +57,8 @@ def make_strategy(
         constraints: What the answer must keep.
         label: What the evaluator's accuracies are; recipes may know some labels.
         device: Where predictors are fitted.
+        check: Make a predictor now to see whether it fits ``n`` and the acquisition. This imports
+            torch.
 
     Raises:
         SettingsError: If the method is unknown, no cell keeps the constraints, the recipe does
@@ -82,21 +85,16 @@ def make_strategy(
             if counts is not None:
                 scores = scores[counts <= constraints.max_parameters]
         return Ranking(scores, at_once=k)
-    from pyg_nas.predictors.recipes import make_estimator
+    from pyg_nas.predictors.recipes import check_recipe, make_estimator
+
+    check_recipe(recipe)
+    check_acquisition(acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
         return make_estimator(recipe, label, seed, device)
 
-    # What cannot work is better said before the first training.
-    predictor = make_predictor(n, 0)
-    least = getattr(predictor, "least_cells", 1)
-    if n < least:
-        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
-    if check_acquisition(acquisition) != "mean" and not gives_std(predictor):
-        raise SettingsError(
-            f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
-            f"does not give"
-        )
+    if check:
+        _check_predictor(make_predictor(n, 0), recipe, n, acquisition)
     return PredictorSearch(
         make_predictor,
         n=n,
@@ -105,6 +103,18 @@ def make_strategy(
         max_seconds=constraints.max_seconds,
         predictor=f"recipe {recipe}",
     )
+
+
+def _check_predictor(predictor: Any, recipe: str, n: int, acquisition: str) -> None:
+    """Refuse before the first training what could not work after it."""
+    least = getattr(predictor, "least_cells", 1)
+    if n < least:
+        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
+    if acquisition != "mean" and not gives_std(predictor):
+        raise SettingsError(
+            f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
+            f"does not give"
+        )
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:

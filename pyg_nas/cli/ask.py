@@ -1,0 +1,115 @@
+"""``pyg-nas ask`` and ``pyg-nas tell``: a search for training code outside of this package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pyg_nas.cli.console import print_line, print_note
+from pyg_nas.compute.device import check_device
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
+
+
+def ask(
+    folder: Folder,
+    n: Annotated[int, typer.Option(min=1, help="Architectures to return.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: graph, hash, parameters, reason.")
+    ] = False,
+    reissue_after: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="First return architectures handed out so long ago that their worker must have "
+            "died.",
+        ),
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="Search space, by name.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="predictor (default), random, evolution or local.")
+    ] = None,
+    start: Annotated[
+        int | None, typer.Option(help="Random architectures before the first fit; 16 by default.")
+    ] = None,
+    refit: Annotated[
+        int | None, typer.Option(help="Architectures proposed after each fit; 4 by default.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="The predictor's recipe; fast by default.")
+    ] = None,
+    acquisition: Annotated[
+        str | None, typer.Option(help="mean (default), ei, ucb or thompson.")
+    ] = None,
+    max_params: Annotated[
+        int | None, typer.Option(help="Never return cells with more trainable parameters.")
+    ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(help="Training of the answer takes at most so many seconds.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed for all random choices.")] = None,
+    device: Annotated[str, typer.Option(help="Where predictors are fitted: cpu, cuda, auto.")] = (
+        "auto"
+    ),
+) -> None:
+    """Print architectures to train, one a line: number, space, text form.
+
+    The first call makes the folder, with the settings that are given. Later calls need none and
+    refuse others. Any number of processes can ask and tell at the same time.
+    """
+    from pyg_nas.search.ask_tell import Search
+
+    check_device(device)
+    given = {
+        "space": space,
+        "method": method,
+        "n": start,
+        "k": refit,
+        "recipe": recipe,
+        "acquisition": acquisition,
+        "max_parameters": max_params,
+        "max_seconds": max_time,
+        "seed": seed,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    candidates = Search.open(folder, device, **given).ask(n, reissue_after=reissue_after)
+    if as_json:
+        records: list[dict[str, Any]] = [
+            {**candidate.to_dict(), "text": candidate.text} for candidate in candidates
+        ]
+        print_line(json.dumps(records))
+    else:
+        for candidate in candidates:
+            print_line(f"{candidate.id} {candidate.text or json.dumps(candidate.cell.to_dict())}")
+    if len(candidates) < n:
+        print_note(f"no more than {len(candidates)} architectures are left")
+
+
+def tell(
+    folder: Folder,
+    number: Annotated[int, typer.Argument(metavar="ID", help="Number that ask printed.")],
+    accuracy: Annotated[
+        float | None, typer.Option(help="Validation accuracy, a fraction; larger is better.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds of training.")] = None,
+    test_accuracy: Annotated[float | None, typer.Option(help="Test accuracy, for reports.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Training gave no accuracy.")] = False,
+    reason: Annotated[str, typer.Option(help="Why it failed.")] = "",
+) -> None:
+    """Record how the training of an architecture ended.
+
+    The first outcome of an architecture counts; it can be told again without harm.
+    """
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.search.folder import SearchFolder
+    from pyg_nas.search.ledger import Ledger
+
+    opened = SearchFolder.open(folder)
+    if opened.settings.get("max_seconds") is not None and seconds is None and not failed:
+        raise SettingsError(f"architecture {number}: give --seconds, training time is limited")
+    recorded = Ledger(opened).tell(number, accuracy, seconds, test_accuracy, failed, reason)
+    print_line("recorded" if recorded else f"architecture {number} has an outcome already")

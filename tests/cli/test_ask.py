@@ -1,0 +1,96 @@
+"""``pyg-nas ask`` and ``pyg-nas tell``, as shell scripts use them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.graphs.cell import Cell
+from tests.cli.test_models import pyg_nas
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[tuple[int, str]]:
+    capsys.readouterr()
+    assert pyg_nas("ask", *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [(int(number), text) for number, text in (line.split(" ", 1) for line in lines)]
+
+
+def test_a_script_asks_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    first = asked(capsys, folder, "--n", 5, "--method", "random", "--refit", 3)
+    assert [number for number, _ in first] == [0, 1, 2, 3, 4]
+    cells = [Cell.from_text(text) for _, text in first]
+    figures = [cell.num_edges / 10 for cell in cells]
+    for number in range(4):
+        told = ("--accuracy", figures[number], "--seconds", 10)
+        assert pyg_nas("tell", folder, number, *told) == 0
+    assert pyg_nas("tell", folder, 4, "--failed", "--reason", "out of memory") == 0
+    capsys.readouterr()
+    assert pyg_nas("ask", folder, "--n", 2, "--json") == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["id"] for record in records] == [5, 6]
+    for record in records:
+        assert Cell.from_text(record["text"]).hash == record["hash"]
+        assert record["parameters"] == Cell.from_dict(record).trainable_parameters
+    reissued = asked(capsys, folder, "--n", 2, "--reissue-after", 0)
+    assert [number for number, _ in reissued] == [5, 6]
+    assert pyg_nas("tell", folder, 0, "--accuracy", figures[0], "--seconds", 10) == 0
+    assert "has an outcome already" in capsys.readouterr().out
+    lines = (folder / "queries.jsonl").read_text().splitlines()
+    assert [json.loads(line)["hash"] for line in lines] == [cell.hash for cell in cells[:4]]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("ask", "new", "--method", "best"), "method 'best' must be one of"),
+        (("ask", "new", "--recipe", "nope"), "recipe 'nope' must be one of"),
+        (("ask", "new", "--acquisition", "nope"), "acquisition 'nope' must be one of"),
+        (("ask", "new", "--space", "nowhere"), "search space 'nowhere' is not one of"),
+        (("ask", "begun", "--seed", "3"), "seed = 0, asked for is 3"),
+        (("ask", "table"), "are trained by pyg-nas search"),
+        (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
+        (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
+        (("tell", "begun", "0"), "give its accuracy, or that it failed"),
+        (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),
+        (("tell", "begun", "0", "--accuracy", "0.5"), "recorded"),
+    ],
+)
+def test_refusals_and_tell_need_no_torch(
+    begun: Path, command: tuple[str, ...], message: str
+) -> None:
+    program = (
+        "import sys\nfrom pyg_nas.cli.app import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+    name, folder, *options = command
+    run = subprocess.run(
+        [sys.executable, "-c", program, name, str(begun / folder), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = " ".join((run.stdout + run.stderr).split())
+    assert message in shown
+    assert "Traceback" not in shown
+    assert run.returncode == (0 if message == "recorded" else 2)
+    assert not (begun / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search in ``begun``, and with one of a table in ``table``."""
+    from pyg_nas.search.ask_tell import Search
+
+    folder = tmp_path_factory.mktemp("ask")
+    Search(folder / "begun", method="random", k=3).ask(1)
+    (folder / "table").mkdir()
+    settings = json.loads((folder / "begun" / "settings.json").read_text())
+    settings["evaluator"] = {"evaluator": "table"}
+    (folder / "table" / "settings.json").write_text(json.dumps(settings))
+    return folder
