@@ -16,7 +16,6 @@ from pyg_nas.graphs.ragged import RaggedGraphs
 
 _GRAPHS_A_TASK = 4_096
 _Bytes = NDArray[np.uint8]
-_Words = NDArray[np.uint32]
 
 # RFC 1321: shifts of the four rounds, and the integer parts of 2^32 |sin(i)|.
 _SHIFTS = np.array([[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]], np.uint32)
@@ -41,16 +40,21 @@ def hash_small_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
             graphs.edges,
             start,
             stop,
-            _SHIFTS,
-            _SINES,
-            _START,
-            _HEX,
             digits,
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, range(0, total, _GRAPHS_A_TASK)))
     return digits.view("S32").reshape(total)
+
+
+@compiled
+def _turned(a: int, b: int, f: int, word: int, step: int) -> int:
+    """Return the new ``b`` of a step: ``b`` plus the rotated sum."""
+    total = np.uint32(np.uint32(f) + np.uint32(a) + _SINES[step] + np.uint32(word))
+    shift = _SHIFTS[step >> 4, step & 3]
+    rotated = (total << shift) | (total >> (np.uint32(32) - shift))
+    return np.uint32(b + rotated)  # type: ignore[no-any-return]
 
 
 @compiled
@@ -61,10 +65,6 @@ def _hash_graphs(
     edges: Integers,
     first: int,
     last: int,
-    shifts: _Words,
-    sines: _Words,
-    start: _Words,
-    hex_digits: _Bytes,
     out: _Bytes,
 ) -> None:
     """Write the hash of each graph from ``first`` to ``last`` to its row of ``out`` ``[N, 32]``."""
@@ -75,7 +75,7 @@ def _hash_graphs(
     refined = np.empty((most, 32), dtype=np.uint8)
     chosen = np.empty(most, dtype=np.int64)
     # The longest texts: all colours of a vertex and its neighbours, and the list of all colours.
-    text = np.empty(36 * most + 128, dtype=np.uint8)
+    text = np.empty(36 * most + 256, dtype=np.uint8)
     for g in range(first, last):
         begin, size = vertex_ptr[g], vertex_ptr[g + 1] - vertex_ptr[g]
         from_edge, to_edge = edge_ptr[g], edge_ptr[g + 1]
@@ -92,7 +92,7 @@ def _hash_graphs(
             text[length], text[length + 1] = _COMMA, _SPACE
             length = _write_number(operations[begin + v], text, length + 2)
             text[length] = 41  # )
-            _md5(text, length + 1, shifts, sines, start, hex_digits, colours[v])
+            _md5(text, length + 1, colours[v])
         for _ in range(size):
             for v in range(size):
                 length = 0
@@ -106,7 +106,7 @@ def _hash_graphs(
                     text[length] = _BAR
                     length += 1
                 text[length : length + 32] = colours[v]
-                _md5(text, length + 32, shifts, sines, start, hex_digits, refined[v])
+                _md5(text, length + 32, refined[v])
             colours, refined = refined, colours
         for v in range(size):
             chosen[v] = v
@@ -121,7 +121,7 @@ def _hash_graphs(
             text[length + 1 : length + 33] = colours[chosen[v]]
             length += 34
         text[length] = 93  # ]
-        _md5(text, length + 1, shifts, sines, start, hex_digits, out[g])
+        _md5(text, length + 1, out[g])
 
 
 @compiled
@@ -172,54 +172,41 @@ def _sort(colours: _Bytes, chosen: Integers, count: int) -> None:
 
 
 @compiled
-def _md5(
-    text: _Bytes,
-    length: int,
-    shifts: _Words,
-    sines: _Words,
-    start: _Words,
-    hex_digits: _Bytes,
-    out: _Bytes,
-) -> None:
-    """Write the md5 of ``text[:length]`` to ``out`` as 32 hex digits (RFC 1321)."""
+def _md5(text: _Bytes, length: int, out: _Bytes) -> None:
+    """Write the md5 of ``text[:length]`` to ``out`` as 32 hex digits (RFC 1321).
+
+    Bytes beyond ``length``, up to the end of the last block of 64, are overwritten by its padding.
+    """
     blocks = (length + 8) // 64 + 1
-    a0, b0, c0, d0 = start[0], start[1], start[2], start[3]
+    text[length] = 0x80
+    text[length + 1 : 64 * blocks] = 0
+    for k in range(4):
+        text[64 * blocks - 8 + k] = length * 8 >> 8 * k & 0xFF
+    a0, b0, c0, d0 = _START[0], _START[1], _START[2], _START[3]
     words = np.empty(16, dtype=np.uint32)
     for block in range(blocks):
         for w in range(16):
-            word = np.uint32(0)
-            for k in range(4):
-                at = block * 64 + w * 4 + k
-                if at < length:
-                    word |= np.uint32(text[at]) << np.uint32(8 * k)
-                elif at == length:
-                    word |= np.uint32(0x80) << np.uint32(8 * k)
-            words[w] = word
-        if block == blocks - 1:
-            words[14] = np.uint32(length * 8)
+            at = 64 * block + 4 * w
+            words[w] = (
+                np.uint32(text[at])
+                | np.uint32(text[at + 1]) << np.uint32(8)
+                | np.uint32(text[at + 2]) << np.uint32(16)
+                | np.uint32(text[at + 3]) << np.uint32(24)
+            )
         a, b, c, d = a0, b0, c0, d0
-        for i in range(64):
-            if i < 16:
-                f = (b & c) | (~b & d)
-                g = i
-            elif i < 32:
-                f = (d & b) | (~d & c)
-                g = (5 * i + 1) % 16
-            elif i < 48:
-                f = b ^ c ^ d
-                g = (3 * i + 5) % 16
-            else:
-                f = c ^ (b | ~d)
-                g = 7 * i % 16
-            turned = np.uint32(np.uint32(f) + a + sines[i] + words[g])
-            shift = shifts[i // 16, i % 4]
-            a, d, c = d, c, b
-            b = np.uint32(b + ((turned << shift) | (turned >> (np.uint32(32) - shift))))
+        for i in range(16):
+            a, b, c, d = d, _turned(a, b, (b & c) | (~b & d), words[i], i), b, c
+        for i in range(16, 32):
+            a, b, c, d = d, _turned(a, b, (d & b) | (~d & c), words[(5 * i + 1) & 15], i), b, c
+        for i in range(32, 48):
+            a, b, c, d = d, _turned(a, b, b ^ c ^ d, words[(3 * i + 5) & 15], i), b, c
+        for i in range(48, 64):
+            a, b, c, d = d, _turned(a, b, c ^ (b | ~d), words[7 * i & 15], i), b, c
         a0, b0 = np.uint32(a0 + a), np.uint32(b0 + b)
         c0, d0 = np.uint32(c0 + c), np.uint32(d0 + d)
     for w in range(4):
         word = (a0, b0, c0, d0)[w]
         for k in range(4):
             byte = (word >> np.uint32(8 * k)) & np.uint32(0xFF)
-            out[8 * w + 2 * k] = hex_digits[byte >> np.uint32(4)]
-            out[8 * w + 2 * k + 1] = hex_digits[byte & np.uint32(0xF)]
+            out[8 * w + 2 * k] = _HEX[byte >> np.uint32(4)]
+            out[8 * w + 2 * k + 1] = _HEX[byte & np.uint32(0xF)]
