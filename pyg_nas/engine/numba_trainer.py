@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +20,15 @@ from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.engine.config import TrainingConfig, TrainingTask, batch_loss, draw_batches
+from pyg_nas.engine.config import (
+    ADAM_BETAS,
+    ADAM_EPSILON,
+    TrainingTask,
+    batch_loss,
+    draw_batches,
+)
 from pyg_nas.engine.dropout import draw_key, keep_from
 from pyg_nas.nn.conv import joined_weights, set_joined_weights
-from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
 
 
@@ -31,11 +36,18 @@ class CompiledTrainer:
     """Train the networks of a task on the CPU, in place."""
 
     def __init__(self, task: TrainingTask) -> None:
-        members, cells, targets, weights, config, seeds = task
-        data = _Data(cells, targets, weights)
-        self._epochs = config.epochs
+        dense = task.cells
+        cells = _Cells(
+            dense.x.argmax(-1).numpy(),
+            (dense.pool > 0).sum((-1, -2)).numpy(),
+            dense.propagation.contiguous().numpy(),
+            task.targets.float().numpy(),
+            task.weights.float().numpy(),
+        )
+        self._epochs = task.config.epochs
         self._members = [
-            _Member(member, data, config, seed) for member, seed in zip(members, seeds, strict=True)
+            _Member(member, task, cells, seed)
+            for member, seed in zip(task.members, task.seeds, strict=True)
         ]
 
     def epochs(self) -> Iterator[Tensor]:
@@ -58,56 +70,63 @@ def _train_epoch(members: Sequence[_Member]) -> list[float]:
     return [member.train_epoch() for member in members]
 
 
-class _Data:
-    """Training cells as the compiled loop reads them."""
+class _Weights(NamedTuple):
+    """One network's weights, or their gradients: views of one flat array.
 
-    def __init__(self, cells: DenseCells, targets: Tensor, weights: Tensor) -> None:
-        self.columns = cells.x.argmax(-1).numpy()
-        self.num_vertices = (cells.pool > 0).sum((-1, -2)).numpy()
-        self.propagation = cells.propagation.contiguous().numpy()
-        self.targets, self.weights = targets, weights
-        self.of_cells = targets.float().numpy(), weights.float().numpy()
+    ``C`` one-hot columns, width ``H``, depth ``L``, head ``T``; each convolution's W+ beside W-.
+    """
+
+    first: Floats  # [C, 2 H]
+    later: Floats  # [L - 1, H, 2 H]
+    head: Floats  # [H, T]
+    output: Floats  # [T]
+
+
+class _Cells(NamedTuple):
+    """``N`` training cells of at most ``V`` vertices."""
+
+    columns: Integers  # [N, V], one-hot column of each vertex
+    num_vertices: Integers  # [N]
+    propagation: Floats  # [N, 2, V, V], Â and Â'
+    targets: Floats  # [N]
+    weights: Floats  # [N], of the cells in the loss
 
 
 class _Member:
-    """One network in training, its weights in one flat array: W+ beside W- of each convolution
-    ``[in, 2 hidden]``, then the head ``[hidden, head]`` and the output ``[head]``.
-    """
+    """One network in training, its weights in one flat array."""
 
-    def __init__(self, network: GCN, data: _Data, config: TrainingConfig, seed: int) -> None:
-        self._network, self._data, self._config = network, data, config
+    def __init__(self, network: GCN, task: TrainingTask, cells: _Cells, seed: int) -> None:
+        self._network, self._task, self._cells = network, task, cells
         self._generator = torch.Generator().manual_seed(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
             parts = [joined_weights(conv) for conv in network.convs]
             parts += [network.head.weight.T, network.output.weight.T]
-            self._weights = torch.cat([part.flatten() for part in parts]).numpy()
+            self._flat = torch.cat([part.flatten() for part in parts]).numpy()
         self._sizes = [part.numel() for part in parts]
-        self._moments = np.zeros((2, len(self._weights)), dtype=np.float32)
+        self._moments = np.zeros((2, len(self._flat)), dtype=np.float32)
         self._epochs = self._steps = 0
 
     def train_epoch(self) -> float:
         """Return the mean loss."""
-        network, data, config = self._network, self._data, self._config
-        order = draw_batches(self._generator, data.targets.numel(), config)
+        _, _, targets, weights, config, _ = self._task
+        network, cells = self._network, self._cells
+        order = draw_batches(self._generator, targets.numel(), config)
         predicted = torch.empty(order.shape)
+        # Cosine from the learning rate to zero, as torch's scheduler.
         rate = config.learning_rate * (1 + math.cos(math.pi * self._epochs / config.epochs)) / 2
-        depth, hidden, head = (
-            len(network.convs),
-            network.head.in_features,
-            network.head.out_features,
-        )
-        most = order.shape[1] * data.columns.shape[1]
+        hidden = network.head.in_features
+        most = order.shape[1] * cells.columns.shape[1]  # vertices of a batch
+        gradient = np.empty_like(self._flat)
         _train(
-            self._weights,
+            self._flat,
+            gradient,
             self._moments,
-            (depth, network.in_channels, hidden, head),
+            self._views(self._flat),
+            self._views(gradient),
             rows_per_product(most, hidden * 2 * hidden),
             rows_per_product(2 * hidden, hidden * most),
-            data.columns,
-            data.num_vertices,
-            data.propagation,
-            *data.of_cells,
+            cells,
             order.numpy(),
             self._key,
             np.int16(keep_from(network.dropout)),
@@ -120,13 +139,25 @@ class _Member:
         )
         self._steps += len(order)
         self._epochs += 1
-        losses = batch_loss(config, predicted, data.targets[order], data.weights[order])
-        return float(losses.mean())
+        return float(batch_loss(config, predicted, targets[order], weights[order]).mean())
+
+    def _views(self, flat: Floats) -> _Weights:
+        """Cut a flat array into the parts of :class:`_Weights`."""
+        hidden, head = self._network.head.in_features, self._network.head.out_features
+        first, to_head = self._sizes[0], self._sizes[-2]
+        ends = [first, len(flat) - to_head - head, len(flat) - head]
+        parts = np.split(flat, ends)
+        return _Weights(
+            parts[0].reshape(-1, 2 * hidden),
+            parts[1].reshape(-1, hidden, 2 * hidden),
+            parts[2].reshape(hidden, head),
+            parts[3],
+        )
 
     @torch.no_grad()
     def finish(self) -> None:
         """Write the trained weights into the network."""
-        *convs, head, output = torch.from_numpy(self._weights).split(self._sizes)
+        *convs, head, output = torch.from_numpy(self._flat).split(self._sizes)
         for conv, weight in zip(self._network.convs, convs, strict=True):
             set_joined_weights(conv, weight.view(conv.in_channels, -1))
         for linear, weight in ((self._network.head, head), (self._network.output, output)):
@@ -147,40 +178,50 @@ def _draw_levels(key: np.uint64, step: int, bits: NDArray[np.uint64]) -> None:
 @compiled
 def _gather(
     mixed: Floats,
-    propagation: Floats,
+    shares: Floats,
     starts: Integers,
     levels: Integers,
     keep_from: int,
-    hidden: Floats,
+    states: Floats,
     active: NDArray[np.uint8],
 ) -> None:
-    """Gather both directions, rectify and drop; note which of the two each feature came from."""
-    width = hidden.shape[1]
-    vertices = propagation.shape[-1]
+    """Gather both directions, rectify, drop and add.
+
+    Args:
+        mixed: ``[v, 2 H]``: the products with W+ and W- of the batch's ``v`` vertices.
+        shares: ``[B, 2, V, V]``: Â and Â' of each cell.
+        starts: ``[B + 1]``: where each cell begins in ``mixed``.
+        levels: ``[B V H]``: dropout's, for padding too.
+        keep_from: The lowest level that is kept.
+        states: Filled: ``[v, H]``, without the factors 1/2 and 1 / (1 - dropout).
+        active: Filled: ``[v, H]``, bit 1 if W+'s term passed, bit 2 if W-'s did.
+    """
+    width = states.shape[1]
+    most = shares.shape[-1]
     zero = np.float32(0)
     outward = np.empty(width, dtype=np.float32)
     inward = np.empty(width, dtype=np.float32)
-    for cell in range(len(propagation)):
+    for cell in range(len(shares)):
         start, stop = starts[cell], starts[cell + 1]
         for v in range(stop - start):
             outward[:] = zero
             inward[:] = zero
             for u in range(stop - start):
-                share = propagation[cell, 0, v, u]
+                share = shares[cell, 0, v, u]
                 if share != zero:
                     for k in range(width):
                         outward[k] += share * mixed[start + u, k]
-                share = propagation[cell, 1, v, u]
+                share = shares[cell, 1, v, u]
                 if share != zero:
                     for k in range(width):
                         inward[k] += share * mixed[start + u, width + k]
-            drawn = levels[(cell * vertices + v) * width : (cell * vertices + v + 1) * width]
+            drawn = levels[(cell * most + v) * width : (cell * most + v + 1) * width]
             for k in range(width):
                 kept = drawn[k] >= keep_from
                 # NaN is not at most zero: a network that has diverged is found.
                 one = kept and not outward[k] <= zero
                 other = kept and not inward[k] <= zero
-                hidden[start + v, k] = (outward[k] if one else zero) + (
+                states[start + v, k] = (outward[k] if one else zero) + (
                     inward[k] if other else zero
                 )
                 active[start + v, k] = np.uint8(one) + np.uint8(2) * np.uint8(other)
@@ -188,31 +229,27 @@ def _gather(
 
 @compiled
 def _scatter(
-    gradient: Floats,
-    propagation: Floats,
-    starts: Integers,
-    active: NDArray[np.uint8],
-    mixed: Floats,
+    slope: Floats, shares: Floats, starts: Integers, active: NDArray[np.uint8], mixed: Floats
 ) -> None:
-    """Take the gradient of :func:`_gather`'s result back to its input."""
-    width = gradient.shape[1]
+    """Take the gradient ``[v, H]`` of :func:`_gather`'s ``states`` to that of its ``mixed``."""
+    width = slope.shape[1]
     zero = np.float32(0)
     outward = np.empty(width, dtype=np.float32)
     inward = np.empty(width, dtype=np.float32)
-    for cell in range(len(propagation)):
+    for cell in range(len(shares)):
         start, stop = starts[cell], starts[cell + 1]
         mixed[start:stop] = zero
         for v in range(stop - start):
             for k in range(width):
                 ways = active[start + v, k]
-                outward[k] = gradient[start + v, k] if ways & np.uint8(1) else zero
-                inward[k] = gradient[start + v, k] if ways & np.uint8(2) else zero
+                outward[k] = slope[start + v, k] if ways & np.uint8(1) else zero
+                inward[k] = slope[start + v, k] if ways & np.uint8(2) else zero
             for u in range(stop - start):
-                share = propagation[cell, 0, v, u]
+                share = shares[cell, 0, v, u]
                 if share != zero:
                     for k in range(width):
                         mixed[start + u, k] += share * outward[k]
-                share = propagation[cell, 1, v, u]
+                share = shares[cell, 1, v, u]
                 if share != zero:
                     for k in range(width):
                         mixed[start + u, width + k] += share * inward[k]
@@ -287,38 +324,139 @@ else:
 def _adam(
     weights: Floats,
     gradient: Floats,
-    mean: Floats,
-    square: Floats,
+    means: Floats,
+    squares: Floats,
     rate: float,
     decay: float,
     step: int,
 ) -> None:
-    """Take one step of Adam (β 0.9, 0.999; ε 1e-8) with L2 in the gradient."""
-    one, beta1, beta2 = np.float32(1), np.float32(0.9), np.float32(0.999)
-    scale = np.float32(rate / (1 - 0.9**step))
-    root = np.float32(1 / math.sqrt(1 - 0.999**step))
-    epsilon = np.float32(1e-8)
+    """Take one step of Adam (Kingma and Ba, 2015) with L2 in the gradient; all arrays ``[P]``.
+
+    Args:
+        weights: Changed.
+        gradient: Of the loss without L2.
+        means: Running means of the gradients.
+        squares: Running means of their squares.
+        rate: Learning rate.
+        decay: L2 coefficient.
+        step: From 1.
+    """
+    beta1, beta2 = ADAM_BETAS
+    size = np.float32(rate / (1 - beta1**step))
+    root = np.float32(1 / math.sqrt(1 - beta2**step))
+    one, keep1, keep2 = np.float32(1), np.float32(beta1), np.float32(beta2)
+    new1, new2 = one - keep1, one - keep2
+    least, shrink = np.float32(ADAM_EPSILON), np.float32(decay)
     for i in range(len(weights)):
-        slope = gradient[i] + decay * weights[i]
-        m = beta1 * mean[i] + (one - beta1) * slope
-        s = beta2 * square[i] + (one - beta2) * slope * slope
-        mean[i] = m
-        square[i] = s
-        weights[i] -= scale * m / (np.sqrt(s) * root + epsilon)
+        slope = gradient[i] + shrink * weights[i]
+        mean = keep1 * means[i] + new1 * slope
+        square = keep2 * squares[i] + new2 * slope * slope
+        means[i] = mean
+        squares[i] = square
+        weights[i] -= size * mean / (np.sqrt(square) * root + least)
+
+
+@compiled
+def _take_batch(
+    cells: _Cells, batch: Integers, kinds: Integers, starts: Integers, shares: Floats
+) -> int:
+    """Put a batch's cells below each other without padding; return their vertices.
+
+    Args:
+        cells: All cells.
+        batch: ``[B]``, which of them.
+        kinds: Filled: ``[v]``, one-hot column of each vertex.
+        starts: Filled: ``[B + 1]``, where each cell begins.
+        shares: Filled: ``[B, 2, V, V]``.
+    """
+    starts[0] = 0
+    for b in range(len(batch)):
+        cell, start = batch[b], starts[b]
+        for v in range(cells.num_vertices[cell]):
+            kinds[start + v] = cells.columns[cell, v]
+        starts[b + 1] = start + cells.num_vertices[cell]
+        shares[b] = cells.propagation[cell]
+    return int(starts[len(batch)])
+
+
+@compiled
+def _pool(states: Floats, starts: Integers, scale: float, pooled: Floats) -> None:
+    """Write ``scale`` times the mean over each cell's vertices, ``[v, H]`` to ``[B, H]``."""
+    for b in range(len(pooled)):
+        factor = scale / np.float32(starts[b + 1] - starts[b])
+        pooled[b] = 0
+        for v in range(starts[b], starts[b + 1]):
+            for k in range(pooled.shape[1]):
+                pooled[b, k] += factor * states[v, k]
+
+
+@compiled
+def _pool_back(pooled: Floats, starts: Integers, scale: float, slope: Floats) -> None:
+    """Take the gradient of :func:`_pool`'s result to its input's."""
+    for b in range(len(pooled)):
+        factor = scale / np.float32(starts[b + 1] - starts[b])
+        for v in range(starts[b], starts[b + 1]):
+            for k in range(pooled.shape[1]):
+                slope[v, k] = factor * pooled[b, k]
+
+
+@compiled
+def _read_out(
+    top: Floats,
+    levels: Integers,
+    keep_from: int,
+    cells: _Cells,
+    batch: Integers,
+    logistic: bool,
+    output: Floats,
+    output_gradient: Floats,
+    predicted: Floats,
+) -> None:
+    """Predict from the head's values, and replace them by their gradient.
+
+    Args:
+        top: ``[B, T]``, before dropout; then the gradient of the loss.
+        levels: ``[B T]``, dropout's.
+        keep_from: The lowest level that is kept.
+        cells: Targets and weights of the loss.
+        batch: ``[B]``, which cells.
+        logistic: Binary cross entropy of logits instead of the squared error.
+        output: ``[T]``.
+        output_gradient: Filled: ``[T]``.
+        predicted: Filled: ``[B]``.
+    """
+    size, head = top.shape
+    zero = np.float32(0)
+    output_gradient[:] = zero
+    for b in range(size):
+        cell = batch[b]
+        drawn = levels[b * head : (b + 1) * head]
+        result = zero
+        for k in range(head):
+            if drawn[k] < keep_from:
+                top[b, k] = zero
+            result += top[b, k] * output[k]
+        predicted[b] = result
+        if logistic:
+            error = np.float32(1 / (1 + math.exp(-result))) - cells.targets[cell]
+        else:
+            error = np.float32(2) * (result - cells.targets[cell])
+        error *= cells.weights[cell] / np.float32(size)
+        for k in range(head):
+            output_gradient[k] += error * top[b, k]
+            top[b, k] = error * output[k] if drawn[k] >= keep_from else zero
 
 
 @compiled
 def _train(
-    weights: Floats,
+    flat: Floats,
+    flat_gradient: Floats,
     moments: Floats,
-    shape: tuple[int, int, int, int],
+    weights: _Weights,
+    gradient: _Weights,
     rows_at_once: int,
     columns_at_once: int,
-    columns: Integers,
-    num_vertices: Integers,
-    propagation: Floats,
-    targets: Floats,
-    cell_weights: Floats,
+    cells: _Cells,
     order: Integers,
     key: np.uint64,
     keep_from: int,
@@ -329,113 +467,87 @@ def _train(
     steps_before: int,
     predicted: Floats,
 ) -> None:
-    """Run the steps of ``order`` ``[steps, B]`` on ``weights`` and ``moments``, in place.
+    """Take a step for each batch of ``order``, in place.
 
-    Dropout's levels are those of :func:`~pyg_nas.engine.dropout.draw_levels` for each convolution's
-    ``[B, V, hidden]`` and then the head's ``[B, head]``. The constant factors of dropout (``kept``)
-    and of the mean of both directions pass through ReLU unchanged and are applied once, in the
-    readout.
+    The constant factors of dropout and of the mean of both directions pass through ReLU unchanged
+    and are applied once, in the mean over the vertices.
+
+    Args:
+        flat: ``[P]``, of which ``weights`` are views.
+        flat_gradient: ``[P]``, of which ``gradient`` are views.
+        moments: ``[2, P]``, Adam's.
+        weights: The network's.
+        gradient: Overwritten.
+        rows_at_once: Rows of a product with a convolution's weights that BLAS gets at once.
+        columns_at_once: Columns of such weights' gradient that BLAS gets at once.
+        cells: The training cells.
+        order: ``[steps, B]``.
+        key: Of dropout. A step's levels are those of :func:`~pyg_nas.engine.dropout.draw_levels`
+            for each convolution's ``[B, V, H]`` and then the head's ``[B, T]``.
+        keep_from: The lowest level that is kept.
+        kept: The share that dropout keeps.
+        logistic: Binary cross entropy of logits instead of the squared error.
+        rate: Adam's learning rate.
+        decay: L2 coefficient.
+        steps_before: Steps of earlier epochs.
+        predicted: Filled: ``[steps, B]``.
     """
-    depth, inputs, hidden, head = shape
-    batch, most = order.shape[1], columns.shape[1]
-    zero = np.float32(0)
-    gradient = np.empty_like(weights)
-    first, first_gradient = _first(weights, shape), _first(gradient, shape)
-    mixed = np.empty((batch * most, 2 * hidden), dtype=np.float32)
-    states = np.empty((depth, batch * most, hidden), dtype=np.float32)
-    active = np.empty((depth, batch * most, hidden), dtype=np.uint8)
-    slope = np.empty((batch * most, hidden), dtype=np.float32)
-    pooled = np.empty((batch, hidden), dtype=np.float32)
-    top = np.empty((batch, head), dtype=np.float32)
-    starts = np.zeros(batch + 1, dtype=np.int64)
-    kinds = np.empty(batch * most, dtype=np.int64)
-    shares = np.empty((batch, 2, most, most), dtype=np.float32)
-    at_top = depth * batch * most * hidden
-    bits = np.empty((at_top + batch * head + 3) // 4, dtype=np.uint64)
-    drawn = bits.view(np.int16)
+    depth, (hidden, head) = 1 + len(weights.later), weights.head.shape
+    batch_size, padded = order.shape[1], cells.columns.shape[1]  # B, V
+    most = batch_size * padded
+    mixed = np.empty((most, 2 * hidden), dtype=np.float32)
+    states = np.empty((depth, most, hidden), dtype=np.float32)
+    active = np.empty((depth, most, hidden), dtype=np.uint8)
+    slope = np.empty((most, hidden), dtype=np.float32)
+    pooled = np.empty((batch_size, hidden), dtype=np.float32)
+    top = np.empty((batch_size, head), dtype=np.float32)
+    starts = np.zeros(batch_size + 1, dtype=np.int64)
+    kinds = np.empty(most, dtype=np.int64)
+    shares = np.empty((batch_size, 2, padded, padded), dtype=np.float32)
+    layer_size = most * hidden
+    bits = np.empty((depth * layer_size + batch_size * head + 3) // 4, dtype=np.uint64)
+    levels = bits.view(np.int16)
     scale = np.float32((0.5 / kept) ** depth / kept)
-    at_head = inputs * 2 * hidden + (depth - 1) * 2 * hidden * hidden
-    at_output = at_head + hidden * head
-    to_head, head_gradient = (
-        weights[at_head:at_output].reshape(hidden, head),
-        gradient[at_head:at_output].reshape(hidden, head),
-    )
-    output, output_gradient = weights[at_output:], gradient[at_output:]
     for step in range(len(order)):
         _draw_levels(key, steps_before + step, bits)
-        for b in range(batch):
-            cell, start = order[step, b], starts[b]
-            for v in range(num_vertices[cell]):
-                kinds[start + v] = columns[cell, v]
-            starts[b + 1] = start + num_vertices[cell]
-            shares[b] = propagation[cell]
-        count = starts[batch]
+        count = _take_batch(cells, order[step], kinds, starts, shares)
 
+        # Forward. The first convolution's product is a row of its weights: the input is one-hot.
         for v in range(count):
-            mixed[v] = first[kinds[v]]
+            mixed[v] = weights.first[kinds[v]]
         for layer in range(depth):
             if layer:
-                _multiply(
-                    states[layer - 1, :count], _later(weights, shape, layer), rows_at_once, mixed
-                )
-            part = drawn[layer * batch * most * hidden : (layer + 1) * batch * most * hidden]
-            _gather(mixed, shares, starts, part, keep_from, states[layer], active[layer])
-        last = states[depth - 1]
-        for b in range(batch):
-            factor = scale / np.float32(starts[b + 1] - starts[b])
-            pooled[b] = zero
-            for v in range(starts[b], starts[b + 1]):
-                for k in range(hidden):
-                    pooled[b, k] += factor * last[v, k]
-        np.dot(pooled, to_head, top)
+                below = states[layer - 1, :count]
+                _multiply(below, weights.later[layer - 1], rows_at_once, mixed)
+            drawn = levels[layer * layer_size : (layer + 1) * layer_size]
+            _gather(mixed, shares, starts, drawn, keep_from, states[layer], active[layer])
+        _pool(states[depth - 1], starts, scale, pooled)
+        np.dot(pooled, weights.head, top)
+        _read_out(
+            top,
+            levels[depth * layer_size :],
+            keep_from,
+            cells,
+            order[step],
+            logistic,
+            weights.output,
+            gradient.output,
+            predicted[step],
+        )
 
-        output_gradient[:] = zero
-        for b in range(batch):
-            cell = order[step, b]
-            kept_top = drawn[at_top + b * head : at_top + (b + 1) * head]
-            result = zero
-            for k in range(head):
-                if kept_top[k] < keep_from:
-                    top[b, k] = zero
-                result += top[b, k] * output[k]
-            predicted[step, b] = result
-            if logistic:
-                error = np.float32(1 / (1 + math.exp(-result))) - targets[cell]
-            else:
-                error = np.float32(2) * (result - targets[cell])
-            error *= cell_weights[cell] / np.float32(batch)
-            for k in range(head):
-                output_gradient[k] += error * top[b, k]
-                top[b, k] = error * output[k] if kept_top[k] >= keep_from else zero
-        np.dot(pooled.T, top, head_gradient)
-        np.dot(top, to_head.T, pooled)
-        for b in range(batch):
-            factor = scale / np.float32(starts[b + 1] - starts[b])
-            for v in range(starts[b], starts[b + 1]):
-                for k in range(hidden):
-                    slope[v, k] = factor * pooled[b, k]
+        # Backward: top, pooled, slope and mixed now hold gradients.
+        np.dot(pooled.T, top, gradient.head)
+        np.dot(top, weights.head.T, pooled)
+        _pool_back(pooled, starts, scale, slope)
         for layer in range(depth - 1, -1, -1):
             _scatter(slope, shares, starts, active[layer], mixed)
             if layer:
-                below, matrix = states[layer - 1, :count], _later(weights, shape, layer)
+                below = states[layer - 1, :count]
                 _multiply_transposed(
-                    below, mixed[:count], columns_at_once, _later(gradient, shape, layer)
+                    below, mixed[:count], columns_at_once, gradient.later[layer - 1]
                 )
-                np.dot(mixed[:count], matrix.T, slope[:count])
-        first_gradient[:] = zero
+                np.dot(mixed[:count], weights.later[layer - 1].T, slope[:count])
+        gradient.first[:] = 0
         for v in range(count):
-            first_gradient[kinds[v]] += mixed[v]
-        _adam(weights, gradient, moments[0], moments[1], rate, decay, steps_before + step + 1)
-
-
-@compiled
-def _first(flat: Floats, shape: tuple[int, int, int, int]) -> Floats:
-    _, inputs, hidden, _ = shape
-    return flat[: inputs * 2 * hidden].reshape(inputs, 2 * hidden)
-
-
-@compiled
-def _later(flat: Floats, shape: tuple[int, int, int, int], layer: int) -> Floats:
-    _, inputs, hidden, _ = shape
-    start = inputs * 2 * hidden + (layer - 1) * 2 * hidden * hidden
-    return flat[start : start + 2 * hidden * hidden].reshape(hidden, 2 * hidden)
+            gradient.first[kinds[v]] += mixed[v]
+        _adam(flat, flat_gradient, moments[0], moments[1], rate, decay, steps_before + step + 1)
