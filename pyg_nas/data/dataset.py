@@ -147,6 +147,24 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
             return self._processed_cells
         return self._processed_cells[np.searchsorted(self._processed_rows, rows)]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
+        return len(self), 1
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one graph, or the dataset of several.
+
+        scikit-learn writes ``dataset[rows, ...]`` for the samples of a matrix.
+        """
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]
+        return super().__getitem__(index)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the cells as objects ``[N, 1]``, as :class:`CellArray` does."""
+        return self.cells.__array__(dtype)
+
     def cell(self, index: int) -> Cell:
         """Return the cell of the graph at ``index``."""
         row = self._data["row"][self.indices()[index]].item()

@@ -149,9 +149,13 @@ class Table:
         return ~np.isnan(self.metrics)
 
     @property
-    def shape(self) -> tuple[int]:
-        """``(N,)``."""
-        return (len(self),)
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
+        return len(self), 1
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the cells as objects ``[N, 1]``, as :class:`CellArray` does."""
+        return self.cells.__array__(dtype)
 
     def __len__(self) -> int:
         return len(self.cells)

@@ -24,7 +24,7 @@ class CellArray(Sequence[Cell]):
     """``N`` cells of one space, indexable like a NumPy array, and never changed.
 
     An integer gives a :class:`Cell`; a slice, index array or mask gives a ``CellArray``. It has a
-    ``shape`` of ``(N,)``, so scikit-learn's splitters and searches index it as they do arrays.
+    ``shape`` of ``(N, 1)``, so scikit-learn's splitters and searches index it as they do arrays.
 
     Graphs are kept as padded arrays, for dense arithmetic on small cells, or as edge lists
     (:attr:`ragged`), whose memory is linear in vertices and edges, whichever they were made of; the
@@ -181,9 +181,21 @@ class CellArray(Sequence[Cell]):
         return sizes
 
     @property
-    def shape(self) -> tuple[int]:
-        """``(N,)``."""
-        return (len(self),)
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
+        return len(self), 1
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the cells as objects ``[N, 1]``.
+
+        For scikit-learn's ensembles and importances, which make a matrix of what they are given:
+        a cell is one sample with one feature.
+        """
+        if dtype is not None and np.dtype(dtype) != object:
+            raise TypeError(f"cells are objects and cannot be made an array of {np.dtype(dtype)}")
+        cells = np.empty((len(self), 1), dtype=object)
+        cells[:, 0] = list(self)
+        return cells
 
     @property
     def columns(self) -> Ints:

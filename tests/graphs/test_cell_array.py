@@ -51,7 +51,8 @@ def test_indexing_gives_cells_and_arrays(cells: CellArray) -> None:
     assert cells[[4, 1]][0] == cells[4]
     assert len(cells[np.arange(len(cells)) % 2 == 0]) == 20
     assert len(cells[[]]) == 0
-    assert cells.shape == (40,)
+    assert cells.shape == (40, 1)
+    assert np.asarray(cells).shape == (40, 1)
     with pytest.raises(IndexError):
         cells[40]
 

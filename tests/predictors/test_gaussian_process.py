@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -12,6 +14,7 @@ from pyg_nas.features.graph_statistics import cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.state import read_state, write_state
+from pyg_nas.predictors.storage import load_model, save_model
 
 CELLS = sample_cells(80, seed=0)
 Y = np.log(CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 80)
@@ -143,3 +146,26 @@ def test_statistics_far_outside_say_no_more_than_far() -> None:
         predictions.append(process.predict_features(features))
     np.testing.assert_allclose(*(mean for mean, _ in predictions))
     np.testing.assert_allclose(*(std for _, std in predictions))
+
+
+def test_an_update_is_a_fit_with_the_same_hyper_parameters(
+    tmp_path: Path,
+) -> None:
+    updated = GaussianProcess(steps=20).fit(CELLS[:60], Y[:60])
+    kept = (updated.kernel_, updated.noise_, updated.mean_, updated.std_)
+    save_model(updated, tmp_path / "m")
+    updated.update(CELLS[60:64], Y[60:64]).update(CELLS[64:65], Y[64:65])
+
+    exact = np.linalg.cholesky(
+        kept[0].covariance(updated.inputs_, updated.inputs_).numpy() + kept[1] * np.eye(65)
+    )
+    np.testing.assert_allclose(updated.factor_.numpy(), exact, atol=1e-8)
+    target = (Y[:65] - kept[2]) / kept[3]
+    dual = np.linalg.solve(exact @ exact.T, target)
+    np.testing.assert_allclose(updated.dual_.numpy(), dual, atol=1e-6)
+    inverse = np.diag(np.linalg.inv(exact @ exact.T))
+    np.testing.assert_allclose(updated.loo_mean_, Y[:65] - dual / inverse * kept[3], atol=1e-8)
+    np.testing.assert_allclose(updated.loo_std_, kept[3] / np.sqrt(inverse), atol=1e-8)
+    # A process that was read from a folder can be updated too.
+    loaded = load_model(tmp_path / "m").update(CELLS[60:65], Y[60:65])
+    np.testing.assert_allclose(loaded.predict(CELLS), updated.predict(CELLS), atol=1e-8)
