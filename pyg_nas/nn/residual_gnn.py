@@ -53,8 +53,10 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
         self.dropout = dropout
 
         def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
-            drawn = torch.randn(members, rows, columns, generator=generator)
-            return nn.Parameter(drawn * (gain / max(rows, 1) ** 0.5))
+            drawn = torch.empty(members, rows, columns)
+            if not drawn.is_meta:  # arithmetic without data would import torch's compiler
+                drawn = drawn.normal_(generator=generator) * (gain / max(rows, 1) ** 0.5)
+            return nn.Parameter(drawn)
 
         def bias(columns: int, value: float = 0.0) -> nn.Parameter:
             return nn.Parameter(torch.full((members, 1, columns), value))
