@@ -24,6 +24,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     blown-up run would otherwise set the length scale.
     """
 
+    provides_std = True
+
     def fit(self, X: CellArray, y: ArrayLike) -> GaussianProcess:
         """Fit to labels ``y`` ``[N]``."""
         labels = np.asarray(y, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,8 @@ from pyg_nas.predictors.label_transform import NORMAL_NODES, NORMAL_WEIGHTS
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
 independent Thompson sampling (each cell's value is drawn by itself, as in BANANAS,
-arXiv:1910.11858). All but ``mean`` need a predictor with ``predict(cells, return_std=True)``."""
+arXiv:1910.11858). All but ``mean`` need a predictor whose ``provides_std`` is true and that has
+``predict(cells, return_std=True)``."""
 
 LabelMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -23,17 +23,17 @@ UCB_WIDTH = 2.0
 """Standard deviations that the upper confidence bound adds to the mean."""
 
 
-def gives_std(predictor: Any) -> bool:
-    """Say whether ``predictor.predict`` takes ``return_std``, as scikit-learn's GPs do.
+def check_std(acquisition: str, predictor: Any, name: str) -> None:
+    """Check that a predictor has what an acquisition needs.
 
-    A single network takes it, but has no other members to differ from.
+    Raises:
+        SettingsError: If it needs standard deviations and ``predictor.provides_std`` is not true.
     """
-    from pyg_nas.predictors.gcn import GCNRegressor
-    from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-
-    if isinstance(predictor, (GCNRegressor, ResidualGNNRegressor)) and predictor.ensemble_size == 1:
-        return False
-    return "return_std" in inspect.signature(predictor.predict).parameters
+    if acquisition != "mean" and not getattr(predictor, "provides_std", False):
+        raise SettingsError(
+            f"acquisition {acquisition!r} needs standard deviations, which {name} does not give "
+            f"(it has no true attribute provides_std)"
+        )
 
 
 def check_acquisition(name: str) -> str:

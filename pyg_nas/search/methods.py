@@ -6,7 +6,7 @@ from typing import Any
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.search.acquisition import check_acquisition, gives_std
+from pyg_nas.search.acquisition import check_acquisition, check_std
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.result import Constraints
@@ -110,11 +110,7 @@ def _check_predictor(predictor: Any, recipe: str, n: int, acquisition: str) -> N
     least = getattr(predictor, "least_cells", 1)
     if n < least:
         raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
-    if acquisition != "mean" and not gives_std(predictor):
-        raise SettingsError(
-            f"acquisition {acquisition!r} needs standard deviations, which recipe {recipe!r} "
-            f"does not give"
-        )
+    check_std(acquisition, predictor, f"recipe {recipe!r}")
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:

@@ -17,7 +17,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
-from pyg_nas.search.acquisition import LabelMap, check_acquisition, choose, gives_std
+from pyg_nas.search.acquisition import LabelMap, check_acquisition, check_std, choose
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import History, Proposal
 
@@ -231,7 +231,8 @@ class PredictorSearch:
 
     Args:
         make_predictor: Called with (training cells, seed), returns an unfitted regressor over a
-            :class:`CellArray`.
+            :class:`CellArray`. Where ``predict(cells, return_std=True)`` works, its attribute
+            ``provides_std`` is true.
         n: Random cells to begin with.
         k: Cells trained after each fit.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
@@ -283,11 +284,7 @@ class PredictorSearch:
         predictor = self.make_predictor(len(history), int(rng.integers(2**31)))
         if len(history) < getattr(predictor, "least_cells", 1):
             return self._random(history, k, domain, rng)
-        if self.acquisition != "mean" and not gives_std(predictor):
-            raise SettingsError(
-                f"acquisition {self.acquisition!r} needs standard deviations, which "
-                f"{self.predictor} does not give"
-            )
+        check_std(self.acquisition, predictor, self.predictor)
         predictor.fit(history.cells, accuracies)
         if history.pending and self.acquisition != "mean":
             # What the predictor expects of the cells in training counts as measured, so that it

@@ -33,6 +33,8 @@ class LinearPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class GaussianPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    provides_std = True
+
     def fit(self, X: CellArray, y: np.ndarray[Any, Any]) -> GaussianPredictor:
         kernel = RBF(2.0, "fixed") + WhiteKernel(0.01, "fixed")
         self.model_ = GaussianProcessRegressor(kernel, normalize_y=True).fit(counts(X), y)

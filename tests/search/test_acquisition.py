@@ -9,9 +9,9 @@ from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.acquisition import (
+    check_std,
     choose,
     expected_improvement,
-    gives_std,
     mapped_improvement,
 )
 from tests.search.predictors import GaussianPredictor, LinearPredictor
@@ -54,8 +54,10 @@ def test_thompson_picks_as_often_as_a_cell_is_best() -> None:
 
 
 def test_what_needs_a_std_says_so() -> None:
-    assert gives_std(GaussianPredictor())
-    assert not gives_std(LinearPredictor())
+    check_std("ei", GaussianPredictor(), "mine")
+    check_std("mean", LinearPredictor(), "mine")
+    with pytest.raises(SettingsError, match="which mine does not give"):
+        check_std("ei", LinearPredictor(), "mine")
     with pytest.raises(SettingsError, match="standard deviations"):
         choose("ei", MEAN, None, 1, 0.9, RNG)
     with pytest.raises(SettingsError, match="'best'"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.search.domain import Domain
@@ -299,3 +299,44 @@ def test_a_cell_whose_time_is_not_known_keeps_no_time_limit() -> None:
     query = Query(Proposal(sample_cells(1, 0)[0]), Outcome(0.9, None))
     assert not Constraints(max_seconds=1e9).keeps(query)
     assert Constraints().keeps(query)
+
+
+class TwoWorkers(TableEvaluator):
+    """Trains two cells at a time; the first one takes longer than all others together."""
+
+    def __init__(self, table: Table, failing: int | None = None) -> None:
+        super().__init__(table)
+        self.failing = failing
+
+    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
+        waiting = iter(cells)
+        slow = next(waiting)
+        for number, cell in enumerate(waiting):
+            failed = number == self.failing
+            on_end(cell, "out of memory" if failed else next(self.evaluate([cell])))
+        on_end(slow, next(self.evaluate([slow])))
+
+
+def test_a_slow_run_holds_nobody_up(partial_table: Table, tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    strategy = PredictorSearch(linear, n=6, k=2)
+    result = search(strategy, TwoWorkers(partial_table), 20, folder=folder)
+    assert len(result.history) == 20
+    # Its outcome is the last, and the predictor was fitted without it many times.
+    assert result.history[19].proposal.why == {}
+    assert sum(bool(query.proposal.why) for query in result.history) == 14
+
+
+def test_a_failed_run_is_counted_and_the_search_continues(partial_table: Table) -> None:
+    result = search(RandomSearch(), TwoWorkers(partial_table, failing=3), 10)
+    assert (len(result.history), result.failed) == (9, 1)
+
+
+def test_a_failure_before_any_outcome_is_an_error(partial_table: Table, tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    with pytest.raises(MeasureError, match="out of memory"):
+        search(RandomSearch(), TwoWorkers(partial_table, failing=0), 10, folder=folder)
+    # What was in training is trained when the cause is removed, and nothing else is asked for.
+    again = search(RandomSearch(), TwoWorkers(partial_table), 10, folder=folder)
+    assert (len(again.history), again.failed) == (10, 0)
+    assert set(hashes(again)) == set(hashes(search(RandomSearch(), TwoWorkers(partial_table), 10)))

@@ -138,6 +138,8 @@ def test_predictions_that_are_not_one_finite_number_a_cell_are_refused(
             return change(super().predict(X))
 
     class WithStd(LinearPredictor):
+        provides_std = True
+
         def predict(self, X: CellArray, return_std: bool = False) -> Any:
             mean, std = super().predict(X), np.full(len(X), 0.01)
             return (change(mean), std) if wrong == "mean" else (mean, change(std))
@@ -194,6 +196,8 @@ def test_a_climb_stays_where_a_step_gains_nothing(whole_table: Table) -> None:
 
 class Oracle:
     """Knows means and standard deviations beforehand; keeps what it is asked."""
+
+    provides_std = True
 
     def __init__(self, mean: np.ndarray, std: np.ndarray) -> None:
         self.mean, self.std = mean, std
