@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from gaussian_process import GaussianProcess
 from scipy.stats import kendalltau
 
 from pyg_nas.data.sources import open_table
@@ -65,7 +64,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
     accuracy = table.label(label)
     seconds = table.training_seconds(label)
     costs = {"seconds": seconds, "parameters": table.trainable_parameters.astype(float)}
-    estimator = GaussianProcess() if recipe == "gp" else make_estimator(recipe, label, seed, "cpu")
+    estimator = make_estimator("small-gp" if recipe == "gp" else recipe, label, seed, "cpu")
     estimator.fit(table.cells[split.train], split.train_labels)
     predicted = estimator.predict(table.cells)
     time = TimeRegressor().fit(table.cells[split.train], seconds[split.train])

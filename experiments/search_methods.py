@@ -25,7 +25,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, report_half
-from gaussian_process import GaussianProcess
 from scipy.stats import hypergeom
 
 from pyg_nas.data.shipped import SHIPPED_TASK
@@ -74,9 +73,9 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
     """The method and its budget, never more than the table."""
 
     def make(n_train: int, seed: int) -> Any:
-        if recipe == "gp":
-            return GaussianProcess()
-        return make_estimator(recipe, evaluator.policy, seed=seed, device="cpu")
+        # Result files are named gp.
+        name = "small-gp" if recipe == "gp" else recipe
+        return make_estimator(name, evaluator.policy, seed=seed, device="cpu")
 
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
         "random": lambda: (RandomSearch(), BUDGETS["random"]),

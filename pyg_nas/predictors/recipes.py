@@ -238,3 +238,10 @@ def _best(label: LabelPolicy, seed: int, device: str) -> Any:
 @register_recipe("fast")
 def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
     return _best(label, seed, device).set_params(ensemble_size=0)
+
+
+@register_recipe("small-gp")
+def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.small_gp import SmallGaussianProcess
+
+    return SmallGaussianProcess(random_state=seed)

@@ -25,6 +25,7 @@ _BUILT_IN = {
         "HybridRegressor": "hybrid",
         "GaussianProcess": "gaussian_process",
         "ResidualGNNRegressor": "residual_gnn",
+        "SmallGaussianProcess": "small_gp",
     }.items()
 }
 _registered: dict[str, type] = {}
