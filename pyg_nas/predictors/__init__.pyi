@@ -31,6 +31,7 @@ from .storage import load_model as load_model
 from .storage import save_model as save_model
 from .trained import Evaluation as Evaluation
 from .trained import Model as Model
+from .trained import TrainedPredictor as TrainedPredictor
 from .training_time import TimeRegressor as TimeRegressor
 from .tuning import TuneResult as TuneResult
 from .tuning import TuneSettings as TuneSettings

@@ -20,7 +20,7 @@ from pyg_nas.predictors.storage import load_described, read_settings, save_model
 
 
 @dataclass
-class Model:
+class TrainedPredictor:
     """A fitted estimator, its recipe and protocol, and the hashes of its training cells.
 
     Args:
@@ -47,7 +47,7 @@ class Model:
         device: str = "auto",
         progress: Callable[[int, float], None] | None = None,
         **settings: Any,
-    ) -> Model:
+    ) -> TrainedPredictor:
         """Fit a recipe on a protocol's training cells.
 
         Args:
@@ -117,7 +117,7 @@ class Model:
         )
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], device: str = "auto") -> Model:
+    def load(cls, folder: str | os.PathLike[str], device: str = "auto") -> TrainedPredictor:
         """Read a model folder.
 
         Raises:
@@ -128,7 +128,7 @@ class Model:
         if "protocol" not in about:
             raise ModelError(
                 f"{folder}: was saved without a protocol, so what it was trained on is not known; "
-                f"Model.save keeps one"
+                f"TrainedPredictor.save keeps one"
             )
         try:
             protocol = Protocol.from_dict(about["protocol"])
@@ -177,3 +177,6 @@ class Evaluation:
             larger_is_better=self.larger_is_better,
             fractions=self.fractions,
         )
+
+
+Model = TrainedPredictor  # the name of version 0.1
