@@ -9,10 +9,7 @@ from torch_geometric.data import Batch, Data
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense_residual import (
-    DenseResidualInputs,
     ResidualGraphs,
-    dense_residual,
-    mask_shapes,
 )
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
@@ -95,30 +92,3 @@ def test_message_passing_equals_a_plain_loop(network: ResidualGNN, graphs: Resid
         for member in range(MEMBERS)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("dropping", [False, True])
-def test_padded_products_equal_message_passing(
-    network: ResidualGNN, graphs: ResidualGraphs, dropping: bool
-) -> None:
-    """Outputs and gradients, with and without dropout."""
-    count, width = graphs.adjacency.shape[:2]
-    masks = [torch.rand(shape) > 0.3 for shape in mask_shapes(network, count, width)]
-    real = torch.arange(width) < torch.from_numpy(graphs.num_vertices.astype(int))[:, None]
-    rows = [mask[:, real.flatten()] for mask in masks[:2]] + masks[2:]
-    found = dense_residual(
-        network,
-        DenseResidualInputs.from_graphs(graphs).select(None),
-        masks if dropping else None,
-    )
-    slopes = torch.randn_like(found)
-    gradients = torch.autograd.grad(found, network.parameters(), slopes)
-    expected = network(*sparse(graphs), keep=rows if dropping else None)
-    torch.testing.assert_close(found, expected)
-    for (name, _), one, other in zip(
-        network.named_parameters(),
-        gradients,
-        torch.autograd.grad(expected, network.parameters(), slopes),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other, msg=name)
