@@ -14,10 +14,14 @@ PACKAGE, TESTS = ROOT / "pyg_nas", ROOT / "tests"
 # Modules that the tests of another module cover.
 NOT_TESTED_ALONE = {
     "cli/demo.py",  # test_demo_job tests what it shows
+    "spaces/nasbench101/features.py",  # test_graph_statistics
+    "spaces/nasbench201/support.py",  # test_edge_cell_support, for both spaces of its kind
+    "spaces/transnasbench101/support.py",
 }
 # Tests of several modules together.
 NOT_OF_ONE_MODULE = {
     "fuzz/test_fuzz.py",
+    "fuzz/test_hostile.py",
     "report/test_browser.py",
     "test_all_paths.py",
     "test_docs.py",
@@ -28,13 +32,11 @@ NOT_OF_ONE_MODULE = {
 # To be emptied.
 WITHOUT_A_TEST_FILE_YET = {
     "engine/config.py",
-    "engine/dropout.py",
-    "engine/numba_score.py",
-    "engine/paths.py",
-    "engine/shared_terms.py",
-    "io/limits.py",
-    "nn/conv.py",
-    "nn/residual_gnn.py",
+    "engine/residual.py",
+    "engine/torch_trainer.py",
+    "graphs/space_support.py",
+    "predictors/base.py",
+    "search/ledger.py",
 }
 
 
@@ -53,7 +55,6 @@ def mirrored(module: str) -> str:
     return str(path.with_name(f"test_{path.name}"))
 
 
-@pytest.mark.xfail(strict=False, reason="the rooms are being rebuilt")
 def test_every_module_has_its_test_file() -> None:
     tests = {str(path.relative_to(TESTS)) for path in TESTS.rglob("test_*.py")}
     expected = {mirrored(name): name for name in modules() - NOT_TESTED_ALONE}
