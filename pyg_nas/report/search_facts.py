@@ -15,7 +15,7 @@ from pyg_nas.report.columns import Column, percent_column
 from pyg_nas.report.page import Tile
 from pyg_nas.report.text import duration, quantity
 from pyg_nas.search.history import Query
-from pyg_nas.search.result import SearchResult
+from pyg_nas.search.result import Constraints, SearchResult
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,
@@ -170,10 +170,12 @@ class SearchFacts:
             return Tile("simple regret", "not known", "not all cells have been measured")
         if not np.isfinite(regret[-1]):
             return Tile("simple regret", "not known", f"the answer has no {reference.kind}")
+        free = self.result.constraints == Constraints()
+        which = "of all cells" if free else "that keeps the constraints"
         return Tile(
             "simple regret",
             self.points(regret[-1]),
-            f"of {reference.kind}; the best of all cells has {self.percent(reference.best)}",
+            f"of {reference.kind}; the best {which} has {self.percent(reference.best)}",
         )
 
 

@@ -24,7 +24,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
+from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, TableEvaluator
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
@@ -151,6 +151,14 @@ class Search:
         return cls(folder, constraints=Constraints(*limits), device=device, **settings)
 
     @cached_property
+    def _reference(self) -> Reference | None:
+        """The best architecture that keeps the constraints, where a table has all of them."""
+        limits = self.constraints.max_parameters, self.constraints.max_seconds
+        if limits == (None, None) or not isinstance(self.evaluator, TableEvaluator):
+            return self.evaluator.reference
+        return self.evaluator.best_within(*limits) or self.evaluator.reference
+
+    @cached_property
     def _domain(self) -> Domain:
         return restrict(self.evaluator, self.constraints)
 
@@ -267,7 +275,7 @@ class Search:
         return SearchResult(
             self.ledger.history,
             self.constraints,
-            self.evaluator.reference,
+            self._reference,
             self.exhausted,
             len(self.ledger.failures),
         )

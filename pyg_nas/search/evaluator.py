@@ -194,10 +194,8 @@ class TableEvaluator:
             self._truth, kind = self._validation, "validation accuracy"
         else:
             self._truth, kind = labels, str(policy)
-        best = int(self._truth.argmax())
-        self.reference: Reference | None = Reference(
-            float(self._truth[best]), kind, self.domain.hash_at(best)
-        )
+        self._kind = kind
+        self.reference = self.best_within()
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Yield the table's figures of each cell.
@@ -222,6 +220,24 @@ class TableEvaluator:
             return self.table.trainable_parameters.astype(np.int64)
         rows = [self.table.index_of(digest.decode()) for digest in cells.hashes()]
         return self.table.trainable_parameters[rows].astype(np.int64)
+
+    def best_within(
+        self, max_parameters: int | None = None, max_seconds: float | None = None
+    ) -> Reference | None:
+        """Return the best of the cells that keep the limits; None where no cell does.
+
+        A limit on parameters that are not known excludes nothing.
+        """
+        allowed = np.ones(len(self.domain), dtype=bool)
+        counts = self.parameters(self.domain.cells)
+        if max_parameters is not None and counts is not None:
+            allowed &= counts <= max_parameters
+        if max_seconds is not None:
+            allowed &= self._seconds <= max_seconds
+        if not allowed.any():
+            return None
+        best = int(np.where(allowed, self._truth, -np.inf).argmax())
+        return Reference(float(self._truth[best]), self._kind, self.domain.hash_at(best))
 
     def oracle(self) -> NDArray[np.float64]:
         """Return the mean validation accuracy of each cell, or its label where it has none."""

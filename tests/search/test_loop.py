@@ -340,3 +340,19 @@ def test_a_failure_before_any_outcome_is_an_error(partial_table: Table, tmp_path
     again = search(RandomSearch(), TwoWorkers(partial_table), 10, folder=folder)
     assert (len(again.history), again.failed) == (10, 0)
     assert set(hashes(again)) == set(hashes(search(RandomSearch(), TwoWorkers(partial_table), 10)))
+
+
+def test_regret_is_against_the_best_that_keeps_the_constraints(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+    counts = small_table.trainable_parameters
+    seconds = small_table.metrics[:, -1, 0, 1, 0]
+    limits = Constraints(int(np.quantile(counts, 0.5)), float(np.quantile(seconds, 0.4)))
+    result = search(RandomSearch(), evaluator, 200, constraints=limits)
+    truth = small_table.metrics[:, -1, :2, 1, 3].astype(float).mean(axis=1)
+    feasible = (counts <= limits.max_parameters) & (seconds <= limits.max_seconds)
+    assert result.reference is not None
+    assert result.reference.best == pytest.approx(truth[feasible].max(), abs=1e-9)
+    assert result.reference.best < truth.max()
+    none = search(RandomSearch(), evaluator, 20, constraints=Constraints(max_seconds=1e-3))
+    assert none.reference == evaluator.reference
+    assert none.answer is None
