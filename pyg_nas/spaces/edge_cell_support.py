@@ -24,6 +24,9 @@ Size = Callable[[NDArray[Any], NetworkSize], NDArray[np.int64]]
 Build = Callable[[list[int], NetworkSize, int, float | None], "nn.Module"]
 
 
+_FEW_CELLS = 500  # are hashed sooner than all cells of the space
+
+
 class EdgeCellNetworks:
     """The networks of edge cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`).
 
@@ -224,7 +227,15 @@ class EdgeCellSupport(SpaceSupport):
 
     @cached_property
     def _hashes(self) -> NDArray[np.bytes_]:
-        return self._cells.hashes()
+        return super().cell_hashes(self._cells)
+
+    def cell_hashes(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the hashes ``[N]``, looked up by the representative's code."""
+        codes = self.codes(cells)
+        if (codes < 0).any() or len(cells) < _FEW_CELLS:
+            return super().cell_hashes(cells)
+        position = np.searchsorted(np.unique(self.edge_cells.representatives), codes)
+        return np.asarray(self._hashes[position])
 
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the hashes of all cells, ``S32 [N]``."""

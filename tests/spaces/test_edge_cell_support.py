@@ -12,6 +12,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError
 from pyg_nas.features import cell_features, graph_feature_names
 from pyg_nas.graphs import Cell, CellArray, SearchSpace, mutate, neighbours, sample_cells
+from pyg_nas.graphs.hashing import module_hashes
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.space_support import NetworkSize
@@ -31,6 +32,13 @@ def test_all_cells_are_there_once(space: SearchSpace) -> None:
     assert space.support.is_whole(cells)
     assert not space.support.is_whole(cells[::-1])
     assert len(sample_cells(20, seed=0, cells=cells)) == 20
+
+
+def test_hashes_that_are_looked_up_are_those_of_the_graphs(space: SearchSpace) -> None:
+    codes = np.random.default_rng(0).integers(0, space.support.edge_cells.num_architectures, 700)
+    cells = space.support.cells_of_codes(codes)
+    expected = module_hashes(cells.adjacency, cells.operations, cells.num_vertices)
+    assert np.array_equal(cells.hashes(), expected)
 
 
 def test_cells_survive_every_form(space: SearchSpace) -> None:
