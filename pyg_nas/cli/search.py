@@ -59,7 +59,7 @@ def search(
     target: Annotated[
         str, typer.Argument(help="Table (.hdf5), graph file (.jsonl), or a task to train on.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the search; a stopped one goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder for the search; an existing one is resumed.")],
     method: Annotated[
         str, typer.Option(help="predictor, random, evolution, local or oracle.")
     ] = "predictor",
@@ -89,7 +89,7 @@ def search(
         int | None, typer.Option(help="Never ask for cells with more trainable parameters.")
     ] = None,
     max_time: Annotated[
-        float | None, typer.Option(help="The answer's training takes at most that many seconds.")
+        float | None, typer.Option(help="Longest training time of the answer in seconds.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
     budget: Annotated[
@@ -105,19 +105,21 @@ def search(
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
     split_seed: SplitSeed = 0,
-    runs: Annotated[int, typer.Option(help="Task: trainings of each cell, averaged.")] = 1,
+    runs: Annotated[int, typer.Option(help="Task: runs of each cell, averaged.")] = 1,
     backend: Annotated[
         str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")
     ] = "sequential",
-    workers: Annotated[int, typer.Option(help="Task: trainings at a time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Task: runs at a time; the next cell starts when one ends.")
+    ] = 1,
     space: GraphSpace = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
 
     Leaves a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
-    drawing, curves, Pareto fronts and report.md. Stopped, the same command goes on; finished, it
-    goes on with more --rounds.
+    drawing, curves, Pareto fronts and report.md. The same command resumes a stopped search, and
+    continues a finished one with more --rounds.
     """
     from pyg_nas.errors import SettingsError
     from pyg_nas.predictors.recipes import check_recipe

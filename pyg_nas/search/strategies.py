@@ -2,7 +2,7 @@
 
 A strategy holds no state of its own. What it proposes is a function of the queries so far and of
 a random generator that the loop derives from seed and position, so a search that was stopped
-goes on as if it had not been.
+continues as if it had not been.
 """
 
 from __future__ import annotations
