@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import CellError, SpaceError
+from pyg_nas.errors import CellError, SettingsError, SpaceError
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch_geometric.data import Data
 
     from pyg_nas.graphs.cell_array import CellArray
+    from pyg_nas.measure.task import Task
 
 
 class Cell:
@@ -251,6 +253,43 @@ class Cell:
         if not isinstance(ops, list) or not isinstance(edges, list):
             raise CellError(f"a cell's ops and edges must be lists, got {description!r}")
         return cls.from_edges(edges, ops, space)
+
+    def build(
+        self,
+        task: Task | str | os.PathLike[str] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+    ) -> nn.Module:
+        """Return the cell's network, which maps images ``[B, C, H, W]`` to logits ``[B, labels]``.
+
+        Its size, the normalisation of images and that of batches are those of the task that it is
+        trained on: of ``task``, or of the one that ``weights`` were trained on. Pixels have the
+        unit of the task's images.
+
+        Args:
+            task: A task, its name or the path of its images; the weights are random.
+            weights: Folder that ``pyg-nas finish`` wrote; the network is in evaluation mode.
+            seed: Random seed of the weights where there is a task.
+
+        Raises:
+            SettingsError: If neither or both of ``task`` and ``weights`` are given.
+            MeasureError: If the cell stands for no known network, is too wide for the task's, or
+                there is no such task.
+            ModelError: If the folder is damaged or has the network of another cell.
+        """
+        if (task is None) == (weights is None):
+            raise SettingsError(
+                f"a network is built from a task or from a folder of weights, got task {task!r} "
+                f"and weights {weights!r}"
+            )
+        if weights is not None:
+            from pyg_nas.measure.network_folder import load_network
+
+            return load_network(weights, self)
+        from pyg_nas.measure.network import build_network
+
+        assert task is not None
+        return build_network(self, task, seed)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draw the cell into an SVG, PNG or PDF file.

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -54,6 +55,42 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         os.close(held)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder beside ``target`` and rename it to ``target`` when the block ends.
+
+    If the block raises, the temporary folder is removed and there is no ``target``. What killed
+    processes left of ``target`` is removed.
+
+    Raises:
+        OSError: If it cannot be written, or ``target`` exists and is not an empty folder.
+    """
+    target = Path(target)
+    stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
+    temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.folder")
+    with _naming(target, temporary, *target.parents):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{stem}-*.folder"):
+            with suppress(FileNotFoundError):
+                if _is_abandoned(left):
+                    shutil.rmtree(left, ignore_errors=True)
+        temporary.mkdir()
+    held = None
+    try:
+        with suppress(OSError):  # a folder cannot be opened, or locked, everywhere
+            held = os.open(temporary, os.O_RDONLY)
+            _lock(held)
+        with _naming(target, temporary):
+            yield temporary
+            with suppress(FileNotFoundError):
+                target.rmdir()  # an empty folder that is there already; another one raises
+            temporary.replace(target)
+    finally:
+        if held is not None:
+            os.close(held)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _lock(file: int) -> None:

@@ -12,6 +12,10 @@ from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 
 CIFAR10_SETTINGS = TrainingSettings(augmentation=Augmentation(max_shift=4, flip=True))
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 _VALIDATION = 10_000
 
 
@@ -65,4 +69,5 @@ def cifar10_task(root: str | os.PathLike[str], seed: int = 0) -> Task:
         test=test,
         num_labels=10,
         settings=CIFAR10_SETTINGS,
+        classes=CIFAR10_CLASSES,
     )

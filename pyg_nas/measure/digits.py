@@ -54,6 +54,7 @@ def digits_task() -> Task:
         return Part(covered, np.tile(labels[rows], times))
 
     training = slice(0, _DIGITS_TRAINING)
+    learned = slice(0, last)
     return Task(
         name="digits",
         train=Part(images[training].astype(np.float32), labels[training]),
@@ -62,6 +63,8 @@ def digits_task() -> Task:
         test=cover(slice(last, None), 1),
         num_labels=10,
         settings=DIGITS_SETTINGS,
+        # The validation images without the noise that each training image gets when it is seen.
+        all_train=Part(images[learned].astype(np.float32), labels[learned]),
     )
 
 

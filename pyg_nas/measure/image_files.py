@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +109,8 @@ def folder_task(
     labels = np.array([label for _, label in files], dtype=np.int64)
     # "." and ".." are no names; a link keeps its own.
     name = path.resolve().name if path.name in ("", "..") else path.name
-    return split_task(printable(name), images, labels, settings, seed, str(path))
+    names = [printable(entry.name) for entry in classes]
+    return split_task(printable(name), images, labels, settings, seed, str(path), names)
 
 
 # Formats that Pillow decodes itself; PostScript, for one, would start another program.
@@ -199,6 +200,7 @@ def split_task(
     settings: TrainingSettings,
     seed: int,
     source: str,
+    names: Sequence[str] | None = None,
 ) -> Task:
     """Split images of every class 60 : 20 : 20 into training, validation and test images.
 
@@ -209,6 +211,7 @@ def split_task(
         settings: How networks are trained.
         seed: Seed of the split.
         source: Where the images come from, for the message.
+        names: Name of each label; by default its number.
 
     Raises:
         MeasureError: If there are fewer than two classes or a class has fewer than 3 images.
@@ -238,7 +241,8 @@ def split_task(
     train, validation, test = (
         everything.take(rng.permutation(np.concatenate(part))) for part in chosen
     )
-    return Task(name, train, train.first(), validation, test, len(classes), settings)
+    named = tuple(str(label) if names is None else names[label] for label in classes)
+    return Task(name, train, train.first(), validation, test, len(classes), settings, named)
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -41,6 +41,12 @@ class Part:
         """Return some of the images, in the order given."""
         return Part(self.images[rows], self.labels[rows])
 
+    def joined(self, other: Part) -> Part:
+        """Return these images followed by others."""
+        return Part(
+            np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels])
+        )
+
     def first(self) -> Part:
         """Return the images that training accuracy is read on: at most 10,000."""
         return self.take(slice(0, _MOST_TRAINING_IMAGES_JUDGED))
@@ -58,6 +64,9 @@ class Task:
         test: What the test accuracy is read on.
         num_labels: Number of classes.
         settings: How networks are trained.
+        classes: Name of each class; by default its number.
+        all_train: What a network learns from when its architecture is chosen; by default the
+            training and validation images.
 
     Raises:
         MeasureError: If a part is empty, images disagree in size, a label is not below
@@ -72,8 +81,17 @@ class Task:
     test: Part
     num_labels: int
     settings: TrainingSettings
+    classes: tuple[str, ...] = ()
+    all_train: Part | None = None
 
     def __post_init__(self) -> None:
+        if not self.classes:
+            object.__setattr__(self, "classes", tuple(map(str, range(self.num_labels))))
+        if len(self.classes) != self.num_labels:
+            raise MeasureError(
+                f"task {self.name!r}: needs a name for each of {self.num_labels} classes, "
+                f"got {len(self.classes)}"
+            )
         shape = self.train.images.shape[1:]
         for name, part in self.parts.items():
             if len(part) == 0:
@@ -169,3 +187,10 @@ class Task:
     def with_settings(self, settings: TrainingSettings) -> Task:
         """Return the same images, trained in another way."""
         return replace(self, settings=settings)
+
+    def for_final_training(self) -> Task:
+        """Return the task of the last training: all images but those for testing are learned from.
+
+        Its validation accuracy is therefore that of images that were learned from.
+        """
+        return replace(self, train=self.all_train or self.train.joined(self.validation))

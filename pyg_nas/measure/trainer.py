@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.measure.network import ImageNetwork, Normalization, build_members
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
@@ -57,6 +58,45 @@ def train(
     Raises:
         MeasureError: If ``budget`` is below 1 or a seed appears twice.
     """
+    return _train(cell, task, budget, seeds, device)[0]
+
+
+def train_network(
+    cell: Cell,
+    task: Task,
+    budget: int,
+    seed: int,
+    device: str = "cpu",
+    on_step: Callable[[int, int], None] | None = None,
+) -> tuple[Run, ImageNetwork]:
+    """Train the network of a cell as :func:`train` does, and return it with its run.
+
+    Args:
+        cell: The cell.
+        task: The task.
+        budget: Epochs.
+        seed: Random seed of the run.
+        device: Torch device on which it is trained.
+        on_step: Called after each step with the number of steps done and that of all.
+
+    Returns:
+        The run, and the network on the processor, in evaluation mode.
+
+    Raises:
+        MeasureError: If ``budget`` is below 1.
+    """
+    (run,), network = _train(cell, task, budget, (seed,), device, on_step)
+    return run, ImageNetwork(Normalization(*task.statistics), network.cpu()).eval()
+
+
+def _train(
+    cell: Cell,
+    task: Task,
+    budget: int,
+    seeds: Sequence[int],
+    device: str,
+    on_step: Callable[[int, int], None] | None = None,
+) -> tuple[list[Run], nn.Module]:
     if budget < 1 or len(set(seeds)) != len(seeds) or not seeds:
         raise MeasureError(
             f"a budget must be at least 1 epoch and seeds must differ, got {budget} and "
@@ -64,12 +104,7 @@ def train(
         )
     settings = task.settings
     generators = [_generator(cell, budget, seed) for seed in seeds]
-    architecture = cell.space.support.network
-    if architecture is None:
-        raise MeasureError(f"cells of {cell.space.name!r} stand for no known network")
-    network: Any = architecture.build(
-        cell, task.network_size, len(seeds), settings.batch_norm_momentum
-    )
+    network = build_members(cell, task.network_size, settings.batch_norm_momentum, len(seeds))
     network.initialize(generators)
     network.to(device)
     optimizer = _optimizer(network, settings)
@@ -86,6 +121,8 @@ def train(
                 group["lr"] = learning_rate(step, total, settings)
             images, labels = next(batches)
             _step(network, optimizer, images.to(device), labels.to(device))
+            if on_step is not None:
+                on_step(step + 1, total)
         if torch.device(device).type == "cuda":
             torch.cuda.synchronize(device)
         wall += time.perf_counter() - started[0]
@@ -97,9 +134,10 @@ def train(
                 for accuracies in judge(network)
             ]
         )
-    return [
+    runs = [
         Run(budget, seed, halfway, end) for seed, halfway, end in zip(seeds, *readings, strict=True)
     ]
+    return runs, network
 
 
 def _generator(cell: Cell, budget: int, seed: int) -> torch.Generator:
@@ -138,21 +176,9 @@ def _step(
     optimizer.step()
 
 
-class _Normalizer:
-    """Brings images to mean 0 and standard deviation 1 of the training images."""
-
-    def __init__(self, task: Task) -> None:
-        mean, deviation = task.statistics
-        self.mean = torch.from_numpy(mean).view(-1, 1, 1)
-        self.deviation = torch.from_numpy(deviation).view(-1, 1, 1)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return (images - self.mean.to(images.device)) / self.deviation.to(images.device)
-
-
 def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields images ``[M, B, C, H, W]`` and labels ``[M, B]``, epoch after epoch for ever."""
-    normalize = _Normalizer(task)
+    normalize = Normalization(*task.statistics)
     images = torch.from_numpy(task.train.images)
     labels = torch.from_numpy(task.train.labels)
     size = task.settings.batch_size
@@ -178,7 +204,7 @@ class _Judge:
     """Reads the accuracies of all members of a network."""
 
     def __init__(self, task: Task, members: int, device: str) -> None:
-        normalize = _Normalizer(task)
+        normalize = Normalization(*task.statistics).to(device)
         self.members = members
         self.parts = [
             (

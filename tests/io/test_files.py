@@ -11,6 +11,7 @@ import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import (
+    atomic_folder,
     atomic_path,
     cache_folder,
     check_output,
@@ -213,3 +214,53 @@ def test_what_a_killed_process_left_goes_and_what_is_being_written_stays(tmp_pat
             [temporary.name, fresh.name, "other.csv", "out.csv"]
         )
     assert target.read_text() == "half"
+
+
+def test_a_folder_appears_whole_and_alone(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "net"
+    with atomic_folder(target) as temporary:
+        (temporary / "a").write_text("whole")
+        assert not target.exists()
+    assert (target / "a").read_text() == "whole"
+    assert _names(target.parent) == ["net"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_that_is_not_finished_leaves_nothing(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "net") as temporary:
+            (temporary / "a").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert not _names(tmp_path)
+
+
+def test_an_empty_folder_is_replaced_and_another_one_is_not(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    with atomic_folder(tmp_path / "net") as temporary:
+        (temporary / "a").write_text("first")
+    with pytest.raises(OSError, match="net"), atomic_folder(tmp_path / "net") as temporary:
+        (temporary / "a").write_text("second")
+    assert (tmp_path / "net" / "a").read_text() == "first"
+    assert _names(tmp_path) == ["net"]
+
+
+def test_folders_that_killed_processes_left_are_removed(tmp_path: Path) -> None:
+    target = tmp_path / "net"
+    with atomic_folder(target) as held:
+        old = time.time() - 60
+        left = held.with_name(held.name[:10] + "0" * 12 + ".folder")
+        (left / "deeper").mkdir(parents=True)
+        for folder in (held, left):
+            os.utime(folder, (old, old))
+        with atomic_folder(target) as other:  # another writer, which the first one outlives
+            assert held.is_dir()
+            assert not left.exists()
+            (other / "a").write_text("")
+            (other / "a").unlink()
+        (held / "a").write_text("whole")
+    assert (target / "a").read_text() == "whole"

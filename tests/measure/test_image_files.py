@@ -164,5 +164,6 @@ def test_images_of_a_folder_have_the_label_of_their_folder(tmp_path: Path):
             picture = image_module.fromarray(np.full((8, 8), shade, np.uint8))
             picture.save(tmp_path / "bugs" / name / f"{i}.png")
     task = get_task(tmp_path / "bugs", settings_file(tmp_path))
+    assert task.classes == ("ant", "bee")
     for part in (task.train, task.validation, task.test):
         np.testing.assert_array_equal(part.images.max(axis=(1, 2, 3)) == 255, part.labels == 1)

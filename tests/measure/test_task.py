@@ -46,3 +46,23 @@ def test_statistics_are_those_of_the_training_images(tiny_task: Task):
     mean, deviation = task.statistics
     assert mean.tolist() == pytest.approx([tiny_task.train.images.mean()], abs=1e-6)
     assert deviation.tolist() == pytest.approx([tiny_task.train.images.std()], rel=1e-5)
+
+
+def test_the_final_training_learns_from_all_images_but_those_for_testing(tiny_task: Task):
+    final = tiny_task.for_final_training()
+    assert len(final.train) == 24 + 40
+    np.testing.assert_array_equal(final.train.images[24:], tiny_task.validation.images)
+    np.testing.assert_array_equal(final.train.labels[:24], tiny_task.train.labels)
+    assert final.test is tiny_task.test
+    assert final.settings == tiny_task.settings
+    digits = get_task("digits")
+    assert len(digits.for_final_training().train) == 384 + 500
+    # Clean, as training images are until they are seen.
+    assert set(np.unique(digits.for_final_training().train.images * 16)) == set(range(17))
+
+
+def test_every_class_has_a_name(tiny_task: Task):
+    assert tiny_task.classes == ("0", "1", "2")
+    assert replace(tiny_task, classes=("a", "b", "c")).fingerprint == tiny_task.fingerprint
+    with pytest.raises(MeasureError, match="a name for each of 3 classes, got 2"):
+        replace(tiny_task, classes=("a", "b"))

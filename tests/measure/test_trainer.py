@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
@@ -17,7 +18,7 @@ from pyg_nas.measure import trainer
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
-from pyg_nas.measure.trainer import learning_rate, train
+from pyg_nas.measure.trainer import learning_rate, train, train_network
 from pyg_nas.spaces.nasbench101.network import Network
 
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
@@ -46,6 +47,17 @@ def test_the_same_run_twice_gives_the_same_accuracies(tiny_task: Task):
     assert accuracies(train(CELL, tiny_task, 3, (4,))) == accuracies(
         train(CELL, tiny_task, 3, (4,))
     )
+
+
+def test_a_network_is_returned_with_its_run(tiny_task: Task):
+    steps = []
+    run, network = train_network(CELL, tiny_task, 3, 4, on_step=lambda *at: steps.append(at))
+    assert accuracies([run]) == accuracies(train(CELL, tiny_task, 3, (4,)))
+    assert steps == [(step, 9) for step in range(1, 10)]
+    for part, name in ((tiny_task.validation, "validation"), (tiny_task.test, "test")):
+        with torch.inference_mode():
+            classes = network(torch.from_numpy(part.images)).argmax(1).numpy()
+        assert (classes == part.labels).mean() == getattr(run.end, f"{name}_accuracy")
 
 
 def test_budgets_and_seeds_are_different_runs(tiny_task: Task):

@@ -1,0 +1,99 @@
+"""The network of a cell for images of a task: as it is trained, and as a plain module."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.measure.task import Task
+from pyg_nas.measure.tasks import get_task
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.graphs.space_support import NetworkSize
+
+
+class Normalization(nn.Module):
+    """Brings images to mean 0 and standard deviation 1 of the training images.
+
+    Args:
+        mean: Mean of each channel, ``[C]``.
+        deviation: Standard deviation of each channel, ``[C]``.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
+        super().__init__()
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            self.register_buffer(name, torch.as_tensor(values).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map float images ``[..., C, H, W]`` to the same shape."""
+        return (images - self.mean) / self.deviation
+
+
+class ImageNetwork(nn.Module):
+    """One trained network as a plain module: images as the task has them to logits.
+
+    Args:
+        normalization: What is done to the images first.
+        network: Of a space (:meth:`~pyg_nas.graphs.space_support.CellNetwork.build`), with one
+            member.
+    """
+
+    def __init__(self, normalization: Normalization, network: nn.Module) -> None:
+        super().__init__()
+        self.normalization = normalization
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``[B, C, H, W]``, pixels in the task's unit, to logits ``[B, labels]``."""
+        logits: Tensor = self.network(self.normalization(images.float()).unsqueeze(0))
+        return logits.squeeze(0)
+
+
+def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) -> Any:
+    """Return the space's network of a cell for images ``[M, B, C, H, W]``.
+
+    Args:
+        cell: The cell.
+        size: Size of the network.
+        momentum: Share of the running statistics that batch normalisation keeps at every step.
+        members: ``M``, the networks that are trained side by side.
+
+    Raises:
+        MeasureError: If cells of this space stand for no known network.
+    """
+    architecture = cell.space.support.network
+    if architecture is None:
+        raise MeasureError(f"cells of {cell.space.name!r} stand for no known network")
+    return architecture.build(cell, size, members, momentum)
+
+
+def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0) -> ImageNetwork:
+    """Return the network that a task trains for a cell, with random weights.
+
+    Args:
+        cell: The cell.
+        task: A task, its name or the path of its images. Images and settings give the network's
+            size, labels, normalisation of images and momentum of batch normalisation.
+        seed: Random seed of the weights.
+
+    Raises:
+        MeasureError: If the cell stands for no known network, is too wide for the task's, or
+            there is no such task.
+    """
+    task = task if isinstance(task, Task) else get_task(task)
+    task.check_cells(CellArray.from_cells([cell]))
+    network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)
+    network.initialize([torch.Generator().manual_seed(seed)])
+    return ImageNetwork(Normalization(*task.statistics), network)

@@ -1,0 +1,169 @@
+"""A trained network as a folder: ``settings.json`` and ``weights.safetensors``, nothing pickled.
+
+``settings.json`` has the cell and its space, the size of the network, the checksum of the weights,
+and ``about``: how it was trained and what it scores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyg_nas.errors import ModelError, PygNasError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.io.files import atomic_folder
+from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.safetensors_file import read_safetensors
+from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, settings_checksum
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.network import ImageNetwork
+    from pyg_nas.measure.task import Task
+
+FORMAT = 1
+_KEYS = {"format", "space", "cell", "network", "about", "weights_sha256", "weights_bytes"}
+_MOST_STACKS = 32
+_MOST_MODULES = 1_000
+
+
+def save_network(
+    folder: str | os.PathLike[str],
+    network: ImageNetwork,
+    cell: Cell,
+    task: Task,
+    about: dict[str, Any],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a network to a new folder, whole or not at all.
+
+    Args:
+        folder: Must not exist, or be empty.
+        network: On the processor.
+        cell: Its cell.
+        task: What it was built for.
+        about: JSON values that travel with the network.
+        files: Content of further files, by name.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    weights = save({name: t.contiguous() for name, t in network.state_dict().items()})
+    settings = {
+        "format": FORMAT,
+        "space": cell.space.to_dict(),
+        "cell": cell.to_dict(),
+        "network": {
+            **asdict(task.network_size),
+            "batch_norm_momentum": task.settings.batch_norm_momentum,
+        },
+        "about": about,
+        "weights_sha256": sha256(weights).hexdigest(),
+        "weights_bytes": len(weights),
+    }
+    # Through JSON, so that the checksum is of what will be read.
+    settings = json.loads(json.dumps(settings, allow_nan=False))
+    settings["settings_sha256"] = settings_checksum(settings)
+    text = json.dumps(settings, indent=1) + "\n"
+    with atomic_folder(folder) as temporary:
+        (temporary / SETTINGS).write_text(text, encoding="utf-8")
+        (temporary / WEIGHTS).write_bytes(weights)
+        for name, content in (files or {}).items():
+            (temporary / name).write_bytes(content)
+
+
+def read_network_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the settings of a network's folder.
+
+    Raises:
+        ModelError: If they are missing or damaged, or the folder has something else.
+    """
+    path = Path(folder) / SETTINGS
+    if not path.exists():
+        raise ModelError(f"{folder}: not the folder of a trained network, {SETTINGS} is missing")
+    settings = read_object(path, ModelError)
+    if _KEYS - set(settings):
+        raise ModelError(
+            f"{folder}: not the folder of a trained network, which `pyg-nas finish` writes"
+        )
+    if type(settings["format"]) is not int or settings["format"] != FORMAT:
+        raise ModelError(f"{path}: format {settings['format']!r}, this version reads {FORMAT}")
+    if settings.get("settings_sha256") != settings_checksum(settings):
+        raise ModelError(f"{path}: damaged or changed, its checksum differs")
+    return settings
+
+
+def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> ImageNetwork:
+    """Return the network of a folder on the processor, in evaluation mode.
+
+    Args:
+        folder: Written by :func:`save_network`.
+        cell: The cell that it must be of; None for any.
+
+    Raises:
+        ModelError: If a file is missing, damaged or does not fit the others, or the network is of
+            another cell.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from pyg_nas.measure.network import ImageNetwork, Normalization, build_members
+
+    folder = Path(folder)
+    settings = read_network_settings(folder)
+    raw = read_safetensors(folder / WEIGHTS, settings["weights_bytes"], ModelError)
+    if sha256(raw).hexdigest() != settings["weights_sha256"]:
+        raise ModelError(
+            f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
+        )
+    try:
+        stored, size, momentum = _architecture(settings)
+        # Without memory, so that shapes are compared before anything of the claimed size is made.
+        with torch.device("meta"):
+            channels = np.ones(size.image_channels, dtype=np.float32)
+            members = build_members(stored, size, momentum, 1)
+            network = ImageNetwork(Normalization(channels, channels), members)
+        network.load_state_dict(load(raw), assign=True)
+    except (SafetensorError, PygNasError, TypeError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder}: does not hold a network of this version: {error}") from error
+    if cell is not None and cell != stored:
+        raise ModelError(f"{folder}: has the network of cell {stored.hash}, asked for {cell.hash}")
+    return network.requires_grad_(True).eval()
+
+
+def network_cell(settings: dict[str, Any]) -> Cell:
+    """Return the cell of a network's :func:`read_network_settings`.
+
+    Raises:
+        CellError: If it is no cell of its space.
+        SpaceError: If the space is not described.
+    """
+    return Cell.from_dict(settings["cell"], SearchSpace.from_dict(settings["space"]))
+
+
+def _architecture(settings: dict[str, Any]) -> tuple[Cell, NetworkSize, float]:
+    described = dict(settings["network"])
+    momentum = described.pop("batch_norm_momentum")
+    size = NetworkSize(**{**described, "image_size": tuple(described["image_size"])})
+    numbers = [*asdict(size).values()][:-1] + list(size.image_size)
+    if not all(type(number) is int and number >= 1 for number in numbers):
+        raise ValueError(f"sizes of the network must be whole numbers >= 1, got {numbers}")
+    if size.num_stacks > _MOST_STACKS or size.modules_per_stack > _MOST_MODULES:
+        raise ValueError(
+            f"a network has at most {_MOST_STACKS} stacks of {_MOST_MODULES} cells, got "
+            f"{size.num_stacks} of {size.modules_per_stack}"
+        )
+    if type(momentum) not in (int, float) or not 0 <= momentum < 1:
+        raise ValueError(f"batch_norm_momentum must be from 0 to below 1, got {momentum!r}")
+    return network_cell(settings), size, momentum
