@@ -31,7 +31,8 @@ def demo(
     )
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
+    from pyg_nas.predictors.storage import check_storable
     from pyg_nas.predictors.trained import Model
     from pyg_nas.visualization.cells import draw_cell
     from pyg_nas.visualization.files import save_figure
@@ -39,6 +40,7 @@ def demo(
 
     table = shipped_table()
     label = table.default_label
+    check_storable(make_estimator(recipe or DEFAULT_RECIPE, label, seed))
     print_heading("1. A table of measured cells")
     print_line(f"{shipped_table_path().name}: {len(table):,} cells trained on digits images")
     print_line(f"label: {label}")

@@ -20,12 +20,12 @@ def export(
     Example: pyg-nas export model --out model.onnx
     """
     from pyg_nas.io.files import check_output
-    from pyg_nas.predictors.storage import load_model, read_settings
+    from pyg_nas.predictors.storage import load_described, read_settings
 
     check_output(out, model)
-    read_settings(model)
+    settings = read_settings(model)
     from pyg_nas.predictors.export import export_model
 
     with working("exporting"):
-        export_model(load_model(model, device="cpu"), out)
+        export_model(load_described(model, settings, device="cpu"), out)
     print_line(f"exported: {out}")

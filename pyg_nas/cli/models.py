@@ -94,8 +94,8 @@ def train(
     """
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe, read_recipe
-    from pyg_nas.predictors.storage import check_model_folder
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe, make_estimator, read_recipe
+    from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
 
     Protocol(train=split, split_seed=split_seed)
@@ -112,6 +112,7 @@ def train(
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
+    check_storable(make_estimator(chosen, label, seed, device, **given))
     with progress_bar("training, epochs") as advance:
         model = Model.train(
             opened,
@@ -160,7 +161,7 @@ def evaluate(
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
     print_table(
-        f"{loaded.recipe}: {loaded.protocol.train} -> {split}",
+        f"{loaded.recipe}: {result.protocol.train} -> {split}",
         ("figure", "value"),
         [
             (name + units.get(name, ""), f"{value:,}" if name == "n" else f"{value:,.4f}")
@@ -221,7 +222,6 @@ def predict(
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.registry import find_space
     from pyg_nas.io.files import check_output
-    from pyg_nas.predictors.storage import load_model, read_settings
     from pyg_nas.predictors.trained import Model
 
     if (table is None) == (space is None):
@@ -229,13 +229,10 @@ def predict(
     whole = None if space is None else find_space(space).support
     check_device(device)
     check_output(out, table, model)
-    larger_is_better = True
-    if "protocol" in read_settings(model)["about"]:
-        loaded = Model.load(model, device)
-        estimator, label = loaded.estimator, loaded.protocol.label
-        larger_is_better = label is None or label.larger_is_better
-    else:
-        estimator = load_model(model, device)  # of `save_model`: enough to score with
+    loaded = Model.load(model, device)
+    estimator, protocol = loaded.estimator, loaded.protocol
+    label = None if protocol is None else protocol.label
+    larger_is_better = label is None or label.larger_is_better
     if whole is None:
         assert table is not None
         opened = open_table(table, estimator.space_)
@@ -280,7 +277,7 @@ def plot(
     figure = scatter(
         result.measured,
         result.predicted,
-        title=f"{loaded.recipe}: trained on {loaded.protocol.train} cells, evaluated on {split}",
+        title=f"{loaded.recipe}: trained on {result.protocol.train} cells, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
         note=note,
@@ -309,8 +306,9 @@ def _evaluated(
     check_label(metric, budget, run)
     check_device(device)
     loaded = Model.load(model, device)
+    protocol = loaded.require_protocol()
     opened = open_table(table, space or loaded.estimator.space_)
-    label = chosen_label(loaded.protocol.training_label(opened), metric, budget, run)
+    label = chosen_label(protocol.training_label(opened), metric, budget, run)
     with working("predicting"):
         result = loaded.evaluate(opened, split, label)
     return loaded, label, result, fallback_note(opened, result.rows, label)

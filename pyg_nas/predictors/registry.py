@@ -70,8 +70,8 @@ def registered_name(estimator: Any) -> str:
     built_in = _BUILT_IN.get(name) == f"{cls.__module__}:{name}"
     if not built_in and _registered.get(name) is not cls and _from_entry_point(name) is not cls:
         raise ModelError(
-            f"a model of class {name} cannot be stored; one of {', '.join(storable_names())} can "
-            f"(pyg_nas.predictors.register_estimator adds a class)"
+            f"class {name} is not registered, so its models cannot be stored: decorate it with "
+            f"pyg_nas.predictors.register_estimator (registered are {', '.join(storable_names())})"
         )
     return name
 

@@ -26,16 +26,18 @@ class TrainedPredictor:
     Args:
         estimator: A fitted regressor over cells.
         recipe: Name of the recipe that made it.
-        protocol: Labels and training cells.
+        protocol: Labels and training cells; None of an estimator that was saved without.
         training_hashes: ``S32 [n]`` module hashes of the training cells.
         seed: Seed of the fit.
+        source: What errors call it: its folder, where it was read from one.
     """
 
     estimator: Any
     recipe: str
-    protocol: Protocol
+    protocol: Protocol | None
     training_hashes: NDArray[np.bytes_] = field(repr=False)
     seed: int = 0
+    source: str = field(default="the model", repr=False)
 
     @classmethod
     def train(
@@ -82,14 +84,16 @@ class TrainedPredictor:
             label: The label compared with; the protocol's by default.
 
         Raises:
+            ModelError: If the model has no protocol.
             SettingsError: If no measured cell is left to evaluate on.
         """
-        compared = label or self.protocol.evaluation_label
+        own = self.require_protocol()
+        compared = label or own.evaluation_label
         protocol = replace(
-            self.protocol,
-            evaluate=split or self.protocol.evaluate,
-            evaluation_label=None if compared == self.protocol.label else compared,
-            evaluate_digest=None if split else self.protocol.evaluate_digest,
+            own,
+            evaluate=split or own.evaluate,
+            evaluation_label=None if compared == own.label else compared,
+            evaluate_digest=None if split else own.evaluate_digest,
         ).on(table)
         unseen, labels, left_out = protocol.evaluated(table, self.training_hashes)
         if len(unseen) == 0:
@@ -103,33 +107,44 @@ class TrainedPredictor:
         fractions = policy.is_accuracy and are_fractions(table.label(policy))
         return Evaluation(protocol, unseen, labels, predicted, left_out, fractions)
 
+    def require_protocol(self) -> Protocol:
+        """Return the protocol.
+
+        Raises:
+            ModelError: If there is none.
+        """
+        if self.protocol is None:
+            raise ModelError(
+                f"{self.source}: was saved without a protocol, so what it was trained on is not "
+                f"known; TrainedPredictor.save keeps one"
+            )
+        return self.protocol
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""
-        save_model(
-            self.estimator,
-            folder,
-            about={
+        about: dict[str, Any] = {}
+        if self.protocol is not None:
+            about = {
                 "recipe": self.recipe,
                 "seed": self.seed,
                 "protocol": self.protocol.to_dict(),
                 "training_cells": [digest.decode() for digest in self.training_hashes.tolist()],
-            },
-        )
+            }
+        save_model(self.estimator, folder, about)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], device: str = "auto") -> TrainedPredictor:
-        """Read a model folder.
+        """Read a model folder; that of an estimator alone, by ``save_model``, has no protocol.
 
         Raises:
-            ModelError: If it is missing, damaged or holds a bare estimator.
+            ModelError: If it is missing or damaged.
         """
         settings = read_settings(folder)
         about = settings["about"]
         if "protocol" not in about:
-            raise ModelError(
-                f"{folder}: was saved without a protocol, so what it was trained on is not known; "
-                f"TrainedPredictor.save keeps one"
-            )
+            estimator = load_described(folder, settings, device)
+            none = np.empty(0, "S32")
+            return cls(estimator, type(estimator).__name__, None, none, source=str(folder))
         try:
             protocol = Protocol.from_dict(about["protocol"])
             digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
@@ -139,7 +154,8 @@ class TrainedPredictor:
         if not digests or not all(len(digest) == 32 for digest in digests):
             raise ModelError(f"{folder}: training_cells must list module hashes of 32 hex digits")
         hashes = np.array([digest.encode() for digest in digests], "S32")
-        return cls(load_described(folder, settings, device), recipe, protocol, hashes, seed)
+        estimator = load_described(folder, settings, device)
+        return cls(estimator, recipe, protocol, hashes, seed, str(folder))
 
 
 @dataclass(frozen=True)

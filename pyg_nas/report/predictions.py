@@ -194,7 +194,7 @@ def _learning_curve(
     sizes = sorted({total // part for part in (8, 4, 2) if total // part >= _FEWEST_TRAINED})
     if total < len(model.training_hashes) or not sizes:
         return []
-    labels = table.label(model.protocol.label)[trained]
+    labels = table.label(result.protocol.label)[trained]
     if np.isnan(labels).any():  # the cells are there, their measurements are not
         return []
     evaluated = table.cells[result.rows]

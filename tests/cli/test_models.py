@@ -134,7 +134,7 @@ def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
         assert pyg_nas(name, bare, table_path, *rest) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"error: {bare}: was saved without a protocol")
-        assert "Model.save keeps one" in error
+        assert "TrainedPredictor.save keeps one" in error
 
 
 def test_plot_writes_a_picture(model_path: Path, table_path: Path, tmp_path: Path) -> None:
@@ -246,6 +246,27 @@ def test_unknown_operation_in_own_graphs_is_named(
     assert "attention" in error
     assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "demo"])
+def test_a_class_that_is_not_registered_is_refused_before_it_is_fitted(
+    command: str, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"not_registered_{command}.py"
+    file.write_text(
+        "class Mine:\n"
+        "    def fit(self, X, y): raise AssertionError('fitted')\n"
+        "    def predict(self, X): ...\n"
+        "    def get_params(self, deep=True): return {}\n"
+        "    def set_params(self): return self\n"
+    )
+    table = () if command == "demo" else (table_path,)
+    arguments = (*table, "--out", tmp_path / "out", "--recipe", f"{file}:Mine")
+    assert pyg_nas(command, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: class Mine is not registered")
+    assert "pyg_nas.predictors.register_estimator" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_settings_of_a_file_are_trained_with(table_path: Path, tmp_path: Path) -> None:
