@@ -3,6 +3,7 @@ from .dataset import CellDataset as CellDataset
 from .graph_jsonl import read_graphs as read_graphs
 from .labels import LabelPolicy as LabelPolicy
 from .loader import CollatedLoader as CollatedLoader
+from .network_dataset import NetworkDataset as NetworkDataset
 from .shipped import shipped_table as shipped_table
 from .sources import open_table as open_table
 from .space_datasets import NASBench101 as NASBench101

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -14,35 +13,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_geometric.data import Data, InMemoryDataset, OnDiskDataset
-from torch_geometric.data.separate import separate
+from torch_geometric.data import Data
 
 from pyg_nas.data.collate import collate_cells
-from pyg_nas.data.graph_class import (
-    check_graph,
-    check_storable,
-    find_class,
-    full_name,
-    is_true,
-    plain_dict,
-)
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.processed import ProcessedDataset, transforms_text
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
-from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import atomic_path
 from pyg_nas.io.regular_files import open_regular
 
 _FORMAT = 4  # part of every processed file's name
 _GRAPH_ARRAYS = tuple(field.name for field in fields(RaggedGraphs))
 
 
-class CellDataset(InMemoryDataset):  # type: ignore[misc]
+class CellDataset(ProcessedDataset):
     r"""The cells of a table, a graph file or a search space as PyG graphs.
 
     A cell's vertices come in topological order, in NAS-Bench-101 the input first and the output
@@ -102,22 +91,13 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
     ) -> None:
         self.source = source if isinstance(source, (Table, CellArray)) else Path(source)
         self.label = label
-        transforms = transform_key and f"{transform_key!r} {pre_transform is None}"
-        transforms = transforms or f"{describe(pre_transform)} {describe(pre_filter)}"
+        transforms = transforms_text(pre_transform, pre_filter, transform_key)
         self._digest = _digest(self.source, self.label, transforms)
-        super().__init__(
-            os.fspath(root), transform, pre_transform, pre_filter, force_reload=force_reload
-        )
-        path = Path(self.processed_paths[0])
-        try:
-            self._load_processed(path)
-        except _DAMAGED:
-            self.process()
-            self._load_processed(path)
+        super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
     @property
     def raw_dir(self) -> str:
-        """The source file's own folder; ``root/raw`` where the source is no file."""
+        """The source file's own folder; ``root/raw`` where the source is not a file."""
         return str(self.source.parent) if isinstance(self.source, Path) else super().raw_dir
 
     @property
@@ -138,14 +118,10 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
     @property
     def cells(self) -> CellArray:
         """The cells of the dataset, or of the part of it that was selected, in order."""
-        # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
-        # attribute of the graphs, are what all of them keep.
-        rows: NDArray[np.int64] = self._data["row"].numpy(force=True)
-        if self._indices is not None:
-            rows = rows[np.array(self._indices, dtype=int)]
-        if np.array_equal(rows, self._processed_rows):
+        rows = self._rows
+        if np.array_equal(rows, np.arange(len(self._processed_cells))):
             return self._processed_cells
-        return self._processed_cells[np.searchsorted(self._processed_rows, rows)]
+        return self._processed_cells[rows]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -170,87 +146,29 @@ class CellDataset(InMemoryDataset):  # type: ignore[misc]
         row = self._data["row"][self.indices()[index]].item()
         return self._processed_cells[int(np.searchsorted(self._processed_rows, row))]
 
-    def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
-        """Return PyG's on-disk form; a graph's ``row`` is the way back to its cell.
+    def _collated_source(self) -> tuple[Data, dict[str, torch.Tensor]]:
+        if isinstance(self.source, CellArray):
+            self._source_cells, labels = self.source, None
+        else:
+            table = self.source if isinstance(self.source, Table) else open_table(self.source)
+            self._source_cells, labels = table.cells, table.label(self.label)
+        return collate_cells(self._source_cells, labels)
 
-        Raises:
-            TableError: If the graphs are of another class than :obj:`Data`, which PyG would put
-                in its place.
-        """
-        if type(self._data) is not Data:
-            raise TableError(
-                f"an on-disk dataset restores every graph as Data, these are "
-                f"{full_name(type(self._data))}"
-            )
-        return super().to_on_disk_dataset(*args, **kwargs)
-
-    def process(self) -> None:
-        """Collate the source and write the processed file, whole or not at all."""
-        cells, labels = self._read_source()
-        data, slices = collate_cells(cells, labels)
-        rows = np.arange(len(cells))
-        if self.pre_filter is not None or self.pre_transform is not None:
-            data, slices, rows = self._pre_process(data, slices, len(cells))
+    def _stored_beside(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        cells = self._source_cells
+        del self._source_cells
+        if len(rows) < len(cells):
             cells = cells[rows]
-        content = {
-            "class": full_name(type(data)),
-            "data": data.to_dict(),
-            "slices": slices,
-            "rows": torch.from_numpy(rows),
+        return {
             **{name: torch.tensor(getattr(cells.ragged, name)) for name in _GRAPH_ARRAYS},
             "space": json.dumps(cells.space.to_dict()),
         }
-        with atomic_path(self.processed_paths[0]) as temporary:
-            torch.save(content, temporary)
 
-    def _process(self) -> None:
-        # PyG keeps the transforms' names in two files of one name for the whole folder, which
-        # concurrent processes can meet half-written; here the digest stands for them.
-        if self.force_reload or not Path(self.processed_paths[0]).exists():
-            self.process()
-
-    def _read_source(self) -> tuple[CellArray, NDArray[np.float64] | None]:
-        if isinstance(self.source, CellArray):
-            return self.source, None
-        table = self.source if isinstance(self.source, Table) else open_table(self.source)
-        return table.cells, table.label(self.label)
-
-    def _pre_process(
-        self, data: Data, slices: dict[str, torch.Tensor], total: int
-    ) -> tuple[Data, Any, NDArray[np.int64]]:
-        """Filter and transform graph by graph, as these callables demand."""
-        chosen: list[Data] = []
-        kept: list[int] = []
-        for index in range(total):
-            graph = separate(Data, data, index, slices, decrement=False)
-            if self.pre_filter is not None and not is_true(self.pre_filter(graph)):
-                continue
-            if self.pre_transform is not None:
-                graph = self.pre_transform(graph)
-                check_graph(graph, chosen[0] if chosen else graph)
-                graph["row"] = torch.tensor([index])
-            chosen.append(graph)
-            kept.append(index)
-        if not chosen:
-            raise TableError(f"pre_filter keeps none of the {total} cells")
-        collated, new_slices = self.collate(chosen)
-        check_storable(collated)
-        return collated, plain_dict(new_slices), np.array(kept)
-
-    def _load_processed(self, path: Path) -> None:
-        # Mapped privately: opening takes no time, and writing to a tensor never reaches the file.
-        content = torch.load(path, mmap=True, weights_only=True)
-        self._processed_rows = content["rows"].numpy()
+    def _restore(self, content: dict[str, Any]) -> None:
         self._processed_cells = CellArray.from_ragged(
             RaggedGraphs(**{name: content[name].numpy() for name in _GRAPH_ARRAYS}),
             SearchSpace.from_dict(json.loads(content["space"])),
         )
-        graph_class = find_class(content["class"])
-        self.data, self.slices = graph_class.from_dict(content["data"]), content["slices"]
-
-
-# What torch.load and the reading of its result raise for a truncated or foreign file.
-_DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError)
 
 
 def _digest(

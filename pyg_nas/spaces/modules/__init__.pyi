@@ -1,3 +1,4 @@
+from .network_array import NetworkArray as NetworkArray
 from .network_graph import NetworkGraph as NetworkGraph
 from .network_graph import Vertex as Vertex
 from .onnx_file import graph_of_onnx as graph_of_onnx

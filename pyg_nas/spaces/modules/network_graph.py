@@ -166,9 +166,17 @@ class NetworkGraph:
     def features(self) -> NDArray[np.float32]:
         """Return one-hot operations and :data:`ATTRIBUTES`, float32 ``[V, columns + 12]``."""
         x = np.zeros((len(self), NUM_COLUMNS + len(ATTRIBUTES)), dtype=np.float32)
-        x[np.arange(len(self)), [column(v.operation) for v in self.vertices]] = 1
-        x[:, NUM_COLUMNS:] = [_attributes(vertex) for vertex in self.vertices]
+        x[np.arange(len(self)), self.columns()] = 1
+        x[:, NUM_COLUMNS:] = self.attributes()
         return x
+
+    def columns(self) -> NDArray[np.int64]:
+        """Return the one-hot column of every vertex' operation, int64 ``[V]``."""
+        return np.array([column(vertex.operation) for vertex in self.vertices], dtype=np.int64)
+
+    def attributes(self) -> NDArray[np.float32]:
+        """Return :data:`ATTRIBUTES` of every vertex, float32 ``[V, 12]``."""
+        return np.array([_attributes(vertex) for vertex in self.vertices], dtype=np.float32)
 
     def to_data(self) -> Data:
         """Return the graph as PyG data.

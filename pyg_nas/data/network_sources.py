@@ -1,0 +1,148 @@
+"""Where the graphs of networks come from: modules, ONNX files, graphs, a builder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from pyg_nas.errors import NetworkError, one_line, quoted
+from pyg_nas.spaces.modules.network_graph import NetworkGraph
+from pyg_nas.spaces.modules.onnx_file import graph_of_onnx
+
+Networks: TypeAlias = "str | os.PathLike[str] | Iterable[NetworkGraph | tuple[Any, Any]]"
+"""A folder of ONNX files, graphs, or modules with their example inputs."""
+
+Builder: TypeAlias = Callable[..., tuple[Any, Any]]
+"""Makes a module and its example inputs of the keyword arguments of one configuration."""
+
+OnNetwork = Callable[[int, int], None]
+"""Called after each network with the number of networks that are done, and of all."""
+
+
+class NetworkSource(NamedTuple):
+    """One network that is not read yet.
+
+    Attributes:
+        name: For messages, and unique among the networks of a dataset.
+        make: Reads it.
+    """
+
+    name: str
+    make: Callable[[], NetworkGraph]
+
+
+def network_sources(networks: Networks) -> list[NetworkSource]:
+    """Return the sources of networks; none of them is read.
+
+    Args:
+        networks: A folder, whose files ``*.onnx`` are taken with those of its sub-folders, in the
+            order of their paths; or graphs and pairs of a module and its example inputs: a
+            tensor, a tuple of positional inputs or a mapping of named ones.
+
+    Raises:
+        NetworkError: If there is no network, or something else is among them.
+    """
+    if isinstance(networks, (str, os.PathLike)):
+        sources = list(_onnx_files(Path(networks)))
+    else:
+        sources = [_source(number, network) for number, network in enumerate(networks)]
+    if not sources:
+        raise NetworkError("there is no network, at least one is needed")
+    return sources
+
+
+def built_networks(
+    builder: Builder, configurations: Iterable[Mapping[str, Any]]
+) -> list[NetworkSource]:
+    """Return the sources of the networks that a function builds; none of them is built.
+
+    Args:
+        builder: Called with the keyword arguments of one configuration, it returns a module and its
+            example inputs, as :func:`network_sources` takes them.
+        configurations: The keyword arguments of each network.
+
+    Raises:
+        NetworkError: If there is no configuration, or one is not a mapping.
+    """
+    sources = []
+    for number, configuration in enumerate(configurations):
+        if not isinstance(configuration, Mapping):
+            raise NetworkError(
+                f"configuration {number} must be a mapping of arguments, got "
+                f"{quoted(configuration)}"
+            )
+        arguments = ", ".join(f"{name}={value!r}" for name, value in configuration.items())
+        name = f"network {number} ({arguments})"
+        sources.append(NetworkSource(name, partial(_built, builder, dict(configuration))))
+    if not sources:
+        raise NetworkError("there is no configuration, at least one is needed")
+    return sources
+
+
+def read_networks(
+    sources: Sequence[NetworkSource], progress: OnNetwork | None = None
+) -> Iterator[NetworkGraph]:
+    """Yield the graphs of sources, one by one.
+
+    Raises:
+        NetworkError: If one cannot be read; the message names it.
+    """
+    for number, (name, make) in enumerate(sources):
+        try:
+            graph = make()
+        except NetworkError as error:
+            text = str(error)
+            raise NetworkError(text if text.startswith(name) else f"{name}: {text}") from error
+        yield graph
+        if progress is not None:
+            progress(number + 1, len(sources))
+
+
+def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
+    if not folder.is_dir():
+        raise NetworkError(f"{folder}: is not a folder; a folder of ONNX files is needed")
+    paths = sorted(path for path in folder.rglob("*.onnx") if path.is_file())
+    if not paths:
+        raise NetworkError(f"{folder}: has no file that ends in .onnx")
+    for path in paths:
+        yield NetworkSource(path.relative_to(folder).as_posix(), partial(graph_of_onnx, path))
+
+
+def _source(number: int, network: Any) -> NetworkSource:
+    name = f"network {number}"
+    if isinstance(network, NetworkSource):
+        return network
+    if isinstance(network, NetworkGraph):
+        return NetworkSource(name, lambda: network)
+    if isinstance(network, tuple) and len(network) == 2:
+        return NetworkSource(name, partial(_traced, network))
+    raise NetworkError(
+        f"{name} must be a NetworkGraph or a pair (module, inputs), got {type(network).__name__}"
+    )
+
+
+def _built(builder: Builder, configuration: dict[str, Any]) -> NetworkGraph:
+    try:
+        network = builder(**configuration)
+    except Exception as error:  # whatever a user's function raises
+        raise NetworkError(
+            f"the builder raised {type(error).__name__}: {one_line(error)}"
+        ) from error
+    if not isinstance(network, tuple) or len(network) != 2:
+        raise NetworkError(
+            f"the builder must return a pair (module, inputs), it returned a "
+            f"{type(network).__name__}"
+        )
+    return _traced(network)
+
+
+def _traced(network: tuple[Any, Any]) -> NetworkGraph:
+    from pyg_nas.spaces.modules.trace import graph_of
+
+    module, inputs = network
+    if isinstance(inputs, Mapping):
+        return graph_of(module, **inputs)
+    return graph_of(module, *(inputs if isinstance(inputs, (tuple, list)) else (inputs,)))

@@ -1,0 +1,159 @@
+"""What the datasets have in common: one processed file, named by all that it depends on."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch_geometric.data import Data, InMemoryDataset, OnDiskDataset
+from torch_geometric.data.separate import separate
+
+from pyg_nas.data.graph_class import (
+    check_graph,
+    check_storable,
+    find_class,
+    full_name,
+    is_true,
+    plain_dict,
+)
+from pyg_nas.data.transform_digest import describe
+from pyg_nas.errors import TableError
+from pyg_nas.io.files import atomic_path
+
+
+class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
+    """An ``InMemoryDataset`` with one processed file that is written whole and never unpickled.
+
+    A damaged processed file is made again, and several processes may share one ``root``. Every
+    graph has its ``row``, int64 ``[1]``, by which a part or a copy of the dataset finds what else
+    is known of its graphs. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
+
+    A subclass names the file (``processed_file_names``) and implements three methods.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        transform: Callable[[Data], Any] | None,
+        pre_transform: Callable[[Data], Data] | None,
+        pre_filter: Callable[[Data], bool] | None,
+        force_reload: bool,
+    ) -> None:
+        super().__init__(
+            os.fspath(root), transform, pre_transform, pre_filter, force_reload=force_reload
+        )
+        path = Path(self.processed_paths[0])
+        try:
+            self._load_processed(path)
+        except _DAMAGED:
+            self.process()
+            self._load_processed(path)
+
+    @abstractmethod
+    def _collated_source(self) -> tuple[Data, dict[str, torch.Tensor]]:
+        """Return the collated graphs of the source, ``row`` among their attributes."""
+
+    @abstractmethod
+    def _stored_beside(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """Return tensors and texts of the graphs in ``rows`` that are stored besides."""
+
+    @abstractmethod
+    def _restore(self, content: dict[str, Any]) -> None:
+        """Set attributes from what :meth:`_stored_beside` returned."""
+
+    @property
+    def _rows(self) -> NDArray[np.int64]:
+        """Positions of the graphs of this dataset, or part of one, in the processed file."""
+        # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
+        # attribute of the graphs, are what all of them keep.
+        rows: NDArray[np.int64] = self._data["row"].numpy(force=True)
+        if self._indices is not None:
+            rows = rows[np.array(self._indices, dtype=int)]
+        return np.searchsorted(self._processed_rows, rows)
+
+    def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
+        """Return PyG's on-disk form; a graph's ``row`` is the way back to its source.
+
+        Raises:
+            TableError: If the graphs are of another class than :obj:`Data`, which PyG would put
+                in its place.
+        """
+        if type(self._data) is not Data:
+            raise TableError(
+                f"an on-disk dataset restores every graph as Data, these are "
+                f"{full_name(type(self._data))}"
+            )
+        return super().to_on_disk_dataset(*args, **kwargs)
+
+    def process(self) -> None:
+        """Collate the source and write the processed file, whole or not at all."""
+        data, slices = self._collated_source()
+        rows = np.arange(len(data["row"]))
+        if self.pre_filter is not None or self.pre_transform is not None:
+            data, slices, rows = self._pre_process(data, slices, len(rows))
+        content = {
+            "class": full_name(type(data)),
+            "data": data.to_dict(),
+            "slices": slices,
+            "rows": torch.from_numpy(rows),
+            **self._stored_beside(rows),
+        }
+        with atomic_path(self.processed_paths[0]) as temporary:
+            torch.save(content, temporary)
+
+    def _process(self) -> None:
+        # PyG keeps the transforms' names in two files of one name for the whole folder, which
+        # concurrent processes can meet half-written; here the digest stands for them.
+        if self.force_reload or not Path(self.processed_paths[0]).exists():
+            self.process()
+
+    def _pre_process(
+        self, data: Data, slices: dict[str, torch.Tensor], total: int
+    ) -> tuple[Data, Any, NDArray[np.int64]]:
+        """Filter and transform graph by graph, as these callables demand."""
+        chosen: list[Data] = []
+        kept: list[int] = []
+        for index in range(total):
+            graph = separate(Data, data, index, slices, decrement=False)
+            if self.pre_filter is not None and not is_true(self.pre_filter(graph)):
+                continue
+            if self.pre_transform is not None:
+                graph = self.pre_transform(graph)
+                check_graph(graph, chosen[0] if chosen else graph)
+                graph["row"] = torch.tensor([index])
+            chosen.append(graph)
+            kept.append(index)
+        if not chosen:
+            raise TableError(f"pre_filter keeps none of the {total} graphs")
+        collated, new_slices = self.collate(chosen)
+        check_storable(collated)
+        return collated, plain_dict(new_slices), np.array(kept)
+
+    def _load_processed(self, path: Path) -> None:
+        # Mapped privately: opening takes no time, and writing to a tensor never reaches the file.
+        content = torch.load(path, mmap=True, weights_only=True)
+        self._processed_rows = content["rows"].numpy()
+        self._restore(content)
+        graph_class = find_class(content["class"])
+        self.data, self.slices = graph_class.from_dict(content["data"]), content["slices"]
+
+
+# What torch.load and the reading of its result raise for a truncated or foreign file.
+_DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError)
+
+
+def transforms_text(
+    pre_transform: Callable[[Data], Data] | None,
+    pre_filter: Callable[[Data], bool] | None,
+    transform_key: str | None,
+) -> str:
+    """Return a text that changes with the two callables, or with the key that stands for them."""
+    given = transform_key and f"{transform_key!r} {pre_transform is None}"
+    return given or f"{describe(pre_transform)} {describe(pre_filter)}"

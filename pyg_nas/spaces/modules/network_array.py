@@ -1,0 +1,127 @@
+"""Many network graphs of any size as a few arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+
+
+@dataclass(frozen=True)
+class NetworkArray:
+    """``N`` network graphs with ``V`` vertices and ``E`` edges altogether, end to end.
+
+    Args:
+        columns: Operation of every vertex as its one-hot column, uint8 ``[V]``.
+        attributes: :data:`~pyg_nas.spaces.modules.network_graph.ATTRIBUTES` of every vertex,
+            float32 ``[V, 12]``.
+        vertex_ptr: Graph ``g`` has the vertices ``vertex_ptr[g]`` to ``vertex_ptr[g + 1]``, int64
+            ``[N + 1]``.
+        edges: Source and target within the graph, by target and source, int64 ``[2, E]``.
+        edge_ptr: Likewise for the edges, int64 ``[N + 1]``.
+        parameters: Exact parameters of each network, int64 ``[N]``.
+        macs: Exact multiply-accumulates of each network, int64 ``[N]``.
+        hashes: Hash of each graph, ``S64 [N]``.
+    """
+
+    columns: NDArray[np.uint8]
+    attributes: NDArray[np.float32]
+    vertex_ptr: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    edge_ptr: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    macs: NDArray[np.int64]
+    hashes: NDArray[np.bytes_]
+
+    @classmethod
+    def from_graphs(cls, graphs: Iterable[NetworkGraph]) -> NetworkArray:
+        """Return the arrays of graphs, which are read one by one and not kept.
+
+        Raises:
+            NetworkError: If something else is among them.
+        """
+        columns = [np.empty(0, np.uint8)]
+        attributes = [np.empty((0, len(ATTRIBUTES)), np.float32)]
+        edges = [np.empty((2, 0), np.int64)]
+        numbers: list[tuple[int, int]] = []
+        hashes: list[str] = []
+        for graph in graphs:
+            if not isinstance(graph, NetworkGraph):
+                raise NetworkError(f"a network must be a NetworkGraph, got {type(graph).__name__}")
+            columns.append(graph.columns().astype(np.uint8))
+            attributes.append(graph.attributes())
+            edges.append(graph.edge_index)
+            numbers.append((graph.parameters, graph.macs))
+            hashes.append(graph.hash)
+        parameters, macs = np.array(numbers, dtype=np.int64).reshape(-1, 2).T.copy()
+        return cls(
+            np.concatenate(columns),
+            np.concatenate(attributes),
+            np.cumsum([len(part) for part in columns], dtype=np.int64),
+            np.concatenate(edges, axis=1),
+            np.cumsum([part.shape[1] for part in edges], dtype=np.int64),
+            parameters,
+            macs,
+            np.array(hashes, dtype="S64"),
+        )
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def select(self, rows: NDArray[np.int64]) -> NetworkArray:
+        """Return the graphs of rows ``[n]``, in that order."""
+        vertices, vertex_ptr = _gathered(self.vertex_ptr, rows)
+        edges, edge_ptr = _gathered(self.edge_ptr, rows)
+        return NetworkArray(
+            self.columns[vertices],
+            self.attributes[vertices],
+            vertex_ptr,
+            self.edges[:, edges],
+            edge_ptr,
+            self.parameters[rows],
+            self.macs[rows],
+            self.hashes[rows],
+        )
+
+    def one_hot(self) -> NDArray[np.float32]:
+        """Return what ``NetworkGraph.features`` returns of each graph, float32 ``[V, columns]``."""
+        x = np.zeros((len(self.columns), NUM_COLUMNS + len(ATTRIBUTES)), dtype=np.float32)
+        x[np.arange(len(x)), self.columns] = 1
+        x[:, NUM_COLUMNS:] = self.attributes
+        return x
+
+    @property
+    def joined_edges(self) -> NDArray[np.int64]:
+        """Edges between the vertices of all graphs, numbered from 0 to ``V``, int64 ``[2, E]``."""
+        return self.edges + np.repeat(self.vertex_ptr[:-1], np.diff(self.edge_ptr))
+
+    @property
+    def graph(self) -> NDArray[np.int64]:
+        """Graph of every vertex, int64 ``[V]``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.vertex_ptr))
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits of the content of all arrays, which depend on the order of vertices."""
+        digest = sha256()
+        for field in fields(self):
+            array = np.ascontiguousarray(getattr(self, field.name))
+            digest.update(repr((field.name, array.shape)).encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def _gathered(
+    ptr: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the entries of graphs ``rows``, and where each graph begins among them."""
+    sizes = np.diff(ptr)[rows]
+    new_ptr = np.concatenate([[0], np.cumsum(sizes)])
+    return np.arange(new_ptr[-1]) + np.repeat(ptr[rows] - new_ptr[:-1], sizes), new_ptr

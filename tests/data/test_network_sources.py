@@ -1,0 +1,111 @@
+"""Sources of networks are read one by one, and an error names the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pyg_nas.data.network_sources import (
+    NetworkSource,
+    built_networks,
+    network_sources,
+    read_networks,
+)
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules import graph_of
+from tests.spaces.modules.networks import random_network
+
+INPUTS = torch.zeros(1, 4)
+
+
+def build(width: int) -> tuple[nn.Module, torch.Tensor]:
+    return nn.Linear(4, width), INPUTS
+
+
+class Named(nn.Module):
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first + second
+
+
+def test_graphs_and_modules_in_every_form_of_inputs() -> None:
+    graph = random_network(5, seed=0)
+    named = {"second": INPUTS, "first": INPUTS}
+    found = list(
+        read_networks(
+            network_sources(
+                [graph, (nn.ReLU(), INPUTS), (Named(), (INPUTS, INPUTS)), (Named(), named)]
+            )
+        )
+    )
+    assert found[0] is graph
+    assert found[1].hash == graph_of(nn.ReLU(), INPUTS).hash
+    assert found[2].operations == found[3].operations == ("input", "input", "add", "output")
+
+
+def test_networks_are_built_when_they_are_read() -> None:
+    calls, reported = [], []
+
+    def counted(width: int) -> tuple[nn.Module, torch.Tensor]:
+        calls.append(width)
+        return build(width)
+
+    sources = built_networks(counted, [{"width": 2}, {"width": 3}])
+    assert not calls
+    graphs = read_networks(sources, lambda done, total: reported.append((done, total)))
+    assert next(graphs).parameters == 4 * 2 + 2
+    assert calls == [2]
+    assert [graph.parameters for graph in graphs] == [4 * 3 + 3]
+    assert reported == [(1, 2), (2, 2)]
+    assert [source.name for source in sources] == ["network 0 (width=2)", "network 1 (width=3)"]
+
+
+def test_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("c.onnx", "a.onnx", "b/d.onnx", "readme.txt"):
+        (tmp_path / name).write_text("no network")
+    sources = network_sources(tmp_path)
+    assert [source.name for source in sources] == ["a.onnx", "b/d.onnx", "c.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ({"width": "wide"}, r"network 0 \(width='wide'\): the builder raised TypeError"),
+        ({"height": 1}, r"network 0 \(height=1\): the builder raised TypeError"),
+        ("wide", "configuration 0 must be a mapping of arguments, got 'wide'"),
+    ],
+)
+def test_an_error_of_a_builder_has_the_configuration(configuration: object, message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        list(read_networks(built_networks(build, [configuration])))
+
+
+def test_errors_name_the_network(tmp_path: Path) -> None:
+    class Broken(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ x
+
+    with pytest.raises(NetworkError, match=r"network 1: .*matmul"):
+        list(read_networks(network_sources([(nn.ReLU(), INPUTS), (Broken(), INPUTS)])))
+    with pytest.raises(NetworkError, match="network 0 must be a NetworkGraph or a pair"):
+        network_sources([nn.ReLU()])
+    with pytest.raises(NetworkError, match=r"the builder must return a pair .*returned a Linear"):
+        list(read_networks(built_networks(lambda: nn.Linear(1, 1), [{}])))
+    for nothing in ([], tmp_path):
+        with pytest.raises(NetworkError, match=r"there is no network|has no file that ends"):
+            network_sources(nothing)
+    with pytest.raises(NetworkError, match="is not a folder"):
+        network_sources(tmp_path / "missing")
+    with pytest.raises(NetworkError, match="there is no configuration"):
+        built_networks(build, [])
+
+
+def test_a_message_does_not_name_the_network_twice() -> None:
+    def fail() -> None:
+        raise NetworkError("net.onnx: cannot be read")
+
+    with pytest.raises(NetworkError, match=r"^net\.onnx: cannot be read$"):
+        list(read_networks([NetworkSource("net.onnx", fail)]))
