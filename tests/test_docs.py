@@ -37,6 +37,7 @@ SHELLS = ("console", "sh", "bash", "shell", "")
 QUICK: dict[str, list[str]] = {
     "train": ["--split", "20", "--epochs", "2"],
     "tune": ["--split", "10", "--folds", "2", "--repeats", "1"],
+    "compare": ["--train", "20", "--draws", "2"],
     "evaluate": [],
     "plot": [],
     "predict": [],
@@ -138,6 +139,8 @@ def test_the_page_runs_from_top_to_bottom(page: str, sandbox: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
         if block.language == "python":
+            if named := re.match(r"# (\w+\.py)\n", block.text):  # a file that a command reads
+                Path(named[1]).write_text(block.text)
             # Padded with empty lines, so that a traceback shows the page's own line numbers.
             source = "\n" * (block.line - 1) + block.text
             exec(compile(source, str(ROOT / page), "exec"), names)

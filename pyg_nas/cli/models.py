@@ -297,10 +297,10 @@ def _evaluated(
     device: str,
 ) -> tuple[Model, LabelPolicy, Evaluation, str]:
     """The model, the label that it is compared with, its predictions, and a note on the labels."""
+    from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.predictors.trained import Model
-    from pyg_nas.report.predictions import fallback_note
 
     check_split(split)
     check_label(metric, budget, run)

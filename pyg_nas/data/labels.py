@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
+
+if TYPE_CHECKING:
+    from pyg_nas.data.table import Table
 
 BLOWN_UP = 0.2
 """A run that ends below this accuracy has failed, by the reproduction's rule."""
@@ -168,3 +171,24 @@ class LabelPolicy:
 
 PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 """Label of arXiv:1912.00848's reproduction: final validation accuracy of seed 0 on CIFAR-10."""
+
+
+def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
+    """Return a sentence on evaluated cells whose label is no measurement; empty if there is none.
+
+    Args:
+        table: The table.
+        rows: The evaluated rows.
+        policy: The label policy.
+    """
+    if not policy.resamples:
+        return ""
+    # No accuracy is negative, so that the mark is told from every measured label.
+    marked = table.label(replace(policy, fallback=-1.0))[rows] < 0
+    if not marked.any():
+        return ""
+    return (
+        f"{int(marked.sum()):,} of {len(rows):,} evaluated cells have no run above "
+        f"{policy.resample_below}; their measured value is a substitute "
+        f"({'the mean of the other cells' if policy.fallback is None else policy.fallback})."
+    )

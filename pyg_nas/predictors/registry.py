@@ -102,11 +102,15 @@ def storable_names() -> list[str]:
 def class_named(reference: str) -> Callable[..., Any]:
     """Return the class or function of ``module:Name`` or ``path/to/file.py:Name``.
 
-    Only for references that the user types: it imports the module.
+    Only for references that the user types: it imports the module, which may lie in the working
+    folder.
 
     Raises:
         SettingsError: If it cannot be imported or has no such name.
     """
+    here = str(Path.cwd())
+    if here not in sys.path:  # as `python -m` has it; at the end, so that it hides no package
+        sys.path.append(here)
     try:
         found: Callable[..., Any] = _imported(reference)
     except Exception as error:  # whatever the user's module raises

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from pyg_nas.data.labels import fallback_note
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.columns import Column, cell_table, make_gallery, percent_column
@@ -94,27 +95,6 @@ def prediction_page(
             "table": {"file": table_name, "cells": len(table), **table.about},
             "pyg_nas": __version__,
         },
-    )
-
-
-def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on evaluated cells whose label is no measurement; empty if there is none.
-
-    Args:
-        table: The table.
-        rows: The evaluated rows.
-        policy: The label policy.
-    """
-    if not policy.resamples:
-        return ""
-    # No accuracy is negative, so that the mark is told from every measured label.
-    marked = table.label(replace(policy, fallback=-1.0))[rows] < 0
-    if not marked.any():
-        return ""
-    return (
-        f"{int(marked.sum()):,} of {len(rows):,} evaluated cells have no run above "
-        f"{policy.resample_below}; their measured value is a substitute "
-        f"({'the mean of the other cells' if policy.fallback is None else policy.fallback})."
     )
 
 

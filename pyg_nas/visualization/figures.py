@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.text import printable
+from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error
 from pyg_nas.visualization.charts import (
     BLUE,
     GREY,
+    INK,
     NUM_COLOURS,
     PURPLE,
     SKY,
@@ -254,6 +256,79 @@ def learning_curve_chart(
         note="Points are means over repeats, the band is one standard deviation to each side.",
         legend=len(marks) > 1,
     )
+
+
+def comparison_chart(sizes: ArrayLike, scores: Mapping[str, ArrayLike]) -> Chart:
+    """Return Kendall's τ of several predictors by the number of training cells.
+
+    With several sizes: the mean over the draws and its 95 % interval by Student's t as a band. With
+    one size: every draw as a dot, beside the mean and its interval.
+
+    Args:
+        sizes: ``[S]`` training cells, positive.
+        scores: For each predictor ``[S, draws]``; where a value is NaN, that size is left out.
+
+    Raises:
+        SettingsError: If a predictor's scores are not ``[S, draws]``.
+    """
+    cells = np.asarray(sizes, dtype=np.float64)
+    order = np.argsort(cells, kind="stable")
+    cells = cells[order]
+    title = "Ranking of unseen architectures"
+    up = Axis("Kendall τ (1: perfect order)")
+    found = {name: _repeats(values, len(cells), name)[order] for name, values in scores.items()}
+    if len(cells) == 1:
+        marks = [
+            mark
+            for place, (name, values) in enumerate(found.items())
+            for mark in _draws(name, place, values[0])
+        ]
+        names, places = tuple(map(printable, found)), np.arange(float(len(found)))
+        limits = (-0.6, len(found) - 0.4)
+        across = Axis(f"{cells[0]:,.0f} training cells", False, limits, tuple(places), names)
+        return Chart(title, across, up, tuple(marks))
+    lines = []
+    for k, (name, values) in enumerate(found.items()):
+        known = np.isfinite(values).all(axis=1)
+        low, high = np.array([_ends(row) for row in values[known]]).reshape(-1, 2).T
+        lines.append(
+            Line(
+                name,
+                cells[known],
+                values[known].mean(axis=1),
+                _CURVE_COLOURS[k % len(_CURVE_COLOURS)],
+                markers=True,
+                band=(low, high),
+                dashes=k % 4,
+            )
+        )
+    ticks = tuple(cells.tolist())
+    names = tuple(f"{size:.0f}" for size in ticks)
+    across = Axis("training cells", True, None, ticks, names)
+    return Chart(title, across, up, tuple(lines), legend=True)
+
+
+def _draws(name: str, place: int, values: Floats) -> list[Dots | Line | Boxes]:
+    """Every draw as a dot, and beside them the mean and its interval."""
+    known = values[np.isfinite(values)]
+    dots = Dots(name, np.full(len(known), place - 0.1), known, BLUE)
+    if len(known) < len(values):
+        return [dots]
+    beside, mean = place + 0.1, known.mean()
+    low, high = _ends(known)
+    return [
+        dots,
+        Line("interval", np.full(2, beside), np.array([low, high]), INK, legend=False),
+        Line("mean", np.array([beside]), np.array([mean]), INK, markers=True, legend=False),
+    ]
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    """Ends of the interval of the mean; one value alone has none and stands for both."""
+    if len(values) < 2:
+        return float(values[0]), float(values[0])
+    interval = mean_interval(values)
+    return interval.low, interval.high
 
 
 def pareto_chart(

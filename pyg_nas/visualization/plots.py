@@ -8,7 +8,7 @@ for colour-blind readers. :func:`~pyg_nas.visualization.files.save_figure` write
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,9 @@ _MOST_DOTS = 3_000  # more would be one blot: hexagons then show how many there 
 _PANEL_WIDTH, _PANEL_HEIGHT = 4.8, 3.8
 _BOX_SHARE = 0.7
 _LETTERS_PER_INCH = 14
+# One column of a two-column paper, in inches, and its usual small print.
+_COLUMN_WIDTH, _COLUMN_HEIGHT, _LINE_HEIGHT = 3.3, 2.3, 0.135
+_PAPER_POINTS, _PAPER_LINE = 8, 1.2
 
 
 def scatter(
@@ -142,6 +145,7 @@ def draw_charts(
     title: str | None = None,
     note: str | None = None,
     size: tuple[float, float] | None = None,
+    columns: int | None = None,
 ) -> Figure:
     """Draw charts beside each other: up to three in one row, more in rows of two.
 
@@ -150,11 +154,12 @@ def draw_charts(
         title: Over all of them.
         note: What a reader must know, under them.
         size: Width and height in inches.
+        columns: Charts in one row.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = max(1, len(charts)) if len(charts) <= 3 else 2
+    columns = columns or (max(1, len(charts)) if len(charts) <= 3 else 2)
     rows = -(-len(charts) // columns) or 1
     height = _PANEL_WIDTH if any(chart.square for chart in charts) else _PANEL_HEIGHT
     figure = Figure(figsize=size or (columns * _PANEL_WIDTH, rows * height), layout="constrained")
@@ -174,6 +179,29 @@ def draw_charts(
     if note:
         lines = fill(printable(note), int(_LETTERS_PER_INCH * figure.get_figwidth()))
         figure.supxlabel(lines, fontsize=8, color=_INK, parse_math=False)
+    return figure
+
+
+def draw_for_paper(charts: Sequence[Chart], *, note: str | None = None) -> Figure:
+    """Draw charts one below another, one column of a paper wide, all text in 8 points.
+
+    Args:
+        charts: The charts; each has its title.
+        note: What a reader must know, under them.
+    """
+    from matplotlib.text import Text
+
+    letters = int(_LETTERS_PER_INCH * _COLUMN_WIDTH)
+    note_lines = len(wrap(printable(note), letters)) if note else 0
+    height = len(charts) * _COLUMN_HEIGHT + note_lines * _LINE_HEIGHT
+    figure = draw_charts(charts, note=note, size=(_COLUMN_WIDTH, height), columns=1)
+    for axes, chart in zip(figure.axes, charts, strict=True):
+        axes.set_title(printable(chart.title), color=_INK, parse_math=False)
+        for line in axes.get_lines():
+            line.set_linewidth(min(line.get_linewidth(), _PAPER_LINE))
+        axes.tick_params(labelsize=_PAPER_POINTS)
+    for text in figure.findobj(Text):
+        text.set_fontsize(_PAPER_POINTS)
     return figure
 
 

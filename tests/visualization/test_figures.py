@@ -9,6 +9,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.visualization.charts import Boxes, Dots, Line
 from pyg_nas.visualization.figures import (
     best_end,
+    comparison_chart,
     pareto_chart,
     prediction_charts,
     residual_chart,
@@ -105,3 +106,26 @@ def test_unknown_times_and_regrets_have_no_chart() -> None:
     line = charts[0].marks[1]
     assert isinstance(line, Line)
     np.testing.assert_allclose(line.y, [50, 60])
+
+
+def test_a_comparison_has_means_and_intervals() -> None:
+    scores = {"a": [[0.5, 0.6, 0.7], [0.7, 0.7, 0.7]], "b": [[0.1, np.nan, 0.2], [0.3, 0.3, 0.3]]}
+    chart = comparison_chart([424, 172], scores)
+    a, b = chart.marks
+    assert isinstance(a, Line)
+    assert isinstance(b, Line)
+    assert a.band is not None
+    assert a.x.tolist() == [172, 424]
+    assert a.y == pytest.approx([0.7, 0.6])
+    half = 4.302653 * 0.1 / np.sqrt(3)  # t(0.975) of 2 degrees of freedom
+    assert a.band[0] == pytest.approx([0.7, 0.6 - half], abs=1e-6)
+    assert a.band[1] == pytest.approx([0.7, 0.6 + half], abs=1e-6)
+    assert b.x.tolist() == [172]
+
+
+def test_a_comparison_of_one_size_shows_every_draw() -> None:
+    chart = comparison_chart([100], {"a": [[0.5, 0.6, 0.7]], "b": [[0.1, np.nan, 0.2]]})
+    dots = [mark for mark in chart.marks if isinstance(mark, Dots)]
+    assert [mark.y.tolist() for mark in dots] == [[0.5, 0.6, 0.7], [0.1, 0.2]]
+    assert chart.x.tick_labels == ("a", "b")
+    assert len(chart.marks) == 4  # b has no mean of all its draws

@@ -16,6 +16,7 @@ from scipy.stats import kendalltau
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.visualization import plots
+from pyg_nas.visualization.figures import comparison_chart
 from pyg_nas.visualization.files import save_figure
 
 RNG = np.random.default_rng(2)
@@ -146,3 +147,16 @@ def test_the_band_is_one_standard_deviation() -> None:
     (band,) = axes.collections
     corners = {tuple(np.round(p, 6)) for p in band.get_paths()[0].vertices}
     assert corners == {(10, 0.4), (10, 0.6), (20, 0.5), (20, 0.9)}
+
+
+def test_figures_for_papers_have_one_column_and_small_print(tmp_path: Path) -> None:
+    chart = comparison_chart([43, 86], {HOSTILE: [[0.5, 0.6], [0.6, 0.7]], "b": [[0.1] * 2] * 2})
+    figure = plots.draw_for_paper([chart], note="A substitute label. " * 5)
+    save_figure(figure, tmp_path / "figure.pdf")
+    assert figure.get_figwidth() == 3.3
+    shown = [text for text in figure.findobj(Text) if text.get_text()]
+    assert {text.get_fontsize() for text in shown} == {8}
+    assert chart.title in _texts(figure)
+    content = (tmp_path / "figure.pdf").read_bytes()
+    assert b"/FontFile2" in content  # TrueType, embedded
+    assert b"/Type3" not in content

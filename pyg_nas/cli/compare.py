@@ -1,0 +1,116 @@
+"""``pyg-nas compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.labels import check_label, chosen_label
+from pyg_nas.cli.models import Device, GraphSpace, TablePath
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.compute.device import check_device
+
+if TYPE_CHECKING:
+    from pyg_nas.predictors.comparison import Comparison
+
+
+def compare(
+    table: TablePath,
+    out: Annotated[Path, typer.Option(help="Folder for the results; a stopped one is resumed.")],
+    predictors: Annotated[
+        str,
+        typer.Option(
+            help="Predictors, with commas between: best, fast, paper, two-stage, or classes of "
+            "yours as module:Class or file.py:Class."
+        ),
+    ] = "best,fast,paper",
+    train: Annotated[
+        str,
+        typer.Option(help="Training cells, with commas between: 172, 424, 91-172, ... or files."),
+    ] = "100,172,424",
+    draws: Annotated[
+        int, typer.Option(help="Draws of the training cells, the same for all predictors.")
+    ] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the first draw.")] = 0,
+    split: Annotated[str, typer.Option(help="Cells that are evaluated.")] = "all",
+    metric: Annotated[
+        str | None, typer.Option(help="Metric that is learned: validation_accuracy (the default).")
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(help="Epochs after which it was measured; by default the table's most."),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")] = 1,
+    space: GraphSpace = None,
+    device: Device = "auto",
+) -> None:
+    """Compare predictors on the same draws of training cells: CSV, LaTeX and a figure.
+
+    Training cells are left out of the evaluation, by their hash. Every finished fit is kept in
+    fits.jsonl: a command that was stopped resumes when it is given again, and more predictors,
+    training cells or draws can be added.
+
+    Example: pyg-nas compare nasbench101.hdf5 --predictors best,my_file.py:Mine --out comparison
+    """
+    from pyg_nas.data.sources import open_table
+    from pyg_nas.io.files import check_output_folder
+
+    check_label(metric, budget, run)
+    check_device(device)
+    check_output_folder(out)
+    from pyg_nas.predictors.comparison import FITS, ComparisonSettings, compare_predictors
+    from pyg_nas.predictors.comparison_files import write_comparison
+
+    settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
+    opened = open_table(table, space)
+    label = chosen_label(opened.default_label, metric, budget, run)
+    with progress_bar("fits") as advance:
+        try:
+            result = compare_predictors(opened, settings, label, out, device, jobs, advance)
+        except KeyboardInterrupt:
+            print_line(f"stopped; the same command resumes from {out / FITS}")
+            raise typer.Exit(130) from None
+    with working("drawing"):
+        files = write_comparison(out, result)
+    _print(result)
+    print_line(f"{', '.join(file.name for file in files)} in {out}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _print(result: Comparison) -> None:
+    from pyg_nas.predictors.comparison_files import difference_rows, explanation, summary_rows
+
+    for title, rows in (
+        ("Kendall τ on unseen cells", summary_rows(result)),
+        ("Differences of Kendall τ on the same draws", difference_rows(result)),
+    ):
+        shown = [row for row in rows if row["figure"] == "kendall_tau"]
+        if shown:
+            print_table(
+                title,
+                ("predictor", "training cells", "mean", "95 % interval"),
+                [
+                    (row["predictor"], row["train"], _number(row["mean"]), _interval(row))
+                    for row in shown
+                ],
+                right=("training cells", "mean"),
+            )
+    for sentence in explanation(result):
+        print_line(sentence)
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def _interval(row: dict[str, float | None]) -> str:
+    return "" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}"

@@ -1,0 +1,462 @@
+"""Predictors compared on the same draws of training cells, every finished fit on disk."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from pyg_nas.data.labels import LabelPolicy, fallback_note
+from pyg_nas.data.splits import Protocol, Split
+from pyg_nas.data.table import Table
+from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.json_lines import SharedLines
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.metrics.intervals import finite_or_none
+from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.recipes import check_recipe, make_estimator
+from pyg_nas.version import __version__
+from pyg_nas.visualization.figures import no_correlation
+
+FITS = "fits.jsonl"
+
+Progress = Callable[[int, int, str], None]
+"""Receives the number of finished fits, that of all fits, and what was fitted last."""
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """What is compared.
+
+    Args:
+        predictors: Recipes, or classes as ``module:Class`` or ``file.py:Class``.
+        train: Splits of training cells.
+        draws: Draws of each split. Draw ``d`` has the random seed ``seed + d``, for the choice of
+            the training cells and for the fit.
+        seed: The first random seed.
+        evaluate: Split of the evaluated cells; training cells are left out of it.
+
+    Raises:
+        SettingsError: If there is nothing to compare, something is named twice, or a name or a
+            number is outside its rule.
+    """
+
+    predictors: tuple[str, ...]
+    train: tuple[str, ...]
+    draws: int = 5
+    seed: int = 0
+    evaluate: str = "all"
+
+    def __post_init__(self) -> None:
+        for what, names in (("predictors", self.predictors), ("train", self.train)):
+            if not names or not all(names):
+                raise SettingsError(f"{what} must be names, got {quoted(','.join(names))}")
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise SettingsError(f"{what} must differ, {quoted(twice[0])} is named twice")
+        if self.draws < 1:
+            raise SettingsError(f"draws must be at least 1, got {self.draws}")
+        for train in self.train:
+            self.protocol(train, 0)
+        for predictor in self.predictors:
+            check_recipe(predictor)
+
+    def protocol(self, train: str, draw: int, label: LabelPolicy | None = None) -> Protocol:
+        """Return the protocol of one draw of training cells."""
+        return Protocol(train, self.evaluate, self.seed + draw, label)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One predictor fitted to one draw of training cells, and its figures on the evaluated cells.
+
+    Args:
+        predictor: Its name.
+        train: Split of the training cells.
+        draw: Number of the draw, from 0.
+        training_cells: Labels that the predictor was given, for fitting and for any choice.
+        evaluated_cells: Cells that it was evaluated on.
+        fit_seconds: Time of the fit.
+        predict_seconds: Time of the prediction for all cells of the table.
+        figures: :func:`~pyg_nas.metrics.regression.regression_metrics`, NaN where not defined.
+        problem: Why a figure is not defined; None where all are.
+    """
+
+    predictor: str
+    train: str
+    draw: int
+    training_cells: int
+    evaluated_cells: int
+    fit_seconds: float
+    predict_seconds: float
+    figures: dict[str, float]
+    problem: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from the other fits of a comparison."""
+        return self.predictor, self.train, self.draw
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison.
+
+    Args:
+        settings: What was compared.
+        protocol: Labels and evaluated cells; its training cells are those of the first split.
+        space: Name of the search space.
+        fits: All fits, in the order of draws, splits and predictors.
+        fractions: Whether labels are fractions, so that errors are in squared points.
+        notes: Sentences that belong to every figure of it.
+    """
+
+    settings: ComparisonSettings
+    protocol: Protocol
+    space: str
+    fits: list[Fit]
+    fractions: bool
+    notes: tuple[str, ...] = ()
+
+    def shown_name(self, predictor: str) -> str:
+        """Return what figures and tables call a predictor: of a user's class its name alone."""
+        short = predictor.rpartition(":")[2]
+        same = [name for name in self.settings.predictors if name.rpartition(":")[2] == short]
+        return short if len(same) == 1 else predictor
+
+    def values(self, predictor: str, train: str, figure: str) -> NDArray[np.float64]:
+        """Return a figure of each draw, ``[draws]``, NaN where not defined."""
+        found = {fit.key: fit.figures for fit in self.fits}
+        return np.array(
+            [
+                found[predictor, train, draw].get(figure, np.nan)
+                for draw in range(self.settings.draws)
+            ]
+        )
+
+    def training_cells(self, train: str) -> float:
+        """Return the number of training cells of a split, the mean over its draws."""
+        return float(np.mean([fit.training_cells for fit in self.fits if fit.train == train]))
+
+    @property
+    def problems(self) -> list[str]:
+        """Which figures are not defined, and why, one sentence for each kind."""
+        found: dict[tuple[str, str, str], int] = {}
+        for fit in self.fits:
+            if fit.problem is not None:
+                kind = (fit.predictor, fit.train, fit.problem)
+                found[kind] = found.get(kind, 0) + 1
+        return [
+            f"{self.shown_name(predictor)}, split {train}, {count} of {self.settings.draws} draws: "
+            f"{problem}."
+            for (predictor, train, problem), count in found.items()
+        ]
+
+
+def compare_predictors(
+    table: Table,
+    settings: ComparisonSettings,
+    label: LabelPolicy | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Fit every predictor to the same draws of training cells and evaluate it on the other cells.
+
+    Args:
+        table: Cells and labels.
+        settings: What is compared.
+        label: The label that is learned and compared with; the table's default where None.
+        folder: Every finished fit is added to its ``fits.jsonl``. What is there is not fitted
+            again, so that more predictors, splits and draws can be added.
+        device: A torch device name, or ``"auto"``.
+        n_jobs: Processes, through joblib; -1 for one on each core.
+        progress: Called at the beginning and after each fit.
+
+    Raises:
+        SettingsError: If a split is not possible on the table, a predictor fails, or the folder
+            has a comparison with other settings.
+    """
+    from joblib import Parallel, delayed
+
+    if n_jobs == 0:
+        raise SettingsError("jobs must be a number of processes, or -1 for all cores; got 0")
+    protocol = settings.protocol(settings.train[0], 0, label).on(table)
+    splits = _Splits(table, settings, protocol)
+    for train in settings.train:
+        splits.of(train, 0)
+    versions = {
+        name: _version(make_estimator(name, protocol.label, settings.seed, device))
+        for name in settings.predictors
+    }
+    file = None if folder is None else _FitsFile(Path(folder))
+    labels = table.label(protocol.label)
+    fractions = protocol.training_label(table).is_accuracy and are_fractions(labels)
+    wanted = [
+        (predictor, train, draw)
+        for draw in range(settings.draws)
+        for train in settings.train
+        for predictor in settings.predictors
+    ]
+    notes = _notes(table, settings, protocol, device)
+    with warnings.catch_warnings(), nullcontext() if file is None else file.locked():
+        done: dict[tuple[str, str, int], Fit] = {}
+        if file is not None:
+            done = file.read(_header(table, labels, protocol, settings, device))
+            file.check_versions(versions, splits.digests)
+        missing = [key for key in wanted if key not in done]
+        finished = len(wanted) - len(missing)
+        if progress is not None:
+            progress(finished, len(wanted), "")
+        jobs = (
+            delayed(_fit)(
+                key, table.cells, splits.of(*key[1:]), protocol, settings, device, fractions
+            )
+            for key in missing
+        )
+        # A worker whose memory grows by the features of the cells is replaced by another one.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        for fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+            done[fit.key] = fit
+            if file is not None:
+                file.append(fit, versions[fit.predictor], splits.digests[fit.train])
+            finished += 1
+            if progress is not None:
+                progress(finished, len(wanted), f"{fit.predictor}, split {fit.train}")
+    fits = [done[key] for key in wanted]
+    return Comparison(settings, protocol, table.space.name, fits, fractions, notes)
+
+
+class _Splits:
+    """The draws of training cells, each computed when it is first used; the last one is kept."""
+
+    def __init__(self, table: Table, settings: ComparisonSettings, protocol: Protocol) -> None:
+        self._table, self._settings, self._label = table, settings, protocol.label
+        self._last: tuple[tuple[str, int], Split] | None = None
+        self.digests: dict[str, str | None] = {}
+
+    def of(self, train: str, draw: int) -> Split:
+        if self._last is None or self._last[0] != (train, draw):
+            protocol = self._settings.protocol(train, draw, self._label).on(self._table)
+            self.digests[train] = protocol.train_digest
+            split = protocol.apply(self._table)
+            if not len(split.evaluate):
+                raise SettingsError(
+                    f"train {train!r}: no cell of the split {self._settings.evaluate!r} is left "
+                    f"to evaluate on"
+                )
+            self._last = (train, draw), split
+        return self._last[1]
+
+
+def _fit(
+    key: tuple[str, str, int],
+    cells: CellArray,
+    split: Split,
+    protocol: Protocol,
+    settings: ComparisonSettings,
+    device: str,
+    fractions: bool,
+) -> Fit:
+    """Fit one predictor; in a process of its own, which imports the user's class itself."""
+    predictor, train, draw = key
+    label = protocol.label or LabelPolicy()
+    start = time.perf_counter()
+    problem = None
+    figures: dict[str, float] = {}
+    fitted = predicted_at = start
+    try:
+        estimator = make_estimator(predictor, label, settings.seed + draw, device)
+        estimator.fit(cells[split.train], split.train_labels)
+        fitted = time.perf_counter()
+        # All cells of the table: their features are then computed once in each process.
+        predicted = np.asarray(estimator.predict(cells), dtype=np.float64)
+        predicted_at = time.perf_counter()
+        if predicted.shape != (len(cells),):
+            raise SettingsError(f"predict must return [{len(cells)}], got {predicted.shape}")
+        measured = split.evaluate_labels
+        figures = regression_metrics(
+            measured, predicted[split.evaluate], label.larger_is_better, fractions
+        )
+        if np.isnan(list(figures.values())).any():
+            problem = f"correlations are not defined, {no_correlation(measured)}"
+    except DivergedError as error:
+        fitted = predicted_at = time.perf_counter()
+        problem = one_line(error)
+    except Exception as error:  # whatever the user's class raises
+        raise SettingsError(
+            f"predictor {predictor}, split {train}, draw {draw}: {type(error).__name__}: "
+            f"{one_line(error)}"
+        ) from error
+    return Fit(
+        predictor,
+        train,
+        draw,
+        len(split.train),
+        len(split.evaluate),
+        fitted - start,
+        predicted_at - fitted,
+        figures,
+        problem,
+    )
+
+
+class _FitsFile:
+    """``fits.jsonl``: a line that says what is compared, and then one line for each fit."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FITS
+        self._lock = FileLock(folder / ".lock", timeout=0)
+        self._lines = SharedLines(self.path)
+        self._versions: dict[tuple[str, str], tuple[str, str | None]] = {}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder meanwhile.
+
+        Raises:
+            SettingsError: If there is one in it.
+        """
+        try:
+            with self._lock:
+                yield
+        except Timeout:
+            raise SettingsError(
+                f"{self.path.parent}: another comparison is at work in this folder"
+            ) from None
+
+    def read(self, header: dict[str, Any]) -> dict[tuple[str, str, int], Fit]:
+        """Return the fits that are there; begin the file where there is none."""
+        header = json.loads(json.dumps(header))
+        found: dict[tuple[str, str, int], Fit] = {}
+        lines = self._lines.read_new()
+        if not lines:
+            self._lines.append({"comparison": header})
+        for number, (where, line) in enumerate(lines):
+            try:
+                record = parse_json(line)
+                if number == 0:
+                    self._check_header(record["comparison"], header)
+                    continue
+                version, digest = record.pop("version"), record.pop("train_digest")
+                figures = {k: np.nan if v is None else v for k, v in record["figures"].items()}
+                fit = Fit(**{**record, "figures": figures})
+            except (KeyError, TypeError, AttributeError) as error:
+                raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
+            self._versions[fit.predictor, fit.train] = version, digest
+            found[fit.key] = fit
+        return found
+
+    def _check_header(self, stored: dict[str, Any], header: dict[str, Any]) -> None:
+        before, now = _flat(stored), _flat(header)
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                raise SettingsError(
+                    f"{self.path}: has a comparison with {key} = {quoted(before.get(key))}, asked "
+                    f"for is {quoted(now.get(key))}; choose another folder or the same settings"
+                )
+
+    def check_versions(self, versions: dict[str, str], digests: dict[str, str | None]) -> None:
+        """Check that the fits in the file are of the predictors and split files of today."""
+        for (predictor, train), (version, digest) in self._versions.items():
+            if versions.get(predictor, version) != version:
+                raise SettingsError(
+                    f"{self.path}: has fits of another version of the predictor {predictor}; "
+                    f"choose another folder"
+                )
+            if digests.get(train, digest) != digest:
+                raise SettingsError(
+                    f"{self.path}: has fits to another content of the split file {train}; choose "
+                    f"another folder"
+                )
+
+    def append(self, fit: Fit, version: str, train_digest: str | None) -> None:
+        """Add one fit, on the disk when this returns."""
+        record = asdict(fit)
+        record["figures"] = {name: finite_or_none(value) for name, value in fit.figures.items()}
+        self._lines.append({**record, "version": version, "train_digest": train_digest})
+
+
+def _header(
+    table: Table,
+    labels: NDArray[np.float64],
+    protocol: Protocol,
+    settings: ComparisonSettings,
+    device: str,
+) -> dict[str, Any]:
+    return {
+        "space": table.space.name,
+        "cells": len(table),
+        "labels_sha256": sha256(table.hashes.tobytes() + labels.tobytes()).hexdigest(),
+        "label": protocol.training_label(table).to_dict(),
+        "evaluate": settings.evaluate,
+        "evaluate_digest": protocol.evaluate_digest,
+        "seed": settings.seed,
+        "device": device,
+    }
+
+
+def _flat(header: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a header, those of the label among them."""
+    label = {f"label {key}": value for key, value in header["label"].items()}
+    return {**header, **label, "label": None}
+
+
+def _version(estimator: Any) -> str:
+    """A digest of a predictor's class and settings, and of the source of a user's class."""
+    cls = type(estimator)
+    settings = {
+        name: type(value).__name__
+        if hasattr(value, "get_params")
+        else _ADDRESS.sub("", repr(value))
+        for name, value in estimator.get_params(deep=True).items()
+    }
+    own = cls.__module__.split(".")[0] != "pyg_nas"
+    source = _source(cls) if own else __version__
+    described = json.dumps([cls.__module__, cls.__qualname__, settings, source], sort_keys=True)
+    return sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _source(cls: type) -> str:
+    try:
+        return Path(inspect.getfile(cls)).read_text(encoding="utf-8", errors="replace")
+    except (OSError, TypeError):  # a class of a notebook
+        return ""
+
+
+def _notes(
+    table: Table, settings: ComparisonSettings, protocol: Protocol, device: str
+) -> tuple[str, ...]:
+    label = protocol.training_label(table)
+    rows = replace(protocol, train="all").evaluated(table, np.empty(0, "S32"))[0]
+    notes = [fallback_note(table, rows, label)]
+    if table.space.support.transfer_table is not None:
+        transferring = [
+            name
+            for name in settings.predictors
+            if make_estimator(name, label, settings.seed, device).get_params().get("transfer")
+        ]
+        if transferring:
+            notes.append(
+                f"Also fitted with measurements of another task, which come with the package: "
+                f"{', '.join(transferring)}."
+            )
+    return tuple(filter(None, notes))
