@@ -23,7 +23,7 @@ from pyg_nas.features.graph_statistics import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPrior
+from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
     Cells,
@@ -39,7 +39,6 @@ from pyg_nas.predictors.validation import (
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
-_LEAST_NOISE = 1e-4
 MOST_CELLS = 20_000
 """A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
 
@@ -182,7 +181,7 @@ class GaussianProcess(CellRegressor):
         self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
         widths = [features.groups[name].shape[1] for name in self.groups]
         group = np.repeat(np.arange(len(widths)), widths)[kept]
-        relevant = np.repeat([name in _RELEVANCE for name in self.groups], widths)[kept]
+        relevant = np.array([name in _RELEVANCE for name in self.groups])
         inputs = self._standardised(features)
         if tuning is None:
             tuning = np.random.default_rng(self.random_state).permutation(len(y))
@@ -190,8 +189,7 @@ class GaussianProcess(CellRegressor):
         weight = torch.ones(len(y), dtype=torch.float64)
         if weights is not None:
             weight = torch.as_tensor(weights)
-        prior = MaternLinearPrior(group, relevant)
-        self._tune(prior, inputs[rows], target[rows], weight[rows])
+        self._tune(MaternLinearPosterior(inputs[rows], target[rows], weight[rows], group, relevant))
         self.inputs_ = self.kernel_.scaled(inputs)
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
@@ -368,33 +366,20 @@ class GaussianProcess(CellRegressor):
         # A feature far outside of the training cells' range says no more than that.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
 
-    def _tune(self, prior: MaternLinearPrior, x: Tensor, y: Tensor, weight: Tensor) -> None:
-        """Maximise the posterior of the hyper-parameters at inputs ``[n, d]``, targets ``[n]``."""
-        noise = torch.tensor(-2.5, dtype=torch.float64, requires_grad=True)  # a logarithm
-        adam = torch.optim.Adam([*prior.parameters(), noise], lr=0.1)
+    @torch.no_grad()
+    def _tune(self, posterior: MaternLinearPosterior) -> None:
+        """Maximise the posterior of the hyper-parameters."""
+        logarithms = torch.nn.Parameter(posterior.start())
+        adam = torch.optim.Adam([logarithms], lr=0.1)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             adam, 0.1, total_steps=self.steps, pct_start=0.1
         )
-        # Equal labels of one cell have no residuals among themselves.
-        copies = (weight - 1).sum()
         for _ in range(self.steps):
-            kernel = prior.kernel()
-            scaled = kernel.scaled(x)
-            variance = noise.exp() + _LEAST_NOISE
-            covariance = kernel.covariance(scaled, scaled) + torch.diag(variance / weight)
-            factor = torch.linalg.cholesky(covariance)
-            explained = torch.cholesky_solve(y[:, None], factor).squeeze(1)
-            # Minus the log of likelihood and priors; the part of copies follows from
-            # |K + noise / w| of one label against the determinant of w of them.
-            loss = 0.5 * y @ explained + factor.diagonal().log().sum()
-            loss = loss + 0.5 * copies * variance.log() + prior.penalty()
-            adam.zero_grad()
-            loss.backward()
+            logarithms.grad = posterior.loss_and_gradient(logarithms)[1]
             adam.step()
             schedule.step()
-        with torch.no_grad():
-            kernel = prior.kernel()
-            self.weights_ = kernel.weights
-            self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)
-            self.noise_ = float(noise.exp()) + _LEAST_NOISE
+        kernel = posterior.kernel(logarithms)
+        self.weights_ = kernel.weights
+        self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)
+        self.noise_ = float(posterior.noise(logarithms))
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)

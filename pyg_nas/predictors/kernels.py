@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
+_LEAST_NOISE = 1e-4
 
 
 class MaternLinearKernel:
@@ -68,39 +69,121 @@ class MaternLinearKernel:
         return torch.cat(means)
 
 
-class MaternLinearPrior:
-    """The hyper-parameters of :class:`MaternLinearKernel` while they are tuned, and their prior.
+class MaternLinearPosterior:
+    """Posterior of a :class:`MaternLinearKernel`'s hyper-parameters, given inputs and targets.
 
-    Each group of inputs has a length scale, and inputs with a relevance of their own have one each
-    besides, held near their group's by a Gaussian prior.
+    Each group of inputs has a length scale. The inputs of some groups have a relevance of their own
+    each besides, held near 1 by a Gaussian prior of its logarithm; scales and variances have wider
+    ones. All hyper-parameters are one vector of logarithms: inverse length scales of the ``G``
+    groups, relevances of ``R`` inputs, variances of the Matérn part, the linear part and the noise.
+
+    The gradient is exact (Rasmussen and Williams, 2006, equation 5.9). Weights enter through the
+    inner products of weighted inputs alone, so that the derivative with respect to these products,
+    one matrix, gives the gradients of all of them.
 
     Args:
+        inputs: Inputs without weights, float64 ``[n, d]``.
+        targets: Their targets, float64 ``[n]``.
+        repeats: The noise of a target is divided by its number of repeats, float64 ``[n]``.
         group: Group of each input, int ``[d]``.
-        relevant: Inputs with a relevance of their own, bool ``[d]``.
+        relevant: Groups whose inputs have a relevance each, bool ``[G]``.
     """
 
-    def __init__(self, group: NDArray[np.int64], relevant: NDArray[np.bool_]) -> None:
-        self._number = torch.as_tensor(group)
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        repeats: Tensor,
+        group: NDArray[np.int64],
+        relevant: NDArray[np.bool_],
+    ) -> None:
+        self.inputs, self.targets, self.repeats = inputs, targets, repeats
+        sizes = np.bincount(group, minlength=len(relevant))
+        own = np.flatnonzero(relevant[group])
+        self._group, self._own = torch.as_tensor(group), torch.as_tensor(own)
         # A group's inputs share its squared distance.
-        self._inverse_root = torch.as_tensor(1.0 / np.sqrt(np.bincount(group)[group]))
-        self._own = torch.as_tensor(relevant, dtype=torch.float64)
-        groups = int(group.max()) + 1 if len(group) else 0
-        # Logarithms. They start at the centres of their priors, but for less of the linear part.
-        self._by_group = torch.full((groups,), -0.5, dtype=torch.float64, requires_grad=True)
-        self._by_input = torch.zeros(len(group), dtype=torch.float64, requires_grad=True)
-        self._variances = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
+        self._inverse_root = torch.as_tensor(1.0 / np.sqrt(sizes[group]))
+        self._parts = (len(relevant), len(own), 2, 1)
+        self._centre = self._vector(-0.5, 0.0, 1.0, 0.0)
+        self._precision = self._vector(0.1, 2.0, 0.1, 0.0)  # the noise has a flat prior
+        # Groups without relevances keep their inner products, but for their scale.
+        shared = np.flatnonzero(~relevant & (sizes > 0))
+        self._shared = torch.as_tensor(shared)
+        self._products = torch.empty(len(shared), len(inputs) ** 2, dtype=torch.float64)
+        for row, number in zip(self._products, shared, strict=True):
+            part = inputs[:, group == number]
+            torch.matmul(part, part.T / sizes[number], out=row.view(len(inputs), -1))
 
-    def parameters(self) -> list[Tensor]:
-        """Return the tensors to tune."""
-        return [self._by_group, self._by_input, self._variances]
+    def start(self) -> Tensor:
+        """Return hyper-parameters ``[G + R + 3]`` where tuning starts."""
+        start = self._centre.clone()
+        start[-2:] = torch.tensor([-1.0, -2.5])
+        return start
 
-    def kernel(self) -> MaternLinearKernel:
-        """Return the kernel of the current hyper-parameters; gradients pass through it."""
-        weights = torch.exp(self._by_group[self._number] + self._by_input * self._own)
-        variance, linear = self._variances.exp()
+    def kernel(self, logarithms: Tensor) -> MaternLinearKernel:
+        """Return the kernel of hyper-parameters ``[G + R + 3]``."""
+        by_group, by_input, variances, _ = logarithms.split(self._parts)
+        weights = by_group[self._group].index_add(0, self._own, by_input).exp()
+        variance, linear = variances.exp()
         return MaternLinearKernel(weights * self._inverse_root, variance, linear)
 
-    def penalty(self) -> Tensor:
-        """Return minus the logarithm of the prior: log-normal on scales and variances."""
-        scales = 0.05 * (self._by_group + 0.5).square().sum() + self._by_input.square().sum()
-        return scales + 0.05 * (self._variances - 1).square().sum()
+    def noise(self, logarithms: Tensor) -> Tensor:
+        """Return the variance of the noise ``[]`` of hyper-parameters ``[G + R + 3]``."""
+        return logarithms[-1].exp() + _LEAST_NOISE
+
+    def loss(self, logarithms: Tensor, factor: Tensor, dual: Tensor) -> Tensor:
+        """Return minus the logarithm of the posterior ``[]``, but for a constant.
+
+        Args:
+            logarithms: Hyper-parameters ``[G + R + 3]``.
+            factor: Cholesky factor of the targets' covariance, noise included, ``[n, n]``.
+            dual: The inverse of this covariance times the targets ``[n]``.
+        """
+        prior = 0.5 * (self._precision * (logarithms - self._centre).square()).sum()
+        # |K + noise / r| of one target against the determinant of r equal ones, which have no
+        # residuals among themselves.
+        copies = 0.5 * (self.repeats - 1).sum() * self.noise(logarithms).log()
+        return 0.5 * self.targets @ dual + factor.diagonal().log().sum() + copies + prior
+
+    def loss_and_gradient(self, logarithms: Tensor) -> tuple[Tensor, Tensor]:
+        """Return :meth:`loss` ``[]`` and its gradient ``[G + R + 3]`` at hyper-parameters."""
+        kernel, noise = self.kernel(logarithms), self.noise(logarithms)
+        own = self.inputs[:, self._own] * kernel.weights[self._own]  # [n, R]
+        scales = (2 * logarithms[self._shared]).exp()
+        product = (own @ own.T).add_((scales @ self._products).view(len(own), -1))  # [n, n]
+        norms = 5 * product.diagonal()
+        distance = torch.add(norms[:, None], norms + 1e-10)
+        distance.sub_(product, alpha=10).clamp_(min=1e-10).sqrt_()
+        decay = distance.neg().exp_()
+        slope = torch.addcmul(decay, decay, distance)
+        matern = torch.addcmul(slope, decay, distance.square_(), value=1 / 3)
+        covariance = (kernel.variance * matern).add_(kernel.linear * product)
+        covariance.diagonal().add_(noise / self.repeats)
+        factor = torch.linalg.cholesky(covariance)
+        dual = torch.cholesky_solve(self.targets[:, None], factor).squeeze(1)
+
+        # Derivatives with respect to covariances, squared distances and products [n, n]. LAPACK's
+        # inverse lies by columns; it is symmetric, and its transpose lies as the others do.
+        inverse = torch.cholesky_inverse(factor).T.contiguous()
+        by_covariance = inverse.addr_(dual, dual, alpha=-1).div_(2)
+        by_matern = kernel.variance * (by_covariance * matern).sum()
+        by_linear = kernel.linear * (by_covariance * product).sum()
+        by_noise = by_covariance.diagonal() @ (1 / self.repeats)
+        by_noise += 0.5 * (self.repeats - 1).sum() / noise
+        by_square = slope.mul_(by_covariance).mul_(-5 / 6 * kernel.variance)
+        by_product = by_covariance.mul_(kernel.linear).sub_(by_square, alpha=2)
+        by_product.diagonal().add_(2 * by_square.sum(dim=0))
+        by_input = 2 * (own * (by_product @ own)).sum(dim=0)
+        by_group = torch.zeros(self._parts[0], dtype=torch.float64)
+        by_group.index_add_(0, self._group[self._own], by_input)
+        by_group[self._shared] = 2 * scales * (self._products @ by_product.view(-1))
+        last = torch.stack([by_matern, by_linear, by_noise * (noise - _LEAST_NOISE)])
+        gradient = torch.cat([by_group, by_input, last])
+        gradient += self._precision * (logarithms - self._centre)
+        return self.loss(logarithms, factor, dual), gradient
+
+    def _vector(self, *values: float) -> Tensor:
+        """Return a vector ``[G + R + 3]`` of one value for each kind of hyper-parameter."""
+        return torch.tensor(values, dtype=torch.float64).repeat_interleave(
+            torch.tensor(self._parts)
+        )
