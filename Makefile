@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-lowest test-newest test-torch lint docs hooks clean
+.PHONY: demo test test-torch test-lowest test-newest lint docs hooks clean
 
 demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best cells, on shipped data
 	$(BIN)/pyg-nas demo --out demo
@@ -19,9 +19,6 @@ test-newest: $(VENV)-newest/.installed ## Run a subset with the newest versions 
 	$(VENV)-newest/bin/python -m pytest -W ignore $(SUBSET)
 
 test-torch: $(VENV)/.installed-dev ## Run the tests of the networks without compiled code
-	PYG_NAS_ENGINE=torch $(BIN)/python -m pytest -m engine
-
-test-torch: $(VENV)/.installed-dev ## Run what covers the ways of computing a network without compiled code
 	PYG_NAS_ENGINE=torch $(BIN)/python -m pytest -m engine
 
 lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms

@@ -142,12 +142,13 @@ def export(
 def _print_summary(table: Table, path: Path) -> None:
     missing = 1.0 - table.measured.mean() if len(table) else 0.0
     rows: list[tuple[str, object]] = [
-        ("cells", f"{len(table):,}"),
+        ("cells" if table.texts is None else "architectures", f"{len(table):,}"),
         ("space", table.space.name),
         ("operations", ", ".join(table.space.operations)),
         ("budgets", ", ".join(map(str, table.budgets)) + " epochs"),
         ("runs at each budget", table.num_runs),
         ("not measured (NaN)", f"{missing:.1%} of {table.metrics.size:,} numbers"),
+        *([("further targets", ", ".join(table.targets))] if table.targets else []),
         *table.about.items(),
     ]
     print_table(str(path), ("property", "value"), rows, header=False)
