@@ -25,6 +25,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import open_regular
 
 _FORMAT = 4  # part of every processed file's name
@@ -167,7 +168,7 @@ class CellDataset(ProcessedDataset):
     def _restore(self, content: dict[str, Any]) -> None:
         self._processed_cells = CellArray.from_ragged(
             RaggedGraphs(**{name: content[name].numpy() for name in _GRAPH_ARRAYS}),
-            SearchSpace.from_dict(json.loads(content["space"])),
+            SearchSpace.from_dict(parse_json(content["space"])),
         )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import ModelError
 from pyg_nas.io.files import atomic_path
+
+_BLOCK_ROWS = 8_192
+_NUMBER = b"%.9g"
 
 
 def write_scores(
@@ -40,20 +45,31 @@ def write_scores(
             f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
         )
     order = np.argsort(-scores if larger_is_better else scores, kind="stable")
-    columns = [[digest.decode() for digest in hashes[order].tolist()], _numbers(scores[order])]
-    columns.append(list(map(str, order.tolist())))
-    for values in (further or {}).values():
-        if isinstance(values, np.ndarray):
-            columns.append(_numbers(values[order]))
-        else:
-            columns.append([_quoted(values[row]) for row in order.tolist()])
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(",".join(["hash", "score", "row", *(further or {})]) + "\n")
-        file.writelines(f"{','.join(fields)}\n" for fields in zip(*columns, strict=True))
+    columns: dict[str, tuple[bytes, Callable[[NDArray[np.int64]], list[Any]]]] = {
+        "hash": (b"%b", lambda rows: hashes[rows].tolist()),
+        "score": (_NUMBER, lambda rows: scores[rows].tolist()),
+        "row": (b"%d", lambda rows: rows.tolist()),
+    }
+    for name, values in (further or {}).items():
+        columns[name] = _column(values)
+    formats, readers = zip(*columns.values(), strict=True)
+    line = b",".join(formats) + b"\n"
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(",".join(columns).encode() + b"\n")
+        # One formatting of many lines takes half the time of one for each line.
+        for start in range(0, len(order), _BLOCK_ROWS):
+            rows = order[start : start + _BLOCK_ROWS]
+            fields = zip(*(read(rows) for read in readers), strict=True)
+            file.write(line * len(rows) % tuple(chain.from_iterable(fields)))
 
 
-def _numbers(values: NDArray[np.float64]) -> list[str]:
-    return [f"{value:.9g}" for value in values.tolist()]
+def _column(
+    values: NDArray[np.float64] | Sequence[str],
+) -> tuple[bytes, Callable[[NDArray[np.int64]], list[Any]]]:
+    """The format of a further column's fields, and the function that returns those of rows."""
+    if isinstance(values, np.ndarray):
+        return _NUMBER, lambda rows: values[rows].tolist()
+    return b"%b", lambda rows: [_quoted(values[row]).encode() for row in rows.tolist()]
 
 
 def _quoted(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.limits import MOST_LINE_BYTES, MOST_RECORDS_BYTES
-from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
+from pyg_nas.io.regular_files import AnyPath, Failure, check_regular, open_regular
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -19,8 +19,11 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
     Raises:
         ValueError: If a number is NaN or infinite; nothing is written.
+        SettingsError: If it is no regular file.
     """
     line = _line(record)
+    if path.exists():
+        check_regular(path)
     with path.open("ab") as file:
         file.write(line)
         file.flush()

@@ -43,13 +43,18 @@ def read_object(path: AnyPath, failure: Failure = SettingsError) -> dict[str, An
     return content
 
 
-def parse_json(text: bytes | str, failure: Failure = SettingsError) -> Any:
+def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool = True) -> Any:
     """Return the value of a JSON text, UTF-8 with or without a byte order mark.
+
+    Args:
+        text: The text.
+        failure: The error's class.
+        finite: Whether NaN and infinity, which Python writes although JSON lacks them, are refused.
 
     Raises:
         failure: If it is not JSON, is nested more than
             :data:`~pyg_nas.io.limits.MOST_JSON_DEPTH` levels deep or has too many values, an
-            object has a name twice, a number is NaN, infinite or of thousands of digits, or a
+            object has a name twice, a number has thousands of digits or is not ``finite``, or a
             string holds half of a surrogate pair.
     """
     try:
@@ -59,8 +64,8 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError) -> Any:
         _check_size(raw)
         value = json.loads(
             raw.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
+            parse_constant=_refuse_constant if finite else float,
+            parse_float=_finite if finite else float,
             object_pairs_hook=_distinct,
         )
         if _SURROGATE in raw:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import MeasureError
+from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.owner import Owner
@@ -313,9 +314,18 @@ class Journal:
                 (cell.hash, budget),
             ).fetchall()
         return [
-            Run(budget, seed, *(Reading(**json.loads(text)) for text in points))
-            for seed, *points in rows
+            Run(budget, seed, *(self._reading(text) for text in points)) for seed, *points in rows
         ]
+
+    def _reading(self, text: str) -> Reading:
+        """Return a stored reading; that of a run that diverged may have NaN."""
+        try:
+            reading = Reading(**parse_json(text, finite=False))
+            if all(type(number) in (int, float) for number in astuple(reading)):
+                return reading
+        except (SettingsError, TypeError):
+            pass
+        raise MeasureError(f"{self.path}: not a readable run, got {quoted(text)}")
 
     def _measured_cells(self, connection: sqlite3.Connection) -> tuple[list[str], CellArray]:
         """Return all cells with a finished run, in the order in which they were first claimed."""
@@ -324,7 +334,7 @@ class Journal:
             "WHERE hash IN (SELECT hash FROM run) ORDER BY rowid"
         ).fetchall()
         cells = (
-            Cell(json.loads(adjacency), json.loads(operations), self.space)
+            Cell(parse_json(adjacency, MeasureError), parse_json(operations), self.space)
             for _, adjacency, operations in known
         )
         return [digest for digest, *_ in known], CellArray.from_cells(cells, self.space)
@@ -372,8 +382,9 @@ class Journal:
             if budget in budgets and seed in seeds:
                 runs = metrics[place[digest], budgets.index(budget), seeds.index(seed)]
                 for point, text in enumerate(points):
-                    reading = json.loads(text)
-                    runs[point] = [reading[name] for name in (f"{clock}_seconds", *METRICS[1:])]
+                    reading = self._reading(text)
+                    names = (f"{clock}_seconds", *METRICS[1:])
+                    runs[point] = [getattr(reading, name) for name in names]
         described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
         return Table(cells, metrics, budgets, described)
 

@@ -22,6 +22,7 @@ from pyg_nas.data.shipped import shipped_table, shipped_table_path
 from pyg_nas.features.graph_statistics import STATISTICS_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
+from pyg_nas.io.json_reader import parse_json
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import read_state, write_state
@@ -121,7 +122,7 @@ def digits_process() -> TransferProcess:
     if arrays is None:
         arrays = _fitted()
         write_cached(name, arrays)
-    values = json.loads(arrays.pop(_VALUES).tobytes())
+    values = parse_json(arrays.pop(_VALUES).tobytes())
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     duals = tensors.pop(_DUALS)
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)

@@ -45,3 +45,13 @@ def test_further_columns_follow_the_order(tmp_path: Path) -> None:
     assert list(rows[0]) == ["hash", "score", "row", "std", "arch"]
     assert all(float(row["std"]) == int(row["row"]) / 8 for row in rows)
     assert next(row["arch"] for row in rows if row["row"] == "0") == 'a,"b"'
+
+
+def test_many_rows_are_written_once_each(tmp_path: Path) -> None:
+    scores = np.random.RandomState(0).permutation(20_000) / 3
+    hashes = np.array([b"%032d" % number for number in range(20_000)])
+    write_scores(tmp_path / "s.csv", hashes, scores)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        found = [(row["hash"], row["score"], int(row["row"])) for row in csv.DictReader(file)]
+    expected = sorted(range(20_000), key=lambda row: -scores[row])
+    assert found == [(f"{row:032d}", f"{scores[row]:.9g}", row) for row in expected]

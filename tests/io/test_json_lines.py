@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,9 @@ def test_two_take_turns_in_a_shared_file_and_cut_what_a_third_left_torn(tmp_path
     path.write_bytes(b"")
     with pytest.raises(SettingsError, match="has become shorter"):
         one.read_new()
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is a named pipe, a file is needed"):
+        append_line(tmp_path / "pipe", {})

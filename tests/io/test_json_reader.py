@@ -76,6 +76,11 @@ def test_what_is_refused(text: str | bytes, message: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_numbers_that_are_not_finite_are_read_where_they_are_allowed() -> None:
+    found = parse_json("[NaN, Infinity, -1e999, 1.5]", finite=False)
+    assert str(found) == "[nan, inf, -inf, 1.5]"
+
+
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xa9"}')

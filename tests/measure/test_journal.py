@@ -111,6 +111,28 @@ def test_to_table_has_every_number_in_its_place(opened: Journal):
         opened.to_table(clock="sun")
 
 
+def test_a_run_that_diverged_keeps_its_nan(opened: Journal):
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run(2, 0, float("nan"))])
+    (read,) = opened.runs(CELL, 2)
+    assert np.isnan(read.end.train_accuracy)
+    assert np.isnan(opened.to_table().metrics[0, 0, 0, 1, 1:]).all()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5_000, "[]", '{"wall_seconds": 1}', '{"wall_seconds": "1"}', "NaN", "\ud800"]
+)
+def test_a_damaged_run_is_refused(opened: Journal, text: str):
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run(2, 0, 0.5)])
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute("UPDATE run SET end = ?", (text.encode("utf-8", "surrogatepass"),))
+    connection.close()
+    for read in (opened.to_table, lambda: opened.runs(CELL, 2)):
+        with pytest.raises(MeasureError, match="not a readable run, got"):
+            read()
+
+
 def test_an_empty_journal_has_no_table(opened: Journal):
     with pytest.raises(MeasureError, match="no run is finished yet"):
         opened.to_table()
