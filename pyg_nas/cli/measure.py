@@ -27,7 +27,7 @@ def measure(
     cells: Annotated[
         str,
         typer.Option(
-            metavar="N|FILE", help="Number of cells drawn from NAS-Bench-101, or a table's cells."
+            metavar="N|FILE", help="Number of cells drawn from the space, or a table's cells."
         ),
     ],
     journal: Annotated[
@@ -39,6 +39,10 @@ def measure(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="Search space of the cells, nasbench101 by default."),
+    ] = None,
     sample_seed: Annotated[
         int, typer.Option(min=0, help="Random seed of the cells that are drawn.")
     ] = 0,
@@ -68,9 +72,9 @@ def measure(
     check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
-    drawn = _cells(cells, sample_seed)
+    drawn = _cells(cells, sample_seed, space)
     loaded = get_task(task, settings, image_size, split_seed)
-    with Journal(journal, loaded) as opened:
+    with Journal(journal, loaded, drawn.space) as opened:
         try:
             with progress_bar("measuring, epochs") as advance:
                 result = measure_cells(
@@ -98,24 +102,20 @@ def _budgets(text: str) -> tuple[int, ...]:
         ) from None
 
 
-def _cells(text: str, seed: int) -> CellArray:
+def _cells(text: str, seed: int, space: str | None) -> CellArray:
     from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
-    from pyg_nas.graphs.cell import Cell
-    from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.graphs.registry import default_space
+    from pyg_nas.graphs.registry import default_space, find_space
 
+    found = default_space() if space is None else find_space(space)
     if not text.isdecimal():
-        space = default_space()
-        cells = open_table(text, space).cells
-        if cells.space.support.network is not None:
-            return cells
-        # A graph of the file is no cell: this says why.
-        return CellArray.from_cells((Cell(c.adjacency, c.operations) for c in cells), space)
+        cells = open_table(text, found if space is not None else None).cells
+        # Graphs of no known space are read again as cells of the default one, which says why not.
+        return cells if cells.space.support.network is not None else open_table(text, found).cells
     if int(text) < 1:
         raise SettingsError(f"--cells must be at least 1 or a file, got {text}")
-    return sample_cells(int(text), seed)
+    return sample_cells(int(text), seed, found.support.cells())
 
 
 def _shown(advance: Advance) -> Callable[[CampaignProgress], None]:

@@ -192,3 +192,16 @@ def test_measure_has_its_executor_and_tries(
     _, task, budgets, seeds, _, executor, retries, _ = seen[0]
     assert (task.name, budgets, seeds, retries) == ("digits", (1, 3), 2, 7)
     assert executor == Executor("threading", 2, "cpu", 3)
+
+
+def test_cells_of_another_space_are_trained(tmp_path: Path) -> None:
+    out = tmp_path / "t.hdf5"
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"stem_channels": 4, "num_stacks": 2, "modules_per_stack": 1}')
+    command = ("measure", "digits", "--cells", 2, "--space", "nasbench201", "--budgets", "1")
+    files = ("--journal", tmp_path / "j.sqlite", "--table", out, "--settings", settings)
+    assert pyg_nas(*command, "--seeds", 2, *files, "--backend", "sequential") == 0
+    table = Table.load(out)
+    assert table.space.name == "nasbench201"
+    assert table.num_runs == 2
+    assert not np.isnan(table.metrics[:, 0]).any()
