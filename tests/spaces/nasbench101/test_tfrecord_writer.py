@@ -93,6 +93,7 @@ def _changed(change: str) -> Table:
     elif change == "twice":
         table = table.subset([0, 1, 0])
     elif change == "hash":
+        table.hashes = table.hashes.copy()
         table.hashes[1] = b"f" * 32
     elif change == "none":
         table = table.subset([])
