@@ -264,7 +264,8 @@ class SpaceSupport:
         """Whether ``cells`` are all cells of the space in the order of :meth:`cells`."""
         if cells.space != self.space or len(cells) != self.num_cells:
             return False
-        return cells.digest == self.cells().digest
+        whole = self.cells()
+        return cells is whole or cells.digest == whole.digest
 
     @cached_property
     def _cells(self) -> CellArray:

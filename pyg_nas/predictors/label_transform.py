@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
 
 NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 """Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
@@ -99,6 +98,8 @@ class LabelTransform:
         :meth:`inverse` is a sum of hinges, and the mean of a hinge has a closed form. It is taken
         on a fine grid, between whose points the mean is nearly straight.
         """
+        from scipy.special import ndtr
+
         known, slopes = self.latent_, self._slopes()
         std = max(std, 1e-6)
         ends = known[0] - _MOST_ERRORS * std, known[-1] + _MOST_ERRORS * std
@@ -163,6 +164,8 @@ def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float6
 
 
 def _stacked(shares: NDArray[np.float64], standard: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.special import ndtri
+
     return np.stack([ndtri(shares), np.sqrt(12) * (shares - 0.5), standard])
 
 

@@ -1,14 +1,18 @@
-"""All cells of NAS-Bench-101 and their hashes, computed once and then read from the cache."""
+"""All cells of NAS-Bench-101, their hashes and costs, computed once and then read from a cache."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.array_cache import read_cached, write_cached
-from pyg_nas.spaces.nasbench101.space import NASBENCH101
+from pyg_nas.spaces.nasbench101.space import NASBENCH101, NUM_NASBENCH101_CELLS
 
 
 def nasbench101_cells() -> CellArray:
@@ -51,3 +55,25 @@ def read_hashes(cells: CellArray) -> NDArray[np.bytes_]:
         arrays = {"hashes": cells.hashes()}
         write_cached(name, arrays)
     return arrays["hashes"]
+
+
+def cached_costs(
+    cost: str, cells: CellArray, size: NetworkSize, compute: Callable[[], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Return a cost of the networks of ``cells``, ``[N]``; for all cells, from the cache folder.
+
+    Args:
+        cost: Name of the cost.
+        cells: ``N`` cells.
+        size: Size of the networks.
+        compute: Computes the cost, ``[N]``.
+    """
+    if len(cells) != NUM_NASBENCH101_CELLS or not NASBENCH101.support.is_whole(cells):
+        return compute()
+    digest = sha256(f"{NASBENCH101!r} {size!r}".encode()).hexdigest()[:16]
+    name = f"nasbench101-{cost}-{CACHE_VERSION}-{digest}"
+    arrays = read_cached(name)
+    if arrays is None:
+        arrays = {cost: compute()}
+        write_cached(name, arrays)
+    return arrays[cost]

@@ -12,6 +12,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size, text_form
+from pyg_nas.spaces.nasbench101.cells import cached_costs
 from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
 from pyg_nas.spaces.nasbench101.space import (
     CONVOLUTIONS,
@@ -34,23 +35,30 @@ class NASBench101Network:
         self, cells: CellArray, size: NetworkSize | None = None
     ) -> NDArray[np.int64]:
         """Return the exact trainable parameters, ``[N]``."""
-        size = size or self.size
-        return network_size.trainable_parameters(
-            cells.adjacency,
-            cells.operations,
-            cells.num_vertices,
-            stem_channels=size.stem_channels,
-            num_stacks=size.num_stacks,
-            modules_per_stack=size.modules_per_stack,
-            num_labels=size.num_labels,
-            image_channels=size.image_channels,
-        )
+        at = size or self.size
+
+        def compute() -> NDArray[np.int64]:
+            return network_size.trainable_parameters(
+                cells.adjacency,
+                cells.operations,
+                cells.num_vertices,
+                stem_channels=at.stem_channels,
+                num_stacks=at.num_stacks,
+                modules_per_stack=at.modules_per_stack,
+                num_labels=at.num_labels,
+                image_channels=at.image_channels,
+            )
+
+        return cached_costs("parameters", cells, at, compute)
 
     def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
         """Return the multiply-accumulates for one image, ``[N]``."""
-        return network_size.macs(
-            cells.adjacency, cells.operations, cells.num_vertices, size or self.size
-        )
+        at = size or self.size
+
+        def compute() -> NDArray[np.int64]:
+            return network_size.macs(cells.adjacency, cells.operations, cells.num_vertices, at)
+
+        return cached_costs("macs", cells, at, compute)
 
     def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
         """Return each vertex's channels relative to the output's, ``[N, V]``."""

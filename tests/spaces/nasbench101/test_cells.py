@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
-from pyg_nas.spaces.nasbench101.cells import read_cells, read_hashes
+from pyg_nas.spaces.nasbench101.cells import cached_costs, read_cells, read_hashes
 
 
 def test_the_space_from_the_cache_is_the_enumerated_one(
@@ -26,3 +29,23 @@ def test_hashes_from_the_cache_are_the_computed_ones(
     computed = read_hashes(few)
     np.testing.assert_array_equal(read_hashes(few), computed)
     assert [digest.decode() for digest in computed] == [cell.hash for cell in few]
+
+
+def test_costs_of_all_cells_are_computed_once_for_each_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
+    whole, computed = nasbench101_cells(), []
+    few = whole[:5]
+
+    def costs(cells: CellArray, size: NetworkSize) -> list[int]:
+        def compute() -> NDArray[np.int64]:
+            computed.append(len(cells))
+            return np.full(len(cells), size.stem_channels)
+
+        return np.unique(cached_costs("parameters", cells, size, compute)).tolist()
+
+    small, large = NetworkSize(8, 1, 1), NetworkSize(16, 1, 1)
+    assert [costs(whole, small), costs(whole, large), costs(whole, small)] == [[8], [16], [8]]
+    assert [costs(few, large), costs(few, small)] == [[16], [8]]
+    assert computed == [len(whole), len(whole), 5, 5]
