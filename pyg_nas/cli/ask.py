@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_note
+from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.compute.device import check_device
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
@@ -45,12 +46,10 @@ def ask(
     acquisition: Annotated[
         str | None, typer.Option(help="mean (default), ei, ucb or thompson.")
     ] = None,
-    max_params: Annotated[
-        int | None, typer.Option(help="Never return cells with more trainable parameters.")
-    ] = None,
-    max_time: Annotated[
-        float | None, typer.Option(help="Training of the answer takes at most so many seconds.")
-    ] = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    max_training_time: MaxTrainingTime = None,
+    max_time: MaxTime = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed for all random choices.")] = None,
     device: Annotated[str, typer.Option(help="Where predictors are fitted: cpu, cuda, auto.")] = (
         "auto"
@@ -72,7 +71,8 @@ def ask(
         "recipe": recipe,
         "acquisition": acquisition,
         "max_parameters": max_params,
-        "max_seconds": max_time,
+        "max_seconds": longest_training(max_training_time, max_time),
+        "max_macs": max_macs,
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}

@@ -12,6 +12,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line
 from pyg_nas.cli.labels import check_label
+from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
@@ -85,12 +86,10 @@ def search(
     acquisition: Annotated[
         str, typer.Option(help="mean, ei, ucb or thompson; all but mean need a recipe with std.")
     ] = "mean",
-    max_params: Annotated[
-        int | None, typer.Option(help="Never ask for cells with more trainable parameters.")
-    ] = None,
-    max_time: Annotated[
-        float | None, typer.Option(help="Longest training time of the answer in seconds.")
-    ] = None,
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    max_training_time: MaxTrainingTime = None,
+    max_time: MaxTime = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
     budget: Annotated[
         int | None,
@@ -138,7 +137,8 @@ def search(
     check_label(None, budget, run)
     check_search_folder(out)
     plan = _plan(out, protocol, n, k, rounds, recipe)
-    constraints = Constraints(max_params, max_time)
+    longest = longest_training(max_training_time, max_time)
+    constraints = Constraints(max_params, longest, max_macs)
     with ExitStack() as stack:
         if Path(target).suffix in TABLE_SUFFIXES:
             if settings is not None or image_size is not None or split_seed:
@@ -175,7 +175,8 @@ def search(
             "budget": total,
             "seed": seed,
             "max_parameters": max_params,
-            "max_seconds": max_time,
+            "max_seconds": longest,
+            "max_macs": max_macs,
         }
         folder = SearchFolder(out, described, evaluator.domain.space)
         stack.enter_context(folder.locked())

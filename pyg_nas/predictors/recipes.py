@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
@@ -27,6 +28,29 @@ Factory = Callable[[LabelPolicy, int, str], Any]
 """Makes an unfitted estimator from the label policy, the random seed and the torch device."""
 
 _recipes: dict[str, Factory] = {}
+
+
+@dataclass(frozen=True)
+class RecipeNeeds:
+    """What can be checked of a recipe before any data is read.
+
+    Args:
+        least_cells: Training cells that a fit needs.
+        provides_std: Whether predictions have standard deviations.
+    """
+
+    least_cells: int = 1
+    provides_std: bool = False
+
+
+# Of the recipes of this package, whose estimators import torch; a test compares them.
+_NEEDS = {
+    "paper": RecipeNeeds(),
+    "two-stage": RecipeNeeds(),
+    "best": RecipeNeeds(4, True),
+    "fast": RecipeNeeds(4, True),
+    "small-gp": RecipeNeeds(1, True),
+}
 
 
 class _Recipes(Mapping[str, Factory]):
@@ -145,6 +169,21 @@ def check_recipe(recipe: str) -> None:
         SettingsError: If it does not.
     """
     find_recipe(recipe)
+
+
+def recipe_needs(recipe: str) -> RecipeNeeds:
+    """Return what a recipe needs, without importing torch for a recipe of this package.
+
+    Raises:
+        SettingsError: If there is no such recipe.
+    """
+    check_recipe(recipe)
+    if recipe in _NEEDS:
+        return _NEEDS[recipe]
+    estimator = make_estimator(recipe)
+    return RecipeNeeds(
+        getattr(estimator, "least_cells", 1), bool(getattr(estimator, "provides_std", False))
+    )
 
 
 def read_recipe(

@@ -137,7 +137,19 @@ class SearchFacts:
     def search_charts(self) -> list[Chart]:
         """Return accuracy (and regret, where known) by trained cells and by training time."""
         seconds = None if np.isnan(self.seconds).all() else self.result.seconds
-        return search_charts(self.accuracy, self.result.best_accuracy, self.result.regret, seconds)
+        return search_charts(
+            self.accuracy,
+            self.result.best_accuracy,
+            self.result.regret,
+            seconds,
+            f"the best cell {self._which}",
+        )
+
+    @property
+    def _which(self) -> str:
+        """Which cells regret is counted against."""
+        free = self.result.constraints == Constraints()
+        return "of the space" if free else "that keeps the constraints"
 
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known of at least two cells."""
@@ -170,12 +182,10 @@ class SearchFacts:
             return Tile("simple regret", "not known", "not all cells have been measured")
         if not np.isfinite(regret[-1]):
             return Tile("simple regret", "not known", f"the answer has no {reference.kind}")
-        free = self.result.constraints == Constraints()
-        which = "of all cells" if free else "that keeps the constraints"
         return Tile(
             "simple regret",
             self.points(regret[-1]),
-            f"of {reference.kind}; the best {which} has {self.percent(reference.best)}",
+            f"of {reference.kind}; the best cell {self._which} has {self.percent(reference.best)}",
         )
 
 

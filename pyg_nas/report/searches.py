@@ -123,7 +123,7 @@ def _space(folder: Path, settings: dict[str, Any], table: Table | None) -> Searc
 
 def _constraints(settings: dict[str, Any]) -> Constraints:
     found = {}
-    for name in ("max_parameters", "max_seconds"):
+    for name in ("max_parameters", "max_seconds", "max_macs"):
         for value in _nested(settings, name):
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found[name] = value

@@ -1,4 +1,4 @@
-"""Search for the best cell: strategies that propose, evaluators that answer, one loop between."""
+"""Search for the best cell: strategies propose cells, evaluators train them, a loop joins them."""
 
 import lazy_loader
 

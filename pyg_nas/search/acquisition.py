@@ -31,7 +31,7 @@ def check_std(acquisition: str, predictor: Any, name: str) -> None:
     """
     if acquisition != "mean" and not getattr(predictor, "provides_std", False):
         raise SettingsError(
-            f"acquisition {acquisition!r} needs standard deviations, which {name} does not give "
+            f"acquisition {acquisition!r} needs standard deviations, which {name} does not have "
             f"(it has no true attribute provides_std)"
         )
 
@@ -56,7 +56,7 @@ def choose(
     rng: np.random.Generator,
     label_at: LabelMap | None = None,
 ) -> NDArray[np.int64]:
-    """Return the indices of the ``k`` cells to train, most wanted first.
+    """Return the indices of the ``k`` cells to train, largest acquisition value first.
 
     Args:
         name: One of :data:`ACQUISITIONS`.
@@ -64,9 +64,9 @@ def choose(
         std: Its standard deviation ``[N]``; needed by all but ``"mean"``.
         k: How many; fewer come back where ``N`` is smaller.
         best: Best accuracy measured so far, for expected improvement.
-        rng: For Thompson sampling, whose every pick is the best of an own draw.
-        label_at: Takes values of ``mean``'s kind to accuracies; None where they are some. Only
-            expected improvement needs it: the others follow the order alone.
+        rng: For Thompson sampling: each chosen cell is the best of a draw of its own.
+        label_at: Maps values of ``mean`` to accuracies; None where they are accuracies. Only
+            expected improvement needs it: the others depend on the order alone.
     """
     k = min(k, len(mean))
     if check_acquisition(name) == "mean":
@@ -109,8 +109,8 @@ def mapped_improvement(
 ) -> NDArray[np.float64]:
     """Return E[max(label_at(z) - best, 0)] for z normal with ``mean`` and ``std``, ``[N]``.
 
-    By Gauss-Hermite quadrature. A map that is steep below and flat above makes labels skewed, and
-    a normal of their own mean and spread would promise gains that cannot come.
+    Computed by Gauss-Hermite quadrature. A map that is steep below and flat above makes labels
+    skewed. A normal distribution of labels would then give improvements that are impossible.
     """
     improvement = np.zeros(len(mean))
     for node, weight in zip(NORMAL_NODES, NORMAL_WEIGHTS, strict=True):

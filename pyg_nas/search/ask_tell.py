@@ -33,21 +33,21 @@ from pyg_nas.search.result import Constraints, SearchResult
 from pyg_nas.search.strategies import Strategy
 
 LIVE_LABEL = LabelPolicy(run="mean", resample_below=None)
-"""What a told accuracy is: the figure as it is."""
+"""The label policy of an accuracy that the caller reports: the number as it is."""
 
 Counts = Callable[[CellArray], NDArray[np.int64]]
 
 
 class Search:
-    """A search that proposes architectures and learns from the outcomes that it is told.
+    """A search that proposes architectures and learns from the outcomes that ``tell`` records.
 
-    Architectures that are handed out and not answered are taken into account: none is proposed
+    Architectures that are handed out and have no outcome are taken into account: none is proposed
     twice, and a predictor with standard deviations is refitted with its own prediction as the
-    accuracy of each (the *kriging believer*), so that it proposes something else nearby no more
-    than after a real answer. With the acquisition ``mean`` they are only left out.
+    accuracy of each (the *kriging believer*), so that it is as certain of them as after a
+    measurement. With the acquisition ``mean`` they are only left out.
 
-    What is asked depends on the seed, on the order of the answers and on nothing else: a search
-    that was stopped anywhere asks for what it would have asked undisturbed.
+    The proposals depend on the seed and on the order of the outcomes alone: a search that is
+    stopped at any moment and resumed makes the proposals of an uninterrupted one.
 
     Args:
         folder: Where everything is kept, made where it is missing; other processes may open it
@@ -59,11 +59,11 @@ class Search:
         recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
         seed: Seed for all random choices.
-        constraints: What the answer must keep.
+        constraints: The constraints on the answer.
         device: Where predictors are fitted.
         parameters: Counts the trainable parameters of the networks that cells stand for, ``[N]``;
             by default those of the space's official networks.
-        domain: The cells that may be asked for, by default the whole space.
+        domain: The cells that may be proposed, by default the whole space.
         strategy: An own strategy in place of ``method``, ``n``, ``k``, ``recipe`` and
             ``acquisition``.
         evaluator: What trains the architectures, for a worker in this process; by default the
@@ -123,6 +123,7 @@ class Search:
                 "seed": seed,
                 "max_parameters": self.constraints.max_parameters,
                 "max_seconds": self.constraints.max_seconds,
+                "max_macs": self.constraints.max_macs,
             }
             folder = SearchFolder(folder, settings, evaluator.domain.space)
         self.folder = folder
@@ -138,7 +139,8 @@ class Search:
             folder: The folder.
             device: Where predictors are fitted.
             settings: ``space``, ``method``, ``n``, ``k``, ``recipe``, ``acquisition``, ``seed``,
-                ``max_parameters`` and ``max_seconds``; by default those of the folder.
+                ``max_parameters``, ``max_seconds`` and ``max_macs``; by default those of the
+                folder.
 
         Raises:
             SettingsError: If the folder has a search with other settings, or one that was not
@@ -147,16 +149,20 @@ class Search:
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
             settings = {**_recorded_settings(stored), **settings}
-        limits = (settings.pop(name, None) for name in ("max_parameters", "max_seconds"))
+        names = ("max_parameters", "max_seconds", "max_macs")
+        limits = (settings.pop(name, None) for name in names)
         return cls(folder, constraints=Constraints(*limits), device=device, **settings)
 
     @cached_property
     def _reference(self) -> Reference | None:
         """The best architecture that keeps the constraints, where a table has all of them."""
-        limits = self.constraints.max_parameters, self.constraints.max_seconds
-        if limits == (None, None) or not isinstance(self.evaluator, TableEvaluator):
+        limits = self.constraints
+        if limits == Constraints() or not isinstance(self.evaluator, TableEvaluator):
             return self.evaluator.reference
-        return self.evaluator.best_within(*limits) or self.evaluator.reference
+        found = self.evaluator.best_within(
+            limits.max_parameters, limits.max_seconds, limits.max_macs
+        )
+        return found or self.evaluator.reference
 
     @cached_property
     def _domain(self) -> Domain:
@@ -353,6 +359,7 @@ def _recorded_settings(folder: SearchFolder) -> dict[str, Any]:
         "seed": stored["seed"],
         "max_parameters": stored["max_parameters"],
         "max_seconds": stored["max_seconds"],
+        "max_macs": stored.get("max_macs"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Which cells a search may ask for, and how it moves among them."""
+"""The cells that a search may propose, and how it moves among them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _MOST_TRIES = 10_000
 
 
 class Domain:
-    """The cells that a search may ask for: a whole space, or only some of its cells.
+    """The cells that a search may propose: a whole space, or only some of its cells.
 
-    In a whole space, mutants and neighbours are taken as they come. A part of a space (the cells
+    In a whole space, mutants and neighbours are used as they are. A part of a space (the cells
     of a partial table) is a space of its own: a mutant outside is replaced by the nearest cell
     inside that has not been asked for, by edit distance (:class:`EditDistance`), ties broken at
     random; and the neighbourhood of a cell is its 20 nearest cells inside.

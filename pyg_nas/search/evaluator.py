@@ -1,4 +1,4 @@
-"""What a trained cell scores: looked up in a table, or measured live."""
+"""The outcome of training a cell: looked up in a table, or measured live."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.domain import Domain
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training one cell gives, finite numbers; a search refuses others.
+    """The numbers that training one cell gives, all finite; a search refuses others.
 
     Args:
-        accuracy: What the search goes by, a fraction: validation accuracy by its policy.
-        seconds: Training time charged; None where it is not known.
+        accuracy: The accuracy that the search maximises, a fraction: validation accuracy by its
+            label policy.
+        seconds: Training time; None where it is not known.
         test_accuracy: Mean test accuracy over the runs; None where not measured.
-        true_accuracy: What regret is counted in (:class:`Reference`); None where not known.
+        true_accuracy: The accuracy in which regret is counted (:class:`Reference`); None where
+            not known.
     """
 
     accuracy: float
@@ -55,7 +58,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reference:
-    """The best that could have been found, for simple regret.
+    """The best cell that can be found, for simple regret.
 
     Args:
         best: The best true accuracy in the domain, a fraction.
@@ -72,8 +75,8 @@ class Evaluator(Protocol):
     """Trains cells, or looks up what training them gave.
 
     Attributes:
-        domain: The cells that may be asked for.
-        reference: What regret is counted against; None where nobody knows.
+        domain: The cells that may be proposed.
+        reference: What regret is counted against; None where that is not known.
         task_name: What the cells are trained on; None where that is not known.
     """
 
@@ -82,15 +85,19 @@ class Evaluator(Protocol):
     task_name: str | None
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the outcome of each cell, in order, as they come."""
+        """Yield the outcome of each cell, in order, as soon as it is there."""
         ...
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the trainable parameters of the cells' networks ``[N]``; None if not known."""
         ...
 
+    def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the MACs of the cells' networks ``[N]``; None if not known."""
+        ...
+
     def oracle(self) -> NDArray[np.float64] | None:
-        """Return the score ``[N]`` by which an all-knowing predictor would rank the domain."""
+        """Return the score ``[N]`` by which a perfect predictor would rank the domain."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -111,10 +118,10 @@ class WorkerEvaluator(Protocol):
 
 
 class ExternalEvaluator:
-    """Stands for training code outside of this package, which asks and tells.
+    """Stands for training code outside of this package, which calls ``ask`` and ``tell``.
 
     Args:
-        domain: The cells that may be asked for.
+        domain: The cells that may be proposed.
         parameters: Counts the trainable parameters of cells' networks, ``[N]``; by default those
             of the space's official networks, where it has some.
     """
@@ -126,6 +133,7 @@ class ExternalEvaluator:
         self, domain: Domain, parameters: Callable[[CellArray], NDArray[np.int64]] | None = None
     ) -> None:
         self.domain = domain
+        self._own_networks = parameters is not None
         network = domain.space.support.network
         if parameters is None and network is not None:
             parameters = network.trainable_parameters
@@ -143,6 +151,14 @@ class ExternalEvaluator:
         """Return the trainable parameters of the cells' networks, ``[N]``; None if not known."""
         return None if self._parameters is None else self._parameters(cells)
 
+    def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the MACs of the space's official networks, ``[N]``; None if not known.
+
+        They are not known where the caller counts the parameters of networks of its own.
+        """
+        network = self.domain.space.support.network
+        return None if network is None or self._own_networks else network.macs(cells)
+
     def oracle(self) -> NDArray[np.float64] | None:
         """Return None: the accuracies of all cells are not known."""
         return None
@@ -156,14 +172,14 @@ class ExternalEvaluator:
 class TableEvaluator:
     """Looks cells up in a table; the domain is its cells that have a label.
 
-    The search sees the label of ``policy`` and is charged its training time
-    (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is counted in mean test accuracy
-    where every cell of the domain has one, and otherwise in validation accuracy, the mean of
-    the measured runs; both at the policy's budget, every run as it is.
+    The accuracy of an outcome is the label of ``policy``, and its seconds are the training time of
+    that label (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is counted in mean test
+    accuracy where every cell of the domain has one, and otherwise in validation accuracy, the mean
+    of the measured runs; both at the policy's budget, failed runs included.
 
     Args:
         table: The measured cells.
-        policy: What the search sees; by default the table's default label.
+        policy: The label that the search maximises; by default the table's default label.
 
     Raises:
         TableError: If no cell has a label.
@@ -173,7 +189,7 @@ class TableEvaluator:
         policy = policy or table.default_label
         labels = table.label(policy)
         labelled = np.flatnonzero(~np.isnan(labels))
-        # A graph file may hold a cell twice, and a search asks for each once: the first counts.
+        # A graph file may have a cell twice, and a search proposes each once: the first counts.
         labelled = labelled[np.sort(np.unique(table.hashes[labelled], return_index=True)[1])]
         if not len(labelled):
             raise TableError(f"the table has no {policy}")
@@ -198,7 +214,7 @@ class TableEvaluator:
         self.reference = self.best_within()
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the table's figures of each cell.
+        """Yield the table's numbers of each cell.
 
         Raises:
             TableError: If a cell is not in the table, or has no label.
@@ -221,19 +237,28 @@ class TableEvaluator:
         rows = [self.table.index_of(digest.decode()) for digest in cells.hashes()]
         return self.table.trainable_parameters[rows].astype(np.int64)
 
-    def best_within(
-        self, max_parameters: int | None = None, max_seconds: float | None = None
-    ) -> Reference | None:
-        """Return the best of the cells that keep the limits; None where no cell does.
+    def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the MACs of the official networks, ``[N]``; None if the table has other ones."""
+        network = self.table.space.support.network
+        return None if network is None or "network" in self.table.about else network.macs(cells)
 
-        A limit on parameters that are not known excludes nothing.
+    def best_within(
+        self,
+        max_parameters: int | None = None,
+        max_seconds: float | None = None,
+        max_macs: int | None = None,
+    ) -> Reference | None:
+        """Return the best of the cells that keep the limits; None if no cell does.
+
+        A limit on parameters or MACs that are not known excludes nothing.
         """
         allowed = np.ones(len(self.domain), dtype=bool)
-        counts = self.parameters(self.domain.cells)
-        if max_parameters is not None and counts is not None:
-            allowed &= counts <= max_parameters
+        for limit, count in ((max_parameters, self.parameters), (max_macs, self.macs)):
+            if limit is not None and (counts := count(self.domain.cells)) is not None:
+                allowed &= counts <= limit
         if max_seconds is not None:
-            allowed &= self._seconds <= max_seconds
+            known = ~np.isnan(self._seconds)
+            allowed &= known & ~above(self._seconds, max_seconds)
         if not allowed.any():
             return None
         best = int(np.where(allowed, self._truth, -np.inf).argmax())

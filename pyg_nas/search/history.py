@@ -1,4 +1,4 @@
-"""What a search has asked so far: all that a strategy may know."""
+"""The queries of a search so far: all that a strategy may use."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A cell that a strategy wants trained.
+    """A cell that a strategy proposes to train.
 
     Args:
         cell: The cell.
-        genotype: The graph it was pruned from, where the strategy mutates it later.
-        why: What made the strategy ask: scores, the step it is in (a JSON object). It is kept as
-            a record gives it back, NumPy's scalars as numbers.
+        genotype: The graph that was pruned to the cell, where the strategy mutates it later.
+        why: Why the strategy proposes it: predictions, or its current step (a JSON object).
+            NumPy scalars become plain numbers, as they are read from a record.
 
     Raises:
         SettingsError: If ``why`` is no JSON object, or a number in it is not finite.
@@ -77,15 +77,15 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Query:
-    """A proposal and what came of it, its figures as plain numbers.
+    """A proposal and its outcome, in plain numbers.
 
     Args:
         proposal: The proposal.
-        outcome: What came of it.
+        outcome: Its outcome.
         parameters: Trainable parameters; None where not known.
-        batch: Position of the first query that was proposed together with it, by which a stopped
-            search finds out where a batch ended; None in records of old, all of whose batches
-            were as large as asked for.
+        batch: Position of the first query that was proposed together with it, which a resumed
+            search needs to find where a batch ended; None in older records, in which every batch
+            has its full size.
 
     Raises:
         SettingsError: If a figure of the outcome is no finite number, or the accuracy is missing.
@@ -165,9 +165,9 @@ def _json_value(value: Any) -> Any:
 
 
 class History:
-    """The queries of one search in the order of their answers, and what else was asked for.
+    """The queries of one search in the order of their outcomes, and all other proposals.
 
-    Each architecture is asked for once. It is then *pending* until its outcome is appended, or
+    Each architecture is proposed once. It is then *pending* until its outcome is appended, or
     its training has failed.
     """
 
@@ -225,7 +225,7 @@ class History:
 
     @property
     def accuracies(self) -> NDArray[np.float64]:
-        """What the search went by, ``[queries]``."""
+        """The accuracies that the search maximises, ``[queries]``."""
         return np.array([query.outcome.accuracy for query in self._queries], dtype=np.float64)
 
     @property
@@ -235,7 +235,7 @@ class History:
 
     @property
     def true_accuracies(self) -> NDArray[np.float64]:
-        """What regret is counted in, ``[queries]``, NaN where not known."""
+        """The accuracies in which regret is counted, ``[queries]``, NaN where not known."""
         return np.array(
             [_nan(query.outcome.true_accuracy) for query in self._queries], dtype=np.float64
         )

@@ -1,4 +1,4 @@
-"""What one search proposed, handed out and was told: in memory, or shared through its folder.
+"""Proposals, hand-outs and outcomes of one search: in memory, or shared through its folder.
 
 Every change is one line of ``asked.jsonl`` or ``queries.jsonl``, appended under a lock of the
 folder after the lines of other processes were read. So any number of processes can share a folder,

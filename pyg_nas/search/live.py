@@ -1,4 +1,4 @@
-"""Live measurement: each cell that a search asks for is trained."""
+"""Live measurement: each cell that a search proposes is trained."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class LiveEvaluator:
     """Trains cells on a task; every finished run is in the journal at once.
 
-    The search uses the mean validation accuracy of the runs, failed ones included, and is
-    charged the training time of all of them. The best of the space is not known, and so regret is
-    not either.
+    The search uses the mean validation accuracy of the runs, failed ones included, and the
+    training time of all of them. The best cell of the space is not known, and so regret is not
+    known either.
 
     Args:
         task: What the cells are trained on.
@@ -34,7 +34,7 @@ class LiveEvaluator:
         seeds: Runs of each cell.
         journal: Where finished runs are kept; runs that it already has are not trained again.
         executor: How runs are spread; by default one at a time in this process.
-        domain: The cells that may be asked for; by default all of the default space.
+        domain: The cells that may be proposed; by default all of the default space.
         retries: How often a job is tried again after an error.
 
     Raises:
@@ -119,6 +119,10 @@ class LiveEvaluator:
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the parameters of the cells' networks at the task's size, ``[N]``."""
         return cells.trainable_parameters(self.task.network_size)
+
+    def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
+        """Return the MACs of the cells' networks at the task's size, ``[N]``."""
+        return cells.macs(self.task.network_size)
 
     def oracle(self) -> NDArray[np.float64] | None:
         """Return None: the accuracies of all cells are not known."""

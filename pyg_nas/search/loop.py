@@ -1,4 +1,4 @@
-"""The worker that is built in: it asks a search, trains or looks up, and tells."""
+"""The built-in worker: it asks a search for cells, trains them or looks them up, and reports."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def search(
 ) -> SearchResult:
     """Ask for up to ``budget`` cells, each once, and keep the best.
 
-    Every query is recorded as it comes. Stopped by an interrupt or killed, the same call resumes
-    from ``folder``: it trains what was handed out and not finished, and then asks for exactly what
-    it would have asked for undisturbed. With a larger budget it continues as if it had had that
-    from the start. An evaluator with several workers (:class:`WorkerEvaluator`) gets the next cell
+    Every query is recorded at once. After an interrupt or a kill, the same call resumes from
+    ``folder``: it trains what was handed out and not finished, and then asks for exactly the cells
+    of an uninterrupted search. With a larger budget it continues as if it had been started with
+    that budget. An evaluator with several workers (:class:`WorkerEvaluator`) gets the next cell
     whenever one of them is free.
 
     Args:
-        strategy: What to ask for.
+        strategy: Chooses the cells.
         evaluator: What trains the cells.
         budget: Most cells to train.
         seed: Seed for all random choices.
-        constraints: What the answer must keep.
+        constraints: The constraints on the answer.
         folder: Where queries are recorded, and read from first.
         on_query: Called after each new query with its index.
 
@@ -101,7 +101,7 @@ class _Worker:
         for outcome in self.evaluator.evaluate([candidate.cell for candidate in candidates]):
             if answered == len(candidates):
                 raise SettingsError(
-                    f"the evaluator gives more outcomes than the {answered} it owes"
+                    f"the evaluator gives more than one outcome for each of {answered} cells"
                 )
             self._tell(candidates[answered], outcome)
             answered += 1
@@ -132,7 +132,7 @@ class _Worker:
             elif len(self.search.ledger.history):
                 self.search.ledger.fail(candidate.id, outcome)
             else:
-                # Before anything was trained, the set-up is more likely wrong than the cell.
+                # Before any cell was trained, the settings are more likely wrong than the cell.
                 raise MeasureError(f"cell {cell.hash}: {outcome}")
 
         evaluator.train(cells(), on_end)

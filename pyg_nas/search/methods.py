@@ -1,8 +1,11 @@
-"""Search methods by name, on equal terms: the same number of trainings for each."""
+"""Search methods by name, on equal terms: the same number of training runs for each."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
@@ -18,6 +21,9 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+
+if TYPE_CHECKING:
+    from pyg_nas.predictors.recipes import RecipeNeeds
 
 METHODS = ("predictor", "random", "evolution", "local", "oracle")
 
@@ -55,19 +61,20 @@ def make_strategy(
         recipe: The predictor, a key of ``recipes.RECIPES``.
         acquisition: What a predictor search asks for.
         constraints: What the answer must keep.
-        label: What the evaluator's accuracies are; recipes may know some labels.
+        label: What the evaluator's accuracies are; a recipe may have settings for this label.
         device: Where predictors are fitted.
-        check: Make a predictor now to see whether it fits ``n`` and the acquisition. This imports
-            torch.
+        check: Whether to check what the first proposal would refuse: constraints that no cell
+            keeps, and a recipe that does not fit ``n`` or the acquisition.
 
     Raises:
         SettingsError: If the method is unknown, no cell keeps the constraints, the recipe does
-            not fit the acquisition or ``n``, or the oracle is asked for where nobody knows all
-            cells.
+            not fit the acquisition or ``n``, or the method is ``"oracle"`` and not all cells have
+            been measured.
     """
     check_method(method)
     constraints = constraints or Constraints()
-    domain = restrict(evaluator, constraints)
+    if check:
+        restrict(evaluator, constraints)
     if n < 1 or k < 1:
         raise SettingsError(f"n and k must be at least 1, got {n} and {k}")
     if method == "random":
@@ -79,22 +86,18 @@ def make_strategy(
     if method == "oracle":
         scores = evaluator.oracle()
         if scores is None:
-            raise SettingsError("the oracle needs a table: live measurement knows no cell yet")
-        if domain is not evaluator.domain and constraints.max_parameters:
-            counts = evaluator.parameters(evaluator.domain.cells)
-            if counts is not None:
-                scores = scores[counts <= constraints.max_parameters]
-        return Ranking(scores, at_once=k)
-    from pyg_nas.predictors.recipes import check_recipe, make_estimator
+            raise SettingsError("method 'oracle' needs a table, in which all cells are measured")
+        return Ranking(scores[_allowed(evaluator, constraints)], at_once=k)
+    from pyg_nas.predictors.recipes import make_estimator, recipe_needs
 
-    check_recipe(recipe)
+    needs = recipe_needs(recipe)
     check_acquisition(acquisition)
+    if check:
+        _check_predictor(needs, recipe, n, acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
         return make_estimator(recipe, label, seed, device)
 
-    if check:
-        _check_predictor(make_predictor(n, 0), recipe, n, acquisition)
     return PredictorSearch(
         make_predictor,
         n=n,
@@ -105,28 +108,47 @@ def make_strategy(
     )
 
 
-def _check_predictor(predictor: Any, recipe: str, n: int, acquisition: str) -> None:
-    """Refuse before the first training what could not work after it."""
-    least = getattr(predictor, "least_cells", 1)
-    if n < least:
-        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got n {n}")
-    check_std(acquisition, predictor, f"recipe {recipe!r}")
+def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) -> None:
+    """Refuse before the first training run what could not work after it."""
+    if n < needs.least_cells:
+        raise SettingsError(
+            f"recipe {recipe!r} is fitted to at least {needs.least_cells} cells, got n {n}"
+        )
+    check_std(acquisition, needs, f"recipe {recipe!r}")
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
-    """Return the evaluator's domain without cells of too many parameters.
+    """Return the evaluator's domain without cells of too many parameters or MACs.
 
     Raises:
-        SettingsError: If parameters are limited but not known, or no cell keeps the limit.
+        SettingsError: If parameters or MACs are limited but not known, or no cell keeps the limits.
     """
-    limit = constraints.max_parameters
-    if limit is None:
+    if constraints.max_parameters is None and constraints.max_macs is None:
         return evaluator.domain
-    counts = evaluator.parameters(evaluator.domain.cells)
-    if counts is None:
-        raise SettingsError("parameters cannot be limited: they are not known for these cells")
-    if not (counts <= limit).any():
+    return evaluator.domain.where(_allowed(evaluator, constraints))
+
+
+def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_]:
+    """Return which cells of the domain keep what is known before training, ``[N]``."""
+    allowed = np.ones(len(evaluator.domain), dtype=bool)
+    limits = (
+        ("parameters", constraints.max_parameters, evaluator.parameters),
+        ("MACs", constraints.max_macs, evaluator.macs),
+    )
+    for name, limit, count in limits:
+        if limit is None:
+            continue
+        counts = count(evaluator.domain.cells)
+        if counts is None:
+            raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
+        if not (counts <= limit).any():
+            raise SettingsError(
+                f"no cell has at most {limit} {name}, the smallest has {int(counts.min())}"
+            )
+        allowed &= counts <= limit
+    if not allowed.any():
         raise SettingsError(
-            f"no cell has at most {limit} parameters, the smallest has {int(counts.min())}"
+            f"no cell has at most {constraints.max_parameters} parameters and "
+            f"{constraints.max_macs} MACs"
         )
-    return evaluator.domain.where(counts <= limit)
+    return allowed

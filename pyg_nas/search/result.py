@@ -1,4 +1,4 @@
-"""What a search found, and what its answer must keep."""
+"""What a search found, and the constraints on its answer."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ class Constraints:
 
     Args:
         max_parameters: Most trainable parameters. They are known before training, so that cells
-            with more are never asked for.
-        max_seconds: Longest training. It is known only afterwards: a trained cell that took
-            longer cannot be the answer. A predictor search asks only for cells that it predicts
-            to keep this.
+            with more are never proposed.
+        max_seconds: Longest training time. It is known only after training: a trained cell that
+            took longer cannot be the answer. A predictor search proposes only cells whose
+            predicted training time keeps this.
+        max_macs: Most MACs of one image, known before training like the parameters.
     """
 
     max_parameters: int | None = None
     max_seconds: float | None = None
+    max_macs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_parameters", "max_seconds"):
+        for name in ("max_parameters", "max_seconds", "max_macs"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} must be positive, got {value!r}")
 
     def keeps(self, query: Query) -> bool:
-        """Say whether a query may be the answer."""
+        """Return whether a query may be the answer."""
         seconds = query.outcome.seconds
         if self.max_seconds is None:
             return True

@@ -1,8 +1,8 @@
 """The search methods: each proposes cells from the history alone.
 
-A strategy holds no state of its own. What it proposes is a function of the queries so far and of
-a random generator that the loop derives from seed and position, so a search that was stopped
-continues as if it had not been.
+A strategy has no state of its own. Its proposals are a function of the queries so far and of a
+random generator that the search derives from seed and position, so a stopped search resumes as if
+it had never been stopped.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Strategy(Protocol):
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
-        """Return up to ``k`` cells of ``domain`` that were not asked for; none to stop.
+        """Return up to ``k`` cells of ``domain`` that were not proposed before; none to stop.
 
-        Of more than ``k``, only the first are asked for. Cells in ``history.pending`` are being
-        trained. Equal arguments must give equal cells, by which a stopped search resumes.
+        Of more than ``k``, only the first are used. Cells in ``history.pending`` are being
+        trained. Equal arguments must give equal cells, so that a stopped search can resume.
         """
         ...
 
@@ -80,12 +80,12 @@ class RandomSearch:
 class RegularizedEvolution:
     """Ageing evolution: mutate the best of a random tournament among the youngest cells.
 
-    The population is the last ``population`` queries, so that the oldest dies, not the worst.
+    The population is the last ``population`` queries: the oldest leaves it, not the worst.
     Source: Real et al., arXiv:1802.01548, with the settings of the NAS-Bench-101 paper,
     arXiv:1902.09635. The first population is drawn uniformly from the cells.
 
     Args:
-        population: Cells alive.
+        population: Cells in the population.
         tournament: Cells that compete to be the parent.
     """
 
@@ -106,7 +106,7 @@ class RegularizedEvolution:
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
-        """Return random cells to begin with, then one mutant."""
+        """Return random cells first, then one mutant."""
         if len(history) < self.population:
             cells = domain.sample(k, history.asked, rng)
             return [Proposal(cell, Genotype.of_cell(cell, rng)) for cell in cells]
@@ -114,7 +114,7 @@ class RegularizedEvolution:
         rivals = rng.choice(len(alive), self.tournament, replace=False)
         winner = alive[max(rivals, key=lambda rival: alive[rival].outcome.accuracy)]
         parent = winner.proposal.genotype
-        if parent is None:  # a query that another method made
+        if parent is None:  # a query of another method
             parent = Genotype.of_cell(winner.cell, rng)
         child = domain.mutant(parent, history.asked, rng)
         if child is None:
@@ -173,10 +173,10 @@ def _top_of_climb(history: History) -> Cell | None:
 
 
 class Ranking:
-    """Trains the cells of a domain in the order of scores known beforehand: the oracle.
+    """The oracle: trains the cells of a domain in the order of scores that are given.
 
     Args:
-        scores: One score for each cell of the domain ``[N]``, the best highest.
+        scores: One score for each cell of the domain ``[N]``, larger is better.
         at_once: Cells proposed together.
     """
 
@@ -212,7 +212,7 @@ class Ranking:
 
 
 def _reason(mean: float, std: float | None, label_at: LabelMap | None) -> dict[str, float]:
-    """What was predicted of a cell, as accuracies."""
+    """Return the prediction for a cell, as accuracies."""
     if std is None:
         return {"predicted": float(mean)}
     if label_at is None:
@@ -222,12 +222,12 @@ def _reason(mean: float, std: float | None, label_at: LabelMap | None) -> dict[s
 
 
 class PredictorSearch:
-    """Train random cells, fit a predictor, train the cells that it wants most, and again.
+    """Train random cells, then cells with the best acquisition values by a predictor, repeatedly.
 
     One round is *Neural Predictor* (arXiv:1912.00848): ``n`` random cells, then the ``k`` best
-    predicted. Asked for more, it refits on everything trained so far after every ``k``.
-    Where runs are still in training or have failed, it fits when half of the first ``n`` are
-    measured, and proposes random cells until then.
+    predicted. For further rounds, it is fitted again to all measured cells after every ``k``.
+    Where runs have not finished or have failed, it is fitted when half of the first ``n`` are
+    measured, and random cells are proposed until then.
 
     Args:
         make_predictor: Called with (training cells, seed), returns an unfitted regressor over a
@@ -236,12 +236,12 @@ class PredictorSearch:
         n: Random cells to begin with.
         k: Cells trained after each fit.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
-        max_seconds: Only cells are wanted whose training time is at most this, as predicted by
+        max_seconds: Only cells are proposed whose training time is at most this, as predicted by
             :class:`~pyg_nas.predictors.training_time.TimeRegressor` from the trained cells.
-        predictor: What to call the predictor in records.
+        predictor: Name of the predictor in records.
 
     Raises:
-        SettingsError: If a number is not positive or the acquisition unknown.
+        SettingsError: If a number is not positive or there is no such acquisition.
     """
 
     name = "predictor"
@@ -272,11 +272,11 @@ class PredictorSearch:
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
-        """Return random cells to begin with, then those that the refitted predictor wants.
+        """Return random cells first, then those with the best acquisition values.
 
         Raises:
-            SettingsError: If the predictor does not give what the acquisition needs, or something
-                else than one finite number for each cell.
+            SettingsError: If the predictor has no standard deviations and the acquisition needs
+                them, or it does not predict one finite number for each cell.
         """
         if len(history.asked) < self.n or 2 * len(history) < self.n:
             return self._random(history, k, domain, rng)
@@ -287,8 +287,8 @@ class PredictorSearch:
         check_std(self.acquisition, predictor, self.predictor)
         predictor.fit(history.cells, accuracies)
         if history.pending and self.acquisition != "mean":
-            # What the predictor expects of the cells in training counts as measured, so that it
-            # is as sure about them as it will be.
+            # Predictions for the cells in training count as measured, so that the predictor is as
+            # certain of them as it will be after training.
             waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
             expected = self._checked("mean", predictor.predict(waiting), waiting)
             both = CellArray.from_cells([*history.cells, *waiting])
@@ -304,13 +304,13 @@ class PredictorSearch:
         mean = self._checked("mean", mean, domain.cells)
         if std is not None:
             std = self._checked("standard deviation", std, domain.cells)
-        wanted = self._affordable(history, domain)
-        # Enough spare ones that those asked for before can be passed over.
-        rows = wanted[
+        fast = self._fast_enough(history, domain)
+        # Enough that those proposed before can be left out.
+        rows = fast[
             choose(
                 self.acquisition,
-                mean[wanted],
-                None if std is None else std[wanted],
+                mean[fast],
+                None if std is None else std[fast],
                 k + len(history.asked),
                 float(accuracies.max()),
                 rng,
@@ -333,7 +333,7 @@ class PredictorSearch:
         return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
 
     def _checked(self, what: str, values: Any, cells: CellArray) -> NDArray[np.float64]:
-        """Return predictions ``[N]``: a column ``[N, 1]`` or a NaN would choose any cells."""
+        """Return predictions ``[N]``; a column ``[N, 1]`` or a NaN would choose arbitrary cells."""
         figures = np.asarray(values, dtype=np.float64)
         rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} cells"
         if figures.shape != (len(cells),):
@@ -344,7 +344,7 @@ class PredictorSearch:
             raise SettingsError(f"{rule}, got {figures[row]} for cell {cells[row].hash}")
         return figures
 
-    def _affordable(self, history: History, domain: Domain) -> NDArray[np.int64]:
+    def _fast_enough(self, history: History, domain: Domain) -> NDArray[np.int64]:
         if self.max_seconds is None:
             return np.arange(len(domain))
         from pyg_nas.predictors.training_time import TimeRegressor

@@ -375,6 +375,7 @@ def search_charts(
     best: Floats,
     regret: Floats | None = None,
     seconds: Floats | None = None,
+    reference: str = "the best cell of the space",
 ) -> list[Chart]:
     """Return what a search saw and had after each cell, by cells and by training time.
 
@@ -384,6 +385,7 @@ def search_charts(
         regret: Of the answer after each cell ``[Q]``, in the unit of the accuracy; None where not
             known.
         seconds: Training time spent after each cell ``[Q]``; None where not known.
+        reference: What regret is counted against.
     """
     factor, unit = percent_or_value(accuracy)
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
@@ -417,7 +419,7 @@ def search_charts(
                 Axis("trained cells"),
                 Axis("regret" + (", points" if unit else ""), from_zero=True),
                 (Line("regret", trained, factor * regret, PURPLE, steps=True),),
-                note="How far the best so far stays below the best cell of the space.",
+                note=f"How far the best so far stays below {reference}.",
             )
         )
     return charts

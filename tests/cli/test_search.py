@@ -72,7 +72,7 @@ def test_a_predictor_search_with_constraints(table_path: Path, tmp_path: Path) -
     limit = int(sorted(table.trainable_parameters)[200])
     result = run(
         table_path, "--out", out, "--n", 40, "--k", 4, "--recipe", "paper",
-        "--max-params", limit, "--max-time", 180, "--device", "cpu",
+        "--max-params", limit, "--max-training-time", 180, "--device", "cpu",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in (out / "queries.jsonl").read_text().splitlines()]
@@ -286,6 +286,27 @@ def test_search_keeps_the_time_limit(table_path: Path, small_table: Table, tmp_p
     answer = json.loads((tmp_path / "a" / "answer.json").read_text())["answer"]
     assert answer["accuracy"] == max(query["accuracy"] for query in fast)
     assert answer["accuracy"] < max(query["accuracy"] for query in queries)
+    # The option's name of version 0.1 is the one above.
+    renamed = searched(table_path, tmp_path / "a", "--max-training-time", limit)
+    assert renamed == queries
+    both = run(table_path, "--out", tmp_path / "b", "--max-time", 9, "--max-training-time", 9)
+    assert "--max-time is the old name" in str(both.exception)
+
+
+def test_search_keeps_the_limit_on_macs(
+    table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    macs = small_table.cells.macs()
+    limit = int(np.quantile(macs, 0.3))
+    queries = searched(table_path, tmp_path / "a", "--max-macs", limit)
+    allowed = {digest.decode() for digest in small_table.hashes[macs <= limit]}
+    assert {query["hash"] for query in queries} <= allowed
+    truth = small_table.metrics[:, -1, :2, 1, 3].astype(float).mean(axis=1)
+    answer = json.loads((tmp_path / "a" / "answer.json").read_text())
+    assert answer["regret_against"]["best"] == pytest.approx(truth[macs <= limit].max(), abs=1e-9)
+    assert "that keeps the constraints" in (tmp_path / "a" / "report.md").read_text()
+    none = run(table_path, "--out", tmp_path / "b", "--max-macs", 1)
+    assert "no cell has at most 1 MACs" in str(none.exception)
 
 
 def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

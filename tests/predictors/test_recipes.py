@@ -11,7 +11,7 @@ from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.recipes import RECIPES, make_estimator
+from pyg_nas.predictors.recipes import RECIPES, make_estimator, recipe_needs
 from pyg_nas.predictors.trained import Model
 
 FAST = {"hidden": 8, "epochs": 2}
@@ -69,3 +69,11 @@ def test_the_papers_constants_are_for_the_papers_label_alone(
         assert (regressor.target_mean, regressor.target_std) == (mean, std)
     assert two_stage.threshold == threshold
     assert two_stage.classifier.learning_rate == 2e-4
+
+
+@pytest.mark.parametrize("recipe", ["paper", "two-stage", "best", "fast", "small-gp"])
+def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
+    estimator = make_estimator(recipe)
+    needs = recipe_needs(recipe)
+    assert needs.least_cells == getattr(estimator, "least_cells", 1)
+    assert needs.provides_std == getattr(estimator, "provides_std", False)
