@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class PygNasError(Exception):
-    """Base of all errors that say that the input, not the program, is at fault."""
+    """Base of all errors whose cause is the input, not the program."""
 
 
 class CellError(PygNasError, ValueError):
@@ -20,7 +20,7 @@ class SpaceError(PygNasError, ValueError):
 
 
 class TableError(PygNasError, ValueError):
-    """A table file is truncated, foreign or inconsistent, or lacks what was asked of it."""
+    """A table is truncated, of another format or inconsistent, or lacks the requested values."""
 
 
 class RecordError(PygNasError, ValueError):
@@ -36,7 +36,7 @@ class SettingsError(PygNasError, ValueError):
 
 
 class DivergedError(SettingsError):
-    """A training's loss is not finite any more: the learning rate is too high for its data."""
+    """The loss of a training run is not finite any more: the learning rate is too high."""
 
 
 class MeasureError(PygNasError, RuntimeError):
@@ -48,7 +48,7 @@ class NetworkError(PygNasError, ValueError):
 
 
 class DownloadError(PygNasError, RuntimeError):
-    """A file could not be downloaded, or what arrived is not what was promised."""
+    """A file could not be downloaded, or its size or checksum is not the expected one."""
 
 
 def quoted(value: object, most: int = 80) -> str:
@@ -58,5 +58,5 @@ def quoted(value: object, most: int = 80) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return another library's message as a part of a line of ours."""
+    """Return another library's message on one line, to be quoted in a message of this package."""
     return " ".join(str(error).split())[:300]

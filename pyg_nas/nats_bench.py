@@ -289,7 +289,7 @@ class NATStopology:
     @staticmethod
     def str2lists(arch_str: str) -> list[tuple[tuple[str, int], ...]]:
         """Return (operation, source node) of the edges into each node of a text form."""
-        parse_text(arch_str)  # refuses what is no architecture
+        parse_text(arch_str)  # refuses what is not an architecture
         groups = [group.strip("|").split("|") for group in arch_str.strip().split("+")]
         return [
             tuple((name, int(source)) for name, _, source in (e.partition("~") for e in group))
@@ -299,7 +299,7 @@ class NATStopology:
     def _known_index(self, arch: Any) -> int:
         index = self.query_index_by_arch(arch)
         if index < 0:
-            raise NotMeasuredError(f"{quoted(arch)} is no architecture of {NASBENCH201.name!r}")
+            raise NotMeasuredError(f"{quoted(arch)} is not an architecture of {NASBENCH201.name!r}")
         return index
 
     def _named(self, arch: Any) -> str:

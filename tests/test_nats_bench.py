@@ -116,7 +116,7 @@ def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
     ("call", "message"),
     [
         (lambda api: api.get_more_info(4, "cifar10"), "architecture 4 is not in the table"),
-        (lambda api: api.get_more_info(99_999, "cifar10"), "99999 is no architecture"),
+        (lambda api: api.get_more_info(99_999, "cifar10"), "99999 is not an architecture"),
         (lambda api: api.get_more_info(3, "cifar100"), "tables are of .* not of cifar100"),
         (lambda api: api.get_more_info(3, "cifar10", hp="90"), "hp '90': .* 12, 200 epochs"),
         (lambda api: api.get_more_info(3, "cifar10", iepoch=5), "iepoch 5: .* after epoch 11"),

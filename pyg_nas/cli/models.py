@@ -29,7 +29,7 @@ GraphSpace = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="Search space of a graph file: nasbench101, or plain for graphs that are no cells; "
+        help="Search space of a graph file: nasbench101, or plain for graphs that are not cells; "
         "by default recognized by the operations' names.",
     ),
 ]

@@ -1,1 +1,1 @@
-"""Near the machine: threads, BLAS, just-in-time compilation, a random stream."""
+"""Threads, BLAS, just-in-time compilation, a random stream."""

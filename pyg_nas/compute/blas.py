@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-import scipy.linalg.cython_blas  # noqa: F401  compiled code multiplies with it: load it to ask it
+import scipy.linalg.cython_blas  # noqa: F401  loaded to be inspected: compiled code uses it
 from threadpoolctl import threadpool_info
 
 # OpenBLAS packs both factors before it multiplies, except below a million multiply-adds on

@@ -1,4 +1,4 @@
-"""A cache in memory that forgets what was used longest ago, safe to use from several threads."""
+"""A least-recently-used cache in memory, safe to use from several threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BoundedCache(Generic[K, V]):
     """At most ``limit`` values by key.
 
     Args:
-        limit: Values kept; of more, those that were not asked for longest are dropped.
+        limit: Number of values kept; beyond it, the least recently used ones are dropped.
     """
 
     def __init__(self, limit: int) -> None:
@@ -31,7 +31,7 @@ class BoundedCache(Generic[K, V]):
             return self._values.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Keep ``value`` as that of ``key``."""
+        """Store ``value`` under ``key``."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -39,11 +39,11 @@ class BoundedCache(Generic[K, V]):
                 self._values.popitem(last=False)
 
     def pop(self, key: K) -> V | None:
-        """Return the value of ``key`` and forget it, or None."""
+        """Remove the value of ``key`` and return it, or None."""
         with self._lock:
             return self._values.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         with self._lock:
             self._values.clear()

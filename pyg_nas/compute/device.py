@@ -1,4 +1,4 @@
-"""Which torch device a name means, and whether it can be used, without torch where possible."""
+"""Choice and check of a torch device by its name, without importing torch where possible."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _NAME = re.compile(r"auto|cpu(:0)?|(cuda|mps|xpu)(:[0-9]{1,3})?")
 def check_device(device: str) -> None:
     """Check that a device can be used, before the work that needs it.
 
-    Torch is imported only where its installation has CUDA and the device is another one than the
-    processor.
+    Torch is imported only if its installation has CUDA and the device is not the CPU.
 
     Raises:
-        SettingsError: If it is no name of a device or there is no such device here.
+        SettingsError: If it is not a name of a device, or the machine does not have the device.
     """
     if not _NAME.fullmatch(device):
         raise SettingsError(
@@ -37,10 +36,10 @@ def check_device(device: str) -> None:
 
 
 def pick_device(device: str) -> torch.device:
-    """Return the torch device of a name; ``"auto"`` is CUDA where there is one.
+    """Return the torch device of a name; ``"auto"`` is CUDA if there is a CUDA device.
 
     Raises:
-        SettingsError: If there is no such device here.
+        SettingsError: If the machine does not have the device.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """Functions compiled to machine code by Numba: loops too small or too irregular for array calls.
 
-Every compiled path asks :func:`compiled_enabled` first and imports its kernels only then: the
-package works without Numba, and with ``PYG_NAS_ENGINE=torch`` as if there were none.
+Every compiled path calls :func:`compiled_enabled` first and imports its kernels only then: the
+package works without Numba, and ``PYG_NAS_ENGINE=torch`` makes it ignore an installed one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FLOATS = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def compiled_enabled() -> bool:
-    """Return whether compiled code may be used here: Numba can be imported and is not switched off.
+    """Return whether compiled code may be used: Numba can be imported and is not switched off.
 
     Raises:
         SettingsError: If the environment variable ``PYG_NAS_ENGINE`` has an unknown value.
@@ -58,7 +58,7 @@ def _numba_works() -> bool:
 
 
 def _log_first_compilation() -> None:
-    """Let the first compilation of the process be logged; reading a kept result is none."""
+    """Log the first compilation of the process; loading a stored result does not count."""
     from numba.core import event
 
     class FirstCompilation(event.Listener):  # type: ignore[misc]
@@ -76,10 +76,10 @@ def _log_first_compilation() -> None:
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile ``function`` at its first call, without Python's lock, and keep the result on disk.
+    """Compile ``function`` at its first call, without Python's lock, and store the result on disk.
 
-    The kept result goes stale with the function's own file only: a kernel calls no kernel of
-    another file, and of other files' constants it uses only published ones, which never change.
+    The stored result is invalidated only by a change of the function's own file: a kernel must
+    not call kernels of other files, and may use only constants of theirs that never change.
     """
     import numba
 

@@ -1,4 +1,4 @@
-"""SplitMix64 (Steele, Lea and Flood, 2014) scatters 64-bit numbers: for hashes and random bits."""
+"""SplitMix64 (Steele, Lea and Flood, 2014): a 64-bit mixing function for hashes and random bits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser: equal values stay equal, others scatter."""
+    """Return the finaliser's output: equal for equal values, unrelated for others."""
     value = (value ^ (value >> np.uint64(30))) * FIRST
     value = (value ^ (value >> np.uint64(27))) * SECOND
     return np.asarray(value ^ (value >> np.uint64(31)))

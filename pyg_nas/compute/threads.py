@@ -1,4 +1,4 @@
-"""Threads of our own in place of the libraries', for work made of many small operations."""
+"""A thread pool in place of the libraries' own threads, for work of many small operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 
 class _OwnThreads:
-    """What torch and BLAS use of threads, from the first open pool until the last has closed."""
+    """Limit of torch's and BLAS's threads, from the first open pool until the last is closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,10 +41,10 @@ class _OwnThreads:
 
 
 def _run_apart(function: Callable[[], None]) -> None:
-    """Run a function in a thread that ends with it.
+    """Run ``function`` in a short-lived thread and wait for it.
 
-    threadpoolctl lets only the thread that set a limit set another one, as long as it lives, and
-    the last pool to close need not be of the thread of the first.
+    While a thread that set a limit lives, threadpoolctl lets no other thread set one, and the
+    last pool may be closed by another thread than the one that opened the first.
     """
     thread = threading.Thread(target=function)
     thread.start()
@@ -56,9 +56,9 @@ _own_threads = _OwnThreads()
 
 @contextmanager
 def single_threaded_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of threads in which torch and BLAS use no further ones; both return after.
+    """Yield a thread pool in which torch and BLAS are single-threaded; restore both afterwards.
 
-    Several threads may each have one: the last to close returns BLAS its threads.
+    Several threads may each open one: BLAS is restored when the last one is closed.
     """
     with (
         _own_threads,
@@ -69,7 +69,7 @@ def single_threaded_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Let torch and BLAS use no further threads in the calling one, and return them after."""
+    """Make torch and BLAS single-threaded in the calling thread, and restore them afterwards."""
     before = torch.get_num_threads()
     try:
         with _own_threads:

@@ -4,7 +4,7 @@ A row is one measurement. Columns:
 
 ==========================  ====================================================================
 ``arch``                    text form of the architecture in its space
-``epochs``                  budget; optional: the largest official one of the space
+``epochs``                  budget; by default the largest official one of the space
 ``seed``                    optional: one run; runs are numbered in the order of the seeds
 ``training_time``           seconds, optional as the next three
 ``train_accuracy``          fractions or percent
@@ -13,8 +13,7 @@ A row is one measurement. Columns:
 any other number            a target of that name, such as a latency: one value an architecture
 ==========================  ====================================================================
 
-Rows may stand in any order, and an empty field is not measured. Columns that hold no numbers at all
-are ignored.
+Rows may have any order, and an empty field is not measured. Columns without any number are ignored.
 """
 
 from __future__ import annotations
@@ -38,16 +37,16 @@ from pyg_nas.spaces.measurements import METRICS
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
 _PERCENT = 100.0
-_MOST_TEXT = 120  # characters of an architecture that a message shows
+_MOST_TEXT = 120  # most characters of an architecture in a message
 
 
 @dataclass
 class ImportedTable:
-    """A table and what was decided while it was read.
+    """A table and the decisions made while it was read.
 
     Attributes:
         table: One row an architecture, in the order of the space's list of architectures.
-        notes: Sentences for the user.
+        notes: Sentences that tell the user about the decisions.
     """
 
     table: Table
@@ -71,9 +70,8 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
         space: A space with a text form.
 
     Raises:
-        TableError: If the file is no such CSV, naming the line: an unknown architecture, a field
-            that is no number, a measurement that stands there twice, or conflicting values of a
-            target.
+        TableError: If the file is invalid: an unknown architecture, a field that is not a number,
+            a repeated measurement, or conflicting values of a target; the message names the line.
         SpaceError: If the space has no text form.
     """
     path = Path(path)
@@ -99,7 +97,7 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
         if key in first:
             raise TableError(
                 f"{path}: line {row.line}: {quoted(row.text, _MOST_TEXT)} with epochs {row.epochs} "
-                f"and seed {row.seed} stands in line {first[key]} already"
+                f"and seed {row.seed} is in line {first[key]} already"
             )
         first[key] = row.line
         index = position[row.text]
@@ -132,8 +130,8 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
 def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
     """Write a table's final readings as CSV, one row an architecture, budget and run.
 
-    Accuracies are fractions. A row without any measurement is left out, but every architecture has
-    one row at least.
+    Accuracies are fractions. Rows without any measurement are left out, except one for each
+    architecture.
 
     Raises:
         SpaceError: If the table's space has no text form.
@@ -157,12 +155,12 @@ def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
 
 
 def _field(value: float) -> str:
-    # Of the table's own precision: 0.9461 in single precision is not 0.946099996566772.
+    # In the precision of the table: 0.9461 in single precision is not 0.946099996566772.
     return "" if np.isnan(value) else str(value)
 
 
 def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
-    """Return the rows and the names of the columns that hold numbers."""
+    """Return the rows and the names of the columns of numbers."""
     try:
         lines = read_lines(path, TableError, blank=True)
         reader = csv.reader(
@@ -210,7 +208,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {header}")
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
-        raise TableError(f"{path}: line 1: column {repeated!r} stands there twice")
+        raise TableError(f"{path}: line 1: column {repeated!r} appears twice")
 
 
 def _fields(
@@ -247,7 +245,7 @@ def _whole(path: Path, line: int, name: str, text: str, default: int) -> int:
 
 
 def _is_percent(path: Path, rows: list[_Row], name: str) -> bool:
-    """Whether an accuracy is in percent: some value is above 1."""
+    """Return whether an accuracy is in percent: some value is above 1."""
     largest = max((row.numbers[name] for row in rows if name in row.numbers), default=0.0)
     for row in rows:
         if not 0 <= row.numbers.get(name, 0.0) <= _PERCENT:
@@ -259,6 +257,6 @@ def _is_percent(path: Path, rows: list[_Row], name: str) -> bool:
 
 
 def _ordered(texts: set[str], space: SearchSpace) -> list[str]:
-    """Sort by the space's own list of architectures, where it has one."""
+    """Sort by the space's list of architectures, if it has one."""
     listed = {text: index for index, text in enumerate(space.support.architecture_texts())}
     return sorted(texts, key=lambda text: (listed.get(text, len(listed)), text))

@@ -1,4 +1,4 @@
-"""Cells as collated PyG tensors, without a Python object for each cell."""
+"""Cells as collated PyG tensors, made without a Python object for each cell."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pyg_nas.graphs.cell_array import CellArray
 
 
 def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, dict[str, Tensor]]:
-    """Return what ``InMemoryDataset.collate`` makes of the cells' ``to_data()``.
+    """Return the result of ``InMemoryDataset.collate`` for the cells' ``to_data()``.
 
     Args:
         cells: ``N`` cells with ``V`` vertices and ``E`` edges altogether.
-        y: One label a cell, ``[N]``; without it the data have no ``y``.
+        y: One label a cell, ``[N]``; if None, the data have no ``y``.
 
     Returns:
         The data, ``x`` float32 ``[V, columns]`` one-hot, ``edge_index`` int64 ``[2, E]`` numbered
@@ -44,7 +44,7 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
             raise CellError(f"y must be one number a cell, [{total}], got shape {labels.shape}")
         data.y = torch.from_numpy(labels)
         slices["y"] = one_each
-    # Not "index": PyG shifts attributes of such a name by the vertices of earlier graphs.
+    # Not "index": PyG adds the vertices of earlier graphs to attributes with that in their names.
     data.row = torch.arange(total)
     slices["row"] = one_each
     return data, slices

@@ -44,39 +44,39 @@ class CellDataset(ProcessedDataset):
       where it is not measured; absent without a table;
     - ``row``: int64 :math:`(1)`, the cell's row in the source.
 
-    The processed file's name carries a digest of the source's content, the label policy,
-    ``pre_transform`` and ``pre_filter``, so no change of them can meet a stale file; what that
-    digest covers of a transform is said at ``transform_key``. A damaged processed file is made
-    again, and several processes may share one ``root``.
+    The processed file's name contains a digest of the source's content, the label policy,
+    ``pre_transform`` and ``pre_filter``, so that a change of them never reads a stale file;
+    ``transform_key`` describes how a transform enters the digest. A damaged processed file is
+    written again, and several processes may share one ``root``.
 
-    Parts and copies of a dataset keep :attr:`cells`, graphs and rows together: the cells are
+    In parts and copies of a dataset, :attr:`cells`, graphs and rows correspond: the cells are
     looked up by the graphs' ``row``.
 
     Args:
-        root (str): Folder of the dataset; processed files lie in ``processed``.
+        root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray): A table file, a graph file (``.jsonl``), a loaded
-            :class:`~pyg_nas.data.table.Table`, or cells without labels. A file is read where it
-            lies and not copied.
-        label (LabelPolicy, optional): The rule that makes a label of a cell's runs.
+            :class:`~pyg_nas.data.table.Table`, or cells without labels. A file is read in place,
+            not copied.
+        label (LabelPolicy, optional): The rule that computes a label from a cell's runs.
             (default: the table's :attr:`~pyg_nas.data.table.Table.default_label`)
         transform (callable, optional): Applied to each :obj:`Data` at every access.
             (default: :obj:`None`)
         pre_transform (callable, optional): Applied to each :obj:`Data` before it is saved. It
-            returns a :obj:`Data` or :obj:`HeteroData`, or one of a class derived from them, at
-            the top level of a module, that can be made without arguments; the class is restored.
-            It may set tensors, numbers and strings. (default: :obj:`None`)
+            returns a :obj:`Data` or :obj:`HeteroData`, or an object of a derived class that is
+            defined at the top level of a module and can be created without arguments; the class
+            is restored. It may set tensors, numbers and strings. (default: :obj:`None`)
         pre_filter (callable, optional): Keeps the :obj:`Data` for which it is true.
             (default: :obj:`None`)
         force_reload (bool, optional): Process the source again. (default: :obj:`False`)
-        transform_key (str, optional): Stands for ``pre_transform`` and ``pre_filter`` in the
-            processed file's name; change it whenever they change. Without it their names, code,
-            closures, defaults and attributes do, and what their code names in its own module. A
-            change behind an attribute of another module, in a file or in the environment is not
-            seen. (default: :obj:`None`)
+        transform_key (str, optional): Represents ``pre_transform`` and ``pre_filter`` in the
+            processed file's name; change it whenever they change. Without it, the name depends on
+            their names, code, closures, defaults and attributes, and on what their code uses of its
+            own module. Changes of another module's attributes, of files and of the environment are
+            not detected. (default: :obj:`None`)
 
     Raises:
-        TableError: If the source is missing, damaged, or lacks the label's budget or run, or
-            ``pre_transform`` or ``pre_filter`` returns what a processed file cannot restore.
+        TableError: If the source is missing, damaged, or lacks the label's budget or run, or if
+            a processed file cannot restore what ``pre_transform`` or ``pre_filter`` returns.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class CellDataset(ProcessedDataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        """One file, named by the digest of all that it depends on."""
+        """One file, named by the digest of everything that it depends on."""
         return [f"cells-{self._digest}.pt"]
 
     @property
@@ -177,7 +177,7 @@ def _digest(
     label: LabelPolicy | None,
     transforms: str,
 ) -> str:
-    """Digest of all that a processed file depends on, 32 hex digits."""
+    """Return the digest of everything that a processed file depends on, 32 hex digits."""
     digest = hashlib.sha256()
     digest.update(repr((_FORMAT, label and label.to_dict())).encode())
     digest.update(transforms.encode())

@@ -1,7 +1,7 @@
 """Tables and searches as pandas data frames, and frames as tables.
 
-A frame of cells has a row for each and the columns ``hash``, ``operations`` (names, one a vertex)
-and ``edges`` (source, target), and a column for each figure. Measured runs have columns
+A frame of cells has one row for each cell, the columns ``hash``, ``operations`` (names, one a
+vertex) and ``edges`` (source, target), and a column for each figure. Measured runs have columns
 ``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``.
 """
 
@@ -74,10 +74,10 @@ def read_frame(
         frame: With the columns ``operations`` and ``edges``; ``hash`` and
             ``trainable_parameters`` are not needed. Other columns of numbers become targets.
         space: The space of the cells, by default the default one.
-        about: What the numbers are of.
+        about: Description of the measurements.
 
     Raises:
-        TableError: If a column is missing, a row is no cell of the space, or a column has no
+        TableError: If a column is missing, a row is not a cell of the space, or a column has no
             numbers.
     """
     for name in ("operations", "edges"):
@@ -111,7 +111,7 @@ def read_frame(
 
 
 def _reading(name: Any) -> tuple[int, int, int, int] | None:
-    """Metric, budget, run and reading of a column's name; None of another name."""
+    """Return metric, budget, run and reading of a column's name; None for any other name."""
     parts = str(name).split("/")
     if len(parts) != 4 or parts[0] not in METRICS or parts[3] not in READINGS:
         return None
@@ -124,7 +124,7 @@ def _numbers(frame: pd.DataFrame, name: Any) -> Any:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise TableError(f"column {quoted(name)} of the data frame must hold numbers") from None
+        raise TableError(f"column {quoted(name)} of the data frame must contain numbers") from None
 
 
 def _pandas() -> Any:

@@ -1,4 +1,4 @@
-"""Which graphs a processed file can restore, and their classes by name."""
+"""Checks that a processed file can restore graphs, and the graphs' classes by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyg_nas.errors import TableError
 
 _RULE = (
     "a Data or HeteroData, or one of a class derived from them at the top level of a module that "
-    "can be made without arguments"
+    "can be created without arguments"
 )
 
 
@@ -42,10 +42,10 @@ def find_class(name: str) -> type[BaseData]:
 
 
 def is_true(answer: object) -> bool:
-    """Return what ``pre_filter`` answered.
+    """Return the checked result of ``pre_filter``.
 
     Raises:
-        TableError: If that is neither true nor false.
+        TableError: If it is neither true nor false.
     """
     one = isinstance(answer, torch.Tensor) and answer.numel() == 1
     if not one and not isinstance(answer, (bool, int, np.bool_, np.integer)):
@@ -56,7 +56,7 @@ def is_true(answer: object) -> bool:
 
 
 def check_graph(graph: object, first: Any) -> None:
-    """Check what ``pre_transform`` returned, beside what it returned for the first graph.
+    """Check a result of ``pre_transform`` and compare it with the one for the first graph.
 
     Raises:
         TableError: If a processed file could not restore it.
@@ -66,7 +66,7 @@ def check_graph(graph: object, first: Any) -> None:
     restorable = isinstance(graph, (Data, HeteroData)) and not isinstance(graph, Batch)
     try:
         restorable = restorable and find_class(name) is kind and type(kind()) is kind
-    except Exception:  # whatever the class raises without its arguments
+    except Exception:  # a class may raise anything without its arguments
         restorable = False
     if not restorable:
         raise TableError(f"pre_transform must return {_RULE}; it returned a {name}")
@@ -87,7 +87,7 @@ def check_storable(data: BaseData) -> None:
     """Check that a processed file can restore every attribute of collated graphs.
 
     Raises:
-        TableError: If ``pre_transform`` set one that is no tensor, number or string.
+        TableError: If ``pre_transform`` set an attribute that is not a tensor, number or string.
     """
     wrong = []
     for store in data.stores:
@@ -97,7 +97,7 @@ def check_storable(data: BaseData) -> None:
                 torch.save(value, stored)
                 stored.seek(0)
                 torch.load(stored, weights_only=True)
-            except Exception:  # pickling raises whatever the object's class does
+            except Exception:  # pickling may raise anything
                 each = value[0] if isinstance(value, list) and value else value
                 wrong.append(f"{name!r} ({full_name(type(each))})")
     if wrong:
@@ -108,7 +108,7 @@ def check_storable(data: BaseData) -> None:
 
 
 def plain_dict(slices: Any) -> Any:
-    """Return PyG's slices without its ``defaultdict``, which is not loaded unpickled."""
+    """Return PyG's slices without its ``defaultdict``, which only unpickling could restore."""
     if isinstance(slices, Mapping):
         return {key: plain_dict(value) for key, value in slices.items()}
     return slices

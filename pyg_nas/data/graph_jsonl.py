@@ -3,10 +3,10 @@
 One record a line. ``ops`` are names, one a vertex; ``edges`` are (source, target) vertex numbers of
 an acyclic graph, in any numbering; ``y`` is the measured number and may be left out or null.
 
-Every record is read by itself. Where the file is one of a space with an input and an output, each
-record is a drawing of a cell: the vertices named so are its input and output, wherever they are
-listed, what lies on no path between them is dropped, and a record that is no cell is an error. In
-plain graphs all vertices are kept. Vertices are put into topological order.
+Every record is independent of the others. In a file of a space with an input and an output, each
+record is a drawing of a cell: the vertices with these names are its input and output, at any
+position, vertices on no path between them are dropped, and a record that is not a cell is an error.
+In plain graphs all vertices are kept. Vertices are put into topological order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_NAMED = 20
 
 class _Record(NamedTuple):
     line: int
-    operations: list[int]  # numbers of names in the order in which the file has them first
+    operations: list[int]  # numbers of names, in the order of their first use in the file
     edges: Edges
     y: float
 
@@ -52,11 +52,11 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         path: The ``.jsonl`` file.
         space: The space of all records. None: the registered space that has all the file's names,
             those of its input and output among them; if there is none, or for ``"plain"``, plain
-            graphs over the file's own names in alphabetical order.
+            graphs over the names in the file in alphabetical order.
 
     Raises:
-        TableError: If a line is no such record or no cell of the space; the message names file,
-            line, value and rule.
+        TableError: If a line is not such a record or not a cell of the space; the message names
+            file, line, value and rule.
     """
     path = Path(path)
     names: dict[str, int] = {}
@@ -67,7 +67,7 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         except (CellError, TableError) as error:
             raise TableError(f"{path}, line {line}: {error}") from None
     if not records:
-        raise TableError(f"{path}: holds no graph")
+        raise TableError(f"{path}: contains no graph")
     try:
         if isinstance(space, str) and space != "plain":
             raise SpaceError(f"space {space!r} must be a SearchSpace or 'plain'")
@@ -101,13 +101,13 @@ def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
     return SearchSpace(
         name=printable(path.stem) or "graphs",
         operations=tuple(sorted(names)),
-        max_vertices=1,  # as of the largest graph, see read_graphs
+        max_vertices=1,  # limits of the largest graph, see read_graphs
         max_edges=0,
     )
 
 
 def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSpace) -> CellArray:
-    """The records as graphs of one space, each by itself."""
+    """Return the records as graphs of one space."""
     operations, edge_lists = [], []
     known = set(names) & set(space.vocabulary)
     id_of = {number: space.encode([n])[0] for number, n in enumerate(names) if n in known}
@@ -128,7 +128,7 @@ def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSp
 def _canonical(
     operations: list[int], edges: Edges, space: SearchSpace
 ) -> tuple[NDArray[np.int64], Sequence[int] | NDArray[Any]]:
-    """Edges ``[2, E]`` and operation ids of the graph that a drawing stands for."""
+    """Return edges ``[2, E]`` and operation ids of the canonical graph of a drawing."""
     order = _order(operations, edges, space)
     place = {vertex: position for position, vertex in enumerate(order)}
     kept = sorted((place[u], place[v]) for u, v in edges if u in place and v in place)
@@ -140,10 +140,10 @@ def _canonical(
 
 
 def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]:
-    """The vertices that belong to the graph, in topological order.
+    """Return the vertices that belong to the graph, in topological order.
 
     Raises:
-        CellError: If there is a cycle, or no path from the one input to the one output.
+        CellError: If there is a cycle, no path from input to output, or more than one of either.
     """
     total = len(operations)
     successors: list[list[int]] = [[] for _ in range(total)]
@@ -162,7 +162,7 @@ def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]
         if space.support.has_empty_cell:
             return [source, sink]
         raise CellError(f"no path leads from the {input_name!r} to the {output_name!r} vertex")
-    # Of what lies on paths between them the input is the first and the output the last.
+    # Among the vertices on paths between them, the input is the first and the output the last.
     return [vertex for vertex in order if vertex in kept]
 
 
@@ -185,7 +185,7 @@ def _reached(start: int, neighbours: list[list[int]]) -> set[int]:
 
 
 def _topological_order(successors: list[list[int]], predecessors: list[list[int]]) -> list[int]:
-    """Vertices with edges running forwards, the smallest number first among the free ones."""
+    """Return a topological order, in which the smallest of the possible numbers is next."""
     waiting = [len(sources) for sources in predecessors]
     free = [vertex for vertex, count in enumerate(waiting) if count == 0]
     order: list[int] = []
@@ -213,7 +213,7 @@ def _check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
 
 
 def _parse(line: int, text: bytes, names: dict[str, int]) -> _Record:
-    """Read one record and number its names; ``names`` grows by those that are new."""
+    """Read one record and number its names; new ones are added to ``names``."""
     record = parse_json(text, TableError)
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')

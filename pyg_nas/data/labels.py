@@ -1,4 +1,4 @@
-"""Which number of a table is the label: a policy with a name, so that it is never left unsaid."""
+"""Label policies: which measured number of a cell is its label, stated explicitly."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pyg_nas.data.table import Table
 
 BLOWN_UP = 0.2
-"""A run that ends below this accuracy has failed, by the reproduction's rule."""
+"""A run that ends below this accuracy has failed, by the rule of the reproduction."""
 
-# A target whose name has one of these words is a cost: the smaller is better.
+# A target whose name has one of these words is a cost: smaller is better.
 _COSTS = {
     *("time", "seconds", "latency", "energy", "power", "memory", "size", "loss", "error"),
     *("parameters", "params", "flops", "macs"),
@@ -32,24 +32,24 @@ _FEW_LOST, _MANY_LOST = 10, 0.05
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """The rule by which a cell's measured runs become one label.
+    """The rule that computes one label from a cell's measured runs.
 
     Args:
         metric: One of :data:`METRICS`, or the name of one of the table's further targets.
         budget: Training budget in epochs; None for the table's largest.
         run: Index of the run (the seed), or ``"mean"`` over the measured runs.
-        halfway: Take the reading halfway through training instead of the end.
-        resample_below: A run with an accuracy below this has failed. A single run is replaced by
-            the next run (cyclically) that is measured and has not; a mean leaves it out. Where
-            no run is left, the label is ``fallback``. None keeps every run as it is. A fraction,
-            as ``fallback`` is, also where the table's accuracies are in percent.
+        halfway: Use the reading halfway through training instead of the one at the end.
+        resample_below: A run with an accuracy below this has failed. A failed single run is
+            replaced by the next measured run (cyclically) that has not failed; a mean leaves
+            failed runs out. If no run is left, the label is ``fallback``. None replaces no run.
+            A fraction, as ``fallback``, even if the table's accuracies are in percent.
         fallback: Label of a cell all of whose runs failed; None for the mean label of the
             table's other cells.
 
-    A cell whose chosen run was not measured has the label NaN: nothing is made up for it.
+    A cell whose chosen run was not measured has the label NaN.
 
     Raises:
-        SettingsError: If a value is outside its rule.
+        SettingsError: If a value breaks its rule.
     """
 
     metric: Annotated[
@@ -71,26 +71,25 @@ class LabelPolicy:
 
     @property
     def resamples(self) -> bool:
-        """Whether blown-up runs are replaced: only accuracies can blow up."""
+        """Whether failed runs are replaced: only runs with a low accuracy count as failed."""
         return self.resample_below is not None and self.is_accuracy
 
     @property
     def larger_is_better(self) -> bool:
-        """Whether the better of two labels is the larger: of accuracies, not of seconds.
+        """Whether a larger label is better: true of accuracies, false of seconds.
 
-        Of a further target its name decides: ``latency_raspi4`` or ``loss`` are costs, of which
-        the smaller is better.
+        Further targets are costs if their names say so, such as ``latency_raspi4`` or ``loss``.
         """
         return self.is_accuracy or not _COSTS.intersection(self.metric.lower().split("_"))
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one label a cell, ``[N]``, of the runs ``[N, S]`` of its metric.
+        """Return one label a cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.
 
         Warns:
-            UserWarning: If more than 5 % of the cells, and more than 10, have blown-up runs alone.
+            UserWarning: If more than 5 % of the cells, and more than 10, have only failed runs.
 
         Raises:
-            TableError: If there is no such run.
+            TableError: If the table does not have the run.
         """
         measured = ~np.isnan(runs)
         usable = measured.copy()
@@ -105,7 +104,7 @@ class LabelPolicy:
             np.divide(sums, counts, out=labels, where=counts > 0)
         else:
             wanted = ~np.isnan(self.raw(runs))
-            # The run itself, then those after it, cyclically: the first usable one counts.
+            # The run itself, then the next ones, cyclically: the first usable one counts.
             order = (self.run + np.arange(runs.shape[1])) % runs.shape[1]
             first = usable[:, order].argmax(axis=1)
             labels = runs[np.arange(len(runs)), order[first]]
@@ -114,8 +113,8 @@ class LabelPolicy:
         if lost.sum() > max(_FEW_LOST, _MANY_LOST * wanted.sum()):
             warnings.warn(
                 f"{lost.sum():,} of {wanted.sum():,} cells have no run from "
-                f"{self.resample_below} on and get a stand-in label: if such figures are no "
-                f"accident here, use a label with resample_below=None",
+                f"{self.resample_below} on and get the fallback label: if such accuracies are "
+                f"normal for this task, use a label with resample_below=None",
                 stacklevel=3,
             )
         if lost.any():
@@ -127,15 +126,15 @@ class LabelPolicy:
         return labels
 
     def raw(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the policy's run as it was measured, ``[N]``, failed or not.
+        """Return the measured value of the policy's run, ``[N]``, failed or not.
 
-        Where the label is the mean of runs it is the mean of all that were measured.
+        If the label is a mean of runs, return the mean of all measured runs.
 
         Args:
             runs: ``[N, S]``.
 
         Raises:
-            TableError: If there is no such run.
+            TableError: If the table does not have the run.
         """
         if self.run == "mean":
             counts = (~np.isnan(runs)).sum(axis=1)
@@ -144,7 +143,7 @@ class LabelPolicy:
             return means
         if self.run >= runs.shape[1]:
             raise TableError(
-                f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was asked for"
+                f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was requested"
             )
         return runs[:, self.run]
 
@@ -164,7 +163,7 @@ class LabelPolicy:
         """Rebuild a policy from :meth:`to_dict`'s result.
 
         Raises:
-            SettingsError: If a key is unknown or a value is outside its rule.
+            SettingsError: If a key is unknown or a value breaks its rule.
         """
         return record_from_dict(cls, description, "a label policy")
 

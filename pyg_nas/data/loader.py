@@ -1,7 +1,7 @@
-"""Batches cut from collated tensors, without a Python object for each graph.
+"""Batches cut out of collated tensors, without a Python object for each graph.
 
 PyG's ``DataLoader`` separates every graph of a batch from the collated dataset and collates them
-again. Here the graphs of many batches are gathered at once, attribute by attribute, and the
+again. Here the graphs of many batches are gathered together, attribute by attribute, and the
 batches are views of the result.
 """
 
@@ -20,23 +20,24 @@ from torch_geometric.utils import cumsum
 
 from pyg_nas.errors import SettingsError
 
-_BLOCK_GRAPHS = 4_096  # gathered at once; more than that leaves the processor's cache
+_BLOCK_GRAPHS = 4_096  # gathered together; more would not fit into the processor's cache
 
 
 class CollatedLoader:
-    """Iterate over the batches of a collated dataset, as a ``DataLoader`` does, but faster.
+    """Iterate over the batches of a collated dataset, like a ``DataLoader`` but faster.
 
-    Every batch equals ``Batch.from_data_list`` of the same graphs and can be taken apart again.
-    The fast road is for graphs of the class ``Data`` whose attributes, ``x`` among them, are plain
+    Every batch equals ``Batch.from_data_list`` of the same graphs and can be separated again. The
+    fast path needs graphs of the class ``Data`` whose attributes, ``x`` among them, are plain
     tensors. All others, and datasets with a ``transform``, are batched by PyG at its speed.
 
     Args:
-        dataset: An ``InMemoryDataset``, whole or a selected part of one, or the ``(data, slices)``
-            that its ``collate`` returns. It must not change while the loader is in use.
-        batch_size: Graphs to a batch.
+        dataset: An ``InMemoryDataset`` or a selected part of one, or the ``(data, slices)`` that
+            its ``collate`` returns. It must not change while the loader is in use.
+        batch_size: Graphs in a batch.
         shuffle: Draw a new order at the start of every iteration.
-        drop_last: Leave out a last batch that is not full.
-        generator: Source of the orders, or a seed for one; PyTorch's global one by default.
+        drop_last: Leave out an incomplete last batch.
+        generator: Random generator of the orders, or a random seed; PyTorch's global generator by
+            default.
 
     Raises:
         SettingsError: If ``batch_size`` is below 1.
@@ -71,7 +72,7 @@ class CollatedLoader:
         else:
             data, slices = dataset._data, dataset.slices
             self._rows = torch.as_tensor(dataset.indices(), dtype=torch.long)
-            # PyG keeps a dataset of a single graph without slices.
+            # PyG stores a dataset of a single graph without slices.
             plain = dataset.transform is None and slices is not None
         self._columns = _plan(data, slices) if plain else None
         self._sizes = slices["x"].long().diff() if self._columns else None
@@ -98,7 +99,7 @@ class CollatedLoader:
         return next(self._batches(self._rows[positions], len(positions)))
 
     def _batches(self, rows: Tensor, size: int) -> Iterator[Batch]:
-        """The batches of ``rows``, all of one ``size``."""
+        """Yield the batches of ``rows``, all of one ``size``."""
         if self._columns is None or self._sizes is None:
             for part in torch.split(rows, size):
                 yield Batch.from_data_list([self._graph(row) for row in part.tolist()])
@@ -117,7 +118,7 @@ class CollatedLoader:
             for name, (values, _, _) in gathered.items():
                 batch[name] = values[number]
             batch.batch, batch.ptr = batches[number], ptrs[number]
-            # What Batch.get_example takes a batch apart by.
+            # Used by Batch.get_example to separate a batch.
             batch._num_graphs = size
             batch._slice_dict = {name: part[1][number] for name, part in gathered.items()}
             batch._inc_dict = {name: part[2][number] for name, part in gathered.items()}
@@ -135,8 +136,8 @@ class CollatedLoader:
 class _Column:
     """A tensor attribute of all graphs: ``dim`` runs over graph ``g``'s ``sizes[g]`` entries.
 
-    ``increments`` ``[N]`` is what each graph adds to the values of the graphs after it in a
-    batch; None where that is always zero.
+    ``increments`` ``[N]`` are added by each graph to the values of the graphs after it in a batch;
+    None if they are always zero.
     """
 
     values: Tensor
@@ -148,7 +149,7 @@ class _Column:
     def gather(
         self, table: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Of each batch (a row of ``table``): the values, their slices and their increments."""
+        """Yield values, slices and increments of each batch, a row of ``table``."""
         sizes = self.sizes[table]
         slices = _cumulated(sizes)
         positions = _ranges(self.starts[table].view(-1), sizes.view(-1))
@@ -166,13 +167,13 @@ class _Column:
 
 
 def _plan(data: Any, slices: dict[str, Any]) -> dict[str, _Column] | None:
-    """How to gather each attribute, or None where PyG has to collate the graphs."""
+    """Return how to gather each attribute, or None if PyG has to collate the graphs."""
     if type(data) is not Data or "x" not in slices or not set(data.keys()) <= set(slices):
         return None
     columns = {}
     for name, value in data.items():
         plain = type(value) is Tensor and value.layout == torch.strided and not value.is_nested
-        # PyG counts attributes of these names on by rules of their own.
+        # PyG has special increments for attributes with these names.
         if not plain or "batch" in name or name == "ptr":
             return None
         ends = slices[name].long()
@@ -194,13 +195,13 @@ def _num_graphs(slices: Any) -> int:
 
 
 def _cumulated(sizes: Tensor) -> Tensor:
-    """``[batches, size]`` to ``[batches, size + 1]`` from zero."""
+    """Return the sums of the first 0 to ``size`` entries, ``[batches, size + 1]``."""
     cumulated: Tensor = cumsum(sizes, dim=1)
     return cumulated
 
 
 def _ranges(starts: Tensor, sizes: Tensor) -> Tensor:
-    """The numbers ``starts[i] ... starts[i] + sizes[i] - 1`` of all ``i``, end to end."""
+    """Return ``starts[i] ... starts[i] + sizes[i] - 1`` for all ``i``, concatenated."""
     before = sizes.cumsum(0) - sizes
     shift = (starts - before).repeat_interleave(sizes)
     return shift.add_(torch.arange(len(shift)))

@@ -24,16 +24,16 @@ def write_scores(
     larger_is_better: bool = True,
     further: Mapping[str, NDArray[np.float64] | Sequence[str]] | None = None,
 ) -> None:
-    """Write cells, their scores and the rows they came from, the best first.
+    """Write cells, their scores and their rows in the source, the best first.
 
-    Scores have 9 significant digits, enough to tell float32 predictions apart.
+    Scores have 9 significant digits, so that different float32 predictions differ in the file.
 
     Args:
         path: The CSV file.
         hashes: ``S32 [N]``.
         scores: ``[N]``.
-        larger_is_better: False for predicted costs such as seconds: the smallest comes first.
-        further: Numbers or texts ``[N]`` of further columns, by name.
+        larger_is_better: False for predicted costs such as seconds: the smallest is first.
+        further: Numbers or texts ``[N]`` of additional columns, by name.
 
     Raises:
         ModelError: If a score is not finite.

@@ -1,4 +1,4 @@
-"""The data that come with the package: a measured table and the zero-cost network."""
+"""The data shipped with the package: a measured table and the zero-cost network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shipped_table_path() -> Path:
     """Return the path of the shipped table: inside an installed package, or in ``datasets/``.
 
     Raises:
-        TableError: If it is in neither place.
+        TableError: If it is found in neither place.
     """
     return _shipped(SHIPPED_TABLE, "make_nasbench_digits.py", TableError)
 
@@ -27,10 +27,10 @@ def shipped_table() -> Table:
 
 
 def zero_cost_network_path() -> Path:
-    """Return the folder of the model that tells zero-cost statistics from a cell.
+    """Return the folder of the model that predicts the zero-cost numbers of a cell.
 
     Raises:
-        ModelError: If it is neither inside an installed package nor in ``datasets/``.
+        ModelError: If it is found neither inside an installed package nor in ``datasets/``.
     """
     return _shipped(ZERO_COST_NETWORK, "make_zero_cost.py", ModelError)
 

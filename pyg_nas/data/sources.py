@@ -21,10 +21,10 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
         path: The file.
         space: The space of a graph file's records (see
             :func:`~pyg_nas.data.graph_jsonl.read_graphs`), the name of a registered space, or
-            ``"plain"``. An HDF5 table has a space of its own, which must have that name.
+            ``"plain"``. An HDF5 table contains its space, which must have that name.
 
     Raises:
-        TableError: If the file cannot be read as what its name says, or has another space.
+        TableError: If the file is not of the type of its ending, or has another space.
         SpaceError: If no space has that name.
     """
     path = Path(path)

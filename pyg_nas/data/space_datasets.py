@@ -19,8 +19,8 @@ from pyg_nas.graphs.registry import find_space
 class SpaceDataset(CellDataset):
     """The cells of one registered search space; a subclass names it.
 
-    Without a source it holds all architectures of the space's official list without labels, or all
-    cells where there is no such list. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
+    Without a source it contains all architectures of the space's official list without labels, or
+    all cells if there is no such list. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
     """
 
     space_name: ClassVar[str]
@@ -46,7 +46,7 @@ class SpaceDataset(CellDataset):
         )
         if self.space != support.space:
             raise SpaceError(
-                f"{source} holds cells of {self.space.name!r}, not of {self.space_name!r}"
+                f"{source} contains cells of {self.space.name!r}, not of {self.space_name!r}"
             )
 
 
@@ -56,7 +56,7 @@ class NASBench101(SpaceDataset):
     3 operations, trained three times on CIFAR-10 at each of four budgets.
 
     Args:
-        root (str): Folder of the dataset; processed files lie in ``processed``.
+        root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all cells, enumerated, without labels)
         label (LabelPolicy, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
@@ -98,11 +98,12 @@ class NASBench201(SpaceDataset):
     Architecture Search" <https://arxiv.org/abs/2001.00326>`_: all choices of one of 5 operations
     for each of the 6 edges between 4 nodes, trained on three image datasets.
 
-    A graph has the operations as vertices; ``none`` is no vertex, and what is on no path from the
-    input to the output is left out. Architectures that compute the same have the same graph.
+    The vertices of a graph are the operations; ``none`` is not a vertex, and vertices on no path
+    from the input to the output are left out. Architectures that compute the same function have the
+    same graph.
 
     Args:
-        root (str): Folder of the dataset; processed files lie in ``processed``.
+        root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures in their official
             order, without labels)
@@ -147,7 +148,7 @@ class TransNASBench101(SpaceDataset):
     between 4 nodes, trained once on each of seven tasks. Graphs are those of :class:`NASBench201`.
 
     Args:
-        root (str): Folder of the dataset; processed files lie in ``processed``.
+        root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures, without labels)
         label (LabelPolicy, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.

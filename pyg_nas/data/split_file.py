@@ -1,9 +1,9 @@
 """Splits from files: rows or module hashes of the cells, one file for each published split.
 
-``.json`` holds a list of rows (whole numbers from 0 on) or hashes (32 hex digits), or an object
-of such lists. ``.txt`` holds one a line. ``.npz`` holds one array of rows or hashes, or a mask of
-all rows, or several of them by name. Of several lists one is chosen by its name behind the
-path: ``train.npz:172``.
+``.json`` files contain a list of rows (whole numbers from 0 on) or hashes (32 hex digits), or an
+object of such lists, ``.txt`` files one row or hash a line, ``.npz`` files one array of rows or
+hashes, or a mask of all rows, or several arrays by name. One of several lists is chosen by its name
+after the path: ``train.npz:172``.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def read_split(name: str, hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
     """Return the rows of a split file, in its order.
 
     Args:
-        name: Path of the file, with ``:KEY`` behind it where it holds several lists.
-        hashes: ``S32 [N]``, the table's; a hash in several rows stands for all of them.
+        name: Path of the file, followed by ``:KEY`` if it contains several lists.
+        hashes: ``S32 [N]``, the table's; a hash of several rows selects all of them.
 
     Raises:
-        SettingsError: If the file is missing or no such file, a row is out of range or named
-            twice, or a hash is not in the table.
+        SettingsError: If the file is missing or invalid, a row is out of range or appears twice,
+            or a hash is not in the table.
     """
     path, key = _path_and_key(name)
     values = _chosen(path, key, _contents(path))
@@ -100,7 +100,7 @@ def _read(path: Path) -> bytes:
 
 
 def _contents(path: Path) -> Any:
-    """A list, or a dictionary of lists or arrays by name."""
+    """Return a list, or a dictionary of lists or arrays by name."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".npz":
@@ -117,7 +117,7 @@ def _contents(path: Path) -> Any:
 
 
 def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
-    """The list named ``key``, or the only one, as whole numbers, hashes or a mask."""
+    """Return the list named ``key``, or the only one, as whole numbers, hashes or a mask."""
     if isinstance(contents, dict):
         if key is None and len(contents) == 1:
             (key,) = contents
@@ -129,14 +129,14 @@ def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
             )
         contents = contents[key]
     elif key is not None:
-        raise SettingsError(f"split {path}: holds a single list, not one named {key!r}")
+        raise SettingsError(f"split {path}: contains a single list, not one named {key!r}")
     if isinstance(contents, list):
         return _from_list(path, contents)
     values = np.asarray(contents)
     if values.ndim != 1 or values.dtype.kind not in "iubSU":
         raise SettingsError(
-            f"split {path}: must hold a list of rows, of hashes or a mask, got {values.dtype} of "
-            f"shape {values.shape}"
+            f"split {path}: must contain a list of rows, of hashes or a mask, got {values.dtype} "
+            f"of shape {values.shape}"
         )
     if values.dtype.kind in "SU":
         return _from_list(path, values.astype("U").tolist())

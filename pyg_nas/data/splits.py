@@ -1,4 +1,4 @@
-"""Which cells train and which evaluate: named splits, protocols and folds.
+"""Training cells and evaluated cells: named splits, protocols and folds.
 
 The named splits are those of the reproduction: ``172``, ``334`` and ``860`` are the first n of
 successive permutations of one ``RandomState`` over the table, ``91-n`` the cells of split ``n``
@@ -6,14 +6,14 @@ above 91 % accuracy, ``denoise-91`` and ``denoise-80`` all cells above that, and
 cell. Any other whole number n takes the first n of the first permutation. A name that ends in
 ``.json``, ``.txt`` or ``.npz`` is a file of rows or hashes (:mod:`pyg_nas.data.split_file`).
 
-91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the label's run as it
-was measured, by default the first one. The label itself, in which a failed run is replaced,
-decides nothing.
+91 and 80 % are compared with :meth:`~pyg_nas.data.table.Table.raw_accuracy`: the measured accuracy
+of the label's run, by default the first one, and not with the label, in which a failed run is
+replaced.
 
-A graph may stand in a table of graphs more than once, each time with a label of its own. All of
-its rows that a training split draws are training cells, each with its label. It is evaluated
-once, against the mean of all its labels, and not at all where one of its rows is a training cell.
-In cross validation all its rows are in the same fold.
+A graph may have several rows of a table of graphs, with different labels. All of its rows that a
+training split draws are training cells, each with its label. It is evaluated once, against the mean
+of all its labels, and not at all if one of its rows is a training cell. In cross validation all its
+rows are in the same fold.
 """
 
 from __future__ import annotations
@@ -57,21 +57,21 @@ def split_rows(
 ) -> Rows:
     """Return the rows of a table that belong to a split, in the split's order.
 
-    Rows whose label is NaN (not measured) are passed over, so a split of a partial table is
-    drawn from what is measured; on a full table the rows are those of the reproduction.
+    Rows whose label is NaN (not measured) are skipped, so that a split of a partial table is drawn
+    from its measured rows; on a full table the rows are those of the reproduction.
 
     Args:
         table: The table.
         split: A name of :data:`NAMED_SPLITS`, ``91-n``, a whole number, or a split file.
         labels: ``[N]``; NaN where a row has none.
-        seed: Of the permutations.
+        seed: Random seed of the permutations.
         accuracies: ``[N]``, compared with thresholds, fractions or percent; by default the
             table's :meth:`~pyg_nas.data.table.Table.raw_accuracy` by its default label.
 
     Raises:
         SettingsError: If the name is unknown, the split is larger than the measured table, a
-            threshold is asked for where no accuracy is measured, or a split file is wrong or
-            names a row without a label.
+            threshold is requested but no accuracy is measured, or a split file is invalid or
+            contains a row without a label.
     """
     name = str(split)
     check_split(name)
@@ -118,12 +118,12 @@ def _passing(
 
 
 def check_split(name: str) -> None:
-    """Check that a text names a split, which a table may still be too small for.
+    """Check that a text names a split; a table may still be too small for it.
 
-    A split file is not looked at.
+    A split file is not opened.
 
     Raises:
-        SettingsError: If it does not.
+        SettingsError: If it is not the name of a split.
     """
     if name == "all" or is_split_file(name):
         return
@@ -167,19 +167,20 @@ def _first_of_permutation(
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a reported figure means: labels, training cells and evaluated cells.
+    """The conditions of a reported number: labels, training cells and evaluated cells.
 
     Args:
         train: Split of the training cells: a name, a number or a split file.
         evaluate: Split of the evaluated cells; training cells are always left out of it.
-        split_seed: Of the permutations.
+        split_seed: Random seed of the permutations.
         label: Policy of the training label; None for the table's default.
-        evaluation_label: Policy of the label compared with; the training label's if None.
-        train_digest: Of a split file's content (:meth:`on` reads it); None for a named split.
-        evaluate_digest: Likewise.
+        evaluation_label: Policy of the label compared with; None for that of the training label.
+        train_digest: Digest of a split file's content (set by :meth:`on`); None for a named split.
+        evaluate_digest: The same of the evaluated cells.
 
     Raises:
-        SettingsError: If a split is no name of one, or the seed is not a whole number from 0 on.
+        SettingsError: If a split is not the name of one, or the seed is not a whole number from 0
+            on.
     """
 
     train: Annotated[str, Rule("the name of a split")]
@@ -211,7 +212,7 @@ class Protocol:
         return f"{self.name}; label: {self.label or 'the default of the table'}{evaluation}"
 
     def training_label(self, table: Table) -> LabelPolicy:
-        """Return the policy of the training label: the table's default where none is named."""
+        """Return the policy of the training label, by default the table's default."""
         return self.label or table.default_label
 
     def compared_label(self, table: Table) -> LabelPolicy:
@@ -219,7 +220,7 @@ class Protocol:
         return self.evaluation_label or self.training_label(table)
 
     def on(self, table: Table) -> Protocol:
-        """Return this protocol with ``table``'s default label where it names none, and digests.
+        """Return this protocol with the digests and, if it names no label, the table's default one.
 
         Raises:
             SettingsError: If a split file cannot be read.
@@ -242,7 +243,7 @@ class Protocol:
         """Rebuild a protocol from :meth:`to_dict`'s result.
 
         Raises:
-            SettingsError: If a key is unknown or missing, or a value is outside its rule.
+            SettingsError: If a key is unknown or missing, or a value breaks its rule.
         """
         if not isinstance(description, dict):
             raise SettingsError(f"a protocol must be a JSON object, got {quoted(description)}")
@@ -256,7 +257,7 @@ class Protocol:
         """Return the rows and labels of this protocol on a table.
 
         Raises:
-            SettingsError: If no cell has the label, or a split is unknown or too large or has no
+            SettingsError: If no cell has the label, or a split is unknown, too large or has no
                 training cell.
         """
         label = self.training_label(table)
@@ -278,12 +279,11 @@ class Protocol:
 
         Args:
             table: The table.
-            training_hashes: Module hashes of the training cells, left out.
+            training_hashes: Module hashes of the training cells, which are left out.
 
         Returns:
-            The rows, ``[n]``, the first of each graph; their labels ``[n]``, of a graph that
-            stands in the table several times the mean; and how many graphs of the split were
-            left out.
+            The rows ``[n]``, the first of each graph; the labels ``[n]``, the mean for a graph with
+            several rows; and the number of graphs of the split that were left out.
 
         Raises:
             SettingsError: If the split is unknown, too large, or a file that cannot be read or
@@ -303,7 +303,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the training and the evaluated cells, which are disjoint, and their labels."""
+    """Disjoint rows of training and evaluated cells, and their labels."""
 
     train: Rows
     evaluate: Rows
@@ -312,7 +312,7 @@ class Split:
 
 
 def mean_by_graph(values: NDArray[np.float64], hashes: NDArray[np.bytes_]) -> NDArray[np.float64]:
-    """Return for each row the mean value of its graph's rows, ``[N]``; NaN are passed over.
+    """Return for each row the mean value of its graph's rows, ``[N]``, without NaN.
 
     Args:
         values: ``[N]``.
@@ -334,12 +334,12 @@ def grouped_folds(
 ) -> Iterator[tuple[Rows, Rows]]:
     """Yield a splitter's (training, held-out) rows, all rows of a graph on the same side.
 
-    Where no graph is there twice, they are the splitter's own folds of the rows.
+    If no graph appears twice, they are the splitter's folds of the rows.
 
     Args:
         splitter: A scikit-learn splitter without groups.
         hashes: ``S32 [N]``.
-        classes: ``[N]``, for a stratified splitter; of a graph's rows the first one's counts.
+        classes: ``[N]``, for a stratified splitter; the class of a graph is that of its first row.
     """
     _, first, graph = np.unique(hashes, return_index=True, return_inverse=True)
     # Graphs numbered by their first rows.
@@ -350,7 +350,7 @@ def grouped_folds(
 
 
 def _rows_of(graph: NDArray[np.int64], chosen: Rows) -> Rows:
-    """The rows of the chosen graphs, in the order of ``chosen``."""
+    """Return the rows of the chosen graphs, in the order of ``chosen``."""
     order = np.argsort(graph, kind="stable")
     start = np.searchsorted(graph[order], chosen, "left")
     end = np.searchsorted(graph[order], chosen, "right")
@@ -370,7 +370,7 @@ def stratified_folds(
         labels: ``[N]``.
         folds: Folds of one repeat.
         repeats: Repeats, each with its own shuffle.
-        seed: Of the shuffles.
+        seed: Random seed of the shuffles.
         hashes: ``S32 [N]``; rows of one graph are then in one fold.
 
     Raises:

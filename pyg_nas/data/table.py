@@ -1,4 +1,4 @@
-"""A table of measured cells in memory; :mod:`pyg_nas.data.table_hdf5` knows the file layout."""
+"""A table of measured cells in memory; :mod:`pyg_nas.data.table_hdf5` defines the file layout."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.measurements import METRICS
 
-# Hashing takes 0.03 to 0.1 ms a cell: small tables are checked whole on loading, and of large ones
-# that many cells, so that loading stays fast; Table.check looks at all of them.
+# Hashing takes 0.03 to 0.1 ms a cell: to keep loading fast, all hashes of small tables and so many
+# of large ones are checked on loading; Table.check verifies all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ class Table:
     """Measured results of ``N`` different cells, or of ``N`` architectures in text form.
 
     In some spaces several architectures are drawings of one cell. With ``texts`` each of them has
-    a row of its own, and rows may share a cell; without them every cell stands in one row.
+    its own row, and rows may share a cell; without them every cell has one row.
 
     Args:
         cells: The cells.
         metrics: float32 ``[N, B, S, 2, 4]``: budget, run, (halfway, end), :data:`METRICS`.
             Training time in seconds, accuracies as fractions, NaN where not measured.
         budgets: The ``B`` budgets in epochs, ascending; by default those of the official table of
-            the space, or of the default space where it has none.
-        about: Task, provenance and whatever else travels with the numbers (JSON values).
-        hashes: ``S32 [N]``, computed where None.
-        trainable_parameters: int32 ``[N]``, computed where None.
-        targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies:
-            a :class:`~pyg_nas.data.labels.LabelPolicy` names one as its ``metric``.
+            the space, or of the default space if it has none.
+        about: Task, provenance and other information about the numbers (JSON values).
+        hashes: ``S32 [N]``, computed if None.
+        trainable_parameters: int32 ``[N]``, computed if None.
+        targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies,
+            which can be the ``metric`` of a :class:`~pyg_nas.data.labels.LabelPolicy`.
         texts: Text form of the architecture of each row, ``[N]``; in spaces that have one.
 
     Raises:
@@ -123,7 +123,7 @@ class Table:
         return self.cells.space
 
     def _official_parameters(self) -> NDArray[np.int32] | None:
-        """Parameters of the official networks ``[N]``, of the drawing where there is one."""
+        """Parameters of the official networks ``[N]``, of the drawing if there is one."""
         support = self.space.support
         if support.network is None:
             return None
@@ -140,7 +140,7 @@ class Table:
 
     @property
     def num_runs(self) -> int:
-        """Runs (seeds) that the table has room for at each budget."""
+        """Largest number of runs (seeds) of a cell at each budget."""
         return int(self.metrics.shape[2])
 
     @property
@@ -161,7 +161,7 @@ class Table:
         return len(self.cells)
 
     def __getitem__(self, rows: Any) -> Table:
-        """Return :meth:`subset` of ``rows``, so that scikit-learn can take folds of a table.
+        """Return :meth:`subset` of ``rows``, so that scikit-learn can select folds of a table.
 
         Raises:
             TypeError: If ``rows`` is a single number: ``table.cells[i]`` is a cell.
@@ -200,7 +200,7 @@ class Table:
         """Return the table of a data frame, see :func:`pyg_nas.data.frames.read_frame`.
 
         Raises:
-            TableError: If a column is missing, or a row is no cell of the space.
+            TableError: If a column is missing, or a row is not a cell of the space.
         """
         from pyg_nas.data.frames import read_frame
 
@@ -215,11 +215,11 @@ class Table:
 
     @property
     def default_label(self) -> LabelPolicy:
-        """The label policy where none is named.
+        """The label policy that is used if none is named.
 
-        The official table of a space, of which :attr:`about` says nothing but a source: the
-        space's official label. Everything else: the final validation accuracy (or figure) of run 0
-        at the largest budget as it is, because the accuracy of a failed run depends on the task.
+        For the official table of a space, whose :attr:`about` has no task: the space's official
+        label. For all others: the final validation accuracy of run 0 at the largest budget, without
+        replacement, because the accuracy of a failed run depends on the task.
         """
         official = self.space.support.official_label
         if official is not None and self.about.keys() <= {"source"}:
@@ -235,11 +235,11 @@ class Table:
             policy: :attr:`default_label` if None.
 
         Warns:
-            UserWarning: If more than 5 % of the cells, and more than 10, have blown-up runs alone.
+            UserWarning: If more than 5 % of the cells, and more than 10, have only failed runs.
 
         Raises:
-            TableError: If the table has no such budget or run.
-            SettingsError: If the table has no such metric or target.
+            TableError: If the table lacks the budget or run.
+            SettingsError: If the table lacks the metric or target.
         """
         policy = policy or self.default_label
         if policy.metric in self.targets:
@@ -247,33 +247,33 @@ class Table:
         return policy.apply(self._runs(policy, policy.metric))
 
     def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return the accuracy that thresholds of splits go by, ``[N]``, NaN where not measured.
+        """Return the accuracy that thresholds of splits refer to, ``[N]``, NaN where not measured.
 
-        It is that of the policy's run as it was measured, failed or not, where
-        :meth:`label` may have another run's or a stand-in. The validation accuracy where the
-        label is no accuracy.
+        It is the measured accuracy of the policy's run, failed or not, while :meth:`label` may be
+        that of another run or the fallback. It is the validation accuracy if the label is not an
+        accuracy.
 
         Args:
             policy: :attr:`default_label` if None.
 
         Raises:
-            TableError: If the table has no such budget or run.
+            TableError: If the table lacks the budget or run.
         """
         policy = policy or self.default_label
         metric = policy.metric if policy.is_accuracy else "validation_accuracy"
         return policy.raw(self._runs(policy, metric))
 
     def training_seconds(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return what it takes to train for each cell's label, ``[N]``, NaN where not measured.
+        """Return the seconds of training for each cell's label, ``[N]``, NaN where not measured.
 
-        That is the time of the policy's run up to the reading that it takes, or of all measured
-        runs together where it takes their mean.
+        This is the time of the policy's run up to its reading, or of all measured runs together if
+        the label is their mean.
 
         Args:
             policy: :attr:`default_label` if None.
 
         Raises:
-            TableError: If the table has no such budget or run.
+            TableError: If the table lacks the budget or run.
         """
         policy = policy or self.default_label
         if policy.run != "mean":
@@ -285,7 +285,7 @@ class Table:
         """Return the row of a cell or module hash.
 
         Raises:
-            TableError: If the table does not have it.
+            TableError: If the table does not have the cell.
         """
         digest = cell.hash if isinstance(cell, Cell) else cell
         try:
@@ -317,10 +317,10 @@ class Table:
     def concatenate(cls, tables: Sequence[Table]) -> Table:
         """Join tables of different cells: equal space, task, budgets, number of runs and targets.
 
-        Of :attr:`about`, what they agree on is kept.
+        Entries of :attr:`about` that are equal in all tables are kept.
 
         Raises:
-            TableError: If they do not fit together or share a cell.
+            TableError: If the tables differ in one of these or share a cell.
         """
         if not tables:
             raise TableError("nothing to concatenate")
@@ -366,14 +366,14 @@ class Table:
         """Write the table to HDF5, whole or not at all.
 
         Raises:
-            TableError: If :meth:`load` would refuse it: a cell stands in it twice, is none of its
+            TableError: If :meth:`load` would refuse it: a cell appears twice, is not a cell of the
                 space or has another hash, or a number is infinite. Also if the space is too large
                 for the layout.
         """
         largest = max(self.space.max_vertices, len(self.space.vocabulary))
         if largest > MOST_STORED:
             raise TableError(
-                f"{path}: HDF5 tables hold at most {MOST_STORED} vertices a graph and operations, "
+                f"{path}: HDF5 tables have at most {MOST_STORED} vertices a graph and operations, "
                 f"the space {self.space.name!r} has {largest}; keep such graphs as .jsonl"
             )
         self.check_loadable(str(path))
@@ -392,7 +392,7 @@ class Table:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Table:
-        """Read a table, with or without our attributes.
+        """Read a table, with or without the attribute of this package.
 
         Shapes, padding and graphs of all cells are checked, and the module hash of all cells of
         a small table and of 2,000 cells of a larger one; :meth:`check` verifies the rest.
@@ -423,10 +423,10 @@ class Table:
         return table
 
     def check_loadable(self, name: str) -> None:
-        """Verify what :meth:`load` asks of every file, many hashes included.
+        """Verify what :meth:`load` checks of every file, including many hashes.
 
         Raises:
-            TableError: At the first cell that is wrong, naming it.
+            TableError: At the first invalid cell, which the message names.
         """
         invalid = self.cells.first_invalid()
         if invalid is not None:
@@ -444,7 +444,7 @@ class Table:
         """Verify every hash, parameter count and range of values.
 
         Raises:
-            TableError: At the first cell that is wrong, naming it.
+            TableError: At the first invalid cell, which the message names.
         """
         invalid = self.cells.first_invalid()
         if invalid is not None:
@@ -472,12 +472,12 @@ class Table:
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
-        # Of a graph that a table of graphs has several times, the first row.
+        # If a table of graphs has several rows of a graph, the first one.
         last_first = reversed(list(enumerate(self.hashes.tolist())))
         return {digest: row for row, digest in last_first}
 
     def _runs(self, policy: LabelPolicy, metric: str) -> NDArray[np.float64]:
-        """A metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
+        """Return a metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
         if metric not in METRICS:
             raise SettingsError(
                 f"label metric {metric!r} must be one of {', '.join([*METRICS, *self.targets])}"
@@ -492,7 +492,7 @@ class Table:
         if budget not in self.budgets:
             raise TableError(
                 f"the table has the budgets {', '.join(map(str, self.budgets))} epochs, "
-                f"{budget} was asked for"
+                f"{budget} was requested"
             )
         return self.budgets.index(budget)
 
@@ -508,13 +508,13 @@ class Table:
             )
 
     def _check_texts(self, name: str, texts: Sequence[str]) -> None:
-        """Check that every text is an architecture, once, and that of the row's cell."""
+        """Check that every text is a different architecture, and a drawing of the row's cell."""
         support = self.space.support
         seen: set[str] = set()
         step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
         for row, text in enumerate(texts):
             if text in seen:
-                raise TableError(f"{name}: architecture {quoted(text)} stands in two rows")
+                raise TableError(f"{name}: architecture {quoted(text)} appears in two rows")
             seen.add(text)
             try:
                 drawn = support.from_text(text) if row % step == 0 else None
@@ -522,7 +522,7 @@ class Table:
                 raise TableError(f"{name}: row {row}: {error}") from None
             if drawn is not None and drawn != self.cells[row]:
                 raise TableError(
-                    f"{name}: row {row}: {quoted(text)} is drawn as another cell than the row has"
+                    f"{name}: row {row}: {quoted(text)} is a drawing of another cell than the row's"
                 )
 
     def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:

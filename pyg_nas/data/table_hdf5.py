@@ -1,4 +1,4 @@
-"""Tables as HDF5: the only place that knows the file layout.
+"""Tables as HDF5: the only module that depends on the file layout.
 
 The layout (``N`` cells, ``V`` vertices at most; NAS-Bench-101 has V = 7, B = 4, S = 3):
 
@@ -7,7 +7,7 @@ dataset                     type      shape
 ==========================  ========  =====================================================
 ``hash``                    S32       ``[N]`` module hash
 ``num_vertices``            int8      ``[N]``
-``trainable_parameters``    int32     ``[N]``, -1 where the space does not define them
+``trainable_parameters``    int32     ``[N]``, -1 if the space does not define them
 ``adjacency``               int8      ``[N, V, V]`` zero padded
 ``operations``              int8      ``[N, V]`` ids, zero padded
 ``metrics``                 float32   ``[N, B budgets, S runs, (halfway, end), 4 METRICS]``
@@ -38,7 +38,7 @@ from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
 MOST_STORED = 127
-"""Vertices of a graph and operations of a space that the padded int8 columns can hold."""
+"""Most vertices of a graph, and most operations of a space, that fit into int8 columns."""
 
 _DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
 _TEXT = "text"
@@ -56,7 +56,7 @@ def write_columns(
     """Write a table's datasets, its targets and its attribute, whole or not at all."""
     import h5py
 
-    # In memory first: HDF5 that meets a full disk half-way ends in a crash of the process.
+    # In memory first: HDF5 crashes the process if the disk is full.
     whole = io.BytesIO()
     with h5py.File(whole, "w") as file:
         for name in columns:
@@ -64,8 +64,8 @@ def write_columns(
         for name, values in targets.items():
             file.create_dataset(f"{_TARGETS}{name}", data=values, **_packing(values))
         text = json.dumps(settings)
-        # Of fixed length where it fits an object header: HDF5 keeps other strings in a heap
-        # whose damage can make it search without end.
+        # Of fixed length if it fits into an object header: HDF5 stores other strings in a heap,
+        # and a damaged heap can make it loop for ever.
         short = len(text) < _MOST_HEADER_BYTES
         file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
     with atomic_path(path) as temporary:
@@ -131,7 +131,7 @@ _READ_BYTES = 64 * 2**20
 
 
 def _type(name: str, dataset: Any) -> np.dtype[Any]:
-    """Return the type that a column is read into; texts may have any length."""
+    """Return the type in which a column is read; texts may have any length."""
     wanted: Any = dataset.dtype if name == _TEXT else _COLUMN_TYPES.get(name, np.float64)
     dtype: np.dtype[Any] = np.dtype(wanted)
     return dtype
@@ -162,7 +162,7 @@ def _check_column(name: str, dataset: Any) -> None:
 
 
 def _check_agreement(datasets: dict[str, Any]) -> None:
-    """Check the shapes against each other, and the size of all, before a value is read."""
+    """Check that shapes agree, and the total size, before any value is read."""
     total = len(datasets["hash"])
     for name, dataset in datasets.items():
         if len(dataset) != total:
@@ -173,14 +173,14 @@ def _check_agreement(datasets: dict[str, Any]) -> None:
             f"adjacency must be [N, V, V] where operations are [N, V], got {list(adjacency)} and "
             f"{list(operations)}"
         )
-    # As read, whatever wider type the file has.
+    # In the type after reading; the file may have a wider one.
     needed = sum(dataset.size * _type(name, dataset).itemsize for name, dataset in datasets.items())
     if needed > MOST_TABLE_BYTES:
         raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
 
 
 def _read_column(name: str, dataset: Any) -> NDArray[Any]:
-    """Read a column block by block into its own type, which may be narrower than the file's."""
+    """Read a column block by block in its type, which may be narrower than the file's."""
     narrow = np.empty(dataset.shape, _type(name, dataset))
     rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
     for start in range(0, len(dataset), rows):
@@ -189,7 +189,7 @@ def _read_column(name: str, dataset: Any) -> NDArray[Any]:
         with np.errstate(over="ignore"):  # an infinity is refused afterwards
             block[:] = values.astype(block.dtype, copy=False)
         if dataset.dtype.kind in "iu" and not np.array_equal(block, values):
-            raise TableError(f"{name} has values that {narrow.dtype} cannot hold")
+            raise TableError(f"{name} has values outside the range of {narrow.dtype}")
     return narrow
 
 

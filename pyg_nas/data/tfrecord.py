@@ -23,7 +23,7 @@ def read_table(
         progress: Called with (bytes done, bytes in all).
 
     Raises:
-        RecordError: If a record is damaged or wrong, naming its byte offset.
+        RecordError: If a record is damaged or invalid; the message has its byte offset.
     """
     found = read_records(source, progress)
     return Table(
@@ -49,7 +49,7 @@ def convert(
         progress: Called with (bytes done, bytes in all).
 
     Raises:
-        RecordError: If a record is damaged or wrong, naming its byte offset.
+        RecordError: If a record is damaged or invalid; the message has its byte offset.
         SettingsError: If ``target`` is ``source``, or cannot be written.
     """
     check_output(target, source)
@@ -65,11 +65,11 @@ def write_tfrecord(
 ) -> int:
     """Write a table in the official NAS-Bench-101 format, whole or not at all.
 
-    What :func:`~pyg_nas.spaces.nasbench101.tfrecord_writer.write_records` refuses can be taken
-    out by :meth:`Table.subset`. Further targets of the table are not written.
+    Cells that :func:`~pyg_nas.spaces.nasbench101.tfrecord_writer.write_records` refuses can be
+    removed with :meth:`Table.subset`. Further targets of the table are not written.
 
     Args:
-        table: Of the NAS-Bench-101 space.
+        table: A table of NAS-Bench-101 cells.
         target: The TFRecord file.
         progress: Called with (cells done, cells in all).
 
@@ -77,8 +77,8 @@ def write_tfrecord(
         The number of records.
 
     Raises:
-        TableError: If the table cannot be written without loss, or what is written could not be
-            read; the message names the cell.
+        TableError: If the table cannot be written without loss, or the file could not be read;
+            the message names the cell.
     """
     if table.space != NASBENCH101:
         raise TableError(

@@ -1,4 +1,4 @@
-"""A text for a transform that changes with its code and state, to name processed files by."""
+"""A text that changes with a transform's code and state, for the names of processed files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ import torch
 
 
 def describe(value: Any, within: tuple[int, ...] = ()) -> str:
-    """Return a text that differs where two transforms do, the same in every process.
+    """Return a text that differs between different transforms and is the same in every process.
 
-    It holds qualified names, code, defaults, closures and attributes, and the functions, classes
-    and values that the code names in its own module. What it reaches as an attribute of a module,
-    by an import while it runs, in a file or in the environment counts by name at most, and so do
-    functions and classes of libraries: for transforms that depend on such things the datasets
-    have ``transform_key``. Nothing is imported, and no transform is called.
+    It contains qualified names, code, defaults, closures and attributes, and the functions, classes
+    and values of its own module that the code uses. Attributes of other modules, imports at run
+    time, files and the environment enter by name at most, and so do functions and classes of
+    libraries: for transforms that depend on them, the datasets have ``transform_key``. Nothing is
+    imported, and no transform is called.
 
     Args:
-        value: A function, a callable object (a PyG transform, say), or a part of one.
-        within: Identities of the objects that ``value`` is a part of, so that cycles end.
+        value: A function, a callable object (such as a PyG transform), or a part of one.
+        within: Identities of the objects that contain ``value``, so that cycles end.
     """
     if id(value) in within:
         return f"above {len(within) - within.index(id(value))}"
@@ -73,7 +73,7 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
 
 
 def _named(function: types.FunctionType, part: Any) -> str:
-    """What the code of ``function``, and code inside it, names in its own module."""
+    """Return what the code of ``function``, and code inside it, uses of its own module."""
     texts = []
     for name in sorted(_names(function.__code__) & function.__globals__.keys()):
         value = function.__globals__[name]
@@ -92,7 +92,7 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _is_library(module: str | None) -> bool:
-    """Whether a module is Python's, this package's or installed: it counts by name."""
+    """Return whether a module is Python's, this package's or installed: it enters by name."""
     root = str(module).partition(".")[0]
     file = getattr(sys.modules.get(str(module)), "__file__", None) or ""
     installed = {"site-packages", "dist-packages"}.intersection(Path(file).parts)
@@ -100,10 +100,10 @@ def _is_library(module: str | None) -> bool:
 
 
 def _is_picklable(value: Any) -> bool:
-    """False for a console, a lock or a connection, whose state is the process's."""
+    """Return False for a console, a lock or a connection, whose state belongs to the process."""
     try:
         pickle.dumps(value)
-    except Exception:  # pickling raises whatever the object's class does
+    except Exception:  # pickling may raise anything
         return False
     return True
 
@@ -120,10 +120,10 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _members(base: type) -> list[Any]:
-    """What a class shares among its instances: functions and values."""
+    """Return the functions and values that the instances of a class share."""
     members: list[Any] = []
     for name, member in vars(base).items():
-        # A static or class method keeps its function inside.
+        # A static or class method wraps its function.
         shared = getattr(member, "__func__", member)
         if isinstance(member, property):
             members.append([name, member.fget, member.fset])
@@ -133,7 +133,7 @@ def _members(base: type) -> list[Any]:
 
 
 def _slots(base: type) -> list[str]:
-    """Names of the attributes that a class keeps in slots, as ``getattr`` takes them."""
+    """Return the names of a class's slots, as arguments of ``getattr``."""
     slots = vars(base).get("__slots__", ())
     private = f"_{base.__name__.lstrip('_')}"
     return [

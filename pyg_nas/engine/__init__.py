@@ -1,1 +1,1 @@
-"""Training and scoring: faster paths to the numbers that ``pyg_nas.nn`` defines."""
+"""Fast training and scoring of the networks that :mod:`pyg_nas.nn` defines."""

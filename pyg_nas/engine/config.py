@@ -1,4 +1,4 @@
-"""The paper's training settings: what every way of training takes from them."""
+"""The paper's training settings, shared by all trainers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainingConfig:
     Args:
         epochs: Passes over the training cells.
         batch_size: Cells in a batch; all of them where there are fewer.
-        learning_rate: Of the first epoch.
+        learning_rate: Learning rate of the first epoch.
         weight_decay: L2 coefficient.
         loss: ``"mse"`` on normalised targets or ``"bce"`` on logits and 0/1 targets.
     """
@@ -40,15 +40,15 @@ class TrainingConfig:
 
 
 class TrainingTask(NamedTuple):
-    """What a trainer trains, and on what.
+    """The networks that a trainer trains, their cells and settings.
 
     Attributes:
         members: ``M`` networks of one shape, on the device of ``cells``.
         cells: ``N`` training cells, their operations one-hot.
-        targets: ``[N]``.
+        targets: Targets of the cells, ``[N]``.
         weights: ``[N]`` weights of the cells in the loss.
         config: The training settings.
-        seeds: One for each member, for its batch order and dropout.
+        seeds: One random seed for each member, for its batch order and dropout.
     """
 
     members: Sequence[GCN]
@@ -62,7 +62,7 @@ class TrainingTask(NamedTuple):
 def draw_batches(generator: torch.Generator, total: int, config: TrainingConfig) -> Tensor:
     """Draw the batches of one epoch, ``[steps, B]``, without the last partial one.
 
-    Drawn on the CPU whatever the device, so that a seed means the same everywhere.
+    They are drawn on the CPU, so that a seed gives the same batches on every device.
     """
     batch = min(config.batch_size, total)
     steps = total // batch
@@ -70,7 +70,7 @@ def draw_batches(generator: torch.Generator, total: int, config: TrainingConfig)
 
 
 def batch_loss(config: TrainingConfig, predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean loss over the batch, ``[..., B]`` to ``[...]``."""
+    """Return the mean loss of each batch, ``[..., B]`` to ``[...]``."""
     if config.loss == "mse":
         each = (predicted - target) ** 2
     else:

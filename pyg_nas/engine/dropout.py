@@ -1,9 +1,9 @@
-"""Dropout masks of an ensemble: every member draws from a random stream of its own.
+"""Dropout masks of an ensemble, in which every member has its own random stream.
 
 The stream is SplitMix64: its numbers depend on the member's key and on their position alone, so
-that compiled code draws the same ones (:mod:`pyg_nas.engine.numba_trainer`). One 64-bit number
-serves four features, each with a level of 16 bits. How many are drawn does not depend on the share
-that is dropped, nor on the device: a seed means the same everywhere.
+that compiled code draws the same ones (:mod:`pyg_nas.engine.numba_trainer`). Each 64-bit number
+gives four features a level of 16 bits. How many are drawn depends neither on the dropout
+probability nor on the device, so that a seed gives the same masks on every device.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ def draw_levels(key: np.uint64, step: int, features: int) -> NDArray[np.int16]:
 
 
 def keep_from(dropout: float) -> int:
-    """Return the lowest level that keeps its feature.
+    """Return the lowest level at which a feature is kept.
 
-    Of all levels the share ``1 - dropout`` lies there, to within 1 / 65,536.
+    The share of levels from there on is ``1 - dropout``, to within 1 / 65,536.
     """
     return round(dropout * _LEVELS) - _LEVELS // 2
 
 
 class DropoutMasks:
-    """Draw the masks of one training step after another for ``M`` members and all layers at once.
+    """Draws the masks of each training step for ``M`` members and all layers together.
 
     Args:
-        generators: The members' random streams, on the CPU, from which their keys are drawn.
+        generators: The members' random generators, on the CPU, from which their keys are drawn.
         shapes: Shape of each layer's mask for one member.
         dropout: Probability of dropping a feature.
-        device: Where the masks are needed.
+        device: Device of the masks.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class DropoutMasks:
         ]
 
     def draw(self) -> list[Tensor]:
-        """Return for each layer 1.0 where a feature is kept, else 0.0: ``[M, *shape]``.
+        """Return for each layer 1.0 for a kept feature and 0.0 for a dropped one, ``[M, *shape]``.
 
-        The tensors are overwritten by the next call.
+        The next call overwrites the tensors.
         """
         features = self._kept.size(1)
         levels = np.stack([draw_levels(key, self._step, features) for key in self._keys])

@@ -1,7 +1,7 @@
-"""The fitting loop: members of an ensemble trained together, each as if it were alone.
+"""The training loop: members of an ensemble are trained together but independently.
 
-Every member has its own random stream for its batch order and dropout, so its result does not
-depend on which other members are trained beside it, nor on the backend.
+Every member has its own random stream for its batch order and dropout, so that its result depends
+neither on the other members nor on the backend.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def train_stacked(
     weights: Tensor | None = None,
     progress: OnEpoch | None = None,
 ) -> Tensor:
-    """Train ``M`` networks of one shape at once on padded tensors, in place.
+    """Train ``M`` networks of one shape together on padded tensors, in place.
 
     Args:
         members: The networks, on the device of ``cells``.
         cells: ``N`` training cells.
         targets: ``[N]``.
         config: The training settings.
-        seeds: One for each member, for its batch order and dropout.
+        seeds: One random seed for each member, for its batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
 
@@ -90,12 +90,12 @@ def train_sparse(
 
     Args:
         member: The network, on the device of ``targets``.
-        gather: Gives ``x``, ``edge_index`` and ``batch`` of the training cells of an index.
-        real: bool ``[N, V]``, which padded vertices the cells have: dropout is drawn for all of
-            them, as :func:`train_stacked` does.
+        gather: Returns ``x``, ``edge_index`` and ``batch`` of the training cells of an index.
+        real: bool ``[N, V]``, False at padding: as in :func:`train_stacked`, dropout is drawn for
+            padding too.
         targets: ``[N]``.
         config: The training settings.
-        seed: For batch order and dropout.
+        seed: Random seed of batch order and dropout.
         weights: ``[N]`` weights of the cells in the loss; by default all 1.
         progress: Called after each epoch.
 

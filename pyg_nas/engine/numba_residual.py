@@ -1,8 +1,8 @@
-"""Residual networks' predictions on the processor (:mod:`pyg_nas.nn.residual_gnn`).
+"""Compiled predictions of residual networks on the CPU (:mod:`pyg_nas.nn.residual_gnn`).
 
-The same sums as :meth:`pyg_nas.nn.residual_gnn.ResidualGNN.forward` without dropout: some cells at
-a time pass through all layers of all members, so that their states never leave a core's own cache.
-A vertex takes the sums of its neighbours' states times the weights, not the sum of products.
+The same sums as :meth:`pyg_nas.nn.residual_gnn.ResidualGNN.forward` without dropout: a few cells at
+a time pass through all layers of all members, so that their states stay in a core's own cache. The
+neighbours' states of a vertex are summed before the product with the weights, not after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
 _VERTICES_AT_ONCE = 224  # 32 of the largest cells of NAS-Bench-101
-_EPSILON = np.float32(1e-5)  # torch's layer norm has it
+_EPSILON = np.float32(1e-5)  # epsilon of torch's layer norm
 
 
 @torch.no_grad()
@@ -67,13 +67,13 @@ def residual_outputs(
 
 
 def _beside(weights: torch.Tensor) -> Floats:
-    """Members' weights ``[M, in, out]`` beside each other, ``[in, M out]``."""
+    """Return the members' weights ``[M, in, out]`` beside each other, ``[in, M out]``."""
     return np.ascontiguousarray(weights.transpose(0, 1).flatten(1).numpy())
 
 
 @compiled
 def _normalise(states: Floats, count: int, normal: Floats) -> None:
-    """Give the first ``count`` rows mean 0 and variance 1."""
+    """Normalise the first ``count`` rows to mean 0 and variance 1."""
     hidden = states.shape[1]
     share, one = np.float32(1 / hidden), np.float32(1)
     for row in range(count):
@@ -111,7 +111,7 @@ def _neighbours(
 
 @compiled
 def _gather(normal: Floats, lists: Integers, count: int, sums: Floats) -> None:
-    """Put own states, sums of the successors' and sums of the predecessors' beside each other."""
+    """Write own states and the sums of successors' and predecessors' states beside each other."""
     hidden = normal.shape[1]
     for v in range(count):
         own, row = normal[v], sums[v]

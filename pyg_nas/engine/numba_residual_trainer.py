@@ -1,8 +1,8 @@
-"""Compiled training of residual networks: each member's steps one after another in a core's cache.
+"""Compiled training of residual networks: each member's steps run in one core's cache.
 
-The same steps as :func:`pyg_nas.engine.residual.torch_epochs`, with the gradients written out by
-hand and without the padding. Members train side by side in threads, without Python's lock; the
-main thread draws the next batches and dropout masks meanwhile.
+The same steps as :func:`pyg_nas.engine.residual.torch_epochs`, with hand-written gradients and
+without padding. Members are trained in parallel threads, without Python's lock; meanwhile the main
+thread draws the next batches and dropout masks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pyg_nas.nn.residual_gnn import ResidualGNN
 
 Bytes = NDArray[np.uint8]
 
-_DRAWN_BYTES = 2**21  # dropout masks drawn together, at most, unless one step has more
+_DRAWN_BYTES = 2**21  # most dropout masks drawn together, unless one step has more
 
 
 class _Weights(NamedTuple):
@@ -61,7 +61,7 @@ class _Graphs(NamedTuple):
 class _Stretch(NamedTuple):
     """Some consecutive steps: their batches and dropout masks, of all ``M`` members.
 
-    ``V`` is the padded number of vertices: masks are drawn for padding, too, as torch needs them.
+    ``V`` is the padded number of vertices: masks are drawn for padding too, as in torch.
     """
 
     order: Integers  # [steps, M, B]
@@ -77,11 +77,11 @@ def compiled_epochs(task: ResidualTask) -> Iterator[float]:
     """Train; yield the members' mean loss after each epoch."""
     members = _Members(task)
     threads = min(torch.get_num_threads(), members.count)
-    losses: list[float] = []  # of the steps of an epoch not finished yet
+    losses: list[float] = []  # losses of the steps of the current epoch
     with single_threaded_pool(threads) as pool:
         before: list[Future[Floats]] = []
         for stretch in _drawn(task):
-            # The stretch before is trained while this one is drawn.
+            # The previous stretch is trained while this one is drawn.
             futures = members.submit(pool, stretch, before)
             if before:
                 losses.extend(np.mean([future.result() for future in before], axis=0))
@@ -96,7 +96,7 @@ def compiled_epochs(task: ResidualTask) -> Iterator[float]:
 
 
 def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
-    """Draw all steps' batches and masks in the order of :func:`~.residual.torch_epochs`."""
+    """Draw the batches and masks of all steps in the order of :func:`~.residual.torch_epochs`."""
     rates, betas = one_cycle(task)
     shapes = mask_shapes(task.network, task.batch_size, task.graphs.vertices.shape[1])
     length = max(1, _DRAWN_BYTES // sum(math.prod(shape) for shape in shapes))
@@ -128,7 +128,7 @@ def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
 
 
 class _Members:
-    """All members in training."""
+    """The state of training of all members."""
 
     def __init__(self, task: ResidualTask) -> None:
         self.count = len(task.network.embed)
@@ -153,7 +153,7 @@ class _Members:
     def submit(
         self, pool: ThreadPoolExecutor, stretch: _Stretch, before: list[Future[Floats]]
     ) -> list[Future[Floats]]:
-        """Let each member take a stretch's steps after those of the stretch before."""
+        """Start a stretch's steps of each member after those of the previous stretch."""
         first, self._steps = self._steps, self._steps + len(stretch.order)
         return [
             pool.submit(self._train, member, stretch, first, before[member] if before else None)
@@ -165,7 +165,7 @@ class _Members:
     ) -> Floats:
         """Return the steps' losses."""
         if before is not None:
-            before.result()  # begun by another thread, at the latest just now
+            before.result()  # another thread may have begun it
         flat = self._flat[member]
         gradient = np.empty_like(flat)
         losses = np.empty(len(stretch.order), dtype=np.float32)
@@ -250,7 +250,7 @@ def _take_batch(
 
     Args:
         graphs: All graphs.
-        batch: Which of them.
+        batch: Indices of the batch's graphs.
         inputs: Filled: ``[vertices of the batch, C]``.
         starts: Filled: ``[B + 1]``, where each graph begins in ``inputs``.
         edges: Filled: ``[2, edges of the batch]``, rows of ``inputs``.
@@ -273,7 +273,7 @@ def _take_batch(
 
 @compiled
 def _normalise(states: Floats, normal: Floats, scale: Floats) -> None:
-    """Layer norm without gain and shift, ``[v, H]``; ``scale`` ``[v]`` is each row's factor."""
+    """Apply layer norm without gain and shift, ``[v, H]``; ``scale`` ``[v]`` has rows' factors."""
     hidden = states.shape[1]
     one = states.dtype.type(1)
     share, epsilon = states.dtype.type(1 / hidden), states.dtype.type(1e-5)  # torch's epsilon
@@ -323,7 +323,7 @@ def _fold(weights: _Weights, layer: int, scaled: Floats, constant: Floats) -> No
 def _fold_back(
     weights: _Weights, gradient: _Weights, layer: int, scaled: Floats, constant: Floats
 ) -> None:
-    """Take the gradients of :func:`_fold`'s results to its weights'."""
+    """Propagate the gradients of :func:`_fold`'s results to its weights."""
     matrix, slope = weights.layers[layer], gradient.layers[layer]
     hidden = len(matrix)
     gradient.biases[layer] = constant[:hidden]
@@ -340,7 +340,7 @@ def _fold_back(
 
 @compiled
 def _sum_messages(sent: Floats, constant: Floats, edges: Integers, summed: Floats) -> None:
-    """Add up each vertex's own, its successors' and its predecessors' messages.
+    """Sum the own, the successors' and the predecessors' messages of each vertex.
 
     Args:
         sent: ``[v, 3 H]``: own, to predecessors, to successors; the constant is added.
@@ -366,7 +366,7 @@ def _sum_messages(sent: Floats, constant: Floats, edges: Integers, summed: Float
 
 @compiled
 def _sum_messages_back(summed: Floats, edges: Integers, sent: Floats, constant: Floats) -> None:
-    """Take the gradient of :func:`_sum_messages`' result ``[v, H]`` to its inputs'."""
+    """Propagate the gradient of :func:`_sum_messages`' result ``[v, H]`` to its inputs."""
     hidden = summed.shape[1]
     zero = summed.dtype.type(0)
     for v in range(len(summed)):
@@ -393,7 +393,7 @@ def _rectify(values: Floats, kept: Bytes, factor: float, slope: Floats) -> None:
     zero, share = values.dtype.type(0), values.dtype.type(factor)
     for row in range(len(values)):
         for k in range(values.shape[1]):
-            # NaN is not at most zero: a network that has diverged is found.
+            # NaN <= 0 is false, so that the NaN of a diverged network is propagated.
             slope[row, k] = share if kept[row, k] and not values[row, k] <= zero else zero
 
 
@@ -411,7 +411,7 @@ def _adamw(
     epsilon: float,
     step: int,
 ) -> None:
-    """Take one step of AdamW (Loshchilov and Hutter, 2019) in torch's form.
+    """Apply one step of AdamW (Loshchilov and Hutter, 2019) in torch's form.
 
     Args:
         weights: ``[P]``, all weights.
@@ -419,12 +419,12 @@ def _adamw(
         means: ``[P]``, running means of the gradients.
         squares: ``[P]``, running means of their squares.
         ends: Where each weight matrix ends in ``weights``.
-        decays: Its weight decay.
+        decays: Weight decay of each matrix.
         rate: Learning rate.
-        beta1: Adam's constants; the first changes from step to step.
-        beta2: The second.
+        beta1: Adam's first constant, which changes from step to step.
+        beta2: Adam's second constant.
         epsilon: Added to the root.
-        step: From 1.
+        step: Number of the step, from 1.
     """
     kind = weights.dtype.type
     size, root = kind(rate / (1 - beta1**step)), kind(1 / math.sqrt(1 - beta2**step))
@@ -433,7 +433,7 @@ def _adamw(
     begin = 0
     for part in range(len(ends)):
         shrink = kind(1 - rate * decays[part])
-        # Loops from 0 over slices become vector code, as an index cannot be negative there.
+        # Loops from 0 over slices are vectorised, because their indices cannot be negative.
         w, g = weights[begin : ends[part]], gradient[begin : ends[part]]
         m, s = means[begin : ends[part]], squares[begin : ends[part]]
         for i in range(len(w)):
@@ -447,7 +447,7 @@ def _adamw(
 
 @compiled
 def _read(final: Floats, starts: Integers, kept: Bytes, factor: float, read: Floats) -> None:
-    """Put each graph's mean over vertices beside its last vertex, with dropout: ``[B, 2 H]``."""
+    """Write each graph's mean over vertices and its last vertex, with dropout: ``[B, 2 H]``."""
     hidden = final.shape[1]
     zero, share = final.dtype.type(0), final.dtype.type(factor)
     for b in range(len(read)):
@@ -466,7 +466,7 @@ def _read(final: Floats, starts: Integers, kept: Bytes, factor: float, read: Flo
 
 @compiled
 def _read_back(read: Floats, starts: Integers, kept: Bytes, factor: float, final: Floats) -> None:
-    """Take the gradient of :func:`_read`'s result to its input's."""
+    """Propagate the gradient of :func:`_read`'s result to its input."""
     hidden = final.shape[1]
     zero, share = final.dtype.type(0), final.dtype.type(factor)
     for b in range(len(read)):
@@ -525,24 +525,24 @@ def _train_steps(
     epsilon: float,
     losses: Floats,
 ) -> None:
-    """Take a stretch's steps for one member, in place.
+    """Run a stretch's steps of one member, in place.
 
     Args:
         flat: ``[P]``, of which ``weights`` are views.
         flat_gradient: ``[P]``, of which ``gradient`` are views.
         moments: ``[2, P]``, Adam's.
-        weights: The member's.
-        gradient: Overwritten.
+        weights: The member's weights.
+        gradient: Their gradient, overwritten.
         graphs: The training graphs.
         stretch: Batches, masks, rates.
         member: Number of the member.
-        steps_before: Steps taken in earlier stretches.
-        most_edges: No batch has more edges.
-        factor: What dropout multiplies kept numbers by.
-        ends: Of the weight matrices in ``flat``.
+        steps_before: Number of steps in earlier stretches.
+        most_edges: Largest number of edges of a batch.
+        factor: Factor of the features that dropout keeps.
+        ends: Ends of the weight matrices in ``flat``.
         decays: Weight decay of each.
-        beta2: Of Adam.
-        epsilon: Of Adam.
+        beta2: Adam's second constant.
+        epsilon: Adam's epsilon.
         losses: Filled: ``[steps]``.
     """
     kind = flat.dtype
@@ -613,7 +613,7 @@ def _train_steps(
         predicted += weights.output_bias
         losses[step] = _loss(predicted, graphs.targets, batch)
 
-        # Backward: predicted, joined, read, final and states now hold gradients of themselves.
+        # Backward: predicted, joined, read, final and states are overwritten by their gradients.
         _sum_rows(predicted, gradient.output_bias)
         np.dot(joined.T, predicted, gradient.output)
         np.dot(predicted, weights.output.T, joined)

@@ -1,4 +1,4 @@
-"""Scoring on the processor: every thread keeps its rows in its cache (:mod:`.score`)."""
+"""Compiled scoring on the CPU: the rows of every thread stay in its cache (:mod:`.score`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.engine.shared_terms import Block, Layer, Terms
 
-_MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 runs from a core's own cache
+_MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 fits into a core's own cache
 _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096
@@ -22,11 +22,12 @@ _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
 
 
 class BlockScorer:
-    """Scores blocks on the processor.
+    """Scores blocks on the CPU.
 
     Args:
-        pool: Threads that share out the work.
-        spare: Where a buffer is taken from, if there is one, and left by :meth:`close`.
+        pool: Threads among which the work is divided.
+        spare: List from which a buffer is taken, if it has one, and to which :meth:`close`
+            returns it.
     """
 
     def __init__(self, pool: ThreadPoolExecutor, spare: deque[Floats]) -> None:
@@ -37,7 +38,7 @@ class BlockScorer:
             self._buffer = np.empty(0, dtype=np.float32)
 
     def close(self) -> None:
-        """Leave the buffer to the next scorer."""
+        """Return the buffer, for the next scorer."""
         self._spare.append(self._buffer)
 
     def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
@@ -86,7 +87,7 @@ class BlockScorer:
     def _project_terms(self, table: Floats, layer: Layer, projection: Floats) -> Floats:
         """Return half the ReLU of each term's mean times ``projection``, successors' terms first.
 
-        The result is overwritten by the next call.
+        The next call overwrites the result.
 
         Args:
             table: ``[S, 2 hidden]``, both directions' features of the states that the terms gather.

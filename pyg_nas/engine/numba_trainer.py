@@ -1,8 +1,8 @@
-"""Training on the processor: a member's steps run one after another, compiled, in one core's cache.
+"""Compiled training on the CPU: a member's steps run one after another in one core's cache.
 
-At ten cells a batch the matrix products are so small that calls and memory cost more than the
-arithmetic. Here a step is one loop over weights, gradients and moments that stay where they are,
-without Python's lock, so that every core trains a member of its own.
+With ten cells a batch the matrix products are so small that calls and memory access take longer
+than the arithmetic. Here a step is one loop over weights, gradients and moments that stay in place,
+without Python's lock, so that every core trains another member.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class CompiledTrainer:
 
 
 def _train_epoch(members: Sequence[_Member]) -> list[float]:
-    """Train the members that stay on one core; return their mean losses."""
+    """Train the members of one core; return their mean losses."""
     return [member.train_epoch() for member in members]
 
 
@@ -93,7 +93,7 @@ class _Cells(NamedTuple):
 
 
 class _Member:
-    """One network in training, its weights in one flat array."""
+    """The state of training of one network, its weights in one flat array."""
 
     def __init__(self, network: GCN, task: TrainingTask, cells: _Cells, seed: int) -> None:
         self._network, self._task, self._cells = network, task, cells
@@ -185,13 +185,13 @@ def _gather(
     states: Floats,
     active: NDArray[np.uint8],
 ) -> None:
-    """Gather both directions, rectify, drop and add.
+    """Average over both directions' neighbours, apply ReLU and dropout, and sum both.
 
     Args:
         mixed: ``[v, 2 H]``: the products with W+ and W- of the batch's ``v`` vertices.
         shares: ``[B, 2, V, V]``: Â and Â' of each cell.
         starts: ``[B + 1]``: where each cell begins in ``mixed``.
-        levels: ``[B V H]``: dropout's, for padding too.
+        levels: Levels of dropout, ``[B V H]``, for padding too.
         keep_from: The lowest level that is kept.
         states: Filled: ``[v, H]``, without the factors 1/2 and 1 / (1 - dropout).
         active: Filled: ``[v, H]``, bit 1 if W+'s term passed, bit 2 if W-'s did.
@@ -218,7 +218,7 @@ def _gather(
             drawn = levels[(cell * most + v) * width : (cell * most + v + 1) * width]
             for k in range(width):
                 kept = drawn[k] >= keep_from
-                # NaN is not at most zero: a network that has diverged is found.
+                # NaN <= 0 is false, so that the NaN of a diverged network is propagated.
                 one = kept and not outward[k] <= zero
                 other = kept and not inward[k] <= zero
                 states[start + v, k] = (outward[k] if one else zero) + (
@@ -231,7 +231,7 @@ def _gather(
 def _scatter(
     slope: Floats, shares: Floats, starts: Integers, active: NDArray[np.uint8], mixed: Floats
 ) -> None:
-    """Take the gradient ``[v, H]`` of :func:`_gather`'s ``states`` to that of its ``mixed``."""
+    """Propagate the gradient ``[v, H]`` of :func:`_gather`'s ``states`` to its ``mixed``."""
     width = slope.shape[1]
     zero = np.float32(0)
     outward = np.empty(width, dtype=np.float32)
@@ -264,9 +264,9 @@ def _multiply(left: Floats, right: Floats, rows_at_once: int, product: Floats) -
 
 
 def _load_gemm() -> Any:
-    """Return what ``np.dot`` calls in compiled code; None where Numba has it elsewhere.
+    """Return the BLAS function of Numba's ``np.dot``; None if this version of Numba lacks it.
 
-    It is a private part of Numba, used because ``np.dot`` cannot write a part of each row.
+    It is a private part of Numba, used because ``np.dot`` cannot write to a part of each row.
     """
     try:
         from numba import float32
@@ -290,7 +290,7 @@ if _gemm is not None:
         columns = right.shape[1]
         one, zero = np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
         for first in range(0, columns, columns_at_once):
-            # BLAS counts columns first: the arguments swap places.
+            # BLAS is column-major: the arguments are exchanged.
             _gemm(
                 ord("s"),
                 ord("n"),
@@ -330,16 +330,16 @@ def _adam(
     decay: float,
     step: int,
 ) -> None:
-    """Take one step of Adam (Kingma and Ba, 2015) with L2 in the gradient; all arrays ``[P]``.
+    """Apply one step of Adam (Kingma and Ba, 2015) with L2 in the gradient; all arrays ``[P]``.
 
     Args:
-        weights: Changed.
-        gradient: Of the loss without L2.
+        weights: Updated in place.
+        gradient: Gradient of the loss without L2.
         means: Running means of the gradients.
         squares: Running means of their squares.
         rate: Learning rate.
         decay: L2 coefficient.
-        step: From 1.
+        step: Number of the step, from 1.
     """
     beta1, beta2 = ADAM_BETAS
     size = np.float32(rate / (1 - beta1**step))
@@ -360,11 +360,11 @@ def _adam(
 def _take_batch(
     cells: _Cells, batch: Integers, kinds: Integers, starts: Integers, shares: Floats
 ) -> int:
-    """Put a batch's cells below each other without padding; return their vertices.
+    """Copy a batch's cells below each other without padding; return the number of vertices.
 
     Args:
         cells: All cells.
-        batch: ``[B]``, which of them.
+        batch: Indices of the batch's cells, ``[B]``.
         kinds: Filled: ``[v]``, one-hot column of each vertex.
         starts: Filled: ``[B + 1]``, where each cell begins.
         shares: Filled: ``[B, 2, V, V]``.
@@ -381,7 +381,7 @@ def _take_batch(
 
 @compiled
 def _pool(states: Floats, starts: Integers, scale: float, pooled: Floats) -> None:
-    """Write ``scale`` times the mean over each cell's vertices, ``[v, H]`` to ``[B, H]``."""
+    """Compute ``scale`` times the mean over each cell's vertices, ``[v, H]`` to ``[B, H]``."""
     for b in range(len(pooled)):
         factor = scale / np.float32(starts[b + 1] - starts[b])
         pooled[b] = 0
@@ -392,7 +392,7 @@ def _pool(states: Floats, starts: Integers, scale: float, pooled: Floats) -> Non
 
 @compiled
 def _pool_back(pooled: Floats, starts: Integers, scale: float, slope: Floats) -> None:
-    """Take the gradient of :func:`_pool`'s result to its input's."""
+    """Propagate the gradient of :func:`_pool`'s result to its input."""
     for b in range(len(pooled)):
         factor = scale / np.float32(starts[b + 1] - starts[b])
         for v in range(starts[b], starts[b + 1]):
@@ -412,14 +412,14 @@ def _read_out(
     output_gradient: Floats,
     predicted: Floats,
 ) -> None:
-    """Predict from the head's values, and replace them by their gradient.
+    """Compute predictions from the head's values, and replace these by their gradient.
 
     Args:
         top: ``[B, T]``, before dropout; then the gradient of the loss.
-        levels: ``[B T]``, dropout's.
+        levels: Levels of dropout, ``[B T]``.
         keep_from: The lowest level that is kept.
         cells: Targets and weights of the loss.
-        batch: ``[B]``, which cells.
+        batch: Indices of the batch's cells, ``[B]``.
         logistic: Binary cross entropy of logits instead of the squared error.
         output: ``[T]``.
         output_gradient: Filled: ``[T]``.
@@ -467,29 +467,30 @@ def _train(
     steps_before: int,
     predicted: Floats,
 ) -> None:
-    """Take a step for each batch of ``order``, in place.
+    """Run a step for each batch of ``order``, in place.
 
-    The constant factors of dropout and of the mean of both directions pass through ReLU unchanged
-    and are applied once, in the mean over the vertices.
+    The constant factors of dropout and of the mean of both directions commute with ReLU and are
+    applied once, in the mean over the vertices.
 
     Args:
         flat: ``[P]``, of which ``weights`` are views.
         flat_gradient: ``[P]``, of which ``gradient`` are views.
         moments: ``[2, P]``, Adam's.
-        weights: The network's.
-        gradient: Overwritten.
-        rows_at_once: Rows of a product with a convolution's weights that BLAS gets at once.
-        columns_at_once: Columns of such weights' gradient that BLAS gets at once.
+        weights: The network's weights.
+        gradient: Their gradient, overwritten.
+        rows_at_once: Rows of each BLAS call for the product with a convolution's weights.
+        columns_at_once: Columns of each BLAS call for the gradient of these weights.
         cells: The training cells.
         order: ``[steps, B]``.
-        key: Of dropout. A step's levels are those of :func:`~pyg_nas.engine.dropout.draw_levels`
-            for each convolution's ``[B, V, H]`` and then the head's ``[B, T]``.
+        key: Key of dropout. A step's levels are those of
+            :func:`~pyg_nas.engine.dropout.draw_levels` for each convolution's ``[B, V, H]`` and
+            then the head's ``[B, T]``.
         keep_from: The lowest level that is kept.
-        kept: The share that dropout keeps.
+        kept: Share of features that dropout keeps.
         logistic: Binary cross entropy of logits instead of the squared error.
         rate: Adam's learning rate.
         decay: L2 coefficient.
-        steps_before: Steps of earlier epochs.
+        steps_before: Number of steps in earlier epochs.
         predicted: Filled: ``[steps, B]``.
     """
     depth, (hidden, head) = 1 + len(weights.later), weights.head.shape
@@ -535,7 +536,7 @@ def _train(
             predicted[step],
         )
 
-        # Backward: top, pooled, slope and mixed now hold gradients.
+        # Backward: top, pooled, slope and mixed are overwritten by gradients.
         np.dot(pooled.T, top, gradient.head)
         np.dot(top, weights.head.T, pooled)
         _pool_back(pooled, starts, scale, slope)

@@ -1,4 +1,4 @@
-"""Which code computes a network: compiled kernels, or torch, which runs any network anywhere."""
+"""Choice of the code that computes a network: compiled kernels, or torch on any device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from pyg_nas.compute.jit import compiled_enabled
 
 COMPILED_ACTIVATION = torch.relu
-"""The activation that the compiled kernels (``engine/numba_*.py``) have written into them."""
+"""The activation that the compiled kernels (``engine/numba_*.py``) implement."""
 
 
 def use_compiled(device: torch.device, activations: Iterable[Callable[[Tensor], Tensor]]) -> bool:
     """Return whether compiled kernels may compute networks with these activations on a device.
 
-    They run on a CPU and know one activation. A network of :mod:`pyg_nas.nn` with another one is
-    computed by torch.
+    They run on a CPU and implement one activation. Networks of :mod:`pyg_nas.nn` with another one
+    are computed by torch.
 
     Raises:
         SettingsError: If the environment variable ``PYG_NAS_ENGINE`` has an unknown value.

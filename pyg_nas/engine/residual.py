@@ -1,6 +1,6 @@
-"""Training and prediction of residual networks: compiled where that is possible, else by torch.
+"""Training and prediction of residual networks, by compiled code if possible, else by torch.
 
-Both ways take the same steps: the same batches, dropout masks, learning rates and momenta.
+Both run the same steps: the same batches, dropout masks, learning rates and momenta.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from pyg_nas.nn.dense_residual import (
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
 _CHUNK = 256  # graphs that torch predicts in one pass
-# Up to this width torch's threads shorten its small steps by a tenth, and where other processes
-# compute they wait for each other so long that all takes twenty times as long.
+# Up to this width torch's threads save only a tenth of its small steps, and beside other busy
+# processes they wait for each other so long that training takes twenty times as long.
 _NARROW = 64
-# One cycle (Smith and Topin, 2018) with fastai's momenta, which torch's scheduler has by default,
-# and fastai's second beta of Adam; the rate rises over a shorter part, 0.15 instead of 0.25.
+# One cycle (Smith and Topin, 2018) with fastai's momenta, which are the defaults of torch's
+# scheduler, and fastai's second beta of Adam; the rate rises for 0.15 of the steps, not 0.25.
 _BETA2, _RISING = 0.99, 0.15
 
 
@@ -44,8 +44,8 @@ class ResidualTrainingConfig:
         epochs: Passes over the training graphs.
         batch_size: Graphs in a batch; all of them where there are fewer. The last partial batch is
             dropped.
-        learning_rate: Highest of the cycle.
-        weight_decay: Decoupled, of weight matrices of more than one row.
+        learning_rate: Highest learning rate of the cycle.
+        weight_decay: Decoupled weight decay of matrices with more than one row.
     """
 
     epochs: int
@@ -55,16 +55,16 @@ class ResidualTrainingConfig:
 
 
 class ResidualTask(NamedTuple):
-    """What is trained, and on what.
+    """The networks to be trained, their graphs and settings.
 
     Attributes:
         network: ``M`` members, trained in place.
         graphs: ``N`` graphs.
-        targets: ``[N, K]``, on the network's device, in its floating type.
+        targets: Targets of the graphs, ``[N, K]``, on the network's device, in its floating type.
         kept: int64 ``[M, n]``: the graphs that each member is trained on.
         config: Training settings.
-        shuffler: Draws the batches, on the CPU.
-        generator: Draws dropout, on the network's device.
+        shuffler: Random generator of the batches, on the CPU.
+        generator: Random generator of dropout, on the network's device.
         weights: ``[N]`` weights of the graphs in the loss, on the network's device; None for 1.
     """
 
@@ -94,7 +94,7 @@ class ResidualTask(NamedTuple):
         return used.view(len(rows), self.steps, self.batch_size).transpose(0, 1)
 
     def draw_masks(self, masks: Sequence[Tensor]) -> None:
-        """Draw one step's dropout masks, of :func:`~pyg_nas.nn.dense_residual.mask_shapes`."""
+        """Draw one step's dropout masks of :func:`~pyg_nas.nn.dense_residual.mask_shapes`."""
         for mask in masks:
             mask.bernoulli_(1 - self.network.dropout, generator=self.generator)
 
@@ -115,7 +115,7 @@ def optimizer_of(task: ResidualTask) -> torch.optim.AdamW:
 
 
 def one_cycle(task: ResidualTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the learning rate and Adam's first beta of each step, by torch's own scheduler."""
+    """Return the learning rate and Adam's first beta of each step, from torch's scheduler."""
     optimizer = torch.optim.AdamW([torch.zeros(1)], betas=(0.9, _BETA2))
     total = task.config.epochs * task.steps
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -134,7 +134,7 @@ def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArr
     """Train residual networks in place; return the members' mean loss by epoch ``[epochs]``.
 
     Args:
-        task: The networks and what they are trained on.
+        task: The networks, their graphs and settings.
         progress: Called after each epoch.
     """
     losses = np.empty(task.config.epochs)
@@ -147,7 +147,7 @@ def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArr
 
 def _epochs(task: ResidualTask) -> Iterator[float]:
     device = task.targets.device
-    # The compiled loss has no weights.
+    # The compiled loss does not support weights.
     if task.weights is None and use_compiled(device, [task.network.activation]):
         from pyg_nas.engine.numba_residual_trainer import compiled_epochs
 

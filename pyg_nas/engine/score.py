@@ -1,11 +1,12 @@
-"""Score many cells with trained GCNs, computing what cells share only once.
+"""Score many cells with trained GCNs, computing the terms that cells share only once.
 
-Exact: the same sums as :meth:`pyg_nas.nn.gcn.GCN.forward`. Two things commute with a
-convolution's linear parts and are used throughout: the product with the next weights may be taken
-of the distinct terms that a :class:`~pyg_nas.engine.shared_terms.Refinement` names, and a vertex's
-two products added afterwards; positive normalisations may follow the ReLU. The two linear layers of
-the head are one vector. Beyond the layers that share terms a cell's vertices are few enough to
-stay in a processor's fastest cache (:mod:`pyg_nas.engine.numba_score`).
+The result is exact: the same sums as :meth:`pyg_nas.nn.gcn.GCN.forward`, in another order. Because
+a convolution is linear before its ReLU, the product with the next weights is computed for the
+distinct terms of a :class:`~pyg_nas.engine.shared_terms.Refinement` only, and a vertex's two
+products are added afterwards. Positive normalisations are applied after the ReLU. The two linear
+layers of the head are multiplied to one vector. In deeper layers, which share no terms, the
+vertices of a few cells at a time stay in the CPU's fastest cache
+(:mod:`pyg_nas.engine.numba_score`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pyg_nas.nn.gcn import GCN
 def score(members: Sequence[GCN], refinement: Refinement) -> NDArray[np.float32]:
     """Return each network's output for each cell, float32 ``[M, N]``.
 
-    The kernels are compiled: ask :func:`~pyg_nas.engine.paths.use_compiled` first.
+    The kernels are compiled: call :func:`~pyg_nas.engine.paths.use_compiled` first.
 
     Args:
         members: ``M`` networks on the CPU.

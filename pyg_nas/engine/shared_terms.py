@@ -1,12 +1,13 @@
-"""Which sums over neighbours many cells share: tables for scoring without repeats.
+"""Tables of the sums over neighbours that many cells have in common, to compute each sum once.
 
-A bidirectional graph convolution gives a vertex the sum of two terms, one over the vertex and its
-successors, one over the vertex and its predecessors (weighted by ``1 / (out_degree + 1)``). Two
-vertices whose terms gather the same earlier states have the same term: colour refinement, with
-the degrees that the normalisation sees. The 2.9 million vertices of NAS-Bench-101 have 4,722
-terms (11,844 states) in the first layer and 924,939 in the second; in the third there are more
-terms than vertices, and nothing is left to share. The tables name the distinct terms of the first
-two layers once; any weights can then be run through them (:mod:`pyg_nas.engine.score`).
+The state of a vertex after a bidirectional graph convolution is the sum of two terms, one over the
+vertex and its successors, one over the vertex and its predecessors (weighted by
+``1 / (out_degree + 1)``). Two terms over the same states of the previous layer are equal. This is
+colour refinement, with the degrees that enter the normalisation. The 2.9 million vertices of
+NAS-Bench-101 have 4,722 different terms (11,844 states) in the first layer and 924,939 in the
+second; in the third there are more terms than vertices, and nothing is left to share. The tables
+list the different terms of the first two layers once, for use with any weights
+(:mod:`pyg_nas.engine.score`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ SHARED_LAYERS = 2
 """Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
 
 BLOCK_CELLS = 65_536
-"""Cells whose terms are shared. More share more and take more memory: these, at width 144, 0.3 GB
-(benchmarks/score_space.py)."""
+"""Cells of a block, which share terms. A larger block shares more and needs more memory; this one
+needs 0.3 GB at width 144 (benchmarks/score_space.py)."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class Layer:
     """The distinct terms of one layer, and how they pair.
 
     Attributes:
-        weight: float32 ``[S]``, ``1 / (out_degree + 1)`` of each state that the terms gather.
+        weight: float32 ``[S]``, ``1 / (out_degree + 1)`` of each state that the terms sum.
         successors: Terms over a vertex and its successors, all of weight one.
         predecessors: Terms over a vertex and its predecessors, by ``weight``.
         pairs: int32 ``[2, n]``, the (successor, predecessor) terms of the distinct states that
-            the next layer gathers; in the last layer, of the block's vertices in order.
-            Predecessor terms are numbered on from the successor terms.
+            the next layer sums; in the last layer, of the block's vertices in order.
+            The numbers of predecessor terms continue those of the successor terms.
     """
 
     weight: NDArray[np.float32]
@@ -76,7 +77,7 @@ class Block:
 
     Attributes:
         columns: int32, the one-hot column of each distinct (operation, out-degree), the states
-            that the first layer gathers.
+            that the first layer sums.
         layers: The layers that share terms.
         num_vertices: int32 ``[cells of the block]``.
         num_edges: int32 ``[cells of the block]``.
@@ -96,8 +97,8 @@ class Refinement:
     """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block.
 
     Attributes:
-        spare: The last scorer's buffer for the next one, at most one: a block's rows take hundreds
-            of megabytes, and new memory pages for them half as long as all else together. It goes
+        spare: At most one buffer, for reuse by the next scorer: a block's rows need hundreds of
+            megabytes, and allocating them takes half as long as the rest of scoring. It is freed
             with the tables.
     """
 
@@ -110,7 +111,7 @@ class Refinement:
     )
 
     def num_terms(self, layer: int) -> int:
-        """Terms computed at a layer (1 for the first), repeats between blocks included."""
+        """Return the terms computed at a layer (1 for the first), with repeats between blocks."""
         layers = [block.layers[layer - 1] for block in self.blocks]
         return sum(len(layer.successors) + len(layer.predecessors) for layer in layers)
 
@@ -144,7 +145,7 @@ _TABLES: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(SHARED_LAYER
 
 
 def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
-    """Return the tables of all cells of a space, made once and then read from the cache folder.
+    """Return the tables of all cells of a space, computed once and then read from the cache folder.
 
     Raises:
         SpaceError: If the cells of the space cannot be enumerated.
@@ -171,7 +172,7 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
     degree = np.bincount(sources, minlength=len(column))
     first, merged = _distinct(np.stack([column, degree], axis=1))
     columns, weight = column[first], _inverse(degree[first] + 1)
-    # The successors' sum does not see degrees: the first state of a column stands for all.
+    # The successors' sum does not depend on degrees: the first state of a column represents all.
     by_column = np.full(cells.space.num_columns, -1)
     by_column[columns[::-1]] = np.arange(len(first))[::-1]
     outwards, inwards = by_column[column], merged
@@ -203,7 +204,7 @@ def _terms(
     neighbours: NDArray[np.int64],
     weight: NDArray[np.float32],
 ) -> tuple[Terms, NDArray[np.int64]]:
-    """Distinct bags of (own state, neighbours' states), and each vertex's bag.
+    """Return the distinct bags of (own state, neighbours' states), and each vertex's bag.
 
     Args:
         state: ``[n]`` state of each vertex.
@@ -232,14 +233,14 @@ def _terms(
 
 
 def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First index of each distinct row, in order of appearance, and each row's number."""
+    """Return the first index of each distinct row, in order of appearance, and rows' numbers."""
     salt = 1
     while True:
         key = np.full(len(rows), salt, dtype=np.uint64)
         for column in rows.T:
             key = mix(key * GOLDEN + column.astype(np.uint64))
         _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-        # 64-bit keys practically never collide; the tables are exact because it is checked.
+        # 64-bit keys practically never collide; the check makes the tables exact in any case.
         if np.array_equal(rows[first][inverse], rows):
             break
         salt += 1

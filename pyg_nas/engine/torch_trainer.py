@@ -1,4 +1,4 @@
-"""Training by torch on any device: all members in one batched product, gradients by autograd."""
+"""Training by torch on any device: batched products of all members, gradients by autograd."""
 
 from __future__ import annotations
 

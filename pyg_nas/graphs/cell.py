@@ -1,4 +1,4 @@
-"""One cell: a small labelled directed acyclic graph that is repeated to make a network."""
+"""One cell: a small labelled directed acyclic graph that a network repeats."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Cell:
     """A valid cell of a search space, in the space's canonical form.
 
     In spaces with terminals, vertices that lie on no path from the input to the output are dropped
-    first; what is left must keep the space's limits. Two cells are equal when their hashes are,
-    whatever the order of their inner vertices.
+    first; the remaining graph must comply with the space's limits. Two cells are equal if their
+    hashes are, for any order of their inner vertices.
 
     Args:
         adjacency: Square 0/1 array or nested list ``[V, V]``, upper triangular; entry (u, v) is
@@ -35,7 +35,7 @@ class Cell:
         space: The search space, by default :func:`~pyg_nas.graphs.registry.default_space`.
 
     Raises:
-        CellError: If the graph is no cell of ``space``; the message names value and rule.
+        CellError: If the graph is not a cell of ``space``; the message names value and rule.
 
     Example:
         >>> cell = Cell([[0, 1, 1], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3-bn-relu", "output"])
@@ -63,7 +63,7 @@ class Cell:
             space: As for the constructor.
 
         Raises:
-            CellError: If the graph is no cell of ``space``.
+            CellError: If the graph is not a cell of ``space``.
         """
         listed = list(operations)
         pairs = edge_index(edges, len(listed))
@@ -150,7 +150,7 @@ class Cell:
         """Exact trainable parameters of the official network of this cell.
 
         Raises:
-            CellError: If the cells of this space stand for no known network.
+            CellError: If the cells of this space have no network.
         """
         return int(self._alone.trainable_parameters()[0])
 
@@ -159,7 +159,7 @@ class Cell:
         """Multiply-accumulates of the official network of this cell for one image.
 
         Raises:
-            CellError: If the cells of this space stand for no known network.
+            CellError: If the cells of this space have no network.
         """
         return int(self._alone.macs()[0])
 
@@ -183,7 +183,7 @@ class Cell:
 
         Raises:
             SpaceError: If the space has no text form.
-            CellError: If the text is no cell of the space.
+            CellError: If the text is not a cell of the space.
         """
         return (space or default_space()).support.from_text(text)
 
@@ -207,7 +207,7 @@ class Cell:
         """Rebuild a cell from :meth:`to_data`'s result.
 
         Raises:
-            CellError: If ``x`` is not one-hot in the space's columns or the graph is no cell.
+            CellError: If ``x`` is not one-hot in the space's columns or the graph is not a cell.
         """
         space = space or default_space()
         if data.x is None or data.edge_index is None:
@@ -245,7 +245,7 @@ class Cell:
         """Rebuild a cell from ``ops`` and ``edges`` (:meth:`to_dict`'s result).
 
         Raises:
-            CellError: If a key is missing or the graph is no cell of ``space``.
+            CellError: If a key is missing or the graph is not a cell of ``space``.
         """
         if not isinstance(description, dict) or not {"ops", "edges"} <= set(description):
             raise CellError(f"a cell needs the keys ops and edges, got {description!r}")
@@ -262,19 +262,18 @@ class Cell:
     ) -> nn.Module:
         """Return the cell's network, which maps images ``[B, C, H, W]`` to logits ``[B, labels]``.
 
-        Its size, the normalisation of images and that of batches are those of the task that it is
-        trained on: of ``task``, or of the one that ``weights`` were trained on. Pixels have the
-        unit of the task's images.
+        Its size and its normalisation of images and batches are those of ``task``, or of the task
+        that ``weights`` were trained on. Pixels have the unit of the task's images.
 
         Args:
             task: A task, its name or the path of its images; the weights are random.
             weights: Folder that ``pyg-nas finish`` wrote; the network is in evaluation mode.
-            seed: Random seed of the weights where there is a task.
+            seed: Random seed of the weights; used only with ``task``.
 
         Raises:
             SettingsError: If neither or both of ``task`` and ``weights`` are given.
-            MeasureError: If the cell stands for no known network, is too wide for the task's, or
-                there is no such task.
+            MeasureError: If the cell has no network, is too wide for the task's, or
+                the task does not exist.
             ModelError: If the folder is damaged or has the network of another cell.
         """
         if (task is None) == (weights is None):
@@ -413,7 +412,7 @@ def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
     wrong = np.argwhere((matrix != 0) & (matrix != 1))
     if len(wrong):
         u, v = wrong[0]
-        raise CellError(f"adjacency must hold 0 and 1 only, got {matrix[u, v]} at ({u}, {v})")
+        raise CellError(f"adjacency must contain 0 and 1 only, got {matrix[u, v]} at ({u}, {v})")
     below = np.argwhere(np.tril(matrix))
     if len(below):
         u, v = below[0]

@@ -1,4 +1,4 @@
-"""Many cells as one immutable array: what tables, datasets and estimators pass around."""
+"""Many cells as one immutable array, the form in which tables, datasets and estimators use them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CellArray(Sequence[Cell]):
     An integer gives a :class:`Cell`; a slice, index array or mask gives a ``CellArray``. It has a
     ``shape`` of ``(N, 1)``, so scikit-learn's splitters and searches index it as they do arrays.
 
-    Graphs are kept as padded arrays, for dense arithmetic on small cells, or as edge lists
-    (:attr:`ragged`), whose memory is linear in vertices and edges, whichever they were made of; the
-    other form is made when it is first asked for. All arrays are read-only.
+    Graphs are stored in the form that they were given in: padded arrays, for dense arithmetic on
+    small cells, or edge lists (:attr:`ragged`), whose memory is linear in vertices and edges. The
+    other form is computed when it is first used. All arrays are read-only.
 
     Args:
         adjacency: int8 ``[N, V, V]``, upper triangular, padded with zeros.
@@ -37,7 +37,7 @@ class CellArray(Sequence[Cell]):
         space: The search space of all of them, by default
             :func:`~pyg_nas.graphs.registry.default_space`.
 
-    Arrays that can be written to are copied. They are taken as they are: build from cells with
+    Writable arrays are copied. The graphs are not checked: build arrays of cells with
     :meth:`from_cells`, and use :meth:`first_invalid` on arrays from outside.
 
     Raises:
@@ -77,7 +77,7 @@ class CellArray(Sequence[Cell]):
     def _new(
         cls, space: SearchSpace, padded: Padded | None, ragged: RaggedGraphs | None
     ) -> CellArray:
-        """Take over arrays that are written to nowhere else."""
+        """Return an array of ``cls`` without copies; nothing else may write to the arrays."""
         cells = cls.__new__(cls)
         cells._set_up(space, padded, ragged)
         return cells
@@ -86,7 +86,7 @@ class CellArray(Sequence[Cell]):
     def from_ragged(cls, graphs: RaggedGraphs, space: SearchSpace | None = None) -> CellArray:
         """Return graphs given as edge lists, whose arrays become read-only.
 
-        They are taken as they are, see :meth:`first_invalid`.
+        They are not checked, see :meth:`first_invalid`.
         """
         return cls._new(space or default_space(), None, graphs)
 
@@ -155,7 +155,7 @@ class CellArray(Sequence[Cell]):
 
     @property
     def width(self) -> int:
-        """``V``, the vertices that a padded cell has room for."""
+        """``V``, the largest number of vertices of a padded cell."""
         return self.space.max_vertices if self._padded is None else self._padded[1].shape[1]
 
     @property
@@ -188,8 +188,8 @@ class CellArray(Sequence[Cell]):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
         """Return the cells as objects ``[N, 1]``.
 
-        For scikit-learn's ensembles and importances, which make a matrix of what they are given:
-        a cell is one sample with one feature.
+        For scikit-learn's ensembles and importances, which convert their input to a matrix: a cell
+        is one sample with one feature.
         """
         if dtype is not None and np.dtype(dtype) != object:
             raise TypeError(f"cells are objects and cannot be made an array of {np.dtype(dtype)}")
@@ -251,7 +251,7 @@ class CellArray(Sequence[Cell]):
         """Return the exact parameters of the networks, ``int64 [N]``, by default the official ones.
 
         Raises:
-            CellError: If the cells of this space stand for no known network.
+            CellError: If the cells of this space have no network.
         """
         return self._network("parameters").trainable_parameters(self, size)
 
@@ -260,7 +260,7 @@ class CellArray(Sequence[Cell]):
         the official ones.
 
         Raises:
-            CellError: If the cells of this space stand for no known network.
+            CellError: If the cells of this space have no network.
         """
         return self._network("multiply-accumulates").macs(self, size)
 
@@ -268,13 +268,12 @@ class CellArray(Sequence[Cell]):
         network = self.space.support.network
         if network is None:
             raise CellError(
-                f"{what} are not known for cells of {self.space.name!r}, which stand for no "
-                f"known network"
+                f"{what} are not known for cells of {self.space.name!r}, which have no network"
             )
         return network
 
     def first_invalid(self) -> tuple[int, str] | None:
-        """Return the index of the first row that is no canonical cell, and why, or None."""
+        """Return the index of the first row that is not a canonical cell, and why, or None."""
         found: tuple[int, str] | None = None
         for rule, broken in self._broken_rules():
             index = int(np.argmax(broken)) if broken.any() else None
@@ -299,7 +298,7 @@ class CellArray(Sequence[Cell]):
         if self._padded is not None:
             adjacency = self._padded[0]
             other = (adjacency != 0) & (adjacency != 1)
-            yield "adjacency must hold 0 and 1 only", other.any(axis=(1, 2))
+            yield "adjacency must contain 0 and 1 only", other.any(axis=(1, 2))
         yield "adjacency must be upper triangular", of_edges(source >= target)
         inside = (source >= 0) & (target < sizes[edge_graph]) & (source < target)
         yield "adjacency must be zero beyond num_vertices", of_edges(~inside & (source < target))
@@ -347,7 +346,7 @@ class CellArray(Sequence[Cell]):
 
     @property
     def _may_be_empty(self) -> NDArray[np.bool_]:
-        """Cells of the input and the output alone, where the space has such a cell, ``[N]``."""
+        """Whether a cell is the input and the output alone, if the space allows that, ``[N]``."""
         alone = (self.num_vertices == 2) & (self.num_edges == 0)
         return np.asarray(alone & self.space.support.has_empty_cell)
 

@@ -1,4 +1,4 @@
-"""Edit distance from one cell to many: how a search finds its way in a part of a space."""
+"""Edit distance from one cell to many: neighbours for a search that may choose only some cells."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EditDistance:
     def nearest(self, cell: Cell, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return all rows at the least distance from ``cell`` among those ``allowed`` ``[N]``.
 
-        Looks only at rows that could be that near, by their edges and operations alone.
+        Rows that cannot be that near, by their edges and operations alone, are skipped.
         """
         alignments = self._alignments(cell)
         counts = _operation_counts(alignments[:1], self.space)
@@ -100,7 +100,7 @@ def _edge_columns(space: SearchSpace) -> int:
 
 
 def _operation_counts(features: NDArray[np.float32], space: SearchSpace) -> NDArray[np.int64]:
-    """How many slots hold each operation or none, ``[N, operations + 1]``."""
+    """Return how many slots have each operation or none, ``[N, operations + 1]``."""
     kinds = features[:, _edge_columns(space) :].reshape(len(features), space.max_vertices - 2, -1)
     return np.asarray(kinds.sum(axis=1), dtype=np.int64)
 
@@ -108,7 +108,7 @@ def _operation_counts(features: NDArray[np.float32], space: SearchSpace) -> NDAr
 def _features(
     adjacency: NDArray[np.int8], operations: NDArray[np.int8], space: SearchSpace
 ) -> NDArray[np.float32]:
-    """Edges and then operations a slot as float32 ``[N, F]`` of 0 and 1."""
+    """Return edges and then the operation of each slot as float32 ``[N, F]`` of 0 and 1."""
     total, size = operations.shape
     # An edge leaves any vertex but the output and enters any but the input.
     edges = adjacency[:, :-1, 1:].reshape(total, -1)
@@ -137,8 +137,8 @@ def _spread(cells: CellArray) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 def _orders(slots: int, inner: int) -> NDArray[np.int64]:
     """Return orders of all vertices, ``[alignments, slots + 2]``, terminals in place.
 
-    Only the first ``inner`` slots hold real vertices: orders that differ in idle ones alone are
-    one alignment.
+    Only the first ``inner`` slots are used: orders that differ in unused ones alone are one
+    alignment.
     """
     if math.perm(slots, inner) <= _MOST_ALIGNMENTS:
         middle = np.full((math.perm(slots, inner), slots), -1)

@@ -14,7 +14,7 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 
 CACHE_VERSION = 1
-"""Part of the names of cached files that rest on the order of the enumerated cells."""
+"""Part of the names of cached files that depend on the order of the enumerated cells."""
 
 _MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
 
@@ -78,7 +78,7 @@ def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
 
 
 def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
-    """All upper triangular graphs of ``v`` vertices, each on a path from first to last."""
+    """Return all upper triangular graphs whose ``v`` vertices lie on paths from first to last."""
     upper = np.triu_indices(v, 1)
     pairs = len(upper[0])
     codes = np.arange(2**pairs, dtype=np.int64)
@@ -114,7 +114,7 @@ def _fingerprints(
     for _ in range(v):
         incoming = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
         outgoing = [np.zeros(len(graph), dtype=np.uint64) for _ in range(v)]
-        # The sum of mixed colours stands for their multiset.
+        # The sum of mixed colours represents their multiset.
         for (a, b), edge in present.items():
             incoming[b] += edge * colours[a]
             outgoing[a] += edge * colours[b]

@@ -67,8 +67,8 @@ def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:
     """Return the :func:`module_hash` of a graph by its edges ``[2, E]`` (source, target).
 
     A graph of more than :data:`LARGE` vertices, which official files do not have, starts from
-    colours of all that leads to a vertex and all that it leads to, and is refined until no colour
-    splits: time and memory are linear in its edges but for few rounds.
+    colours of all ancestors and all descendants of a vertex, and is refined until no colour splits:
+    time is linear in its edges times the (few) rounds, memory linear in its edges.
     """
     total = len(operation_ids)
     successors: list[list[int]] = [[] for _ in range(total)]
@@ -115,7 +115,7 @@ def _refined(
 
 
 def _accumulated(colours: list[str], neighbours: list[list[int]], order: range) -> list[str]:
-    """Each vertex's colour with those of all that reaches it through ``neighbours``."""
+    """Return each vertex's colour combined with those of all vertices that reach it."""
     found = list(colours)
     for v in order:  # edges run to later vertices, so that neighbours come first
         found[v] = _digest("".join(sorted([found[u] for u in neighbours[v]])) + "|" + colours[v])
@@ -127,12 +127,12 @@ def _digest(text: str) -> str:
 
 
 def repeated_hash(hashes: NDArray[np.bytes_]) -> bytes | None:
-    """Return the smallest of ``[N]`` hashes that is there more than once, or None."""
+    """Return the smallest of ``[N]`` hashes that appears more than once, or None."""
     ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     return bytes(twice[0]) if len(twice) else None
 
 
 def digest_text(digest: bytes) -> str:
-    """Return a stored hash as text, whatever a damaged file has in its place."""
+    """Return a stored hash as text; a damaged one, of any content, is escaped."""
     return bytes(digest).decode("ascii", errors="replace")

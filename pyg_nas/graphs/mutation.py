@@ -1,8 +1,8 @@
-"""Mutation and neighbourhoods: how a search moves through a space.
+"""Mutation and neighbourhoods: the moves of a search in a space.
 
-Evolution works on *genotypes*: labelled graphs of the space's largest size whose dead ends are
-still there, so that a mutation can bring them back to life. What is trained and compared is the
-pruned :class:`~pyg_nas.graphs.cell.Cell`.
+Evolution works on *genotypes*: labelled graphs of the space's largest size that include unused
+vertices, so that a mutation can connect them again. The architecture that is trained and compared
+is the pruned :class:`~pyg_nas.graphs.cell.Cell`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_TRIES = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Genotype:
-    """A drawing of a cell, with what the cell's canonical form leaves out.
+    """A drawing of a cell, including the parts that the canonical graph leaves out.
 
     By default an unpruned labelled graph of ``space.max_vertices`` vertices.
 
@@ -48,7 +48,7 @@ class Genotype:
         return Cell(self.adjacency, self.operations, self.space)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready description: ``ops`` and ``edges``, dead ends included."""
+        """Return a JSON-ready description: ``ops`` and ``edges``, unused vertices included."""
         return {
             "ops": list(self.space.decode(self.operations)),
             "edges": np.argwhere(self.adjacency).tolist(),
@@ -69,7 +69,7 @@ class Genotype:
 
 
 def embedded(cell: Cell, rng: np.random.Generator) -> Genotype:
-    """Embed a cell: its vertices keep their order, random idle vertices fill the rest."""
+    """Embed a cell: its vertices keep their order, random unused vertices fill the rest."""
     space = _with_terminals(cell.space)
     size, inner = space.max_vertices, cell.num_vertices - 2
     slots = np.concatenate(
@@ -83,7 +83,7 @@ def embedded(cell: Cell, rng: np.random.Generator) -> Genotype:
 
 
 def mutate(parent: Genotype, rng: np.random.Generator) -> Genotype:
-    """Return a valid genotype near ``parent`` whose cell is another one, as its space mutates.
+    """Return a valid mutant of ``parent`` with another cell, by the rule of its space.
 
     Raises:
         SpaceError: If no valid mutant is found.
@@ -104,8 +104,8 @@ def mutate_graph(parent: Genotype, rng: np.random.Generator) -> Genotype:
     """Mutate a genotype whose vertices have operations and whose edges are free.
 
     Every possible edge is flipped with probability ``1 / V`` and every inner operation is
-    replaced by another one with probability ``1 / (V - 2)``, again and again from the parent
-    until the result is valid and its module hash differs: ``mutate_spec`` of the NAS-Bench-101
+    replaced by another one with probability ``1 / (V - 2)``, repeated from the parent until the
+    result is valid and its module hash differs: ``mutate_spec`` of the NAS-Bench-101
     paper's notebook, plus the last condition.
 
     Raises:
@@ -144,7 +144,7 @@ def graph_neighbours(cell: Cell) -> list[Cell]:
     * a vertex inserted between two vertices u and v that no path joins the other way: edges
       u-w-v, and the edge u-v kept or removed where there is one; or the reverse of that.
 
-    Every edit keeps all other vertices alive and can be undone, so the relation is symmetric,
+    Every edit keeps all other vertices on a path and can be undone, so the relation is symmetric,
     and every cell can be reduced to the single edge from input to output: the space is connected.
 
     Raises:
@@ -226,7 +226,7 @@ def _in_order(
     adjacency: NDArray[np.int8], operations: NDArray[np.int8]
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Put the vertices of an acyclic graph into topological order, the output last."""
-    # The longest path from anywhere is a topological rank; the output may tie with nothing,
+    # The longest path to a vertex is a topological rank; the output has the highest one alone,
     # because every vertex leads to it.
     rank = np.zeros(len(adjacency), dtype=np.int64)
     for _ in range(len(adjacency)):

@@ -51,7 +51,7 @@ class RaggedGraphs:
         return np.repeat(np.arange(len(self)), np.diff(self.edge_ptr))
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the graphs, whatever integer types they are kept in."""
+        """Return the SHA-256 of the graphs, which does not depend on the integer types."""
         content = sha256(str(len(self)).encode())
         for array in (self.vertex_ptr, self.operations, self.edge_ptr, self.edges):
             content.update(np.ascontiguousarray(array, dtype="<i4").data)

@@ -1,7 +1,7 @@
-"""Which search spaces there are: names of spaces, and where the support of each one is found.
+"""Registry of search spaces: their names, and where the support of each is found.
 
-The packages of the spaces lie above this one, so that a support is named by a string and imported
-when it is first asked for. Other packages add theirs by an entry point of the group
+The packages of the spaces are above this one, so that a support is named by a string and imported
+when it is first used. Other packages add theirs by an entry point of the group
 ``pyg_nas.spaces``, and scripts by :func:`register_space`.
 """
 
@@ -28,11 +28,11 @@ _locations = {
     "transnasbench101": "pyg_nas.spaces.transnasbench101.support:SUPPORT",
 }
 _supports: dict[str, SpaceSupport] = {}
-_MOST_SUPPORTS = 64  # of spaces that are not registered, which a process meets in files
+_MOST_SUPPORTS = 64  # of unregistered spaces, which files may contain
 
 
 def register_space(support: SpaceSupport) -> None:
-    """Make a space known by its name.
+    """Register a space under its name.
 
     Raises:
         SpaceError: If another space has this name.
@@ -45,7 +45,7 @@ def register_space(support: SpaceSupport) -> None:
 
 
 def space_names() -> tuple[str, ...]:
-    """Return the names of all known spaces, in alphabetical order."""
+    """Return the names of all registered spaces, in alphabetical order."""
     return tuple(sorted({*_locations, *_supports, *_entry_points()}))
 
 
@@ -62,15 +62,13 @@ def find_space(name: str) -> SearchSpace:
 
 
 def default_space() -> SearchSpace:
-    """Return the space that commands and functions take where none is named."""
+    """Return the space that commands and functions use if none is named."""
     return find_space(_DEFAULT)
 
 
 @lru_cache(maxsize=_MOST_SUPPORTS)
 def support_of(space: SearchSpace) -> SpaceSupport:
-    """Return the support of a space: that of the registered space of equal content, or a general
-    one, which knows what can be said of any space.
-    """
+    """Return the support of the registered space of equal content, else the general one."""
     from pyg_nas.graphs.space_support import SpaceSupport
 
     support = _find_support(space.name)

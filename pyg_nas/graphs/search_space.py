@@ -1,4 +1,4 @@
-"""Search spaces as data: which operations a vertex may have, and how large a cell may be."""
+"""Search spaces as data: the operations of a vertex and the limits on the size of a cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SearchSpace:
     which are never pruned.
 
     Args:
-        name: A short name, kept in tables and model folders.
+        name: A short name, stored in tables and model folders.
         operations: Names of the operations that an (inner) vertex may have, in the order of
             their ids 0, 1, 2, ...
         max_vertices: Most vertices of a cell, terminals included.
@@ -133,7 +133,7 @@ class SearchSpace:
 
     @property
     def support(self) -> SpaceSupport:
-        """What the package knows of this space beyond its data, found by its content."""
+        """The support of this space: everything particular to it beyond its data."""
         return support_of(self)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What the package knows of a search space beyond its data.
+"""The support of a search space: everything particular to it beyond its data.
 
-A :class:`SearchSpace` is plain data that files hold. Everything else that is particular to a space
-is an answer of its :class:`SpaceSupport`, found by ``space.support``: other modules ask it and
-never test which space they have. The class itself answers for any space, with None or nothing
-where there is no general answer; a room of :mod:`pyg_nas.spaces` overrides what it knows better.
+A :class:`SearchSpace` is plain data that is stored in files. Everything else that is particular to
+a space is defined by its :class:`SpaceSupport`, found by ``space.support``: other modules use it
+and never test which space they have. The class itself serves any space, with None or an empty
+result where there is no general one; the packages in :mod:`pyg_nas.spaces` override it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Ids = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """How a cell becomes a network for images.
+    """Size of a cell's network, and of the images that it maps to logits.
 
     Args:
         stem_channels: Channels after the stem and in the first stack; they double at each stack.
@@ -54,7 +54,7 @@ class NetworkSize:
 
 
 class CellNetwork(Protocol):
-    """The networks that the cells of a space stand for."""
+    """The networks of the cells of a space."""
 
     @property
     def size(self) -> NetworkSize:
@@ -98,15 +98,15 @@ class CellNetwork(Protocol):
 class ExtraFeatures:
     """Features that a space adds to those of any graph, for ``N`` cells of ``V`` vertices.
 
-    Names and values stand in one place: the keys are the names, in their order.
+    The keys are the names of the features, in their order.
 
     Attributes:
         graph: float32 ``[N]`` by name.
         vertex: float32 ``[V, N]`` by name, vertices first.
-        channels: float32 ``[V, N]``, relative channels that weigh a vertex's visits; None where
-            all count alike.
+        channels: float32 ``[V, N]``, relative channels by which a vertex's visits are weighted;
+            None for equal weights.
         walk: float32 ``[V, V, N]``, probability that a walk against the edges goes from the second
-            vertex back to the first; None where all predecessors are equally probable.
+            vertex back to the first; None if all predecessors are equally probable.
     """
 
     graph: Mapping[str, Array] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class ExtraFeatures:
 
 
 class SpaceSupport:
-    """What is known of a search space; this class knows what is true of any.
+    """Everything particular to a search space; this class has the defaults for any space.
 
     Args:
         space: The space.
@@ -129,31 +129,31 @@ class SpaceSupport:
     """Values of the :class:`~pyg_nas.data.labels.LabelPolicy` of the official table."""
 
     split_sizes: tuple[int, ...] = (172, 334, 860)
-    """Sizes of the named training splits, each the first rows of a further permutation."""
+    """Sizes of the named training splits, each the first rows of another permutation."""
 
     official_files: Mapping[str, RemoteFile] = {}
     """Files to download, by the name that a command gives them."""
 
     drawing_labels: Mapping[str, str] = {}
-    """What a drawing says in the box of an operation, by its name."""
+    """Label of an operation's box in a drawing, by the operation's name."""
 
     drawing_colours: Mapping[str, str] = {}
     """Box colours ``#RRGGBB`` of operations, by name; others take the next of the palette."""
 
     extra_kinds: Mapping[str, tuple[int, ...]] = {}
-    """Sets of operation ids, by name, whose vertices features count together."""
+    """Named sets of operation ids; features count the vertices of a set together."""
 
     zero_cost_model: str | None = None
     """Name of the shipped model of zero-cost features of this space."""
 
     transfer_table: str | None = None
-    """Name of the shipped table whose measurements predictors of this space can start from."""
+    """Name of the shipped table whose measurements predictors of this space can use."""
 
     num_cells: int | None = None
-    """Number of cells up to isomorphism, where it is known without enumerating them."""
+    """Number of cells up to isomorphism, if it is known without enumerating them."""
 
     network: CellNetwork | None = None
-    """The networks of the cells, where a cell stands for one."""
+    """The networks of the cells; None if the space defines none."""
 
     has_empty_cell: bool = False
     """Whether the input and the output alone, without an edge between them, are a cell."""
@@ -165,16 +165,16 @@ class SpaceSupport:
         self.space = space
 
     def canonical(self, edges: NDArray[np.int64], operations: Ids) -> tuple[NDArray[np.int64], Ids]:
-        """Return the graph that a drawing stands for.
+        """Return the canonical graph of a drawing.
 
-        In a space with terminals that is what lies on paths from the input to the output.
+        In a space with terminals it consists of the vertices on paths from input to output.
 
         Args:
             edges: ``[2, E]`` (source, target), sorted, sources before targets.
             operations: ``[V]`` ids.
 
         Raises:
-            CellError: If the drawing is no cell of the space.
+            CellError: If the drawing is not a cell of the space.
         """
         if not self.space.terminals:
             return edges, operations
@@ -192,9 +192,9 @@ class SpaceSupport:
         return hash_graphs(cells.ragged)
 
     def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
-        """Return the first row that breaks a rule of this space alone, and the rule, or None.
+        """Return the first row that breaks a rule particular to this space, and the rule, or None.
 
-        Called for arrays that keep the rules of every space.
+        Called only for arrays that comply with the rules of every space.
         """
         return None
 
@@ -207,20 +207,20 @@ class SpaceSupport:
         raise SpaceError(f"cells of space {self.space.name!r} have no text form")
 
     def canonical_text(self, text: str) -> str:
-        """Return a text form as :meth:`to_text` writes it.
+        """Return a text form in the notation of :meth:`to_text`.
 
-        A space whose cells can be drawn in several ways keeps the drawing.
+        If a cell has several drawings in text form, the result is of the same drawing.
 
         Raises:
             SpaceError: If the space has no text form.
-            CellError: If the text is no cell.
+            CellError: If the text is not a cell.
         """
         return self.to_text(self.from_text(text))
 
     def architecture_texts(self) -> Sequence[str]:
         """Return the text forms of all drawings of cells in their official order.
 
-        Nothing where the space has no such list.
+        Empty if the space has no such list.
         """
         return ()
 
@@ -229,14 +229,14 @@ class SpaceSupport:
 
         Raises:
             SpaceError: If the space has no text form.
-            CellError: If a text is no cell.
+            CellError: If a text is not a cell.
         """
         from pyg_nas.graphs.cell_array import CellArray
 
         return CellArray.from_cells(map(self.from_text, texts), self.space)
 
     def parameters_of_texts(self, texts: Sequence[str]) -> NDArray[np.int64] | None:
-        """Return the official parameters ``[N]`` of drawings, None where a cell's count is it."""
+        """Return the official parameters ``[N]`` of drawings; None if they equal the cells'."""
         return None
 
     def from_text(self, text: str) -> Cell:
@@ -244,7 +244,7 @@ class SpaceSupport:
 
         Raises:
             SpaceError: If the space has no text form.
-            CellError: If the text is no cell.
+            CellError: If the text is not a cell.
         """
         raise SpaceError(f"cells of space {self.space.name!r} have no text form")
 
@@ -274,16 +274,16 @@ class SpaceSupport:
         return enumerate_cells(self.space)
 
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
-        """Return what the space adds to the features of its graphs.
+        """Return the features that the space adds to those of its graphs.
 
         Args:
             cells: ``N`` cells.
-            adjacency: Theirs as float32 ``[V, V, N]``, vertices first.
+            adjacency: Their adjacency, float32 ``[V, V, N]``, vertices first.
         """
         return ExtraFeatures()
 
     def work_features(self, cells: CellArray) -> list[NDArray[np.float64]]:
-        """Return further features ``[N]`` that training time is a sum of."""
+        """Return further features ``[N]`` of which training time is a weighted sum."""
         return []
 
     def genotype(self, cell: Cell, rng: np.random.Generator) -> Genotype:

@@ -1,4 +1,4 @@
-"""Arrays that take a while to compute, kept in the cache folder with a checksum."""
+"""Arrays that are slow to compute, stored in the cache folder with a checksum."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CHECKSUM = "checksum"
 
 
 def read_cached(name: str) -> Arrays | None:
-    """Return what :func:`write_cached` kept as ``name``.
+    """Return the arrays that :func:`write_cached` stored as ``name``.
 
-    None where there is nothing, or the file is damaged: what is cached can be made again.
+    Returns None if there are none or the file is damaged: the caller computes them again.
     """
     try:
         arrays = read_npz(_path(name))
@@ -34,10 +34,11 @@ def read_cached(name: str) -> Arrays | None:
 
 
 def write_cached(name: str, arrays: Arrays) -> None:
-    """Keep ``arrays`` as ``name``, whole or not at all.
+    """Store ``arrays`` as ``name``, whole or not at all.
 
-    A folder that cannot be written to costs time, never the arrays: there is a warning.
-    ``name`` changes with whatever changes the arrays; a key is not to be ``"checksum"``.
+    If the folder cannot be written to, warn and return: the arrays are computed again next time.
+    ``name`` must change with everything that the arrays depend on; ``"checksum"`` is not allowed
+    as a key.
     """
     content: dict[str, Any] = {**arrays, _CHECKSUM: _checksum(arrays)}
     try:

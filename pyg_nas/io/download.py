@@ -24,12 +24,12 @@ OnBytes = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the net and what it must be.
+    """A file on the internet, with its expected size and checksum.
 
     Args:
-        url: Where it is.
-        size: Bytes.
-        sha256: Hex digest of its content.
+        url: Address of the file.
+        size: Size in bytes.
+        sha256: Hex digest of the content.
     """
 
     url: str
@@ -50,19 +50,19 @@ def download(
 ) -> Path:
     """Download a file into ``folder`` and return its path; a file already there is verified.
 
-    What has arrived is kept in ``NAME.part`` beside the target. A connection that breaks is
-    taken up again at that byte, at once and by the next call; the server's refusal to resume
-    starts the file anew. Only a file of the right size and checksum gets its final name.
+    Received bytes are stored in ``NAME.part`` beside the target. A broken connection is resumed
+    at that byte, by this call and by the next one; if the server cannot resume, the download
+    starts again. Only a file of the expected size and checksum gets its final name.
 
     Args:
         remote: The file.
-        folder: Made where it is missing.
-        progress: Called with (bytes there, bytes in all).
+        folder: Target folder, created if missing.
+        progress: Called with (bytes received, bytes in all).
         pause_seconds: Wait before a broken connection is tried again.
 
     Raises:
-        DownloadError: If there is no network, the server refuses, or what arrived is not the
-            file; also if another file of that name is already in the folder.
+        DownloadError: If there is no network, the server refuses, or the received file is not
+            the expected one; also if another file of that name is already in the folder.
     """
     target = Path(folder) / remote.name
     if target.exists():
@@ -92,21 +92,22 @@ def download(
             if failures == _ATTEMPTS_WITHOUT_PROGRESS:
                 raise DownloadError(
                     f"{remote.url}: no network, or the server cannot be reached ({reason}); "
-                    f"{_size(part)} of {remote.size} bytes are here, the next call goes on there"
+                    f"{_size(part)} of {remote.size} bytes are here, the next call resumes there"
                 )
             time.sleep(pause_seconds)
     digest = _sha256(part)
     if digest != remote.sha256:
         part.unlink()
         raise DownloadError(
-            f"{remote.url}: what arrived has SHA-256 {digest}, not {remote.sha256}; it was deleted"
+            f"{remote.url}: the received file has SHA-256 {digest}, not {remote.sha256}; "
+            f"it was deleted"
         )
     part.replace(target)
     return target
 
 
 def _continue(remote: RemoteFile, part: Path, progress: OnBytes | None) -> None:
-    """Append to ``part`` what it lacks, until the end or until the connection breaks."""
+    """Append the missing bytes to ``part``, until the end or until the connection breaks."""
     there = _size(part)
     if there > remote.size:  # left over from another file
         part.unlink()
@@ -134,7 +135,7 @@ def _continue(remote: RemoteFile, part: Path, progress: OnBytes | None) -> None:
 
 
 def _write(part: Path, mode: str, block: bytes) -> None:
-    # A full disk must not be taken for a broken connection.
+    # A full disk must not count as a broken connection.
     try:
         with part.open(mode) as file:
             file.write(block)
@@ -143,7 +144,7 @@ def _write(part: Path, mode: str, block: bytes) -> None:
 
 
 def _resumes_at(answer: HTTPResponse, there: int) -> bool:
-    """Whether a partial answer starts at the byte that was asked for."""
+    """Whether a partial response starts at the requested byte."""
     return answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
         f"bytes {there}-"
     )

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, checks of outputs, and the cache."""
+"""Files written whole or not at all, checks of output paths, and the cache folder."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from pathlib import Path
 
 from pyg_nas.errors import SettingsError
 
-# Of a temporary file that no process holds locked: longer than between its making and its locking.
+# Age after which an unlocked temporary file counts as abandoned: longer than the time between
+# its creation and its locking.
 _STALE_SECONDS = 1.0
 _STALE_SECONDS_WITHOUT_LOCKS = 86_400.0
 
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``target`` and rename it onto ``target`` when the block ends.
+    """Yield a temporary path beside ``target`` and rename it to ``target`` when the block ends.
 
     If the block raises, the temporary file is removed and ``target`` stays as it was. Two
-    processes may write one target at once: each has its own temporary file, and the last
-    rename wins whole. What killed processes left of ``target`` is removed.
+    processes may write one target at once: each has its own temporary file, and the last rename
+    counts. Temporary files of killed processes are removed.
 
     Raises:
-        OSError: If it cannot be written; it names ``target``.
+        OSError: If the file cannot be written; the error names ``target``.
     """
     target = Path(target)
     if target.exists() and not target.is_file():  # renaming would replace a device by a file
@@ -40,7 +41,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     with _naming(target, temporary, *target.parents):
         target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(f"{stem}-*.part*"):
-            with suppress(FileNotFoundError):  # another process may be as tidy
+            with suppress(FileNotFoundError):  # another process may have removed it
                 if _is_abandoned(left):
                     left.unlink()
         # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but
@@ -59,13 +60,13 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder beside ``target`` and rename it to ``target`` when the block ends.
+    """Yield a temporary folder beside ``target`` and rename it to ``target`` when the block ends.
 
-    If the block raises, the temporary folder is removed and there is no ``target``. What killed
-    processes left of ``target`` is removed.
+    If the block raises, the temporary folder is removed and there is no ``target``. Temporary
+    folders of killed processes are removed.
 
     Raises:
-        OSError: If it cannot be written, or ``target`` exists and is not an empty folder.
+        OSError: If the folder cannot be written, or ``target`` exists and is not an empty folder.
     """
     target = Path(target)
     stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
@@ -94,7 +95,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _lock(file: int) -> None:
-    """Lock an open file or raise OSError, also where the system or the disk has no locks."""
+    """Lock an open file; raise OSError also if the system or the disk has no locks."""
     try:
         import fcntl
     except ImportError:
@@ -124,11 +125,11 @@ def _is_abandoned(temporary: Path) -> bool:
 
 @contextmanager
 def _naming(target: Path, *others: Path) -> Iterator[None]:
-    """Let an error that names no file, or one of ``others``, name ``target``."""
+    """Make an error that names no file, or one of ``others``, name ``target``."""
     try:
         yield
     except OSError as error:
-        # A write names no file. Another file that the caller reads keeps its name.
+        # An error of a write names no file; an error of another file that the caller reads does.
         named = error.filename is None or str(error.filename) in map(str, others)
         if named and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(target)) from error
@@ -142,15 +143,15 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
 
 
 def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
-    """Check that a file can be written to ``path``, before the work that it is the result of.
+    """Check that an output file can be written, before the work that produces it.
 
     Args:
-        path: The file to be.
-        inputs: Files that the work reads, and folders of which it reads all files at any depth.
+        path: The output file.
+        inputs: Files that the work reads, and folders whose files it reads at any depth.
 
     Raises:
-        SettingsError: If it is a folder, a pipe or a device, cannot be made there, or is read by
-            the work.
+        SettingsError: If ``path`` is a folder, a pipe, a device or one of the inputs, or cannot
+            be created.
     """
     path = Path(path)
     if path.is_dir():
@@ -160,17 +161,17 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
     _check_writable(path, path.absolute().parents)
     for given in (Path(given) for given in inputs if given is not None):
         if path.exists() and given.exists():
-            # Of a folder all files are read; a folder in it may be a link, as of images elsewhere.
+            # All files of a folder are read; its subfolders may be links to folders elsewhere.
             read = chain(given.rglob("*"), given.glob("*/*")) if given.is_dir() else [given]
             if any(file.exists() and path.samefile(file) for file in read):
                 raise SettingsError(f"{path}: is read by this command, it cannot be the output too")
 
 
 def check_output_folder(path: str | os.PathLike[str]) -> None:
-    """Check that files can be written into the folder ``path``, which is made where it is missing.
+    """Check that files can be written to the folder ``path``, which is created if missing.
 
     Raises:
-        SettingsError: If it is a file, or cannot be made or written to.
+        SettingsError: If ``path`` is a file, or cannot be created or written to.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
@@ -187,7 +188,7 @@ def _check_writable(path: Path, folders: Sequence[Path]) -> None:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be computed again: ``$PYG_NAS_CACHE`` or the user's cache."""
+    """Return the folder of recomputable files: ``$PYG_NAS_CACHE`` or the user's cache folder."""
     chosen = os.environ.get("PYG_NAS_CACHE")
     if chosen:
         return Path(chosen)

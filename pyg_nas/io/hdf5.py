@@ -1,7 +1,7 @@
 """HDF5 files opened and datasets checked before any value is read from them.
 
-HDF5 can point to other files, name values that were never stored, and inflate a small file to any
-size; none of that belongs into a table.
+HDF5 can refer to other files, declare values that were never stored, and decompress a small file to
+any size; a table needs none of that.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _MOST_CHUNK_BYTES = 64 * 2**20
 
 @contextmanager
 def open_hdf5(path: AnyPath, failure: Failure = SettingsError) -> Iterator[Any]:
-    """Give an ``h5py.File`` for reading; what h5py reports of damage becomes one clear error.
+    """Yield an ``h5py.File`` for reading; damage that h5py reports becomes one clear error.
 
     Raises:
-        failure: If it is no regular file, or damaged as far as it was read.
+        failure: If it is not a regular file, or a part that was read is damaged.
     """
     import h5py
 
@@ -42,10 +42,10 @@ def open_hdf5(path: AnyPath, failure: Failure = SettingsError) -> Iterator[Any]:
 
 
 def stored_dataset(file: Any, name: str) -> Any:
-    """Return a dataset of an open file all of whose values are stored in that file.
+    """Return a dataset of an open file, all of whose values must be stored in that file.
 
     Raises:
-        SettingsError: If it is missing, is a link, lies in another file or is put together from
+        SettingsError: If it is missing, is a link, is stored in another file, is composed of
             other datasets, has a filter other than gzip and lzf, or has fewer bytes in the file
             than its shape needs.
     """
@@ -58,7 +58,7 @@ def stored_dataset(file: Any, name: str) -> Any:
         raise SettingsError(f"{name!r} is a link to {_target(link)}, which is not followed")
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
-        raise SettingsError(f"{name!r} is no dataset")
+        raise SettingsError(f"{name!r} is not a dataset")
     if dataset.is_virtual:
         raise SettingsError(f"{name!r} is a virtual dataset, which is not followed")
     if dataset.external:
@@ -95,10 +95,10 @@ def _check_stored(dataset: Any, name: str) -> None:
 
 
 def json_attribute(file: Any, name: str) -> Any:
-    """Return the JSON value of a text attribute of an open file; None where it has none.
+    """Return the JSON value of a text attribute of an open file; None if it has none.
 
     Raises:
-        SettingsError: If it is no text, or see :func:`~pyg_nas.io.json_reader.parse_json`.
+        SettingsError: If it is not text, or as :func:`~pyg_nas.io.json_reader.parse_json`.
     """
     raw = file.attrs.get(name)
     if raw is None:

@@ -1,4 +1,4 @@
-"""Files of one JSON record a line that grow as work goes on, and outlive the process."""
+"""Files of one JSON record a line, appended to while work proceeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyg_nas.io.regular_files import AnyPath, Failure, check_regular, open_regul
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one record, on the disk when this returns.
+    """Append one record; it is on the disk when this returns.
 
     Raises:
         ValueError: If a number is NaN or infinite; nothing is written.
@@ -37,15 +37,15 @@ def _line(record: dict[str, Any]) -> bytes:
 def read_lines(
     path: AnyPath, failure: Failure = SettingsError, blank: bool = False
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, content) of a file's lines, none of them too long.
+    """Yield (line number from 1, content) of a file's lines, whose length is limited.
 
     Args:
         path: A regular file.
-        failure: The error's class.
+        failure: Class of the error.
         blank: Yield blank lines too.
 
     Raises:
-        failure: If it is no regular file, or a line is longer than
+        failure: If it is not a regular file, or a line is longer than
             :data:`~pyg_nas.io.limits.MOST_LINE_BYTES`.
     """
     with open_regular(path, failure) as file:
@@ -63,16 +63,16 @@ def read_lines(
 
 
 def whole_lines(content: bytes) -> tuple[list[bytes], int]:
-    """Return the whole lines of a file's content and how many bytes they have.
+    """Return the complete lines of a file's content, and their number of bytes.
 
-    A process that writes at this moment, or was killed when it did, leaves a torn last line.
+    The last line is incomplete while a process writes it, or if that process was killed.
     """
     length = content.rfind(b"\n") + 1
     return content[:length].splitlines(), length
 
 
 def cut_torn_line(path: Path, length: int) -> None:
-    """Cut a file to its whole lines, ``length`` bytes."""
+    """Cut a file to its complete lines, ``length`` bytes."""
     if length < path.stat().st_size:
         with path.open("r+b") as file:
             file.truncate(length)
@@ -81,7 +81,7 @@ def cut_torn_line(path: Path, length: int) -> None:
 class SharedLines:
     """A JSON Lines file that several processes read and append to, one at a time.
 
-    The caller holds a lock while it calls a method, and reads what is new before it appends.
+    The caller must have a lock while it calls a method, and read new records before it appends.
 
     Args:
         path: The file; it need not exist yet.
@@ -93,9 +93,9 @@ class SharedLines:
         self._count = 0
 
     def read_new(self) -> list[tuple[str, bytes]]:
-        """Return (place in words, content) of the lines that were appended since the last call.
+        """Return (file and line, content) of the lines that were appended since the last call.
 
-        A torn last line of a process that was killed while it wrote is cut off.
+        An incomplete last line of a process that was killed while it wrote is cut off.
 
         Raises:
             SettingsError: If the file cannot be read, is too large, or has become shorter.
@@ -122,7 +122,7 @@ class SharedLines:
         return numbered
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add one record, on the disk when this returns; it is not new to :meth:`read_new`.
+        """Append one record to the disk; :meth:`read_new` does not return it.
 
         Raises:
             ValueError: If a number is NaN or infinite; nothing is written.

@@ -1,4 +1,4 @@
-"""The only reader of JSON from files: what is too large, too deep or ambiguous is refused."""
+"""The only reader of JSON from files; it refuses what is too large, too deep or ambiguous."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SURROGATE = b"\\u"
 
 
 def read_json(path: AnyPath, failure: Failure = SettingsError) -> Any:
-    """Return what a JSON file holds.
+    """Return the value of a JSON file.
 
     Raises:
-        failure: If it is no regular file, cannot be read, is larger than
-            :data:`~pyg_nas.io.limits.MOST_SETTINGS_BYTES`, or see :func:`parse_json`.
+        failure: If it is not a regular file, cannot be read, is larger than
+            :data:`~pyg_nas.io.limits.MOST_SETTINGS_BYTES`, or as :func:`parse_json`.
     """
     content = read_regular(path, MOST_SETTINGS_BYTES, failure)
     try:
@@ -35,7 +35,7 @@ def read_object(path: AnyPath, failure: Failure = SettingsError) -> dict[str, An
     """Return a file's JSON object.
 
     Raises:
-        failure: As :func:`read_json`, or if the file holds another value.
+        failure: As :func:`read_json`, or if the value is not an object.
     """
     content = read_json(path, failure)
     if not isinstance(content, dict):
@@ -58,7 +58,7 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
             string holds half of a surrogate pair.
     """
     try:
-        # Bytes that are no UTF-8 become lone surrogates, which are refused below.
+        # Bytes that are not UTF-8 become lone surrogates, which are refused below.
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         raw = raw.removeprefix(_BOM)
         _check_size(raw)
@@ -83,7 +83,7 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
 
 
 def _check_size(raw: bytes) -> None:
-    """Check depth and number of values on the bytes, before an object is made of any."""
+    """Check depth and number of values on the bytes, before any object is created."""
     brackets = raw.count(b"[") + raw.count(b"{")
     if brackets <= MOST_JSON_DEPTH and len(raw) <= MOST_JSON_VALUES:
         return
@@ -141,5 +141,5 @@ def _check_text(value: Any) -> None:
                 one.encode("utf-8")
             except UnicodeEncodeError:
                 raise SettingsError(
-                    f"text must be Unicode, {quoted(one)} holds half of a surrogate pair"
+                    f"text must be Unicode, {quoted(one)} contains half of a surrogate pair"
                 ) from None

@@ -1,10 +1,11 @@
-"""How large what is read from files may be, since a file can claim any size.
+"""Limits on the size of what is read from files, since a file can claim any size.
 
-Each limit is compared with what a file claims before anything of that size is read or made.
+Each limit is compared with the size that a file claims before anything of that size is read or
+allocated.
 """
 
 MOST_SETTINGS_BYTES = 64 * 2**20
-"""A JSON file: a model's settings hold the hash of every training cell, 36 bytes each."""
+"""A JSON file: a model's settings have the hash of every training cell, 36 bytes each."""
 
 MOST_LINE_BYTES = 4 * 2**20
 """One line of a JSON Lines or CSV file: a graph of 127 vertices and all its edges has 80 kB."""
@@ -13,7 +14,7 @@ MOST_RECORDS_BYTES = 2**30
 """A JSON Lines file that is read whole: a search over all 15,625 cells of a space has 20 MB."""
 
 MOST_JSON_DEPTH = 64
-"""Objects and lists inside each other: no file of this package has more than a dozen."""
+"""Nesting depth of objects and lists: no file of this package has more than a dozen levels."""
 
 MOST_JSON_VALUES = 4_000_000
 """Values of one JSON file, about 64 bytes of memory each."""

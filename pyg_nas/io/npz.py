@@ -1,4 +1,4 @@
-"""NumPy archives read no further than their headers are believed."""
+"""NumPy archives, read only after all headers were checked."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def read_npz(
 ) -> dict[str, NDArray[Any]]:
     """Return arrays of an ``.npz`` file; nothing is unpickled.
 
-    Names, types and shapes of all of them are checked before any is read.
+    The names, types and shapes of all arrays are checked before any array is read.
 
     Args:
         path: The file.
-        names: The arrays; those of them that are missing are left out. None for all.
-        failure: The error's class.
+        names: Names of the arrays; missing ones are left out. None for all.
+        failure: Class of the error.
 
     Raises:
-        failure: If it is no regular file or damaged, or the arrays need more than
+        failure: If it is not a regular file or damaged, or the arrays need more than
             :data:`~pyg_nas.io.limits.MOST_ARCHIVE_BYTES` together.
     """
     with open_regular(path, failure) as file:
@@ -62,19 +62,19 @@ def _chosen(archive: zipfile.ZipFile, names: Iterable[str] | None) -> dict[str, 
 
 
 def _array_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """The bytes of an array by its header, which must agree with the archive's directory."""
+    """Return the bytes of an array by its header, which must agree with the archive's directory."""
     with archive.open(member) as file:
         shape, dtype = _header(file)
         head = file.tell()
     if dtype.hasobject:
-        raise SettingsError(f"{member.filename} holds Python objects, which are never read")
+        raise SettingsError(f"{member.filename} contains Python objects, which are never read")
     needed = dtype.itemsize
     for length in shape:
         needed *= length
     if head + needed != member.file_size:
         raise SettingsError(
             f"{member.filename} has the shape {shape} and type {dtype}, {needed:,} bytes, but "
-            f"holds {member.file_size - head:,}"
+            f"contains {member.file_size - head:,}"
         )
     return needed
 

@@ -17,7 +17,7 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class Rule(str):
-    """What a field's value must be, as an error says it: an annotation beside the type."""
+    """The rule for a field's value, in the words of its error: an annotation beside the type."""
 
 
 def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsError) -> None:
@@ -25,11 +25,11 @@ def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsEr
 
     Args:
         record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
-        what: Name of the record in an error.
-        failure: The error's class.
+        what: Name of the record in error messages.
+        failure: Class of the error.
 
     Raises:
-        failure: At the first field that is outside its rule, naming field, value and rule.
+        failure: At the first field that breaks its rule; the message names field, value and rule.
     """
     kind: Any = type(record)
     for name, (adapter, rule) in _adapters(kind).items():
@@ -44,10 +44,11 @@ def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsEr
 def record_from_dict(
     kind: type[T], values: Any, what: str, failure: type[PygNasError] = SettingsError
 ) -> T:
-    """Return a dataclass made of a JSON object whose keys are its fields.
+    """Return a dataclass built from a JSON object whose keys are its fields.
 
     Raises:
-        failure: If it is no object, a key is unknown or missing, or see :func:`check_fields`.
+        failure: If ``values`` is not an object, a key is unknown or missing, or a value breaks
+            its rule.
     """
     if not isinstance(values, Mapping):
         raise failure(f"{what} must be a JSON object, got {quoted(values)}")
@@ -64,7 +65,7 @@ def record_from_dict(
 
 @lru_cache(maxsize=64)
 def _adapters(kind: Any) -> dict[str, tuple[TypeAdapter[Any], str | None]]:
-    """Of each field the check of its type, and its rule in words where it has one."""
+    """Return the type check of each field, and its rule in words if it has one."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         rules = [note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Rule)]

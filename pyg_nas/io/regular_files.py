@@ -1,4 +1,4 @@
-"""Opening files that must be regular ones: a pipe or a device may be read without end."""
+"""Opening regular files only: reading a pipe or a device may never end."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KINDS = {
 
 
 def open_regular(path: AnyPath, failure: Failure = SettingsError) -> IO[bytes]:
-    """Open a regular file, or a link to one, for reading; anything else is refused unread.
+    """Open a regular file, or a link to one, for reading; anything else is refused.
 
     Raises:
-        failure: If there is no such file, it is no regular file, or it cannot be read.
+        failure: If the file is missing, not a regular file, or cannot be read.
     """
     try:
         # Without O_NONBLOCK opening a pipe waits for a process that writes to it.
@@ -36,7 +36,7 @@ def open_regular(path: AnyPath, failure: Failure = SettingsError) -> IO[bytes]:
         mode = None
         with suppress(OSError, ValueError):
             mode = Path(path).stat().st_mode
-        if mode is not None:  # a socket cannot be opened: say what it is
+        if mode is not None:  # a socket cannot be opened: the message names its kind
             _check_mode(path, mode, failure)
         raise failure(f"{path}: {_reason(error)}") from None
     try:
@@ -50,7 +50,7 @@ def open_regular(path: AnyPath, failure: Failure = SettingsError) -> IO[bytes]:
 def check_regular(path: AnyPath, failure: Failure = SettingsError) -> int:
     """Check that a file can be opened by :func:`open_regular` and return its size in bytes.
 
-    For libraries that open a path themselves.
+    For libraries that open the path themselves.
 
     Raises:
         failure: As :func:`open_regular`.

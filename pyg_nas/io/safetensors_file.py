@@ -1,4 +1,4 @@
-"""Weights files read no further than their header and the file's size agree."""
+"""Weights files, read only after header and file size were found to agree."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def read_safetensors(
 
     Args:
         path: The file.
-        expected_bytes: The size that it must have; None where that is not known.
-        failure: The error's class.
+        expected_bytes: The size that it must have; None if it is not known.
+        failure: Class of the error.
 
     Raises:
-        failure: If it is no regular file, its size is another, its header is damaged or claims
-            other sizes than it has, or all of it is more than
+        failure: If it is not a regular file, has another size, has a header that is damaged or
+            disagrees with the size, or is larger than
             :data:`~pyg_nas.io.limits.MOST_WEIGHTS_BYTES`.
     """
     with open_regular(path, failure) as file:
         size = os.fstat(file.fileno()).st_size
         if expected_bytes is not None and size != expected_bytes:
-            raise failure(f"{path}: has {size:,} bytes, its settings say {expected_bytes:,}")
+            raise failure(f"{path}: has {size:,} bytes, its settings give {expected_bytes:,}")
         try:
             header = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             if not 2 <= header <= min(size - _LENGTH_BYTES, MOST_SETTINGS_BYTES):
@@ -49,7 +49,7 @@ def read_safetensors(
             if needed > MOST_WEIGHTS_BYTES:
                 raise SettingsError(f"claims {needed:,} bytes, at most {MOST_WEIGHTS_BYTES:,}")
             if needed != size:
-                raise SettingsError(f"has {size:,} bytes, its header says {needed:,}")
+                raise SettingsError(f"has {size:,} bytes, its header gives {needed:,}")
             file.seek(0)
             return file.read(size)
         except PygNasError as error:
@@ -59,7 +59,7 @@ def read_safetensors(
 
 
 def _content_bytes(header: Any) -> int:
-    """The bytes behind a header, whose tensors must follow each other without gaps."""
+    """Return the bytes that follow a header, whose tensors must be stored without gaps."""
     if not isinstance(header, dict):
         raise SettingsError("its header must be a JSON object")
     tensors = {name: entry for name, entry in header.items() if name != _METADATA}
@@ -79,7 +79,7 @@ def _range(name: str, entry: Any) -> tuple[int, int]:
     except (TypeError, KeyError, ValueError):
         raise SettingsError(f"tensor {quoted(name)} has no type, shape and place") from None
     if not all(type(number) is int and 0 <= number < 2**63 for number in whole):
-        raise SettingsError(f"tensor {quoted(name)} has a size that is no whole number >= 0")
+        raise SettingsError(f"tensor {quoted(name)} has a size that is not a whole number >= 0")
     if end - start != prod(shape) * bits // 8:
         raise SettingsError(f"tensor {quoted(name)} has {end - start} bytes for the shape {shape}")
     return start, end

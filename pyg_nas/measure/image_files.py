@@ -107,7 +107,7 @@ def folder_task(
     images = np.stack([_pixels(file, mode, size) for file, _ in files])
     images = images.reshape(*images.shape[:3], -1)
     labels = np.array([label for _, label in files], dtype=np.int64)
-    # "." and ".." are no names; a link keeps its own.
+    # "." and ".." are not names; a link keeps its own.
     name = path.resolve().name if path.name in ("", "..") else path.name
     names = [printable(entry.name) for entry in classes]
     return split_task(printable(name), images, labels, settings, seed, str(path), names)
@@ -124,8 +124,8 @@ def _common_form(
     """The mode and size (width, height) that all images get, from their headers alone.
 
     Raises:
-        MeasureError: If a file is no image, images differ in size and are not resized, or one or
-            all of them are too large.
+        MeasureError: If a file is not an image, images differ in size and are not resized, or one
+            of them or all together are too large.
     """
     mode, size = "L", None if image_size is None else (image_size, image_size)
     for file in files:

@@ -81,7 +81,7 @@ class Journal:
         space: The search space of the cells, by default the default space.
 
     Raises:
-        MeasureError: If the file is no journal, damaged, or belongs to another task or space.
+        MeasureError: If the file is not a journal, damaged, or belongs to another task or space.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Journal:
                 if found.get(name) != value:
                     raise MeasureError(
                         f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
-                        f"{_shorten(value)} was asked for; use another journal file"
+                        f"{_shorten(value)} was requested; use another journal file"
                     )
             connection.execute(
                 "INSERT INTO owner VALUES (?, ?, ?, ?, ?)",

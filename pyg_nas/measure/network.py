@@ -71,11 +71,11 @@ def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) 
         members: ``M``, the networks that are trained side by side.
 
     Raises:
-        MeasureError: If cells of this space stand for no known network.
+        MeasureError: If cells of this space have no network.
     """
     architecture = cell.space.support.network
     if architecture is None:
-        raise MeasureError(f"cells of {cell.space.name!r} stand for no known network")
+        raise MeasureError(f"cells of {cell.space.name!r} have no network")
     return architecture.build(cell, size, members, momentum)
 
 
@@ -89,7 +89,7 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
         seed: Random seed of the weights.
 
     Raises:
-        MeasureError: If the cell stands for no known network, is too wide for the task's, or
+        MeasureError: If the cell has no network, is too wide for the task's, or
             there is no such task.
     """
     task = task if isinstance(task, Task) else get_task(task)

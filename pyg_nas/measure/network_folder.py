@@ -146,7 +146,7 @@ def network_cell(settings: dict[str, Any]) -> Cell:
     """Return the cell of a network's :func:`read_network_settings`.
 
     Raises:
-        CellError: If it is no cell of its space.
+        CellError: If it is not a cell of its space.
         SpaceError: If the space is not described.
     """
     return Cell.from_dict(settings["cell"], SearchSpace.from_dict(settings["space"]))

@@ -173,7 +173,7 @@ class Task:
         network = cells.space.support.network
         if network is None:
             raise MeasureError(
-                f"cells of {cells.space.name!r} cannot be trained: they stand for no known network"
+                f"cells of {cells.space.name!r} cannot be trained: they have no network"
             )
         needed = network.least_stem_channels(cells)
         if len(cells) and needed.max() > self.settings.stem_channels:

@@ -62,11 +62,11 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
         seed: Of weights, images and labels.
 
     Raises:
-        MeasureError: If cells of its space stand for no network.
+        MeasureError: If cells of its space have no network.
     """
     builder = cell.space.support.network
     if builder is None:
-        raise MeasureError(f"cells of space {cell.space.name!r} stand for no network")
+        raise MeasureError(f"cells of space {cell.space.name!r} have no network")
     generator = torch.Generator().manual_seed(seed)
     network: Any = builder.build(cell, SIZE)
     network.initialize([generator])

@@ -1,4 +1,4 @@
-"""Figures of merit: rank correlation, errors, intervals, Pareto fronts."""
+"""Rank correlation, errors, confidence intervals, Pareto fronts."""
 
 import lazy_loader
 

@@ -21,8 +21,8 @@ class Interval:
         mean: The mean.
         low: Lower end.
         high: Upper end.
-        confidence: Its level.
-        n: Seeds that it rests on.
+        confidence: Level of confidence.
+        n: Number of seeds.
     """
 
     mean: float
@@ -33,7 +33,7 @@ class Interval:
 
     @property
     def claims(self) -> bool:
-        """Whether the interval leaves zero out: only then is there a difference to speak of."""
+        """Whether the interval excludes zero, so that there is a significant difference."""
         return self.low > 0 or self.high < 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,11 +44,11 @@ class Interval:
 def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Return the mean of ``values`` ``[seeds]`` with its interval by Student's t.
 
-    Of 5 values a bootstrap interval of 95 % covers but 84 % (normal values), this one 95 %.
-    Equal values have an interval of no width.
+    For 5 normal values a 95 % bootstrap interval covers only 84 %, this one 95 %. Equal values
+    have an interval of zero width.
 
     Raises:
-        SettingsError: If there are fewer than 2 values or one is not finite.
+        SettingsError: If there are fewer than 2 values or a value is not finite.
     """
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or len(sample) < 2:
@@ -67,11 +67,11 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
 def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Return the mean of ``one - two`` over the same seeds, with its interval.
 
-    Pairing takes the seeds' own spread out. There is a difference only where
+    Pairing removes the variation between seeds. The difference is significant only if
     :attr:`Interval.claims` is true.
 
     Raises:
-        SettingsError: If the two are not of the same length.
+        SettingsError: If the lengths differ.
     """
     first, second = np.asarray(one, dtype=np.float64), np.asarray(two, dtype=np.float64)
     if first.shape != second.shape:
@@ -86,12 +86,12 @@ def mean_band(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return mean, lower and upper curve of ``curves`` ``[seeds, points]``, each ``[points]``.
 
-    The band is the 95 % percentile bootstrap interval of the mean at each point, whole curves being
-    drawn, so that the band is as smooth as the curves are.
+    The band is the 95 % percentile bootstrap interval of the mean at each point. Whole curves are
+    resampled, so that the band is as smooth as the curves.
     """
     rng = np.random.default_rng(0)
     seeds = len(curves)
-    # Resampled means are a product with the counts of each draw.
+    # Means of the resampled curves are a product with the counts of each resample.
     counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
     low, high = np.quantile(counts @ curves, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return curves.mean(axis=0), low, high

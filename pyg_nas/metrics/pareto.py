@@ -1,4 +1,4 @@
-"""The Pareto front of accuracy against a cost: the cells that no other beats in both."""
+"""The Pareto front of accuracy and a cost: the cells that no other cell dominates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pyg_nas.errors import SettingsError
 def pareto_front(accuracy: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the indices of the cells on the front, cheapest first.
 
-    A cell is on the front if no other is at least as accurate and at most as costly, and better
-    in one of the two. Of cells equal in both, the first stands for all. Cells with NaN in either
-    are left out.
+    A cell is on the front if no other cell is at least as accurate and at most as costly, and
+    better in one of the two. Of cells that are equal in both, only the first is returned. Cells
+    with NaN in either are left out.
 
     Args:
-        accuracy: ``[N]``, more is better.
-        cost: ``[N]`` parameters or seconds, less is better.
+        accuracy: ``[N]``, larger is better.
+        cost: ``[N]`` parameters or seconds, smaller is better.
 
     Raises:
         SettingsError: If the lengths differ.

@@ -1,4 +1,4 @@
-"""How good predictions are: squared error in points, rank correlations, the best of the top K."""
+"""Quality of predictions: squared error in points, rank correlations, the best of the top K."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.errors import SettingsError
 
 TOP_K = (1, 10, 100)
-"""Of how many cells the best is told, where there are as many."""
+"""K of the reported best measured value among the top K predicted cells."""
 
 
 def are_fractions(values: ArrayLike) -> bool:
-    """Say whether values are fractions, as accuracies are, which people read in percent."""
+    """Return whether values are fractions, which are shown in percent."""
     known = np.asarray(values, dtype=np.float64)
     known = known[~np.isnan(known)]
     return len(known) > 0 and bool(known.min() >= 0 and known.max() <= 1)
@@ -29,8 +29,8 @@ def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, fractions: boo
     Args:
         measured: ``[N]``.
         predicted: ``[N]``.
-        fractions: Whether the labels are fractions, by :func:`are_fractions` of all there are:
-            the few that are compared may lie from 0 to 1 by chance.
+        fractions: Whether the labels are fractions, by :func:`are_fractions` of all labels: the
+            few compared ones may be between 0 and 1 by chance.
     """
     truth, guess = _pair(measured, predicted)
     return float(np.mean(((100.0 if fractions else 1.0) * (truth - guess)) ** 2))
@@ -42,7 +42,7 @@ def mse_unit(fractions: bool) -> str:
 
 
 def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
-    """Return Kendall's τ-b; NaN where either side is constant and τ does not exist."""
+    """Return Kendall's τ-b; NaN if either side is constant, so that τ is not defined."""
     from scipy.stats import kendalltau
 
     truth, guess = _pair(measured, predicted)
@@ -50,7 +50,7 @@ def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
-    """Return Spearman's rank correlation; NaN where either side is constant."""
+    """Return Spearman's rank correlation; NaN if either side is constant."""
     from scipy.stats import rankdata
 
     truth, guess = (rankdata(side) for side in _pair(measured, predicted))
@@ -60,7 +60,7 @@ def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def r2(measured: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the coefficient of determination; NaN where the measured values are all equal."""
+    """Return the coefficient of determination; NaN if all measured values are equal."""
     from sklearn.metrics import r2_score
 
     truth, guess = _pair(measured, predicted)
@@ -72,14 +72,14 @@ def best_in_top(
 ) -> float:
     """Return the best measured value among the ``k`` best predicted cells.
 
-    Ties in the prediction are broken against the predictor: of equally predicted cells the
-    worst measured come first.
+    Ties of predictions are broken against the predictor: among cells with equal predictions, the
+    worst measured ones rank first.
 
     Args:
         measured: ``[N]``.
         predicted: ``[N]``, estimates of the measured values.
-        k: How many cells are looked at.
-        larger_is_better: False for costs such as seconds, of which the smallest is the best.
+        k: Number of cells considered.
+        larger_is_better: False for costs such as seconds, where smaller is better.
     """
     truth, guess = _pair(measured, predicted)
     if k < 1:
@@ -92,7 +92,7 @@ def best_in_top(
 def regret_in_top(
     measured: ArrayLike, predicted: ArrayLike, k: int, larger_is_better: bool = True
 ) -> float:
-    """Return how far :func:`best_in_top` stays behind the best measured value of all."""
+    """Return the difference of :func:`best_in_top` from the best measured value of all."""
     truth, _ = _pair(measured, predicted)
     best = truth.max() if larger_is_better else truth.min()
     return abs(float(best) - best_in_top(measured, predicted, k, larger_is_better))
@@ -104,7 +104,7 @@ def regression_metrics(
     larger_is_better: bool = True,
     fractions: bool | None = None,
 ) -> dict[str, float]:
-    """Return all figures of this module by name; ``n`` is the number of cells.
+    """Return all metrics of this module by name; ``n`` is the number of cells.
 
     Args:
         measured: ``[N]``.

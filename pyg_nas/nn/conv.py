@@ -32,7 +32,7 @@ def normalize(
 
     ``Â`` is the row-normalised ``A + I``: every vertex averages itself and its successors.
     ``Â'`` is the row-normalised transpose of ``Â``: before its rows are normalised, predecessor u
-    weighs ``1 / (out_degree(u) + 1)``, so the weights cannot be told from the vertex alone.
+    has the weight ``1 / (out_degree(u) + 1)``, so the weights depend on other vertices too.
 
     Args:
         edge_index: int64 ``[2, E]``, edges (u, v) from u to v.
@@ -49,8 +49,8 @@ def normalize(
 
 
 def joined_weights(conv: nn.Module) -> Tensor:
-    """Return W+ beside W- of a :class:`BiGCNConv`, ``[in_channels, 2 out_channels]``: one product
-    serves both directions."""
+    """Return W+ beside W- of a :class:`BiGCNConv`, ``[in_channels, 2 out_channels]``, so that one
+    product computes both directions."""
     return torch.cat([conv.get_parameter("weight_out"), conv.get_parameter("weight_in")], dim=1)
 
 
@@ -82,7 +82,7 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
     """
 
     activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
-    """Acts on each direction's term, number by number."""
+    """Elementwise activation of each direction's term."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(aggr="sum")
@@ -93,7 +93,7 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw both weights anew, Xavier uniform, from torch's global generator by default."""
+        """Draw new weights, Xavier uniform, from torch's global generator by default."""
         nn.init.xavier_uniform_(self.weight_out, generator=generator)
         nn.init.xavier_uniform_(self.weight_in, generator=generator)
 

@@ -1,7 +1,7 @@
 """Cells as padded tensors, and the networks of :mod:`pyg_nas.nn.gcn` as batched products on them.
 
 Cells are so small (7 vertices in NAS-Bench-101) that padding wastes little, and a batched product
-has no index work at all. Plain torch operations throughout: any device, inference and training.
+needs no indexing. Only plain torch operations are used, on any device, for inference and training.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class DenseGCN(nn.Module):
     """``M`` independent GCNs of one shape as batched products: equal to each
     :meth:`GCN.forward <pyg_nas.nn.gcn.GCN.forward>` up to rounding.
 
-    Small networks are bound by the number of calls, not by arithmetic: ``M`` members in one product
-    cost little more than one. Members share nothing but the call.
+    The time of small networks depends on the number of calls, not on arithmetic: ``M`` members in
+    one product take little longer than one. Members share nothing but the calls.
 
     Args:
         members: Networks of one shape; their weights are copied.

@@ -1,6 +1,6 @@
 """Residual networks on padded graphs: :mod:`pyg_nas.nn.residual_gnn` as batched products.
 
-Plain torch operations: any device, inference and training by autograd.
+Only plain torch operations are used, on any device, for inference and training by autograd.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pyg_nas.nn.residual_gnn import ResidualGNN, drop
 
 
 class ResidualGraphs(NamedTuple):
-    """What residual networks take of ``N`` graphs.
+    """The inputs of residual networks for ``N`` graphs.
 
     Attributes:
         vertices: ``[N, V, vertex_columns]``, anything finite at padding.
         adjacency: ``[N, V, V]``, the edge (u, v) at row u and column v.
-        num_vertices: ``[N]``: the vertices of a graph are the first so many.
+        num_vertices: ``[N]``: number of vertices of each graph, which are the first rows.
         graph: ``[N, graph_columns]``.
     """
 
@@ -42,8 +42,8 @@ class DenseResidualInputs(NamedTuple):
 
     Attributes:
         vertices: ``[N, V, vertex_columns]``.
-        terms: ``[N, V, 3 V]``: what a vertex adds up of each vertex's three messages (own, to
-            predecessors, to successors, in this order for each vertex).
+        terms: ``[N, V, 3 V]``: weights with which a vertex sums the three messages of each vertex
+            (own, to predecessors, to successors, in this order for each vertex).
         mask: ``[N, V]``, 1 at vertices, 0 at padding.
         last: int64 ``[N]``, position of the last vertex.
         graph: ``[N, graph_columns]``.
@@ -103,7 +103,7 @@ def dense_residual(
     for layer, (weight, bias, gain, shift) in enumerate(
         zip(network.layers, network.biases, network.gains, network.shifts, strict=True)
     ):
-        # Gain, shift and bias act on small weights instead of on all states.
+        # Gain, shift and bias are folded into the weights, which are smaller than the states.
         scaled = gain.transpose(1, 2) * weight
         constant = shift @ weight + F.pad(bias, (0, 2 * hidden))
         sent = torch.baddbmm(constant, F.layer_norm(states, (hidden,)), scaled)  # [M, B V, 3 H]

@@ -47,11 +47,11 @@ class GCN(nn.Module):
 
     @property
     def activation(self) -> Callable[[Tensor], Tensor]:
-        """That of the convolutions."""
+        """The activation of the convolutions."""
         return cast("BiGCNConv", self.convs[0]).activation
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all weights anew, as the constructor does, from torch's global generator by default.
+        """Draw new weights, as the constructor does, from torch's global generator by default.
 
         The convolutions' are Xavier uniform, the others as in :class:`torch.nn.Linear`.
         """

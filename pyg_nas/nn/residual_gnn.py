@@ -19,24 +19,24 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
     .. math::
         \mathrm{ReLU}(N(H) W_0 + b + A N(H) W_1 + A' N(H) W_2),
 
-    an own, a successors' and a predecessors' term: sums, not means, as degrees matter. The readout
-    takes the mean over the vertices and the last vertex of the normalised states, and the graph's
-    features; a hidden layer and a linear one follow. Dropout acts on each layer's term and, in the
-    readout, on both inputs and the hidden layer.
+    an own, a successors' and a predecessors' term. They are sums, not means, so that they depend on
+    the degrees. The inputs of the readout are the mean over the vertices and the last vertex of the
+    normalised states, and the graph's features; a hidden layer and a linear one follow. Dropout is
+    applied to each layer's term and, in the readout, to both inputs and the hidden layer.
 
     Args:
         members: ``M``.
         vertex_columns: Features of a vertex.
-        graph_columns: Features of a graph, which join at the readout.
-        targets: Numbers to predict of a graph.
+        graph_columns: Features of a graph, inputs of the readout.
+        targets: Number of values to predict for a graph.
         hidden: Width of all layers.
         depth: Number of layers.
         dropout: Probability of dropping a feature in training.
-        generator: Draws the first weights; torch's global one by default.
+        generator: Random generator of the initial weights; torch's global one by default.
     """
 
     activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
-    """Of the layers and the readout, number by number: the one place where it is chosen."""
+    """Elementwise activation of the layers and the readout: the one place where it is chosen."""
 
     def __init__(
         self,
@@ -120,5 +120,5 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
 
 
 def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:
-    """Return features with those dropped that the mask of a layer says."""
+    """Apply the dropout mask of a layer to features."""
     return features if keep is None else features * keep[layer] / (1 - dropout)

@@ -1,4 +1,4 @@
-"""Search spaces: one package each holds all that is particular to it."""
+"""Search spaces, one package each, which contains everything particular to the space."""
 
 import lazy_loader
 

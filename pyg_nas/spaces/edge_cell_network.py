@@ -25,7 +25,7 @@ CONV1X1, CONV3X3, AVERAGE_POOL = 2, 3, 4
 _KERNELS = {CONV1X1: 1, CONV3X3: 3}
 
 BATCH_NORM_MOMENTUM = 0.9
-"""Share of the running statistics that the official networks keep at every step."""
+"""Share of the running statistics that the official networks retain at every step."""
 
 
 class ReluConvBn(nn.Sequential):
@@ -48,7 +48,7 @@ class ReluConvBn(nn.Sequential):
 
 
 class AveragePool(nn.Module):
-    """Average pooling of ``[B, H, W, M, C]``; padding does not count."""
+    """Average pooling of ``[B, H, W, M, C]``; padding is not counted."""
 
     def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class AveragePool(nn.Module):
             self.kernel_size,
             self.stride,
             self.padding,
-            ceil_mode=True,  # an odd side is halved as a convolution of stride 2 halves it
+            ceil_mode=True,  # an odd size is rounded up, as by a convolution of stride 2
             count_include_pad=False,
         )
         return from_image(image, x.shape[3])
 
 
 class FactorizedReduction(nn.Module):
-    """An identity that halves the image: two 1x1 convolutions on pixels one step apart."""
+    """The identity of stride 2: two 1x1 convolutions on pixels that are offset by one."""
 
     def __init__(self, in_channels: int, out_channels: int, members: int, momentum: float) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class EdgeCellModule(nn.Module):
         in_channels: Channels of the input, of each member.
         out_channels: Channels of the other nodes, of each member.
         members: Number of networks trained side by side.
-        momentum: Share of the running statistics that is kept at every step.
+        momentum: Share of the running statistics that is retained at every step.
         stride: 2 where the edges from the input halve the image.
     """
 
@@ -186,7 +186,7 @@ class EdgeCellNetwork(nn.Module):
         num_labels: Number of classes.
         image_channels: Channels of an image.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics that is kept at every step.
+        batch_norm_momentum: Share of the running statistics that is retained at every step.
     """
 
     def __init__(

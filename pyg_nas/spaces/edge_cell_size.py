@@ -1,7 +1,8 @@
 """Exact trainable parameters and multiply-accumulates of networks of edge cells.
 
-Every convolution of an architecture counts, also one on an edge that leads nowhere, as in the
-published figures. Sizes are those of :class:`~pyg_nas.spaces.edge_cell_network.EdgeCellNetwork`.
+Every convolution of an architecture counts, also one on an edge that does not reach the output, as
+in the published figures. Sizes are those of
+:class:`~pyg_nas.spaces.edge_cell_network.EdgeCellNetwork`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def trainable_parameters(
     for stack in range(num_stacks):
         if stack > 0:
             wider = 2 * channels
-            # Two 3x3 convolutions with batch normalisation, and the 1x1 one of the shortcut.
+            # Two 3x3 convolutions with batch normalisation, and the shortcut's 1x1 convolution.
             total += (9 * channels + 2) * wider + (9 * wider + 2) * wider + channels * wider
             channels = wider
         for number, area in _KERNEL_AREAS.items():
@@ -58,8 +59,8 @@ def multiply_accumulates(
 ) -> NDArray[np.int64]:
     """Return the multiply-accumulates of one image through the networks, int64 ``[N]``.
 
-    Convolutions and the dense layer count, as in ``torch.utils.flop_counter`` (which gives twice as
-    many operations). Published figures leave out the dense layer's.
+    Convolutions and the dense layer count, as in ``torch.utils.flop_counter`` (which counts two
+    operations for each). Published figures leave out the dense layer.
 
     Args:
         operations: Operation numbers ``[N, 6]``.

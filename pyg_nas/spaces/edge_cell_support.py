@@ -1,4 +1,4 @@
-"""What the package knows of a space of edge cells (:mod:`pyg_nas.spaces.edge_cells`)."""
+"""Support of the spaces of edge cells (:mod:`pyg_nas.spaces.edge_cells`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Size = Callable[[NDArray[Any], NetworkSize], NDArray[np.int64]]
 Build = Callable[[list[int], NetworkSize, int, float | None], "nn.Module"]
 
 
-_FEW_CELLS = 500  # are hashed sooner than all cells of the space
+_FEW_CELLS = 500  # from so many cells on, hashing the whole space is slower
 
 
 class EdgeCellNetworks:
@@ -34,9 +34,9 @@ class EdgeCellNetworks:
         support: The support of the space.
         size: Size of the official networks.
         parameters: Exact parameters ``[N]`` of operation numbers ``[N, 6]`` at a size.
-        macs: Multiply-accumulates of the same.
-        build: The network of six operation numbers at a size, for a number of members and with a
-            share of the running statistics that batch normalisation keeps.
+        macs: Multiply-accumulates ``[N]`` of the same arguments.
+        build: Builds the network of six operation numbers at a size, for a number of members and
+            a momentum of batch normalisation.
     """
 
     sufficient_stem_channels = 1
@@ -68,9 +68,9 @@ class EdgeCellNetworks:
     def sizes(
         self, operations: NDArray[Any], size: NetworkSize | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return parameters and multiply-accumulates of drawings as they are, ``[N]`` each.
+        """Return parameters and multiply-accumulates of drawings, ``[N]`` each.
 
-        An operation that leads nowhere counts, as in published figures.
+        An operation that does not reach the output counts, as in published figures.
 
         Args:
             operations: Operation numbers ``[N, 6]``.
@@ -84,7 +84,7 @@ class EdgeCellNetworks:
         return cells.mask.astype(np.float64)
 
     def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
-        """Return 1 for each cell: any width will do, ``[N]``."""
+        """Return 1 for each cell, ``[N]``: the network can have any width."""
         return np.ones(len(cells), dtype=np.int64)
 
     def build(
@@ -100,10 +100,10 @@ class EdgeCellNetworks:
 
 
 class EdgeCellSupport(SpaceSupport):
-    """What is known of a space of edge cells.
+    """Support of a space of edge cells.
 
     Its cells are the graphs of the architectures' representatives, one for each class of
-    architectures that compute the same. A cell's text form is that of its representative.
+    architectures that compute the same function. A cell's text form is that of its representative.
 
     Args:
         space: The space; its operations are those of ``edge_cells``.
@@ -134,7 +134,7 @@ class EdgeCellSupport(SpaceSupport):
         """Return the graph of the representative of a drawing.
 
         Raises:
-            CellError: If no architecture of the space computes what the drawing does.
+            CellError: If no architecture of the space computes the function of the drawing.
         """
         from pyg_nas.graphs.cell import check_terminals
 
@@ -142,8 +142,8 @@ class EdgeCellSupport(SpaceSupport):
         code = self.edge_cells.code_of_graph(edges, operations.tolist())
         if code is None:
             raise CellError(
-                f"the graph is no cell of {self.space.name!r}: no choice of operations on the six "
-                f"edges of four nodes computes the same"
+                f"the graph is not a cell of {self.space.name!r}: no choice of operations on the "
+                f"six edges of four nodes computes the same"
             )
         ids, links = self.edge_cells.graph(code)
         return np.array(links, dtype=np.int64).reshape(-1, 2).T, np.array(ids, dtype=np.int8)
@@ -154,12 +154,12 @@ class EdgeCellSupport(SpaceSupport):
         return Cell(adjacency, ids, self.space)
 
     def cells_of_codes(self, codes: NDArray[np.int64]) -> CellArray:
-        """Return the cells ``[N]`` of architectures; equal ones may be among them."""
+        """Return the cells ``[N]`` of architectures; some may be equal."""
         adjacency, ids, counts = self.edge_cells.padded_graphs(codes)
         return CellArray(adjacency, ids, counts, self.space)
 
     def codes(self, cells: CellArray) -> NDArray[np.int64]:
-        """Return the codes of the cells' representatives, ``[N]``; -1 where there is none."""
+        """Return the codes of the cells' representatives, ``[N]``; -1 for graphs without one."""
         return np.array([self._code_of_row.get(row, -1) for row in _rows(cells)], dtype=np.int64)
 
     def operations(self, cells: CellArray) -> NDArray[np.int8]:
@@ -183,10 +183,10 @@ class EdgeCellSupport(SpaceSupport):
         return self.format_text(self.operations(CellArray.from_cells([cell]))[0].tolist())
 
     def canonical_text(self, text: str) -> str:
-        """Return the text form of the same architecture as this package writes it.
+        """Return the text form of the same architecture in the notation of this package.
 
         Raises:
-            CellError: If the text is no architecture of the space.
+            CellError: If the text is not an architecture of the space.
         """
         return self.format_text(self.parse_text(text))
 
@@ -195,10 +195,10 @@ class EdgeCellSupport(SpaceSupport):
         return tuple(map(self.format_text, self.edge_cells.all_operations.tolist()))
 
     def cells_of_texts(self, texts: Sequence[str]) -> CellArray:
-        """Return the cells ``[N]`` of architectures; equal ones may be among them.
+        """Return the cells ``[N]`` of architectures; some may be equal.
 
         Raises:
-            CellError: If a text is no architecture of the space.
+            CellError: If a text is not an architecture of the space.
         """
         return self.cells_of_codes(self.edge_cells.codes(self._operations_of_texts(texts)))
 
@@ -207,9 +207,9 @@ class EdgeCellSupport(SpaceSupport):
         return np.array(parsed, dtype=np.int64).reshape(-1, len(EDGES))
 
     def parameters_of_texts(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Return the official parameters of architectures as they are drawn, ``[N]``.
+        """Return the official parameters of architectures, ``[N]``.
 
-        An operation that leads nowhere counts, as in published figures.
+        An operation that does not reach the output counts, as in published figures.
         """
         return self.network.sizes(self._operations_of_texts(texts))[0]
 
@@ -217,7 +217,7 @@ class EdgeCellSupport(SpaceSupport):
         """Return the cell of an architecture.
 
         Raises:
-            CellError: If the text is no architecture of the space.
+            CellError: If the text is not an architecture of the space.
         """
         return self.cell_of_code(int(self.edge_cells.codes([self.parse_text(text)])[0]))
 
@@ -247,15 +247,15 @@ class EdgeCellSupport(SpaceSupport):
         return ExtraFeatures({"log parameters": np.log(parameters).astype(np.float32)})
 
     def genotype(self, cell: Cell, rng: np.random.Generator) -> Genotype:
-        """Return the drawing of a random architecture that computes the same as the cell."""
+        """Return the drawing of a random architecture that computes the cell's function."""
         code = int(self.codes(CellArray.from_cells([cell]))[0])
         alike = np.flatnonzero(self.edge_cells.representatives == code)
         return Genotype(*self.edge_cells.drawing(int(rng.choice(alike))), self.space)
 
     def mutate(self, parent: Genotype, rng: np.random.Generator) -> Genotype:
-        """Return an architecture with another operation on random edges and another cell.
+        """Return an architecture with other operations on random edges and another cell.
 
-        One operation is changed, and further ones as long as the cell stays the same.
+        One operation is changed, and further ones until the cell is another one.
         """
         code = self.edge_cells.code_of_drawing(parent.operations)
         representatives = self.edge_cells.representatives
@@ -274,7 +274,7 @@ class EdgeCellSupport(SpaceSupport):
 
 
 def _rows(cells: CellArray) -> list[bytes]:
-    """Return the content of each row, for a dictionary."""
+    """Return the content of each row as a dictionary key."""
     flat = cells.adjacency.reshape(len(cells), cells.adjacency.shape[1] ** 2)
     joined = np.concatenate([cells.operations, flat], axis=1).astype(np.int8)
     return [row.tobytes() for row in joined]

@@ -1,13 +1,13 @@
 """Cells with operations on the six edges of a graph of four nodes.
 
 NAS-Bench-201 (Dong and Yang, arXiv:2001.00326) and the micro space of TransNAS-Bench-101 (Duan et
-al., arXiv:2105.11871) draw a cell in this way: node 0 is the input, node 3 the output, a node adds
-up what arrives on its incoming edges, and each edge applies one operation. Such a drawing is called
+al., arXiv:2105.11871) draw a cell in this way: node 0 is the input, node 3 the output, a node sums
+the values of its incoming edges, and each edge applies one operation. Such a drawing is called
 an *architecture* here, and its *code* is the number that its six operations form as digits.
 
-For message passing the operations become the vertices. ``none`` is no vertex, and what lies on no
-path from the input to the output is left out. Several architectures compute the same; all of them
-have the graph of one representative, so they have one module hash.
+For message passing the operations become the vertices. ``none`` is not a vertex, and vertices on no
+path from the input to the output are left out. Several architectures compute the same function; all
+of them have the graph of one representative, so they have one module hash.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EdgeCells:
 
     @property
     def num_architectures(self) -> int:
-        """How many architectures there are: ``operations ** 6``."""
+        """Number of architectures: ``operations ** 6``."""
         return int(len(self.operations) ** len(EDGES))
 
     @cached_property
@@ -60,7 +60,7 @@ class EdgeCells:
         """Return the codes ``[N]`` of operation numbers ``[N, 6]``.
 
         Raises:
-            CellError: If the shape is another, or a number is not one of an operation.
+            CellError: If the shape is another, or a number is not that of an operation.
         """
         numbers = np.asarray(operations)
         kinds = len(self.operations)
@@ -77,12 +77,12 @@ class EdgeCells:
         return np.asarray(numbers.astype(np.int64) @ weights)
 
     def unique_string(self, operations: Sequence[int], *, drop_zeros: bool = True) -> str:
-        """Return an expression of what an architecture computes.
+        """Return an expression of the function that an architecture computes.
 
         Args:
             operations: The six operation numbers.
-            drop_zeros: Leave out terms that are always zero. If False, the string has the classes
-                of the official ``to_unique_str``, which keeps a ``#`` for each.
+            drop_zeros: Leave out terms that are always zero. If False, each is written as ``#``,
+                which gives the classes of the official ``to_unique_str``.
 
         Source: ``CellStructure.to_unique_str`` as described in arXiv:2001.00326, section 3.
         """
@@ -130,17 +130,17 @@ class EdgeCells:
     def code_of_graph(self, edges: NDArray[np.int64], ids: Sequence[int]) -> int | None:
         """Return the representative's code of a graph with operations as vertices, or None.
 
-        The graph may be drawn in any way: with vertices ``none``, with dead ends, and with more
-        identities than needed. None means that no architecture computes the same.
+        The graph may have vertices ``none``, unused vertices and redundant identities. None means
+        that no architecture computes the same function.
 
         Args:
             edges: ``[2, E]`` (source, target), sources before targets.
-            ids: Of the vertices, input first and output last.
+            ids: Operation ids of the vertices, input first and output last.
         """
         sources: list[list[int]] = [[] for _ in ids]
         for source, target in zip(*edges.tolist(), strict=True):
             sources[target].append(source)
-        terms = ["0"]  # what each vertex adds to the sums that it enters; "#" is zero
+        terms = ["0"]  # the term of each vertex in the sums of its successors; "#" is zero
         total = "#"
         for vertex in range(1, len(ids)):
             entering = [terms[source] for source in sources[vertex] if terms[source] != "#"]
@@ -180,7 +180,7 @@ class EdgeCells:
     def graph(self, code: int) -> tuple[list[int], list[tuple[int, int]]]:
         """Return operation ids of the vertices and edges (source, target) of a code's graph.
 
-        An architecture whose output is always zero has the input and the output alone, without an
+        An architecture whose output is always zero has only the input and the output, without an
         edge between them.
         """
         operations = self.all_operations[self.representatives[code]].tolist()
@@ -234,7 +234,7 @@ class EdgeCells:
 def _edges_on_paths(operations: Sequence[int]) -> list[int]:
     """Return the positions of the edges that lie on a path from the input to the output.
 
-    Ordered by source and then target node, which is an order for message passing.
+    Ordered by source and then target node, which is a topological order.
     """
     reached, leading = {_INPUT}, {_OUTPUT}
     for (source, target), operation in zip(EDGES, operations, strict=True):  # by target node

@@ -1,7 +1,8 @@
 """Layers for several networks of one architecture that are trained side by side.
 
-Small networks are bound by the overhead of each call, so that ``M`` of them, the *members*, pass
-through the same call as groups of one convolution. They share nothing else. States are
+The overhead of each call dominates the time of small networks, so that ``M`` of them, the
+*members*, are computed by the same call as groups of one convolution. They share nothing else.
+States are
 ``[B, H, W, M, C]``: batch, height, width, member, channel.
 """
 
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 BATCH_NORM_EPSILON = 1e-5
 
-# Standard deviation of a unit normal distribution that is cut off at two.
+# Standard deviation of a unit normal distribution that is truncated at ±2.
 _CUT_NORMAL_DEVIATION = 0.87962566103423978
 
 
@@ -31,7 +32,7 @@ def from_image(image: Tensor, members: int) -> Tensor:
 
 
 class GroupedConv(nn.Module):
-    """Convolution without bias, padded so that stride 1 keeps the image's size.
+    """Convolution without bias, padded so that stride 1 preserves the image's size.
 
     Args:
         in_channels: Channels of the input, of each member.
@@ -75,7 +76,7 @@ class GroupedBatchNorm(nn.Module):
     Args:
         channels: Channels of each member.
         members: Number of networks trained side by side.
-        momentum: Share of the running statistics that is kept at every step.
+        momentum: Share of the running statistics that is retained at every step.
     """
 
     running_mean: Tensor

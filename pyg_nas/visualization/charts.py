@@ -51,7 +51,7 @@ class Dots:
         y: Vertical.
         colour: Number of a colour.
         rows: The cell of each point, ``[N]``, for a reader who points at it; None where a point
-            is no cell.
+            is not a cell.
         joined: Whether steps join the points.
         crowd: Whether very many of them may be drawn as a density.
     """

@@ -53,7 +53,7 @@ def scatter(
     """Draw predicted against measured values, all of them and the best of them.
 
     The second panel has the cells measured above 90 %, or the best decile where fewer than five
-    reach that or the values are no fractions. Each panel says how many cells it has, their MSE
+    reach that or the values are not fractions. Each panel says how many cells it has, their MSE
     (squared points for fractions) and Kendall's tau.
 
     Args:

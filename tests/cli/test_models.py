@@ -193,7 +193,7 @@ def test_default_recipe_takes_a_graph_file_of_its_space(
     assert pyg_nas("evaluate", model, graphs, "--budget", 1, "--json", out) == 0
     known = Model.load(model).training_hashes
     assert json.loads(out.read_text())["left_out"] == np.isin(small_table.hashes[::3], known).sum()
-    # A graph that is no cell of the space has no such statistics.
+    # A graph that is not a cell of the space has no such statistics.
     graphs.write_text('{"ops": ["input", "output", "output"], "edges": [[0, 1], [0, 2]]}\n')
     assert pyg_nas("predict", model, graphs, "--out", tmp_path / "s.csv") == 2
     assert (

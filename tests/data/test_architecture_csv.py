@@ -105,7 +105,7 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
     [
         (["arch,epochs"], "has no measurement"),
         (["architecture,y", "a,1"], "line 1: needs a column 'arch'"),
-        (["arch,y,y", f"{TEXTS[0]},1,2"], "line 1: column 'y' stands there twice"),
+        (["arch,y,y", f"{TEXTS[0]},1,2"], "line 1: column 'y' appears twice"),
         (["arch,y", f"{TEXTS[0]},1", "|nonsense|,2"], r"line 3: an architecture of 'nasbench201'"),
         (["arch,y", f"{TEXTS[0]},1,2"], "line 2: has 3 fields, the first line 2"),
         (
@@ -120,7 +120,7 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
         ),
         (
             ["arch,y", f"{TEXTS[0]},1", "", f"{TEXTS[0]},1"],
-            r"line 4: '.*' with epochs 200 and seed 0 stands in line 2 already",
+            r"line 4: '.*' with epochs 200 and seed 0 is in line 2 already",
         ),
         (
             ["arch,seed,y", f"{TEXTS[0]},1,1", f"{TEXTS[0]},2,3"],
@@ -158,7 +158,7 @@ def test_a_stored_text_of_another_cell_is_found(tmp_path: Path) -> None:
     read_architectures(path, NASBENCH201).table.save(tmp_path / "t.hdf5")
     with h5py.File(tmp_path / "t.hdf5", "r+") as file:
         file["text"][0] = TEXTS[9].encode()
-    with pytest.raises(TableError, match=r"row 0: .* is drawn as another cell"):
+    with pytest.raises(TableError, match=r"row 0: .* is a drawing of another cell"):
         Table.load(tmp_path / "t.hdf5")
 
 

@@ -92,7 +92,7 @@ def test_changed_label_policy_changes_y_in_one_root(tmp_path: Path, small_table:
         for source in (path, small_table):
             dataset = NASBench101(tmp_path / "root", source, label=policy)
             assert np.allclose(dataset._data.y.numpy(), small_table.label(policy))
-    with pytest.raises(TableError, match="5 was asked for"):
+    with pytest.raises(TableError, match="5 was requested"):
         NASBench101(tmp_path / "root", path, label=LabelPolicy(budget=5))
 
 

@@ -52,7 +52,7 @@ def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
     frame = table.to_pandas()
     with pytest.raises(TableError, match="needs the column 'edges'"):
         Table.from_pandas(frame.drop(columns="edges"))
-    with pytest.raises(TableError, match="column 'latency' of the data frame must hold numbers"):
+    with pytest.raises(TableError, match="column 'latency' of the data frame must contain numbers"):
         Table.from_pandas(frame.assign(latency="fast"))
     wrong = pandas.DataFrame({"operations": [["input", "fly", "output"]], "edges": [[(0, 1)]]})
     with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly"):

@@ -140,7 +140,7 @@ def test_files_without_graphs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         read_graphs(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").write_text("\n\n")
-    with pytest.raises(TableError, match="holds no graph"):
+    with pytest.raises(TableError, match="contains no graph"):
         read_graphs(tmp_path / "empty.jsonl")
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TableError, match="UTF-8"):

@@ -65,7 +65,7 @@ def test_training_is_charged_as_far_as_the_label_reads() -> None:
     check(table.training_seconds(halfway).tolist(), [15.0, 7.5, NAN])
     check(table.training_seconds(LabelPolicy(budget=4)).tolist(), [NAN, NAN, NAN])
     for wrong in (LabelPolicy(run=3), LabelPolicy(budget=5), LabelPolicy(budget=5, run="mean")):
-        with pytest.raises(TableError, match="was asked for"):
+        with pytest.raises(TableError, match="was requested"):
             table.training_seconds(wrong)
 
 
@@ -117,9 +117,9 @@ def test_nothing_is_made_up_where_no_label_is_sound() -> None:
 
 def test_budgets_and_runs_that_the_table_lacks() -> None:
     table = table_of(RUNS)
-    with pytest.raises(TableError, match="4, 12, 36, 108 epochs, 50 was asked for"):
+    with pytest.raises(TableError, match="4, 12, 36, 108 epochs, 50 was requested"):
         table.label(LabelPolicy(budget=50))
-    with pytest.raises(TableError, match="runs 0 to 2, run 3 was asked for"):
+    with pytest.raises(TableError, match="runs 0 to 2, run 3 was requested"):
         table.label(LabelPolicy(run=3))
 
 

@@ -107,7 +107,7 @@ WRONG_FILES: dict[str, tuple[dict[str, Any], str]] = {
     "three metrics": ({"metrics": HAND["metrics"][..., :3]}, "metrics must be"),
     "one point": ({"metrics": HAND["metrics"][:, :, :, :1]}, "metrics must be"),
     "no run": ({"metrics": HAND["metrics"][:, :, :0]}, "metrics must be"),
-    "beyond int8": ({"operations": np.array([[-1, 300, -2, 0, 0, 0, 0]])}, "cannot hold"),
+    "beyond int8": ({"operations": np.array([[-1, 300, -2, 0, 0, 0, 0]])}, "outside the range"),
     "infinite": (with_value("metrics", (0, 1, 1, 1, 1), np.inf), "must be finite"),
     "padding": (with_value("adjacency", (0, 3, 4), 1), "zero beyond num_vertices"),
     "operation padding": (with_value("operations", (0, 5), 1), "zero beyond num_vertices"),
@@ -161,7 +161,7 @@ def test_a_group_in_place_of_a_dataset_is_refused(tmp_path: Path) -> None:
     path = write_hand(tmp_path / "t.hdf5", metrics=None)
     with h5py.File(path, "a") as file:
         file.create_group("metrics")
-    with pytest.raises(TableError, match="'metrics' is no dataset"):
+    with pytest.raises(TableError, match="'metrics' is not a dataset"):
         Table.load(path)
 
 

@@ -17,7 +17,7 @@ def test_damaged_targets_of_a_file_are_refused(tmp_path: Path, small_table: Tabl
         ("targets/a", np.zeros(5), "targets/a has 5 cells, hash has 300"),
         ("targets/a", np.zeros((300, 2)), "targets/a must have 1 dimensions"),
         ("targets", np.zeros(300), "'targets' must be a group"),
-        ("targets/a/b", np.zeros(300), "'targets/a' is no dataset"),
+        ("targets/a/b", np.zeros(300), "'targets/a' is not a dataset"),
     ):
         small_table.save(tmp_path / "t.hdf5")
         with h5py.File(tmp_path / "t.hdf5", "a") as file:

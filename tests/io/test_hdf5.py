@@ -42,7 +42,7 @@ def one_chunk(file: Any) -> None:
 
 WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "missing": (lambda file: None, "'x' is missing"),
-    "a group": (lambda file: file.create_group("x"), "is no dataset"),
+    "a group": (lambda file: file.create_group("x"), "is not a dataset"),
     "a soft link": (link(h5py.SoftLink("/y")), "is a link to another dataset"),
     "an external link": (link(h5py.ExternalLink("pipe", "/y")), "is a link to the file 'pipe'"),
     "virtual": (virtual, "is a virtual dataset"),

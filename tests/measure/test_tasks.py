@@ -14,7 +14,7 @@ from tests.measure.images import make_folder, settings_file
 def test_a_folder_named_like_a_built_in_task(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
-    assert get_task("digits").num_labels == 10  # an empty folder is no task
+    assert get_task("digits").num_labels == 10  # an empty folder is not a task
     make_folder(tmp_path / "digits")
     message = (
         r"'digits' is a built-in task and also the folder .*digits; \./digits means the folder"

@@ -1,4 +1,4 @@
-"""The graph of one network: a vertex an operation, an edge wherever data flow."""
+"""The graph of one network: vertices are operations, edges are the flow of data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
-# Operations whose inputs may be exchanged without a change of the result.
+# Commutative operations.
 _COMMUTATIVE = ("add", "mul", "concat", "compare", "output")
 
 
@@ -28,7 +28,7 @@ class Vertex:
     Attributes:
         operation: Normalised name, see :mod:`pyg_nas.spaces.modules.vocabulary`; ``input`` and
             ``output`` for the network's own.
-        name: The function and the module that calls it, for people.
+        name: The function and the module that calls it, for users.
         sources: Vertices whose results it reads, by argument.
         shape: Shape of its (first) result.
         dtype: Type of its result, as ``float32``.
@@ -36,11 +36,11 @@ class Vertex:
         stride: Step of that window.
         groups: Groups of a convolution or normalisation.
         heads: Heads of an attention.
-        weights: Numbers of parameters that it reads, shared ones included.
-        parameters: The same, but a parameter counts where it is read first.
+        weights: Number of parameters that it reads, shared ones included.
+        parameters: The same, but a shared parameter counts only at its first use.
         macs: Multiply-accumulates of products and convolutions.
         bytes_read: Size of what it reads, parameters included.
-        bytes_written: Size of its results; 0 where they are views of what it reads.
+        bytes_written: Size of its results; 0 if they are views of its inputs.
     """
 
     operation: str
@@ -59,7 +59,7 @@ class Vertex:
     bytes_written: int = 0
 
     def label(self) -> str:
-        """Return what an equal operation of another network must have in common."""
+        """Return the attributes by which operations of two networks are compared."""
         return repr(
             (
                 *(self.operation, self.shape, self.dtype, self.kernel, self.stride),
@@ -89,12 +89,12 @@ _BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "in
 
 @dataclass(frozen=True)
 class NetworkGraph:
-    """The operations of a network in an order in which they can be computed.
+    """The operations of a network in topological order.
 
     Args:
         vertices: Each reads the results of earlier ones; inputs first, the output last.
-        unused_parameters: Numbers of parameters that no operation reads.
-        about: Where the graph comes from (JSON values).
+        unused_parameters: Number of parameters that no operation reads.
+        about: Provenance of the graph (JSON values).
 
     Raises:
         NetworkError: If a vertex reads a later one, or the terminals are not in their places.
@@ -149,10 +149,11 @@ class NetworkGraph:
 
     @cached_property
     def hash(self) -> str:
-        """64 hex digits that do not depend on names nor on the order of the operations.
+        """64 hex digits that depend neither on names nor on the order of the operations.
 
-        A vertex is described by its own label and by what its inputs (in their order, where that
-        matters) and its users are, as far as paths lead. The hash is of all vertices' descriptions.
+        The description of a vertex is computed from its label and from the descriptions of its
+        inputs (in order, unless it is commutative) and of its consumers, recursively. The hash is
+        that of all descriptions.
         """
         before = _descriptions(self.vertices, [v.sources for v in self.vertices], ordered=True)
         users: list[list[int]] = [[] for _ in self.vertices]
@@ -199,7 +200,7 @@ class NetworkGraph:
 def _descriptions(
     vertices: Sequence[Vertex], linked: Sequence[Sequence[int]], *, ordered: bool
 ) -> list[bytes]:
-    """Digest every vertex with those that it is linked to, in an order that has them first."""
+    """Digest every vertex together with its linked vertices, which precede it in ``order``."""
     digests: list[bytes] = [b""] * len(vertices)
     order = range(len(vertices)) if ordered else range(len(vertices) - 1, -1, -1)
     for position in order:

@@ -1,4 +1,4 @@
-"""The graph of an ONNX file, from its operators and inferred shapes; weights are never read."""
+"""The graph of an ONNX file, computed from operators and shapes without reading weights."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _IDENTITIES = frozenset({"Identity", "Dropout"})
 _BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
-# The running mean and variance of batch normalisation are no parameters.
+# The running mean and variance of batch normalisation are not parameters.
 _NOT_PARAMETERS = {"BatchNormalization": (3, 4)}
 
 
 def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     """Return the graph of an ONNX file.
 
-    Floating-point initializers count as parameters, but for the running statistics of batch
-    normalisation. Sizes that the file leaves open, such as the batch, count as 1. Weights in other
-    files are not opened.
+    Floating-point initializers count as parameters, except the running statistics of batch
+    normalisation. Undetermined sizes, such as the batch, count as 1. Files with external weights
+    are not opened.
 
     Args:
         path: An ``.onnx`` file.
 
     Raises:
-        NetworkError: If the file cannot be read as ONNX, or has control flow, naming the operator.
+        NetworkError: If the file cannot be read as ONNX, or has control flow; the message names
+            the operator.
         ImportError: If the package ``onnx`` is missing.
     """
     model = _read(Path(path))
@@ -63,7 +64,7 @@ def _read(path: Path) -> ModelProto:
 
 
 class _Builder:
-    """Makes vertices from the nodes of a model, which ONNX keeps in topological order."""
+    """Makes vertices from the nodes of a model, which ONNX stores in topological order."""
 
     def __init__(self, model: ModelProto) -> None:
         from onnx import TensorProto, helper
@@ -101,7 +102,7 @@ class _Builder:
         return math.prod(shape) * _BYTES.get(kind, 4)
 
     def add(self, node: NodeProto) -> None:
-        """Make a vertex for a node, or pass its input on where it changes nothing."""
+        """Make a vertex for a node, or connect its input directly if it is an identity."""
         if node.op_type in _CONTROL_FLOW:
             raise NetworkError(
                 f"operator {node.op_type} ({node.name!r}): control flow has no graph"
@@ -128,7 +129,7 @@ class _Builder:
         read = [
             name for i, name in enumerate(node.input) if name in self.sizes and i not in left_out
         ]
-        for i in left_out:  # they are in the file and belong to no vertex
+        for i in left_out:  # constants in the file, which belong to no vertex
             if i < len(node.input):
                 self.weights.pop(node.input[i], None)
         operation = normalised(node.op_type)
@@ -169,7 +170,7 @@ class _Builder:
         return 0
 
     def finish(self, name: str) -> NetworkGraph:
-        """Add the output and leave out what does not lead to it."""
+        """Add the output and remove vertices that do not lead to it."""
         outputs = [value.name for value in self.graph.output]
         unknown = [value for value in outputs if value not in self.makers]
         if unknown:
@@ -177,7 +178,7 @@ class _Builder:
         sources = tuple(source for value in outputs for source in self.makers[value])
         self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
         vertices = without_constants(self.vertices)
-        # A pruned vertex's parameters, and those that nothing reads, are parameters all the same.
+        # Parameters that only pruned vertices or no vertex read still count.
         counted = sum(vertex.parameters for vertex in self.vertices)
         unused = counted - sum(v.parameters for v in vertices) + sum(self.weights.values())
         return NetworkGraph(vertices, unused, {"source": name})

@@ -1,4 +1,4 @@
-"""Leaving out what is no part of a network's flow of data."""
+"""Removal of vertices that do not contribute to a network's output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pyg_nas.spaces.modules.network_graph import Vertex
 def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
     """Return the vertices that lead to the output and depend on an input or a parameter.
 
-    Inputs are kept in any case.
+    Inputs are always kept.
 
     Args:
-        vertices: Each reads earlier ones; the last is the output.
+        vertices: In topological order; the last one is the output.
     """
     depends = [False] * len(vertices)
     for position, vertex in enumerate(vertices):

@@ -1,13 +1,13 @@
 """The graph of a PyTorch module, recorded from one pass of fake tensors.
 
-Fake tensors have shapes and types but no numbers, so that neither weights nor activations take
-memory and a pass costs milliseconds. The module's own Python code runs: loops, conditions on
-shapes, in-place operations and shared modules need no special treatment, and only code that depends
-on the *values* of tensors cannot be recorded.
+Fake tensors have shapes and types but no values, so that neither weights nor activations need
+memory and a pass takes milliseconds. The module's own Python code runs: loops, conditions on
+shapes, in-place operations and shared modules need no special treatment; only code that depends on
+the *values* of tensors cannot be recorded.
 
 Functions of ``torch`` and methods of tensors become vertices at the level at which the module calls
-them (a linear layer is one vertex, not a transposition and a product). Operations that reach
-PyTorch's dispatcher by another way, such as those of TorchScript, are recorded there.
+them (a linear layer is one vertex, not a transposition and a product). Operations that are called
+in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
 
-# The result equals the (first) input when a network is not trained.
+# The result equals the (first) input in evaluation mode.
 _IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
 
 
@@ -43,9 +43,9 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
     """Return the graph of a module in evaluation mode.
 
     Args:
-        module: On any device, also ``meta``: its weights are not read. It is left as it was.
-        *inputs: Example inputs; tensors in them, also in lists and dictionaries, may be on any
-            device and only their shapes and types matter.
+        module: On any device, also ``meta``: its weights are neither read nor changed.
+        *inputs: Example inputs, of which only shapes and types are used; tensors, also in lists
+            and dictionaries, may be on any device.
         **named_inputs: Example inputs by name.
 
     Raises:
@@ -64,7 +64,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_evaluation(module))
-        # The kernel that flop counters know; the others are fused and differ by device.
+        # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         fake = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         recorder = _Recorder(fake)
@@ -74,14 +74,14 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         stack.enter_context(recorder.watch(module))
         try:
             result = torch.func.functional_call(module, state, arguments, named)
-        except Exception as error:  # whatever a stranger's module raises
+        except Exception as error:  # a user's module may raise anything
             raise recorder.failure(error) from error
     return recorder.finish(result, type(module).__name__)
 
 
 @contextmanager
 def _evaluation(module: nn.Module) -> Iterator[None]:
-    """Put all submodules into evaluation mode, and back into their own modes afterwards."""
+    """Put all submodules into evaluation mode, and restore their modes afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -92,7 +92,7 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
 
 
 class _Recorder:
-    """Collects vertices while a module runs."""
+    """Collects vertices during a forward pass."""
 
     def __init__(self, fake: FakeTensorMode) -> None:
         self.fake = fake
@@ -138,7 +138,7 @@ class _Recorder:
         return made
 
     def _fake(self, tensor: Tensor) -> Tensor:
-        if tensor.is_meta:  # from here on as on a CPU, where constants of the code are
+        if tensor.is_meta:  # treated as if on the CPU, where constants of the code are
             made: Tensor = FakeTensor(self.fake, torch.empty_like(tensor), torch.device("cpu"))
         else:
             made = self.fake.from_tensor(tensor.detach())
@@ -147,7 +147,7 @@ class _Recorder:
 
     @contextmanager
     def watch(self, module: nn.Module) -> Iterator[None]:
-        """Record the functions that are called and the submodule that calls them."""
+        """Record called functions and the submodules that call them."""
         names = {part: name for name, part in module.named_modules()}
 
         def enter(part: nn.Module, _: Any) -> None:
@@ -211,7 +211,7 @@ class _Recorder:
             self._remember(given[0], (len(self.vertices) - 1,))
 
     def _uncounted_macs(self, operation: str, given: list[Tensor]) -> int:
-        """Multiply-accumulates of fused kernels: every position meets every matrix once."""
+        """Multiply-accumulates of fused kernels: each position times each matrix, once."""
         if operation not in ("linear", "recurrent"):
             return 0
         positions = given[0].numel() // max(given[0].shape[-1], 1)
@@ -230,11 +230,11 @@ class _Recorder:
     def _sources(self, tensor: Tensor) -> tuple[int, ...]:
         made = self.makers.get(id(tensor), ())
         written = self.writers.get(_storage(tensor), ())
-        # A view is stale where its memory was written to later.
+        # A view depends on later in-place writes to its memory.
         return written if written and max(written) > max(made, default=-1) else made
 
     def failure(self, error: Exception) -> NetworkError:
-        """Return the error that names where the pass failed."""
+        """Return an error that names the operation and submodule at which the pass failed."""
         where = next((name for name in reversed(self.path) if name), "the network")
         text = one_line(error)
         if isinstance(error, NetworkError):
@@ -244,7 +244,7 @@ class _Recorder:
         return NetworkError(f"{where}: operation {self.operation or 'call'!r} failed: {reason}")
 
     def finish(self, result: Any, name: str) -> NetworkGraph:
-        """Add the output and leave out what does not lead to it."""
+        """Add the output and remove vertices that do not lead to it."""
         made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
         sources = tuple(source for tensor in made for source in self._sources(tensor))
         if not sources:
@@ -260,7 +260,7 @@ class _Recorder:
 
 
 class _Called(TorchFunctionMode):
-    """Sees functions of ``torch`` and methods of tensors as the module's code calls them."""
+    """Intercepts functions of ``torch`` and methods of tensors that the module's code calls."""
 
     def __init__(self, recorder: _Recorder) -> None:
         super().__init__()
@@ -270,7 +270,7 @@ class _Called(TorchFunctionMode):
         self, function: Any, types: Any, arguments: Any = (), named: Any = None
     ) -> Any:
         named = named or {}
-        if self.recorder.inside:  # our own questions
+        if self.recorder.inside:  # calls by the recorder itself
             return function(*arguments, **named)
         name = getattr(function, "__name__", str(function))
         if name == "__get__":  # an attribute: x.T, x.shape
@@ -279,7 +279,7 @@ class _Called(TorchFunctionMode):
 
 
 class _Dispatched(TorchDispatchMode):
-    """Counts multiply-accumulates, and sees what reaches the dispatcher by another way."""
+    """Counts multiply-accumulates, and intercepts calls that only the dispatcher receives."""
 
     def __init__(self, recorder: _Recorder) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -325,7 +325,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
-    """Return kernel, stride, groups and heads of a function that has them."""
+    """Return kernel, stride, groups and heads of a function, as far as it has them."""
     positional, named = arguments
 
     def argument(position: int, key: str, default: Any) -> Any:

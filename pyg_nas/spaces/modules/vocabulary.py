@@ -98,8 +98,8 @@ _KIND_BY_NAME = {name: kind for kind, names in _KINDS.items() for name in names.
 def normalised(name: str) -> str:
     """Return the operation of a function of PyTorch or an operator of ONNX.
 
-    A name that is not in the vocabulary is kept. An in-place function (``add_``) counts as the
-    other one (``add``).
+    A name that is not in the vocabulary is returned unchanged. In-place functions (``add_``) have
+    the name of the ordinary ones (``add``).
     """
     if name in _KIND_BY_NAME:
         return _KIND_BY_NAME[name]

@@ -1,7 +1,8 @@
-"""Features that only NAS-Bench-101 cells have: what their network's channels and costs follow from.
+"""Features of NAS-Bench-101 cells alone, computed from the channels of their networks.
 
-The output concatenates the inner vertices that feed it, so that channels, and with them parameters,
-the way of a random walk and the scale of untrained values, follow from the graph.
+The output concatenates its predecessors among the inner vertices, so that channels, and with them
+parameters, random walks weighted by channels, and the scale of untrained values, can be computed
+from the graph.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from pyg_nas.spaces.nasbench101.space import CONVOLUTIONS, MAX_POOLING
 
 Array = NDArray[np.float32]
 
-# Mean and variance of what follows batch normalisation and ReLU, and of the largest of nine
-# independent standard normal numbers, which stands for max pooling.
+# Mean and variance of values after batch normalisation and ReLU, and of the largest of nine
+# independent standard normal numbers, a model of max pooling.
 _RECTIFIED = np.float32(1 / np.sqrt(2 * np.pi)), np.float32(1 / 2 - 1 / (2 * np.pi))
 _LARGEST_OF_NINE = np.float32(1.48501), np.float32(0.35735)
 
@@ -33,7 +34,7 @@ def extra_features(cells: CellArray, adjacency: Array) -> ExtraFeatures:
 
     Args:
         cells: ``N`` cells of NAS-Bench-101.
-        adjacency: Theirs as float32 ``[V, V, N]``, vertices first.
+        adjacency: Their adjacency, float32 ``[V, V, N]``, vertices first.
     """
     return _Network(cells, adjacency).features()
 
@@ -49,7 +50,7 @@ def work_features(cells: CellArray) -> list[NDArray[np.float64]]:
 
 
 class _Network:
-    """Some cells with vertices first, ``[V, B]``."""
+    """A block of ``B`` cells as arrays with vertices first, ``[V, B]``."""
 
     def __init__(self, cells: CellArray, adjacency: Array) -> None:
         self.cells = cells
@@ -59,7 +60,7 @@ class _Network:
         self.into_sinks = (adjacency * self.sinks).sum(axis=1)
         ids = np.where(self.mask, cells.operations.T, -3)
         self.kinds = [(ids == i).astype(np.float32) for i in range(len(cells.space.operations))]
-        # Not rounded: rounded channels depend on how vertices are numbered.
+        # Not rounded: rounded channels depend on the numbering of the vertices.
         shares = channel_shares(cells.adjacency, cells.num_vertices)
         parameters = parameters_of_channels(
             cells.adjacency, cells.operations, cells.num_vertices, shares * STEM_CHANNELS
@@ -86,8 +87,9 @@ class _Network:
     def _log_scale(self) -> Array:
         """Logarithm of the mean square of each vertex's values before any training, ``[V, B]``.
 
-        A mean field: sums add means and variances as if their terms were independent. The input
-        stands for its projections, and the output concatenates channels by their share.
+        A mean-field model: means and variances of sums are added as if their terms were
+        independent. Projections of the input have the scale of the input, and the output
+        concatenates channels by their share.
         """
         mean, variance = np.zeros_like(self.channels), np.zeros_like(self.channels)
         mean[0], variance[0] = _RECTIFIED
@@ -101,7 +103,7 @@ class _Network:
             variance[v] = pooled * total * _LARGEST_OF_NINE[1] + convolved * _RECTIFIED[1]
         share = self._shares_of_output()
         inner = share.any(axis=0)
-        # The projected input alone, or added to every channel where it skips the cell.
+        # The projected input alone, or added to every channel if an edge connects input and output.
         share[0] = ~inner
         skip = self.into_sinks[0] * inner
         squares = (mean + skip * _RECTIFIED[0]) ** 2 + variance + skip * _RECTIFIED[1]
@@ -115,7 +117,7 @@ class _Network:
         return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
 
     def _walk(self) -> Array:
-        """Into the output: concatenated channels by their share, half for the input's skip."""
+        """Probabilities of walks from the output: by share of channels, half for a skip."""
         weight = self.adjacency / np.maximum(self.adjacency.sum(axis=0), 1)
         skip, share = self.into_sinks[0] > 0, self._shares_of_output()
         inner = share.any(axis=0)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
 
 # Batch normalisation of NAS-Bench-101 (arXiv:1902.09635, released code): TensorFlow's momentum
-# is the share of the old value that is kept, PyTorch's the share of the new one that is taken.
+# is the weight of the old value, PyTorch's the weight of the new one.
 BATCH_NORM_MOMENTUM = 0.997
 
 
@@ -60,7 +60,7 @@ class MaxPool(nn.Module):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
+        """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
         image = functional.max_pool2d(to_image(x), self.kernel_size, self.stride, self.padding)
         return from_image(image, x.shape[3])
 
@@ -87,20 +87,20 @@ def _add(terms: list[Tensor]) -> Tensor:
 class CellModule(nn.Module):
     """One cell as a network module.
 
-    Every vertex adds up what reaches it, cut down to its own number of channels, and applies its
-    operation; what comes from the cell's input passes a 1x1 projection first. The output
-    concatenates the inner vertices that feed it, and adds the projected input if that feeds it.
+    Every vertex sums its predecessors' values, truncated to its own number of channels, and applies
+    its operation; values of the cell's input pass through a 1x1 projection first. The output
+    concatenates its inner predecessors, and adds the projected input if that is one of them.
 
     Args:
         cell: The cell.
         in_channels: Channels of the cell's input.
         out_channels: Channels of the cell's output.
         members: Number of networks trained side by side.
-        momentum: Share of the running statistics kept at every step.
+        momentum: Share of the running statistics that is retained at every step.
 
     Raises:
         MeasureError: If the output has fewer channels than vertices that it concatenates, or an
-            operation is none of NAS-Bench-101.
+            operation is not one of NAS-Bench-101.
 
     Source: arXiv:1902.09635, section 2 and released code.
     """
@@ -123,8 +123,8 @@ class CellModule(nn.Module):
             )
         self.sources = [[u for u in range(1, v) if adjacency[u][v]] for v in range(self.last + 1)]
         self.projected = [v for v in range(1, self.last + 1) if adjacency[0][v]]
-        # Batch normalisation and ReLU act on each channel alone, so that all projections of the
-        # input can be one convolution: the same function and the same number of parameters.
+        # Batch normalisation and ReLU act on each channel separately, so that all projections of
+        # the input can be one convolution: the same function and number of parameters.
         widths = [self.channels[v] for v in self.projected]
         self.projection = ConvBnRelu(in_channels, sum(widths), 1, members, momentum)
         self.operations = nn.ModuleList(
@@ -133,7 +133,7 @@ class CellModule(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
+        """Map ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
         widths = [self.channels[v] for v in self.projected]
         parts = torch.split(self.projection(x), widths, dim=-1)
         projections: dict[int, Tensor] = dict(zip(self.projected, parts, strict=True))
@@ -157,11 +157,11 @@ class Network(nn.Module):
     """The NAS-Bench-101 network of a cell, or several of them side by side.
 
     A 3x3 stem is followed by stacks of the same cell; between two stacks a 2x2 max pooling halves
-    the image and the channels double; the mean over the image goes to a dense layer.
+    the image and the channels double; a dense layer maps the mean over the image to logits.
 
-    ``members`` networks of the same cell are trained at once as groups of the same convolutions:
-    small networks are bound by the overhead of each call, which the members then share. They
-    share nothing else: every member has its own weights, statistics, images and labels.
+    ``members`` networks of the same cell are trained together as groups of the same convolutions,
+    because the overhead of each call dominates the time of small networks. They share nothing but
+    the calls: every member has its own weights, running statistics, images and labels.
 
     Args:
         cell: The cell.
@@ -171,7 +171,7 @@ class Network(nn.Module):
         num_labels: Number of classes.
         image_channels: Channels of an image.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics kept at every step.
+        batch_norm_momentum: Share of the running statistics that is retained at every step.
 
     Source: arXiv:1902.09635, section 2.
     """
@@ -211,11 +211,11 @@ class Network(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, CellModule)]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps each member's images, ``[M, B, C, H, W]``, to logits, ``[M, B, labels]``."""
+        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
         return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
 
     def classify(self, x: Tensor) -> Tensor:
-        """Maps what the last layer gives, ``[B, H, W, M, C]``, to logits, ``[M, B, labels]``."""
+        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
         logits: Tensor = self.dense(x.mean(dim=(1, 2)).transpose(0, 1))
         return logits
 

@@ -1,8 +1,8 @@
 """Channels, parameters and multiply-accumulates of NAS-Bench-101 networks, from the graph alone.
 
 Source: ``model_builder.compute_vertex_channels`` and ``build_module`` of the official package
-(arXiv:1902.09635, appendix). A vertex's channels are what its operation computes on; edges from
-the cell's input carry a 1x1 projection.
+(arXiv:1902.09635, appendix). A vertex's channels are those of its operation's input; edges from
+the cell's input have a 1x1 projection.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def vertex_channels(
 ) -> NDArray[np.int64]:
     """Return the channels of every vertex as ``int64 [N, V]``, zero at padding.
 
-    The output's channels are divided among the inner vertices that feed it, the first ones
-    getting one more where they do not divide; every other inner vertex takes the maximum over
+    The output's channels are divided equally among its inner predecessors, of which the first ones
+    have one channel more if there is a remainder; every other inner vertex has the maximum over
     its inner successors.
 
     Args:
@@ -73,9 +73,9 @@ def channel_shares(
 def concatenated_vertices(
     adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]
 ) -> NDArray[np.int64]:
-    """Return how many inner vertices share the output's channels, ``int64 [N]``.
+    """Return the number of inner vertices that share the output's channels, ``int64 [N]``.
 
-    A network with fewer channels leaves some of them none.
+    A network with fewer channels cannot be built: some vertices would have none.
 
     Args:
         adjacency: ``[N, V, V]``, padded with zeros.
@@ -92,7 +92,7 @@ def _fill_in(
     channels_in: int,
     channels_out: int,
 ) -> None:
-    """Complete ``channels`` ``[N, V]``, which hold those of the vertices that feed the output."""
+    """Complete ``channels`` ``[N, V]``, in which only the output's predecessors are filled."""
     total, width = channels.shape
     for v in range(width - 2, 0, -1):
         from_successors = (adjacency[:, v, :] * channels).max(axis=1)
@@ -102,7 +102,7 @@ def _fill_in(
 
 
 def _to_output(adjacency: NDArray[np.int8], num_vertices: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Which inner vertices feed the output, 0 or 1, ``[N, V]``."""
+    """Return 1 for inner predecessors of the output, else 0, ``[N, V]``."""
     last = num_vertices.astype(np.int64) - 1
     to_output = adjacency[np.arange(len(adjacency)), :, last].astype(np.int64)
     to_output[:, 0] = 0
@@ -180,7 +180,7 @@ def parameters_of_channels(
         adjacency: ``[N, V, V]``, padded with zeros.
         operations: ``[N, V]`` ids of NAS-Bench-101.
         num_vertices: ``[N]``.
-        channels: ``[N, V]``; need not be whole.
+        channels: ``[N, V]``; fractions are allowed.
     """
     inner = _inner(num_vertices, adjacency.shape[1])
     normalised = inner * _HAS_BATCH_NORM[np.where(inner, operations, 2)] + adjacency[:, 0, :]
@@ -213,13 +213,13 @@ def macs(
 ) -> NDArray[np.int64]:
     """Return the multiply-accumulates of the networks of ``N`` cells for one image, ``int64 [N]``.
 
-    Those of convolutions and of the dense layer; batch normalisation, pooling and sums have none.
+    Convolutions and the dense layer count; batch normalisation, pooling and sums do not.
 
     Args:
         adjacency: ``[N, V, V]``, padded with zeros.
         operations: ``[N, V]`` ids of NAS-Bench-101.
         num_vertices: ``[N]``.
-        size: Of the networks and their images.
+        size: Size of the networks and their images.
     """
     height, width = size.image_size
     channels_in = size.stem_channels

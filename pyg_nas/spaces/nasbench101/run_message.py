@@ -1,4 +1,4 @@
-"""The protobuf message in which NAS-Bench-101 files keep the results of one training run.
+"""The protobuf message that contains the results of one training run in NAS-Bench-101 files.
 
 The message (proto2, package ``nasbench``)::
 
@@ -40,7 +40,7 @@ _OPTIONAL, _REPEATED = 1, 3  # FieldDescriptorProto.Label
 # Key bytes of the wire format: field number << 3 | wire type (0 varint, 1 64-bit, 2 bytes).
 _EVALUATION_KEY, _PARAMETERS_KEY, _TOTAL_TIME_KEY = 0x0A, 0x10, 0x19
 _DOUBLE_KEYS = {8 * number + 1: name for number, name in enumerate(_FIELDS, start=1)}
-_MOST_VARINT_BYTES = 4  # longer parameter counts, which nothing has, go the slow way
+_MOST_VARINT_BYTES = 4  # the protobuf library decodes longer parameter counts
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +65,7 @@ def model_metrics_class() -> Any:
     for number, name in enumerate(_FIELDS, start=1):
         evaluation.field.add(name=name, number=number, type=_DOUBLE, label=_OPTIONAL)
     evaluation.field.add(name="checkpoint_path", number=6, type=_STRING, label=_OPTIONAL)
-    # A pool of our own: the official package, if imported too, registers the same names.
+    # A separate pool: the official package, if imported too, registers the same names.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("nasbench.ModelMetrics"))
@@ -79,8 +79,8 @@ def decode_message(data: bytes) -> tuple[list[list[float]], int]:
         a field is not set, and the trainable parameters.
 
     Raises:
-        RecordError: If ``data`` is no such message, lacks the parameters, or does not hold three
-            evaluations.
+        RecordError: If ``data`` is not such a message, lacks the parameters, or does not have
+            three evaluations.
     """
     from google.protobuf.message import DecodeError
 
@@ -93,11 +93,11 @@ def decode_message(data: bytes) -> tuple[list[list[float]], int]:
     evaluations = message.evaluation_data
     if len(evaluations) != NUM_EVALUATIONS:
         raise RecordError(
-            f"metrics must hold {NUM_EVALUATIONS} evaluations (start, halfway, end), "
+            f"metrics must have {NUM_EVALUATIONS} evaluations (start, halfway, end), "
             f"got {len(evaluations)}"
         )
     if not message.HasField("trainable_parameters"):
-        raise RecordError("metrics must hold the trainable parameters")
+        raise RecordError("metrics must have the trainable parameters")
     readings = [
         [getattr(e, name) if e.HasField(name) else float("nan") for name in METRICS]
         for e in evaluations[1:]
@@ -110,13 +110,13 @@ def encode_message(
 ) -> bytes:
     """Encode one run.
 
-    The evaluation at the start has its epoch and training time, both 0, and no accuracies: a
-    table does not keep them, and nothing is made up. The total time is left out likewise.
+    The evaluation at the start has its epoch and training time, both 0, but no accuracies, since a
+    table does not store them. The total time is left out for the same reason.
 
     Args:
         epochs: Budget of the run.
         readings: ``[2, 4]`` halfway and at the end, in the order of :data:`METRICS`.
-        trainable_parameters: Of the network.
+        trainable_parameters: Trainable parameters of the network.
     """
     message = model_metrics_class()(trainable_parameters=trainable_parameters)
     message.evaluation_data.add(current_epoch=0.0, training_time=0.0)
@@ -137,13 +137,13 @@ def decode_messages(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], DecodeFailure | None]:
     """Decode many messages at once: :func:`decode_message` for a batch, 20 times as fast.
 
-    Messages of one length nearly always have one layout: it is read off the first of them by
-    :func:`_layout_of`, and wherever all bytes that are not numbers agree, the numbers are taken
-    out together. What does not agree goes through the protobuf library.
+    Messages of one length nearly always have one layout, which is determined from the first of them
+    by :func:`_layout_of`. Messages that agree with it in all bytes that are not numbers are decoded
+    together, the others by the protobuf library.
 
     Returns:
-        Readings float64 ``[n, 2, 4]``, trainable parameters int64 ``[n]``, and the first message
-        that is wrong, or None.
+        Readings float64 ``[n, 2, 4]``, trainable parameters int64 ``[n]``, and the first invalid
+        message, or None.
     """
     readings = np.full((len(messages), 2, len(METRICS)), np.nan)
     parameters = np.zeros(len(messages), dtype=np.int64)
@@ -176,7 +176,7 @@ def decode_messages(
 
 
 class _Layout(NamedTuple):
-    """Where the numbers of a message lie, and which bits all messages like it share."""
+    """Positions of the numbers of a message, and the bits that equal layouts have in common."""
 
     mask: NDArray[np.uint8]
     value: NDArray[np.uint8]
@@ -186,10 +186,10 @@ class _Layout(NamedTuple):
 
 
 def _layout_of(data: bytes) -> _Layout | None:
-    """Walk the wire format of one message; None where it is not of the usual kind.
+    """Parse the wire format of one message; None if it is not of the usual kind.
 
-    The usual kind has three evaluations, each field at most once, nested lengths below 128, and
-    nothing that the message type does not name.
+    The usual kind has three evaluations, each field at most once, nested lengths below 128, and no
+    unknown fields.
     """
     mask = np.full(len(data), 0xFF, dtype=np.uint8)
     doubles: dict[tuple[int, int], int] = {}
@@ -237,14 +237,14 @@ def _walk_evaluation(
     mask: NDArray[np.uint8],
     doubles: dict[tuple[int, int], int],
 ) -> bool:
-    """Walk one evaluation from ``place`` to ``end``; False where it is not of the usual kind."""
+    """Parse one evaluation from ``place`` to ``end``; False if it is not of the usual kind."""
     if end > len(data):
         return False
     seen = set()
     while place < end:
         name = _DOUBLE_KEYS.get(data[place])
         if name is None or name in seen or place + 9 > end:
-            # A checkpoint path, a repeated or an unknown field: the protobuf library's business.
+            # A checkpoint path, a repeated or an unknown field: fall back to the protobuf library.
             return False
         seen.add(name)
         mask[place + 1 : place + 9] = 0

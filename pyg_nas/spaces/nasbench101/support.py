@@ -1,4 +1,4 @@
-"""All that the package knows of NAS-Bench-101, in one object."""
+"""Support of NAS-Bench-101: everything particular to it, in one object."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class NASBench101Network:
 
 
 class NASBench101Support(SpaceSupport):
-    """What is known of NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""
+    """Support of NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""
 
     budgets = NASBENCH101_BUDGETS
     # The reproduction of arXiv:1912.00848: final validation accuracy of seed 0 on CIFAR-10.
@@ -131,7 +131,7 @@ class NASBench101Support(SpaceSupport):
         return cells.read_hashes(self._cells)
 
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
-        """Return what follows from the channels of the network."""
+        """Return the features that are computed from the channels of the network."""
         return features.extra_features(cells, adjacency)
 
     def work_features(self, cells: CellArray) -> list[NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""NAS-Bench-101 cells as one line: adjacency digits and operations, as official records have them.
+"""NAS-Bench-101 cells as one line of text: adjacency digits and operations, as in official records.
 
 ``0100101000010000:input,conv3x3-bn-relu,maxpool3x3,output``: ``V * V`` digits by rows, a colon,
 and the names of the vertices' operations.
@@ -27,7 +27,7 @@ def from_text(text: str) -> Cell:
     """Return the cell of a text form.
 
     Raises:
-        CellError: If the text is not of this form, or no cell of NAS-Bench-101.
+        CellError: If the text is not of this form, or not a cell of NAS-Bench-101.
     """
     digits, colon, names = text.partition(":")
     size = math.isqrt(len(digits))

@@ -19,13 +19,13 @@ _LENGTH = struct.Struct("<Q")
 _FRAME = _HEADER.size + _FOOTER.size
 
 MOST_PAYLOAD_BYTES = 2**20
-"""A NAS-Bench record has about 400 bytes; a longer claim than this is damage."""
+"""A NAS-Bench record has about 400 bytes; a record that claims more than this is damaged."""
 
 _BLOCK_BYTES = 4 * 2**20  # more than the longest record
 
 
 def masked_crc(data: bytes) -> int:
-    """Return the masked CRC-32C (Castagnoli) of ``data`` as TFRecord files store it."""
+    """Return the masked CRC-32C (Castagnoli) of ``data``, as stored in TFRecord files."""
     import google_crc32c
 
     crc = int(google_crc32c.value(data))
@@ -33,7 +33,7 @@ def masked_crc(data: bytes) -> int:
 
 
 def frame(payload: bytes) -> bytes:
-    """Return one whole record around ``payload``."""
+    """Return the complete record of ``payload``."""
     length = _LENGTH.pack(len(payload))
     return b"".join(
         (
@@ -48,8 +48,8 @@ def frame(payload: bytes) -> bytes:
 def record_ranges(path: str | os.PathLike[str]) -> Iterator[tuple[int, int]]:
     """Cut a file into byte ranges of about 4 MiB, each of whole records.
 
-    Only lengths are followed, nothing is verified: behind damage the last range given holds the
-    damaged record, and :func:`payloads` says what is wrong with it.
+    Only lengths are read, and nothing is verified: if a record is damaged, it is in the last range,
+    and :func:`payloads` raises its error.
     """
     with open_regular(path, RecordError) as file:
         size = file.seek(0, os.SEEK_END)
@@ -71,7 +71,7 @@ def record_ranges(path: str | os.PathLike[str]) -> Iterator[tuple[int, int]]:
 
 
 def payloads(path: str | os.PathLike[str], start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (byte offset of the record, payload) of a range, both checksums verified.
+    """Yield (byte offset of the record, payload) of a range, after verifying both checksums.
 
     Raises:
         RecordError: At a record that is cut off or whose checksums do not match, with its offset.

@@ -40,17 +40,17 @@ NUM_RUNS = 3
 """Runs of one cell at one budget in the official files; their order is that in the file."""
 
 MOST_BUDGETS = 8
-"""Different budgets, the four official ones included, which bound the memory that a strange file
-can ask for."""
+"""Most different budgets, the four official ones included: a limit on the memory of unusual
+files."""
 
 MOST_EPOCHS = 999_999
 """Epochs of a run."""
 
 _WIDTH = NASBENCH101.max_vertices
-_LEAST_RECORD_BYTES = 100  # bounds the cells that a file of some size can hold
-_PARALLEL_FROM_BYTES = 16 * 2**20  # below, starting processes costs more than they save
+_LEAST_RECORD_BYTES = 100  # limits the number of cells in a file of a given size
+_PARALLEL_FROM_BYTES = 16 * 2**20  # below, starting processes takes longer than they save
 
-# What the official writer (json.dumps) makes; other spellings of the same list go through json.
+# The output of the official writer (json.dumps); other spellings of the list are parsed by json.
 _USUAL = re.compile(
     rb'\["([0-9a-f]{32})", ([1-9][0-9]{0,5}), "([01]{4,49}", "[a-z0-9,-]+)", '
     rb'"([A-Za-z0-9+/]+={0,2})"\]'
@@ -63,11 +63,11 @@ class Run(NamedTuple):
 
     Attributes:
         offset: Byte offset of the record in its file.
-        hash: Module hash as it stands in the record.
+        hash: Module hash as stored in the record.
         epochs: Budget.
         adjacency: int8 ``[V, V]``.
         operations: ``V`` names.
-        trainable_parameters: Of the network.
+        trainable_parameters: Trainable parameters of the network.
         metrics: float64 ``[2, 4]``: halfway and end, :data:`~pyg_nas.spaces.measurements.METRICS`.
     """
 
@@ -84,10 +84,10 @@ def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
     """Yield the records of a file one by one, in constant memory.
 
     Framing, checksums, JSON and metrics are verified, and that each graph is a pruned cell of
-    NAS-Bench-101; that its hash is the right one is verified by :func:`read_records`.
+    NAS-Bench-101; its hash is verified by :func:`read_records` only.
 
     Raises:
-        RecordError: At the first record that is wrong; the message has its byte offset.
+        RecordError: At the first invalid record; the message has its byte offset.
     """
     path = _existing(path)
     for start, end in record_ranges(path):
@@ -115,14 +115,14 @@ def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
 
 @dataclass(frozen=True)
 class Records:
-    """What the records of a file, or those to be written, hold together.
+    """The content of all records of a file, read or to be written.
 
     Attributes:
         cells: The ``N`` cells.
         metrics: float32 ``[N, B, S, 2, 4]``: budget, run, reading,
             :data:`~pyg_nas.spaces.measurements.METRICS`; NaN where not measured.
         budgets: The ``B`` budgets in epochs.
-        about: What is to be said of the source.
+        about: Description of the source.
         hashes: ``S32 [N]``.
         trainable_parameters: int32 ``[N]``.
     """
@@ -140,10 +140,10 @@ def read_records(
 ) -> Records:
     """Read an official file.
 
-    The cells stand in the order of their first records, with the graph of that record. Budgets
-    are 4, 12, 36 and 108 epochs, NaN where the file has no record (all but 108 in the only-108
-    file); a file with records at other budgets gives just the budgets in it. There is room for
-    three runs a cell and budget, in the order of the file.
+    The cells have the order of their first records, with the graph of that record. Budgets are 4,
+    12, 36 and 108 epochs, NaN where the file has no record (all but 108 in the only-108 file); a
+    file with records at other budgets gives just the budgets in it. A cell has at most three runs
+    at each budget, in the order of the file.
 
     Every checksum, message, graph and module hash is verified. Memory is bounded by the search
     space (423,624 cells), not by the file: 0.2 GB for the table and as much for two processes.
@@ -153,7 +153,7 @@ def read_records(
         progress: Called with (bytes done, bytes in all).
 
     Raises:
-        RecordError: If a record is damaged or wrong, naming its byte offset.
+        RecordError: If a record is damaged or invalid; the message has its byte offset.
     """
     path = _existing(source)
     total = path.stat().st_size
@@ -169,8 +169,8 @@ def read_records(
 class _Batch:
     """The records of one byte range, verified one by one.
 
-    ``cell`` says which of the range's cells a record belongs to; all other arrays of ``R``
-    records or ``C`` cells are what their names say.
+    ``cell`` is the index of each record's cell among the ``C`` cells of the range; the range has
+    ``R`` records.
     """
 
     end: int
@@ -191,7 +191,7 @@ def _batches(path: Path, total: int) -> Iterator[_Batch]:
         return
     from joblib import Parallel, delayed
 
-    # Results come back in order and few ranges are ahead at any time: memory stays bounded.
+    # Results are received in order and only a few ranges are read ahead: memory is bounded.
     workers = Parallel(n_jobs=-1, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
     yield from workers(delayed(_read_batch)(path, start, end) for start, end in ranges)
 
@@ -269,12 +269,12 @@ def _read_batch(path: Path, start: int, end: int) -> _Batch:
 
 
 class _Collector:
-    """Puts batches together into one table."""
+    """Joins batches to one table."""
 
     def __init__(self, path: Path, total: int) -> None:
         self.path = path
         capacity = min(NUM_NASBENCH101_CELLS, total // _LEAST_RECORD_BYTES)
-        # Pages of np.empty are only used up as rows are written.
+        # The system allocates pages of np.empty only as rows are written.
         self.adjacency = np.empty((capacity, _WIDTH, _WIDTH), dtype=np.int8)
         self.operations = np.empty((capacity, _WIDTH), dtype=np.int8)
         self.num_vertices = np.empty(capacity, dtype=np.int8)
@@ -315,12 +315,12 @@ class _Collector:
     def records(self) -> Records:
         n = len(self.row_of)
         if n == 0:
-            raise RecordError(f"{self.path}: holds no record")
+            raise RecordError(f"{self.path}: contains no record")
         cells = CellArray(self.adjacency[:n], self.operations[:n], self.num_vertices[:n])
         parameters = self.parameters[:n]
         about: dict[str, Any] = {"source": self.path.name}
         if not np.array_equal(parameters, cells.trainable_parameters()):
-            about["network"] = "not NAS-Bench-101's own: its parameter counts differ"
+            about["network"] = "not the official NAS-Bench-101: its parameter counts differ"
         metrics, budgets = self.metrics[:n], self.budgets
         if not self.found <= set(NASBENCH101_BUDGETS):
             budgets = sorted(self.found)
@@ -335,14 +335,14 @@ class _Collector:
         )
 
     def _rows(self, batch: _Batch) -> NDArray[np.int64]:
-        """Return the table's row of each of the batch's cells; new ones are added."""
+        """Return the table's row of each of the batch's cells; rows of new cells are added."""
         known = len(self.row_of)
         digests = batch.hashes.tolist()
         rows = np.array(
             [self.row_of.setdefault(digest, len(self.row_of)) for digest in digests],
             dtype=np.int64,
         )
-        # One cell may stand in a batch as several labelled copies: the first one is kept.
+        # A batch may have several labelled copies of one cell: the first one is kept.
         fresh_rows, fresh = np.unique(rows, return_index=True)
         fresh = fresh[fresh_rows >= known]
         new = slice(known, known + len(fresh))
@@ -402,7 +402,7 @@ def _parse_json(payload: bytes) -> tuple[str, int, str, str, str]:
     ):
         if not isinstance(value, str):
             raise RecordError(f"{name} must be a string, got {quoted(value)}")
-        # No name, digit or base64 has anything else; quotes would be taken for the list's own.
+        # Names, digits and base64 are ASCII; quotes would be confused with those of the list.
         if not value.isascii() or '"' in value:
             raise RecordError(f"{name} must be ASCII without quotes, got {quoted(value)}")
     if not _HASH.fullmatch(digest):
@@ -435,7 +435,7 @@ def _parse_graph(digits: str, names: str) -> tuple[NDArray[np.int8], NDArray[np.
 
 def _decode_base64(text: str) -> bytes:
     try:
-        # Some encoders break lines, which the strict alphabet has not.
+        # Some encoders insert line breaks, which are not in the strict alphabet.
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError as error:
         raise RecordError(f"metrics are not base64 ({error})") from None
@@ -448,7 +448,7 @@ def _check_readings(metrics: NDArray[np.float64]) -> None:
 
 
 def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
-    """Return the first of ``[n, 2, 4]`` readings that is no measurement, and why."""
+    """Return the first invalid one of ``[n, 2, 4]`` readings, and why."""
     highest = np.array([np.finfo(np.float32).max, 1.0, 1.0, 1.0])
     bad = ~((metrics >= 0) & (metrics <= highest))  # NaN, which compares to nothing, included
     if not bad.any():

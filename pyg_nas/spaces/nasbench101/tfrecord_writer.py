@@ -30,19 +30,20 @@ def write_records(
 ) -> int:
     """Write results in the official NAS-Bench-101 format, whole or not at all.
 
-    One record a measured run, cell by cell, by ascending budget and run: reading the file gives
-    them back exactly. The evaluation at the start of training, which is not kept, is written with
-    epoch and training time 0 and without accuracies; the total time is left out.
+    Each measured run is one record, cell by cell, by ascending budget and run: reading the file
+    returns exactly the same table. The evaluation at the start of training, which tables do not
+    store, is written with epoch and training time 0 and without accuracies; the total time is left
+    out.
 
-    The format has no way to say *not measured*: a run is written if all its numbers are there
-    and left out if none is. A run measured in part, a run missing before one that is measured (it
-    would come back under another number) and a cell without any run are refused, as nothing may
-    get lost silently. What reading would refuse (accuracies
-    in percent, more than eight budgets with the four official ones) is not written either. The
-    official package draws from three runs, so it fails at random on cells that have fewer.
+    The format cannot express *not measured*: a run is written if all its numbers are measured and
+    left out if none is. To lose nothing silently, a run measured in part, a run missing before a
+    measured one (which would be read under another number) and a cell without any run are refused.
+    So is what a reader would refuse: accuracies in percent, and more than eight budgets including
+    the four official ones. The official package draws from three runs, so it fails at random on
+    cells that have fewer.
 
     Args:
-        table: What is measured; its graphs and hashes are valid.
+        table: The measurements; graphs and hashes must be valid.
         target: The TFRecord file.
         progress: Called with (cells done, cells in all).
 
@@ -50,8 +51,8 @@ def write_records(
         The number of records.
 
     Raises:
-        TableError: If it cannot be written without loss, or what is written could not be
-            read; the message names the cell.
+        TableError: If the table cannot be written without loss, or the file could not be read;
+            the message names the cell.
     """
     _check_writable(table)
     measured = ~np.isnan(table.metrics[..., 0, 0])

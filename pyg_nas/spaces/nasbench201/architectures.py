@@ -14,7 +14,7 @@ from pyg_nas.spaces.nasbench201.text_form import format_text
 
 EDGE_CELLS = EdgeCells(NASBENCH201.operations)
 
-# The official list holds all combinations of operations, shuffled by Python's generator.
+# The official list contains all combinations of operations, shuffled by Python's generator.
 _OFFICIAL_SEED = 88
 
 

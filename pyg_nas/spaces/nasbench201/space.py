@@ -9,7 +9,7 @@ NASBENCH201 = SearchSpace(
     max_edges=10,
     terminals=("output", "input"),
 )
-"""The space of NAS-Bench-201: 15,625 architectures, 5,390 cells that compute different things."""
+"""The space of NAS-Bench-201: 15,625 architectures, 5,390 different cells."""
 
 NUM_NASBENCH201_CELLS = 5_390
 

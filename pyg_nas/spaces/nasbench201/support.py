@@ -1,4 +1,4 @@
-"""All that the package knows of NAS-Bench-201, in one object."""
+"""Support of NAS-Bench-201: everything particular to it, in one object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OFFICIAL_SIZE = NetworkSize(stem_channels=16, num_stacks=3, modules_per_stack=5)
 
 
 class NASBench201Support(EdgeCellSupport):
-    """What is known of NAS-Bench-201 (Dong and Yang, arXiv:2001.00326)."""
+    """Support of NAS-Bench-201 (Dong and Yang, arXiv:2001.00326)."""
 
     budgets = NASBENCH201_BUDGETS
     drawing_labels = {  # noqa: RUF012

@@ -1,8 +1,8 @@
 """The classification network of a TransNAS-Bench-101 (micro) architecture in PyTorch.
 
 A stem of two 3x3 convolutions of stride 2, then *modules* of cells. The first, third, ... module
-halves the image and doubles the channels in its first cell. The mean over the image goes to a dense
-layer.
+halves the image and doubles the channels in its first cell. A dense layer maps the mean over the
+image to logits.
 
 Source: arXiv:2105.11871, section 3.
 """
@@ -33,7 +33,7 @@ class TransNASNetwork(nn.Module):
         size: ``num_stacks`` counts the modules that halve the image, ``modules_per_stack`` the
             cells in a module.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics that is kept at every step.
+        batch_norm_momentum: Share of the running statistics that is retained at every step.
     """
 
     def __init__(

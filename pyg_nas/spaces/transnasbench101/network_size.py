@@ -1,6 +1,6 @@
 """Exact trainable parameters and multiply-accumulates of TransNAS-Bench-101 (micro) networks.
 
-Every operation counts, also one on an edge that leads nowhere. Parameters equal the published
+Every operation counts, also one that does not reach the output. Parameters equal the published
 counts of the task "class_scene".
 """
 

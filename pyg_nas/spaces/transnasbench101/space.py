@@ -12,7 +12,7 @@ TRANSNASBENCH101 = SearchSpace(
 """The micro space of TransNAS-Bench-101: 4,096 architectures."""
 
 NUM_TRANSNASBENCH101_CELLS = 951
-"""Cells that compute different things."""
+"""Number of different cells."""
 
 TASKS = (
     "class_scene",

@@ -1,4 +1,4 @@
-"""All that the package knows of TransNAS-Bench-101 (micro), in one object."""
+"""Support of TransNAS-Bench-101 (micro): everything particular to it, in one object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TransNASBench101Support(EdgeCellSupport):
-    """What is known of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
+    """Support of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
 
     drawing_labels = {  # noqa: RUF012
         "none": "none",
