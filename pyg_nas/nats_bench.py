@@ -7,10 +7,10 @@
     index = api.query_index_by_arch(text)
     api.get_more_info(index, "cifar10-valid", hp="200", is_random=False)["valid-accuracy"]
 
-Indices are the official ones and accuracies in percent, as there. A table that names no task is one
-of CIFAR-10: its validation accuracies are those of ``cifar10-valid``, its test accuracies those of
-``cifar10``. What a table does not hold (losses, other epochs than the last) is an error that says
-so. Draws among runs come from Python's :mod:`random`, as in the official packages.
+Indices are the official ones, and accuracies are in percent. A table without a task is one of
+CIFAR-10: its validation accuracies are those of ``cifar10-valid``, its test accuracies those of
+``cifar10``. Requests for data that a table does not contain (losses, other epochs than the last)
+are errors. Draws among runs come from Python's :mod:`random`, as in the official packages.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _INFO_KEYS = {
 
 
 class Info(dict[str, Any]):
-    """Answers by their official names; a name that the table has no number for is an error."""
+    """Results by their official names; a result that the table does not have is an error."""
 
     def __missing__(self, key: str) -> Any:
-        raise NotMeasuredError(f"the table holds no {key!r}, only {', '.join(self) or 'nothing'}")
+        raise NotMeasuredError(f"the table has no {key!r}, only {', '.join(self) or 'nothing'}")
 
 
 def create(
@@ -63,19 +63,19 @@ def create(
     """Return the benchmark of a table.
 
     Args:
-        file_path_or_dict: A table in HDF5 (``pyg-nas table import``) or a loaded one, or several by
-            the name of their data set.
+        file_path_or_dict: A table in HDF5 (``pyg-nas table import``) or a loaded one, or several
+            tables by the name of their data set.
         search_space: ``"tss"`` or ``"topology"``.
-        fast_mode: Accepted and without effect: a table is read at once.
-        verbose: Say what was opened.
+        fast_mode: Accepted without effect: a table is read completely.
+        verbose: Print a summary of the tables.
 
     Raises:
-        SettingsError: If it is the size search space, which no table holds.
-        TableError: If a table cannot be read, or holds cells of another space.
+        SettingsError: If it is the size search space, for which there are no tables.
+        TableError: If a table cannot be read, or contains cells of another space.
     """
     if search_space not in _SPACE_NAMES:
         raise SettingsError(
-            f"search space {search_space!r} must be one of {', '.join(_SPACE_NAMES)}: tables hold "
+            f"search space {search_space!r} must be one of {', '.join(_SPACE_NAMES)}: tables have "
             f"architectures of NAS-Bench-201"
         )
     api = NATStopology(file_path_or_dict)
@@ -114,12 +114,12 @@ class NATStopology:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Names of the data sets that the tables hold."""
+        """Names of the data sets of the tables."""
         return tuple(self._tables)
 
     @cached_property
     def evaluated_indexes(self) -> list[int]:
-        """Indices of the architectures that some table holds."""
+        """Indices of the architectures in any of the tables."""
         return sorted(set().union(*self._rows.values()))
 
     def __len__(self) -> int:
@@ -132,7 +132,7 @@ class NATStopology:
         """Return the text form of an architecture.
 
         Raises:
-            SettingsError: If there is no such index.
+            SettingsError: If the index is out of range.
         """
         if not 0 <= index < len(self):
             raise SettingsError(f"index {index} must be 0 to {len(self) - 1}")
@@ -146,7 +146,7 @@ class NATStopology:
         """Return the index of a text form, of an object with ``tostr()``, or of an index.
 
         Returns:
-            -1 if there is no such architecture, as the official method.
+            -1 if the architecture does not exist, as the official method.
         """
         if isinstance(arch, (int, np.integer)):
             return int(arch) if 0 <= arch < len(self) else -1
@@ -157,7 +157,7 @@ class NATStopology:
             return -1
 
     def query_by_arch(self, arch: Any, hp: str = "12") -> str:
-        """Return what the tables hold of an architecture, as text.
+        """Return the tables' data of an architecture as text.
 
         Raises:
             NotMeasuredError: If no table has the architecture.
@@ -186,9 +186,9 @@ class NATStopology:
         """Return accuracies in percent and training times in seconds.
 
         Args:
-            index: Of the architecture, or its text form.
+            index: Index of the architecture, or its text form.
             dataset: Name of the data set.
-            iepoch: None, or the last epoch: tables hold final readings.
+            iepoch: None, or the last epoch: tables have final readings only.
             hp: Epochs of training, 12 or 200.
             is_random: True for a run drawn at random, False for the mean of all, or the number of a
                 run from 0 on.
@@ -224,7 +224,7 @@ class NATStopology:
         return info
 
     def _of_other_half(self, metric: str, dataset: str) -> bool:
-        """Whether a CIFAR-10 table measured it for the other of its two data sets."""
+        """Return whether a CIFAR-10 table has the metric for the other of its two data sets."""
         if self._tables.get(_CIFAR10[0]) is not self._tables.get(_CIFAR10[1]):
             return False
         skipped = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
@@ -233,7 +233,7 @@ class NATStopology:
     def get_cost_info(self, index: Any, dataset: str, hp: str | int = "12") -> Info:
         """Return millions of multiply-accumulates and of parameters of the official network.
 
-        A target of the table that is named ``latency`` is there as well.
+        The table's target ``latency`` is included, if there is one.
         """
         known = self._known_index(index)
         name = _dataset(dataset)
@@ -279,11 +279,11 @@ class NATStopology:
 
     @property
     def used_time(self) -> float:
-        """Seconds of training that :meth:`simulate_train_eval` has stood for."""
+        """Seconds of training that :meth:`simulate_train_eval` has simulated."""
         return self._used_time
 
     def get_unique_str(self, arch: Any) -> str:
-        """Return an expression that is equal for architectures that compute the same."""
+        """Return an expression that is equal for architectures that compute the same function."""
         return EDGE_CELLS.unique_string(parse_text(self.arch(self._known_index(arch))))
 
     @staticmethod
@@ -322,7 +322,7 @@ class NATStopology:
             )
         if iepoch not in (None, int(hp) - 1):
             raise NotMeasuredError(
-                f"iepoch {iepoch}: the table holds final readings, after epoch {int(hp) - 1}"
+                f"iepoch {iepoch}: the table has final readings only, after epoch {int(hp) - 1}"
             )
         budget = table.budgets.index(int(hp))
         runs: NDArray[np.float64] = table.metrics[self._rows[name][index], budget, :, 1].astype(
@@ -341,7 +341,7 @@ def _open(source: Source) -> Table:
     table = source if isinstance(source, Table) else Table.load(source)
     if table.space != NASBENCH201:
         raise TableError(
-            f"a table of {NASBENCH201.name!r} is needed, this one holds cells of "
+            f"a table of {NASBENCH201.name!r} is needed, this one contains cells of "
             f"{table.space.name!r}"
         )
     return table

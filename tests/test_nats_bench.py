@@ -140,7 +140,7 @@ def test_other_settings_are_refused(api: nats_bench.NATStopology, table: Table) 
     with pytest.raises(SettingsError, match="index 15625 must be 0 to 15624"):
         api.arch(15_625)
     metrics = np.zeros((2, 1, 1, 2, 4), dtype=np.float32)
-    with pytest.raises(TableError, match="holds cells of 'nasbench101'"):
+    with pytest.raises(TableError, match="contains cells of 'nasbench101'"):
         nats_bench.create(Table(sample_cells(2, seed=0), metrics, [1]), "tss")
 
 

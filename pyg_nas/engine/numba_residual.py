@@ -36,8 +36,8 @@ def residual_outputs(
     for weight, bias, gain, shift in zip(
         network.layers, network.biases, network.gains, network.shifts, strict=True
     ):
-        # Own, successors' and predecessors' weights below each other, as a vertex' sums lie beside
-        # each other; what the shift adds to each of the three.
+        # Weights of own, successors' and predecessors' states below each other, for a vertex's
+        # sums in that order; then the shift's contribution to each of the three.
         parts = (gain.transpose(1, 2) * weight).chunk(3, dim=2)
         weights.append(torch.cat(parts, dim=1))
         constant = (shift @ weight).view(members, 3, hidden)

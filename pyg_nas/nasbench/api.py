@@ -8,11 +8,11 @@
     )
     bench.query(spec)["validation_accuracy"]
 
-What a table lacks raises :class:`NotMeasuredError`; nothing is ever NaN. Random draws come from
-the :mod:`random` module, as the official package's do: after ``random.seed(1)`` they are the same
-again. Differences: without ``seed`` that module is not seeded anew, and with ``seed`` the draws are
-the object's own; ``fixed_statistics`` and ``computed_statistics`` are read-only and raise where
-they are changed; nothing is printed; ``evaluate``, which trains with TensorFlow, is not there.
+Missing measurements raise :class:`NotMeasuredError`; no result is NaN. Random draws come from the
+:mod:`random` module, as in the official package: ``random.seed(1)`` makes them repeatable.
+Differences: without ``seed`` that module is not seeded again, and with ``seed`` the object has its
+own generator; ``fixed_statistics`` and ``computed_statistics`` are read-only, and changing them is
+an error; nothing is printed; ``evaluate``, which trains with TensorFlow, is missing.
 Graph functions, cells and settings are in :mod:`pyg_nas.nasbench.lib`. Source:
 ``nasbench/api.py``.
 """
@@ -57,11 +57,11 @@ class NASBench:
 
     Args:
         dataset_file: An official TFRecord file (converted once and then read from the cache
-            folder, if that can be written to), a table in HDF5, or a
+            folder, if that is writable), a table in HDF5, or a
             :class:`~pyg_nas.data.table.Table`.
-        seed: Of the draws among a cell's runs. Two objects with one seed answer the same
-            queries in the same order alike, except in another process (a forked worker), which
-            draws from the :mod:`random` module. By default that is where all draws come from.
+        seed: Random seed of the draws among a cell's runs. Objects with one seed give the same
+            results for the same sequence of queries, except in forked workers, which draw from the
+            :mod:`random` module. By default all draws come from that module.
 
     Attributes:
         config: The settings of the official experiments, as in ``nasbench.lib.config``.
@@ -69,8 +69,8 @@ class NASBench:
         fixed_statistics: Mapping from hash to adjacency, operations and trainable parameters;
             read-only.
         computed_statistics: Mapping from hash to epochs to a list of the measured runs; read-only.
-        training_time_spent: Seconds that the queries so far would have trained.
-        total_epochs_spent: Epochs that they would have trained.
+        training_time_spent: Seconds of training that the queries so far represent.
+        total_epochs_spent: Epochs of training that they represent.
 
     Raises:
         TableError: If the file is missing or a damaged table, or the table is of another space.
@@ -104,23 +104,23 @@ class NASBench:
     def query(
         self, model_spec: ModelSpec, epochs: int = 108, stop_halfway: bool = False
     ) -> dict[str, Any]:
-        """Return one of a cell's measured runs, drawn at random, and charge the budget counters.
+        """Return one of a cell's measured runs, drawn at random, and add its cost to the counters.
 
         Args:
             model_spec: The cell.
             epochs: Budget, one of ``valid_epochs``.
-            stop_halfway: Return and charge the run's first half only.
+            stop_halfway: Return, and count, the run's first half only.
 
         Returns:
             ``module_adjacency``, ``module_operations``, ``trainable_parameters``,
             ``training_time`` (seconds), ``train_accuracy``, ``validation_accuracy`` and
-            ``test_accuracy`` (fractions). A run is drawn among those whose training time and at
-            least one accuracy are measured; asking it for an accuracy that is not raises
+            ``test_accuracy`` (fractions). The run is one of those whose training time and at least
+            one accuracy are measured; reading an accuracy that is not measured raises
             :class:`NotMeasuredError`.
 
         Raises:
             OutOfDomainError: If the cell or the budget is outside of the search domain.
-            NotMeasuredError: If the table has no such run of the cell.
+            NotMeasuredError: If the table has no run of the cell at this budget.
         """
         if epochs not in self.valid_epochs:
             raise OutOfDomainError(
@@ -141,7 +141,7 @@ class NASBench:
         return Metrics({**fixed, **run})
 
     def is_valid(self, model_spec: ModelSpec) -> bool:
-        """Return whether a cell is of the search space; the budget counters stay as they are."""
+        """Return whether a cell is in the search space, without changing the counters."""
         try:
             self.check_spec(model_spec)
         except OutOfDomainError:
@@ -149,7 +149,7 @@ class NASBench:
         return True
 
     def check_spec(self, model_spec: ModelSpec) -> None:
-        """Check that a cell is of the search space.
+        """Check that a cell is in the search space.
 
         Raises:
             OutOfDomainError: If it is not; the message names the rule.
@@ -163,7 +163,7 @@ class NASBench:
                 f"{self.config['module_vertices']})"
             )
         if not np.isin(matrix, (0, 1)).all():
-            raise OutOfDomainError("the matrix must hold 0 and 1 only")
+            raise OutOfDomainError("the matrix must contain 0 and 1 only")
         if matrix.sum() > self.config["max_edges"]:
             raise OutOfDomainError(
                 f"too many edges, got {matrix.sum()} (max edges = {self.config['max_edges']})"
@@ -194,7 +194,7 @@ class NASBench:
     def get_metrics_from_hash(
         self, module_hash: str
     ) -> tuple[dict[str, Any], dict[int, list[Metrics]]]:
-        """Return everything about a cell; the budget counters stay as they are.
+        """Return all data of a cell, without changing the counters.
 
         Returns:
             The fixed statistics, and the computed ones: for each measured budget a list of runs,
@@ -213,7 +213,7 @@ class NASBench:
     def get_metrics_from_spec(
         self, model_spec: ModelSpec
     ) -> tuple[dict[str, Any], dict[int, list[Metrics]]]:
-        """Return everything about a cell, as :meth:`get_metrics_from_hash` does.
+        """Return all data of a cell, as :meth:`get_metrics_from_hash` does.
 
         Raises:
             OutOfDomainError: If the cell is outside of the search domain.
@@ -223,8 +223,8 @@ class NASBench:
         return self.get_metrics_from_hash(self._hash_spec(model_spec))
 
     def _randint(self, low: int, high: int) -> int:
-        # A copy of this object in a worker would draw what the others draw; the module's generator
-        # is another one in every process.
+        # Copies of this object in several workers would draw the same runs; the generator of the
+        # module differs between processes.
         own = self._random if self._process == os.getpid() else None
         return random.randint(low, high) if own is None else own.randint(low, high)
 
@@ -235,13 +235,13 @@ class NASBench:
 
 
 def table_from_nasbench(api_object: Any) -> Table:
-    """Return what the official package's ``nasbench.api.NASBench`` object holds as a table.
+    """Return the data of the official package's ``nasbench.api.NASBench`` object as a table.
 
-    Cells stand in the order of its ``hash_iterator()``. Budgets are 4, 12, 36 and 108 epochs, or
-    those of the object where it has others; runs that it lacks are NaN.
+    Cells have the order of its ``hash_iterator()``. Budgets are 4, 12, 36 and 108 epochs, or those
+    of the object if it has others; missing runs are NaN.
 
     Raises:
-        TableError: If the object's contents are not NAS-Bench-101's.
+        TableError: If the object does not contain NAS-Bench-101.
     """
     fixed, computed = api_object.fixed_statistics, api_object.computed_statistics
     hashes = list(api_object.hash_iterator())
@@ -284,7 +284,7 @@ def table_from_nasbench(api_object: Any) -> Table:
 
 
 class _FixedStatistics(Mapping[str, dict[str, Any]]):
-    """Hash to ``module_adjacency``, ``module_operations`` and ``trainable_parameters``."""
+    """Mapping of hash to ``module_adjacency``, ``module_operations``, ``trainable_parameters``."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -313,7 +313,7 @@ class _FixedStatistics(Mapping[str, dict[str, Any]]):
 
 
 class _ComputedStatistics(Mapping[str, dict[int, list[Metrics]]]):
-    """Hash to epochs to a list of measured runs."""
+    """Mapping of hash to epochs to a list of measured runs."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -347,7 +347,7 @@ def _run_metrics(run: list[list[float]]) -> Metrics:
 
 
 def _at(run: Metrics, point: str) -> Metrics:
-    """Return a run's numbers at one point, without the prefix."""
+    """Return a run's numbers of one reading, without the prefix."""
     start = len(point) + 1
     return Metrics((key[start:], value) for key, value in run.items() if key.startswith(point))
 
@@ -374,13 +374,13 @@ def _open(path: Path) -> Table:
     try:
         return Table.load(cached)
     except (TableError, OSError):
-        pass  # nothing is cached, it is damaged, or the folder may not be entered: make it anew
+        pass  # not cached, damaged, or the folder is not accessible: convert it again
     table = read_table(path)
     try:
         table.save(cached)
     except OSError as error:
         warnings.warn(
-            f"{cached}: cannot be written ({error.strerror}), so {path} is converted anew each "
+            f"{cached}: cannot be written ({error.strerror}), so {path} is converted again each "
             f"time; PYG_NAS_CACHE names another folder",
             stacklevel=3,
         )
@@ -388,7 +388,7 @@ def _open(path: Path) -> Table:
 
 
 def _stamp(path: Path) -> str:
-    """Name a file's content without reading 2 GB: size, time of change, first and last bytes."""
+    """Return a name for a file's content without reading 2 GB: size, time, first and last bytes."""
     status = path.stat()
     stamp = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns} ".encode())
     with open_regular(path, TableError) as file:

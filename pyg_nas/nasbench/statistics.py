@@ -1,4 +1,4 @@
-"""A table's numbers of a cell in containers like the official package's, which lose no change."""
+"""Results in read-only containers with the interface of the official package's dictionaries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pyg_nas.nasbench.lib.model_spec import OutOfDomainError
 class NotMeasuredError(OutOfDomainError, KeyError):
     """A cell of the search space, or one of its numbers, is not in the table."""
 
-    __str__ = Exception.__str__  # KeyError's shows the message in quotes
+    __str__ = Exception.__str__  # that of KeyError shows the message in quotes
 
 
 class Metrics(dict[str, Any]):
-    """A dictionary of results that says what a missing number is: one that was not measured."""
+    """A dictionary of results whose error for a missing number is that it was not measured."""
 
     def __missing__(self, key: str) -> Any:
         raise NotMeasuredError(f"{key!r} is not measured here; measured: {', '.join(self)}")
@@ -28,7 +28,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
 
 
 class ReadOnlyList(list[Any]):
-    """A list that raises where it would be changed; its copies are plain lists."""
+    """A read-only list, whose copies are plain lists."""
 
     append = extend = insert = remove = pop = clear = sort = reverse = _refuse
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
@@ -38,7 +38,7 @@ class ReadOnlyList(list[Any]):
 
 
 class ReadOnlyDict(dict[Any, Any]):
-    """A dictionary that raises where it would be changed; its copies are plain dictionaries."""
+    """A read-only dictionary, whose copies are plain dictionaries."""
 
     clear = pop = popitem = setdefault = update = __setitem__ = __delitem__ = __ior__ = _refuse
 
@@ -47,7 +47,7 @@ class ReadOnlyDict(dict[Any, Any]):
 
 
 class ReadOnlyMetrics(Metrics, ReadOnlyDict):
-    """:class:`Metrics` that raise where they would be changed; their copies are not read-only."""
+    """Read-only :class:`Metrics`, whose copies are not read-only."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Metrics, (dict(self),)

@@ -1,4 +1,4 @@
-"""HTML reports on a trained model or a search: one file that needs no network."""
+"""HTML reports on a trained predictor or a search: one file that needs no network."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Figures of cells by name: what a reader sees beside a drawing, and in the table of the best."""
+"""Figures of cells by name, shown beside drawings and in the table of the best cells."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Column:
     """A figure of every cell.
 
     Args:
-        name: Its heading, with the unit.
+        name: Heading with the unit.
         values: ``[N]``, NaN where not known.
-        write: How a value is written.
+        write: Formats a value.
     """
 
     name: str
@@ -39,7 +39,7 @@ def percent_column(name: str, unit: str, values: Floats) -> Column:
 
 
 def known_columns(columns: Sequence[Column], rows: NDArray[np.int64]) -> list[Column]:
-    """Return the columns that are known for at least one of these rows."""
+    """Return the columns with a value for at least one of these rows."""
     return [column for column in columns if np.isfinite(column.values[rows]).any()]
 
 
@@ -49,13 +49,13 @@ def make_gallery(
     columns: Sequence[Column],
     rows: NDArray[np.int64],
 ) -> tuple[Gallery, dict[int, int]]:
-    """Return a gallery of some cells and each one's number in it by its row.
+    """Return a gallery of some cells, and the gallery number of each row.
 
     Args:
         space: Their space.
         cells: All cells, ``[N]``.
-        columns: Their figures; those that are known for no shown cell are left out.
-        rows: The rows of the cells to be shown.
+        columns: Their figures; columns without a value for any shown cell are left out.
+        rows: The rows of the shown cells.
     """
     columns = known_columns(columns, rows)
     gallery = Gallery(space, [column.name for column in columns])

@@ -1,4 +1,4 @@
-"""The cells that a report can show, as compact data from which the page draws them."""
+"""The cells of a report, as compact data from which the page's script draws them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pyg_nas.visualization.drawing import svg
 
 
 class Gallery:
-    """Cells by number, with the figures that a reader sees beside their drawing.
+    """Cells by number, with the figures that are shown beside their drawing.
 
-    Thousands of cells share far fewer graphs, so each graph is drawn once, and the page fills in
-    the operations and their colours.
+    Thousands of cells have far fewer different graphs, so that each graph is stored once, and the
+    page adds the operations and their colours.
 
     Args:
         space: The search space of the cells.
@@ -43,7 +43,7 @@ class Gallery:
 
         Args:
             cell: The cell.
-            values: Text of each of the facts.
+            values: Text of each figure.
         """
         whole = cell.num_vertices <= MOST_VERTICES
         operations = (cell.operation_ids.astype(int) - self.space.first_id).tolist()
@@ -51,7 +51,7 @@ class Gallery:
         self._records.append(
             {
                 "g": self._drawing_number(cell, whole),
-                "o": operations if whole else [],  # a drawing of many has its own labels
+                "o": operations if whole else [],  # an overview has its own labels
                 "h": cell.hash,
                 "f": [printable(value) for value in values],
             }
@@ -66,7 +66,7 @@ class Gallery:
         return len(self._cells)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the page's script needs, JSON-ready."""
+        """Return the data for the page's script, JSON-ready."""
         operations = []
         for column, name in enumerate(self.space.vocabulary):
             colour = operation_colour(column + self.space.first_id, self.space)

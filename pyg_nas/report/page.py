@@ -1,4 +1,4 @@
-"""One self-contained HTML page from titles, figures and cells, with everything in it escaped."""
+"""One self-contained HTML page of titles, figures and cells, with all texts escaped."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ class Figure:
     """One interactive figure.
 
     Args:
-        title: Its heading.
-        note: What a reader must know to read it.
-        traces: Plotly traces. A colour ``"c0"`` to ``"c7"`` is the page's, which differs between
-            light and dark; ``customdata`` of a trace with ``meta="cells"`` are gallery numbers.
+        title: Heading.
+        note: How to read the figure.
+        traces: Plotly traces. Colours ``"c0"`` to ``"c7"`` are replaced by the page's, which differ
+            in light and dark mode; ``customdata`` of traces with ``meta="cells"`` are gallery
+            numbers.
         layout: Plotly layout, without colours and fonts.
     """
 
@@ -49,11 +50,11 @@ class CellTable:
     """The best cells: drawings and sortable figures.
 
     Args:
-        title: Its heading.
-        note: What a reader must know.
+        title: Heading.
+        note: How to read the table.
         cells: Gallery numbers, best first.
         columns: Headings of the figures.
-        rows: For each cell the figures: a number to sort by, or None, and its text.
+        rows: The figures of each cell: a number to sort by, or None, and its text.
     """
 
     title: str
@@ -65,13 +66,13 @@ class CellTable:
 
 @dataclass(frozen=True)
 class AnswerCard:
-    """What was looked for and found.
+    """The answer of a search.
 
     Args:
-        title: Its heading.
-        cell: The cell, which is drawn; None where none was found.
+        title: Heading.
+        cell: The cell, which is drawn; None if none was found.
         facts: Name, value and note of each of its figures.
-        next_steps: What to do now: a sentence each, and a command or nothing.
+        next_steps: Suggested next steps: a sentence, and a command or an empty text.
     """
 
     title: str
@@ -82,16 +83,16 @@ class AnswerCard:
 
 @dataclass
 class Page:
-    """What the report says.
+    """The content of the report.
 
     Args:
-        title: The page's heading.
-        subtitle: One sentence beneath it.
-        note: What a reader must know of all figures; empty for nothing.
-        answer: The card at the top, where the page has an answer.
+        title: Heading of the page.
+        subtitle: One sentence below the heading.
+        note: Warning about all figures; empty for none.
+        answer: The card at the top, if the page has an answer.
         tiles: Numbers at the top.
         figures: Figures in order.
-        gallery: The cells that figures and table refer to.
+        gallery: The cells of figures and table.
         table: The best cells.
         settings: Nested JSON values at the end: settings, protocol, seeds, versions.
     """
@@ -110,9 +111,9 @@ class Page:
 def render(page: Page) -> str:
     """Return the page as HTML that needs no other file and no network.
 
-    Strings become text: in the markup they are escaped, and the data for the script is JSON
-    without ``<``, ``>`` and ``&``. A content security policy forbids every script but the page's
-    own two, and every connection.
+    All strings are escaped in the markup, and the data for the script are JSON without ``<``, ``>``
+    and ``&``. A content security policy forbids all connections and all scripts except the page's
+    own two.
     """
     from plotly.offline import get_plotlyjs
 
@@ -144,7 +145,7 @@ def render(page: Page) -> str:
         "plotly": plotly,
         "script": script,
     }
-    # One pass, so that nothing in a part is taken for a marker.
+    # One pass, so that markers inside of inserted texts are not replaced.
     return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], _asset("page.html"))
 
 
@@ -192,7 +193,7 @@ def _answer(card: AnswerCard) -> str:
 
 
 def _figure(number: int, figure: Figure, wide: bool) -> str:
-    """A figure; two stand beside each other, and a last one alone is ``wide``."""
+    """Return a figure; two are side by side, and a single last one is ``wide``."""
     return (
         f'<section class="card{" wide" if wide else ""}"><h2>{markup(figure.title)}</h2>'
         f'<p class="note">{markup(figure.note)}</p>'
@@ -227,7 +228,7 @@ def _table(table: CellTable, gallery: Gallery) -> str:
 
 
 def _settings(value: Any) -> str:
-    """Nested values as nested lists of definitions."""
+    """Return nested values as nested lists of definitions."""
     if isinstance(value, dict):
         items = "".join(
             f"<dt>{markup(name)}</dt><dd>{_settings(inner)}</dd>" for name, inner in value.items()

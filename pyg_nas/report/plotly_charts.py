@@ -21,8 +21,8 @@ def plotly_figure(chart: Chart, numbers: Mapping[int, int] | None = None) -> Fig
 
     Args:
         chart: The chart.
-        numbers: Gallery number by the row of a cell. Dots of other rows are left out, which the
-            note says.
+        numbers: Gallery number by the row of a cell. Points of other rows are left out, and the
+            note gives their number.
     """
     traces, drawn, total = [], 0, 0
     for mark in chart.marks:
@@ -75,7 +75,7 @@ def _dots(
     if numbers is not None and dots.rows is not None:
         trace["meta"] = "cells"
         trace["customdata"] = [numbers[row] for row in dots.rows[kept].tolist()]
-        trace["hoverinfo"] = "none"  # the page shows the cell itself
+        trace["hoverinfo"] = "none"  # the page draws the cell
     if dots.joined:
         trace["mode"] = "lines+markers"
         trace["line"] = {"color": f"c{dots.colour}", "width": 2, "shape": "hv"}
@@ -142,5 +142,5 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 
 def _numbers(values: Floats) -> list[float | None]:
-    """Six digits are more than a screen shows; NaN is JSON's null."""
+    """Round to six digits, more than a screen can show, and replace NaN by JSON's null."""
     return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]

@@ -1,4 +1,4 @@
-"""The report on a trained model: its predictions for the cells of a table."""
+"""The report on a trained predictor: its predictions for the cells of a table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 MOST_DRAWN = 2_500
-"""Cells drawn in a figure: more would be slow on a phone, and one blot on any screen."""
+"""Most cells in a figure: more would be slow on a phone, and overlap on any screen."""
 
 _BEST = 10
 _ALWAYS_DRAWN = 50
@@ -53,19 +53,19 @@ def prediction_page(
     learning_curve: bool = True,
     progress: Progress | None = None,
 ) -> Page:
-    """Return the report on a model's predictions for the cells that did not train it.
+    """Return the report on a predictor's predictions for cells that it was not trained on.
 
     Args:
-        model: The model.
-        table: Cells and their measured figures.
-        source: Name of the model's folder.
+        model: The predictor.
+        table: Cells and their measurements.
+        source: Name of the model folder.
         table_name: Name of the table's file.
-        learning_curve: Also train the model on parts of its training cells, which takes about
-            as long as three times its own training.
-        progress: Called before each of these fits with the number of fits done and their total.
+        learning_curve: Also train the predictor on parts of its training cells, which takes about
+            three times as long as training it once.
+        progress: Called before each of these fits with the number of finished fits and of all.
 
     Raises:
-        SettingsError: If no cell of the table is left to evaluate on.
+        SettingsError: If the table has no cell to evaluate on.
     """
     result = model.evaluate(table)
     sign = 1.0 if result.larger_is_better else -1.0
@@ -106,7 +106,7 @@ def _policy(result: Evaluation, table: Table) -> LabelPolicy:
 def _columns(
     result: Evaluation, table: Table, sign: float
 ) -> tuple[list[Column], dict[str, Floats]]:
-    """The figures of the evaluated cells, and those that are costs of their accuracy."""
+    """Return the figures of the evaluated cells, and those of them that are costs."""
     measured, predicted = result.measured, result.predicted
     factor, unit = percent_or_value(measured, result.fractions)
     seconds = table.training_seconds(result.protocol.label)[result.rows]
@@ -121,7 +121,7 @@ def _columns(
         Column("parameters", parameters, quantity),
         Column("training time", seconds, duration),
     ]
-    if not result.larger_is_better:  # the label is a cost itself: there is no accuracy
+    if not result.larger_is_better:  # the label is a cost: there is no accuracy
         return columns, {}
     costs = {"trainable parameters": parameters, "training time, s": seconds}
     return columns, {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
@@ -163,11 +163,11 @@ def _tiles(result: Evaluation, trained: int) -> list[Tile]:
 def _learning_curve(
     model: Model, table: Table, result: Evaluation, progress: Progress | None
 ) -> list[Chart]:
-    """Kendall's tau by training size; no chart where the training cells are not in the table."""
+    """Return Kendall's tau by training size; no chart if training cells are not in the table."""
     rows_of: dict[bytes, list[int]] = {}
     for row in np.flatnonzero(np.isin(table.hashes, model.training_hashes)).tolist():
         rows_of.setdefault(bytes(table.hashes[row]), []).append(row)
-    # A graph that trained with several labels has as many rows.
+    # A graph with several labels has several rows.
     found = [rows_of[digest] for digest in model.training_hashes.tolist() if digest in rows_of]
     trained = np.array([rows.pop(0) for rows in found if rows], dtype=np.int64)
     total = len(trained)
@@ -201,7 +201,7 @@ def _learning_curve(
 def _shown(
     measured: Floats, predicted: Floats, needed: list[NDArray[np.int64]]
 ) -> NDArray[np.int64]:
-    """Indices of a uniform sample, of the largest by either value, and of those needed."""
+    """Return indices of a uniform sample, of the largest of either value, and of ``needed``."""
     total = len(measured)
     if total <= MOST_DRAWN:
         return np.arange(total)

@@ -1,4 +1,4 @@
-"""What there is to say about a search, once: for its folder's Markdown and for the HTML page."""
+"""The facts about a search, for the Markdown report in its folder and for the HTML page."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from pyg_nas.visualization.figures import (
 Floats = NDArray[np.float64]
 
 COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s"}
-"""What a reader calls each cost of ``answer.json``."""
+"""Names of the costs of ``answer.json`` in reports."""
 
 _FEWEST_PREDICTIONS = 5
 _FEWEST_WITH_A_COST = 2
 
 
 class SearchFacts:
-    """A search in figures, words and charts.
+    """The facts about a search, as numbers, texts and charts.
 
     Args:
         result: The search, of at least one query.
-        answer_runs: Accuracies of all measured runs of the answer, for its interval.
+        answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
     """
 
     def __init__(self, result: SearchResult, answer_runs: Sequence[float] = ()) -> None:
@@ -57,12 +57,12 @@ class SearchFacts:
 
     @cached_property
     def predicted(self) -> Floats:
-        """What was predicted for each query, ``[Q]``, NaN where nothing was."""
+        """Prediction of each query, ``[Q]``, NaN where there was none."""
         return _floats([_predicted(query) for query in self.queries])
 
     @property
     def costs(self) -> dict[str, Floats]:
-        """The costs that are known for some query, ``[Q]`` each, by the keys of COST_NAMES."""
+        """The costs that are known for any query, ``[Q]`` each, by the keys of COST_NAMES."""
         costs = {"parameters": self.parameters, "seconds": self.seconds}
         return {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
 
@@ -87,13 +87,13 @@ class SearchFacts:
 
     @property
     def title(self) -> str:
-        """What was found, in a sentence."""
+        """The result in one sentence."""
         if self.result.answer is None:
-            return "No trained cell keeps the constraints"
+            return "No trained cell satisfies the constraints"
         return f"The best of {len(self.queries):,} trained cells"
 
     def answer(self) -> list[Tile]:
-        """Return what is known about the answer: name, value and note of each figure."""
+        """Return name, value and note of each figure of the answer."""
         answer = self.result.answer
         if answer is None:
             return []
@@ -111,7 +111,7 @@ class SearchFacts:
         return [*facts, Tile("module hash", answer.cell.hash)]
 
     def cost(self) -> list[Tile]:
-        """Return what the search cost."""
+        """Return name, value and note of the costs of the search."""
         facts = [Tile("trained cells", f"{len(self.queries):,}")]
         unknown = int(np.isnan(self.seconds).sum())
         if unknown == len(self.queries):
@@ -124,7 +124,7 @@ class SearchFacts:
         return facts
 
     def charts(self) -> list[Chart]:
-        """Return the charts that have something to show."""
+        """Return the charts for which there are data."""
         charts = self.search_charts()
         known = np.flatnonzero(np.isfinite(self.predicted))
         if len(known) >= _FEWEST_PREDICTIONS:
@@ -152,7 +152,7 @@ class SearchFacts:
         return "of the space" if free else "that keeps the constraints"
 
     def pareto_charts(self) -> dict[str, Chart]:
-        """Return accuracy against each cost that is known of at least two cells."""
+        """Return accuracy against each cost that is known for at least two cells."""
         return {
             name: pareto_chart(self.accuracy, cost, COST_NAMES[name])
             for name, cost in self.costs.items()
@@ -160,11 +160,11 @@ class SearchFacts:
         }
 
     def percent(self, value: float, unit: str = " %") -> str:
-        """Return an accuracy in percent, or as it is in a search for something else."""
+        """Return an accuracy in percent; unchanged if the search is for another metric."""
         return f"{self.factor * value:,.2f}{unit if self.unit else ''}"
 
     def points(self, value: float) -> str:
-        """Return a difference of accuracies in points, or as it is."""
+        """Return a difference of accuracies in points; unchanged for another metric."""
         return self.percent(value, " points")
 
     def _interval(self) -> str:

@@ -1,4 +1,4 @@
-"""What a finished search leaves in its folder: answer, drawing, curves and a report."""
+"""The files that a finished search writes to its folder: answer, drawing, curves and a report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
 
     Args:
         folder: The search's folder.
-        result: What it found.
+        result: The search's result.
         settings: The search's settings, for the report.
 
     Returns:
@@ -46,7 +46,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     if result.answer is not None:
         draw_cell(result.answer.cell, folder / DRAWING)
     write_text(folder / REPORT, report_text(facts, sorted(pictures), settings))
-    # Last: where it is there, everything else is.
+    # Last: if it exists, all other files do.
     write_text(folder / ANSWER, json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -55,7 +55,7 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
     """Return the report in Markdown.
 
     Args:
-        facts: What there is to say.
+        facts: The facts about the search.
         pictures: Files of the charts in the same folder.
         settings: The search's settings.
     """
@@ -78,7 +78,7 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
             f"| {cost[i]:,.6g} |"
             for i in front.tolist()
         ]
-    # Indented code needs no fence, which a name in it could close. JSON escapes what is not ASCII.
+    # A name could close a fence, so the code is indented. JSON escapes what is not ASCII.
     text = json.dumps(excerpt(settings), indent=2)
     lines += ["", "## Settings", "", *(f"    {line}" for line in text.splitlines()), ""]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The page on a search: what it asked for, what it found, and what that cost."""
+"""The report on a search: its goal, its answer, and their cost."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     """Return the report on a search folder.
 
     Args:
-        folder: With ``settings.json`` and ``queries.jsonl``; ``answer.json`` where it finished.
-        table: The table that was searched; says what the space is where the settings do not, and
-            how far the runs of the answer are apart.
+        folder: Contains ``settings.json`` and ``queries.jsonl``, and ``answer.json`` if the search
+            has finished.
+        table: The table that was searched; it provides the space if the settings lack it, and the
+            runs of the answer for a confidence interval.
 
     Raises:
         SettingsError: If a file is missing or damaged, or no cell has been trained yet.
@@ -82,7 +83,7 @@ def _answer_card(
 def _result(
     folder: Path, settings: dict[str, Any], space: SearchSpace
 ) -> tuple[SearchResult, bool]:
-    """The search as far as its folder tells, and whether it has finished."""
+    """Return the search as recorded in its folder, and whether it has finished."""
     queries, _ = read_queries(folder / QUERIES, space)
     if not queries:
         raise SettingsError(f"{folder / QUERIES}: no cell has been trained yet")
@@ -90,14 +91,14 @@ def _result(
     history = History()
     for query in queries:
         history.append(query)
-    # A finished search that was given more rounds still has its first answer.
+    # A finished search that is resumed with more rounds still has its previous answer.
     finished = answer.get("queries") == len(queries)
     exhausted = finished and answer.get("exhausted") is True
     return SearchResult(history, _constraints(settings), _reference(answer), exhausted), finished
 
 
 def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
-    """Validation accuracies of the answer's runs at the largest budget, where a table has them."""
+    """Return validation accuracies of the answer's runs at the table's largest budget."""
     if result.answer is None or table is None or result.answer.cell not in table:
         return ()
     row = table.index_of(result.answer.cell)
@@ -117,7 +118,7 @@ def _space(folder: Path, settings: dict[str, Any], table: Table | None) -> Searc
         if value in space_names():
             return find_space(value)
     raise SettingsError(
-        f"{folder / SETTINGS}: the search space is not described there, name the table as well"
+        f"{folder / SETTINGS}: the search space is not described there, give the table as well"
     )
 
 
@@ -142,7 +143,7 @@ def _reference(answer: dict[str, Any]) -> Reference | None:
 
 
 def _nested(value: Any, key: str, depth: int = _DEEPEST) -> list[Any]:
-    """All values under ``key`` in nested objects, outermost first, down to ``depth`` levels."""
+    """Return all values of ``key`` in nested objects, outermost first, at most ``depth`` deep."""
     if not isinstance(value, dict) or depth == 0:
         return []
     found = [value[key]] if key in value else []

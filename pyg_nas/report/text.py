@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them, and safe to write into a page."""
+"""Numbers and names in readable form, safe to write into a page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def markdown(text: object) -> str:
 
 
 def excerpt(value: Any, depth: int = _DEEPEST) -> Any:
-    """Return nested JSON values with what is too deep, too long or too much left out.
+    """Return nested JSON values, cut where they are too deep, too long or too many.
 
     Args:
-        value: Values as a file holds them.
-        depth: Levels that are kept.
+        value: Values from a file.
+        depth: Number of levels that are kept.
     """
     if isinstance(value, str):
         return value if len(value) <= _LONGEST else value[:_LONGEST] + "…"

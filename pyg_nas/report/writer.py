@@ -1,4 +1,4 @@
-"""An HTML report on a trained model or a search: one file that needs no network."""
+"""HTML reports on a trained predictor or a search: one file that needs no network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def write_report(
     """Write the report on a model folder or a search folder.
 
     Args:
-        source: A folder of ``pyg-nas train``, which needs a table, or of ``pyg-nas search``.
+        source: A folder of ``pyg-nas train``, which requires a table, or of ``pyg-nas search``.
         table: Table or graph file.
         out: The HTML file.
-        learning_curve: For a model, also train it on parts of its training cells.
-        progress: Called before each of these fits with the number of fits done and their total.
+        learning_curve: Also train a predictor on parts of its training cells.
+        progress: Called before each of these fits with the number of finished fits and of all.
 
     Raises:
         PygNasError: If a folder or file is missing, damaged or does not fit the others.

@@ -1,4 +1,4 @@
-"""The paper's arithmetic written as plainly as possible, in float64, one cell at a time."""
+"""The paper's network in the simplest possible code, in float64, one cell at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small inputs whose numbers are made up but structured, the same in every process."""
+"""Small synthetic inputs with structure, the same in every process."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Pictures of architectures: files through matplotlib, and small SVG texts for HTML pages.
+"""Drawings of architectures: files drawn by matplotlib, and small SVG texts for HTML pages.
 
 A graph of up to 30 vertices is drawn vertex by vertex. In a larger one each chain of vertices
-becomes one box; where that is still too much, layers are summed up by their operations. The work
-for a drawing is bounded, whatever the graph.
+becomes one box; if there are still too many, the drawing is an overview of operations by layer. The
+work for a drawing is bounded for every graph.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.search_space import SearchSpace
 
-# Okabe and Ito's colours, told apart with every common form of colour blindness; the label in
-# the box says the same in words.
+# Okabe and Ito's colours, which differ for every common form of colour blindness; the label in
+# the box has the same information.
 OPERATION_COLOURS = (
     "#0072B2",
     "#E69F00",
@@ -49,7 +49,7 @@ _LINE_HEIGHT, _MARGIN = 20.0, 10.0
 
 
 def operation_label(name: str, space: SearchSpace) -> str:
-    """Return what the box of an operation says: its space's label or its name, shortened."""
+    """Return the label of an operation's box: the space's label or the name, shortened."""
     return short_label(space.support.drawing_labels.get(name, name))
 
 
@@ -83,7 +83,7 @@ def cell_drawing(cell: Cell, box_width: float | None = None) -> Drawing:
 
     Args:
         cell: The cell, of any space and size.
-        box_width: Width of the boxes in pixels; by default what its longest label needs.
+        box_width: Width of the boxes in pixels; by default that of its longest label.
     """
     operations = cell.operation_ids.astype(np.int64)
     return graph_drawing(operations, cell.edge_index.T, cell.space, box_width)
@@ -101,8 +101,8 @@ def graph_drawing(
         operations: Operation ids ``[V]``.
         edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
             vertex.
-        space: Where the operations have their names.
-        box_width: Width of the boxes in pixels; by default what the longest label needs.
+        space: The space of the operations.
+        box_width: Width of the boxes in pixels; by default that of the longest label.
     """
     size = len(operations)
     groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges)
@@ -131,7 +131,7 @@ def graph_drawing(
 
 
 def fitting_width(labels: list[str]) -> float:
-    """Return the width in pixels of boxes that hold the longest of these labels."""
+    """Return the width in pixels of boxes for the longest of these labels."""
     return max(64.0, 18.0 + 0.6 * FONT_SIZE * max(map(len, labels)))
 
 
@@ -145,7 +145,7 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
 
     Args:
         cell: The cell, of any space.
-        path: The picture; its ending chooses SVG, PNG or PDF.
+        path: The picture; its ending determines the format, SVG, PNG or PDF.
 
     Raises:
         SettingsError: If the ending is none of these.
@@ -173,7 +173,7 @@ def _chains(size: int, edges: Edges) -> NDArray[np.int64]:
 
 
 def _edges_between(groups: NDArray[np.int64], edges: Edges, count: int) -> Edges:
-    """The edges between ``count`` groups, each once, sorted by source."""
+    """Return the edges between ``count`` groups, each once, sorted by source."""
     source, target = groups[edges].T
     pairs = np.unique((source * count + target)[source != target])
     return np.stack(np.divmod(pairs, count), axis=1)
@@ -198,13 +198,13 @@ def _in_words(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
 
 
 def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int, str, int]]:
-    """The most frequent operations: id, label and how many vertices have it."""
+    """Return the most frequent operations: id, label and number of vertices."""
     found = Counter(operations.tolist()).most_common(_MOST_IN_LEGEND)
     return [(id_, operation_label(space.decode([id_])[0], space), count) for id_, count in found]
 
 
 def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> Drawing:
-    """Bars for layers from the input down: how many vertices they have of each operation."""
+    """Return bars for the layers, from the input on: numbers of vertices by operation."""
     depth = depths(len(operations), edges)
     layers = int(depth.max()) + 1
     bars = min(layers, _BARS)

@@ -1,7 +1,7 @@
-"""What a chart shows, free of any plotting library: axes, marks, and the words that go with them.
+"""Descriptions of charts that depend on no plotting library: axes, marks and texts.
 
-:mod:`pyg_nas.visualization.figures` says what each chart of the package contains. Two renderers
-draw them: matplotlib for files, and Plotly for the HTML report.
+:mod:`pyg_nas.visualization.figures` describes each chart of the package. Two renderers draw them:
+matplotlib for files, and Plotly for the HTML report.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK, GREY = range(8)
-"""Colours by number; a renderer has a table of them, a page one for light and one for dark."""
+"""Number of colours; a renderer has a table of them, a page one for light and one for dark mode."""
 
 NUM_COLOURS = 8
 
@@ -27,9 +27,9 @@ class Axis:
     Args:
         label: Its name and unit.
         log: Whether it is logarithmic.
-        limits: What it shows; None for all marks.
-        ticks: Where it is labelled; None for the renderer's choice.
-        tick_labels: What the ticks say.
+        limits: Shown range; None for the range of all marks.
+        ticks: Positions of the ticks; None for the renderer's choice.
+        tick_labels: Labels of the ticks.
         from_zero: Whether it begins at zero.
     """
 
@@ -46,14 +46,14 @@ class Dots:
     """Points ``x [N]``, ``y [N]``; NaN is not drawn.
 
     Args:
-        name: What the legend says.
-        x: Horizontal.
-        y: Vertical.
+        name: Text of the legend.
+        x: Horizontal positions.
+        y: Vertical positions.
         colour: Number of a colour.
-        rows: The cell of each point, ``[N]``, for a reader who points at it; None where a point
-            is not a cell.
+        rows: The cell of each point, ``[N]``, which the page shows when a user points at it; None
+            if points are not cells.
         joined: Whether steps join the points.
-        crowd: Whether very many of them may be drawn as a density.
+        crowd: Whether very many points may be drawn as a density.
     """
 
     name: str
@@ -70,15 +70,15 @@ class Line:
     """A line through ``x [N]``, ``y [N]``.
 
     Args:
-        name: What the legend says.
-        x: Horizontal.
-        y: Vertical.
+        name: Text of the legend.
+        x: Horizontal positions.
+        y: Vertical positions.
         colour: Number of a colour.
-        steps: Whether a value holds until the next one.
+        steps: Whether a value is valid until the next one.
         markers: Whether the points are marked.
-        band: Lower and upper edge ``[N]`` of a band around it.
+        band: Lower and upper edge ``[N]`` of a band around the line.
         dashes: 0 for a solid line, 1 to 3 for patterns.
-        legend: Whether the legend names it.
+        legend: Whether the line is in the legend.
     """
 
     name: str
@@ -97,10 +97,10 @@ class Boxes:
     """A box for each of ``G`` groups.
 
     Args:
-        name: What the legend says.
-        groups: What the groups are called.
-        quantiles: 5, 25, 50, 75 and 95 % of each, ``[G, 5]``.
-        counts: How many cells each has.
+        name: Text of the legend.
+        groups: Names of the groups.
+        quantiles: 5, 25, 50, 75 and 95 % quantiles of each group, ``[G, 5]``.
+        counts: Number of cells of each group.
         colour: Number of a colour.
     """
 
@@ -116,14 +116,14 @@ class Chart:
     """One chart.
 
     Args:
-        title: What it shows.
+        title: The title.
         x: The horizontal axis.
         y: The vertical axis.
-        marks: What is drawn, in order.
-        note: How to read it, one or two sentences.
-        results: Numbers that belong to it, such as ``"Kendall τ 0.650"``.
+        marks: Points, lines and boxes, in the order of drawing.
+        note: How to read the chart, one or two sentences.
+        results: Numbers shown with the chart, such as ``"Kendall τ 0.650"``.
         square: Whether both axes have one scale.
-        legend: Whether the marks need naming.
+        legend: Whether a legend is needed.
     """
 
     title: str
@@ -137,7 +137,7 @@ class Chart:
 
 
 def group_order(series: Sequence[Boxes]) -> list[str]:
-    """Return the groups of all series in the order of a reader: numbers first, by their value."""
+    """Return the groups of all series in natural order: numbers first, by their value."""
     groups = {group for boxes in series for group in boxes.groups}
     return sorted(groups, key=_by_number)
 

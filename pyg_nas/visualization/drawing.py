@@ -1,4 +1,4 @@
-"""A drawing of boxes, arrows and words, and how it becomes SVG text or a matplotlib figure."""
+"""A drawing of boxes, arrows and words, as SVG text or a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = tuple[str, tuple[Point, ...]]
 
 @dataclass(frozen=True)
 class Box:
-    """A coloured box round its centre, with a label inside; colours are ``#RRGGBB``."""
+    """A coloured box around its centre, with a label inside; colours are ``#RRGGBB``."""
 
     centre: Point
     width: float
@@ -35,7 +35,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Words:
-    """A line of text in the colour of the page; ``anchor`` is its left end at half its height."""
+    """A line of text in the page's text colour; ``anchor`` is its left end at half its height."""
 
     anchor: Point
     text: str
@@ -48,7 +48,7 @@ class Drawing:
     Args:
         width: Width of the picture.
         height: Height of the picture.
-        title: What it shows, in words.
+        title: Description in words.
         boxes: The boxes.
         routes: Arrows, each as :class:`~pyg_nas.visualization.layout.Layout` describes.
         words: Lines of text.
@@ -65,7 +65,7 @@ class Drawing:
 def svg(drawing: Drawing) -> str:
     """Return a self-contained ``<svg>`` element for an HTML page.
 
-    Arrows and words take the page's text colour, so the drawing suits light and dark pages.
+    Arrows and words have the page's text colour, so that the drawing suits light and dark pages.
     """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width:.0f} '
@@ -149,7 +149,7 @@ def _text(axes: Axes, anchor: Point, text: str, colour: str, align: str) -> None
         va="center_baseline",
         fontsize=FONT_SIZE - 1.5,
         color=colour,
-        parse_math=False,  # a name with dollar signs is a name
+        parse_math=False,  # dollar signs in names are not mathematics
     )
 
 
@@ -158,7 +158,7 @@ def _radius(box: Box) -> float:
 
 
 def _curve(route: list[Point]) -> list[Command]:
-    """An edge up to the foot of its arrow head: by turns a Bézier curve and a vertical line."""
+    """Return an edge up to its arrow head: alternating Bézier curves and vertical lines."""
     commands: list[Command] = [("M", (route[0],))]
     x_before, y_before = route[0]
     for k, (x, y) in enumerate(route[1:]):

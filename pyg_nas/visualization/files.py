@@ -1,4 +1,4 @@
-"""Pictures as files: the format by the ending, written whole or not at all."""
+"""Picture files, written whole or not at all, in the format of their ending."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DOTS_PER_INCH = 200
 
 
 def check_format(path: str | os.PathLike[str]) -> str:
-    """Return the picture format that a file's ending asks for.
+    """Return the picture format of a file's ending.
 
     Raises:
         SettingsError: If it is not one of :data:`FORMATS`.
@@ -31,7 +31,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a matplotlib figure in the format of the path's ending, whole or not at all.
 
-    The same figure gives the same bytes, and a PDF holds its fonts as text that can be searched.
+    The same figure gives the same bytes, and the text of a PDF can be searched.
 
     Raises:
         SettingsError: If the ending is not one of :data:`FORMATS`.

@@ -1,12 +1,12 @@
-"""Where the boxes and arrows of a graph's drawing go: layers from top to bottom, in pixels.
+"""Positions of the boxes and arrows of a graph's drawing, in layers from top to bottom, in pixels.
 
-The method of Sugiyama, Tagawa and Toda (1981): vertices in layers by their longest path from the
-input, a place in every layer that an edge crosses, few crossings, and straight edges where the
-boxes allow it. An edge keeps its place in each layer that it crosses, so it never runs through
-a box. Graphviz would need a system binary, and networkx routes no edges.
+The method of Sugiyama, Tagawa and Toda (1981): vertices are put into layers by their longest path
+from the input, every edge gets a position in each layer that it crosses, the number of crossings is
+reduced, and edges are made straight where boxes permit. Since an edge has a position in each layer,
+it never crosses a box. Graphviz would need a system binary, and networkx does not route edges.
 
 The work is bounded: :func:`fits` refuses graphs with more than :data:`MOST_NODES` boxes and lanes
-or :data:`MOST_EDGES` edges, and every step below is a fixed number of sweeps over those.
+or :data:`MOST_EDGES` edges, and every step is a fixed number of sweeps over them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PORT_GAP = 15.0
 _ORDER_SWEEPS = 6
 _PLACE_SWEEPS = 60
 _SETTLED = 0.15
-# How hard an edge pulls itself straight: the longer it is, the more a bend would show.
+# Weights for straightening edges: bends of long edges are more visible.
 _PULL_BOX, _PULL_MIXED, _PULL_LANE = 1.0, 2.0, 8.0
 
 
@@ -45,8 +45,8 @@ class Layout:
         height: Height of the picture.
         box_width: Width of every vertex's box; its height is :data:`BOX_HEIGHT`.
         centres: Centre of each vertex's box.
-        routes: For each edge an even number of points: curve from the first to the second, a
-            vertical line to the third, a curve to the fourth, and so on. The last is the
+        routes: For each edge an even number of points: a curve from the first to the second, a
+            vertical line to the third, a curve to the fourth, and so on. The last point is the
             arrow's tip.
     """
 
@@ -123,13 +123,13 @@ def _layers(size: int, edges: Edges) -> list[int]:
     first = np.searchsorted(edges[:, 0], np.arange(size + 1)).tolist()
     for u in range(size):
         targets = edges[first[u] : first[u + 1], 1].tolist()
-        if u not in entered and targets:  # beside the vertex it feeds, not far above
+        if u not in entered and targets:  # beside the vertex that it leads to, not far above
             layer[u] = min(layer[v] for v in targets) - 1
     return [int(row) for row in layer]
 
 
 def _order(node_layer: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
-    """Nodes of each layer from left to right, by barycentres and swaps of neighbours."""
+    """Order the nodes of each layer from left to right, by barycentres and swaps of neighbours."""
     rows: list[list[int]] = [[] for _ in range(max(node_layer) + 1)]
     for node, row in enumerate(node_layer):
         rows[row].append(node)
@@ -163,7 +163,7 @@ def _order(node_layer: list[int], links: list[tuple[int, int]]) -> list[list[int
 
 
 def _swap_neighbours(rows: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
-    """Swap nodes that stand beside each other wherever their edges then cross less often."""
+    """Swap neighbouring nodes if that reduces the crossings of their edges."""
     for i, row in enumerate(rows):
         ends: dict[int, list[list[int]]] = {n: [] for n in row}
         for beside, neighbours in ((i - 1, above), (i + 1, below)):
@@ -181,7 +181,7 @@ def _swap_neighbours(rows: list[list[int]], above: list[list[int]], below: list[
 
 
 def _pairs_above(first: list[int], second: list[int]) -> int:
-    """How many pairs of two sorted lists have the larger number in the first."""
+    """Count the pairs of two sorted lists whose first number is larger."""
     return sum(bisect_left(second, value) for value in first)
 
 
@@ -189,7 +189,7 @@ def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     total = 0
     for upper, lower in itertools.pairwise(rows):
         place = {n: k for k, n in enumerate(lower)}
-        ends: list[int] = []  # sorted: where the edges of the nodes further left go
+        ends: list[int] = []  # sorted: targets of the edges of the nodes further left
         for node in upper:
             targets = [place[m] for m in below[node]]
             total += sum(len(ends) - bisect_right(ends, target) for target in targets)
@@ -201,7 +201,7 @@ def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
 def _coordinates(
     rows: list[list[int]], links: list[tuple[int, int]], widths: list[float], size: int
 ) -> list[float]:
-    """Each node's x: near its neighbours', in the row's order, boxes and lanes kept apart."""
+    """Return each node's x: near its neighbours, in the row's order, without overlaps."""
     xs = [0.0] * len(widths)
     pulls: list[list[tuple[int, float]]] = [[] for _ in widths]
     for a, b in links:
@@ -237,7 +237,7 @@ def _coordinates(
 
 
 def _non_decreasing(values: list[float], weights: list[float]) -> list[float]:
-    """The non-decreasing sequence nearest to ``values`` in weighted least squares."""
+    """Return the non-decreasing sequence nearest to ``values`` in weighted least squares."""
     blocks: list[list[float]] = []  # mean, weight, length
     for value, weight in zip(values, weights, strict=True):
         blocks.append([value, weight, 1])
@@ -268,7 +268,7 @@ def _routes(
 def _ports(
     ends: dict[tuple[int, int], tuple[int, float]], box_width: float
 ) -> dict[tuple[int, int], float]:
-    """Spread the edges at a vertex along its box, in the order of where they go."""
+    """Distribute the edges of a vertex along its box, in the order of their other ends."""
     at_vertex: dict[int, list[tuple[float, tuple[int, int]]]] = {}
     for edge, (vertex, towards) in ends.items():
         at_vertex.setdefault(vertex, []).append((towards, edge))

@@ -1,4 +1,4 @@
-"""What a notebook shows of cells: a drawing, or a table of the first rows."""
+"""Cells in notebooks: a drawing, or a table of the first rows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MOST_ROWS = 5
 def rows_html(
     title: str, columns: Sequence[str], rows: Iterable[tuple[Cell, Sequence[object]]], total: int
 ) -> str:
-    """Return an HTML table of drawings and figures; everything in it is escaped.
+    """Return an HTML table of drawings and figures; all texts are escaped.
 
     Args:
-        title: What the rows are, above the table.
+        title: Text above the table.
         columns: Names of the figures.
-        rows: A cell and its figures each; the first :data:`MOST_ROWS` are shown.
-        total: How many rows there are.
+        rows: Cells and their figures; the first :data:`MOST_ROWS` are shown.
+        total: Number of all rows.
     """
     head = "".join(f"<th>{markup(name)}</th>" for name in ("cell", *columns))
     body = "".join(

@@ -1,8 +1,8 @@
 """Figures for papers and slides, by matplotlib: each function returns the figure.
 
-Everything draws on a figure of its own with Agg, so nothing here touches pyplot's state, and
-works without a display. The colours are Okabe and Ito's, the density map is cividis: both hold
-for colour-blind readers. :func:`~pyg_nas.visualization.files.save_figure` writes SVG, PNG or PDF.
+Every function draws on a new figure with Agg, so that pyplot's state is not changed and no display
+is needed. The colours are Okabe and Ito's, the density map is cividis: both suit colour-blind
+readers. :func:`~pyg_nas.visualization.files.save_figure` writes SVG, PNG or PDF.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 COLOURS = (*(OPERATION_COLOURS[k] for k in (0, 5, 2, 3, 1, 4)), "#000000", "#8C8C8C")
 _LINE_STYLES = ("-", "--", "-.", ":")
 _INK, _GRID, _MUTED = "#222222", "#DDDDDD", "#8C8C8C"
-_MOST_DOTS = 3_000  # more would be one blot: hexagons then show how many there are
+_MOST_DOTS = 3_000  # more points would overlap: hexagons then show their density
 _PANEL_WIDTH, _PANEL_HEIGHT = 4.8, 3.8
 _BOX_SHARE = 0.7
 _LETTERS_PER_INCH = 14
@@ -50,20 +50,20 @@ def scatter(
     fractions: bool | None = None,
     note: str | None = None,
 ) -> Figure:
-    """Draw predicted against measured values, all of them and the best of them.
+    """Draw predicted against measured values, for all cells and for the best ones.
 
-    The second panel has the cells measured above 90 %, or the best decile where fewer than five
-    reach that or the values are not fractions. Each panel says how many cells it has, their MSE
+    The second panel shows the cells measured above 90 %, or the best decile if fewer than five are
+    above 90 % or the values are not fractions. Each panel shows the number of cells, their MSE
     (squared points for fractions) and Kendall's tau.
 
     Args:
         measured: ``[N]``; pairs with NaN are left out.
         predicted: ``[N]``.
-        title: Over both panels.
-        larger_is_better: False for costs such as seconds: the best are the smallest.
-        fractions: Whether the axes are in percent; None for whether the measured values are
+        title: Title of both panels.
+        larger_is_better: False for costs such as seconds, where smaller is better.
+        fractions: Whether the axes are in percent; by default whether the measured values are
             fractions.
-        note: What a reader must know, under the panels.
+        note: Text below the panels.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
@@ -85,7 +85,7 @@ def learning_curve(
         sizes: ``[S]`` training cells, positive.
         scores: For each method ``[S, repeats]``, NaN where there is none.
         score_name: Label of the vertical axis.
-        title: Over the picture.
+        title: Title of the picture.
 
     Raises:
         SettingsError: If a method's scores are not ``[S, repeats]``.
@@ -101,13 +101,13 @@ def pareto(
     cost_name: str = "parameters",
     title: str | None = None,
 ) -> Figure:
-    """Draw all cells and the front of those that no other beats in both accuracy and cost.
+    """Draw all cells and the Pareto front of accuracy and cost.
 
     Args:
-        accuracy: ``[N]``, more is better; pairs with NaN are left out.
-        cost: ``[N]`` positive, less is better.
+        accuracy: ``[N]``, larger is better; pairs with NaN are left out.
+        cost: ``[N]`` positive, smaller is better.
         cost_name: Label of the horizontal axis.
-        title: Over the picture.
+        title: Title of the picture.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
@@ -128,7 +128,7 @@ def residuals(
         measured: ``[N]``; cells with NaN are left out.
         predicted: ``[N]``.
         groups: For each panel's name the group of every cell, ``[N]``, for example its depth.
-        title: Over the panels.
+        title: Title of the panels.
 
     Raises:
         SettingsError: If lengths differ or no pair is left.
@@ -150,9 +150,9 @@ def draw_charts(
     """Draw charts beside each other: up to three in one row, more in rows of two.
 
     Args:
-        charts: The charts; one alone has no title but ``title``.
-        title: Over all of them.
-        note: What a reader must know, under them.
+        charts: The charts; a single chart has no title but ``title``.
+        title: Title of all charts.
+        note: Text below the charts.
         size: Width and height in inches.
         columns: Charts in one row.
     """
@@ -297,7 +297,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
 
 
 def _draw_boxes(axes: Axes, series: list[Boxes]) -> None:
-    """Groups beside each other; in each group a box of every series that has it."""
+    """Draw groups beside each other, with a box of every series that has the group."""
     counts: dict[str, int] = {}
     for boxes in series:
         for group, count in zip(boxes.groups, boxes.counts, strict=True):

@@ -105,9 +105,11 @@ def test_another_process_that_writes_the_same_part_is_noticed(
         download(server.remote(), tmp_path, other)
 
 
-def test_the_next_call_goes_on_where_the_last_one_gave_up(server: Server, tmp_path: Path) -> None:
+def test_the_next_call_resumes_where_the_last_one_gave_up(server: Server, tmp_path: Path) -> None:
     server.cuts = [1_200_000, 0, 0, 0]
-    with pytest.raises(DownloadError, match=r"of 3000000 bytes are here, the next call goes on"):
+    with pytest.raises(
+        DownloadError, match=r"of 3000000 bytes are here, the next call resumes there"
+    ):
         download(server.remote(), tmp_path, pause_seconds=0.0)
     there = (tmp_path / "table.bin.part").stat().st_size
     assert 0 < there <= 1_200_000
@@ -116,7 +118,7 @@ def test_the_next_call_goes_on_where_the_last_one_gave_up(server: Server, tmp_pa
     assert server.ranges == [f"bytes={there}-"]
 
 
-def test_a_server_that_cannot_resume_sends_the_file_anew(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_cannot_resume_sends_the_file_again(server: Server, tmp_path: Path) -> None:
     server.resumes = False
     (tmp_path / "table.bin.part").write_bytes(b"x" * 1000)
     assert download(server.remote(), tmp_path).read_bytes() == CONTENT

@@ -68,7 +68,7 @@ def test_the_interval_is_that_of_the_runs() -> None:
 
 def test_no_answer_is_a_result_too() -> None:
     facts = SearchFacts(_result([Outcome(0.6, seconds=5.0)], Constraints(max_seconds=1.0)))
-    assert facts.title == "No trained cell keeps the constraints"
+    assert facts.title == "No trained cell satisfies the constraints"
     assert facts.answer() == []
 
 

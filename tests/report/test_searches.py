@@ -86,7 +86,7 @@ def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Pat
         ("queries.jsonl", b"\xff\xfe\n", "line 1: not a query"),
         ("settings.json", b"[]", "must be a JSON object"),
         ("settings.json", b"{", "not a readable JSON file"),
-        ("settings.json", b"{}", "name the table as well"),
+        ("settings.json", b"{}", "give the table as well"),
         ("settings.json", b'{"space": {"name": 1}}', "space needs exactly the keys"),
         ("answer.json", b"nonsense", "not a readable JSON file"),
     ],

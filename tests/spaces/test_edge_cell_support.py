@@ -69,7 +69,7 @@ def test_a_graph_with_none_and_dead_ends_is_its_canonical_form(space: SearchSpac
 
 
 def test_a_graph_that_no_architecture_draws_is_refused(space: SearchSpace) -> None:
-    with pytest.raises(CellError, match=f"no cell of {space.name!r}: no choice of operations"):
+    with pytest.raises(CellError, match=f"not a cell of {space.name!r}: no choice of operations"):
         Cell(np.eye(6, k=1, dtype=int), ["input", *["nor_conv_3x3"] * 4, "output"], space)
 
 

@@ -15,10 +15,10 @@ Graph = tuple[ArrayLike, Sequence[int]]
 
 
 def gen_is_edge_fn(bits: int) -> Callable[[Any, Any], Any]:
-    """Return a function that says which edges an upper triangular graph has.
+    """Return a function that computes the adjacency of an upper triangular graph from bits.
 
     Bit 0 is the edge (0, 1), bits 1 and 2 the edges (0, 2) and (1, 2), bits 3 to 5 the edges into
-    vertex 3, and so on: column by column, whatever the number of vertices.
+    vertex 3, and so on: column by column, for any number of vertices.
 
     Args:
         bits: The edges.
@@ -37,8 +37,8 @@ def gen_is_edge_fn(bits: int) -> Callable[[Any, Any], Any]:
 def is_full_dag(matrix: ArrayLike) -> bool:
     """Return whether every vertex lies on a path from the first to the last one.
 
-    In an upper triangular graph that is so where every vertex but the last has an edge out, and
-    every vertex but the first an edge in.
+    In an upper triangular graph this is true if every vertex but the last has an outgoing edge, and
+    every vertex but the first has an incoming one.
     """
     edges = np.asarray(matrix) != 0
     return bool(edges[:-1].any(axis=1).all() and edges[:, 1:].any(axis=0).all())
@@ -68,7 +68,7 @@ def permute_graph(
 
 
 def is_isomorphic(graph1: Graph, graph2: Graph) -> bool:
-    """Return whether some permutation of its vertices makes one labelled graph the other.
+    """Return whether two labelled graphs are equal up to a permutation of their vertices.
 
     Args:
         graph1: Adjacency ``[V, V]`` and ``V`` labels.
@@ -92,7 +92,7 @@ def _extends(
     other_labels: list[Any],
     mapped: list[int],
 ) -> bool:
-    """Whether the first vertices of ``one``, mapped to ``mapped``, extend to an isomorphism."""
+    """Return whether the map of the first vertices of ``one`` extends to an isomorphism."""
     vertex = len(mapped)
     if vertex == len(one):
         return True

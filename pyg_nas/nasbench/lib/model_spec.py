@@ -1,4 +1,4 @@
-"""Cells as the official package gives them, by the names of ``nasbench.lib.model_spec``."""
+"""Cells in the official package's form, by the names of ``nasbench.lib.model_spec``."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class OutOfDomainError(PygNasError):
 
 
 class ModelSpec:
-    """A cell given by adjacency and labels, pruned of what is on no path from input to output.
+    """A cell given by adjacency and labels, without vertices on no path from input to output.
 
     Args:
         matrix: Upper triangular ``[V, V]``.
         ops: ``V`` names, ``input`` first and ``output`` last.
-        data_format: ``channels_last`` or ``channels_first``; kept, not used.
+        data_format: ``channels_last`` or ``channels_first``; stored, not used.
 
     Attributes:
-        matrix: Pruned adjacency, None where the input does not reach the output.
-        ops: Pruned names, None likewise.
-        original_matrix: Adjacency as given.
-        original_ops: Names as given.
+        matrix: Pruned adjacency, None if the input does not reach the output.
+        ops: Names of the remaining vertices, None if the input does not reach the output.
+        original_matrix: The given adjacency.
+        original_ops: The given names.
         valid_spec: Whether the input reaches the output.
 
     Raises:
@@ -43,7 +43,7 @@ class ModelSpec:
     ) -> None:
         given = np.array(matrix)
         if given.dtype.kind not in "biuf":
-            raise CellError(f"matrix must hold numbers, got {given.dtype}")
+            raise CellError(f"matrix must contain numbers, got {given.dtype}")
         if given.ndim != 2 or given.shape[0] != given.shape[1]:
             raise CellError(f"matrix must be square, got shape {given.shape}")
         if len(given) != len(ops):
@@ -65,7 +65,7 @@ class ModelSpec:
         except CellError:
             self.valid_spec = False
         else:
-            # A single vertex reaches itself but is no path; the official rule asks for two.
+            # A single vertex reaches itself but is not a path; the official rule requires two.
             self.valid_spec = len(kept) >= 2
         if self.valid_spec:
             self.matrix = given[np.ix_(kept, kept)].copy()
