@@ -98,7 +98,7 @@ class CellDataset(ProcessedDataset):
 
     @property
     def raw_dir(self) -> str:
-        """The source file's own folder; ``root/raw`` where the source is not a file."""
+        """The source file's folder; ``root/raw`` if the source is not a file."""
         return str(self.source.parent) if isinstance(self.source, Path) else super().raw_dir
 
     @property
@@ -118,7 +118,7 @@ class CellDataset(ProcessedDataset):
 
     @property
     def cells(self) -> CellArray:
-        """The cells of the dataset, or of the part of it that was selected, in order."""
+        """The cells of the dataset, or of the selected part of it, in order."""
         rows = self._rows
         if np.array_equal(rows, np.arange(len(self._processed_cells))):
             return self._processed_cells

@@ -173,7 +173,7 @@ PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 
 
 def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on evaluated cells whose label is no measurement; empty if there is none.
+    """Return a sentence on evaluated cells with a substitute label; empty if there are none.
 
     Args:
         table: The table.
@@ -182,7 +182,7 @@ def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) ->
     """
     if not policy.resamples:
         return ""
-    # No accuracy is negative, so that the mark is told from every measured label.
+    # No accuracy is negative, so that the mark differs from every measured label.
     marked = table.label(replace(policy, fallback=-1.0))[rows] < 0
     if not marked.any():
         return ""

@@ -55,7 +55,7 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
         failure: If it is not JSON, is nested more than
             :data:`~pyg_nas.io.limits.MOST_JSON_DEPTH` levels deep or has too many values, an
             object has a name twice, a number has thousands of digits or is not ``finite``, or a
-            string holds half of a surrogate pair.
+            string contains half of a surrogate pair.
     """
     try:
         # Bytes that are not UTF-8 become lone surrogates, which are refused below.
