@@ -1,4 +1,4 @@
-"""Turn the result files into the tables of ``README.md`` and ``docs/results.md``."""
+"""Turn the result files into the tables of ``README.md`` and the documentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 
 BENCHMARKS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "results.md",
+    ROOT / "docs" / "literature.md",
+)
 # Predictors whose figures are compared in pairs.
 PAIRS = (
     ("best", "random forest"),
@@ -385,6 +389,46 @@ def best_short() -> list[str]:
     return [line for line in best_table() if line.startswith(tuple(f"|{n}" for n in shown))]
 
 
+def equal() -> list[str]:
+    found = read("equal_architectures")["share_of_evaluated_architectures_equal_to_a_training_one"]
+    lines = [
+        row("training architectures", "evaluated ones that are equal to one of them"),
+        row(*["---"] * 2),
+    ]
+    return lines + [row(f"{e['train']:,}", f"{100 * e['mean']:.1f} %") for e in found]
+
+
+# Trained on mean validation accuracy, ranked by mean test accuracy, CIFAR-10, all others: τ by
+# training architectures. The last two rows use 1,024 further labels to choose a checkpoint.
+PUBLISHED_201 = {
+    "TNASP": {78: 0.539, 156: 0.589, 469: 0.640, 781: 0.689, 1563: 0.724},
+    "PINAT": {78: 0.549, 156: 0.631, 469: 0.706, 781: 0.761, 1563: 0.784},
+    "HyperNAS": {78: 0.677, 156: 0.765, 469: 0.836},
+    "GraphRegression": {156: 0.785, 469: 0.854, 781: 0.876, 1563: 0.884},
+    "NN-Former": {156: 0.804, 1563: 0.890},
+}
+
+
+def nasbench201(figure: str, published: bool) -> list[str]:
+    found = read("nasbench201")["figures"]
+    sizes = sorted({entry["train"] for entry in found})
+    lines = [
+        row("training architectures", *(f"{size:,}" for size in sizes)),
+        row(*["---"] * (1 + len(sizes))),
+    ]
+    for method in dict.fromkeys(entry["method"] for entry in found):
+        by_size = {entry["train"]: entry for entry in found if entry["method"] == method}
+        values = (
+            f"{by_size[size][f'{figure}_mean']:.3f} ± {by_size[size][f'{figure}_std']:.3f}"
+            for size in sizes
+        )
+        lines.append(row("`fast`" if method == "fast" else method, *values))
+    for name, values in PUBLISHED_201.items() if published else ():
+        shown = (f"{values[size]:.3f}" if size in values else "–" for size in sizes)
+        lines.append(row(f"*published:* {name}", *shown))
+    return lines
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -405,6 +449,9 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
     "search-nasbench_digits": lambda: searches("nasbench_digits"),
     "speed": speed,
+    "equal": equal,
+    "nasbench201": lambda: nasbench201("tau_all_others", published=True),
+    "nasbench201-other-cells": lambda: nasbench201("tau_other_cells", published=False),
 }
 
 
