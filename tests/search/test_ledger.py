@@ -1,0 +1,64 @@
+"""The ledger of a search in memory: proposals, hand-outs and outcomes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.history import Proposal
+from pyg_nas.search.ledger import Ledger
+from pyg_nas.testing import small_cells
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    ledger = Ledger()
+    ledger.add([Proposal(cell) for cell in small_cells(per_size=1)[:3]], [1, 2, None])
+    return ledger
+
+
+def numbers(candidates) -> list[int]:
+    return [candidate.id for candidate in candidates]
+
+
+def test_candidates_wait_until_they_are_handed_out(ledger: Ledger) -> None:
+    assert numbers(ledger.waiting) == [0, 1, 2]
+    ledger.hand_out(ledger.candidates[:1], "a")
+    ledger.hand_out(ledger.candidates[2:], "b")
+    assert numbers(ledger.waiting) == [1]
+    assert numbers(ledger.pending()) == [0, 2]
+    assert numbers(ledger.pending("b")) == [2]
+    assert numbers(ledger.pending(older_than=3600.0)) == []
+    assert ledger.num_begun == 2
+
+
+def test_the_first_outcome_counts(ledger: Ledger) -> None:
+    ledger.hand_out(ledger.candidates[:1])
+    assert ledger.answer(0, Outcome(0.5, 1.0))
+    assert not ledger.answer(0, Outcome(0.5, 1.0))
+    with pytest.raises(SettingsError, match=r"architecture 0 has .* already"):
+        ledger.answer(0, Outcome(0.6, 1.0))
+    assert [query.outcome.accuracy for query in ledger.history] == [0.5]
+
+
+def test_an_outcome_replaces_a_failure(ledger: Ledger) -> None:
+    ledger.hand_out(ledger.candidates[:2])
+    assert ledger.tell(1, failed=True, reason="out of memory")
+    assert ledger.failures == {1: "out of memory"}
+    assert not ledger.tell(1, failed=True)
+    assert ledger.tell(1, 0.7)
+    assert ledger.failures == {}
+    assert not ledger.tell(1, failed=True)
+
+
+def test_invalid_reports_are_refused(ledger: Ledger) -> None:
+    with pytest.raises(SettingsError, match="architecture 1 was never handed out"):
+        ledger.tell(1, 0.5)
+    with pytest.raises(SettingsError, match="cannot fail and have an accuracy"):
+        ledger.tell(1, 0.5, failed=True)
+    with pytest.raises(SettingsError, match="give its accuracy"):
+        ledger.tell(1)
+    with pytest.raises(ValueError, match="asked for twice"):
+        ledger.add([ledger.candidates[0].proposal], [1])
+    assert numbers(ledger.waiting) == [0, 1, 2]
