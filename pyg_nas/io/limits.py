@@ -31,7 +31,7 @@ MOST_TENSORS = 100_000
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""
 
-MOST_ARCHIVE_BYTES = 4 * 2**30
+MOST_ARCHIVE_BYTES = 2 * 2**30
 """All arrays of an ``.npz`` file together: CIFAR-10 has 0.2 GB."""
 
 MOST_PIXELS = 64_000_000

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import PygNasError, SettingsError, quoted
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES, MOST_TENSORS, MOST_WEIGHTS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
@@ -20,10 +24,15 @@ _BITS = {"BOOL": 8, "U8": 8, "I8": 8, "I16": 16, "I32": 32, "I64": 64} | {
     "F32": 32,
     "F64": 64,
 }
+_TORCH_TYPES = {"BOOL": "bool", "U8": "uint8", "BF16": "bfloat16"}
+_LETTERS = {"I": "int", "F": "float"}
 
 
 def read_safetensors(
-    path: AnyPath, expected_bytes: int | None = None, failure: Failure = SettingsError
+    path: AnyPath,
+    expected_bytes: int | None = None,
+    failure: Failure = SettingsError,
+    check: Callable[[dict[str, Tensor]], None] | None = None,
 ) -> bytes:
     """Return the content of a safetensors file whose header and size agree.
 
@@ -31,6 +40,8 @@ def read_safetensors(
         path: The file.
         expected_bytes: The size that it must have; None if it is not known.
         failure: Class of the error.
+        check: Called before anything behind the header is read, with tensors of zeros that have
+            the types and shapes of the header and need no memory; it may raise.
 
     Raises:
         failure: If it is not a regular file, has another size, has a header that is damaged or
@@ -45,17 +56,37 @@ def read_safetensors(
             header = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             if not 2 <= header <= min(size - _LENGTH_BYTES, MOST_SETTINGS_BYTES):
                 raise SettingsError(f"its header cannot have {header:,} bytes")
-            needed = _LENGTH_BYTES + header + _content_bytes(parse_json(file.read(header)))
+            described = parse_json(file.read(header))
+            needed = _LENGTH_BYTES + header + _content_bytes(described)
             if needed > MOST_WEIGHTS_BYTES:
                 raise SettingsError(f"claims {needed:,} bytes, at most {MOST_WEIGHTS_BYTES:,}")
             if needed != size:
                 raise SettingsError(f"has {size:,} bytes, its header gives {needed:,}")
-            file.seek(0)
-            return file.read(size)
         except PygNasError as error:
             raise failure(f"{path}: not a readable weights file ({error})") from None
         except OSError as error:
             raise failure(f"{path}: cannot be read ({error.strerror})") from None
+        if check is not None:
+            check(_zeros(described))
+        try:
+            file.seek(0)
+            return file.read(size)
+        except OSError as error:
+            raise failure(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _zeros(header: dict[str, Any]) -> dict[str, Tensor]:
+    """Return a tensor of each type and shape, all of whose elements are the same zero."""
+    import torch
+
+    found = {}
+    for name, entry in header.items():
+        if name != _METADATA:
+            kind = entry["dtype"]
+            dtype = _TORCH_TYPES.get(kind) or f"{_LETTERS[kind[0]]}{kind[1:]}"
+            zero = torch.zeros((), dtype=getattr(torch, dtype))
+            found[name] = zero.expand(entry["shape"])
+    return found
 
 
 def _content_bytes(header: Any) -> int:

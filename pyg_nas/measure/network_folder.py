@@ -26,6 +26,8 @@ from pyg_nas.io.safetensors_file import read_safetensors
 from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, settings_checksum
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from pyg_nas.measure.network import ImageNetwork
     from pyg_nas.measure.task import Task
 
@@ -122,11 +124,6 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
 
     folder = Path(folder)
     settings = read_network_settings(folder)
-    raw = read_safetensors(folder / WEIGHTS, settings["weights_bytes"], ModelError)
-    if sha256(raw).hexdigest() != settings["weights_sha256"]:
-        raise ModelError(
-            f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
-        )
     try:
         stored, size, momentum = _architecture(settings)
         # Without memory, so that shapes are compared before anything of the claimed size is made.
@@ -134,12 +131,28 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
             channels = np.ones(size.image_channels, dtype=np.float32)
             members = build_members(stored, size, momentum, 1)
             network = ImageNetwork(Normalization(channels, channels), members)
-        network.load_state_dict(load(raw), assign=True)
+        raw = read_safetensors(
+            folder / WEIGHTS,
+            settings["weights_bytes"],
+            ModelError,
+            check=lambda zeros: _set_weights(network, zeros),
+        )
+        if sha256(raw).hexdigest() != settings["weights_sha256"]:
+            raise ModelError(
+                f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
+            )
+        _set_weights(network, load(raw))
+    except ModelError:
+        raise
     except (SafetensorError, PygNasError, TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder}: does not hold a network of this version: {error}") from error
     if cell is not None and cell != stored:
         raise ModelError(f"{folder}: has the network of cell {stored.hash}, asked for {cell.hash}")
     return network.requires_grad_(True).eval()
+
+
+def _set_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    network.load_state_dict(tensors, assign=True)
 
 
 def network_cell(settings: dict[str, Any]) -> Cell:

@@ -47,7 +47,8 @@ class Array:
     Args:
         dtype: Its NumPy type.
         shape: A symbol or a number for each dimension. One symbol is one size in all arrays;
-            ``"*k"`` stands for any number of dimensions.
+            ``"*k"`` stands for any number of dimensions, and ``"n"`` for at most the number of
+            training cells.
         optional: Whether the attribute may be None.
         torch: Whether the attribute is a torch tensor.
     """
@@ -129,8 +130,19 @@ def write_state(
     tensors: Mapping[str, Tensor],
     values: Mapping[str, Any],
     parts: Mapping[str, Any] | None = None,
+    most_cells: int | None = None,
+    shapes_only: bool = False,
 ) -> None:
     """Set the fitted attributes of ``estimator``, an unfitted one with its settings.
+
+    Args:
+        estimator: The estimator.
+        tensors: Its fitted arrays and the weights of its networks, by name.
+        values: Its fitted values.
+        parts: The fitted estimators inside it.
+        most_cells: Number of training cells; None where it is not known.
+        shapes_only: Only check types and shapes, of tensors whose content was not read yet. The
+            estimator cannot be used afterwards.
 
     Raises:
         ModelError: If something is missing, unknown or does not fit the declaration or the rest.
@@ -150,16 +162,23 @@ def write_state(
         setattr(estimator, f"{name}_", given.get(name))
     for name, kind in state.values.items():
         setattr(estimator, f"{name}_", _checked_value(name, kind, values.get(name)))
-    _set_arrays(estimator, named, state, tensors)
+    _set_arrays(estimator, named, state, tensors, most_cells, shapes_only)
     if state.networks is not None:
-        _set_networks(estimator, state, tensors)
+        _set_networks(estimator, state, tensors, shapes_only)
+    if shapes_only:
+        return
     finish = getattr(estimator, "check_fitted_state", None)
     if finish is not None:
         finish()
 
 
 def _set_arrays(
-    estimator: Any, named: str, state: FittedState, tensors: Mapping[str, Tensor]
+    estimator: Any,
+    named: str,
+    state: FittedState,
+    tensors: Mapping[str, Tensor],
+    most_cells: int | None,
+    shapes_only: bool,
 ) -> None:
     import torch
 
@@ -180,6 +199,12 @@ def _set_arrays(
             raise ModelError(f"{name} must be {wanted}, got {array.shape}")
         if array.dtype.kind != np.dtype(spec.dtype).kind:
             raise ModelError(f"{name} must be {spec.dtype}, got {array.dtype}")
+        if most_cells is not None and sizes.get("n", 0) > most_cells:
+            raise ModelError(f"{name} is of {sizes['n']:,} cells, {most_cells:,} were trained on")
+        if shapes_only:  # a conversion, or a check of its content, would need memory for it
+            zeros = torch.from_numpy(np.zeros((), spec.dtype)).expand(wanted)
+            setattr(estimator, f"{name}_", zeros if spec.torch else zeros.numpy())
+            continue
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelError(f"{name} must be finite, got NaN or infinity")
         array = array.astype(spec.dtype, copy=False)
@@ -202,7 +227,9 @@ def _expected_shape(
     return tuple(wanted)
 
 
-def _set_networks(estimator: Any, state: FittedState, tensors: Mapping[str, Tensor]) -> None:
+def _set_networks(
+    estimator: Any, state: FittedState, tensors: Mapping[str, Tensor], shapes_only: bool
+) -> None:
     from pyg_nas.compute.device import pick_device
 
     assert state.networks is not None
@@ -215,7 +242,8 @@ def _set_networks(estimator: Any, state: FittedState, tensors: Mapping[str, Tens
             network.load_state_dict({key[len(prefix) :]: tensors[key] for key in own}, assign=True)
         except RuntimeError as error:
             raise ModelError(f"weights {prefix.rstrip('.')} do not fit: {error}") from None
-        network.to(device).eval()
+        if not shapes_only:
+            network.to(device).eval()
         left -= own
     if left:
         raise ModelError(f"weights of no network: {', '.join(sorted(left)[:3])}")

@@ -34,6 +34,9 @@ _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
 _MOST_TRIES = 10
 
+# What settings raise that were written by hand.
+_UNFIT = (TypeError, ValueError, KeyError, AttributeError, RuntimeError)
+
 
 def save_model(
     estimator: Any, folder: str | os.PathLike[str], about: dict[str, Any] | None = None
@@ -120,19 +123,30 @@ def load_described(
     from safetensors.torch import load
 
     folder = Path(folder)
-    raw = read_safetensors(folder / WEIGHTS, settings.get("weights_bytes"), ModelError)
+    listed = settings["about"].get("training_cells")
+    most_cells = len(listed) if isinstance(listed, list) else None
+
+    def rebuild(tensors: dict[str, Any], shapes_only: bool) -> Any:
+        try:
+            return _rebuild(settings["model"], "", tensors, device, most_cells, shapes_only)
+        except (PygNasError, *_UNFIT) as error:
+            raise ModelError(f"{folder}: does not hold a model of this version: {error}") from error
+
+    raw = read_safetensors(
+        folder / WEIGHTS,
+        settings.get("weights_bytes"),
+        ModelError,
+        check=lambda zeros: rebuild(zeros, True),
+    )
     if sha256(raw).hexdigest() != settings["weights_sha256"]:
         raise ModelError(
             f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
         )
     try:
         tensors = load(raw)
-        return _rebuild(settings["model"], "", tensors, device)
-    except (
-        *(SafetensorError, PygNasError),
-        *(TypeError, ValueError, KeyError, AttributeError, RuntimeError),
-    ) as error:
-        raise ModelError(f"{folder}: does not hold a model of this version: {error}") from error
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS}: not a readable weights file ({error})") from None
+    return rebuild(tensors, False)
 
 
 def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -230,7 +244,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rebuild(description: Any, prefix: str, tensors: dict[str, Any], device: str) -> Any:
+def _rebuild(
+    description: Any,
+    prefix: str,
+    tensors: dict[str, Any],
+    device: str,
+    most_cells: int | None,
+    shapes_only: bool,
+) -> Any:
     if not isinstance(description, dict):
         raise SettingsError(f"a model must be a JSON object, got {description!r}")
     estimator = _instantiate(description, device)
@@ -245,9 +266,10 @@ def _rebuild(description: Any, prefix: str, tensors: dict[str, Any], device: str
         if key.startswith(prefix) and not key.startswith(tuple(f"{prefix}{p}." for p in parts))
     }
     inside = {
-        key: _rebuild(part, f"{prefix}{key}.", tensors, device) for key, part in parts.items()
+        key: _rebuild(part, f"{prefix}{key}.", tensors, device, most_cells, shapes_only)
+        for key, part in parts.items()
     }
-    write_state(estimator, own, values, inside)
+    write_state(estimator, own, values, inside, most_cells, shapes_only)
     return estimator
 
 

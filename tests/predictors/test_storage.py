@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors import storage
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.storage import load_model, save_model, settings_checksum
 from pyg_nas.predictors.trained import Model
@@ -180,3 +183,49 @@ def test_a_folder_of_version_0_1_can_be_saved_again(tmp_path: Path) -> None:
     save_model(model, tmp_path / "m")
     again, cells = load_model(tmp_path / "m", device="cpu"), sample_cells(20, seed=0)
     np.testing.assert_array_equal(again.predict(cells), model.predict(cells))
+
+
+def forge(folder: Path, shapes: dict[str, list[int]]) -> None:
+    """Write sparse weights of zeros with these shapes, and settings that agree with their size."""
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        start, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    with (folder / "weights.safetensors").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["weights_bytes"] = 8 + len(text) + end
+    settings["settings_sha256"] = settings_checksum(settings)
+    (folder / "settings.json").write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize("forged", ["more", "first"])
+def test_forged_weights_are_refused_by_their_header(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    stored = load_file(folder / "weights.safetensors")
+    shapes = {key: list(tensor.shape) for key, tensor in stored.items()}
+    name = forged if forged == "more" else next(iter(shapes))
+    forge(folder, {**shapes, name: [2**15, 2**15 - 1]})
+    read: list[int] = []
+    monkeypatch.setattr(storage, "sha256", lambda content: read.append(len(content)))
+    monkeypatch.setattr(storage, "settings_checksum", lambda settings: settings["settings_sha256"])
+    with pytest.raises(ModelError, match="weights"):
+        load_model(folder)
+    assert read == []
+
+
+def test_arrays_of_more_cells_than_were_trained_on_are_refused(
+    small_table: Table, tmp_path: Path
+) -> None:
+    trained = Model.train(small_table, Protocol(train="30"), "small-gp")
+    trained.save(tmp_path / "gp")
+    load_model(tmp_path / "gp")
+    settings = json.loads((tmp_path / "gp" / "settings.json").read_text())
+    settings["about"]["training_cells"].pop()
+    settings["settings_sha256"] = settings_checksum(settings)
+    (tmp_path / "gp" / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"inputs is of 30 cells, 29 were trained on"):
+        load_model(tmp_path / "gp")
