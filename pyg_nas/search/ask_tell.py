@@ -187,6 +187,19 @@ class Search:
             raise SettingsError(f"the number of architectures must be at least 1, got {n}")
         return self._ask(lambda: n, worker, reissue_after)
 
+    def candidate(self, number: int) -> Candidate:
+        """Return the architecture with this ``id``.
+
+        Raises:
+            SettingsError: If there is none.
+        """
+        self.ledger.refresh()
+        if not 0 <= number < len(self.ledger.candidates):
+            raise SettingsError(
+                f"architecture {number} was never proposed: there are {len(self.ledger.candidates)}"
+            )
+        return self.ledger.candidates[number]
+
     def ask_batch(self, most: int, worker: str | None = None) -> list[Candidate]:
         """Return the architectures that the strategy proposes together, ``most`` at most."""
 

@@ -1,0 +1,91 @@
+"""A Ray Tune searcher that lets a :class:`~pyg_nas.search.ask_tell.Search` choose architectures.
+
+Needs the extra ``ray``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import write_text
+from pyg_nas.io.json_reader import read_object
+from pyg_nas.search.ask_tell import Search
+
+KEY = "architecture"
+"""Key of a trial's config: the candidate as :meth:`~pyg_nas.search.ledger.Candidate.to_dict`."""
+
+
+class ArchitectureSearcher(Searcher):  # type: ignore[misc]
+    """Suggests architectures by a search, and records the outcome of every trial in it.
+
+    Each trial's config is ``{"architecture": {...}}``, from which
+    :meth:`Cell.from_dict <pyg_nas.graphs.cell.Cell.from_dict>` makes the cell. The total time of a
+    trial is the training time, and a trial that ends with an error is a failed training.
+
+    Args:
+        search: The search. With a folder, another process can resume it.
+        metric: Name of the reported accuracy.
+        mode: ``"max"``, or ``"min"`` where the metric is an error.
+
+    Raises:
+        SettingsError: If ``mode`` is another text.
+    """
+
+    def __init__(self, search: Search, metric: str = "accuracy", mode: str = "max") -> None:
+        if mode not in ("max", "min"):
+            raise SettingsError(f"mode must be 'max' or 'min', got {mode!r}")
+        super().__init__(metric=metric, mode=mode)
+        self.search = search
+        self._name = metric
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._numbers: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """Return the config of a trial, or that the search has finished."""
+        candidates = self.search.ask(1, worker=trial_id)
+        if not candidates:
+            return Searcher.FINISHED
+        self._numbers[trial_id] = candidates[0].id
+        return {KEY: candidates[0].to_dict()}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Record how a trial ended."""
+        number = self._numbers.pop(trial_id, None)
+        if number is None:
+            return
+        value = (result or {}).get(self._name)
+        if error or value is None:
+            self.search.tell(number, failed=True, reason="error" if error else "no metric")
+            return
+        self.search.tell(number, self._sign * value, (result or {}).get("time_total_s"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what Ray stores of a run: the search's folder in place of the search."""
+        folder = self.search.folder
+        return {**self.__dict__, "search": None if folder is None else str(folder.path)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the search's folder again.
+
+        Raises:
+            SettingsError: If the search had no folder, or was not begun by its settings alone.
+        """
+        self.__dict__.update(state)
+        if state["search"] is None:
+            raise SettingsError("a search without a folder cannot be restored")
+        self.search = Search.open(state["search"])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write which trial has which candidate; all else is in the folder of the search."""
+        write_text(Path(checkpoint_path), json.dumps(self._numbers) + "\n")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Read what :meth:`save` wrote."""
+        self._numbers = read_object(Path(checkpoint_path))

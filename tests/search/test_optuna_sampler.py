@@ -1,0 +1,82 @@
+"""Optuna studies whose architectures a search chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+optuna = pytest.importorskip("optuna")
+
+from pyg_nas.data.table import Table  # noqa: E402
+from pyg_nas.search.ask_tell import Search  # noqa: E402
+from pyg_nas.search.domain import Domain  # noqa: E402
+from pyg_nas.search.optuna_sampler import ArchitectureSampler  # noqa: E402
+from pyg_nas.search.strategies import PredictorSearch  # noqa: E402
+from tests.search.conftest import SMALL  # noqa: E402
+from tests.search.predictors import linear  # noqa: E402
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def make_search(table: Table, folder: Path | None = None) -> Search:
+    strategy = PredictorSearch(linear, n=8, k=4)
+    return Search(folder, SMALL, strategy=strategy, domain=Domain(SMALL, table.cells))
+
+
+def accuracies(table: Table) -> dict[str, float]:
+    labels = table.label(table.default_label)
+    return {digest.decode(): float(y) for digest, y in zip(table.hashes, labels, strict=True)}
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_a_study_gets_the_architectures_of_the_search(
+    whole_table: Table, tmp_path: Path, direction: str
+) -> None:
+    known = accuracies(whole_table)
+    sign = 1 if direction == "maximize" else -1
+    search = make_search(whole_table, tmp_path / "search")
+    sampler = ArchitectureSampler(search)
+    rates: list[float] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        rates.append(trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True))
+        if trial.number == 3:
+            raise optuna.TrialPruned
+        return sign * known[sampler.suggest(trial).cell.hash]
+
+    study = optuna.create_study(direction=direction, sampler=sampler)
+    study.optimize(objective, n_trials=21, n_jobs=2)
+    assert len(set(rates)) == 21
+    assert len(search.result.history) == 20
+    assert search.best is not None
+    assert sign * study.best_value == pytest.approx(search.best.outcome.accuracy)
+    best = search.candidate(study.best_trial.params["architecture"])
+    assert known[best.cell.hash] == search.best.outcome.accuracy
+    alone = make_search(whole_table)
+    for _ in range(20):
+        (candidate,) = alone.ask(1)
+        alone.tell(candidate.id, known[candidate.cell.hash])
+    first = {query.cell.hash for query in list(search.result.history)[:8]}
+    assert first == {query.cell.hash for query in list(alone.result.history)[:8]}
+
+
+def test_failed_trials_and_the_end_of_the_space(partial_table: Table) -> None:
+    known = accuracies(partial_table)
+    search = make_search(partial_table.subset(list(range(12))))
+    sampler = ArchitectureSampler(search)
+
+    def objective(trial: optuna.Trial) -> float:
+        candidate = sampler.suggest(trial)
+        if candidate.id == 2:
+            raise ValueError("out of memory")
+        return known[candidate.cell.hash]
+
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=30, catch=(ValueError,))
+    assert len(search.result.history) == 11
+    assert search.result.failed == 1
+    assert len(study.trials) == 13  # the last one found nothing left
+    several = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    with pytest.raises(ValueError, match="one objective, got 2"):
+        several.optimize(lambda trial: (sampler.suggest(trial).id, 0), n_trials=1)

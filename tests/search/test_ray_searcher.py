@@ -1,0 +1,57 @@
+"""Ray Tune runs whose architectures a search chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray.tune")
+
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.ray_searcher import ArchitectureSearcher
+
+
+def test_tune_gets_the_architectures_of_the_search(tmp_path: Path) -> None:
+    import ray
+    from ray import tune
+
+    def train(config: dict[str, Any]) -> None:
+        graph = config["architecture"]
+        if graph["id"] == 1:
+            raise RuntimeError("out of memory")
+        tune.report({"accuracy": len(graph["hash"].strip("0")) / 100 + graph["id"] / 10})
+
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        search = Search(tmp_path / "search", method="random")
+        searcher = ArchitectureSearcher(search)
+        config = tune.TuneConfig(num_samples=3, search_alg=searcher, metric="accuracy", mode="max",
+                                 max_concurrent_trials=1)  # fmt: skip
+        run = tune.RunConfig(storage_path=str(tmp_path / "tune"), verbose=0)
+        results = tune.Tuner(train, tune_config=config, run_config=run).fit()
+    finally:
+        ray.shutdown()
+    assert len(results) == 3
+    found = search.result
+    assert [len(found.history), found.failed] == [2, 1]
+    best = results.get_best_result()
+    assert best.config is not None
+    assert search.best is not None
+    assert Cell.from_dict(best.config["architecture"]) == search.best.cell
+    assert search.best.outcome.accuracy == best.metrics["accuracy"]
+    assert search.best.outcome.seconds is not None
+
+
+def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
+    search = Search(tmp_path / "search", method="random")
+    first = ArchitectureSearcher(search, "error", "min")
+    (number,) = [first.suggest("a")["architecture"]["id"]]
+    first.save(str(tmp_path / "state.json"))
+    second = ArchitectureSearcher(Search.open(tmp_path / "search"), "error", "min")
+    second.restore(str(tmp_path / "state.json"))
+    second.on_trial_complete("a", {"error": 0.25, "time_total_s": 3.0})
+    (query,) = search.result.history
+    assert (number, query.outcome.accuracy, query.outcome.seconds) == (0, -0.25, 3.0)
