@@ -43,7 +43,7 @@ QUICK: dict[str, list[str]] = {
     "predict": [],
     "report": ["--no-learning-curve"],
     "export": [],
-    "search": ["--n", "12", "--k", "4", "--rounds", "1"],
+    "search": ["--n", "12", "--k", "4", "--rounds", "1", "--seeds", "1"],
     "table info": [],
     "table check": [],
     "table convert": [],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
-    from pyg_nas.search.result import SearchResult
+    from pyg_nas.search.result import Constraints, SearchResult
+    from pyg_nas.search.strategies import Strategy
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 JOURNAL = "measurements.sqlite"
@@ -91,6 +92,14 @@ def search(
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Table: repeat the search with so many seeds from --seed on, in folders seed-N of "
+            "--out, and draw the median regret with a band.",
+        ),
+    ] = 1,
     budget: Annotated[
         int | None,
         typer.Option(
@@ -120,12 +129,9 @@ def search(
     drawing, curves, Pareto fronts and report.md. The same command resumes a stopped search, and
     continues a finished one with more --rounds.
     """
-    from pyg_nas.errors import SettingsError
     from pyg_nas.predictors.recipes import check_recipe
-    from pyg_nas.report.search_summary import write_report
     from pyg_nas.search.acquisition import check_acquisition
-    from pyg_nas.search.folder import SearchFolder, check_search_folder
-    from pyg_nas.search.loop import search as run_search
+    from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
     from pyg_nas.search.result import Constraints
 
@@ -136,20 +142,16 @@ def search(
     check_device(device)
     check_label(None, budget, run)
     check_search_folder(out)
-    plan = _plan(out, protocol, n, k, rounds, recipe)
+    is_table = Path(target).suffix in TABLE_SUFFIXES
+    _check_target(target, is_table, settings, image_size, split_seed, space, seeds)
+    folders = _folders(out, seed, seeds)
+    plan = _plan(folders[seed], protocol, n, k, rounds, recipe)
     longest = longest_training(max_training_time, max_time)
     constraints = Constraints(max_params, longest, max_macs)
     with ExitStack() as stack:
-        if Path(target).suffix in TABLE_SUFFIXES:
-            if settings is not None or image_size is not None or split_seed:
-                raise SettingsError(
-                    f"--settings, --image-size and --split-seed are for tasks, "
-                    f"got the table {target}"
-                )
+        if is_table:
             evaluator, label = _table(Path(target), budget, run, space)
         else:
-            if space is not None:
-                raise SettingsError(f"--space is for graph files, got the task {target}")
             evaluator, label = _task(
                 target, settings, image_size, split_seed, out, budget, runs, backend, workers,
                 device, stack,
@@ -165,33 +167,105 @@ def search(
             label=label,
             device=device,
         )
-        total = plan.total
-        described = {
-            "method": method,
-            "target": printable(Path(target).name),
-            "space": evaluator.domain.space.to_dict(),
-            "strategy_settings": strategy.describe(),
-            "evaluator": evaluator.describe(),
-            "budget": total,
+        searcher = _Searcher(target, method, strategy, evaluator, plan.total, constraints)
+        results = {number: searcher.run(number, folder) for number, folder in folders.items()}
+    if seeds == 1:
+        _print(results[seed])
+    else:
+        from pyg_nas.report.seed_summary import write_seeds
+
+        print_line(write_seeds(out, list(results), list(results.values())))
+    print_line(f"folder: {out}")
+
+
+def _check_target(
+    target: str,
+    is_table: bool,
+    settings: Path | None,
+    image_size: int | None,
+    split_seed: int,
+    space: str | None,
+    seeds: int,
+) -> None:
+    """Refuse options of a task for a table, and options of a table for a task."""
+    from pyg_nas.errors import SettingsError
+
+    if is_table and (settings is not None or image_size is not None or split_seed):
+        raise SettingsError(
+            f"--settings, --image-size and --split-seed are for tasks, got the table {target}"
+        )
+    if not is_table and space is not None:
+        raise SettingsError(f"--space is for graph files, got the task {target}")
+    if not is_table and seeds > 1:
+        raise SettingsError(f"--seeds is for tables, got the task {target}")
+
+
+def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
+    """Return the folder of the search with each random seed."""
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.search.folder import SETTINGS, check_search_folder
+
+    if seeds == 1:
+        return {seed: out}
+    if (out / SETTINGS).exists():
+        raise SettingsError(f"{out}: is the folder of one search; --seeds needs another one")
+    folders = {number: out / f"seed-{number}" for number in range(seed, seed + seeds)}
+    for folder in folders.values():
+        check_search_folder(folder)
+    return folders
+
+
+@dataclass(frozen=True)
+class _Searcher:
+    """One search of the command, for any random seed."""
+
+    target: str
+    method: str
+    strategy: Strategy
+    evaluator: Evaluator
+    total: int
+    constraints: Constraints
+
+    def settings(self, seed: int) -> dict[str, Any]:
+        """Return the content of ``settings.json``."""
+        return {
+            "method": self.method,
+            "target": printable(Path(self.target).name),
+            "space": self.evaluator.domain.space.to_dict(),
+            "strategy_settings": self.strategy.describe(),
+            "evaluator": self.evaluator.describe(),
+            "budget": self.total,
             "seed": seed,
-            "max_parameters": max_params,
-            "max_seconds": longest,
-            "max_macs": max_macs,
+            "max_parameters": self.constraints.max_parameters,
+            "max_seconds": self.constraints.max_seconds,
+            "max_macs": self.constraints.max_macs,
         }
-        folder = SearchFolder(out, described, evaluator.domain.space)
-        stack.enter_context(folder.locked())
-        with progress_bar("searching, cells trained") as advance:
-            advance(folder.count(), total)
+
+    def run(self, seed: int, out: Path) -> SearchResult:
+        """Search, or resume the search in the folder, and write its report."""
+        from pyg_nas.report.search_summary import write_report
+        from pyg_nas.search.folder import SearchFolder
+        from pyg_nas.search.loop import search as run_search
+
+        settings = self.settings(seed)
+        folder = SearchFolder(out, settings, self.evaluator.domain.space)
+        with folder.locked(), progress_bar("searching, cells trained") as advance:
+            advance(folder.count(), self.total)
             try:
                 result = run_search(
-                    strategy, evaluator, total, seed, constraints, folder, _shown(advance, total)
+                    self.strategy,
+                    self.evaluator,
+                    self.total,
+                    seed,
+                    self.constraints,
+                    folder,
+                    _shown(advance, self.total),
                 )
             except KeyboardInterrupt:
                 print_line(f"stopped; the same command resumes from {out}")
                 raise typer.Exit(130) from None
-        write_report(out, result, described)
-    _print(result)
-    print_line(f"folder: {out}")
+            write_report(out, result, settings)
+        return result
 
 
 def _plan(

@@ -425,6 +425,31 @@ def search_charts(
     return charts
 
 
+def regret_band_chart(
+    cells: Floats, low: Floats, middle: Floats, high: Floats, searches: int, fractions: bool
+) -> Chart:
+    """Return the median regret of repeated searches, and the band between its quartiles.
+
+    Args:
+        cells: Trained cells, ``[Q]``.
+        low: Lower quartile of the regret, ``[Q]``.
+        middle: Its median, ``[Q]``.
+        high: Its upper quartile, ``[Q]``.
+        searches: How many searches there are.
+        fractions: Whether accuracies are fractions, so that regret is in points.
+    """
+    factor = 100.0 if fractions else 1.0
+    band = (factor * low, factor * high)
+    return Chart(
+        "Regret by trained cells",
+        Axis("trained cells"),
+        Axis("simple regret" + (", points" if fractions else ""), from_zero=True),
+        (Line(f"median of {searches} searches", cells, factor * middle, PURPLE, band=band),),
+        note="The band has the middle half of the searches.",
+        legend=True,
+    )
+
+
 def _time_unit(seconds: float) -> tuple[float, str]:
     if seconds >= 5400:
         return 3600.0, "h"

@@ -338,3 +338,44 @@ def test_what_is_left_out_comes_from_the_folder_or_the_protocol(
     again = run(table_path, "--out", out, "--method", "random")
     assert again.exit_code == 0, again.output
     assert len((out / "queries.jsonl").read_text().splitlines()) == 182
+
+
+def test_seeds_repeat_a_search_and_give_a_band(table_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    few = ("--method", "random", "--n", 12, "--k", 3, "--seed", 2)
+    result = run(table_path, "--out", out, *few, "--seeds", 3)
+    assert result.exit_code == 0, result.output
+    for seed in (2, 3, 4):
+        alone = tmp_path / f"alone-{seed}"
+        assert run(table_path, "--out", alone, *few[:-1], seed).exit_code == 0
+        for name in ("queries.jsonl", "answer.json"):
+            assert (out / f"seed-{seed}" / name).read_bytes() == (alone / name).read_bytes()
+    regrets = [
+        json.loads((tmp_path / f"alone-{seed}" / "answer.json").read_text())["simple_regret"]
+        for seed in (2, 3, 4)
+    ]
+    summary = json.loads((out / "seeds.json").read_text())
+    assert summary["seeds"] == [2, 3, 4]
+    assert summary["final_regret"] == pytest.approx(regrets)
+    assert summary["regret_quartiles"]["0.5"][-1] == pytest.approx(np.median(regrets))
+    assert f"after 15 cells: {100 * np.median(regrets):.2f} points" in " ".join(
+        result.output.split()
+    )
+    assert "<svg" in (out / "regret.svg").read_text()
+    # What is there is read, and further seeds are added.
+    before = (out / "seed-3" / "queries.jsonl").read_bytes()
+    assert run(table_path, "--out", out, *few, "--seeds", 4).exit_code == 0
+    assert (out / "seed-3" / "queries.jsonl").read_bytes() == before
+    assert len(json.loads((out / "seeds.json").read_text())["seeds"]) == 4
+    one = run(table_path, "--out", tmp_path / "alone-2", *few, "--seeds", 2)
+    assert "is the folder of one search" in str(one.exception)
+    task = run("digits", "--out", tmp_path / "task", "--seeds", 2)
+    assert "--seeds is for tables" in str(task.exception)
+
+
+def test_seeds_without_an_answer_have_no_band(table_path: Path, tmp_path: Path) -> None:
+    few = ("--method", "random", "--n", 4, "--k", 1, "--max-training-time", 1e-3)
+    result = run(table_path, "--out", tmp_path, *few, "--seeds", 2)
+    assert result.exit_code == 0, result.output
+    assert "0 of 2 searches found a cell" in " ".join(result.output.split())
+    assert json.loads((tmp_path / "seeds.json").read_text())["final_regret"] == [None, None]

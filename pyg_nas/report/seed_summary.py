@@ -1,0 +1,77 @@
+"""The summary of a search that was repeated with several seeds: median regret with a band."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.io.files import write_text
+from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.search.result import SearchResult
+from pyg_nas.visualization.figures import regret_band_chart
+from pyg_nas.visualization.files import save_figure
+from pyg_nas.visualization.plots import draw_charts
+
+SEEDS, REGRET = "seeds.json", "regret.svg"
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResult]) -> str:
+    """Write ``seeds.json`` and ``regret.svg``, and return the final regret in one sentence.
+
+    Args:
+        folder: Where the files are written.
+        seeds: Random seed of each search.
+        results: The searches, on one table with one budget.
+    """
+    regrets = regret_curves(results)
+    reached = np.flatnonzero(np.isfinite(regrets).all(axis=0))
+    low, middle, high = np.quantile(regrets[:, reached], QUARTILES, axis=0)
+    references = [result.reference for result in results]
+    content = {
+        "seeds": list(seeds),
+        "regret_against": None if references[0] is None else references[0].kind,
+        "trained_cells": (reached + 1).tolist(),
+        "regret_quartiles": {
+            "0.25": low.tolist(), "0.5": middle.tolist(), "0.75": high.tolist()
+        },
+        "final_regret": [_number(value) for value in regrets[:, -1].tolist()],
+    }  # fmt: skip
+    write_text(folder / SEEDS, json.dumps(content, indent=2) + "\n")
+    found = sum(np.isfinite(regrets[:, -1]))
+    if not len(reached):
+        return f"only {found} of {len(seeds)} searches found a cell that keeps the constraints"
+    fractions = are_fractions(results[0].history.accuracies)
+    chart = regret_band_chart(
+        (reached + 1).astype(np.float64), low, middle, high, len(seeds), fractions
+    )
+    save_figure(draw_charts([chart], title=chart.title, size=(6.4, 4.4)), folder / REGRET)
+    factor, unit = (100.0, " points") if fractions else (1.0, "")
+    ends = (factor * curve[-1] for curve in (middle, low, high))
+    return (
+        "median simple regret after {:,} cells: {:,.2f}{unit} (quartiles {:,.2f} to {:,.2f}, "
+        "{} seeds)"
+    ).format(int(reached[-1]) + 1, *ends, len(seeds), unit=unit)
+
+
+def regret_curves(results: Sequence[SearchResult]) -> NDArray[np.float64]:
+    """Return simple regret after each cell, ``[searches, cells]``; NaN before there is an answer.
+
+    A search that ended early keeps its last regret.
+    """
+    longest = max(len(result.history) for result in results)
+    curves = np.full((len(results), longest), np.nan)
+    for curve, result in zip(curves, results, strict=True):
+        regret = result.regret
+        if regret is not None and len(regret):
+            curve[: len(regret)] = regret
+            curve[len(regret) :] = regret[-1]
+    return curves
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
