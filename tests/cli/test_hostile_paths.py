@@ -1,0 +1,76 @@
+"""Whole runs of commands in folders whose names are markup, control codes or no text at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+
+NAME = b"[/red] \n\x1b[31m caf\xe9"
+SCRIPT = """
+import json, os, sys
+from pyg_nas.cli.app import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["pyg-nas", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+SMALL = {"stem_channels": 8, "num_stacks": 1, "modules_per_stack": 1, "batch_size": 8}
+COMMANDS = [
+    "train T --split 43 --recipe paper --epochs 1 --device cpu --out D/model",
+    "predict D/model T --device cpu --out D/scores.csv",
+    "evaluate D/model T --device cpu --json D/figures.json",
+    "plot D/model T --device cpu --out D/plot.svg",
+    "report D/model T --out D/report.html",
+    "search T --method evolution --n 20 --k 4 --out D/search",
+    "report D/search --out D/search.html",
+    "ask D/asked --n 2 --method random --device cpu",
+    "tell D/asked 0 --accuracy 0.5",
+    "table info T",
+    "table check T",
+    "table export T D/t.tfrecord",
+    "table convert D/t.tfrecord D/again.hdf5",
+    "table import D/i.csv D/i.hdf5 --space nasbench201",
+    "table export D/i.hdf5 D/o.csv --csv",
+    "measure D/task.npz --cells 1 --budgets 1 --seeds 1 --settings D/small.json"
+    " --backend sequential --device cpu --journal D/j.sqlite --table D/m.hdf5",
+]
+
+
+@pytest.mark.parametrize("locale", ["UTF-8", "ASCII"])
+def test_every_command_works_with_any_path(small_table: Table, tmp_path: Path, locale: str) -> None:
+    folder = tmp_path / os.fsdecode(NAME)
+    folder.mkdir(parents=True)
+    metrics = small_table.metrics.copy()
+    metrics[:, :, 2] = metrics[:, :, 1]  # the official format has no runs that were not measured
+    Table(small_table.cells, metrics, small_table.budgets).save(folder / "t.hdf5")
+    text = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|"
+    (folder / "i.csv").write_text(f"arch,test_accuracy\n{text},0.5\n")
+    (folder / "small.json").write_text(json.dumps(SMALL))
+    labels = np.arange(60) % 3
+    np.savez(folder / "task.npz", images=np.zeros((60, 8, 8), np.uint8), labels=labels)
+    places = {"D": str(folder), "T": str(folder / "t.hdf5")}
+    commands = [
+        ["/".join(places.get(part, part) for part in word.split("/")) for word in line.split()]
+        for line in COMMANDS
+    ]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(commands)],
+        env=environment if locale == "ASCII" else None,
+        capture_output=True,
+    )
+    assert ended.returncode == 0, ended.stderr.decode("utf-8", "backslashreplace")
+    assert b"\x1b[31m caf" not in ended.stdout + ended.stderr
+    left = {path.name for path in folder.iterdir()}
+    assert {"model", "scores.csv", "plot.svg", "report.html", "search.html", "m.hdf5"} <= left
