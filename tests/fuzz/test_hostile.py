@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.fuzz.hostile import CASES, main, parts
+from tests.fuzz.hostile import CASES, PARTS, main
 
 
 def test_every_command_has_all_parts() -> None:
-    assert len(parts(50)) == 5 * len(CASES)
+    assert len(set(PARTS)) == 5 * len(CASES)
 
 
 def test_a_killed_conversion_leaves_nothing_half_written(tmp_path: Path) -> None:
