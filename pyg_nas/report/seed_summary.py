@@ -49,7 +49,8 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     chart = regret_band_chart(
         (reached + 1).astype(np.float64), low, middle, high, len(seeds), fractions
     )
-    save_figure(draw_charts([chart], title=chart.title, size=(6.4, 4.4)), folder / REGRET)
+    figure = draw_charts([chart], title=chart.title, note=chart.note, size=(6.4, 4.4))
+    save_figure(figure, folder / REGRET)
     factor, unit = (100.0, " points") if fractions else (1.0, "")
     ends = (factor * curve[-1] for curve in (middle, low, high))
     return (
