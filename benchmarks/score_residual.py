@@ -27,7 +27,7 @@ WIDTHS = (32, 64, 128)
 
 
 class Inputs:
-    """Cells with random statistics: what networks compute takes as long whatever they are."""
+    """Cells with random features, on which the time of a network does not depend."""
 
     def __init__(self, cells: CellArray) -> None:
         rng = np.random.default_rng(0)

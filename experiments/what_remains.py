@@ -43,7 +43,7 @@ from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 
 BUDGETS = (4, 12, 36, 108)
-# A blown-up training is far from all others and would be most of a covariance.
+# A failed run is far from all others and would dominate the covariance.
 TAIL = 0.005
 
 

@@ -16,11 +16,16 @@ FORBIDDEN = {
     r"\ba person\b|\bperson's\b|\bpeople's\b|\bsomebody\b|\bnobody\b": "user, another, no one",
     r"\btrainings\b": "runs, training runs",
     r"\b(goes|go|gone|going) on (with|where|from|as)\b": "resumes",
-    r"\b(measured|made|computed) anew\b": "again",
+    r"\banew\b|\bonce and for all\b": "again, once",
     r"\bof everything random\b": "random seed",
-    r"\b(blown|blew|blows) up\b": "failed run",
+    r"\b(blown|blew|blows)[ -]up\b": "failed run",
     r"\b(hears?|heard)\b": "receives, reads",
     r"\bwhat the digits\b": "transfer",
+    r"\b(fast|slow|other|same|two|by which) roads?\b": "path",
+    r"\bstands? for no\b|\bof none\b": "have no, may be empty",
+    r"\bwhatever\b|\bwhoever\b|\bstrangers?\b": "any, the user who, user",
+    r"\bto be had\b|\bstands? there\b": "available, appears",
+    r"\bthe package knows\b": "support, is particular to",
 }
 PAGES = [
     ROOT / "README.md",

@@ -3,7 +3,7 @@
     python datasets/scripts/make_nasbench_digits.py --cells 1500
 
 The journal keeps every finished run: stop it at any time, the same command resumes. Cells
-come in the order of one random permutation of all 423,624, so whatever is finished is a uniform
+come in the order of one random permutation of all 423,624, so the finished ones are a uniform
 sample. Several processes may work on one journal at once.
 """
 

@@ -3,7 +3,7 @@
     python datasets/scripts/make_zero_cost.py measure --cells 65000
     python datasets/scripts/make_zero_cost.py fit
 
-Cells come in the order of one random permutation of all 423,624, so whatever is finished is a
+Cells come in the order of one random permutation of all 423,624, so the finished ones are a
 uniform sample. Blocks of 500 are written as they are finished: stop it at any time, the same
 command resumes. Several networks are trained on the measurements, and the shipped one on the mean
 of their predictions for more cells: as good as all of them, in a fraction of the time.

@@ -50,7 +50,7 @@ def _version(
 
 
 class _Notes(logging.Handler):
-    """Shows what the package logs, such as that machine code is compiled."""
+    """Shows log messages of the package, such as the compilation of machine code."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print_note(record.getMessage())

@@ -1,4 +1,4 @@
-"""Everything that a command prints; text of files and users is never markup or a control code."""
+"""All output of commands; text of files and users is never markup or a control code."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
 
 
 def prepare_streams() -> None:
-    """Let a terminal without some characters show their codes, and warnings be one line each."""
+    """Make terminals that lack a character show its code, and warnings one line each."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

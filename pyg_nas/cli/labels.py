@@ -1,4 +1,4 @@
-"""The label that a user names on the command line."""
+"""The label that a user chooses on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_label(metric: str | None, budget: int | None, run: str | None) -> None:
-    """Check what a user named of a label before any table is read.
+    """Check the options of a label before any table is read.
 
     Raises:
         SettingsError: If one is outside its rule.
@@ -23,7 +23,7 @@ def check_label(metric: str | None, budget: int | None, run: str | None) -> None
 def chosen_label(
     default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
 ) -> LabelPolicy:
-    """Return the default label with what a user named put in its place.
+    """Return the default label, changed by the options of the user.
 
     At another budget low accuracies are no sign of a failed run, and the default's stand-in
     for such cells is a value of its own metric and budget: neither is kept beyond.

@@ -14,7 +14,7 @@ _SPEED_SECONDS = 3_600
 
 
 class Advance(Protocol):
-    """Moves a bar: so much is done of so much, and a text beside the bar."""
+    """Moves a bar: the amounts done and in all, and a text beside the bar."""
 
     def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
         """Show ``done`` of ``total``; None where the total is not known."""
@@ -24,7 +24,7 @@ class Advance(Protocol):
 def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
     """Show a bar while the block runs and give the function that moves it.
 
-    What is done at the first call counts as done before: it says nothing about the speed.
+    Work that is done at the first call is not counted for the speed.
     """
     from rich.progress import (
         BarColumn,
@@ -67,7 +67,7 @@ def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
 
 @contextmanager
 def working(description: str) -> Iterator[None]:
-    """Show that work goes on whose length is not known."""
+    """Show that work of unknown length is in progress."""
     if not ERRORS.is_terminal:
         yield
         return

@@ -1,4 +1,4 @@
-"""Commands start faster: PyTorch Geometric without the compiler of torch, which none of them uses.
+"""Faster start of commands: PyTorch Geometric without torch's compiler, which no command uses.
 
 ``torch_geometric.isinstance`` imports ``torch._dynamo``, which takes longer to import than torch
 itself, for a comparison that is made at need. An empty module stands in for it during that one

@@ -1,4 +1,4 @@
-"""The options that make a task: ``measure`` and ``search`` train on the same one."""
+"""The options of a task, which ``measure`` and ``search`` share."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _source(number: int, network: Any) -> NetworkSource:
 def _built(builder: Builder, configuration: dict[str, Any]) -> NetworkGraph:
     try:
         network = builder(**configuration)
-    except Exception as error:  # whatever a user's function raises
+    except Exception as error:  # a user's function may raise anything
         raise NetworkError(
             f"the builder raised {type(error).__name__}: {one_line(error)}"
         ) from error

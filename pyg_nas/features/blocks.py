@@ -37,7 +37,7 @@ def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> 
     kept in memory: a search scores the same ones again and again.
 
     Args:
-        cells: Any number of cells; of none nothing is computed.
+        cells: The cells; may be empty.
         computes: What gives the columns of some cells from them and their statistics, by a name
             in the cache: another one for other columns.
         use: Called from several threads. Torch and BLAS use no further ones in them.

@@ -35,7 +35,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     if target.exists() and not target.is_file():  # renaming would replace a device by a file
         raise OSError(errno.EINVAL, "Is no file that can be replaced", str(target))
-    # Short whatever the target's name, which may be as long as the system allows.
+    # Short, because the target's name may be as long as the system allows.
     stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
     temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.part{target.suffix}")
     with _naming(target, temporary, *target.parents):

@@ -19,7 +19,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
     Raises:
         ValueError: If a number is NaN or infinite; nothing is written.
-        SettingsError: If it is no regular file.
+        SettingsError: If it is not a regular file.
     """
     line = _line(record)
     if path.exists():

@@ -1,4 +1,4 @@
-"""Measuring cells for real: training their networks on images."""
+"""Measuring cells: training and evaluating their networks on images."""
 
 import lazy_loader
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to an image each time it is seen.
+    """Random changes of an image, drawn again each time it is used.
 
     Args:
-        max_shift: Largest shift in pixels, up, down, left and right; what moves in is 0 (black).
+        max_shift: Largest shift in pixels, up, down, left and right; pixels that move in are 0.
         flip: Whether half of the images are mirrored left to right.
         noise: Standard deviation of Gaussian noise, in standard deviations of the training images.
 
@@ -41,7 +41,7 @@ class Augmentation:
         Args:
             images: float32 ``[N, C, H, W]``.
             deviation: Standard deviation of the training images, ``[C, 1, 1]``.
-            generator: Source of all randomness.
+            generator: Random generator of the changes.
 
         Returns:
             float32 ``[N, C, H, W]``.

@@ -1,4 +1,4 @@
-"""Measuring many cells: what is missing is trained, what is finished is kept."""
+"""Campaigns: missing runs of many cells are trained, finished runs are kept."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class CampaignProgress:
-    """How far a campaign is.
+    """Progress of a campaign.
 
     Args:
-        finished: Epochs of training that are finished, all runs together.
-        total: Epochs that were asked for.
+        finished: Finished epochs of all runs together.
+        total: Requested epochs.
         runs: Finished runs.
-        failed: Runs given up.
+        failed: Runs that were given up.
     """
 
     finished: int
@@ -68,7 +68,7 @@ def measure_cells(
         executor: How the work is spread, by default one job at a time in this process.
         retries: How often a failed job is tried again.
         on_progress: Called at the start and after each job.
-        clock: ``"wall"`` or ``"cpu"``: which seconds are the table's training time.
+        clock: ``"wall"`` or ``"cpu"``: the clock of the table's training time.
 
     Returns:
         A table of exactly these cells, budgets and seeds, in their order.
@@ -115,7 +115,7 @@ def train_missing(
     retries: int,
     on_end: Callable[[Cell, int, str | None], None],
 ) -> None:
-    """Train what the journal lacks of each pair (cell, budget), with one run for each seed.
+    """Train the runs of each pair (cell, budget) that the journal lacks, one for each seed.
 
     The next pair is taken when a worker is free, and after ``on_end`` was called for every pair
     that has ended, so that ``pairs`` may depend on the outcomes so far. A pair whose runs another
@@ -183,7 +183,7 @@ def train_missing(
 
 
 class _Campaign:
-    """What :func:`measure_cells` still lacks, how far it is, and what failed."""
+    """Missing runs, progress and failures of :func:`measure_cells`."""
 
     def __init__(
         self,
@@ -203,13 +203,13 @@ class _Campaign:
         self.finished = {
             run for run in journal.finished(self.hashes) if run[1] in budgets and run[2] in seeds
         }
-        # Counted along, as a sum over all runs after each job would take ever longer.
+        # Counted incrementally: the time of a sum over all runs would grow with their number.
         self.epochs = sum(budget for _, budget, _ in self.finished)
         self.failures: dict[tuple[str, int], str] = {}
         self._report()
 
     def missing(self) -> Iterator[tuple[Cell, int]]:
-        """Yield (cell, budget) cell by cell, so that what is finished is a sample of the cells."""
+        """Yield (cell, budget) cell by cell, so that finished runs are a sample of the cells."""
         for row, digest in enumerate(self.hashes):
             for budget in self.budgets:
                 if any((digest, budget, seed) not in self.finished for seed in self.seeds):

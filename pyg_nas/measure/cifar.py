@@ -1,4 +1,4 @@
-"""CIFAR-10 as NAS-Bench-101 used it: 40,000 images to train on, 10,000 each to judge on."""
+"""CIFAR-10 as NAS-Bench-101 used it: 40,000 images for training, 10,000 for each evaluation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cifar10_task(root: str | os.PathLike[str], seed: int = 0) -> Task:
 
     Raises:
         MeasureError: If torchvision is missing.
-        DownloadError: If the data are neither there nor to be had.
+        DownloadError: If the data are missing and cannot be downloaded.
     """
     try:
         from torchvision.datasets import CIFAR10

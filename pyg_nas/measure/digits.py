@@ -1,4 +1,4 @@
-"""The task that is always there: scikit-learn's digits, made hard enough to tell cells apart."""
+"""The built-in task: scikit-learn's digits, made so hard that cells have different accuracies."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _DIGITS_JUDGED = 192
 def digits_task() -> Task:
     """Return scikit-learn's 8x8 digits made hard: few training images, shifts and noise.
 
-    Clean digits cannot tell cells apart: nearly every cell reads 98 % of them. Here 384 images
-    are for training, shifted by up to one pixel and covered with noise anew each time they are
-    seen. 500 are for validation and 913 for testing; those are shifted and covered once and for
-    all, each validation image in two ways, so that all cells are judged on the same pixels.
-    Training accuracy is read on 192 training images, covered in the same way.
+    Clean digits do not distinguish cells: nearly every cell classifies 98 % of them. Here 384
+    images are for training, with new shifts of up to one pixel and new noise each time they are
+    used. 500 are for validation and 913 for testing; their shifts and noise are fixed, in two
+    versions of each validation image, so that all cells are evaluated on the same pixels. Training
+    accuracy is read on 192 training images with fixed shifts and noise.
     """
     from sklearn.datasets import load_digits
 
@@ -74,7 +74,7 @@ def _cover(
     deviation: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Shifts images and adds noise, once and for all."""
+    """Return images with fixed shifts and noise."""
     total, _, height, width = images.shape
     reach = augmentation.max_shift
     padded = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)))

@@ -27,12 +27,12 @@ class Executor:
         backend: ``"sequential"`` (in this process), ``"threading"``, ``"loky"`` (processes on
             this machine), ``"ray"`` or ``"dask"`` (the cluster that this process is connected
             to, or a new one on this machine).
-        workers: Jobs at a time; -1 takes all cores or workers that there are.
-        device: Torch device of each run; ``"auto"`` is CUDA where there is one, else the
-            processor. On plain ``"cuda"`` jobs are dealt out to all GPUs in turn.
-        threads: Torch threads of each job on the processor.
+        workers: Jobs at a time; -1 for all available cores or workers.
+        device: Torch device of each run; ``"auto"`` is CUDA if there is a CUDA device, else the
+            CPU. With ``"cuda"``, jobs are assigned to all GPUs in turn.
+        threads: Torch threads of each job on a CPU.
         gpus_per_run: GPUs, or a fraction of one, that Ray reserves for each job. The other
-            backends run ``workers`` jobs at a time whatever the GPUs.
+            backends run ``workers`` jobs at a time for any number of GPUs.
 
     Raises:
         SettingsError: If a value is outside its rule.
@@ -57,7 +57,7 @@ class Executor:
             raise SettingsError(f"gpus_per_run must be at least 0, got {self.gpus_per_run}")
         if self.gpus_per_run and self.backend != "ray":
             raise SettingsError(
-                f"gpus_per_run is a reservation that only the backend 'ray' knows, "
+                f"gpus_per_run is a reservation that only the backend 'ray' supports, "
                 f"got {self.backend!r}"
             )
 
@@ -136,7 +136,7 @@ class Executor:
             raise _WorkersDiedError(one_line(error)) from error
 
     def _device(self, number: int) -> str:
-        """Returns the device of a job: GPUs are dealt out in turn."""
+        """Return the device of a job: GPUs are assigned in turn."""
         if self.device not in ("auto", "cuda"):
             return self.device
         import torch

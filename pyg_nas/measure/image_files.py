@@ -1,4 +1,4 @@
-"""Images of the user's own as a task: an ``.npz`` file, or a folder of class folders."""
+"""The user's images as a task: an ``.npz`` file, or a folder of class folders."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
         seed: Seed of the split into training, validation and test images.
 
     Raises:
-        MeasureError: If the file is missing or damaged, lacks one of the two, or holds something
-            other than images and labels.
+        MeasureError: If the file is missing or damaged, lacks one of the two, or contains
+            something other than images and labels.
     """
     path = Path(path)
     arrays = read_npz(path, ("images", "labels"), MeasureError)
@@ -78,7 +78,7 @@ def folder_task(
     """Read a task from a folder with one folder of image files for each class.
 
     Images are read in the order of their names and are grey if all of them are, else RGB.
-    Names that begin with a dot are passed over.
+    Names that begin with a dot are skipped.
 
     Args:
         path: The folder.

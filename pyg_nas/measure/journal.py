@@ -1,12 +1,12 @@
 """The journal: every training run, durable from the moment it finishes.
 
-A search on a task keeps a measurement in three places. The journal has the single runs: with it,
+A search on a task stores a measurement in three places. The journal has the single runs: with it,
 a search that was killed trains nothing twice, and a campaign can use the same runs. The search
-folder's ``queries.jsonl`` has the mean that the search was told, in order: with it, a search is
+folder's ``queries.jsonl`` has the mean that the search received, in order: with it, a search is
 resumed without its task. ``answer.json`` has the best of them, for users and scripts.
 
-A journal is one SQLite file in WAL mode. A run is known by its cell's module hash, its budget and
-its seed. Whoever is about to train a run claims it first, in one transaction, so that several
+A journal is one SQLite file in WAL mode. A run is identified by its cell's hash, its budget and
+its seed. A process claims a run before it trains it, in one transaction, so that several
 processes of one machine can work on one journal and none trains a run twice; SQLite's WAL mode
 does not work on a network file system. A claim ends when the run is recorded, when its process is
 found dead, or when its lease runs out unrenewed.
@@ -183,8 +183,8 @@ class Journal:
 
     def _renew(self) -> None:
         while not self._closing.wait(_RENEW_SECONDS):
-            # A file that is locked for too long or a full disk may be over at the next turn, and
-            # whoever records a run is told; the lease lasts for several turns.
+            # A locked file or a full disk may be usable again at the next turn, and recording a
+            # run raises the error if not; the lease lasts for several turns.
             with suppress(MeasureError), self._transaction() as connection:
                 connection.execute(
                     "UPDATE owner SET lease_until = ? WHERE token = ?",

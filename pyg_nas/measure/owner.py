@@ -1,4 +1,4 @@
-"""Telling whether the process that made a claim is still there."""
+"""The owners of claims: processes, and whether they still run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Owner:
-    """A process that holds claims.
+    """A process that has claims.
 
     Args:
         token: Random name, different for every opening of a journal.
@@ -35,7 +35,7 @@ class Owner:
         return cls(secrets.token_hex(16), _host(), pid, _start_of(pid))
 
     def has_gone(self) -> bool:
-        """Return True where this process is known to have ended; False where it cannot be known."""
+        """Return True if this process has certainly ended, False if it runs or that is unknown."""
         if self.host != _host() or sys.platform == "win32":
             return False
         try:

@@ -1,4 +1,4 @@
-"""Pools of workers for each backend, all with one face: submit a job, get a standard future."""
+"""Pools of workers for each backend, with one interface: submit a job, receive a future."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyg_nas.measure.task import Task
 
 ALL = -1
-"""Number of workers that stands for all cores or workers that there are."""
+"""Number of workers that means all available cores or workers."""
 
 
 @dataclass(frozen=True)

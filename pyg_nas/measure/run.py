@@ -1,4 +1,4 @@
-"""What a training run yields."""
+"""Results of a training run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read from one run at one point.
+    """The metrics of one run at one moment.
 
     Args:
-        wall_seconds: Seconds of training up to here, without judging. Runs that were trained side
+        wall_seconds: Seconds of training so far, without evaluation. Runs that were trained side
             by side share the time equally.
         cpu_seconds: The same in processor seconds of the process, all threads together.
-        train_accuracy: Fraction of the judged training images that is classified correctly.
+        train_accuracy: Fraction of the evaluated training images that is classified correctly.
         validation_accuracy: The same of the validation images.
         test_accuracy: The same of the test images.
     """

@@ -1,4 +1,4 @@
-"""How a cell is trained: everything beside the data that changes a measured accuracy."""
+"""Settings of training cells: everything except the data that changes a measured accuracy."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class TrainingSettings:
         warmup: Fraction of all steps during which the learning rate rises, 0 to 1.
         momentum: Momentum of either optimizer.
         weight_decay: L2 penalty on all parameters.
-        batch_norm_momentum: Share of the running statistics kept at every step.
-        augmentation: What is done to each training image each time it is seen.
+        batch_norm_momentum: Share of the running statistics that is retained at every step.
+        augmentation: Random changes of training images.
 
     Raises:
         SettingsError: If a value is outside its rule.

@@ -1,4 +1,4 @@
-"""What a cell is trained and judged on."""
+"""Tasks: the images on which cells are trained and evaluated, and the training settings."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Images to train on, images to judge on, and how to train.
+    """Images for training and for evaluation, and the training settings.
 
     Args:
         name: A short name, kept in journals and tables.
-        train: What the networks learn from, augmented anew each time.
+        train: Training images, augmented again each time they are used.
         judged_train: What the training accuracy is read on.
         validation: What the validation accuracy is read on.
         test: What the test accuracy is read on.
@@ -189,8 +189,8 @@ class Task:
         return replace(self, settings=settings)
 
     def for_final_training(self) -> Task:
-        """Return the task of the last training: all images but those for testing are learned from.
+        """Return the task of the final training, on all images except those for testing.
 
-        Its validation accuracy is therefore that of images that were learned from.
+        Its validation images are therefore among the training images.
         """
         return replace(self, train=self.all_train or self.train.joined(self.validation))

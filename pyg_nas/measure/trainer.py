@@ -43,7 +43,7 @@ def train(
 
     The runs share nothing but the calls: each has its own weights, order of images, augmentation
     and statistics, drawn from its cell, budget and seed alone. So a run gives the same accuracies
-    whichever others it is trained with, up to rounding. A run that fails is read as it is.
+    with any other runs beside it, up to rounding. The results of a failed run are returned too.
 
     Args:
         cell: The cell.
@@ -177,7 +177,7 @@ def _step(
 
 
 def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields images ``[M, B, C, H, W]`` and labels ``[M, B]``, epoch after epoch for ever."""
+    """Yield images ``[M, B, C, H, W]`` and labels ``[M, B]``, epoch after epoch without end."""
     normalize = Normalization(*task.statistics)
     images = torch.from_numpy(task.train.images)
     labels = torch.from_numpy(task.train.labels)
@@ -216,7 +216,7 @@ class _Judge:
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> list[list[float]]:
-        """Returns (training, validation, test) accuracy of every member."""
+        """Return (training, validation, test) accuracy of every member."""
         columns = []
         for images, labels in self.parts:
             correct = torch.zeros(self.members, dtype=torch.int64, device=labels.device)

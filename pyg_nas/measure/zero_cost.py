@@ -1,8 +1,8 @@
-"""Zero-cost statistics: what a network shows of its cell before any training.
+"""Zero-cost numbers: properties of a cell's network before any training.
 
-Of a cell's network with random weights one batch of images is taken forwards and backwards.
-How large the gradients arrive at every depth says how well it can be trained, and how far the
-images stay apart how much of them gets through. No label of any task is involved.
+One batch of images is passed forwards and backwards through a cell's network with random weights.
+The size of the gradients at every depth indicates how well the network can be trained, and the
+distances between images how much information it transmits. No label of any task is used.
 
 Sources: gradient norm and saliency as in Abdelfattah et al. (arXiv:2101.08134); the spread of the
 images after Poole et al. (arXiv:1606.05340).

@@ -209,7 +209,7 @@ class GaussianProcess(CellRegressor):
         Args:
             features: Of the ``k`` new cells.
             y: Labels of all cells ``[n + k]``, the new ones last; the old ones may have changed.
-            rescale: Whether the mean and standard deviation of the labels are taken anew.
+            rescale: Whether the mean and standard deviation of the labels are computed again.
         """
         check_is_fitted(self)
         self._restore_training()

@@ -113,7 +113,7 @@ def class_named(reference: str) -> Callable[..., Any]:
         sys.path.append(here)
     try:
         found: Callable[..., Any] = _imported(reference)
-    except Exception as error:  # whatever the user's module raises
+    except Exception as error:  # a user's module may raise anything
         raise SettingsError(f"{reference}: cannot be imported ({error})") from error
     if not callable(found):
         raise SettingsError(f"{reference}: must name a class or a function, got {found!r}")

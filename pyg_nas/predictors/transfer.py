@@ -28,7 +28,7 @@ from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.spaces.measurements import METRICS
 
-# Raised with whatever changes the transfer process, which is kept in the cache folder.
+# Raised when the transfer process changes, which is stored in the cache folder.
 _VERSION = 2
 _TUNING_CELLS = 700
 _DUALS, _VALUES = "duals", "values"

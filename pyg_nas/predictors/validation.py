@@ -26,7 +26,7 @@ Rule = Callable[[str, Any], None]
 
 
 def as_cells(X: Cells) -> CellArray:
-    """Return whatever holds cells as a ``CellArray``.
+    """Return any object that contains cells as a ``CellArray``.
 
     Args:
         X: A ``CellArray``, something with ``cells`` (a table, a dataset), a list of cells, or an

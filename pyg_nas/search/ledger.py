@@ -69,11 +69,11 @@ class Candidate:
             seed: Seed of the weights.
 
         Raises:
-            SettingsError: If the cells of the space stand for no known network.
+            SettingsError: If the cells of the space have no network.
         """
         space = self.cell.space
         if space.support.network is None:
-            raise SettingsError(f"cells of space {space.name!r} stand for no known network")
+            raise SettingsError(f"cells of space {space.name!r} have no network")
         import torch
         from torch import nn
 

@@ -155,7 +155,7 @@ def test_an_error_of_the_list_of_jobs_is_not_taken_for_a_dead_worker(tiny_task: 
         ({"workers": 0}, "workers must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"gpus_per_run": -1.0}, "gpus_per_run must be at least 0"),
-        ({"gpus_per_run": 1.0}, "only the backend 'ray' knows"),
+        ({"gpus_per_run": 1.0}, "only the backend 'ray' supports"),
     ],
 )
 def test_wrong_executors(options, message):

@@ -368,7 +368,7 @@ def test_a_candidate_is_text_json_and_a_module() -> None:
     assert module(torch.zeros(3, 3, 16, 16)).shape == (3, 5)
     official = candidate.build()
     assert sum(w.numel() for w in official.parameters()) == record["parameters"]
-    with pytest.raises(SettingsError, match="no known network"):
+    with pytest.raises(SettingsError, match="have no network"):
         Candidate(0, Proposal(Domain(SMALL).cells[0]), None, 0).build()
 
 
