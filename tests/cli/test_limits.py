@@ -1,4 +1,4 @@
-"""The limit on the training time has a new name and an old one."""
+"""The two names of the limit on the training time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pyg_nas.errors import SettingsError
 
 
 @pytest.mark.parametrize(
-    ("new", "old", "limit"), [(None, None, None), (5.0, None, 5.0), (None, 7.0, 7.0)]
+    ("new", "old", "expected"), [(None, None, None), (5.0, None, 5.0), (None, 7.0, 7.0)]
 )
-def test_either_name_is_read(new: float | None, old: float | None, limit: float | None) -> None:
-    assert longest_training(new, old) == limit
+def test_either_name_gives_the_limit(
+    new: float | None, old: float | None, expected: float | None
+) -> None:
+    assert longest_training(new, old) == expected
 
 
-def test_both_names_together_are_refused() -> None:
-    with pytest.raises(SettingsError, match="give one of them, not both"):
+def test_both_names_at_once_are_refused() -> None:
+    with pytest.raises(SettingsError, match="--max-time is the old name of --max-training-time"):
         longest_training(5.0, 5.0)
