@@ -77,8 +77,8 @@ class NetworkArray:
 
     def select(self, rows: NDArray[np.int64]) -> NetworkArray:
         """Return the graphs of rows ``[n]``, in that order."""
-        vertices, vertex_ptr = _gathered(self.vertex_ptr, rows)
-        edges, edge_ptr = _gathered(self.edge_ptr, rows)
+        vertices, vertex_ptr = gathered(self.vertex_ptr, rows)
+        edges, edge_ptr = gathered(self.edge_ptr, rows)
         return NetworkArray(
             self.columns[vertices],
             self.attributes[vertices],
@@ -118,7 +118,7 @@ class NetworkArray:
         return digest.hexdigest()
 
 
-def _gathered(
+def gathered(
     ptr: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the entries of graphs ``rows``, and where each graph begins among them."""
