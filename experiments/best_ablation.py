@@ -113,7 +113,7 @@ def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
                 map(without_scale, draw.features) if name == WITHOUT_SCALE else draw.features
             )
             process = GaussianProcess(groups, random_state=draw.seed)
-            process.fit_features(draw.cells[0], known, target)
+            process.fit_features(draw.cells[0].space, known, target)
             predicted, _ = process.predict_features(others, with_std=False)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found

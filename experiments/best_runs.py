@@ -72,7 +72,7 @@ class OnRanks(RegressorMixin, BaseEstimator):
         process = GaussianProcess(
             (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP), random_state=self.random_state
         )
-        self.process_ = process.fit_features(X, all_features(X), self.transform_.forward(y))
+        self.process_ = process.fit_features(X.space, all_features(X), self.transform_.forward(y))
         return self
 
     def predict(self, X: CellArray) -> np.ndarray:

@@ -71,7 +71,7 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
         scores = latent_labels(labels[np.concatenate([rows, unseen])])
         process = GaussianProcess(WHOLE, random_state=draw)
-        process.fit_features(table.cells[rows], known, scores[:train])
+        process.fit_features(table.space, known, scores[:train])
         predicted.append(process.predict_features(others, with_std=False)[0])
         left_out.append(scores[:train] - process.loo_mean_)
         errors.append(scores[train:] - predicted[-1])

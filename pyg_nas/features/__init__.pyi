@@ -10,5 +10,5 @@ from .graph_statistics import (
 from .graph_statistics import (
     vertex_feature_names as vertex_feature_names,
 )
-from .network_features import network_feature_names as network_feature_names
-from .network_features import network_features as network_features
+from .networks import network_feature_names as network_feature_names
+from .networks import network_features as network_features

@@ -22,6 +22,7 @@ from pyg_nas.features.graph_statistics import (
     select_columns,
 )
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
@@ -151,11 +152,11 @@ class GaussianProcess(CellRegressor):
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         check_not_too_many(cells)
-        return self.fit_features(cells, cell_features(cells), labels, weights)
+        return self.fit_features(cells.space, cell_features(cells), labels, weights)
 
     def fit_features(
         self,
-        cells: CellArray,
+        space: SearchSpace,
         features: CellFeatures,
         y: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
@@ -164,14 +165,14 @@ class GaussianProcess(CellRegressor):
         """Fit to cells whose features are known already.
 
         Args:
-            cells: ``N`` cells.
-            features: Theirs.
+            space: Of the ``N`` cells.
+            features: Of the cells.
             y: Labels ``[N]``.
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
         """
         self.check_parameters()
-        self.space_, self.feature_version_ = cells.space, STATISTICS_VERSION
+        self.space_, self.feature_version_ = space, STATISTICS_VERSION
         mean, spread = mean_and_std(y, weights)
         self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
         target = torch.as_tensor((y - self.mean_) / self.std_)
@@ -259,7 +260,7 @@ class GaussianProcess(CellRegressor):
 
     def unseen_residuals(
         self,
-        cells: CellArray,
+        space: SearchSpace,
         features: CellFeatures,
         y: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
@@ -276,7 +277,7 @@ class GaussianProcess(CellRegressor):
         half = len(y) // 2
         for tuned, others in ((order[:half], order[half:]), (order[half:], order[:half])):
             process = GaussianProcess(**self.get_params())
-            process.fit_features(cells, features, y, weights, tuned)
+            process.fit_features(space, features, y, weights, tuned)
             residuals[others] = (y - process.loo_mean_)[others]
         return residuals
 

@@ -167,7 +167,7 @@ class HybridRegressor(CellRegressor):
             features.groups[group] = _EXTRA_FEATURES[group][0](cells, features)
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
-        ).fit_features(cells, features, latent, weights)
+        ).fit_features(cells.space, features, latent, weights)
         self.networks_ = None
         if self.ensemble_size:
             self.networks_ = ResidualGNNRegressor(
@@ -179,7 +179,7 @@ class HybridRegressor(CellRegressor):
                 device=self.device,
                 progress=self.progress,
             ).fit_features(cells, features, latent, weights)
-        alone = self.process_.unseen_residuals(cells, features, latent, weights)
+        alone = self.process_.unseen_residuals(cells.space, features, latent, weights)
         self._calibrate(latent, alone)
         return self
 

@@ -26,6 +26,7 @@ _BUILT_IN = {
         "GaussianProcess": "gaussian_process",
         "ResidualGNNRegressor": "residual_gnn",
         "SmallGaussianProcess": "small_gp",
+        "NetworkRegressor": "networks",
     }.items()
 }
 _registered: dict[str, type] = {}

@@ -141,7 +141,7 @@ def _fitted() -> Arrays:
     )
     latent = latent_labels(accuracies.reshape(len(table), -1))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
-    process.fit_features(table.cells, cell_features(table.cells), latent[:, final_validation])
+    process.fit_features(table.cells.space, cell_features(table.cells), latent[:, final_validation])
     duals = torch.cholesky_solve(torch.from_numpy(latent), process.factor_)
     tensors, values = read_state(process)
     arrays = {key: tensor.numpy() for key, tensor in tensors.items()}

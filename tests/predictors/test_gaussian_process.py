@@ -66,13 +66,13 @@ def test_learns_a_function_of_the_statistics(process: GaussianProcess) -> None:
 def test_unseen_residuals_have_no_part_of_their_own_label() -> None:
     process = GaussianProcess(steps=20).fit(CELLS, Y)
     features = cell_features(CELLS)
-    residuals = process.unseen_residuals(CELLS, features, Y)
+    residuals = process.unseen_residuals(CELLS.space, features, Y)
     assert len(residuals) == 80
     # With all labels but one the same, nothing about the odd one can be known.
     odd = np.zeros(80)
     odd[3] = 1.0
     again = GaussianProcess(steps=20).fit(CELLS, odd)
-    assert again.unseen_residuals(CELLS, features, odd)[3] > 0.5
+    assert again.unseen_residuals(CELLS.space, features, odd)[3] > 0.5
 
 
 def test_constant_labels_and_bad_settings() -> None:
@@ -119,10 +119,10 @@ def test_hyper_parameters_are_likelier_than_scikit_learns_optimum_of_one_length(
 def test_unseen_residuals_come_from_hyper_parameters_of_the_other_half() -> None:
     features = cell_features(CELLS)
     process = GaussianProcess(steps=20).fit(CELLS, Y)
-    residuals = process.unseen_residuals(CELLS, features, Y)
+    residuals = process.unseen_residuals(CELLS.space, features, Y)
     order = np.random.default_rng(0).permutation(80)
     for tuned, others in ((order[:40], order[40:]), (order[40:], order[:40])):
-        other = GaussianProcess(steps=20).fit_features(CELLS, features, Y, tuning=tuned)
+        other = GaussianProcess(steps=20).fit_features(CELLS.space, features, Y, tuning=tuned)
         np.testing.assert_allclose(residuals[others], (Y - other.loo_mean_)[others], rtol=1e-6)
         assert not np.allclose(residuals[tuned], (Y - other.loo_mean_)[tuned], rtol=1e-3)
 
@@ -131,7 +131,7 @@ def test_hyper_parameters_are_found_on_as_many_cells_as_asked_for() -> None:
     features = cell_features(CELLS)
     few = GaussianProcess(steps=20, tuning_cells=20, random_state=3).fit(CELLS, Y)
     rows = np.random.default_rng(3).permutation(80)[:20]
-    named = GaussianProcess(steps=20).fit_features(CELLS, features, Y, tuning=rows)
+    named = GaussianProcess(steps=20).fit_features(CELLS.space, features, Y, tuning=rows)
     np.testing.assert_allclose(few.weights_.numpy(), named.weights_.numpy(), rtol=1e-9)
     assert few.noise_ == pytest.approx(named.noise_)
     assert len(few.dual_) == 80  # the process itself takes all

@@ -238,7 +238,9 @@ def test_scores_are_the_weighed_mean_of_process_and_networks(
 def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
     fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:60], Y[:60])
     cells = CELLS[:60]
-    unseen = fitted.process_.unseen_residuals(cells, known_features(cells), latent_labels(Y[:60]))
+    unseen = fitted.process_.unseen_residuals(
+        cells.space, known_features(cells), latent_labels(Y[:60])
+    )
     expected = np.sort(np.abs(unseen) / fitted.process_.loo_std_)
     np.testing.assert_allclose(fitted.residuals_, expected, rtol=1e-3)
     assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-3)

@@ -42,7 +42,7 @@ def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
     taus = []
     for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
         process = GaussianProcess(groups).fit_features(
-            real_table.cells[train], known, latent_labels(labels[train])
+            real_table.space, known, latent_labels(labels[train])
         )
         predicted, _ = process.predict_features(others, with_std=False)
         taus.append(kendalltau(predicted, labels[unseen]).statistic)

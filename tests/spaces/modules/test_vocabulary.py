@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.spaces.modules.vocabulary import (
     _KINDS,
     NUM_COLUMNS,
+    NUM_HASHED_COLUMNS,
     OPERATIONS,
     TERMINALS,
     column,
@@ -52,3 +54,10 @@ def test_functions_of_torch_that_the_vocabulary_names_exist() -> None:
     linalg = {f"linalg_{name}" for name in dir(torch.linalg)}
     fft = {f"fft_{name.removeprefix('fft_')}" for name in dir(torch.fft)}
     assert [n for n in named if n not in known | linalg | fft] == []
+
+
+def test_the_space_has_the_columns_of_the_vocabulary() -> None:
+    assert NETWORKS.num_columns == NUM_COLUMNS
+    assert [column(name) for name in NETWORKS.vocabulary[:-NUM_HASHED_COLUMNS]] == list(
+        range(NUM_COLUMNS - NUM_HASHED_COLUMNS)
+    )

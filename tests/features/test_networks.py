@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_nas.features import network_features as module
-from pyg_nas.features.network_features import network_feature_names, network_features
+from pyg_nas.features import networks as module
+from pyg_nas.features.networks import network_feature_names, network_features
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from tests.spaces.modules.networks import networks, random_network, reordered

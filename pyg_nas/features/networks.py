@@ -15,12 +15,8 @@ from scipy.sparse import csr_array
 from pyg_nas.features.graph_statistics import CellFeatures
 from pyg_nas.spaces.modules.network_array import NetworkArray, gathered
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
-from pyg_nas.spaces.modules.vocabulary import (
-    NUM_COLUMNS,
-    NUM_HASHED_COLUMNS,
-    OPERATIONS,
-    TERMINALS,
-)
+from pyg_nas.spaces.modules.space import NETWORKS
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
 NETWORK_FEATURE_VERSION = 1
 """Changes when the same network gets other features."""
@@ -31,7 +27,7 @@ Ints = NDArray[np.int64]
 _BLOCK_GRAPHS, _BLOCK_VERTICES = 256, 100_000
 _STEPS = 3  # of walks
 
-_COLUMN_NAMES = (*TERMINALS, *OPERATIONS, *(f"other {i}" for i in range(NUM_HASHED_COLUMNS)))
+_COLUMN_NAMES = NETWORKS.vocabulary
 _FAMILIES = {
     "terminal": "output input",
     "convolution": "conv conv_transpose",
