@@ -9,7 +9,7 @@ import sys
 import typer
 
 from pyg_nas.cli.ask import ask, tell
-from pyg_nas.cli.compare import compare
+from pyg_nas.cli.compare import compare, compare_searches
 from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
@@ -34,7 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
 COMMANDS = (
-    demo, train, evaluate, predict, plot, tune, compare, search, ask, tell, measure, report, export,
+    demo, train, evaluate, predict, plot, tune, compare, compare_searches, search, ask, tell,
+    measure, report, export,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

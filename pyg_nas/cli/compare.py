@@ -1,4 +1,4 @@
-"""``pyg-nas compare``."""
+"""``pyg-nas compare`` and ``compare-searches``."""
 
 from __future__ import annotations
 
@@ -80,6 +80,31 @@ def compare(
         files = write_comparison(out, result)
     _print(result)
     print_line(f"{', '.join(file.name for file in files)} in {out}")
+
+
+def compare_searches(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of `pyg-nas search`.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    by: Annotated[str, typer.Option(help="By runs (trained cells) or time.")] = "runs",
+) -> None:
+    """Compare searches of one table by their regret: CSV, LaTeX, PDF and PNG.
+
+    Searches of equal method and settings and different random seeds are one curve: the median, with
+    the quartiles as a band.
+
+    Example: pyg-nas compare-searches runs/* --out comparison
+    """
+    from pyg_nas.io.files import check_output_folder
+    from pyg_nas.search import comparison
+
+    check_output_folder(out)
+    curves = comparison.compare_searches(runs, by)
+    files = comparison.write_search_comparison(out, curves, by)
+    for curve in curves:
+        print_line(f"{curve.name}: {curve.searches} searches, to {curve.x[-1]:,.0f}")
+    print_line(f"{', '.join(files)} in {out}")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -450,6 +450,48 @@ def regret_band_chart(
     )
 
 
+def regret_chart(
+    curves: Mapping[str, tuple[Floats, Floats]], fractions: bool, by_time: bool = False
+) -> Chart:
+    """Return the regret of several search methods on a logarithmic axis, median and quartiles.
+
+    Args:
+        curves: For each method trained cells or seconds ``[P]``, and the 25, 50 and 75 % quantiles
+            of its regret ``[3, P]``.
+        fractions: Whether regret is a fraction, and shown in points.
+        by_time: Whether the first are seconds.
+    """
+    everything = np.concatenate([regret.ravel() for _, regret in curves.values()])
+    factor = 100.0 if fractions else 1.0
+    positive = factor * everything[everything > 0]
+    lowest = float(positive.min()) if len(positive) else 0.1
+    highest = float(positive.max()) if len(positive) else 1.0
+    floor = lowest / 3
+    decades = range(int(np.floor(np.log10(lowest))), int(np.ceil(np.log10(highest))) + 1)
+    ticks = [m * 10.0**k for k in decades for m in (1, 2, 5)]
+    ticks = [tick for tick in ticks if lowest <= tick <= 1.2 * highest]
+    labels = [f"{tick:g}" for tick in ticks]
+    note = "Line: median, band: quartiles."
+    if (everything <= 0).any():
+        ticks, labels = [floor, *ticks], ["0", *labels]
+        note += " At 0 the best architecture was found."
+    size, time_unit = _time_unit(max(float(x[-1]) for x, _ in curves.values()))
+    marks = []
+    for k, (name, (x, regret)) in enumerate(curves.items()):
+        low, median, high = np.maximum(factor * regret, floor)
+        colour = _CURVE_COLOURS[k % len(_CURVE_COLOURS)]
+        place = x / size if by_time else x
+        marks.append(Line(name, place, median, colour, steps=True, band=(low, high), dashes=k % 4))
+    return Chart(
+        "Distance to the best architecture (regret)",
+        Axis(f"training time, {time_unit}" if by_time else "trained cells"),
+        Axis("regret" + (", points" if fractions else ""), True, None, tuple(ticks), tuple(labels)),
+        tuple(marks),
+        note=note,
+        legend=True,
+    )
+
+
 def _time_unit(seconds: float) -> tuple[float, str]:
     if seconds >= 5400:
         return 3600.0, "h"

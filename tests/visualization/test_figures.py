@@ -12,6 +12,7 @@ from pyg_nas.visualization.figures import (
     comparison_chart,
     pareto_chart,
     prediction_charts,
+    regret_chart,
     residual_chart,
     residual_charts,
     search_charts,
@@ -129,3 +130,17 @@ def test_a_comparison_of_one_size_shows_every_draw() -> None:
     assert [mark.y.tolist() for mark in dots] == [[0.5, 0.6, 0.7], [0.1, 0.2]]
     assert chart.x.tick_labels == ("a", "b")
     assert len(chart.marks) == 4  # b has no mean of all its draws
+
+
+def test_regret_of_zero_has_a_place_on_the_logarithmic_axis() -> None:
+    quartiles = np.array([[0.01, 0.0], [0.02, 0.001], [0.03, 0.002]])
+    chart = regret_chart({"a": (np.array([1.0, 2.0]), quartiles)}, fractions=True)
+    (line,) = chart.marks
+    assert isinstance(line, Line)
+    assert line.band is not None
+    assert line.y == pytest.approx([2, 0.1])  # points
+    assert chart.y.ticks is not None
+    assert chart.y.tick_labels is not None
+    assert line.band[0][1] == chart.y.ticks[0] > 0
+    assert chart.y.tick_labels[:2] == ("0", "0.1")
+    assert "At 0 the best architecture was found" in chart.note

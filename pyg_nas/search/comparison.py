@@ -1,0 +1,189 @@
+"""Finished and stopped searches compared: regret by trained cells or by training time."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.files import atomic_path, write_text
+from pyg_nas.io.latex import latex_table
+from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.result import SearchResult
+from pyg_nas.search.stored import read_result
+from pyg_nas.visualization.figures import regret_chart
+from pyg_nas.visualization.files import save_figure
+from pyg_nas.visualization.plots import draw_for_paper
+
+Floats = NDArray[np.float64]
+
+AXES = ("runs", "time")
+_SAME = ("evaluator", "space", "max_parameters", "max_macs", "max_seconds")
+_OF_METHOD = ("method", "strategy_settings")
+_POINTS = 200
+
+
+@dataclass(frozen=True)
+class RegretCurve:
+    """Regret of the searches of one method.
+
+    Args:
+        name: The method.
+        x: Trained cells or seconds, ``[P]``.
+        quartiles: 25 %, 50 % and 75 % of the searches, ``[3, P]``.
+        searches: How many searches there are.
+        fractions: Whether accuracies are fractions, so that regret is shown in points.
+    """
+
+    name: str
+    x: Floats
+    quartiles: Floats
+    searches: int
+    fractions: bool
+
+
+def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCurve]:
+    """Return the regret of searches of one table, one curve for each method and its settings.
+
+    A curve ends where the shortest search of its method ends.
+
+    Args:
+        folders: Search folders.
+        by: ``"runs"`` for trained cells, ``"time"`` for the training time that was charged.
+
+    Raises:
+        SettingsError: If the searches are of different tables, labels or constraints, one is named
+            twice or stands for the same search as another, or its regret is not known.
+    """
+    if by not in AXES:
+        raise SettingsError(f"by {quoted(by)} must be one of {', '.join(AXES)}")
+    found = [(folder, *_read(folder)) for folder in folders]
+    if not found:
+        raise SettingsError("there is no search folder to compare")
+    groups: dict[str, list[tuple[Path, dict[str, Any], SearchResult]]] = {}
+    seen: dict[str, Path] = {}
+    first, first_settings, _ = found[0]
+    for folder, settings, result in found:
+        for key in _SAME:
+            if settings.get(key) != first_settings.get(key):
+                raise SettingsError(
+                    f"{folder}: another {key} than in {first}; compare searches of one table, "
+                    f"label and set of constraints"
+                )
+        group = json.dumps([settings.get(key) for key in _OF_METHOD], sort_keys=True)
+        one = f"{group} {settings.get('seed')}"
+        if one in seen:
+            raise SettingsError(
+                f"{folder}: the same search as {seen[one]}, with the random seed "
+                f"{settings.get('seed')}; searches of one method need different seeds"
+            )
+        seen[one] = folder
+        groups.setdefault(group, []).append((folder, settings, result))
+    settings_of = [members[0][1] for members in groups.values()]
+    return [
+        _curve(name, members, by)
+        for name, members in zip(_names(settings_of), groups.values(), strict=True)
+    ]
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
+    opened = SearchFolder.open(folder)
+    result, _ = read_result(folder, opened.settings, opened.space)
+    regret = result.regret
+    if regret is None or not np.isfinite(regret[-1]):
+        raise SettingsError(
+            f"{folder}: its regret is not known: it has not finished, searched no table, or has no "
+            f"answer within its constraints"
+        )
+    return opened.settings, result
+
+
+def _names(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of methods, with those of their settings in which equal methods differ."""
+    names = []
+    for one in settings:
+        method = str(one.get("method", "search"))
+        own = one["strategy_settings"]
+        others = [s["strategy_settings"] for s in settings if s.get("method") == one.get("method")]
+        differing = [key for key in own if any(other.get(key) != own[key] for other in others)]
+        shown = ", ".join(f"{key} {own[key]}" for key in differing)
+        names.append(f"{method} ({shown})" if shown else method)
+    return names
+
+
+def _curve(
+    name: str, members: Sequence[tuple[Path, dict[str, Any], SearchResult]], by: str
+) -> RegretCurve:
+    regrets = [np.asarray(result.regret) for _, _, result in members]
+    if by == "runs":
+        places = [np.arange(1.0, len(regret) + 1) for regret in regrets]
+    else:
+        places = [result.seconds for _, _, result in members]
+        for (folder, _, result), place in zip(members, places, strict=True):
+            if np.isnan(result.history.seconds).any() or place[-1] <= 0:
+                raise SettingsError(f"{folder}: the training time of some cell is not known")
+    # From where every search has an answer to where the first one ends.
+    begin = max(p[np.isfinite(r)][0] for p, r in zip(places, regrets, strict=True))
+    end = min(place[-1] for place in places)
+    if begin > end:
+        raise SettingsError(f"{name}: a search ends before another one has its first answer")
+    x = np.arange(begin, end + 1) if by == "runs" else np.geomspace(begin, end, _POINTS)
+    values = [
+        regret[np.clip(np.searchsorted(place, x * (1 + 1e-12), "right") - 1, 0, None)]
+        for place, regret in zip(places, regrets, strict=True)
+    ]
+    quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    fractions = all(are_fractions(result.history.accuracies) for _, _, result in members)
+    return RegretCurve(name, x, quartiles, len(members), fractions)
+
+
+def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str) -> list[str]:
+    """Write ``searches.csv``, ``searches.tex``, ``searches.pdf`` and ``searches.png``.
+
+    Returns:
+        The names of the files.
+    """
+    fractions = all(curve.fractions for curve in curves)
+    factor = 100.0 if fractions else 1.0
+    axis = "trained_cells" if by == "runs" else "training_seconds"
+    target = folder / "searches.csv"
+    with atomic_path(target) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["method", "searches", axis, "q25", "median", "q75"])
+        for curve in curves:
+            for x, row in zip(curve.x.tolist(), curve.quartiles.T.tolist(), strict=True):
+                writer.writerow(
+                    [curve.name, curve.searches, f"{x:.9g}", *(f"{v:.9g}" for v in row)]
+                )
+    rows = []
+    for curve in curves:
+        low, median, high = factor * curve.quartiles[:, -1]
+        rows.append(
+            [
+                curve.name,
+                curve.searches,
+                f"{curve.x[-1]:,.0f}",
+                f"{median:.3f} [{low:.3f}, {high:.3f}]",
+            ]
+        )
+    caption = (
+        f"Regret{' in points' if fractions else ''} at the end of each search: median and "
+        f"quartiles. Regret is how far the answer stays below the best architecture of the table."
+    )
+    end = "trained cells" if by == "runs" else "training seconds"
+    columns = ["method", "searches", end, "regret"]
+    table = latex_table(columns, rows, caption, "tab:searches")
+    write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
+    chart = regret_chart({c.name: (c.x, c.quartiles) for c in curves}, fractions, by == "time")
+    figure = draw_for_paper([chart], note=chart.note)
+    for name in ("searches.pdf", "searches.png"):
+        save_figure(figure, folder / name)
+    return ["searches.csv", "searches.tex", "searches.pdf", "searches.png"]

@@ -1,0 +1,87 @@
+"""Regret of several searches, against values computed by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.comparison import compare_searches, write_search_comparison
+from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.stored import read_result
+from tests.cli.test_models import pyg_nas
+
+
+@pytest.fixture(scope="module")
+def folders(whole_table: Table, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("searches")
+    whole_table.save(root / "table.hdf5")
+    made = []
+    for method in ("random", "local"):
+        for seed in range(3):
+            made.append(root / f"{method}-{seed}")
+            arguments = ("search", root / "table.hdf5", "--method", method, "--seed", seed)
+            sizes = ("--n", 8, "--k", 4, "--rounds", 1)
+            assert pyg_nas(*arguments, *sizes, "--out", made[-1]) == 0
+    return made
+
+
+def regrets_of(folders: list[Path]) -> list[np.ndarray]:
+    found = []
+    for folder in folders:
+        opened = SearchFolder.open(folder)
+        result, finished = read_result(folder, opened.settings, opened.space)
+        assert finished
+        found.append(np.asarray(result.regret))
+    return found
+
+
+def test_curves_are_quartiles_over_seeds(folders: list[Path], tmp_path: Path) -> None:
+    random, local = compare_searches(folders)
+    assert (random.name, random.searches, local.name) == ("random", 3, "local")
+    first, middle, last = np.sort(regrets_of(folders[:3]), axis=0)
+    assert random.x.tolist() == list(range(1, 13))
+    # Of three values the quartiles lie halfway between neighbours.
+    np.testing.assert_allclose(
+        random.quartiles, [(first + middle) / 2, middle, (middle + last) / 2]
+    )
+    names = write_search_comparison(tmp_path, [random, local], "runs")
+    assert all((tmp_path / name).stat().st_size > 100 for name in names)
+    lines = (tmp_path / "searches.csv").read_text().splitlines()
+    assert lines[0] == "method,searches,trained_cells,q25,median,q75"
+    assert len(lines) == 25
+
+
+def test_curves_by_time(folders: list[Path], tmp_path: Path) -> None:
+    curve = compare_searches(folders[:1], "time")[0]
+    (regret,) = regrets_of(folders[:1])
+    assert curve.quartiles[1, 0] == regret[0]
+    assert curve.quartiles[1, -1] == regret[-1]
+    write_search_comparison(tmp_path, [curve], "time")
+
+
+def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folders[0], copy)
+    with pytest.raises(SettingsError, match=r"copy: the same search as .*random-0"):
+        compare_searches([folders[0], copy])
+    settings = json.loads((copy / "settings.json").read_text())
+    settings["evaluator"]["label"]["run"] = "mean"
+    (copy / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(SettingsError, match=r"copy: another evaluator than in .*random-0"):
+        compare_searches([folders[0], copy])
+    (copy / "answer.json").unlink()
+    with pytest.raises(SettingsError, match="copy: its regret is not known"):
+        compare_searches([copy])
+    with pytest.raises(SettingsError, match="by 'x' must be one of runs, time"):
+        compare_searches(folders, "x")
+
+
+def test_the_command(folders: list[Path], tmp_path: Path) -> None:
+    assert pyg_nas("compare-searches", *folders, "--out", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "searches.pdf").read_bytes().startswith(b"%PDF")
