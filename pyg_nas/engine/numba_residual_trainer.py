@@ -97,7 +97,7 @@ def compiled_epochs(task: ResidualTask) -> Iterator[float]:
 
 def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
     """Draw the batches and masks of all steps in the order of :func:`~.residual.torch_epochs`."""
-    rates, betas = one_cycle(task)
+    rates, betas = one_cycle(task.config, task.steps)
     shapes = mask_shapes(task.network, task.batch_size, task.graphs.vertices.shape[1])
     length = max(1, _DRAWN_BYTES // sum(math.prod(shape) for shape in shapes))
     depth = len(task.network.layers)
@@ -143,11 +143,11 @@ class _Members:
         self._ends = np.cumsum(sizes)
         decay = {
             id(p): group["weight_decay"]
-            for group in optimizer_of(task).param_groups
+            for group in optimizer_of(task.network, task.config).param_groups
             for p in group["params"]
         }
         self._decays = np.array([decay[id(p)] for p in self._parameters])
-        self._beta2 = optimizer_of(task).param_groups[0]["betas"][1]
+        self._beta2 = optimizer_of(task.network, task.config).param_groups[0]["betas"][1]
         self._steps = 0
 
     def submit(

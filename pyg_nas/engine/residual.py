@@ -99,27 +99,32 @@ class ResidualTask(NamedTuple):
             mask.bernoulli_(1 - self.network.dropout, generator=self.generator)
 
 
-def optimizer_of(task: ResidualTask) -> torch.optim.AdamW:
+def optimizer_of(network: ResidualGNN, config: ResidualTrainingConfig) -> torch.optim.AdamW:
     """Return AdamW over the network's parameters, without decay of biases and gains."""
-    parameters = list(task.network.parameters())
+    parameters = list(network.parameters())
     groups = [
         {
             "params": [p for p in parameters if (p.shape[1] > 1) == decays],
-            "weight_decay": task.config.weight_decay if decays else 0.0,
+            "weight_decay": config.weight_decay if decays else 0.0,
         }
         for decays in (True, False)
     ]
-    return torch.optim.AdamW(
-        groups, lr=task.config.learning_rate, betas=(0.9, _BETA2), eps=ADAM_EPSILON
-    )
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, _BETA2), eps=ADAM_EPSILON)
 
 
-def one_cycle(task: ResidualTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the learning rate and Adam's first beta of each step, from torch's scheduler."""
+def one_cycle(
+    config: ResidualTrainingConfig, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the learning rate and Adam's first beta of each step, from torch's scheduler.
+
+    Args:
+        config: Training settings.
+        steps: Of an epoch.
+    """
     optimizer = torch.optim.AdamW([torch.zeros(1)], betas=(0.9, _BETA2))
-    total = task.config.epochs * task.steps
+    total = config.epochs * steps
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, task.config.learning_rate, total_steps=max(2, total), pct_start=_RISING
+        optimizer, config.learning_rate, total_steps=max(2, total), pct_start=_RISING
     )
     rates, betas = np.empty(total), np.empty(total)
     (group,) = optimizer.param_groups
@@ -161,8 +166,8 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
     inputs = DenseResidualInputs.from_graphs(task.graphs).to(device)
     shapes = mask_shapes(network, task.batch_size, inputs.vertices.shape[1])
     masks = [torch.ones(shape, dtype=torch.uint8, device=device) for shape in shapes]
-    optimizer = optimizer_of(task)
-    rates, betas = one_cycle(task)
+    optimizer = optimizer_of(network, task.config)
+    rates, betas = one_cycle(task.config, task.steps)
     step = 0
     alone = device.type == "cpu" and network.embed.shape[2] <= _NARROW
     for _ in range(task.config.epochs):

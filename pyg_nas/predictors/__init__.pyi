@@ -21,6 +21,7 @@ from .gcn import GCNRegressor as GCNRegressor
 from .hybrid import BestRegressor as BestRegressor
 from .hybrid import HybridRegressor as HybridRegressor
 from .label_transform import LabelTransform as LabelTransform
+from .network_gnn import NetworkGNNRegressor as NetworkGNNRegressor
 from .networks import NetworkRegressor as NetworkRegressor
 from .recipes import make_estimator as make_estimator
 from .recipes import register_recipe as register_recipe

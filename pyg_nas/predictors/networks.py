@@ -52,6 +52,35 @@ def as_networks(X: Networks) -> NetworkArray:
     return NetworkArray.from_graphs(listed)
 
 
+def labelled_networks(
+    X: Networks, y: ArrayLike | None, sample_weight: ArrayLike | None
+) -> tuple[NetworkArray, NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return networks ``[N]``, labels ``[N]`` and weights ``[N]`` of a fit.
+
+    Networks of weight zero are left out, and those without a label where a dataset has them.
+
+    Raises:
+        ModelError: If ``X`` holds no networks.
+        SettingsError: If labels or weights are not finite numbers ``[N]``, or there are none.
+    """
+    networks = as_networks(X)
+    weights = checked_weights(sample_weight, len(networks))
+    kept = np.ones(len(networks), dtype=bool) if weights is None else weights > 0
+    if y is None:
+        labels = _own_labels(X)
+        kept &= ~np.isnan(labels)
+        if not kept.any():
+            raise SettingsError("no network of the dataset has a label")
+        labels[~kept] = 0.0
+    else:
+        labels = np.array(y, dtype=np.float64)
+    labels = finite_labels(labels, len(networks))[kept]
+    weights = None if weights is None else weights[kept]
+    if not kept.all():
+        networks = networks.select(np.flatnonzero(kept))
+    return networks, labels, weights
+
+
 class NetworkRegressor(CellRegressor):
     """A Gaussian process or trees on the features of whole networks.
 
@@ -118,25 +147,11 @@ class NetworkRegressor(CellRegressor):
             ModelError: If ``X`` holds no networks.
         """
         self.check_parameters()
-        networks = as_networks(X)
-        weights = checked_weights(sample_weight, len(networks))
-        kept = np.ones(len(networks), dtype=bool) if weights is None else weights > 0
-        if y is None:
-            labels = _own_labels(X)
-            kept &= ~np.isnan(labels)
-            if not kept.any():
-                raise SettingsError("no network of the dataset has a label")
-            labels[~kept] = 0.0
-        else:
-            labels = np.array(y, dtype=np.float64)
-        labels = finite_labels(labels, len(networks))[kept]
-        weights = None if weights is None else weights[kept]
-        if not kept.all():
-            networks = networks.select(np.flatnonzero(kept))
+        networks, labels, weights = labelled_networks(X, y, sample_weight)
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.process_ = self.inputs_ = self.targets_ = self.weights_ = None
         if self.method != _PROCESS:
-            self.inputs_ = _joined(network_features(networks))
+            self.inputs_ = joined(network_features(networks))
             self.targets_, self.weights_ = labels, weights
             self._fit_trees()
             return self
@@ -168,7 +183,7 @@ class NetworkRegressor(CellRegressor):
         if self.process_ is not None:
             mean, std = self.process_.predict_features(features, return_std)
             return (mean, std) if return_std else mean
-        inputs = _joined(features)
+        inputs = joined(features)
         if not len(inputs):
             return np.empty(0)
         return np.asarray(self.trees_.predict(inputs), dtype=np.float64)
@@ -192,7 +207,8 @@ class NetworkRegressor(CellRegressor):
         self.trees_ = trees.fit(self.inputs_, self.targets_, sample_weight=self.weights_)
 
 
-def _joined(features: CellFeatures) -> NDArray[np.float32]:
+def joined(features: CellFeatures) -> NDArray[np.float32]:
+    """Return the features of all groups beside each other, float32 ``[N, d]``."""
     return np.concatenate(list(features.groups.values()), axis=1)
 
 

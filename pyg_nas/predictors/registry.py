@@ -27,6 +27,7 @@ _BUILT_IN = {
         "ResidualGNNRegressor": "residual_gnn",
         "SmallGaussianProcess": "small_gp",
         "NetworkRegressor": "networks",
+        "NetworkGNNRegressor": "network_gnn",
     }.items()
 }
 _registered: dict[str, type] = {}

@@ -1,0 +1,121 @@
+"""Training and prediction of residual networks on graphs of any size, by sparse message passing.
+
+Memory and time of a step are linear in the vertices and edges of its batch; nothing is padded.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pyg_nas.engine.loop import OnEpoch
+from pyg_nas.engine.residual import ResidualTrainingConfig, one_cycle, optimizer_of
+from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.spaces.modules.network_array import NetworkArray
+
+_BATCH_GRAPHS, _BATCH_VERTICES = 256, 32_768  # of one pass in prediction
+
+
+class SparseGraphs(NamedTuple):
+    """What residual networks take of ``N`` graphs of any size.
+
+    Attributes:
+        networks: The graphs, with the attributes of vertices as the networks take them.
+        graph: ``[N, graph_columns]``.
+    """
+
+    networks: NetworkArray
+    graph: NDArray[np.float32]
+
+    def batch(self, rows: NDArray[np.int64], device: torch.device) -> tuple[Tensor, ...]:
+        """Return ``x``, ``edge_index``, ``batch`` and ``graph`` of the graphs in ``rows``."""
+        part = self.networks.select(rows)
+        arrays = (part.one_hot(), part.joined_edges, part.graph, self.graph[rows])
+        return tuple(torch.from_numpy(array).to(device) for array in arrays)
+
+
+def train_sparse_residual(
+    network: ResidualGNN,
+    graphs: SparseGraphs,
+    targets: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    config: ResidualTrainingConfig,
+    seed: int,
+    progress: OnEpoch | None = None,
+) -> NDArray[np.float64]:
+    """Train residual networks in place; return the members' mean loss by epoch ``[epochs]``.
+
+    All members are trained on the same batches, each with its own dropout.
+
+    Args:
+        network: ``M`` members.
+        graphs: ``N`` graphs.
+        targets: ``[N]``.
+        weights: Weights of the graphs in the loss ``[N]``.
+        config: Training settings; where there are fewer graphs than a batch has, all are one.
+        seed: Random seed of batches and dropout.
+        progress: Called after each epoch.
+    """
+    device = network.embed.device
+    shuffler = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
+    size = min(config.batch_size, len(targets))
+    steps = len(targets) // size
+    optimizer = optimizer_of(network, config)
+    rates, betas = one_cycle(config, steps)
+    losses = np.empty(config.epochs)
+    for epoch in range(config.epochs):
+        order = torch.randperm(len(targets), generator=shuffler)[: steps * size].view(steps, size)
+        total = 0.0
+        for step, rows in enumerate(order.numpy(), epoch * steps):
+            for group in optimizer.param_groups:
+                group.update(lr=rates[step], betas=(betas[step], group["betas"][1]))
+            x, edge_index, batch, graph = graphs.batch(rows, device)
+            keep = _masks(network, len(x), size, generator) if network.dropout else None
+            predicted = network(x, edge_index, batch, graph, keep)[..., 0]  # [M, B]
+            errors = (predicted - torch.from_numpy(targets[rows]).to(device)).square()
+            errors = errors * torch.from_numpy(weights[rows]).to(device)
+            # A sum over members: their gradients are those of members trained alone.
+            loss = errors.mean(dim=1).sum()
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += float(loss.detach())
+        losses[epoch] = total / (steps * len(network.embed))
+        if progress is not None:
+            progress(epoch + 1, losses[epoch])
+    return losses
+
+
+@torch.no_grad()
+def predict_sparse_residual(network: ResidualGNN, graphs: SparseGraphs) -> NDArray[np.float32]:
+    """Return each member's outputs of each graph, ``[M, N]``."""
+    ptr, total = graphs.networks.vertex_ptr, len(graphs.networks)
+    parts = [np.empty((len(network.embed), 0), dtype=np.float32)]
+    start = 0
+    while start < total:
+        end = int(np.searchsorted(ptr, ptr[start] + _BATCH_VERTICES, "right")) - 1
+        end = min(max(end, start + 1), start + _BATCH_GRAPHS, total)
+        inputs = graphs.batch(np.arange(start, end), network.embed.device)
+        parts.append(network(*inputs)[..., 0].cpu().numpy())
+        start = end
+    return np.concatenate(parts, axis=1)
+
+
+def _masks(
+    network: ResidualGNN, vertices: int, graphs: int, generator: torch.Generator
+) -> list[Tensor]:
+    """Dropout masks of one batch, as the network's forward pass takes them."""
+    members, _, hidden = network.embed.shape
+    shapes = [(vertices, hidden)] * len(network.layers)
+    shapes += [(graphs, 2 * hidden), (graphs, network.read_graph.shape[1]), (graphs, hidden)]
+    return [
+        torch.empty(members, *shape, dtype=torch.uint8, device=generator.device).bernoulli_(
+            1 - network.dropout, generator=generator
+        )
+        for shape in shapes
+    ]

@@ -1,0 +1,192 @@
+"""The residual graph network as an estimator of whole networks, by sparse message passing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, FiniteFloat
+from sklearn.utils.validation import check_is_fitted
+
+from pyg_nas.compute.device import pick_device
+from pyg_nas.engine.loop import OnEpoch
+from pyg_nas.engine.residual import ResidualTrainingConfig
+from pyg_nas.engine.sparse_residual import (
+    SparseGraphs,
+    predict_sparse_residual,
+    train_sparse_residual,
+)
+from pyg_nas.features.graph_statistics import select_columns
+from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
+from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.networks import Networks, as_networks, joined, labelled_networks
+from pyg_nas.predictors.state import Array, FittedState
+from pyg_nas.predictors.state import Networks as FittedNetworks
+from pyg_nas.predictors.validation import (
+    DEPTH,
+    check_converged,
+    dropout,
+    mean_and_std,
+    real,
+    whole,
+)
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+
+
+class NetworkGNNRegressor(CellRegressor):
+    """An ensemble of residual graph networks (:class:`~pyg_nas.nn.residual_gnn.ResidualGNN`).
+
+    Time and memory are linear in the edges. The readout also takes the features of
+    :mod:`pyg_nas.features.networks`. Members are trained together (AdamW, one cycle).
+
+    Args:
+        ensemble_size: Members.
+        hidden: Width of all layers.
+        depth: Number of layers.
+        dropout: Probability of dropping a feature in training.
+        epochs: Passes over the training networks.
+        batch_size: Networks in a batch; the last partial batch is dropped.
+        learning_rate: Highest of the cycle.
+        weight_decay: Decoupled, of weights but not of biases and gains.
+        random_state: Random seed of weights, batch order and dropout.
+        device: A torch device name, or ``"auto"``.
+        progress: Called after each epoch with its number and the training loss.
+
+    Attributes:
+        network_: The fitted networks.
+    """
+
+    parameter_rules: ClassVar = {
+        **dict.fromkeys(("ensemble_size", "batch_size", "hidden", "epochs"), whole(least=1)),
+        "depth": DEPTH,
+        "random_state": whole(least=0),
+        **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
+        "dropout": dropout(),
+    }
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            "vertex_centre": Array("float32", ("f",)),
+            "vertex_scale": Array("float32", ("f",)),
+            "columns": Array("int64", ("d",)),
+            "centre": Array("float32", ("d",)),
+            "scale": Array("float32", ("d",)),
+        },
+        values={
+            "mean": FiniteFloat,
+            "std": FiniteFloat,
+            "feature_version": Annotated[
+                int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
+            ],
+        },
+        networks=FittedNetworks("network_", build="_empty_network", prefix="network."),
+    )
+
+    def __init__(
+        self,
+        ensemble_size: int = 2,
+        hidden: int = 64,
+        depth: int = 3,
+        dropout: float = 0.1,
+        epochs: int = 60,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        random_state: int = 0,
+        device: str = "auto",
+        progress: OnEpoch | None = None,
+    ) -> None:
+        self.ensemble_size = ensemble_size
+        self.hidden = hidden
+        self.depth = depth
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    @property
+    def provides_std(self) -> bool:
+        """Whether there are several members to differ from each other."""
+        return self.ensemble_size > 1
+
+    def fit(
+        self, X: Networks, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> NetworkGNNRegressor:
+        """Fit to ``N`` networks; arguments as of :meth:`NetworkRegressor.fit`.
+
+        Raises:
+            SettingsError: If a label or weight is not finite, there is no label, a setting is
+                outside its rule or the training diverges.
+            ModelError: If ``X`` holds no networks.
+        """
+        self.check_parameters()
+        networks, labels, weights = labelled_networks(X, y, sample_weight)
+        mean, spread = mean_and_std(labels, weights)
+        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
+        self.feature_version_ = NETWORK_FEATURE_VERSION
+        self.vertex_centre_ = networks.attributes.mean(axis=0)
+        self.vertex_scale_ = networks.attributes.std(axis=0) + 1e-3
+        features = joined(network_features(networks))
+        deviation = features.std(axis=0)
+        self.columns_ = np.flatnonzero(deviation > 1e-6)
+        self.centre_ = features.mean(axis=0)[self.columns_]
+        self.scale_ = deviation[self.columns_]
+        generator = torch.Generator().manual_seed(self.random_state)
+        self.network_ = self._new_network(generator).to(pick_device(self.device))
+        relative = np.ones(len(labels)) if weights is None else weights / weights.mean()
+        loss = train_sparse_residual(
+            self.network_,
+            self._graphs(networks, features),
+            ((labels - self.mean_) / self.std_).astype(np.float32),
+            relative.astype(np.float32),
+            ResidualTrainingConfig(
+                self.epochs, self.batch_size, self.learning_rate, self.weight_decay
+            ),
+            self.random_state,
+            self.progress,
+        )
+        check_converged(loss, self.learning_rate)
+        return self
+
+    def predict(self, X: Networks, return_std: bool = False) -> Any:
+        """Return the members' mean ``[N]``, and their standard deviation where asked for.
+
+        Raises:
+            ModelError: If ``X`` holds something else than networks.
+        """
+        check_is_fitted(self)
+        networks = as_networks(X)
+        graphs = self._graphs(networks, joined(network_features(networks)))
+        outputs = predict_sparse_residual(self.network_, graphs).astype(np.float64)
+        members = outputs * self.std_ + self.mean_
+        mean = members.mean(axis=0)
+        return (mean, members.std(axis=0)) if return_std else mean
+
+    def _graphs(self, networks: NetworkArray, features: NDArray[np.float32]) -> SparseGraphs:
+        attributes = (networks.attributes - self.vertex_centre_) / self.vertex_scale_
+        graph = (select_columns(features, self.columns_) - self.centre_) / self.scale_
+        standard = replace(networks, attributes=np.clip(attributes, -4, 4))
+        return SparseGraphs(standard, np.clip(graph, -5, 5))
+
+    def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
+        return ResidualGNN(
+            self.ensemble_size,
+            NUM_COLUMNS + len(self.vertex_centre_),
+            len(self.columns_),
+            hidden=self.hidden,
+            depth=self.depth,
+            dropout=self.dropout,
+            generator=generator,
+        )
+
+    def _empty_network(self) -> ResidualGNN:
+        with torch.device("meta"):
+            return self._new_network()
