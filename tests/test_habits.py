@@ -20,6 +20,7 @@ NOT_TESTED_ALONE = {
 }
 # Tests of several modules together.
 NOT_OF_ONE_MODULE = {
+    "cli/test_hostile_paths.py",
     "fuzz/test_fuzz.py",
     "fuzz/test_hostile.py",
     "report/test_browser.py",
