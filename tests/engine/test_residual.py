@@ -50,7 +50,7 @@ def test_batches_are_of_each_members_own_graphs(task: ResidualTask) -> None:
 
 
 def test_one_cycle_rises_to_the_learning_rate_and_falls_to_zero(task: ResidualTask) -> None:
-    rates, betas = one_cycle(task)
+    rates, betas = one_cycle(task.config, task.steps)
     assert rates.shape == betas.shape == (80,)
     top = int(rates.argmax())
     assert rates[top] == pytest.approx(0.02, rel=0.01)
@@ -61,7 +61,7 @@ def test_one_cycle_rises_to_the_learning_rate_and_falls_to_zero(task: ResidualTa
 
 
 def test_only_matrices_have_weight_decay(task: ResidualTask) -> None:
-    decayed, free = optimizer_of(task).param_groups
+    decayed, free = optimizer_of(task.network, task.config).param_groups
     assert {id(p) for p in free["params"]} == {
         id(p) for p in task.network.parameters() if p.shape[1] == 1
     }
