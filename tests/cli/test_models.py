@@ -322,7 +322,7 @@ def test_a_wrong_settings_file_is_named(
         (("train", "{table}", "--out", "m", "--split", "9999"), "9999"),
         (("train", "{table}", "--out", "m", "--split", "best"), "best"),
         (("train", "{table}", "--out", "m", "--recipe", "magic"), "magic"),
-        (("train", "{table}", "--out", "m", "--budget", "5"), "5 was asked"),
+        (("train", "{table}", "--out", "m", "--budget", "5"), "5 was requested"),
         (("train", "{table}", "--out", "m", "--run", "first"), "first"),
         (("train", "{table}", "--out", "m", "--metric", "loss"), "loss"),
         (("train", "{table}", "--out", "m", "--device", "cuda:99"), "cuda:99"),

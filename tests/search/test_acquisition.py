@@ -56,7 +56,7 @@ def test_thompson_picks_as_often_as_a_cell_is_best() -> None:
 def test_what_needs_a_std_says_so() -> None:
     check_std("ei", GaussianPredictor(), "mine")
     check_std("mean", LinearPredictor(), "mine")
-    with pytest.raises(SettingsError, match="which mine does not give"):
+    with pytest.raises(SettingsError, match="which mine does not have"):
         check_std("ei", LinearPredictor(), "mine")
     with pytest.raises(SettingsError, match="standard deviations"):
         choose("ei", MEAN, None, 1, 0.9, RNG)

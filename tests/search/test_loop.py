@@ -181,7 +181,7 @@ class Miscounting(TableEvaluator):
 
 @pytest.mark.parametrize(
     ("last", "message", "recorded"),
-    [(0, "gave 3 outcomes for 4 cells", 3), (2, "more outcomes than the 4 it owes", 4)],
+    [(0, "gave 3 outcomes for 4 cells", 3), (2, "more than one outcome for each of 4 cells", 4)],
 )
 def test_an_evaluator_owes_one_outcome_a_cell(
     partial_table: Table, tmp_path: Path, last: int, message: str, recorded: int
