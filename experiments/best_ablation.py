@@ -22,7 +22,7 @@ from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, run_all, ta
 
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_features import (
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,

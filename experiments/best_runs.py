@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_features import (
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
@@ -34,7 +34,7 @@ from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer import transfer_features
-from pyg_nas.predictors.zero_cost import zero_cost_columns
+from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"
 REAL_SAMPLE = Path("../shared/data/nasbench101_20k.hdf5")
@@ -113,9 +113,12 @@ def draw_rows(table: Table, draw: int, size: int) -> tuple[np.ndarray, np.ndarra
 
 def all_features(cells: CellArray) -> CellFeatures:
     features = cell_features(cells)
-    features.groups[ZERO_COST_GROUP] = zero_cost_columns(cells, features)
-    features.groups[TRANSFER_GROUP] = transfer_features(cells, features)
-    return features
+    return features.with_groups(
+        {
+            ZERO_COST_GROUP: zero_cost_features(cells, features),
+            TRANSFER_GROUP: transfer_features(cells, features),
+        }
+    )
 
 
 def one_run(table: Table, method: str, size: int, draw: int) -> dict[str, Any]:

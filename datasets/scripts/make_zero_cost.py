@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from pyg_nas.data.shipped import ZERO_COST_NETWORK
-from pyg_nas.features.graph_statistics import CellFeatures, cell_features
+from pyg_nas.features.graph_features import CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.io.files import atomic_path

@@ -1,4 +1,4 @@
-"""Statistics of graphs: numbers for predictors that do not take graphs."""
+"""Features of cells: numbers for predictors that do not take graphs."""
 
 import lazy_loader
 

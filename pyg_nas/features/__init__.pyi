@@ -1,13 +1,13 @@
-from .graph_statistics import (
+from .graph_features import (
     CellFeatures as CellFeatures,
 )
-from .graph_statistics import (
+from .graph_features import (
     cell_features as cell_features,
 )
-from .graph_statistics import (
+from .graph_features import (
     graph_feature_names as graph_feature_names,
 )
-from .graph_statistics import (
+from .graph_features import (
     vertex_feature_names as vertex_feature_names,
 )
 from .networks import network_feature_names as network_feature_names

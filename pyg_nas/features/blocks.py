@@ -1,8 +1,9 @@
-"""Many cells in blocks, with numbers of them that take a while: computed once and then known."""
+"""Features of many cells in blocks, with extra groups that take a while: computed once and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
-    STATISTICS_VERSION,
+    FEATURE_VERSION,
     CellFeatures,
     cell_features,
     cells_per_block,
@@ -21,72 +22,104 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import read_cached, write_cached
 
 Array = NDArray[np.float32]
-Columns = dict[str, Array]
-Compute = Callable[[CellArray, CellFeatures], Array]
-Use = Callable[[slice, CellArray, CellFeatures, Columns], None]
-
-# Both groups of columns of a whole space and of the cells that a search scores again and again.
-_COLUMNS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
+Groups = dict[str, Array]
+Use = Callable[[slice, CellArray, CellFeatures], None]
 
 
-def over_blocks(cells: CellArray, computes: Mapping[str, Compute], use: Use) -> None:
-    """Call ``use`` with each block's rows, cells, statistics and columns by name, in threads.
+@dataclass(frozen=True)
+class ExtraGroup:
+    """A group of features that follows from cells and their other features.
 
-    Columns, float32 ``[cells of the block, columns]``, are computed only where unknown. Those of
-    all cells of a space are read from the cache folder ever after, and the latest of any cells are
-    kept in memory: a search scores the same ones again and again.
+    Args:
+        name: Of the group.
+        compute: Returns it, float32 ``[N, features]``, from ``N`` cells and their features.
+        digest: Returns what names the data behind it: other data, other features.
+    """
+
+    name: str
+    compute: Callable[[CellArray, CellFeatures], Array]
+    digest: Callable[[], str]
+
+
+# Both extra groups of a whole space and of the cells that a search scores again and again.
+_GROUPS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
+_KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them
+
+
+def extended_features(
+    cells: CellArray, extra: Sequence[ExtraGroup], known: Mapping[str, Array] | None = None
+) -> CellFeatures:
+    """Return the features of ``N`` cells with extra groups.
+
+    Args:
+        cells: The cells.
+        extra: The groups.
+        known: Those that need no computing, ``[N, features]`` by name.
+    """
+    features, known = cell_features(cells), known or {}
+    new = {g.name: g.compute(cells, features) for g in extra if g.name not in known}
+    return features.with_groups({**known, **new})
+
+
+def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None:
+    """Call ``use`` with each block's rows, cells and features with extra groups, in threads.
+
+    Extra groups are computed only where unknown. Those of all cells of a space are kept in the
+    cache folder, and the latest of any cells in memory: a search scores the same cells at each
+    fit.
 
     Args:
         cells: The cells; may be empty.
-        computes: What gives the columns of some cells from them and their statistics, by a name
-            in the cache: another one for other columns.
+        extra: The groups.
         use: Called from several threads. Torch and BLAS use no further ones in them.
     """
     if not len(cells):
         return
-    known = _known(cells, computes.keys())
-
+    known = _known(cells, extra)
+    new = [group for group in extra if group.name not in known]
     step = cells_per_block(cells, BLOCK_CELLS)
 
-    def pass_block(start: int) -> Columns:
+    def pass_block(start: int) -> Groups:
         rows = slice(start, min(start + step, len(cells)))
         block = cells[rows]
-        features = cell_features(block)
-        columns = {name: columns[rows] for name, columns in known.items()}
-        new = {name: computes[name](block, features) for name in computes.keys() - known.keys()}
-        use(rows, block, features, columns | new)
-        return new
+        of_block = {name: group[rows] for name, group in known.items()}
+        features = extended_features(block, extra, of_block)
+        use(rows, block, features)
+        return {group.name: features.groups[group.name] for group in new}
 
-    # Statistics and what is made of them are small operations, which gain more from threads of
-    # ours, each with its own cells, than from torch's inside them.
+    # Features and what is computed from them are small operations, which gain more from threads
+    # of ours, each with its own cells, than from torch's inside them.
     with single_threaded_pool(torch.get_num_threads()) as pool:
         # The first block alone: what the computations read or fit once is then there for all.
         first = pool.submit(pass_block, 0).result()
         parts = [first, *pool.map(pass_block, range(step, len(cells), step))]
-    _keep(cells, {name: np.concatenate([part[name] for part in parts]) for name in first})
+    for group in new:
+        _keep(cells, group, np.concatenate([part[group.name] for part in parts]))
 
 
-def _known(cells: CellArray, names: Set[str]) -> Columns:
+def _known(cells: CellArray, extra: Sequence[ExtraGroup]) -> Groups:
     found = {}
-    for name in names:
-        columns = _COLUMNS.get((name, cells.digest))
-        if columns is None and cells.space.support.is_whole(cells):
-            arrays = read_cached(_cache_name(cells, name))
+    for group in extra:
+        name = _cache_name(cells, group)
+        values = _GROUPS.get((name, cells.digest))
+        if values is None and cells.space.support.is_whole(cells):
+            arrays = read_cached(name)
             if arrays is not None:
-                columns = arrays["columns"]
-                _COLUMNS.put((name, cells.digest), columns)
-        if columns is not None:
-            found[name] = columns
+                values = arrays[_KEY]
+                _GROUPS.put((name, cells.digest), values)
+        if values is not None:
+            found[group.name] = values
     return found
 
 
-def _keep(cells: CellArray, computed: Columns) -> None:
-    for name, columns in computed.items():
-        _COLUMNS.put((name, cells.digest), columns)
-        if cells.space.support.is_whole(cells):
-            write_cached(_cache_name(cells, name), {"columns": columns})
+def _keep(cells: CellArray, group: ExtraGroup, values: Array) -> None:
+    name = _cache_name(cells, group)
+    _GROUPS.put((name, cells.digest), values)
+    if cells.space.support.is_whole(cells):
+        write_cached(name, {_KEY: values})
 
 
-def _cache_name(cells: CellArray, name: str) -> str:
-    """Name columns by what they are computed from: the features' version and the cells."""
-    return f"{cells.space.name}-{name}-{STATISTICS_VERSION}-{cells.digest.hex()[:16]}"
+def _cache_name(cells: CellArray, group: ExtraGroup) -> str:
+    """Name a group by what it is computed from: its data, the feature version and the cells."""
+    data = f"{group.name}-{group.digest()}-{FEATURE_VERSION}"
+    return f"{cells.space.name}-{data}-{cells.digest.hex()[:16]}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from pyg_nas.features.graph_statistics import CellFeatures
+from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.spaces.modules.network_array import NetworkArray, gathered
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.features.graph_statistics import cell_features
+from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.validation import Cells, as_cells, weighted_cells
@@ -42,7 +42,7 @@ class ParameterCountRegressor(CellRegressor):
 
 
 class FeatureRegressor(CellRegressor):
-    """Any scikit-learn regressor on the features of :mod:`pyg_nas.features.graph_statistics`.
+    """Any scikit-learn regressor on the features of :mod:`pyg_nas.features.graph_features`.
 
     Args:
         regressor: Of rows of numbers; it is cloned.

@@ -1,4 +1,4 @@
-"""A Gaussian process on cell statistics: exact, with hyper-parameters by marginal likelihood."""
+"""An exact Gaussian process on features of cells, hyper-parameters by marginal likelihood."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
-    STATISTICS_VERSION,
+    FEATURE_VERSION,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
@@ -63,7 +63,7 @@ class GaussianProcess(CellRegressor):
     """Gaussian process over cells (Rasmussen and Williams, 2006, chapters 2 and 5).
 
     A Matérn 5/2 kernel plus a linear one (:mod:`pyg_nas.predictors.kernels`) on standardised
-    features (:mod:`pyg_nas.features.graph_statistics`). Each group of features has a length scale,
+    features (:mod:`pyg_nas.features.graph_features`). Each group of features has a length scale,
     and the features of the groups ``graph`` and ``walks`` have one each besides. Kernels and noise
     maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
@@ -172,7 +172,7 @@ class GaussianProcess(CellRegressor):
             tuning: Rows that the hyper-parameters are found on; None to draw them.
         """
         self.check_parameters()
-        self.space_, self.feature_version_ = space, STATISTICS_VERSION
+        self.space_, self.feature_version_ = space, FEATURE_VERSION
         mean, spread = mean_and_std(y, weights)
         self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
         target = torch.as_tensor((y - self.mean_) / self.std_)

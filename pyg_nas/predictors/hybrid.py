@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,13 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features.blocks import Columns, Compute, over_blocks
-from pyg_nas.features.graph_statistics import (
-    TRANSFER_GROUP,
-    ZERO_COST_GROUP,
-    CellFeatures,
-    cell_features,
-)
+from pyg_nas.features.blocks import ExtraGroup, extended_features, over_blocks
+from pyg_nas.features.graph_features import TRANSFER_GROUP, ZERO_COST_GROUP, CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
@@ -38,14 +32,16 @@ from pyg_nas.predictors.validation import (
     weighted_cells,
     whole,
 )
-from pyg_nas.predictors.zero_cost import zero_cost_columns, zero_cost_digest
+from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 _LEAST_RATIO = 0.5
 _REFRESH_GROWTH = 1.25
-# Extra feature groups: how to compute each, and the digest of the data behind it.
-_EXTRA_FEATURES: dict[str, tuple[Compute, Callable[[], str]]] = {
-    ZERO_COST_GROUP: (zero_cost_columns, zero_cost_digest),
-    TRANSFER_GROUP: (transfer_features, transfer_digest),
+_EXTRA_GROUPS = {
+    group.name: group
+    for group in (
+        ExtraGroup(ZERO_COST_GROUP, zero_cost_features, zero_cost_digest),
+        ExtraGroup(TRANSFER_GROUP, transfer_features, transfer_digest),
+    )
 }
 
 
@@ -162,9 +158,7 @@ class HybridRegressor(CellRegressor):
         self._set_transform(LabelTransform().fit(labels, weights), weights is not None)
         latent = self.transform_.forward(labels, weights)
         self.extra_features_ = self._offered(cells, labels)
-        features = cell_features(cells)
-        for group in self.extra_features_:
-            features.groups[group] = _EXTRA_FEATURES[group][0](cells, features)
+        features = extended_features(cells, self._extra_groups())
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
         ).fit_features(cells.space, features, latent, weights)
@@ -191,7 +185,10 @@ class HybridRegressor(CellRegressor):
         transfers = self.transfer and support.transfer_table is not None
         if transfers and not are_shipped_labels(cells, labels):
             groups.append(TRANSFER_GROUP)
-        return {group: _EXTRA_FEATURES[group][1]() for group in groups}
+        return {group: _EXTRA_GROUPS[group].digest() for group in groups}
+
+    def _extra_groups(self) -> list[ExtraGroup]:
+        return [_EXTRA_GROUPS[group] for group in self.extra_features_]
 
     def _set_transform(self, transform: LabelTransform, weighted: bool) -> None:
         self.transform_ = transform
@@ -263,18 +260,14 @@ class HybridRegressor(CellRegressor):
         cells = as_cells(X)
         check_cells(cells, self.space_, features=True)
         latent, stds = np.empty(len(cells)), np.empty(len(cells))
-        names = {group: f"{group}-{digest}" for group, digest in self.extra_features_.items()}
 
-        def predict_block(
-            rows: slice, block: CellArray, features: CellFeatures, columns: Columns
-        ) -> None:
-            features.groups.update({group: columns[name] for group, name in names.items()})
+        def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:
             latent[rows], stds[rows] = self.process_.predict_features(features, with_std)
             if self.networks_ is not None:
                 networks = self.networks_.predict_features(block, features).mean(axis=0)
                 latent[rows] += self.network_share * (networks - latent[rows])
 
-        over_blocks(cells, {names[g]: _EXTRA_FEATURES[g][0] for g in names}, predict_block)
+        over_blocks(cells, self._extra_groups(), predict_block)
         return latent, stds
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -299,11 +292,11 @@ class HybridRegressor(CellRegressor):
             ModelError: If they do not fit.
         """
         for group, digest in self.extra_features_.items():
-            if group not in _EXTRA_FEATURES:
+            if group not in _EXTRA_GROUPS:
                 raise ModelError(
-                    f"extra_features must be some of {', '.join(_EXTRA_FEATURES)}, got {group!r}"
+                    f"extra_features must be some of {', '.join(_EXTRA_GROUPS)}, got {group!r}"
                 )
-            here = _EXTRA_FEATURES[group][1]()
+            here = _EXTRA_GROUPS[group].digest()
             if digest != here:
                 raise ModelError(
                     f"this model was trained with another version of the shipped {group} data: "

@@ -19,7 +19,7 @@ from pyg_nas.engine.sparse_residual import (
     predict_sparse_residual,
     train_sparse_residual,
 )
-from pyg_nas.features.graph_statistics import select_columns
+from pyg_nas.features.graph_features import select_columns
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.base import CellRegressor

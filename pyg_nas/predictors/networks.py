@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features.graph_statistics import CellFeatures
+from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
@@ -34,7 +34,7 @@ _TREES: Mapping[str, Callable[[int], FeatureRegressor]] = {
 
 
 def as_networks(X: Networks) -> NetworkArray:
-    """Return whatever holds graphs of networks as arrays.
+    """Return graphs of networks, in any accepted form, as arrays.
 
     Raises:
         ModelError: If it holds something else.

@@ -18,9 +18,9 @@ from pyg_nas.engine.residual import (
     predict_residual,
     train_residual,
 )
-from pyg_nas.features.blocks import Columns, over_blocks
-from pyg_nas.features.graph_statistics import (
-    STATISTICS_VERSION,
+from pyg_nas.features.blocks import over_blocks
+from pyg_nas.features.graph_features import (
+    FEATURE_VERSION,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
@@ -163,7 +163,7 @@ class ResidualGNNRegressor(CellRegressor):
             weights: Weights above 0 ``[N]``, None for 1.
         """
         self.check_parameters()
-        self.space_, self.feature_version_ = cells.space, STATISTICS_VERSION
+        self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
         self.hidden_ = self.hidden or _width(len(cells))
         self.mean_, spread = mean_and_std(y, weights)
         self.std_ = np.where(spread > 0, spread, 1.0)
@@ -212,12 +212,10 @@ class ResidualGNNRegressor(CellRegressor):
         check_cells(cells, self.space_, features=True)
         members = np.empty((len(self.network_.embed), len(cells)))
 
-        def predict_block(
-            rows: slice, block: CellArray, features: CellFeatures, columns: Columns
-        ) -> None:
+        def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:
             members[:, rows] = self.predict_features(block, features)
 
-        over_blocks(cells, {}, predict_block)
+        over_blocks(cells, (), predict_block)
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
 
@@ -247,7 +245,7 @@ class ResidualGNNRegressor(CellRegressor):
     def _standardised(
         self, cells: CellArray, features: CellFeatures
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Columns of the vertices ``[N, V, columns]`` and of the graphs ``[N, columns]``."""
+        """Inputs at the vertices ``[N, V, inputs]`` and of the graphs ``[N, inputs]``."""
         one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
         standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
         vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2)

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from pyg_nas.errors import ModelError
-from pyg_nas.features.graph_statistics import check_statistics_version
+from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Space = Annotated[
 
 
 def _known_version(version: Any) -> Any:
-    check_statistics_version(version)
+    check_feature_version(version)
     return version
 
 

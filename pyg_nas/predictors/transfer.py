@@ -3,7 +3,7 @@
 The shipped table has the accuracies of 1,438 NAS-Bench-101 cells on images of digits. A Gaussian
 process predicts them for every cell, and a predictor for another task takes the predictions as
 further features of the graph. They must not be used for labels that were measured on the digits
-themselves, since the table may hold the answers: :func:`are_shipped_labels` tells.
+themselves, since the table may hold the answers: :func:`are_shipped_labels` recognises them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.data.shipped import shipped_table, shipped_table_path
-from pyg_nas.features.graph_statistics import STATISTICS_VERSION, CellFeatures, cell_features
+from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
 from pyg_nas.io.json_reader import parse_json
@@ -48,9 +48,9 @@ def transfer_digest() -> str:
 
 
 def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
-    """Return the transfer features of NAS-Bench-101 cells, float32 ``[N, columns]``.
+    """Return the transfer features of NAS-Bench-101 cells, float32 ``[N, features]``.
 
-    One column for each budget, point (halfway, end) and accuracy (training, validation, test) of
+    One feature for each budget, point (halfway, end) and accuracy (training, validation, test) of
     the shipped table: the posterior mean of the latent labels of its mean over runs.
 
     Args:
@@ -64,7 +64,7 @@ def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.fl
 def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
     """Return whether labels are the shipped table's own, by their content.
 
-    They are if half of the labels of cells that the table has are equal to one of its columns (a
+    They are if half of the labels of cells that the table has are equal to one of its metrics (a
     run's or the mean over runs, as a fraction, in percent or as an error), or if the cells are
     ordered nearly as by one of them.
 
@@ -109,7 +109,7 @@ class TransferProcess:
 
     Attributes:
         process: Tuned on the table's final validation accuracy.
-        duals: float32 ``[measured cells, columns]``, the process' weights for each column.
+        duals: float32 ``[measured cells, features]``, the process' weights for each feature.
     """
 
     process: GaussianProcess
@@ -119,7 +119,7 @@ class TransferProcess:
 @lru_cache(maxsize=1)
 def digits_process() -> TransferProcess:
     """Return the process of the shipped table: fitted once, then read from the cache folder."""
-    name = f"digits-transfer-{transfer_digest()}-{STATISTICS_VERSION}"
+    name = f"digits-transfer-{transfer_digest()}-{FEATURE_VERSION}"
     arrays = read_cached(name)
     if arrays is None:
         arrays = _fitted()

@@ -78,7 +78,7 @@ def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) ->
 
 def _features_of(space: SearchSpace) -> tuple[Any, ...]:
     """What the features of a space's cells are: equal for spaces with equal features."""
-    from pyg_nas.features.graph_statistics import graph_feature_names, vertex_feature_names
+    from pyg_nas.features.graph_features import graph_feature_names, vertex_feature_names
 
     support = space.support
     names = graph_feature_names(space), vertex_feature_names(space)

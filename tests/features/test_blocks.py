@@ -1,8 +1,9 @@
-"""Columns of all cells: blocks, rows and the cache."""
+"""Extra groups of features of all cells: blocks, rows and the cache."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +12,35 @@ import pytest
 from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features import blocks as cell_blocks
-from pyg_nas.features.graph_statistics import CellFeatures, cell_features
+from pyg_nas.features.blocks import ExtraGroup, extended_features
+from pyg_nas.features.graph_features import CellFeatures, cell_features
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
+Compute = Callable[[CellArray, CellFeatures], np.ndarray]
 
-def all_columns_of(
-    cells: CellArray, computes: dict[str, cell_blocks.Compute]
-) -> dict[str, np.ndarray]:
-    """The columns that all blocks were used with."""
-    blocks: dict[int, dict[str, np.ndarray]] = {}
 
-    def use(
-        rows: slice, block: CellArray, features: CellFeatures, columns: cell_blocks.Columns
-    ) -> None:
+def groups_by(computes: dict[str, Compute]) -> list[ExtraGroup]:
+    return [ExtraGroup(name, compute, lambda: "data") for name, compute in computes.items()]
+
+
+def all_groups_of(cells: CellArray, computes: dict[str, Compute]) -> dict[str, np.ndarray]:
+    """The extra groups that all blocks were used with."""
+    blocks: dict[int, Mapping[str, np.ndarray]] = {}
+
+    def use(rows: slice, block: CellArray, features: CellFeatures) -> None:
         np.testing.assert_array_equal(block.operations, cells.operations[rows])
-        blocks[rows.start] = columns
+        blocks[rows.start] = features.groups
 
-    cell_blocks.over_blocks(cells, computes, use)
+    cell_blocks.over_blocks(cells, groups_by(computes), use)
     in_order = [blocks[start] for start in sorted(blocks)]
     return {name: np.concatenate([block[name] for block in in_order]) for name in computes}
 
 
-def columns_of(cells: CellArray, name: str, compute: cell_blocks.Compute) -> np.ndarray:
-    return all_columns_of(cells, {name: compute})[name]
+def group_of(cells: CellArray, name: str, compute: Compute) -> np.ndarray:
+    return all_groups_of(cells, {name: compute})[name]
 
 
 def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
@@ -47,7 +51,7 @@ def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
 def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
     for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
-        found = columns_of(cells, "some", edges_and_vertices)
+        found = group_of(cells, "some", edges_and_vertices)
         np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
         np.testing.assert_array_equal(found[:, 1], cells.num_vertices)
 
@@ -63,7 +67,7 @@ def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.Monk
         events.append("ends")
         return edges_and_vertices(part, features)
 
-    columns_of(sample_cells(20, seed=5), "slow", recorded)
+    group_of(sample_cells(20, seed=5), "slow", recorded)
     assert len(events) == 8
     assert events[:2] == ["begins", "ends"]
 
@@ -77,27 +81,40 @@ def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyP
         return edges_and_vertices(part, features)
 
     cells, others = sample_cells(20, seed=3), sample_cells(20, seed=4)
-    first = columns_of(cells, "some", count)
-    np.testing.assert_array_equal(columns_of(cells, "some", count), first)
+    first = group_of(cells, "some", count)
+    np.testing.assert_array_equal(group_of(cells, "some", count), first)
     assert sum(calls) == 20
-    assert (columns_of(others, "some", count) != first).any()
+    assert (group_of(others, "some", count) != first).any()
     assert sum(calls) == 40
+
+
+def test_a_group_of_other_data_is_computed_again() -> None:
+    cells, found = sample_cells(20, seed=12), []
+    for digest in ("one", "other"):
+        number = np.float32(len(found))
+        group = ExtraGroup(
+            "some", lambda part, _, n=number: np.full((20, 1), n), lambda d=digest: d
+        )
+        cell_blocks.over_blocks(
+            cells, [group], lambda rows, block, features: found.append(features.groups["some"])
+        )
+    np.testing.assert_array_equal(found[1], 1)
 
 
 def test_other_cells_of_another_thread_are_not_mixed_in() -> None:
     cells, others = sample_cells(20, seed=7), sample_cells(20, seed=8)
-    expected = columns_of(cells, "some", edges_and_vertices)
+    expected = group_of(cells, "some", edges_and_vertices)
 
     def interrupted(part: CellArray, features: CellFeatures) -> np.ndarray:
-        columns_of(others, "some", edges_and_vertices)
+        group_of(others, "some", edges_and_vertices)
         return edges_and_vertices(part, features)
 
     computes = {"some": edges_and_vertices, "slow": interrupted}
-    found = all_columns_of(cells, computes)
+    found = all_groups_of(cells, computes)
     np.testing.assert_array_equal(found["some"], expected)
 
 
-def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_of_a_block_serve_all_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def count(part: CellArray) -> CellFeatures:
@@ -110,17 +127,17 @@ def test_statistics_of_a_block_serve_all_names(monkeypatch: pytest.MonkeyPatch) 
         "one": edges_and_vertices,
         "other": lambda part, features: -edges_and_vertices(part, features),
     }
-    found = all_columns_of(cells, both)
+    found = all_groups_of(cells, both)
     assert calls == [20]
     np.testing.assert_array_equal(found["one"], -found["other"])
     # What is known of one name is not computed again for the sake of another.
     calls.clear()
 
     def fails(part: CellArray, features: CellFeatures) -> np.ndarray:
-        raise AssertionError("these columns are known")
+        raise AssertionError("this group is known")
 
-    columns_of(cells, "third", edges_and_vertices)
-    found = all_columns_of(cells, {"one": fails, "third": fails})
+    group_of(cells, "third", edges_and_vertices)
+    found = all_groups_of(cells, {"one": fails, "third": fails})
     np.testing.assert_array_equal(found["one"], found["third"])
     assert calls == [20, 20]
 
@@ -132,8 +149,8 @@ def test_what_a_failed_pass_computed_is_not_kept() -> None:
         raise RuntimeError("in use")
 
     with pytest.raises(RuntimeError, match="in use"):
-        cell_blocks.over_blocks(cells, {"half": edges_and_vertices}, fails)
-    other = columns_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
+        cell_blocks.over_blocks(cells, groups_by({"half": edges_and_vertices}), fails)
+    other = group_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
     np.testing.assert_array_equal(other[:, 1], -cells.num_vertices)
 
 
@@ -142,7 +159,7 @@ def test_of_the_space_they_are_computed_once(
 ) -> None:
     cells = nasbench101_cells()
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cell_blocks, "_COLUMNS", BoundedCache(4))
+    monkeypatch.setattr(cell_blocks, "_GROUPS", BoundedCache(4))
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -151,13 +168,13 @@ def test_of_the_space_they_are_computed_once(
 
     monkeypatch.setattr(cell_blocks, "cell_features", lambda part: CellFeatures({}, None))
     for name in ("first", "second"):
-        found = columns_of(cells, name, count)
+        found = group_of(cells, name, count)
         np.testing.assert_array_equal(found[:, 0], cells.num_vertices)
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
-    monkeypatch.setattr(cell_blocks, "_COLUMNS", BoundedCache(4))
-    columns_of(cells, "first", count)
+    monkeypatch.setattr(cell_blocks, "_GROUPS", BoundedCache(4))
+    group_of(cells, "first", count)
     assert not calls
 
 
@@ -177,5 +194,16 @@ def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
         lines("maxpool3x3", "conv3x3-bn-relu"),
         lines("maxpool3x3", "conv1x1-bn-relu"),
     ):
-        found = all_columns_of(cells, {"second": second})["second"]
+        found = all_groups_of(cells, {"second": second})["second"]
         np.testing.assert_array_equal(found[:, 0], cells.operations[:, 1])
+
+
+def test_extra_groups_leave_the_features_as_they_were() -> None:
+    cells = sample_cells(20, seed=10)
+    plain = cell_features(cells)
+    groups = groups_by({"some": edges_and_vertices, "known": edges_and_vertices})
+    extended = extended_features(cells, groups, {"known": np.zeros((20, 1), np.float32)})
+    assert set(extended.groups) == {*plain.groups, "some", "known"}
+    np.testing.assert_array_equal(extended.groups["some"], edges_and_vertices(cells, plain))
+    assert not extended.groups["known"].any()
+    assert set(cell_features(cells).groups) == set(plain.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,8 @@ from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
-from pyg_nas.features.blocks import Use, over_blocks
-from pyg_nas.features.graph_statistics import (
-    TRANSFER_GROUP,
-    ZERO_COST_GROUP,
-    CellFeatures,
-    cell_features,
-)
+from pyg_nas.features.blocks import extended_features
+from pyg_nas.features.graph_features import TRANSFER_GROUP, ZERO_COST_GROUP, CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
@@ -178,8 +174,8 @@ def test_a_model_of_other_shipped_data_is_refused(
     fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:40], Y[:40])
     save_model(fitted, tmp_path / "m")
     load_model(tmp_path / "m")
-    compute, _ = hybrid._EXTRA_FEATURES[group]
-    monkeypatch.setitem(hybrid._EXTRA_FEATURES, group, (compute, lambda: "0" * 16))
+    other = replace(hybrid._EXTRA_GROUPS[group], digest=lambda: "0" * 16)
+    monkeypatch.setitem(hybrid._EXTRA_GROUPS, group, other)
     with pytest.raises(ModelError, match=f"another version of the shipped {group} data"):
         load_model(tmp_path / "m")
 
@@ -197,10 +193,7 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
 
 
 def known_features(cells: CellArray) -> CellFeatures:
-    features = cell_features(cells)
-    for group, (compute, _) in hybrid._EXTRA_FEATURES.items():
-        features.groups[group] = compute(cells, features)
-    return features
+    return extended_features(cells, list(hybrid._EXTRA_GROUPS.values()))
 
 
 def test_every_setting_reaches_the_parts() -> None:
@@ -246,16 +239,8 @@ def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
     assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-3)
 
 
-def test_columns_are_kept_under_the_name_of_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    names: list[str] = []
-
-    def watched(cells: CellArray, computes: dict, use: Use) -> None:
-        names.extend(computes)
-        over_blocks(cells, computes, use)
-
-    monkeypatch.setattr(hybrid, "over_blocks", watched)
-    HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40]).predict(CELLS[40:50])
-    assert names == [
-        f"{ZERO_COST_GROUP}-{zero_cost_digest()}",
-        f"{TRANSFER_GROUP}-{transfer_digest()}",
-    ]
+def test_extra_groups_name_the_data_behind_them() -> None:
+    fitted = HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40])
+    expected = {ZERO_COST_GROUP: zero_cost_digest(), TRANSFER_GROUP: transfer_digest()}
+    assert fitted.extra_features_ == expected
+    assert {name: hybrid._EXTRA_GROUPS[name].digest() for name in expected} == expected

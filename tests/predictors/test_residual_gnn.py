@@ -10,7 +10,7 @@ import torch
 
 from pyg_nas.errors import ModelError
 from pyg_nas.features import blocks as cell_blocks
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_features import (
     cell_features,
 )
 from pyg_nas.graphs.cell_array import CellArray
@@ -103,7 +103,7 @@ def test_networks_whose_numbers_do_not_fit_are_refused() -> None:
 
 
 def _features(cells: CellArray) -> object:
-    from pyg_nas.features.graph_statistics import cell_features
+    from pyg_nas.features.graph_features import cell_features
 
     return cell_features(cells)
 

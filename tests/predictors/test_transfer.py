@@ -13,7 +13,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.features.graph_statistics import TRANSFER_GROUP, cell_features
+from pyg_nas.features.graph_features import TRANSFER_GROUP, cell_features
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells

@@ -6,12 +6,13 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from pyg_nas.data.table import Table
-from pyg_nas.features.graph_statistics import ZERO_COST_GROUP, cell_features
+from pyg_nas.features.blocks import ExtraGroup, extended_features
+from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
-from pyg_nas.predictors.zero_cost import zero_cost_columns
+from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
@@ -19,7 +20,7 @@ def test_it_tells_what_networks_show() -> None:
     """One measurement is noisy: the columns explain most of it, not all."""
     cells = sample_cells(80, seed=17)
     measured = np.stack([zero_cost_statistics(cells[i], seed=i) for i in range(len(cells))])
-    told = zero_cost_columns(cells, cell_features(cells))
+    told = zero_cost_features(cells, cell_features(cells))
     assert told.shape == (len(cells), len(STATISTICS))
     correlation = [np.corrcoef(measured[:, k], told[:, k])[0, 1] for k in range(len(STATISTICS))]
     assert np.median(correlation) > 0.95
@@ -29,16 +30,15 @@ def test_it_tells_what_networks_show() -> None:
 def test_the_smallest_cell_is_told_too() -> None:
     smallest = nasbench101_cells()[:1]
     assert smallest[0].num_vertices == 2
-    assert np.isfinite(zero_cost_columns(smallest, cell_features(smallest))).all()
+    assert np.isfinite(zero_cost_features(smallest, cell_features(smallest))).all()
 
 
 def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
     labels = real_table.label()
     rows = np.random.default_rng(3).permutation(len(real_table))
     train, unseen = rows[:100], rows[1000:4000]
-    known, others = (cell_features(real_table.cells[part]) for part in (train, unseen))
-    for part, features in ((train, known), (unseen, others)):
-        features.groups[ZERO_COST_GROUP] = zero_cost_columns(real_table.cells[part], features)
+    group = ExtraGroup(ZERO_COST_GROUP, zero_cost_features, zero_cost_digest)
+    known, others = (extended_features(real_table.cells[part], [group]) for part in (train, unseen))
     taus = []
     for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
         process = GaussianProcess(groups).fit_features(

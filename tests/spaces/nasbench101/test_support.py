@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.errors import CellError, SpaceError
-from pyg_nas.features.graph_statistics import cell_features, graph_feature_names
+from pyg_nas.features.graph_features import cell_features, graph_feature_names
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells

@@ -1,4 +1,4 @@
-"""Cell statistics against path-by-path and dense references, and their invariances."""
+"""Features of cells against path-by-path and dense references, and their invariances."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.features.graph_statistics import (
+from pyg_nas.features.graph_block import kinds
+from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
     cell_features,
     cells_per_block,
     graph_feature_names,
-    kinds,
     vertex_feature_names,
 )
 from pyg_nas.graphs.cell import Cell
@@ -89,7 +89,7 @@ def test_scale_by_hand() -> None:
     )
 
 
-def test_vertex_statistics_have_names() -> None:
+def test_vertex_features_have_names() -> None:
     for cells in (sample_cells(3, seed=0), CellArray.from_cells([Cell([[0]], ["a"], PLAIN)])):
         assert cell_features(cells).vertex.shape[2] == len(vertex_feature_names(cells.space))
 
@@ -118,7 +118,7 @@ def test_walk_of_a_chain_meets_every_vertex() -> None:
     np.testing.assert_allclose(walks[2], [1 / 8, 1 / 4, 1, 1 / 2, 1 / 4])
 
 
-def test_numbering_of_inner_vertices_changes_no_statistic() -> None:
+def test_numbering_of_inner_vertices_changes_no_feature() -> None:
     cells = sample_cells(400, seed=8)
     others, orders = all_renumbered(cells, seed=0)
     # Rounded channels do depend on it: in some of these cells three vertices share 128.
@@ -136,6 +136,15 @@ def test_log_parameters_grow_with_the_official_count() -> None:
     # The first stack's cell without the stem: not the same number, but nearly the same order.
     ours, official = by_name(cells)["log parameters"], np.log(cells.trainable_parameters())
     assert np.corrcoef(ours, official)[0, 1] > 0.9
+
+
+def test_no_cells_have_no_features() -> None:
+    for space in (NASBENCH101, PLAIN):
+        features = cell_features(CellArray.from_cells([], space))
+        some = cell_features(CellArray.from_cells([Cell.from_edges([], [0], PLAIN)]))
+        assert features.groups.keys() == some.groups.keys()
+        assert features.groups["graph"].shape == (0, len(graph_feature_names(space)))
+        assert features.vertex.shape[2] == len(vertex_feature_names(space))
 
 
 def test_blocks_change_nothing() -> None:
@@ -222,7 +231,7 @@ def test_flow_and_walks_against_all_walks_one_by_one() -> None:
         np.testing.assert_allclose(groups["walks"][i], expected, atol=2e-3)
 
 
-def test_pooled_statistics_are_sums_by_operation() -> None:
+def test_pooled_features_are_sums_by_operation() -> None:
     features = cell_features(CELLS)
     pooled = features.groups["pooled"].reshape(len(CELLS), len(NASBENCH101.operations), -1)
     for i, cell in enumerate(CELLS):
@@ -245,7 +254,7 @@ def test_channels_before_the_output() -> None:
             assert found[f"channels of {name}"][i] == pytest.approx(total, rel=1e-5)
 
 
-def test_vertex_statistics_against_networkx() -> None:
+def test_vertex_features_against_networkx() -> None:
     names = vertex_feature_names(NASBENCH101)
     vertex = cell_features(CELLS).vertex
     for i, cell in enumerate(CELLS):
