@@ -13,6 +13,7 @@ from pyg_nas.cli.compare import compare, compare_searches
 from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
+from pyg_nas.cli.finish import finish
 from pyg_nas.cli.measure import measure
 from pyg_nas.cli.models import evaluate, plot, predict, train
 from pyg_nas.cli.report import report
@@ -35,7 +36,7 @@ app = typer.Typer(
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
 COMMANDS = (
     demo, train, evaluate, predict, plot, tune, compare, compare_searches, search, ask, tell,
-    measure, report, export,
+    finish, measure, report, export,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.strategies import Strategy
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
-JOURNAL = "measurements.sqlite"
 
 
 @dataclass(frozen=True)
@@ -323,12 +322,15 @@ def _task(
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.measure import Executor, Journal, get_task
+    from pyg_nas.measure.tasks import write_task_source
+    from pyg_nas.search.folder import JOURNAL, TASK
     from pyg_nas.search.live import LiveEvaluator
 
     budget = LIVE_BUDGET if budget is None else budget
     task = get_task(name, settings, image_size, split_seed)
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))
+    write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)
     return LiveEvaluator(task, budget, runs, journal, executor), label
 

@@ -29,3 +29,8 @@ def printable(text: object) -> str:
 def markup(text: object) -> str:
     """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
     return escape(printable(text))
+
+
+def markdown(text: object) -> str:
+    """Return ``str(text)`` as text for Markdown, also inside a table."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$&-])", r"\\\1", printable(text))

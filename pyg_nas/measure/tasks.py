@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pyg_nas.errors import MeasureError
-from pyg_nas.io.files import cache_folder
+from pyg_nas.errors import MeasureError, SettingsError, quoted
+from pyg_nas.io.files import cache_folder, write_text
+from pyg_nas.io.json_reader import read_object
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.image_files import folder_task, npz_task
@@ -29,7 +33,7 @@ _BUILT_IN = ("digits", "cifar10")
 
 def get_task(
     name: str | os.PathLike[str],
-    settings: str | os.PathLike[str] | None = None,
+    settings: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     image_size: int | None = None,
     seed: int = 0,
 ) -> Task:
@@ -38,7 +42,7 @@ def get_task(
     Args:
         name: ``"digits"``, ``"cifar10"``, or the path of an ``.npz`` file or of a folder of class
             folders; ``"./digits"`` is a folder of that name.
-        settings: JSON file of training settings that replace the task's own.
+        settings: Training settings that replace the task's own: a JSON file, or values by name.
         image_size: Pixels a side that the images of a folder are resized to.
         seed: Seed of the split; the digits are always split in the same way.
 
@@ -58,7 +62,11 @@ def get_task(
         raise MeasureError(f"only the images of a folder can be resized, got the task {name!s}")
 
     def changed(base: TrainingSettings) -> TrainingSettings:
-        return base if settings is None else base.changed_by_file(settings)
+        if settings is None:
+            return base
+        if isinstance(settings, Mapping):
+            return base.changed(dict(settings))
+        return base.changed_by_file(settings)
 
     if name == "digits":
         task = digits_task()
@@ -73,4 +81,62 @@ def get_task(
     raise MeasureError(
         f"a task must be 'digits', 'cifar10', an .npz file or a folder of class folders, "
         f"got {str(name)!r}"
+    )
+
+
+def write_task_source(
+    path: str | os.PathLike[str],
+    name: str | os.PathLike[str],
+    task: Task,
+    image_size: int | None,
+    seed: int,
+) -> None:
+    """Keep in a JSON file from what :func:`get_task` made a task.
+
+    Args:
+        path: The file.
+        name: As given to ``get_task``.
+        task: The task.
+        image_size: As given.
+        seed: As given.
+    """
+    built_in = str(name) in _BUILT_IN
+    source = {
+        "task": str(name) if built_in else str(Path(name).absolute()),
+        "settings": task.settings.to_dict(),
+        "image_size": image_size,
+        "split_seed": seed,
+    }
+    write_text(path, json.dumps(source, indent=2) + "\n")
+
+
+def read_task(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Task:
+    """Return the task of a file that :func:`write_task_source` wrote.
+
+    Args:
+        path: The file.
+        name: Where the images are by now; by default where they were.
+
+    Raises:
+        SettingsError: If the file is missing or damaged.
+        MeasureError: If there is no such task any more.
+        DownloadError: If images could not be downloaded.
+    """
+    source = read_object(path)
+    known: dict[str, Any] = {
+        "task": str,
+        "settings": dict,
+        "image_size": (int, type(None)),
+        "split_seed": int,
+    }
+    for key, kind in known.items():
+        if key not in source or not isinstance(source[key], kind):
+            raise SettingsError(
+                f"{path}: {key} {quoted(source.get(key))} is not what a search writes there"
+            )
+    return get_task(
+        source["task"] if name is None else name,
+        source["settings"],
+        source["image_size"],
+        source["split_seed"],
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
 
 # Small enough that the activations of small networks stay in a core's cache.
-_JUDGED_AT_ONCE = 128
+JUDGED_AT_ONCE = 128
 # Images are augmented by the block: a call for each small batch would cost more than its work.
 _AUGMENTED_AT_ONCE = 2048
 
@@ -221,8 +221,8 @@ class _Judge:
         for images, labels in self.parts:
             correct = torch.zeros(self.members, dtype=torch.int64, device=labels.device)
             for seen, known in zip(
-                torch.split(images, _JUDGED_AT_ONCE),
-                torch.split(labels, _JUDGED_AT_ONCE),
+                torch.split(images, JUDGED_AT_ONCE),
+                torch.split(labels, JUDGED_AT_ONCE),
                 strict=True,
             ):
                 predicted = network(seen.expand(self.members, *seen.shape)).argmax(-1)

@@ -1,4 +1,4 @@
-"""Intervals for means and paired differences over seeds."""
+"""Intervals for means and paired differences over seeds, and for fractions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Interval:
         low: Lower end.
         high: Upper end.
         confidence: Level of confidence.
-        n: Number of seeds.
+        n: Number of seeds or cases.
     """
 
     mean: float
@@ -62,6 +62,20 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
 
     low, high = t.interval(confidence, len(sample) - 1, loc=mean, scale=sem(sample))
     return Interval(mean, float(low), float(high), confidence, len(sample))
+
+
+def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return a fraction of ``total`` independent cases with its interval by Wilson's score.
+
+    Raises:
+        SettingsError: If there is no case, or more are correct than there are.
+    """
+    if not 0 <= correct <= total or total < 1:
+        raise SettingsError(f"an interval needs cases, got {correct} correct of {total}")
+    from scipy.stats import binomtest
+
+    low, high = binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    return Interval(correct / total, float(low), float(high), confidence, total)
 
 
 def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE) -> Interval:

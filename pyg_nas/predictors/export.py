@@ -7,11 +7,8 @@ int8 ``[N, V]`` (ids) and ``num_vertices`` int8 ``[N]``, zero padded, for any nu
 
 from __future__ import annotations
 
-import logging
+import json
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pyg_nas.compute.exported import check_onnx, onnx_bytes, quiet_exporter, run_onnx
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -139,7 +137,7 @@ def to_program(estimator: Any) -> ExportedProgram:
     """
     network = scorer(estimator)
     cells, vertices = torch.export.Dim("cells"), torch.export.Dim("vertices", min=2)
-    with _quiet_exporter():
+    with quiet_exporter():
         return torch.export.export(
             network,
             tuple(map(torch.from_numpy, example_columns(estimator.space_, 3))),
@@ -176,35 +174,13 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         ModelError: If the estimator cannot be exported, or the file gives other scores.
         SettingsError: If onnx, onnxscript or onnxruntime is not installed.
     """
-    import json
-
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401  (torch's exporter needs it)
-    except ImportError as error:
-        raise SettingsError(
-            f"ONNX needs the package {error.name}: pip install '.[export]' in a clone of pyg_nas"
-        ) from None
-    program = to_program(estimator)
-    with _quiet_exporter():
-        exported = torch.onnx.export(
-            program,
-            dynamo=True,
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            verbose=False,
-        )
-    if exported is None:
-        raise ModelError("torch did not export the model to ONNX")
-    proto = exported.model_proto
-    onnx.helper.set_model_props(proto, {"space": json.dumps(estimator.space_.to_dict())})
+    check_onnx()
+    properties = {"space": json.dumps(estimator.space_.to_dict())}
+    content = onnx_bytes(to_program(estimator), INPUTS, OUTPUT, properties)
+    columns = example_columns(estimator.space_, _CHECKED_CELLS)
+    _check_scores(estimator, columns, run_onnx(content, dict(zip(INPUTS, columns, strict=True))))
     with atomic_path(path) as temporary:
-        onnx.save(proto, str(temporary))
-        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
-        columns = example_columns(estimator.space_, _CHECKED_CELLS)
-        (scores,) = session.run([OUTPUT], dict(zip(INPUTS, columns, strict=True)))
-        _check_scores(estimator, columns, scores)
+        temporary.write_bytes(content)
 
 
 EXPORTERS = {".onnx": export_onnx, ".pt2": export_program}
@@ -241,20 +217,6 @@ def example_columns(
         (ids * inside).astype(np.int8),
         counts.astype(np.int8),
     )
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep back what torch's exporter says about itself and about packages it does not need."""
-    logger = logging.getLogger("torch.onnx._internal.exporter")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _check_scores(

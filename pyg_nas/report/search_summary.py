@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.io.files import write_text
+from pyg_nas.io.text import markdown
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
-from pyg_nas.report.text import excerpt, markdown
+from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.cells import draw_cell

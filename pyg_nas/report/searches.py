@@ -71,6 +71,10 @@ def _answer_card(
         steps.append(("The command that was stopped resumes the search.", ""))
     elif not facts.result.exhausted:
         steps.append(("The same command with more --rounds trains more cells.", ""))
+    if answer is not None and "measure" in nested_values(settings, "evaluator"):
+        name = shlex.quote(folder.name)
+        command = f"pyg-nas finish {name} --out {shlex.quote(folder.name + '-network')}"
+        steps.append(("A trained network of the best cell, confirmed with further runs:", command))
     looked_up = "table" in nested_values(settings, "evaluator")
     if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
         command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
-
-from pyg_nas.io.text import printable
 
 MISSING = "–"
 _DEEPEST, _MOST_ITEMS, _LONGEST = 8, 100, 2_000
-
-
-def markdown(text: object) -> str:
-    """Return ``str(text)`` as text for Markdown, also inside a table."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$&-])", r"\\\1", printable(text))
 
 
 def excerpt(value: Any, depth: int = _DEEPEST) -> Any:

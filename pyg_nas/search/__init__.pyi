@@ -4,6 +4,8 @@ from .domain import Domain as Domain
 from .evaluator import Evaluator as Evaluator
 from .evaluator import Outcome as Outcome
 from .evaluator import TableEvaluator as TableEvaluator
+from .finish import Confirmation as Confirmation
+from .finish import Finish as Finish
 from .folder import SearchFolder as SearchFolder
 from .history import History as History
 from .history import Proposal as Proposal

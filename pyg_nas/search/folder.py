@@ -29,6 +29,7 @@ from pyg_nas.search.history import Query
 
 SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
 ASKED = "asked.jsonl"
+JOURNAL, TASK = "measurements.sqlite", "task.json"
 _PATIENCE_SECONDS = 60.0
 
 

@@ -146,7 +146,7 @@ def test_an_image_is_judged_alike_whatever_is_judged_beside_it(
 ):
     """With the running statistics, not with those of the images judged."""
     together = train(CELL, tiny_task, 6, (0, 1))
-    monkeypatch.setattr(trainer, "_JUDGED_AT_ONCE", 1)
+    monkeypatch.setattr(trainer, "JUDGED_AT_ONCE", 1)
     alone = train(CELL, tiny_task, 6, (0, 1))
     for one, other in zip(together, alone, strict=True):
         for name in ("train_accuracy", "validation_accuracy", "test_accuracy"):

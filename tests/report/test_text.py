@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pyg_nas.io.text import markup
-from pyg_nas.report.text import duration, excerpt, markdown, number, quantity
+from pyg_nas.io.text import markdown, markup
+from pyg_nas.report.text import duration, excerpt, number, quantity
 
 
 def test_numbers_for_readers() -> None:

@@ -1,0 +1,84 @@
+"""``pyg-nas finish``: from a search to a trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pyg_nas.cli.console import bold, print_line, print_note
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.compute.device import check_device
+
+
+def finish(
+    search: Annotated[
+        Path, typer.Argument(help="Folder of `pyg-nas search` on a task.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the trained network.")],
+    top: Annotated[int, typer.Option(help="Best cells of the search that are trained again.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Runs of each of them, at least 2.")] = 5,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of the last training; by default those of the search.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Where the images are, if they have moved since the search.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="sequential, threading, loky, ray or dask.")
+    ] = "sequential",
+    workers: Annotated[int, typer.Option(help="Runs at a time; -1 for all cores.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+) -> None:
+    """Train the best cell of a search for good and write the network for use.
+
+    The best cells are trained again with new random seeds. The smallest one within one standard
+    error of the best is then trained on all images but those for testing. The folder has the
+    network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py,
+    which needs torch alone, and a model card. Stopped, the same command resumes.
+
+    Example: pyg-nas finish photos-search --out photos-network
+    """
+    check_device(device)
+    from pyg_nas.measure.executor import Executor
+    from pyg_nas.search.finish import Finish
+
+    executor = Executor(backend=backend, workers=workers, device=device)
+    steps = Finish(search, out, images, top, seeds, epochs)
+    if steps.is_done:
+        steps.clean()
+        print_line(f"{out}: is finished already")
+        return
+    try:
+        with steps.locked():
+            with progress_bar("confirming, epochs") as advance:
+                confirmation = steps.confirm(
+                    executor, lambda s: advance(s.finished, s.total, f"{s.runs} runs")
+                )
+            with progress_bar("training, steps") as advance:
+                network = steps.train(confirmation, executor, lambda done, of: advance(done, of))
+            with working("checking and writing"):
+                about = steps.write(confirmation, network)
+            steps.clean()
+    except KeyboardInterrupt:
+        print_line(f"stopped; the same command resumes from {search}")
+        raise typer.Exit(130) from None
+    _print(about)
+    print_line(f"folder: {out}")
+
+
+def _print(about: dict[str, Any]) -> None:
+    test, latency = about["test"], about["latency"]
+    low, high = (100 * test[end] for end in ("low", "high"))
+    print_line(
+        "test accuracy: ",
+        bold(f"{100 * test['accuracy']:.2f} %"),
+        f" ({test['confidence']:.0%} interval {low:.2f} to {high:.2f})",
+    )
+    print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
+    print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " an image")
+    print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " an image, on this CPU")
+    print_line("module hash: ", bold(about["confirmation"]["chosen"]))
+    if about["onnx_missing"] is not None:
+        print_note(f"no .onnx file: {about['onnx_missing']}")

@@ -1,0 +1,100 @@
+"""Programs of ``torch.export`` as files: ``.pt2``, which needs torch alone, and ONNX."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import ModelError, SettingsError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Keep back what torch's exporter says about itself and about packages it does not need."""
+    logger = logging.getLogger("torch.onnx._internal.exporter")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def check_onnx() -> None:
+    """Check that ONNX files can be written and run.
+
+    Raises:
+        SettingsError: If a package is missing.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401  (torch's exporter needs it)
+    except ImportError as error:
+        raise SettingsError(
+            f"ONNX needs the package {error.name}: pip install '.[export]' in a clone of pyg_nas"
+        ) from None
+
+
+def pt2_bytes(program: ExportedProgram) -> bytes:
+    """Return the content of a ``.pt2`` file for ``torch.export.load``."""
+    import torch
+
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    return content.getvalue()
+
+
+def onnx_bytes(
+    program: ExportedProgram,
+    inputs: Sequence[str],
+    output: str,
+    properties: Mapping[str, str],
+) -> bytes:
+    """Return the content of an ``.onnx`` file.
+
+    Args:
+        program: With one output.
+        inputs: Names of its inputs.
+        output: Name of its output.
+        properties: The file's metadata.
+
+    Raises:
+        SettingsError: If a package is missing.
+        ModelError: If torch does not export the program.
+    """
+    check_onnx()
+    import onnx
+    import torch
+
+    with quiet_exporter():
+        exported = torch.onnx.export(
+            program, dynamo=True, input_names=list(inputs), output_names=[output], verbose=False
+        )
+    if exported is None:
+        raise ModelError("torch did not export the model to ONNX")
+    proto = exported.model_proto
+    onnx.helper.set_model_props(proto, dict(properties))
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def run_onnx(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Return the one output of an ``.onnx`` file's content in ONNX Runtime on the processor."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, dict(inputs))
+    return np.asarray(output)

@@ -1,0 +1,164 @@
+"""What goes with a trained network: a script that uses it, and a model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyg_nas.io.text import markdown
+from pyg_nas.measure.network_export import ONNX, PT2
+
+PREDICT, CARD = "predict.py", "README.md"
+
+_MOST_SHOWN_CLASSES = 20
+
+_SCRIPT = '''\
+"""Classes of images: python predict.py images.pt, a tensor {shape} of {unit}."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+CLASSES = {classes}
+network = torch.export.load(Path(__file__).with_name("{file}")).module()
+
+
+def predict(images):
+    """Return the class of each image of a tensor {shape}."""
+    with torch.inference_mode():
+        return [CLASSES[label] for label in network(images.float()).argmax(1).tolist()]
+
+
+if __name__ == "__main__":
+    print(*predict(torch.load(sys.argv[1])), sep="\\n")
+'''
+
+
+def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> str:
+    """Return a Python script that classifies images with torch alone.
+
+    Args:
+        classes: Names of the labels.
+        shape: Of an image, ``(C, H, W)``.
+        unit: What a pixel is.
+    """
+    return _SCRIPT.format(
+        shape=f"[B, {', '.join(map(str, shape))}]",
+        unit=unit,
+        classes=ascii(list(classes)),
+        file=PT2,
+    )
+
+
+def model_card(about: Mapping[str, Any], digest: str) -> str:
+    """Return the model card in Markdown.
+
+    Args:
+        about: What :func:`~pyg_nas.measure.network_folder.save_network` keeps of a network whose
+            test accuracy, size and latency are known.
+        digest: Module hash of the cell.
+    """
+    task, test, training = about["task"], about["test"], about["training"]
+    shape, latency = task["image_shape"], about["latency"]
+    onnx = about["onnx_missing"]
+    missing = "" if onnx is None else f"\n\nThere is no `{ONNX}`: {markdown(onnx)}."
+    confidence = f"{test['confidence']:.0%}"
+    return f"""# {markdown(task["name"])}: image classifier
+
+An image classifier for {len(task["classes"])} classes, found by neural architecture search. It maps
+images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to logits
+`[B, {len(task["classes"])}]`; the normalisation of images is inside.
+
+| | |
+|---|---|
+| test accuracy | {_percent(test["accuracy"])} of {test["images"]:,} images |
+| {confidence} interval (Wilson) | {_percent(test["low"])} to {_percent(test["high"])} |
+| trainable parameters | {about["parameters"]:,} |
+| multiply-accumulates an image | {about["macs"]:,} |
+| latency, batch of 1 | {_latency(latency)} |
+| trained | {_epochs(training["epochs"])} on {training["images"]:,} images |
+| cell | `{digest}` |
+
+```python
+from predict import predict  # needs torch alone
+
+predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives class names
+```{missing}
+
+## Confusion matrix
+
+{_confusion(task["classes"], test["confusion"])}
+
+## How it was chosen
+
+{_confirmation(about["confirmation"])}
+
+## Training settings
+
+```json
+{json.dumps(task["settings"], indent=2)}
+```
+"""
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def _latency(latency: Mapping[str, Any]) -> str:
+    median, lower, upper = (1000 * latency[name] for name in ("median", "lower", "upper"))
+    threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
+    return (
+        f"{median:.2f} ms median, {lower:.2f} to {upper:.2f} ms quartiles of "
+        f"{latency['repeats']} passes on {markdown(latency['processor'])}, {threads}"
+    )
+
+
+def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """The whole matrix of few classes, the most frequent errors of many."""
+    names = [markdown(name) for name in classes]
+    if len(names) > _MOST_SHOWN_CLASSES:
+        counts = np.array(confusion)
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind="stable")[:_MOST_SHOWN_CLASSES]
+        pairs = zip(*np.unravel_index(order, counts.shape), strict=True)
+        errors = [(names[t], names[p], str(counts[t, p])) for t, p in pairs if counts[t, p]]
+        note = "The most frequent errors; `settings.json` has the whole matrix."
+        return f"{note}\n\n{_table(('class', 'predicted', 'images'), errors)}"
+    rows = [(name, *map(str, row)) for name, row in zip(names, confusion, strict=True)]
+    return f"Rows are classes, columns predictions.\n\n{_table(('', *names), rows)}"
+
+
+def _confirmation(confirmation: Mapping[str, Any]) -> str:
+    cells = confirmation["cells"]
+    rows = [
+        (
+            f"`{cell['hash']}`" + (" (chosen)" if cell["hash"] == confirmation["chosen"] else ""),
+            f"{cell['parameters']:,}",
+            _percent(cell["mean"]),
+            f"{100 * min(cell['accuracies']):.2f} to {100 * max(cell['accuracies']):.2f}",
+        )
+        for cell in cells
+    ]
+    table = _table(("cell", "parameters", "mean validation accuracy", "of runs, %"), rows)
+    return (
+        f"The {len(cells)} best cells of the search were trained {len(confirmation['seeds'])} "
+        f"times each for {_epochs(confirmation['budget'])}, with random seeds that the search had "
+        f"not used. "
+        f"The smallest one within one standard error "
+        f"({100 * confirmation['standard_error']:.2f} points) of the best mean was "
+        f"chosen.\n\n{table}"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,87 @@
+"""A trained network as ``.pt2`` and ``.onnx``, held to what the trainer read of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.export import ExportedProgram
+
+from pyg_nas.compute.exported import check_onnx, onnx_bytes, pt2_bytes, quiet_exporter, run_onnx
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.measure.network import ImageNetwork
+from pyg_nas.measure.task import Part
+from pyg_nas.measure.trainer import JUDGED_AT_ONCE
+
+PT2, ONNX = "network.pt2", "network.onnx"
+INPUT, OUTPUT = "images", "logits"
+TOLERANCE = 1e-3
+"""Largest difference of a file's logits, relative to the largest logit."""
+
+_CHECKED_IMAGES = 256
+
+
+def network_logits(network: nn.Module, images: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return the logits ``[N, labels]`` of images ``[N, C, H, W]``, by batches as the trainer."""
+    with torch.inference_mode():
+        batches = torch.split(torch.from_numpy(images), JUDGED_AT_ONCE)
+        return np.concatenate([network(batch.float()).numpy() for batch in batches])
+
+
+def export_network(
+    network: ImageNetwork, part: Part, classes: Sequence[str]
+) -> tuple[dict[str, bytes], str | None]:
+    """Return the content of the network's files, each checked on images against the network.
+
+    Args:
+        network: In evaluation mode, on the processor.
+        part: Images that the files are checked on.
+        classes: Names of the labels, kept in the ONNX file's metadata as JSON.
+
+    Returns:
+        Content by file name, and why there is no ONNX file, or None.
+
+    Raises:
+        ModelError: If a file gives other logits or other classes than the network.
+    """
+    images = part.images[:_CHECKED_IMAGES]
+    expected = network_logits(network, images)
+    program = _program(network, images.shape[1:])
+    files = {PT2: pt2_bytes(program)}
+    loaded = torch.export.load(io.BytesIO(files[PT2])).module()
+    check_logits(PT2, expected, network_logits(loaded, images))
+    try:
+        check_onnx()
+    except SettingsError as error:
+        return files, str(error)
+    content = onnx_bytes(program, [INPUT], OUTPUT, {"classes": json.dumps(list(classes))})
+    check_logits(ONNX, expected, run_onnx(content, {INPUT: images.astype(np.float32)}))
+    return {**files, ONNX: content}, None
+
+
+def check_logits(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> None:
+    """Check that logits ``[N, labels]`` agree but for rounding.
+
+    Raises:
+        ModelError: If they do not; it names ``name``.
+    """
+    scale = float(np.abs(expected).max())
+    difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
+    if not difference <= TOLERANCE * scale:
+        raise ModelError(
+            f"{name}: its logits differ from the network's by {difference:g}, more than "
+            f"{TOLERANCE:g} of the largest logit {scale:g}"
+        )
+
+
+def _program(network: ImageNetwork, shape: tuple[int, ...]) -> ExportedProgram:
+    example = torch.zeros(2, *shape)
+    with quiet_exporter(), torch.no_grad():
+        return torch.export.export(
+            network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+        )

@@ -1,0 +1,403 @@
+"""From a search on a task to a trained network: confirm the best cells, train one, write it.
+
+The best accuracy of a search is in part luck: of many runs the luckiest one is on top. So the best
+few cells are trained again with random seeds that the search has not used, and the smallest one
+within one standard error of the best is trained on all images but those for testing.
+
+Each step is resumed where it stopped: runs of the confirmation are in the search's journal, and the
+network of the last training is kept in the search's folder until the result is written whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from pyg_nas.errors import MeasureError, ModelError, SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.files import check_output_folder
+from pyg_nas.measure.campaign import CampaignProgress, measure_cells
+from pyg_nas.measure.executor import Executor
+from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.network_folder import load_network, read_network_settings, save_network
+from pyg_nas.measure.tasks import read_task
+from pyg_nas.metrics.intervals import wilson_interval
+from pyg_nas.search.folder import JOURNAL, QUERIES, TASK, SearchFolder, read_queries
+from pyg_nas.search.result import Constraints
+from pyg_nas.version import __version__
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.network import ImageNetwork
+    from pyg_nas.measure.task import Task
+    from pyg_nas.search.history import Query
+
+_LOCK = ".finish.lock"
+_SEED = 0
+_FEWEST_SEEDS = 2
+# Of all test images: on another device rounding may move an image over a border.
+_ROUNDING = 0.005
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Accuracies of the best cells with random seeds that the search has not used.
+
+    Args:
+        cells: ``N`` cells, the best of the search first.
+        parameters: Trainable parameters of their networks, ``[N]``.
+        accuracies: Validation accuracy of each run, ``[N, S]``.
+    """
+
+    cells: CellArray
+    parameters: NDArray[np.int64]
+    accuracies: NDArray[np.float64]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean validation accuracy of each cell, ``[N]``."""
+        return np.asarray(self.accuracies.mean(axis=1))
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the best mean."""
+        runs = self.accuracies[self.means.argmax()]
+        return float(runs.std(ddof=1) / np.sqrt(len(runs)))
+
+    @property
+    def chosen(self) -> int:
+        """The smallest cell whose mean is within one standard error of the best mean."""
+        means = self.means
+        near = np.flatnonzero(means >= means.max() - self.standard_error)
+        return int(near[np.lexsort((-means[near], self.parameters[near]))[0]])
+
+
+class Finish:
+    """The steps from a search folder to the folder of a trained network.
+
+    Args:
+        folder: Of a search on a task.
+        out: The new folder.
+        task: Where the images are by now; by default where they were when the search was run.
+        top: Cells that are confirmed.
+        seeds: Runs of each of them.
+        epochs: Of the last training; by default those of the search's runs.
+
+    Raises:
+        SettingsError: If ``folder`` is not of a search on a task, no cell of it has been trained,
+            its images or settings have changed, ``out`` has something else, or a number is outside
+            its rule.
+        MeasureError: If the task cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        task: str | os.PathLike[str] | None = None,
+        top: int = 5,
+        seeds: int = 5,
+        epochs: int | None = None,
+    ) -> None:
+        if top < 1:
+            raise SettingsError(f"top must be at least 1, got {top}")
+        if seeds < _FEWEST_SEEDS:
+            raise SettingsError(
+                f"seeds must be at least {_FEWEST_SEEDS}, as a standard error is computed from "
+                f"them, got {seeds}"
+            )
+        if epochs is not None and epochs < 1:
+            raise SettingsError(f"epochs must be at least 1, got {epochs}")
+        self.folder, self.out = Path(folder), Path(out)
+        if not self.folder.is_dir():
+            raise SettingsError(f"{self.folder}: no such folder")
+        search = SearchFolder.open(self.folder)
+        self.space = search.space
+        evaluator = _evaluator(self.folder, search.settings)
+        self.budget: int = evaluator["budget"]
+        first = evaluator["seeds"]
+        self.seeds = tuple(range(first, first + seeds))
+        self.epochs = epochs or self.budget
+        queries = _best(search)[:top]
+        self.cells = CellArray.from_cells([query.cell for query in queries], self.space)
+        self.request = {
+            "task_sha256": evaluator["task_sha256"],
+            "budget": self.budget,
+            "seeds": list(self.seeds),
+            "epochs": self.epochs,
+            "cells": [query.cell.hash for query in queries],
+        }
+        self.is_done = self._check_out()
+        if not self.is_done:
+            self.task = _read_task(self.folder, evaluator["task_sha256"], task)
+
+    def _check_out(self) -> bool:
+        """Whether the result is there already."""
+        check_output_folder(self.out)
+        if not self.out.exists() or not any(self.out.iterdir()):
+            return False
+        try:
+            found = read_network_settings(self.out)["about"]["request"]
+        except (ModelError, KeyError, TypeError):
+            raise SettingsError(
+                f"{self.out}: is not empty and has no network of this search; choose another folder"
+            ) from None
+        if found != self.request:
+            raise SettingsError(
+                f"{self.out}: has a network of another search or of other options; choose another "
+                f"folder"
+            )
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes that finish this search out meanwhile.
+
+        Raises:
+            SettingsError: If there is one.
+        """
+        try:
+            with FileLock(self.folder / _LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise SettingsError(f"{self.folder}: another process is finishing it") from None
+
+    def confirm(
+        self,
+        executor: Executor | None = None,
+        on_progress: Callable[[CampaignProgress], None] | None = None,
+    ) -> Confirmation:
+        """Train the best cells again, those runs that the search's journal does not have.
+
+        Raises:
+            MeasureError: If a run failed again and again; all others are in the journal.
+        """
+        with Journal(self.folder / JOURNAL, self.task, self.space) as journal:
+            table = measure_cells(
+                self.cells,
+                self.task,
+                (self.budget,),
+                self.seeds,
+                journal,
+                executor,
+                on_progress=on_progress,
+            )
+        return Confirmation(
+            self.cells,
+            self.cells.trainable_parameters(self.task.network_size),
+            table.metrics[:, 0, :, 1, 2].astype(np.float64),
+        )
+
+    def train(
+        self,
+        confirmation: Confirmation,
+        executor: Executor | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> ImageNetwork:
+        """Train the chosen cell on all images but those for testing, or read the finished run.
+
+        Args:
+            confirmation: It says which cell.
+            executor: Its device and threads are used.
+            on_step: Called after each step with the number of steps done and that of all.
+
+        Returns:
+            The network, on the processor and in evaluation mode.
+
+        Raises:
+            MeasureError: If the run failed, so that the network has no finite outputs.
+        """
+        import torch
+
+        from pyg_nas.compute.device import pick_device
+        from pyg_nas.measure.trainer import train_network
+
+        executor = executor or Executor()
+        cell = confirmation.cells[confirmation.chosen]
+        kept = self._kept(cell)
+        try:
+            load_network(kept, cell)
+        except ModelError:
+            shutil.rmtree(kept, ignore_errors=True)
+            task = self.task.for_final_training()
+            device = str(pick_device(executor.device))
+            before = torch.get_num_threads()
+            torch.set_num_threads(executor.threads)
+            try:
+                run, network = train_network(cell, task, self.epochs, _SEED, device, on_step)
+            finally:
+                torch.set_num_threads(before)
+            save_network(kept, network, cell, task, {"test_accuracy": run.end.test_accuracy})
+        return load_network(kept, cell)
+
+    def write(self, confirmation: Confirmation, network: ImageNetwork) -> dict[str, Any]:
+        """Check the network, measure it and write the folder, whole or not at all.
+
+        Returns:
+            What is known about the network: ``about`` of its ``settings.json``.
+
+        Raises:
+            MeasureError: If it has another accuracy than the trainer read.
+            ModelError: If an exported file differs from the network.
+        """
+        from pyg_nas.measure.latency import measure_latency
+        from pyg_nas.measure.network_card import CARD, PREDICT, model_card, predict_script
+        from pyg_nas.measure.network_export import export_network, network_logits
+
+        cell = confirmation.cells[confirmation.chosen]
+        task = self.task.for_final_training()
+        kept = self._kept(cell)
+        logits = network_logits(network, task.test.images)
+        _check_accuracy(kept, logits, task)
+        files, onnx_missing = export_network(network, task.test, task.classes)
+        about = {
+            "pyg_nas": __version__,
+            "request": self.request,
+            "task": _describe_task(task),
+            "confirmation": self._describe_confirmation(confirmation),
+            "training": {"epochs": self.epochs, "seed": _SEED, "images": len(task.train)},
+            "test": _describe_test(logits, task),
+            "parameters": int(confirmation.parameters[confirmation.chosen]),
+            "macs": int(CellArray.from_cells([cell]).macs(task.network_size)[0]),
+            "latency": asdict(measure_latency(network, task.test.images.shape[1:])),
+            "onnx_missing": onnx_missing,
+        }
+        script = predict_script(task.classes, task.test.images.shape[1:], _unit(task))
+        texts = {PREDICT: script, CARD: model_card(about, cell.hash)}
+        files.update({name: text.encode("utf-8") for name, text in texts.items()})
+        save_network(self.out, network, cell, task, about, files)
+        return about
+
+    def clean(self) -> None:
+        """Remove what was kept to resume, after the result is written."""
+        for cell in self.cells:
+            shutil.rmtree(self._kept(cell), ignore_errors=True)
+
+    def _kept(self, cell: Cell) -> Path:
+        text = json.dumps([self.request, cell.hash], sort_keys=True)
+        return self.folder / f"network-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    def _describe_confirmation(self, confirmation: Confirmation) -> dict[str, Any]:
+        figures = zip(
+            confirmation.cells,
+            confirmation.parameters.tolist(),
+            confirmation.accuracies.tolist(),
+            confirmation.means.tolist(),
+            strict=True,
+        )
+        return {
+            "budget": self.budget,
+            "seeds": list(self.seeds),
+            "cells": [
+                {"hash": cell.hash, "parameters": size, "accuracies": runs, "mean": mean}
+                for cell, size, runs, mean in figures
+            ],
+            "standard_error": confirmation.standard_error,
+            "chosen": confirmation.cells[confirmation.chosen].hash,
+        }
+
+
+def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the evaluator's settings of a search on a task."""
+    evaluator = settings.get("evaluator")
+    kind = evaluator.get("evaluator") if isinstance(evaluator, dict) else None
+    if kind != "measure":
+        where = {"table": "on a table", "external": "whose cells were trained by the user's code"}
+        raise SettingsError(
+            f"{folder}: is a search {where.get(str(kind), 'of another kind')}; only a search on a "
+            f"task, such as `pyg-nas search photos`, can be finished with a trained network"
+        )
+    assert isinstance(evaluator, dict)
+    for key, type_ in (("budget", int), ("seeds", int), ("task_sha256", str)):
+        if type(evaluator.get(key)) is not type_:
+            raise SettingsError(f"{folder}: its settings have no valid {key} of the task's runs")
+    return evaluator
+
+
+def _best(search: SearchFolder) -> list[Query]:
+    """Return the queries that keep the constraints, the most accurate first, then the smallest."""
+    path = search.path / QUERIES
+    if not path.exists():
+        raise SettingsError(f"{search.path}: no cell has been trained yet")
+    settings = search.settings
+    constraints = Constraints(settings.get("max_parameters"), settings.get("max_seconds"))
+    queries = [query for query in read_queries(path, search.space)[0] if constraints.keeps(query)]
+    if not queries:
+        raise SettingsError(f"{search.path}: no trained cell keeps the constraints of the search")
+    return sorted(queries, key=lambda query: (-query.outcome.accuracy, query.parameters or 0))
+
+
+def _read_task(folder: Path, fingerprint: str, name: str | os.PathLike[str] | None) -> Task:
+    if not (folder / TASK).exists():
+        raise SettingsError(
+            f"{folder}: {TASK}, which says where the images are, is missing; the command of the "
+            f"search, given again, writes it"
+        )
+    task = read_task(folder / TASK, name)
+    if task.fingerprint != fingerprint:
+        raise SettingsError(
+            f"{folder}: the images of task {task.name!r}, its name or its settings are not those "
+            f"of the search any more"
+        )
+    return task
+
+
+def _check_accuracy(kept: Path, logits: NDArray[np.float32], task: Task) -> None:
+    """Check that a network that was read has the test accuracy that the trainer read."""
+    recorded = read_network_settings(kept)["about"]["test_accuracy"]
+    if not np.isfinite(logits).all():
+        raise MeasureError(
+            "the last training failed: the network has outputs that are not finite numbers"
+        )
+    correct = int((logits.argmax(axis=1) == task.test.labels).sum())
+    total = len(task.test)
+    if abs(correct - recorded * total) > max(1, _ROUNDING * total):
+        raise MeasureError(
+            f"the trained network has {correct} of {total} test images right, the trainer read "
+            f"{recorded * total:.0f}"
+        )
+
+
+def _describe_task(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "settings": task.settings.to_dict(),
+        "image_shape": list(task.test.images.shape[1:]),
+        "unit": _unit(task),
+        "classes": list(task.classes),
+    }
+
+
+def _unit(task: Task) -> str:
+    if task.train.images.dtype == np.uint8:
+        return "pixels from 0 to 255"
+    return "pixels in the unit of the training images"
+
+
+def _describe_test(logits: NDArray[np.float32], task: Task) -> dict[str, Any]:
+    from sklearn.metrics import confusion_matrix
+
+    predicted = logits.argmax(axis=1)
+    correct = int((predicted == task.test.labels).sum())
+    interval = wilson_interval(correct, len(predicted))
+    confusion = confusion_matrix(task.test.labels, predicted, labels=range(task.num_labels))
+    return {
+        "images": len(predicted),
+        "correct": correct,
+        "accuracy": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": interval.confidence,
+        "confusion": confusion.tolist(),
+    }

@@ -1,0 +1,105 @@
+"""``pyg-nas finish``: from a search on images to a folder that works with torch alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pyg_nas.cli.app import app
+from pyg_nas.cli.finish import finish
+from pyg_nas.search.finish import Finish
+from tests.cli.test_models import pyg_nas
+from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
+from tests.measure.images import settings_file
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("finish")
+    tiny = make_tiny_task()
+    images = np.concatenate([tiny.train.images, tiny.validation.images, tiny.test.images])
+    labels = np.concatenate([tiny.train.labels, tiny.validation.labels, tiny.test.labels])
+    np.savez(root / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
+    changes = {**TINY_SETTINGS.to_dict(), "stem_channels": 6}
+    settings = settings_file(root, **changes)
+    code = pyg_nas(
+        "search", root / "tiny.npz", "--out", root / "search", "--settings", settings,
+        "--method", "random", "--n", 3, "--k", 1, "--budget", 2, "--device", "cpu",
+    )  # fmt: skip
+    assert code == 0
+    return root
+
+
+def test_the_network_works_with_torch_alone(searched: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net"
+    arguments = [
+        "finish", str(searched / "search"), "--out", str(out), "--top", "2", "--seeds", "2",
+        "--epochs", "20", "--device", "cpu",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, f"{result.output} {result.exception!r}"
+    about = json.loads((out / "settings.json").read_text())["about"]
+    assert f"{100 * about['test']['accuracy']:.2f} %" in result.output
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0
+    assert "is finished already" in again.output
+
+    task = Finish(searched / "search", tmp_path / "other", top=2, seeds=2).task
+    torch.save(torch.from_numpy(task.test.images), tmp_path / "images.pt")
+    # Without this package, and in a folder of its own.
+    source = (
+        "import runpy, sys; sys.argv = ['predict.py', 'images.pt']; "
+        f"runpy.run_path({str(out / 'predict.py')!r}, run_name='__main__'); "
+        "assert not {'pyg_nas', 'torch_geometric', 'PIL', 'onnx'} & set(sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": "", "OMP_NUM_THREADS": "1"}, timeout=200,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    named = [task.classes[label] for label in task.test.labels]
+    right = sum(one == other for one, other in zip(found.stdout.split(), named, strict=True))
+    assert right == about["test"]["correct"]
+
+
+def test_a_table_search_and_a_missing_folder_are_refused_in_one_line(
+    searched: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "search" / "settings.json"
+    path.parent.mkdir()
+    settings = json.loads((searched / "search" / "settings.json").read_text())
+    settings["evaluator"] = {"evaluator": "table"}
+    path.write_text(json.dumps(settings))
+    for folder, message in (
+        (path.parent, "is a search on a table; only a search on a task"),
+        (tmp_path / "none", "no such folder"),
+    ):
+        assert pyg_nas("finish", folder, "--out", tmp_path / "net", "--device", "cpu") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert not (tmp_path / "net").exists()
+
+
+def test_ctrl_c_says_how_to_resume(
+    searched: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Finish, "train", stop)
+    options = ("--top", 1, "--seeds", 2, "--device", "cpu")
+    assert pyg_nas("finish", searched / "search", "--out", tmp_path / "net", *options) == 130
+    assert "the same command resumes" in capsys.readouterr().out
+    assert not (tmp_path / "net").exists()
+    assert finish.__doc__ is not None
+    assert "Example: pyg-nas finish" in finish.__doc__

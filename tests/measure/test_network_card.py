@@ -1,0 +1,85 @@
+"""The script and the card of a network: what users type is text in them, whatever it is."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+from pyg_nas.measure.network_card import model_card, predict_script
+
+NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
+
+
+def about(classes: list[str], confusion: list[list[int]], **changes: Any) -> dict[str, Any]:
+    return {
+        "task": {
+            "name": "photos_1", "classes": classes, "image_shape": [3, 32, 24],
+            "unit": "pixels from 0 to 255", "settings": {"batch_size": 32},
+        },
+        "confirmation": {
+            "budget": 12, "seeds": [1, 2], "standard_error": 0.0125, "chosen": "b" * 32,
+            "cells": [
+                {"hash": "a" * 32, "parameters": 9000, "accuracies": [0.5, 1], "mean": 0.75},
+                {"hash": "b" * 32, "parameters": 80, "accuracies": [0.7, 0.78], "mean": 0.74},
+            ],
+        },
+        "training": {"epochs": 1, "seed": 0, "images": 1234},
+        "test": {
+            "images": 100, "correct": 90, "accuracy": 0.9, "low": 0.8256, "high": 0.9448,
+            "confidence": 0.95, "confusion": confusion,
+        },
+        "parameters": 57907,
+        "macs": 1234567,
+        "latency": {
+            "median": 0.00123, "lower": 0.001, "upper": 0.002, "repeats": 200, "threads": 2,
+            "processor": "Some CPU",
+        },
+        "onnx_missing": None,
+        **changes,
+    }  # fmt: skip
+
+
+def test_the_script_has_the_names_as_they_are():
+    tree = ast.parse(predict_script(NAMES, (3, 32, 24), "pixels from 0 to 255"))
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "CLASSES"
+    ]
+    assert names == NAMES
+    imported = [
+        name.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in node.names
+    ]
+    assert imported == ["sys", "pathlib", "torch"]
+
+
+def test_the_card_says_what_was_measured():
+    card = model_card(about(NAMES, [[9, 1, 0, 0]] * 4), "b" * 32)
+    for text in (
+        "90.00 % of 100 images", "82.56 % to 94.48 %", "57,907", "1,234,567", "[B, 3, 32, 24]",
+        "1.23 ms median, 1.00 to 2.00 ms quartiles of 200 passes on Some CPU, 2 threads",
+        "1 epoch on 1,234 images", f"`{'b' * 32}` (chosen) | 80 | 74.00 % | 70.00 to 78.00",
+        "(1.25 points)", "for 12 epochs", r"ants \| bees",
+        r"# photos\_1: image", '"batch_size": 32',
+    ):  # fmt: skip
+        assert text in card
+    assert "network.onnx" not in card
+
+
+def test_a_missing_onnx_file_is_explained():
+    card = model_card(about(["a", "b"], [[1, 0], [0, 1]], onnx_missing="ONNX needs x"), "b" * 32)
+    assert "There is no `network.onnx`: ONNX needs x." in card
+
+
+@pytest.mark.parametrize("count", [21, 100])
+def test_of_many_classes_the_most_frequent_errors_are_shown(count: int):
+    confusion = [[0] * count for _ in range(count)]
+    confusion[2][3], confusion[5][5], confusion[7][1] = 4, 50, 6
+    card = model_card(about([f"c{i}" for i in range(count)], confusion), "b" * 32)
+    rows = [line for line in card.splitlines() if line.startswith(("| class", "| c2", "| c7"))]
+    assert rows == ["| class | predicted | images |", "| c7 | c1 | 6 |", "| c2 | c3 | 4 |"]

@@ -1,0 +1,337 @@
+"""From a search to a trained network: which cell is chosen, and what survives being killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.measure import Journal, get_task
+from pyg_nas.measure.network_folder import load_network, read_network_settings
+from pyg_nas.measure.tasks import write_task_source
+from pyg_nas.search.finish import Confirmation, Finish
+from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
+from pyg_nas.search.live import LiveEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.result import Constraints
+from pyg_nas.search.strategies import RandomSearch
+from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
+
+PT2 = "network.pt2"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search for cells on a small archive of images, which has trained 5 of them."""
+    root = tmp_path_factory.mktemp("searched")
+    tiny = make_tiny_task()
+    images = np.concatenate([tiny.train.images, tiny.validation.images, tiny.test.images])
+    labels = np.concatenate([tiny.train.labels, tiny.validation.labels, tiny.test.labels])
+    np.savez(root / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
+    task = get_task(root / "tiny.npz", asdict(TINY_SETTINGS))
+    folder = root / "search"
+    folder.mkdir()
+    write_task_source(folder / TASK, root / "tiny.npz", task, None, 0)
+    with Journal(folder / JOURNAL, task) as journal:
+        evaluator = LiveEvaluator(task, 2, 1, journal)
+        settings = {
+            "strategy_settings": {}, "space": evaluator.domain.space.to_dict(),
+            "evaluator": evaluator.describe(), "max_parameters": None, "max_seconds": None,
+        }  # fmt: skip
+        folder_ = SearchFolder(folder, settings, evaluator.domain.space)
+        search(RandomSearch(), evaluator, 5, 0, Constraints(), folder_)
+    return root
+
+
+@pytest.fixture
+def copied(searched: Path, tmp_path: Path) -> Path:
+    shutil.copytree(searched / "search", tmp_path / "search")
+    return tmp_path / "search"
+
+
+def short_export(network: Any, part: Any, classes: Any) -> tuple[dict[str, bytes], str]:
+    """Stands for the export, which takes seconds and has tests of its own."""
+    return {PT2: network(torch.from_numpy(part.images)).detach().numpy().tobytes()}, "left out"
+
+
+def finish(folder: Path, out: Path, **options: Any) -> dict[str, Any]:
+    steps = Finish(folder, out, top=2, seeds=2, **options)
+    with steps.locked():
+        confirmation = steps.confirm()
+        about = steps.write(confirmation, steps.train(confirmation))
+        steps.clean()
+    return about
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyg_nas.measure.network_export.export_network", short_export)
+
+
+def runs(folder: Path) -> dict[tuple[str, int, int], str]:
+    with sqlite3.connect(folder / JOURNAL) as connection:
+        rows = connection.execute("SELECT hash, budget, seed, end, finished FROM run").fetchall()
+    return {tuple(key): f"{end} {at}" for *key, end, at in rows}  # type: ignore[misc]
+
+
+def content(out: Path) -> dict[str, Any]:
+    """All files, without the latency, which is measured each time."""
+    files: dict[str, Any] = {path.name: path.read_bytes() for path in out.iterdir()}
+    settings = json.loads(files["settings.json"])
+    del settings["about"]["latency"], settings["settings_sha256"]
+    files["settings.json"] = settings
+    files["README.md"] = re.sub(rb"\| latency.*", b"", files["README.md"])
+    return files
+
+
+def test_the_folder_has_the_network_that_the_trainer_read(
+    copied: Path, tmp_path: Path, quick: None
+) -> None:
+    before = runs(copied)
+    about = finish(copied, tmp_path / "net", epochs=12)
+    after = runs(copied)
+    # Random seeds that the search has not used; its own run of each cell is left alone.
+    assert {seed for _, _, seed in after.keys() - before.keys()} == {1, 2}
+    assert len(after) == len(before) + 4
+    assert before.items() <= after.items()
+    assert read_network_settings(tmp_path / "net")["about"] == about
+    assert about["training"] == {"epochs": 12, "seed": 0, "images": 83}
+    assert sum(map(sum, about["test"]["confusion"])) == about["test"]["images"] == 21
+    right = sum(row[label] for label, row in enumerate(about["test"]["confusion"]))
+    assert about["test"]["accuracy"] == right / 21
+    assert about["test"]["low"] < right / 21 < about["test"]["high"]
+    network = load_network(tmp_path / "net")
+    assert about["parameters"] == sum(p.numel() for p in network.parameters())
+    assert sorted(content(tmp_path / "net")) == [
+        "README.md", PT2, "predict.py", "settings.json", "weights.safetensors",
+    ]  # fmt: skip
+    assert not list(copied.glob("network-*"))
+    assert Finish(copied, tmp_path / "net", top=2, seeds=2, epochs=12).is_done
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "parameters", "chosen"),
+    [
+        # Standard errors of the best: 0.02, so that 0.885 is near and 0.85 is not.
+        ([[0.92, 0.88], [0.885, 0.885], [0.85, 0.85]], [300, 200, 100], 1),
+        ([[0.9, 0.9], [0.899, 0.899]], [300, 200], 0),
+        ([[0.7, 0.9], [0.9, 0.9]], [100, 200], 1),
+        ([[0.92, 0.88], [0.89, 0.89], [0.895, 0.895]], [300, 200, 200], 2),
+    ],
+)
+def test_the_smallest_within_one_standard_error_of_the_best_is_chosen(
+    accuracies: list[list[float]], parameters: list[int], chosen: int
+) -> None:
+    cells: CellArray = sample_cells(len(parameters), seed=0)
+    confirmation = Confirmation(cells, np.array(parameters), np.array(accuracies))
+    assert confirmation.chosen == chosen
+
+
+def test_cells_that_break_the_constraints_are_left_out(copied: Path, tmp_path: Path) -> None:
+    path = copied / "settings.json"
+    queries = [json.loads(line) for line in (copied / "queries.jsonl").read_text().splitlines()]
+    seconds = sorted(query["seconds"] for query in queries)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_seconds": seconds[2]}))
+    kept = Finish(copied, tmp_path / "net").request["cells"]
+    fast = [query for query in queries if query["seconds"] <= seconds[2]]
+    assert kept == [
+        query["hash"] for query in sorted(fast, key=lambda q: (-q["accuracy"], q["parameters"]))
+    ]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_seconds": 1e-9}))
+    with pytest.raises(SettingsError, match="no trained cell keeps the constraints"):
+        Finish(copied, tmp_path / "net")
+
+
+def test_moved_images_are_found_and_other_images_are_refused(
+    searched: Path, copied: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / "tiny.npz"
+    moved.parent.mkdir()
+    shutil.copy(searched / "tiny.npz", moved)
+    source = json.loads((copied / TASK).read_text())
+    assert source["task"] == str(searched / "tiny.npz")
+    (copied / TASK).write_text(json.dumps({**source, "task": str(tmp_path / "gone.npz")}))
+    with pytest.raises(MeasureError, match=r"gone.npz"):
+        Finish(copied, tmp_path / "net")
+    assert len(Finish(copied, tmp_path / "net", moved).task.train) == 62
+    arrays = dict(np.load(moved))
+    arrays["images"][0] += 1
+    np.savez(moved, **arrays)
+    with pytest.raises(SettingsError, match="are not those of the search any more"):
+        Finish(copied, tmp_path / "net", moved)
+    (copied / TASK).unlink()
+    with pytest.raises(SettingsError, match=r"task.json, which says where the images are"):
+        Finish(copied, tmp_path / "net", moved)
+
+
+def change_evaluator(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "settings.json"
+        settings = json.loads(path.read_text())
+        settings["evaluator"].update(changes)
+        path.write_text(json.dumps(settings))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (change_evaluator(evaluator="table"), "is a search on a table; only a search on a task"),
+        (change_evaluator(evaluator="external"), "by the user's code; only a search on a task"),
+        (change_evaluator(budget="2"), "no valid budget"),
+        (lambda folder: (folder / "queries.jsonl").unlink(), "no cell has been trained yet"),
+        (shutil.rmtree, "no such folder"),
+        (lambda folder: (folder / "settings.json").unlink(), "has no settings.json"),
+        (lambda folder: (folder / "settings.json").write_text('{"model": 1}'), "not the folder"),
+    ],
+)
+def test_wrong_folders_are_refused(
+    copied: Path, tmp_path: Path, change: Callable[[Path], Any], message: str
+) -> None:
+    change(copied)
+    with pytest.raises(SettingsError, match=message):
+        Finish(copied, tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_folder_with_something_else_is_not_replaced(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    Finish(copied, tmp_path / "net")
+    (tmp_path / "net" / "diary.txt").write_text("")
+    with pytest.raises(SettingsError, match="is not empty"):
+        Finish(copied, tmp_path / "net")
+    with pytest.raises(SettingsError, match="is not empty"):
+        Finish(copied, copied)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"top": 0}, "top must be"), ({"seeds": 1}, "seeds must be"), ({"epochs": 0}, "epochs must")],
+)
+def test_wrong_numbers(copied: Path, tmp_path: Path, options: dict[str, int], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Finish(copied, tmp_path / "net", **options)  # type: ignore[arg-type]
+
+
+def test_two_processes_do_not_finish_one_search(copied: Path, tmp_path: Path) -> None:
+    steps = Finish(copied, tmp_path / "net")
+    with (
+        steps.locked(),
+        pytest.raises(SettingsError, match="another process"),
+        Finish(copied, tmp_path / "other").locked(),
+    ):
+        pass
+
+
+def test_a_network_with_another_accuracy_is_not_written(
+    copied: Path, tmp_path: Path, quick: None
+) -> None:
+    steps = Finish(copied, tmp_path / "net", top=2, seeds=2, epochs=12)
+    confirmation = steps.confirm()
+    network = steps.train(confirmation)
+    network.normalization.mean += 5.0
+    with pytest.raises(MeasureError, match="the trainer read"):
+        steps.write(confirmation, network)
+    network.normalization.mean *= float("nan")
+    with pytest.raises(MeasureError, match="not finite"):
+        steps.write(confirmation, network)
+    assert not (tmp_path / "net").exists()
+
+
+def interrupted(folder: Path, out: Path, last: int, counted: Any) -> None:
+    """Finish a search, and kill this process at a moment in its course."""
+    import pyg_nas.io.files as files
+    import pyg_nas.measure.network_export as network_export
+
+    def moment(*_: object) -> None:
+        counted.value += 1
+        if counted.value == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def after_moments(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            moment()
+            result = function(*arguments, **options)
+            moment()
+            return result
+
+        return call
+
+    network_export.export_network = after_moments(short_export)  # type: ignore[assignment]
+    Path.write_bytes = after_moments(Path.write_bytes)  # type: ignore[method-assign]
+    Path.replace = after_moments(Path.replace)  # type: ignore[method-assign]
+    files.shutil.rmtree = after_moments(shutil.rmtree)  # type: ignore[attr-defined]
+    Journal.record = after_moments(Journal.record)  # type: ignore[method-assign]
+    steps = Finish(folder, out, top=2, seeds=2)
+    if steps.is_done:
+        steps.clean()
+        return
+    with steps.locked():
+        confirmation = steps.confirm()
+        steps.write(confirmation, steps.train(confirmation, on_step=moment))
+        steps.clean()
+
+
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="processes are not forked"
+)
+def test_killed_at_any_moment_it_resumes_with_the_same_result(
+    searched: Path, copied: Path, tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pyg_nas.search.finish", "pyg_nas.measure.trainer", __name__])
+
+    def start(folder: Path, out: Path, last: int) -> tuple[int | None, int]:
+        counted = context.Value("i", 0)
+        process = context.Process(target=interrupted, args=(folder, out, last, counted))
+        process.start()
+        process.join(120)
+        return process.exitcode, counted.value
+
+    whole = tmp_path / "whole"
+    shutil.copytree(searched / "search", whole)
+    code, moments = start(whole, tmp_path / "expected", -1)
+    assert code == 0
+    rng = np.random.default_rng(0)
+    out, earlier, weights = tmp_path / "net", runs(copied), None
+    for _ in range(4):
+        code, _ = start(copied, out, int(rng.integers(1, moments + 1)))
+        assert code in (0, -signal.SIGKILL)
+        # What was finished is neither lost nor trained again.
+        now = runs(copied)
+        assert earlier.items() <= now.items()
+        earlier = now
+        kept = [path.read_bytes() for path in copied.glob("network-*/weights.safetensors")]
+        assert weights is None or kept in ([weights], [])
+        weights = kept[0] if kept else weights
+        assert not out.exists() or content(out) == content(tmp_path / "expected")
+    code, _ = start(copied, out, -1)
+    assert code == 0
+    assert content(out) == content(tmp_path / "expected")
+    assert len(runs(copied)) == len(runs(whole)) == 9
+    assert not list(copied.glob("network-*"))
+
+
+def test_a_failed_confirmation_is_named(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Finish(copied, tmp_path / "net", top=1, seeds=2)
+    monkeypatch.setattr("pyg_nas.measure.trainer.train", None)
+    with pytest.raises(MeasureError, match=f"cell {steps.cells[0].hash}"):
+        steps.confirm()
