@@ -53,16 +53,13 @@ def network_features(networks: NetworkArray) -> CellFeatures:
         networks: Of any size; they are processed in blocks of some 100,000 vertices.
 
     Returns:
-        Groups float32 ``[N, columns]``, named by :func:`network_feature_names`:
-
-        - ``graph``: totals of vertices, edges, parameters, multiply-accumulates and bytes; depth,
-          width and degrees; mean, standard deviation and largest of each attribute;
-        - ``walks``: the longest path by each operation, by multiply-accumulates and by bytes;
-          walks of 1 to 3 edges, and how the attributes at their two ends vary together;
-        - ``flow``: edges by the families of operations that they join;
-        - ``pooled``: vertices, parameters, multiply-accumulates and bytes of each operation.
-
-        There are no features of vertices.
+        Groups float32 ``[N, columns]``, named by :func:`network_feature_names`, and no features of
+        vertices. ``graph`` has totals of vertices, edges, parameters, multiply-accumulates and
+        bytes, depth, width and degrees, and mean, standard deviation and largest of each attribute.
+        ``walks`` has the longest path by each operation, by multiply-accumulates and by bytes, and
+        how the attributes at the two ends of walks of 1 to 3 edges vary together. ``flow`` has
+        edges by the families of operations that they join, and ``pooled`` vertices, parameters,
+        multiply-accumulates and bytes of each operation.
     """
     groups: dict[str, list[Floats]] = {}
     for block in _blocks(networks):
