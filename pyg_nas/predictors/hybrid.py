@@ -35,7 +35,6 @@ from pyg_nas.predictors.validation import (
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 _LEAST_RATIO = 0.5
-_REFRESH_GROWTH = 1.25
 _EXTRA_GROUPS = {
     group.name: group
     for group in (
