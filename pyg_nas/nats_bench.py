@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -26,12 +27,12 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SettingsError, TableError, quoted
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.nasbench.statistics import NotMeasuredError
+from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_codes, official_texts
 from pyg_nas.spaces.nasbench201.space import NASBENCH201
-from pyg_nas.spaces.nasbench201.support import OFFICIAL_SIZE, SUPPORT
+from pyg_nas.spaces.nasbench201.support import SUPPORT
 from pyg_nas.spaces.nasbench201.text_form import parse_text
 
 Source = str | os.PathLike[str] | Table
@@ -238,13 +239,7 @@ class NATStopology:
         known = self._known_index(index)
         name = _dataset(dataset)
         side = _IMAGE_SIDES.get(name, 32)
-        size = NetworkSize(
-            OFFICIAL_SIZE.stem_channels,
-            OFFICIAL_SIZE.num_stacks,
-            OFFICIAL_SIZE.modules_per_stack,
-            _LABELS[name],
-            image_size=(side, side),
-        )
+        size = replace(OFFICIAL_SIZE, num_labels=_LABELS[name], image_size=(side, side))
         operations = EDGE_CELLS.all_operations[official_codes()[known]][None]
         parameters, macs = SUPPORT.network.sizes(operations, size)
         info = Info(flops=float(macs[0]) / 1e6, params=float(parameters[0]) / 1e6)

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
 from pyg_nas.spaces.edge_cells import EDGES, NONE, SKIP
 from pyg_nas.spaces.grouped_layers import (
+    CellLayer,
     GroupedBatchNorm,
     GroupedConv,
-    GroupedLinear,
+    GroupedNetwork,
     from_image,
-    initialize_members,
     to_image,
 )
 
@@ -87,7 +89,7 @@ class FactorizedReduction(nn.Module):
         return reduced
 
 
-class EdgeCellModule(nn.Module):
+class EdgeCellModule(CellLayer):
     """One edge cell: each node adds up its incoming edges; node 3 is the output.
 
     Args:
@@ -171,7 +173,7 @@ class ReductionBlock(nn.Module):
         return total
 
 
-class EdgeCellNetwork(nn.Module):
+class EdgeCellNetwork(GroupedNetwork):
     """The NAS-Bench-201 network of an architecture, or several of them side by side.
 
     A 3x3 stem, then stages of the same cell, with a residual block between two stages that halves
@@ -180,11 +182,7 @@ class EdgeCellNetwork(nn.Module):
 
     Args:
         operations: The six operation numbers.
-        stem_channels: Channels of the stem and of the first stage.
-        num_stacks: Number of stages.
-        modules_per_stack: Cells in each stage.
-        num_labels: Number of classes.
-        image_channels: Channels of an image.
+        size: ``num_stacks`` counts the stages, ``modules_per_stack`` the cells in each.
         members: Number of networks trained side by side.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
     """
@@ -192,47 +190,22 @@ class EdgeCellNetwork(nn.Module):
     def __init__(
         self,
         operations: Sequence[int],
-        stem_channels: int = 16,
-        num_stacks: int = 3,
-        modules_per_stack: int = 5,
-        num_labels: int = 10,
-        image_channels: int = 3,
+        size: NetworkSize = OFFICIAL_SIZE,
         members: int = 1,
         batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     ) -> None:
-        super().__init__()
-        channels, momentum = stem_channels, batch_norm_momentum
+        channels, momentum = size.stem_channels, batch_norm_momentum
         layers: list[nn.Module] = [
-            GroupedConv(image_channels, channels, 3, members),
+            GroupedConv(size.image_channels, channels, 3, members),
             GroupedBatchNorm(channels, members, momentum),
         ]
-        for stack in range(num_stacks):
+        for stack in range(size.num_stacks):
             if stack > 0:
                 layers.append(ReductionBlock(channels, 2 * channels, members, momentum))
                 channels *= 2
             layers += [
                 EdgeCellModule(operations, channels, channels, members, momentum)
-                for _ in range(modules_per_stack)
+                for _ in range(size.modules_per_stack)
             ]
         layers += [GroupedBatchNorm(channels, members, momentum), nn.ReLU()]
-        self.layers = nn.Sequential(*layers)
-        self.dense = GroupedLinear(channels, num_labels, members)
-
-    @property
-    def cells(self) -> list[nn.Module]:
-        """The layers that are cells, in their order."""
-        return [layer for layer in self.layers if isinstance(layer, EdgeCellModule)]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
-        states = self.layers(images.permute(1, 3, 4, 0, 2))
-        return self.classify(states)
-
-    def classify(self, states: Tensor) -> Tensor:
-        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
-        logits: Tensor = self.dense(states.mean(dim=(1, 2)).transpose(0, 1))
-        return logits
-
-    def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw every member's weights from its own generator."""
-        initialize_members(self, generators)
+        super().__init__(layers, channels, size.num_labels, members)

@@ -10,32 +10,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.graphs.space_support import NetworkSize
+
+OFFICIAL_SIZE = NetworkSize(stem_channels=16, num_stacks=3, modules_per_stack=5)
+"""Size of the networks of NAS-Bench-201 on CIFAR-10."""
+
 # Numbers of the operations with weights, and the area of their kernels.
 _KERNEL_AREAS = {2: 1, 3: 9}
 
 
 def trainable_parameters(
-    operations: NDArray[np.integer],
-    *,
-    stem_channels: int = 16,
-    num_stacks: int = 3,
-    modules_per_stack: int = 5,
-    num_labels: int = 10,
-    image_channels: int = 3,
+    operations: NDArray[np.integer], size: NetworkSize = OFFICIAL_SIZE
 ) -> NDArray[np.int64]:
     """Return the parameters of the networks of ``N`` architectures, int64 ``[N]``.
 
     Args:
         operations: Operation numbers ``[N, 6]``.
-        stem_channels: Channels of the stem and of the first stage; they double at each further one.
-        num_stacks: Stages.
-        modules_per_stack: Cells in a stage.
-        num_labels: Classes.
-        image_channels: Channels of an image.
+        size: Of the networks.
     """
-    channels = stem_channels
-    total = np.full(len(operations), (9 * image_channels + 2) * channels, dtype=np.int64)
-    for stack in range(num_stacks):
+    channels = size.stem_channels
+    total = np.full(len(operations), (9 * size.image_channels + 2) * channels, dtype=np.int64)
+    for stack in range(size.num_stacks):
         if stack > 0:
             wider = 2 * channels
             # Two 3x3 convolutions with batch normalisation, and the shortcut's 1x1 convolution.
@@ -43,19 +38,12 @@ def trainable_parameters(
             channels = wider
         for number, area in _KERNEL_AREAS.items():
             count = (operations == number).sum(axis=1)
-            total += modules_per_stack * count * (area * channels + 2) * channels
-    return np.asarray(total + 2 * channels + (channels + 1) * num_labels)
+            total += size.modules_per_stack * count * (area * channels + 2) * channels
+    return np.asarray(total + 2 * channels + (channels + 1) * size.num_labels)
 
 
 def multiply_accumulates(
-    operations: NDArray[np.integer],
-    *,
-    image_size: tuple[int, int] = (32, 32),
-    stem_channels: int = 16,
-    num_stacks: int = 3,
-    modules_per_stack: int = 5,
-    num_labels: int = 10,
-    image_channels: int = 3,
+    operations: NDArray[np.integer], size: NetworkSize = OFFICIAL_SIZE
 ) -> NDArray[np.int64]:
     """Return the multiply-accumulates of one image through the networks, int64 ``[N]``.
 
@@ -64,17 +52,12 @@ def multiply_accumulates(
 
     Args:
         operations: Operation numbers ``[N, 6]``.
-        image_size: Height and width of an image in pixels.
-        stem_channels: Channels of the stem and of the first stage; they double at each further one.
-        num_stacks: Stages.
-        modules_per_stack: Cells in a stage.
-        num_labels: Classes.
-        image_channels: Channels of an image.
+        size: Of the networks and of an image.
     """
-    channels, (height, width) = stem_channels, image_size
+    channels, (height, width) = size.stem_channels, size.image_size
     pixels = height * width
-    total = np.full(len(operations), 9 * image_channels * channels * pixels, dtype=np.int64)
-    for stack in range(num_stacks):
+    total = np.full(len(operations), 9 * size.image_channels * channels * pixels, dtype=np.int64)
+    for stack in range(size.num_stacks):
         if stack > 0:
             wider = 2 * channels
             height, width = (height + 1) // 2, (width + 1) // 2
@@ -83,5 +66,5 @@ def multiply_accumulates(
             channels = wider
         for number, area in _KERNEL_AREAS.items():
             count = (operations == number).sum(axis=1)
-            total += modules_per_stack * count * area * channels**2 * pixels
-    return np.asarray(total + channels * num_labels)
+            total += size.modules_per_stack * count * area * channels**2 * pixels
+    return np.asarray(total + channels * size.num_labels)

@@ -131,6 +131,46 @@ class GroupedLinear(nn.Module):
         self.weight[member].copy_(drawn)
 
 
+class CellLayer(nn.Module):
+    """Base of the layers that are one cell of a network."""
+
+
+class GroupedNetwork(nn.Module):
+    """Layers, the mean over the image and a dense layer, for several members.
+
+    Args:
+        layers: Map images ``[B, H, W, M, channels]`` to states ``[B, H', W', M, C]``.
+        channels: ``C``.
+        num_labels: Number of classes.
+        members: Number of networks trained side by side.
+    """
+
+    def __init__(
+        self, layers: Sequence[nn.Module], channels: int, num_labels: int, members: int
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.dense = GroupedLinear(channels, num_labels, members)
+
+    @property
+    def cells(self) -> list[nn.Module]:
+        """The layers that are cells, in their order."""
+        return [layer for layer in self.layers if isinstance(layer, CellLayer)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
+        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
+
+    def classify(self, states: Tensor) -> Tensor:
+        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
+        logits: Tensor = self.dense(states.mean(dim=(1, 2)).transpose(0, 1))
+        return logits
+
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draw every member's weights from its own generator."""
+        initialize_members(self, generators)
+
+
 def initialize_members(network: nn.Module, generators: Sequence[torch.Generator]) -> None:
     """Draw every member's weights from its own generator, layer after layer."""
     for member, generator in enumerate(generators):

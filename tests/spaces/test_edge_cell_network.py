@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork, ReluConvBn
 from pyg_nas.spaces.edge_cells import EDGES
 
+SMALL = NetworkSize(stem_channels=4, num_stacks=2, modules_per_stack=1)
 ARCHITECTURES = ([3, 2, 4, 1, 3, 2], [0, 0, 0, 0, 0, 0], [0, 0, 3, 1, 2, 3], [1, 1, 1, 1, 1, 1])
 
 
@@ -60,7 +62,7 @@ def reference(network: EdgeCellNetwork, operations: list[int], images: Tensor) -
 @pytest.mark.parametrize("operations", ARCHITECTURES)
 def test_outputs_are_the_reference_s(operations: list[int]) -> None:
     generator = torch.Generator().manual_seed(1)
-    network = EdgeCellNetwork(operations, stem_channels=4, num_stacks=2, modules_per_stack=1)
+    network = EdgeCellNetwork(operations, SMALL)
     network.initialize([generator])
     images = torch.randn(6, 3, 8, 8, generator=generator)
     expected = reference(network, operations, images)
@@ -69,10 +71,9 @@ def test_outputs_are_the_reference_s(operations: list[int]) -> None:
 
 def test_members_are_independent() -> None:
     operations = ARCHITECTURES[0]
-    sizes = {"stem_channels": 4, "num_stacks": 2, "modules_per_stack": 1}
-    pair = EdgeCellNetwork(operations, members=2, **sizes)
+    pair = EdgeCellNetwork(operations, SMALL, members=2)
     pair.initialize([torch.Generator().manual_seed(seed) for seed in (0, 1)])
-    alone = EdgeCellNetwork(operations, **sizes)
+    alone = EdgeCellNetwork(operations, SMALL)
     alone.initialize([torch.Generator().manual_seed(1)])
     images = torch.randn(2, 5, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     assert torch.allclose(pair(images)[1], alone(images[1:])[0], atol=1e-5)
@@ -80,7 +81,7 @@ def test_members_are_independent() -> None:
 
 @pytest.mark.parametrize("side", [1, 3, 7])
 def test_odd_images_are_halved_alike_on_both_branches(side: int) -> None:
-    network = EdgeCellNetwork([3] * 6, stem_channels=2, num_stacks=3, modules_per_stack=1)
+    network = EdgeCellNetwork([3] * 6, NetworkSize(2, 3, 1))
     network.initialize([torch.Generator().manual_seed(0)])
     network.eval()
     assert network(torch.randn(1, 2, 3, side, side)).shape == (1, 2, 10)

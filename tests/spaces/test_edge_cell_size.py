@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork
-from pyg_nas.spaces.edge_cell_size import multiply_accumulates, trainable_parameters
+from pyg_nas.spaces.edge_cell_size import (
+    OFFICIAL_SIZE,
+    multiply_accumulates,
+    trainable_parameters,
+)
 from tests.conftest import SHARED_DATA
 
 ARCHITECTURES = ([3, 3, 3, 3, 3, 3], [0, 0, 0, 1, 0, 0], [2, 4, 1, 3, 0, 2])
 SIZES = (
-    {},
-    {"stem_channels": 4, "num_stacks": 2, "modules_per_stack": 1, "num_labels": 7},
-    {"stem_channels": 6, "num_stacks": 4, "modules_per_stack": 2, "image_channels": 1},
+    OFFICIAL_SIZE,
+    replace(OFFICIAL_SIZE, stem_channels=4, num_stacks=2, modules_per_stack=1, num_labels=7),
+    replace(OFFICIAL_SIZE, stem_channels=6, num_stacks=4, modules_per_stack=2, image_channels=1),
 )
 
 
 @pytest.mark.parametrize("operations", ARCHITECTURES)
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("image_size", [(32, 32), (15, 9)])
 def test_sizes_are_those_of_the_built_network(
-    operations: list[int], sizes: dict[str, int], image_size: tuple[int, int]
+    operations: list[int], size: NetworkSize, image_size: tuple[int, int]
 ) -> None:
-    network = EdgeCellNetwork(operations, **sizes)
+    network = EdgeCellNetwork(operations, size)
     network.initialize([torch.Generator().manual_seed(0)])
     network.eval()
     rows = np.array([operations])
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable_parameters(rows, **sizes).tolist() == [parameters]
-    images = torch.randn(1, 1, sizes.get("image_channels", 3), *image_size)
+    assert trainable_parameters(rows, size).tolist() == [parameters]
+    images = torch.randn(1, 1, size.image_channels, *image_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(images)
-    counted = multiply_accumulates(rows, image_size=image_size, **sizes)
+    counted = multiply_accumulates(rows, replace(size, image_size=image_size))
     assert counted.tolist() == [counter.get_total_flops() // 2]
 
 
@@ -47,6 +54,6 @@ def test_sizes_are_the_published_ones() -> None:
         operations = file["operations"][:]
         parameters, macs = file["cost/params_cifar10"][:], file["cost/macs_cifar10"][:]
     assert np.array_equal(trainable_parameters(operations), parameters)
-    hundred = trainable_parameters(operations, num_labels=100) - parameters
+    hundred = trainable_parameters(operations, replace(OFFICIAL_SIZE, num_labels=100)) - parameters
     assert set(hundred.tolist()) == {5_850}
     assert np.array_equal(multiply_accumulates(operations) - 64 * 10, macs)

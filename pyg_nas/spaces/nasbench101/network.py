@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +11,11 @@ from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.spaces.grouped_layers import (
+    CellLayer,
     GroupedBatchNorm,
     GroupedConv,
-    GroupedLinear,
+    GroupedNetwork,
     from_image,
-    initialize_members,
     to_image,
 )
 from pyg_nas.spaces.nasbench101.network_size import (
@@ -84,7 +83,7 @@ def _add(terms: list[Tensor]) -> Tensor:
     return total
 
 
-class CellModule(nn.Module):
+class CellModule(CellLayer):
     """One cell as a network module.
 
     Every vertex sums its predecessors' values, truncated to its own number of channels, and applies
@@ -153,7 +152,7 @@ class CellModule(nn.Module):
         return output
 
 
-class Network(nn.Module):
+class Network(GroupedNetwork):
     """The NAS-Bench-101 network of a cell, or several of them side by side.
 
     A 3x3 stem is followed by stacks of the same cell; between two stacks a 2x2 max pooling halves
@@ -173,6 +172,9 @@ class Network(nn.Module):
         members: Number of networks trained side by side.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
 
+    Weights are drawn as in the released code: convolutions from a truncated normal distribution of
+    variance 1 / fan-in, the dense layer by Glorot uniform.
+
     Source: arXiv:1902.09635, section 2.
     """
 
@@ -187,8 +189,6 @@ class Network(nn.Module):
         members: int = 1,
         batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     ) -> None:
-        super().__init__()
-        self.members = members
         channels = stem_channels
         layers: list[nn.Module] = [
             ConvBnRelu(image_channels, channels, 3, members, batch_norm_momentum)
@@ -202,27 +202,4 @@ class Network(nn.Module):
                     CellModule(cell, channels, out_channels, members, batch_norm_momentum)
                 )
                 channels = out_channels
-        self.layers = nn.Sequential(*layers)
-        self.dense = GroupedLinear(channels, num_labels, members)
-
-    @property
-    def cells(self) -> list[nn.Module]:
-        """The layers that are cells, in their order."""
-        return [layer for layer in self.layers if isinstance(layer, CellModule)]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
-        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
-
-    def classify(self, x: Tensor) -> Tensor:
-        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
-        logits: Tensor = self.dense(x.mean(dim=(1, 2)).transpose(0, 1))
-        return logits
-
-    def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw every member's weights from its own generator.
-
-        Convolutions: truncated normal of variance 1 / fan-in; dense layer: Glorot uniform. These
-        are the initialisers of the released NAS-Bench-101 code.
-        """
-        initialize_members(self, generators)
+        super().__init__(layers, channels, num_labels, members)

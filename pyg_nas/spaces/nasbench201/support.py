@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.spaces import edge_cell_size
+from pyg_nas.spaces.edge_cell_size import (
+    OFFICIAL_SIZE,
+    multiply_accumulates,
+    trainable_parameters,
+)
 from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_texts
 from pyg_nas.spaces.nasbench201.space import (
@@ -20,8 +21,6 @@ from pyg_nas.spaces.nasbench201.text_form import format_text, parse_text
 
 if TYPE_CHECKING:
     from torch import nn
-
-OFFICIAL_SIZE = NetworkSize(stem_channels=16, num_stacks=3, modules_per_stack=5)
 
 
 class NASBench201Support(EdgeCellSupport):
@@ -40,34 +39,13 @@ class NASBench201Support(EdgeCellSupport):
 
     def __init__(self) -> None:
         super().__init__(NASBENCH201, EDGE_CELLS, format_text, parse_text)
-        self.network = EdgeCellNetworks(self, OFFICIAL_SIZE, _parameters, _macs, _build)
+        self.network = EdgeCellNetworks(
+            self, OFFICIAL_SIZE, trainable_parameters, multiply_accumulates, _build
+        )
 
     def architecture_texts(self) -> tuple[str, ...]:
         """Return the text forms of all architectures in their official order."""
         return official_texts()
-
-
-def _parameters(operations: NDArray[Any], size: NetworkSize) -> NDArray[np.int64]:
-    return edge_cell_size.trainable_parameters(
-        operations,
-        stem_channels=size.stem_channels,
-        num_stacks=size.num_stacks,
-        modules_per_stack=size.modules_per_stack,
-        num_labels=size.num_labels,
-        image_channels=size.image_channels,
-    )
-
-
-def _macs(operations: NDArray[Any], size: NetworkSize) -> NDArray[np.int64]:
-    return edge_cell_size.multiply_accumulates(
-        operations,
-        image_size=size.image_size,
-        stem_channels=size.stem_channels,
-        num_stacks=size.num_stacks,
-        modules_per_stack=size.modules_per_stack,
-        num_labels=size.num_labels,
-        image_channels=size.image_channels,
-    )
 
 
 def _build(
@@ -75,16 +53,8 @@ def _build(
 ) -> nn.Module:
     from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM, EdgeCellNetwork
 
-    return EdgeCellNetwork(
-        operations,
-        size.stem_channels,
-        size.num_stacks,
-        size.modules_per_stack,
-        size.num_labels,
-        size.image_channels,
-        members,
-        BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum,
-    )
+    momentum = BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum
+    return EdgeCellNetwork(operations, size, members, momentum)
 
 
 SUPPORT = NASBench201Support()

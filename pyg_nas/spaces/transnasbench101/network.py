@@ -11,21 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM, EdgeCellModule, ReluConvBn
 from pyg_nas.spaces.grouped_layers import (
     GroupedBatchNorm,
     GroupedConv,
-    GroupedLinear,
-    initialize_members,
+    GroupedNetwork,
 )
 from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, cells_of
 
 
-class TransNASNetwork(nn.Module):
+class TransNASNetwork(GroupedNetwork):
     """The network of an architecture, or several of them side by side.
 
     Args:
@@ -43,7 +41,6 @@ class TransNASNetwork(nn.Module):
         members: int = 1,
         batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
     ) -> None:
-        super().__init__()
         momentum = batch_norm_momentum
         half = max(size.stem_channels // 2, 1)
         layers: list[nn.Module] = [
@@ -57,23 +54,4 @@ class TransNASNetwork(nn.Module):
                 EdgeCellModule(operations, in_channels, out_channels, members, momentum, stride)
             )
             channels = out_channels
-        self.layers = nn.Sequential(*layers)
-        self.dense = GroupedLinear(channels, size.num_labels, members)
-
-    @property
-    def cells(self) -> list[nn.Module]:
-        """The layers that are cells, in their order."""
-        return [layer for layer in self.layers if isinstance(layer, EdgeCellModule)]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
-        return self.classify(self.layers(images.permute(1, 3, 4, 0, 2)))
-
-    def classify(self, states: Tensor) -> Tensor:
-        """Map the last layer's states ``[B, H, W, M, C]`` to logits ``[M, B, labels]``."""
-        logits: Tensor = self.dense(states.mean(dim=(1, 2)).transpose(0, 1))
-        return logits
-
-    def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw every member's weights from its own generator."""
-        initialize_members(self, generators)
+        super().__init__(layers, channels, size.num_labels, members)
