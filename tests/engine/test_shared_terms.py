@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-import torch
 
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import refine, space_refinement
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.nn.gcn import GCN
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
-
-
-@pytest.fixture(scope="module")
-def cells() -> CellArray:
-    """A hundred cells of every size, as far as there are so many."""
-    space = nasbench101_cells()
-    rng = np.random.default_rng(8)
-    rows = [rng.permutation(np.flatnonzero(space.num_vertices == v))[:100] for v in range(2, 8)]
-    return space[rng.permutation(np.concatenate(rows))]
+from tests.engine.conftest import networks
 
 
 def test_repeated_states_are_stored_once(cells: CellArray) -> None:
@@ -44,11 +33,3 @@ def test_tables_of_the_space_cover_every_cell() -> None:
     tables = space_refinement(NASBENCH101, 3)
     assert tables.num_cells == 423_624
     assert space_refinement(NASBENCH101, 2) is space_refinement(NASBENCH101, 4) is tables
-
-
-def networks(count: int, columns: int = 5, depth: int = 3) -> list[GCN]:
-    made = []
-    for seed in range(count):
-        torch.manual_seed(seed)
-        made.append(GCN(columns, 24, depth, 16).eval())
-    return made

@@ -14,10 +14,10 @@ from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import RecordError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
 from pyg_nas.spaces.nasbench101.tfrecord_reader import read_runs
 from tests.spaces.nasbench101 import tfrecord_bytes as tfb
+from tests.spaces.nasbench101.tables import random_table, same
 
 # The cell of input -> 3x3 convolution -> output with a skip, its official hash and parameters
 # worked out by hand: see _hand_hash and _HAND_PARAMETERS.
@@ -74,23 +74,6 @@ def hand_payload(epochs: int = 108, **changes: object) -> bytes:
 def write(path: Path, *payloads_: bytes) -> Path:
     path.write_bytes(b"".join(map(tfb.record, payloads_)))
     return path
-
-
-def random_table(n: int, seed: int, budgets: tuple[int, ...] = (4, 12, 36, 108)) -> Table:
-    rng = np.random.default_rng(seed)
-    metrics = rng.random((n, len(budgets), 3, 2, 4), dtype=np.float32)
-    metrics[..., 0] *= 3000
-    return Table(sample_cells(n, seed), metrics, budgets)
-
-
-def same(a: Table, b: Table) -> bool:
-    return (
-        a.cells == b.cells
-        and a.budgets == b.budgets
-        and np.array_equal(a.hashes, b.hashes)
-        and np.array_equal(a.trainable_parameters, b.trainable_parameters)
-        and np.array_equal(a.metrics, b.metrics, equal_nan=True)
-    )
 
 
 def test_reads_a_hand_made_record(tmp_path: Path) -> None:

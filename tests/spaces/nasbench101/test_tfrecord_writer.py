@@ -13,28 +13,11 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101.run_message import (
     model_metrics_class,
 )
-
-
-def random_table(n: int, seed: int, budgets: tuple[int, ...] = (4, 12, 36, 108)) -> Table:
-    rng = np.random.default_rng(seed)
-    metrics = rng.random((n, len(budgets), 3, 2, 4), dtype=np.float32)
-    metrics[..., 0] *= 3000
-    return Table(sample_cells(n, seed), metrics, budgets)
-
-
-def same(a: Table, b: Table) -> bool:
-    return (
-        a.cells == b.cells
-        and a.budgets == b.budgets
-        and np.array_equal(a.hashes, b.hashes)
-        and np.array_equal(a.trainable_parameters, b.trainable_parameters)
-        and np.array_equal(a.metrics, b.metrics, equal_nan=True)
-    )
+from tests.spaces.nasbench101.tables import random_table, same
 
 
 def test_a_table_survives_the_round_trip(tmp_path: Path) -> None:
