@@ -220,11 +220,11 @@ class NATStopology:
             info["train-all-time"] = seconds
             info["train-per-time"] = seconds / int(hp)
         for name, value in numbers.items():
-            if not np.isnan(value) and not self._of_other_half(name, dataset):
+            if not np.isnan(value) and not self._is_other_half(name, dataset):
                 info[_INFO_KEYS[name]] = 100 * value
         return info
 
-    def _of_other_half(self, metric: str, dataset: str) -> bool:
+    def _is_other_half(self, metric: str, dataset: str) -> bool:
         """Return whether a CIFAR-10 table has the metric for the other of its two data sets."""
         if self._tables.get(_CIFAR10[0]) is not self._tables.get(_CIFAR10[1]):
             return False

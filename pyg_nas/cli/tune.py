@@ -56,7 +56,8 @@ def tune(
     check_recipe(recipe)
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
-    from pyg_nas.predictors.tuning import TuneSettings, width_candidates
+    from pyg_nas.predictors.candidates import width_candidates
+    from pyg_nas.predictors.tuning import TuneSettings
     from pyg_nas.predictors.tuning import tune as run_tuning
 
     settings = TuneSettings(folds, repeats, seed, metric)
@@ -111,7 +112,7 @@ def _figure(value: float | None) -> str:
 def _candidates(path: Path) -> list[dict[str, Any]]:
     from pyg_nas.errors import SettingsError
     from pyg_nas.io.json_reader import read_json
-    from pyg_nas.predictors.tuning import read_grid
+    from pyg_nas.predictors.candidates import read_grid
 
     description = read_json(path)
     try:

@@ -155,7 +155,7 @@ class CellDataset(ProcessedDataset):
             self._source_cells, labels = table.cells, table.label(self.label)
         return collate_cells(self._source_cells, labels)
 
-    def _stored_beside(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def _row_attributes(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         cells = self._source_cells
         del self._source_cells
         if len(rows) < len(cells):

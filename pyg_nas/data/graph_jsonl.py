@@ -155,8 +155,8 @@ def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]
     if not space.terminals:
         return order
     output_name, input_name = space.terminals
-    source = _only(operations, space.input_id, input_name, space)
-    sink = _only(operations, space.output_id, output_name, space)
+    source = _single_vertex(operations, space.input_id, input_name, space)
+    sink = _single_vertex(operations, space.output_id, output_name, space)
     kept = _reached(source, successors) & _reached(sink, predecessors)
     if sink not in kept:
         if space.support.has_empty_cell:
@@ -166,7 +166,7 @@ def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]
     return [vertex for vertex in order if vertex in kept]
 
 
-def _only(operations: list[int], wanted: int, name: str, space: SearchSpace) -> int:
+def _single_vertex(operations: list[int], wanted: int, name: str, space: SearchSpace) -> int:
     if operations.count(wanted) != 1:
         raise CellError(
             f"a cell of {space.name!r} has one {name!r} vertex, got {operations.count(wanted)}"

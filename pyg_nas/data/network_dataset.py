@@ -214,7 +214,7 @@ class NetworkDataset(ProcessedDataset):
             slices["y"] = one_each
         return data, slices
 
-    def _stored_beside(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def _row_attributes(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         assert self._sources is not None
         networks = self._networks_read()
         if len(rows) < len(networks):

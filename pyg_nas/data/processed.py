@@ -61,12 +61,12 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         """Return the collated graphs of the source, ``row`` among their attributes."""
 
     @abstractmethod
-    def _stored_beside(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def _row_attributes(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         """Return tensors and texts of the graphs in ``rows`` that are stored besides."""
 
     @abstractmethod
     def _restore(self, content: dict[str, Any]) -> None:
-        """Set attributes from what :meth:`_stored_beside` returned."""
+        """Set attributes from what :meth:`_row_attributes` returned."""
 
     @property
     def _rows(self) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
             "data": data.to_dict(),
             "slices": slices,
             "rows": torch.from_numpy(rows),
-            **self._stored_beside(rows),
+            **self._row_attributes(rows),
         }
         with atomic_path(self.processed_paths[0]) as temporary:
             torch.save(content, temporary)

@@ -50,13 +50,13 @@ def residual_outputs(
         np.ascontiguousarray(adjacency, dtype=np.int8),
         np.ascontiguousarray(num_vertices, dtype=np.int64),
         np.ascontiguousarray(graph, dtype=np.float32),
-        _beside(network.embed),
-        _beside(network.embed_bias)[0],
+        _joined(network.embed),
+        _joined(network.embed_bias)[0],
         torch.stack(weights).numpy(),
         torch.stack(constants).numpy(),
         network.read.numpy(),
-        _beside(network.read_graph),
-        _beside(network.read_bias)[0],
+        _joined(network.read_graph),
+        _joined(network.read_bias)[0],
         network.output.numpy(),
         network.output_bias[:, 0].numpy(),
         cells_at_once,
@@ -66,7 +66,7 @@ def residual_outputs(
     return outputs
 
 
-def _beside(weights: torch.Tensor) -> Floats:
+def _joined(weights: torch.Tensor) -> Floats:
     """Return the members' weights ``[M, in, out]`` beside each other, ``[in, M out]``."""
     return np.ascontiguousarray(weights.transpose(0, 1).flatten(1).numpy())
 

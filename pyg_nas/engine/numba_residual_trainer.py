@@ -133,7 +133,7 @@ class _Members:
     def __init__(self, task: ResidualTask) -> None:
         self.count = len(task.network.embed)
         self._task = task
-        self._graphs = _without_padding(task.graphs, task.targets)
+        self._graphs = _packed_graphs(task.graphs, task.targets)
         self._most_edges = task.batch_size * int(np.diff(self._graphs.edge_starts).max(initial=0))
         self._parameters = [task.network.get_parameter(name) for name in _names(task.network)]
         flat = torch.cat([part.detach().flatten(1) for part in self._parameters], dim=1)
@@ -227,7 +227,7 @@ def _names(network: ResidualGNN) -> list[str]:
     return names
 
 
-def _without_padding(graphs: ResidualGraphs, targets: torch.Tensor) -> _Graphs:
+def _packed_graphs(graphs: ResidualGraphs, targets: torch.Tensor) -> _Graphs:
     kind = targets.numpy().dtype
     real = np.arange(graphs.vertices.shape[1]) < graphs.num_vertices[:, None]
     owner, source, target = np.nonzero(graphs.adjacency)

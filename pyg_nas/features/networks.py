@@ -109,7 +109,7 @@ def _block_features(networks: NetworkArray) -> dict[str, dict[str, Floats]]:
             **_walks(networks, by_target),
         },
         "flow": _pairs(networks, edges),
-        "pooled": _by_operation(networks, totals),
+        "pooled": _pooled_totals(networks, totals),
     }
 
 
@@ -238,7 +238,7 @@ def _pairs(networks: NetworkArray, edges: Ints) -> dict[str, Floats]:
     return {name: logs[:, i] for i, name in enumerate(names)}
 
 
-def _by_operation(networks: NetworkArray, totals: dict[str, Floats]) -> dict[str, Floats]:
+def _pooled_totals(networks: NetworkArray, totals: dict[str, Floats]) -> dict[str, Floats]:
     cells = networks.graph * NUM_COLUMNS + networks.columns
     found = {}
     for what, values in {"vertices": np.ones(len(cells)), **totals}.items():

@@ -70,7 +70,7 @@ class Genotype:
 
 def embedded(cell: Cell, rng: np.random.Generator) -> Genotype:
     """Embed a cell: its vertices keep their order, random unused vertices fill the rest."""
-    space = _with_terminals(cell.space)
+    space = _mutable_space(cell.space)
     size, inner = space.max_vertices, cell.num_vertices - 2
     slots = np.concatenate(
         [[0], np.sort(rng.choice(np.arange(1, size - 1), inner, replace=False)), [size - 1]]
@@ -111,7 +111,7 @@ def mutate_graph(parent: Genotype, rng: np.random.Generator) -> Genotype:
     Raises:
         SpaceError: If no valid mutant is found.
     """
-    space = _with_terminals(parent.space)
+    space = _mutable_space(parent.space)
     size, choices = space.max_vertices, len(space.operations)
     upper = np.triu_indices(size, 1)
     edge_rate = 1 / size
@@ -150,7 +150,7 @@ def graph_neighbours(cell: Cell) -> list[Cell]:
     Raises:
         SpaceError: If the space has no terminals.
     """
-    space = _with_terminals(cell.space)
+    space = _mutable_space(cell.space)
     found: dict[str, Cell] = {}
     for adjacency, operations in _edits(cell):
         try:
@@ -182,7 +182,7 @@ def _edits(cell: Cell) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int8]]]:
             if adjacency[u].sum() > 1 and adjacency[:, v].sum() > 1:
                 yield flipped, operations
         else:
-            yield _in_order(flipped, operations)
+            yield _topologically_sorted(flipped, operations)
     if size < space.max_vertices:
         for u, v in joinable:
             for keep in (0, 1) if adjacency[u, v] else (0,):
@@ -206,7 +206,7 @@ def _insert(
     grown[:size, :size] = adjacency
     grown[u, v] = keep
     grown[u, size] = grown[size, v] = 1
-    return _in_order(grown, np.append(operations, np.int8(operation)))
+    return _topologically_sorted(grown, np.append(operations, np.int8(operation)))
 
 
 def _removals(
@@ -222,7 +222,7 @@ def _removals(
         yield adjacency[np.ix_(rest, rest)], operations[rest]
 
 
-def _in_order(
+def _topologically_sorted(
     adjacency: NDArray[np.int8], operations: NDArray[np.int8]
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Put the vertices of an acyclic graph into topological order, the output last."""
@@ -257,7 +257,7 @@ def _random_operations(space: SearchSpace, rng: np.random.Generator) -> NDArray[
     return operations
 
 
-def _with_terminals(space: SearchSpace) -> SearchSpace:
+def _mutable_space(space: SearchSpace) -> SearchSpace:
     if not space.terminals:
         raise SpaceError(
             f"space {space.name!r} has no input and output vertex, so its graphs cannot be mutated"

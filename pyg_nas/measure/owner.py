@@ -32,7 +32,7 @@ class Owner:
     def current(cls) -> Owner:
         """Return a new owner for this process."""
         pid = os.getpid()
-        return cls(secrets.token_hex(16), _host(), pid, _start_of(pid))
+        return cls(secrets.token_hex(16), _host(), pid, _start_time(pid))
 
     def has_gone(self) -> bool:
         """Return True if this process has certainly ended, False if it runs or that is unknown."""
@@ -44,7 +44,7 @@ class Owner:
             return True
         except PermissionError:
             pass  # it exists and belongs to another user
-        return _start_of(self.pid) != self.started
+        return _start_time(self.pid) != self.started
 
 
 def _host() -> str:
@@ -55,7 +55,7 @@ def _host() -> str:
         return name
 
 
-def _start_of(pid: int) -> int:
+def _start_time(pid: int) -> int:
     """Returns the start of a process in clock ticks since boot, 0 without Linux's /proc."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()

@@ -128,7 +128,7 @@ class NASBench:
             )
         fixed, computed = self.get_metrics_from_spec(model_spec)
         prefix = _POINTS[0] if stop_halfway else _POINTS[1]
-        runs = [_at(run, prefix) for run in computed.get(epochs, [])]
+        runs = [_reading(run, prefix) for run in computed.get(epochs, [])]
         drawable = [run for run in runs if "training_time" in run and len(run) > 1]
         if not drawable:
             raise NotMeasuredError(
@@ -346,7 +346,7 @@ def _run_metrics(run: list[list[float]]) -> Metrics:
     )
 
 
-def _at(run: Metrics, point: str) -> Metrics:
+def _reading(run: Metrics, point: str) -> Metrics:
     """Return a run's numbers of one reading, without the prefix."""
     start = len(point) + 1
     return Metrics((key[start:], value) for key, value in run.items() if key.startswith(point))

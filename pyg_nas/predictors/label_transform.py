@@ -56,7 +56,7 @@ class LabelTransform:
         knots = np.repeat(ordered, 2)
         shares = np.stack([first, last], axis=1).ravel() / ends[-1]
         standard = np.repeat(_standardised_values(ordered, weight), 2)
-        latent = _mean_of(_stacked(shares, standard), self.parts)
+        latent = _mean_score(_stacked(shares, standard), self.parts)
         # Labels of one copy have one rank. Copies of the mean and the median are nearly at one
         # place, and slopes between such knots would be noise.
         kept = np.concatenate([[True], np.diff(latent) > 1e-9])
@@ -82,7 +82,7 @@ class LabelTransform:
         shares = ((np.cumsum(total) - total / 2) / total.sum())[group]
         standard = np.empty(len(labels))
         standard[order] = _standardised_values(labels[order], weights[order])
-        return _mean_of(_stacked(shares, standard), self.parts)
+        return _mean_score(_stacked(shares, standard), self.parts)
 
     def inverse(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the labels at latent labels of any shape: straight lines beyond the knots."""
@@ -139,7 +139,7 @@ def latent_labels(
     Normal scores of ranks stretch the ends of the order, uniform ones compress the differences
     between the best, and the values themselves keep distances.
     """
-    return _mean_of(latent_parts(values, ties), parts)
+    return _mean_score(latent_parts(values, ties), parts)
 
 
 def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float64]:
@@ -169,7 +169,7 @@ def _stacked(shares: NDArray[np.float64], standard: NDArray[np.float64]) -> NDAr
     return np.stack([ndtri(shares), np.sqrt(12) * (shares - 0.5), standard])
 
 
-def _mean_of(stacked: NDArray[np.float64], parts: tuple[int, ...]) -> NDArray[np.float64]:
+def _mean_score(stacked: NDArray[np.float64], parts: tuple[int, ...]) -> NDArray[np.float64]:
     return np.asarray(stacked[list(parts)].mean(axis=0))
 
 

@@ -167,7 +167,7 @@ class ResidualGNNRegressor(CellRegressor):
         self.hidden_ = self.hidden or _width(len(cells))
         self.mean_, spread = mean_and_std(y, weights)
         self.std_ = np.where(spread > 0, spread, 1.0)
-        self._scale_to(cells, features)
+        self._fit_scales(cells, features)
         device = pick_device(self.device)
         graphs = self._graphs(cells, features)
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
@@ -196,7 +196,7 @@ class ResidualGNNRegressor(CellRegressor):
         check_converged(train_residual(task, self.progress), self.learning_rate)
         held = [predict_residual(self.network_, graphs.select(rows.numpy())) for rows in left_out]
         self.held_out_ = torch.cat(left_out).numpy()
-        self.held_out_prediction_ = self._in_units(
+        self.held_out_prediction_ = self._label_units(
             np.concatenate([outputs[m] for m, outputs in enumerate(held)])
         )
         return self
@@ -221,14 +221,14 @@ class ResidualGNNRegressor(CellRegressor):
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
-        return self._in_units(predict_residual(self.network_, self._graphs(cells, features)))
+        return self._label_units(predict_residual(self.network_, self._graphs(cells, features)))
 
     @property
     def provides_std(self) -> bool:
         """Whether there are several members to differ from each other."""
         return self.ensemble_size > 1
 
-    def _scale_to(self, cells: CellArray, features: CellFeatures) -> None:
+    def _fit_scales(self, cells: CellArray, features: CellFeatures) -> None:
         vertices = features.vertex[cells.mask]
         self.vertex_centre_ = vertices.mean(axis=0)
         self.vertex_scale_ = vertices.std(axis=0) + 1e-3
@@ -273,7 +273,7 @@ class ResidualGNNRegressor(CellRegressor):
         with torch.device("meta"):
             return self._new_network()
 
-    def _in_units(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _label_units(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs ``[..., targets]`` in the unit and shape of the labels."""
         shaped = outputs.astype(np.float64).reshape(*outputs.shape[:-1], *np.shape(self.mean_))
         return np.asarray(shaped * self.std_ + self.mean_)

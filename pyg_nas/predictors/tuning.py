@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import time
@@ -18,20 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.splits import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
-from pyg_nas.io.json_reader import parse_json
-from pyg_nas.io.limits import MOST_RECORDS_BYTES
-from pyg_nas.io.regular_files import read_regular
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
+from pyg_nas.predictors.candidates import Candidate, check_candidates
+from pyg_nas.predictors.fits_file import FitsFile
 
 SIGNS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """What a fit is scored by, and whether more is better: mean squared error, or Kendall's τ."""
 
-WIDTHS = (48, 72, 96, 144, 210, 320)
-"""The widths of arXiv:1912.00848, narrowest first."""
-
-Candidate = dict[str, Any]
+Rows = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Training rows and held-out rows of one split."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,7 @@ class TuneSettings:
         if self.metric not in SIGNS:
             raise SettingsError(f"metric {self.metric!r} must be one of {', '.join(SIGNS)}")
 
-    def splits(
-        self, n: int, hashes: NDArray[np.bytes_] | None = None
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def splits(self, n: int, hashes: NDArray[np.bytes_] | None = None) -> list[Rows]:
         """Return (training, held-out) indices of cells, ``repeats x folds`` of them.
 
         Args:
@@ -205,205 +198,93 @@ def tune(
     """
     if n_jobs == 0:
         raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
-    settings = settings or TuneSettings()
     from joblib import Parallel, delayed
 
-    labels = np.asarray(y, dtype=np.float64)
-    fractions = are_fractions(labels)
-    listed = [dict(candidate) for candidate in candidates]
-    _check_candidates(estimator, listed)
+    candidates = [dict(candidate) for candidate in candidates]
+    check_candidates(estimator, candidates)
+    settings = settings or TuneSettings()
+    comparison = _Comparison(estimator, cells, np.asarray(y, dtype=np.float64), settings)
     splits = settings.splits(len(cells), cells.hashes())
-    journal = None if fits_file is None else _Fits(Path(fits_file))
-    done: dict[tuple[str, int], tuple[float, float]] = {}
-    if journal is not None:
-        done = journal.open(_fingerprint(estimator, cells, labels, settings))
-    keys = [json.dumps(candidate, sort_keys=True) for candidate in listed]
-    wanted = [(key, s) for key in keys for s in range(len(splits))]
-    missing = [(key, split) for key, split in wanted if (key, split) not in done]
-    progress = len(wanted) - len(missing)
+    keys = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
+    fits = [(key, split) for key in keys for split in range(len(splits))]
+
+    file = None if fits_file is None else FitsFile(Path(fits_file))
+    done = {} if file is None else file.open(comparison.digest)
     if on_fit is not None:
-        on_fit(progress, len(wanted))
+        on_fit(sum(fit in done for fit in fits), len(fits))
     jobs = (
-        delayed(_fit)(
-            key,
-            split,
-            _configured(estimator, listed[keys.index(key)], settings, split),
-            cells,
-            labels,
-            splits[split],
-            settings.metric,
-            fractions,
-        )
-        for key, split in missing
+        delayed(comparison.fit)(candidate, key, split, splits[split])
+        for key, candidate in zip(keys, candidates, strict=True)
+        for split in range(len(splits))
+        if (key, split) not in done
     )
-    for key, split, score, seconds in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        jobs
-    ):
+    for key, split, score, seconds in Parallel(n_jobs, return_as="generator_unordered")(jobs):
         done[key, split] = (score, seconds)
-        if journal is not None:
-            journal.append(key, split, score, seconds)
-        progress += 1
+        if file is not None:
+            file.append(key, split, score, seconds)
         if on_fit is not None:
-            on_fit(progress, len(wanted))
-    scores = np.array([[done[key, s][0] for s in range(len(splits))] for key in keys])
+            on_fit(sum(fit in done for fit in fits), len(fits))
+
+    scores = np.array([done[fit][0] for fit in fits]).reshape(len(keys), len(splits))
     if np.isnan(scores).any(axis=1).all():
         raise DivergedError("a training of every candidate diverged; try lower learning rates")
-    spent = sum(done[key, s][1] for key, s in wanted)
-    return TuneResult(listed, scores, settings, len(cells), spent, fractions)
+    seconds = sum(done[fit][1] for fit in fits)
+    return TuneResult(
+        candidates, scores, settings, len(cells), seconds, are_fractions(comparison.labels)
+    )
 
 
-def width_candidates(estimator: Any) -> list[Candidate]:
-    """Return :data:`WIDTHS` as candidates for an estimator's networks, all of one width.
+@dataclass(frozen=True)
+class _Comparison:
+    """What all fits of one tuning share."""
 
-    Raises:
-        SettingsError: If it has no networks.
-    """
-    given = estimator.get_params()
-    names = [name for name in given if name.rpartition("__")[2] == "hidden"]
-    if not names or given.get("ensemble_size") == 0:
-        raise SettingsError(
-            f"{estimator!r} has no network whose width could be tuned; name a grid of its settings"
-        )
-    return [dict.fromkeys(names, width) for width in WIDTHS]
+    estimator: Any
+    cells: CellArray
+    labels: NDArray[np.float64]
+    settings: TuneSettings
 
-
-def read_grid(description: Any) -> list[Candidate]:
-    """Return the candidates of a grid, simplest first.
-
-    A grid is a list of objects (the candidates in order), or an object that maps each parameter
-    to its values, simplest first: all combinations, ordered by how far they are from the first
-    values, positions added up.
-
-    Raises:
-        SettingsError: If it is neither, or holds no candidate.
-    """
-    if isinstance(description, list):
-        candidates = description
-        if not all(isinstance(candidate, dict) for candidate in candidates):
-            raise SettingsError("a grid's list must hold objects of parameters")
-    elif isinstance(description, dict):
-        values = list(description.values())
-        if not all(isinstance(choices, list) for choices in values):
-            raise SettingsError("a grid must map each parameter to a list of values")
-        positions = itertools.product(*(range(len(choices)) for choices in values))
-        candidates = [
-            dict(
-                zip(
-                    description,
-                    (choices[i] for choices, i in zip(values, at, strict=True)),
-                    strict=True,
-                )
-            )
-            for at in sorted(positions, key=sum)
-        ]
-    else:
-        raise SettingsError(f"a grid must be a JSON object or list, got {description!r}")
-    if not candidates or candidates == [{}]:
-        raise SettingsError("a grid needs at least one candidate")
-    return candidates
-
-
-class _Fits:
-    """The file of finished fits: a line that says what is compared, and then one line a fit."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def open(self, fingerprint: str) -> dict[tuple[str, int], tuple[float, float]]:
-        """Return the fits that are there; begin the file where there is none."""
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            append_line(self.path, {"comparison": fingerprint})
-            return {}
-        written, length = whole_lines(read_regular(self.path, MOST_RECORDS_BYTES))
+    def fit(
+        self, candidate: Candidate, key: str, split: int, rows: Rows
+    ) -> tuple[str, int, float, float]:
+        """Return (key, split, score on the held-out cells, seconds); NaN where a fit diverged."""
+        start = time.perf_counter()
+        train, held_out = rows
+        estimator = self._configured(candidate, split)
         try:
-            head, *lines = [parse_json(line) for line in written]
-            found = {
-                (fit["candidate"], fit["split"]): (
-                    np.nan if fit["score"] is None else fit["score"],
-                    fit["seconds"],
-                )
-                for fit in lines
-            }
-            comparison = head["comparison"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise SettingsError(f"{self.path}: not a file of fits ({error!r})") from None
-        if comparison != fingerprint:
+            estimator.fit(self.cells[train], self.labels[train])
+        except DivergedError:
+            return key, split, float("nan"), time.perf_counter() - start
+        predicted = np.asarray(estimator.predict(self.cells[held_out]), dtype=np.float64)
+        score = self._score(self.labels[held_out], predicted)
+        if not np.isfinite(score):
             raise SettingsError(
-                f"{self.path}: holds fits of other cells, labels or settings; choose another "
-                f"file, or delete it"
+                f"candidate {key}: {self.settings.metric} on fold {split} is {score}"
             )
-        cut_torn_line(self.path, length)
-        return found
+        return key, split, score, time.perf_counter() - start
 
-    def append(self, candidate: str, split: int, score: float, seconds: float) -> None:
-        fit = {
-            "candidate": candidate,
-            "split": split,
-            "score": finite_or_none(score),
-            "seconds": seconds,
-        }
-        append_line(self.path, fit)
+    def _configured(self, candidate: Candidate, split: int) -> Any:
+        from sklearn.base import clone
 
+        estimator = clone(self.estimator).set_params(**candidate)
+        if "random_state" in estimator.get_params(deep=False) and "random_state" not in candidate:
+            repeat = split // self.settings.folds
+            estimator.set_params(random_state=self.settings.seed + repeat)
+        return estimator
 
-def _fit(
-    key: str,
-    split: int,
-    estimator: Any,
-    cells: CellArray,
-    labels: NDArray[np.float64],
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    metric: str,
-    fractions: bool,
-) -> tuple[str, int, float, float]:
-    start = time.perf_counter()
-    train, held_out = rows
-    try:
-        estimator.fit(cells[train], labels[train])
-    except DivergedError:
-        return key, split, float("nan"), time.perf_counter() - start
-    predicted = np.asarray(estimator.predict(cells[held_out]), dtype=np.float64)
-    if metric == "mse":
-        score = mean_squared_error(labels[held_out], predicted, fractions)
-    elif np.ptp(predicted) == 0:
-        # Saying the same of every cell ranks none of them: no correlation.
-        score = 0.0
-    else:
-        score = kendall_tau(labels[held_out], predicted)
-    if not np.isfinite(score):
-        raise SettingsError(f"candidate {key}: {metric} on fold {split} is {score}")
-    return key, split, score, time.perf_counter() - start
+    def _score(self, labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+        if self.settings.metric == "mse":
+            return mean_squared_error(labels, predicted, are_fractions(self.labels))
+        if np.ptp(predicted) == 0:  # equal predictions rank no cell
+            return 0.0
+        return kendall_tau(labels, predicted)
 
-
-def _configured(estimator: Any, candidate: Candidate, settings: TuneSettings, split: int) -> Any:
-    from sklearn.base import clone
-
-    configured = clone(estimator).set_params(**candidate)
-    if "random_state" in configured.get_params(deep=False) and "random_state" not in candidate:
-        configured.set_params(random_state=settings.seed + split // settings.folds)
-    return configured
-
-
-def _check_candidates(estimator: Any, candidates: list[Candidate]) -> None:
-    if not candidates:
-        raise SettingsError("nothing to tune: no candidate was given")
-    known = estimator.get_params(deep=True)
-    for candidate in candidates:
-        unknown = sorted(set(candidate) - set(known))
-        if unknown:
-            raise SettingsError(
-                f"candidate {candidate!r}: {type(estimator).__name__} has no parameter "
-                f"{', '.join(unknown)}; it has {', '.join(sorted(known))}"
-            )
-
-
-def _fingerprint(
-    estimator: Any, cells: CellArray, labels: NDArray[np.float64], settings: TuneSettings
-) -> str:
-    """A digest of everything that a fit's score depends on but the candidate."""
-    base = {name: repr(value) for name, value in estimator.get_params(deep=True).items()}
-    compared = [type(estimator).__name__, base, asdict(settings)]
-    if not are_fractions(labels):  # there are files with errors of such labels in points
-        compared.append(mse_unit(False))
-    described = json.dumps(compared, sort_keys=True)
-    return sha256(described.encode() + cells.hashes().tobytes() + labels.tobytes()).hexdigest()
+    @property
+    def digest(self) -> str:
+        """A digest of everything that a fit's score depends on but the candidate."""
+        parameters = self.estimator.get_params(deep=True)
+        base = {name: repr(value) for name, value in parameters.items()}
+        compared = [type(self.estimator).__name__, base, asdict(self.settings)]
+        if not are_fractions(self.labels):  # older files hold errors of such labels in points
+            compared.append(mse_unit(False))
+        described = json.dumps(compared, sort_keys=True).encode()
+        return sha256(described + self.cells.hashes().tobytes() + self.labels.tobytes()).hexdigest()

@@ -117,7 +117,7 @@ class TwoStageRegressor(CellRegressor):
         self.threshold_ = (
             _quantile(labels, weights, self.quantile)
             if self.threshold is None
-            else _in_unit(float(self.threshold), labels)
+            else _label_unit(float(self.threshold), labels)
         )
         above = is_above(labels, self.threshold_)
         self.passing_fraction_ = float(np.average(above, weights=weights))
@@ -226,7 +226,7 @@ def _quantile(
     return float(weighted_quantiles(labels[order], weights[order], share))
 
 
-def _in_unit(threshold: float, labels: NDArray[np.float64]) -> float:
+def _label_unit(threshold: float, labels: NDArray[np.float64]) -> float:
     """The threshold in percent where that is what all labels are in."""
     percent = 0 < threshold <= 1 < labels.min() and labels.max() <= 100
     return 100 * threshold if percent else threshold

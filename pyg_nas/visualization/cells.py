@@ -121,7 +121,7 @@ def graph_drawing(
     return Drawing(
         layout.width,
         layout.height,
-        _in_words(operations, edges, space),
+        _description(operations, edges, space),
         tuple(
             Box(centre, layout.box_width, BOX_HEIGHT, colour, label, text_colour(colour))
             for centre, colour, label in zip(layout.centres, colours, labels, strict=True)
@@ -188,7 +188,7 @@ def _group_label(operations: list[int], space: SearchSpace) -> str:
     return f"{first} → {last}" if len(operations) == 2 else f"{first} … {last} ({len(operations)})"
 
 
-def _in_words(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> str:
+def _description(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> str:
     size = len(operations)
     if size <= MOST_VERTICES:
         arrows = " ".join(f"{u}>{v}" for u, v in edges.tolist())
@@ -245,7 +245,7 @@ def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
     return Drawing(
         width,
         top + height + _MARGIN,
-        _in_words(operations, edges, space),
+        _description(operations, edges, space),
         tuple(boxes),
         words=tuple(words),
     )

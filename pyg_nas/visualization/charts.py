@@ -139,10 +139,10 @@ class Chart:
 def group_order(series: Sequence[Boxes]) -> list[str]:
     """Return the groups of all series in natural order: numbers first, by their value."""
     groups = {group for boxes in series for group in boxes.groups}
-    return sorted(groups, key=_by_number)
+    return sorted(groups, key=_numeric_order)
 
 
-def _by_number(group: str) -> tuple[float, str]:
+def _numeric_order(group: str) -> tuple[float, str]:
     try:
         return float(group), group
     except ValueError:

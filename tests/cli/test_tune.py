@@ -15,9 +15,9 @@ from pyg_nas.cli.models import train
 from pyg_nas.cli.tune import tune
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.predictors.candidates import width_candidates
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.trained import Model
-from pyg_nas.predictors.tuning import width_candidates
 from tests.cli.test_models import pyg_nas
 
 app = typer.Typer()

@@ -359,7 +359,7 @@ class SettingsReader(Reader):
 
     def read(self, random_: random.Random) -> None:
         from pyg_nas.measure.settings import TrainingSettings
-        from pyg_nas.predictors.tuning import read_grid
+        from pyg_nas.predictors.candidates import read_grid
 
         if not self.grid:
             TrainingSettings().changed_by_file(self.path)

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, RepeatedKFold
 from pyg_nas.data.table import Table
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.tuning import TuneSettings, one_standard_error, read_grid, tune
+from pyg_nas.predictors.tuning import TuneSettings, one_standard_error, tune
 from tests.search.predictors import LinearPredictor
 
 GRID = [{"alpha": 1000.0}, {"alpha": 10.0}, {"alpha": 1.0}, {"alpha": 0.1}]
@@ -150,11 +150,6 @@ def test_stopped_it_goes_on_with_what_is_missing(
     assert not log.exists()
     with pytest.raises(SettingsError, match="other cells, labels or settings"):
         tune(estimator, candidates, cells, y + 0.001, settings, fits_file=fits)
-    for foreign in ("nonsense\n", '{"a": 1}', ""):
-        fits.write_text(foreign)
-        with pytest.raises(SettingsError, match="not a file of fits"):
-            tune(estimator, candidates, cells, y, settings, fits_file=fits)
-        assert fits.read_text() == foreign
 
 
 class Diverging(LinearPredictor):
@@ -220,24 +215,6 @@ def test_every_repeat_has_its_own_seed(data: tuple[CellArray, np.ndarray[Any, An
 def test_constant_predictions_rank_nothing(data: tuple[CellArray, np.ndarray[Any, Any]]) -> None:
     found = tune(Memory(), [{"size": 1}], *data, TuneSettings(2, 1, 0, "kendall_tau"))
     assert (found.scores == 0.0).all()
-
-
-def test_grids() -> None:
-    assert read_grid({"a": [1, 2], "b": ["x", "y"]}) == [
-        {"a": 1, "b": "x"},
-        {"a": 1, "b": "y"},
-        {"a": 2, "b": "x"},
-        {"a": 2, "b": "y"},
-    ]
-    assert read_grid({"a": [1, 2, 3], "b": [7, 8]})[:3] == [
-        {"a": 1, "b": 7},
-        {"a": 1, "b": 8},
-        {"a": 2, "b": 7},
-    ]
-    assert read_grid(json.loads('[{"a": 3}, {"a": 1}]')) == [{"a": 3}, {"a": 1}]
-    for wrong in ([], {}, {"a": 1}, {"a": []}, [1], "a", None):
-        with pytest.raises(SettingsError, match="grid"):
-            read_grid(wrong)
 
 
 def test_wrong_settings_are_named(data: tuple[CellArray, np.ndarray[Any, Any]]) -> None:

@@ -1,0 +1,82 @@
+"""Candidates of a tuning: settings of an estimator, simplest first."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from pyg_nas.errors import SettingsError
+
+Candidate = dict[str, Any]
+
+WIDTHS = (48, 72, 96, 144, 210, 320)
+"""The widths of arXiv:1912.00848, narrowest first."""
+
+
+def width_candidates(estimator: Any) -> list[Candidate]:
+    """Return :data:`WIDTHS` as candidates for an estimator's networks, all of one width.
+
+    Raises:
+        SettingsError: If it has no networks.
+    """
+    given = estimator.get_params()
+    names = [name for name in given if name.rpartition("__")[2] == "hidden"]
+    if not names or given.get("ensemble_size") == 0:
+        raise SettingsError(
+            f"{estimator!r} has no network whose width could be tuned; name a grid of its settings"
+        )
+    return [dict.fromkeys(names, width) for width in WIDTHS]
+
+
+def read_grid(description: Any) -> list[Candidate]:
+    """Return the candidates of a grid, simplest first.
+
+    A grid is a list of objects (the candidates in order), or an object that maps each parameter
+    to its values, simplest first: all combinations, ordered by how far they are from the first
+    values, positions added up.
+
+    Raises:
+        SettingsError: If it is neither, or holds no candidate.
+    """
+    if isinstance(description, list):
+        candidates = description
+        if not all(isinstance(candidate, dict) for candidate in candidates):
+            raise SettingsError("a grid's list must hold objects of parameters")
+    elif isinstance(description, dict):
+        values = list(description.values())
+        if not all(isinstance(choices, list) for choices in values):
+            raise SettingsError("a grid must map each parameter to a list of values")
+        positions = itertools.product(*(range(len(choices)) for choices in values))
+        candidates = [
+            dict(
+                zip(
+                    description,
+                    (choices[i] for choices, i in zip(values, at, strict=True)),
+                    strict=True,
+                )
+            )
+            for at in sorted(positions, key=sum)
+        ]
+    else:
+        raise SettingsError(f"a grid must be a JSON object or list, got {description!r}")
+    if not candidates or candidates == [{}]:
+        raise SettingsError("a grid needs at least one candidate")
+    return candidates
+
+
+def check_candidates(estimator: Any, candidates: list[Candidate]) -> None:
+    """Check that an estimator has every parameter that a candidate sets.
+
+    Raises:
+        SettingsError: If there is no candidate, or a parameter is unknown.
+    """
+    if not candidates:
+        raise SettingsError("nothing to tune: no candidate was given")
+    known = estimator.get_params(deep=True)
+    for candidate in candidates:
+        unknown = sorted(set(candidate) - set(known))
+        if unknown:
+            raise SettingsError(
+                f"candidate {candidate!r}: {type(estimator).__name__} has no parameter "
+                f"{', '.join(unknown)}; it has {', '.join(sorted(known))}"
+            )

@@ -1,0 +1,61 @@
+"""The file of finished fits, from which an interrupted tuning resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import MOST_RECORDS_BYTES
+from pyg_nas.io.regular_files import read_regular
+from pyg_nas.metrics.intervals import finite_or_none
+
+FitScores = dict[tuple[str, int], tuple[float, float]]
+"""(score, seconds) of each (candidate, split)."""
+
+
+class FitsFile:
+    """The file of finished fits: a line that says what is compared, and then one line a fit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, fingerprint: str) -> FitScores:
+        """Return the fits that are there; begin the file where there is none."""
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            append_line(self.path, {"comparison": fingerprint})
+            return {}
+        written, length = whole_lines(read_regular(self.path, MOST_RECORDS_BYTES))
+        try:
+            head, *lines = [parse_json(line) for line in written]
+            found = {
+                (fit["candidate"], fit["split"]): (
+                    np.nan if fit["score"] is None else fit["score"],
+                    fit["seconds"],
+                )
+                for fit in lines
+            }
+            comparison = head["comparison"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsError(f"{self.path}: not a file of fits ({error!r})") from None
+        if comparison != fingerprint:
+            raise SettingsError(
+                f"{self.path}: holds fits of other cells, labels or settings; choose another "
+                f"file, or delete it"
+            )
+        cut_torn_line(self.path, length)
+        return found
+
+    def append(self, candidate: str, split: int, score: float, seconds: float) -> None:
+        """Add one finished fit; NaN is the score of one that diverged."""
+        fit = {
+            "candidate": candidate,
+            "split": split,
+            "score": finite_or_none(score),
+            "seconds": seconds,
+        }
+        append_line(self.path, fit)
