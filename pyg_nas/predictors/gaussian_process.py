@@ -67,6 +67,9 @@ class GaussianProcess(CellRegressor):
     and the features of the groups ``graph`` and ``walks`` have one each besides. Kernels and noise
     maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
+    A graph may appear several times among the training cells, each time with a label of its own.
+    All its cells are then left out together.
+
     Args:
         groups: Names of the groups of features.
         steps: Of Adam.
@@ -80,6 +83,8 @@ class GaussianProcess(CellRegressor):
         noise_: Variance of the noise, relative to that of the labels.
         loo_mean_: Leave-one-out means of the training labels ``[n]``.
         loo_std_: And their standard deviations, noise included ``[n]``.
+        hashes_: Hashes of the training cells, their bytes as int64 ``[n, 4]``; None where they were
+            not given, and in models of version 0.1: each cell then counts as another graph.
 
     Example:
         >>> from pyg_nas.graphs.enumeration import sample_cells
@@ -115,6 +120,7 @@ class GaussianProcess(CellRegressor):
             "factor": Array("float64", ("n", "n"), torch=True),
             "loo_mean": Array("float64", ("n",)),
             "loo_std": Array("float64", ("n",)),
+            "hashes": Array("int64", ("n", 4), optional=True),
         },
         values={
             "space": Space,
@@ -152,7 +158,9 @@ class GaussianProcess(CellRegressor):
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         check_not_too_many(cells)
-        return self.fit_features(cells.space, cell_features(cells), labels, weights)
+        return self.fit_features(
+            cells.space, cell_features(cells), labels, weights, hashes=cells.hashes()
+        )
 
     def fit_features(
         self,
@@ -161,6 +169,7 @@ class GaussianProcess(CellRegressor):
         y: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
         tuning: NDArray[np.int64] | None = None,
+        hashes: NDArray[np.bytes_] | None = None,
     ) -> GaussianProcess:
         """Fit to cells whose features are known already.
 
@@ -170,6 +179,7 @@ class GaussianProcess(CellRegressor):
             y: Labels ``[N]``.
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
+            hashes: Of the cells, ``S32 [N]``; None if no graph appears twice.
         """
         self.check_parameters()
         self.space_, self.feature_version_ = space, FEATURE_VERSION
@@ -195,12 +205,17 @@ class GaussianProcess(CellRegressor):
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
         self.factor_ = torch.linalg.cholesky(covariance)
-        inverse = torch.cholesky_inverse(self.factor_).diagonal()
-        self._set_targets(y, target, inverse, weight)
+        self.hashes_ = None if hashes is None else _as_integers(hashes)
+        inverse = torch.cholesky_inverse(self.factor_)
+        self._set_targets(y, target, inverse.diagonal(), weight, inverse)
         return self
 
     def update_features(
-        self, features: CellFeatures, y: NDArray[np.float64], rescale: bool = False
+        self,
+        features: CellFeatures,
+        y: NDArray[np.float64],
+        rescale: bool = False,
+        hashes: NDArray[np.bytes_] | None = None,
     ) -> GaussianProcess:
         """Add ``k`` cells to a fitted process with the same hyper-parameters, in ``O(n² k)``.
 
@@ -211,6 +226,7 @@ class GaussianProcess(CellRegressor):
             features: Of the ``k`` new cells.
             y: Labels of all cells ``[n + k]``, the new ones last; the old ones may have changed.
             rescale: Whether the mean and standard deviation of the labels are computed again.
+            hashes: Of the new cells, ``S32 [k]``; None if no graph appears twice.
         """
         check_is_fitted(self)
         self._restore_training()
@@ -229,6 +245,10 @@ class GaussianProcess(CellRegressor):
         before = self._inverse + spread.square().sum(dim=0)
         inverse = torch.cat([before, torch.cholesky_inverse(new_factor).diagonal()])
         self.factor_, self.inputs_ = factor, torch.cat([self.inputs_, inputs])
+        if self.hashes_ is not None and hashes is not None:
+            self.hashes_ = np.concatenate([self.hashes_, _as_integers(hashes)])
+        else:
+            self.hashes_ = None
         weight = torch.cat([self._weight, torch.ones(k, dtype=torch.float64)])
         if rescale:
             mean, std = mean_and_std(y, weight.numpy())
@@ -248,7 +268,9 @@ class GaussianProcess(CellRegressor):
         cells, labels, _ = weighted_cells(X, y)
         check_cells(cells, self.space_, features=True)
         return self.update_features(
-            cell_features(cells), np.concatenate([self.training_labels(), labels])
+            cell_features(cells),
+            np.concatenate([self.training_labels(), labels]),
+            hashes=cells.hashes(),
         )
 
     def training_labels(self) -> NDArray[np.float64]:
@@ -264,20 +286,30 @@ class GaussianProcess(CellRegressor):
         features: CellFeatures,
         y: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
+        hashes: NDArray[np.bytes_] | None = None,
     ) -> NDArray[np.float64]:
         """Return residuals ``[N]`` of the training cells that their labels had no part in.
 
         Leave-one-out residuals where the hyper-parameters come from the other half of the
-        cells. With many more cells than are tuned on, the process' own are as good.
+        graphs. With many more cells than are tuned on, the process' own are as good, and with one
+        graph alone there are no others.
         """
-        if len(y) > 2 * self.tuning_cells:
+        graph = np.arange(len(y))
+        if hashes is not None:
+            graph = np.unique(hashes, return_inverse=True)[1]
+        order = np.random.default_rng(self.random_state).permutation(len(y))
+        # Graphs in the order of their first cells: the halves are those of the cells themselves
+        # where no graph appears twice.
+        graphs, first = np.unique(graph[order], return_index=True)
+        in_order = graphs[np.argsort(first)]
+        if len(y) > 2 * self.tuning_cells or len(graphs) == 1:
             return y - self.loo_mean_
         residuals = np.empty(len(y))
-        order = np.random.default_rng(self.random_state).permutation(len(y))
-        half = len(y) // 2
-        for tuned, others in ((order[:half], order[half:]), (order[half:], order[:half])):
+        in_first = np.isin(graph[order], in_order[: len(graphs) // 2])
+        halves = order[in_first], order[~in_first]
+        for tuned, others in (halves, halves[::-1]):
             process = GaussianProcess(**self.get_params())
-            process.fit_features(space, features, y, weights, tuned)
+            process.fit_features(space, features, y, weights, tuned, hashes)
             residuals[others] = (y - process.loo_mean_)[others]
         return residuals
 
@@ -341,20 +373,42 @@ class GaussianProcess(CellRegressor):
         self._inverse = torch.cholesky_inverse(self.factor_).diagonal()
         own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
         self._weight = self.noise_ / own_noise
-        shift: NDArray[np.float64] = (self.dual_ / self._inverse).numpy() * self.std_
-        self._labels = self.loo_mean_ + shift
+        target = self.factor_ @ (self.factor_.T @ self.dual_)
+        self._labels = target.numpy() * self.std_ + self.mean_
 
     def _set_targets(
-        self, y: NDArray[np.float64], target: Tensor, inverse: Tensor, weight: Tensor
+        self,
+        y: NDArray[np.float64],
+        target: Tensor,
+        diagonal: Tensor,
+        weight: Tensor,
+        inverse: Tensor | None = None,
     ) -> None:
-        """Take labels ``[n]``, standardised too, and the diagonal of the inverse covariance."""
-        self._labels, self._inverse, self._weight = y, inverse, weight
+        """Take labels ``[n]``, standardised too, and the inverse covariance or its diagonal."""
+        self._labels, self._inverse, self._weight = y, diagonal, weight
         self.dual_ = torch.cholesky_solve(target[:, None], self.factor_).squeeze(1)
         # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12. The noise
         # of a label of weight 1 is put in place of the label's own.
-        self.loo_mean_ = y - (self.dual_ / inverse).numpy() * self.std_
+        residual, variance = self.dual_ / diagonal, 1 / diagonal
+        for rows in self._copies():
+            # The same by blocks: the inverse of the inverse's block is the covariance of these
+            # labels given all others.
+            if inverse is None:
+                inverse = torch.cholesky_inverse(self.factor_)
+            covariance = torch.linalg.inv(inverse[rows[:, None], rows])
+            residual[rows], variance[rows] = covariance @ self.dual_[rows], covariance.diagonal()
+        self.loo_mean_ = y - residual.numpy() * self.std_
         extra = self.noise_ * (1 - 1 / weight)
-        self.loo_std_ = (1 / inverse + extra).sqrt().numpy() * self.std_
+        self.loo_std_ = (variance + extra).sqrt().numpy() * self.std_
+
+    def _copies(self) -> list[Tensor]:
+        """Return the rows of each graph that appears more than once."""
+        if self.hashes_ is None:
+            return []
+        _, graph, count = np.unique(self.hashes_, axis=0, return_inverse=True, return_counts=True)
+        rows = np.argsort(graph, kind="stable")
+        groups = np.split(rows, np.cumsum(count)[:-1])
+        return [torch.from_numpy(group) for group in groups if len(group) > 1]
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
         groups = [features.groups[name] for name in self.groups]
@@ -384,3 +438,8 @@ class GaussianProcess(CellRegressor):
         self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)
         self.noise_ = float(posterior.noise(logarithms))
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
+
+
+def _as_integers(hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return the bytes of hashes ``S32 [n]`` as int64 ``[n, 4]``."""
+    return np.ascontiguousarray(hashes, "S32").view("<i8").reshape(-1, 4)

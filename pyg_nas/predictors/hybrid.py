@@ -160,7 +160,7 @@ class HybridRegressor(CellRegressor):
         features = extended_features(cells, self._extra_groups())
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
-        ).fit_features(cells.space, features, latent, weights)
+        ).fit_features(cells.space, features, latent, weights, hashes=cells.hashes())
         self.networks_ = None
         if self.ensemble_size:
             self.networks_ = ResidualGNNRegressor(
@@ -172,8 +172,10 @@ class HybridRegressor(CellRegressor):
                 device=self.device,
                 progress=self.progress,
             ).fit_features(cells, features, latent, weights)
-        alone = self.process_.unseen_residuals(cells.space, features, latent, weights)
-        self._calibrate(latent, alone)
+        alone = self.process_.unseen_residuals(
+            cells.space, features, latent, weights, cells.hashes()
+        )
+        self._calibrate(latent, alone, cells.hashes())
         return self
 
     def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
@@ -194,12 +196,21 @@ class HybridRegressor(CellRegressor):
         self.labels_ = transform.labels_
         self.latent_ = transform.latent_ if weighted else None
 
-    def _calibrate(self, latent: NDArray[np.float64], alone: NDArray[np.float64]) -> None:
+    def _calibrate(
+        self,
+        latent: NDArray[np.float64],
+        alone: NDArray[np.float64],
+        hashes: NDArray[np.bytes_],
+    ) -> None:
         process = self.process_
         self.ratio_ = 1.0
-        if self.networks_ is not None and len(self.networks_.held_out_):
-            rows = self.networks_.held_out_
-            others = latent[rows] - self.networks_.held_out_prediction_
+        # A network may have been trained on another cell of a repeated graph.
+        _, graph, count = np.unique(hashes, return_inverse=True, return_counts=True)
+        held_out = np.empty(0, np.int64) if self.networks_ is None else self.networks_.held_out_
+        unseen = count[graph[held_out]] == 1
+        if self.networks_ is not None and unseen.any():
+            rows = held_out[unseen]
+            others = latent[rows] - self.networks_.held_out_prediction_[unseen]
             joint = (1 - self.network_share) * alone[rows] + self.network_share * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
             self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))

@@ -31,6 +31,8 @@ def as_cells(X: Cells) -> CellArray:
     Args:
         X: A ``CellArray``, something with ``cells`` (a table, a dataset), a list of cells, or an
             object array of cells ``[N]`` or ``[N, 1]``, which scikit-learn makes of the others.
+            Its meta-estimators that need a matrix (``BaggingRegressor``, ``AdaBoostRegressor``)
+            make none of a list: give them ``CellArray.from_cells(cells)``.
 
     Raises:
         ModelError: If it holds something else.

@@ -30,6 +30,7 @@ from sklearn.utils.estimator_checks import (
 
 from pyg_nas.data import NASBench101
 from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.baselines import ParameterCountRegressor, random_forest
 from pyg_nas.predictors.gaussian_process import GaussianProcess
@@ -89,7 +90,9 @@ def test_splitters_and_searches_take_all_that_holds_cells(X: Any) -> None:
 )
 def test_meta_estimators_take_all_that_holds_cells(make: Any, X: Any) -> None:
     if isinstance(X, list) and isinstance(make(), (BaggingRegressor, AdaBoostRegressor)):
-        pytest.skip("scikit-learn makes an array of one dimension of a list")
+        with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
+            make().fit(X, Y)
+        X = CellArray.from_cells(X)
     predicted = make().fit(X, Y).predict(X)
     expected = make().fit(CELLS, Y).predict(CELLS)
     np.testing.assert_allclose(predicted, expected, rtol=1e-9)
@@ -98,7 +101,7 @@ def test_meta_estimators_take_all_that_holds_cells(make: Any, X: Any) -> None:
 
 def test_the_importance_of_the_cell_is_all(X: Any) -> None:
     if isinstance(X, list):
-        pytest.skip("scikit-learn makes an array of one dimension of a list")
+        X = CellArray.from_cells(X)
     fitted = PROCESS.fit(CELLS, Y)
     found = permutation_importance(fitted, X, Y, n_repeats=2, random_state=0)
     assert found.importances_mean.shape == (1,)

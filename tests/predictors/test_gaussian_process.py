@@ -11,10 +11,12 @@ from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern,
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import cell_features
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.predictors.storage import load_model, save_model
+from tests.renumbered import all_renumbered
 
 CELLS = sample_cells(80, seed=0)
 Y = np.log(CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 80)
@@ -169,3 +171,45 @@ def test_an_update_is_a_fit_with_the_same_hyper_parameters(
     # A process that was read from a folder can be updated too.
     loaded = load_model(tmp_path / "m").update(CELLS[60:65], Y[60:65])
     np.testing.assert_allclose(loaded.predict(CELLS), updated.predict(CELLS), atol=1e-8)
+
+
+def test_copies_of_a_graph_are_left_out_together(tmp_path: Path) -> None:
+    """Against processes in float64 that are fitted without the graph, with weights."""
+    rows = np.array([*range(40), 5, 5, 11])
+    cells = CellArray.concatenate([CELLS[:40], all_renumbered(CELLS[rows[40:]], seed=0)[0]])
+    noise = np.random.default_rng(1)
+    y, weights = Y[rows] + noise.normal(0, 0.05, 43), noise.uniform(0.5, 2, 43)
+    fitted = GaussianProcess(steps=20).fit(cells, y, weights)
+    covariance = fitted.kernel_.covariance(fitted.inputs_, fitted.inputs_).numpy()
+    own = covariance + np.diag(fitted.noise_ / weights)
+    for row in (3, 5, 11, 40, 42):
+        rest = rows != rows[row]
+        solved = np.linalg.solve(own[np.ix_(rest, rest)], covariance[rest, row])
+        mean = solved @ ((y - fitted.mean_) / fitted.std_)[rest] * fitted.std_ + fitted.mean_
+        variance = covariance[row, row] - solved @ covariance[rest, row] + fitted.noise_
+        assert fitted.loo_mean_[row] == pytest.approx(mean, abs=1e-8)
+        assert fitted.loo_std_[row] == pytest.approx(np.sqrt(variance) * fitted.std_, abs=1e-8)
+    # So they are after an update, of a process that was read from a folder too.
+    save_model(GaussianProcess(steps=20).fit(cells[:40], y[:40]), tmp_path / "m")
+    updated = load_model(tmp_path / "m").update(cells[40:], y[40:])
+    np.testing.assert_allclose(updated.training_labels(), y, atol=1e-9)
+    assert updated.loo_mean_[[5, 40, 41]] == pytest.approx(np.full(3, updated.loo_mean_[5]))
+
+
+def test_a_label_has_no_part_in_the_residuals_of_its_copies() -> None:
+    rows = np.r_[0:40, 0:20]
+    y = Y[rows]
+    y[[0, 40]] += 5.0
+    features, hashes = cell_features(CELLS[rows]), CELLS[rows].hashes()
+    fitted = GaussianProcess(steps=20).fit(CELLS[rows], y)
+    residuals = fitted.unseen_residuals(CELLS.space, features, y, hashes=hashes)
+    assert min(residuals[[0, 40]]) > 3
+    # All cells of one graph: there are no others to predict it from.
+    alone = GaussianProcess(steps=20).fit(CELLS[[0, 0, 0]], np.array([1.0, 2.0, 6.0]))
+    lonely = alone.unseen_residuals(
+        CELLS.space,
+        cell_features(CELLS[[0, 0, 0]]),
+        np.array([1.0, 2.0, 6.0]),
+        hashes=hashes[[0, 0, 0]],
+    )
+    np.testing.assert_allclose(lonely, [-2, -1, 3], atol=1e-9)

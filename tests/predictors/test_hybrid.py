@@ -239,6 +239,25 @@ def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
     assert fitted.spread_ == pytest.approx(np.sqrt(np.mean(unseen**2)), rel=1e-3)
 
 
+def test_calibration_skips_cells_whose_graph_the_networks_may_have_seen() -> None:
+    rows = np.r_[0:60, 0:30]
+    y = Y[rows] + np.random.default_rng(0).normal(0, 0.01, 90)
+    fitted = HybridRegressor(2, hidden=8, epochs=3).fit(CELLS[rows], y)
+    latent, networks = latent_labels(y), fitted.networks_
+    assert networks is not None
+    features = extended_features(CELLS[rows], fitted._extra_groups())
+    alone = fitted.process_.unseen_residuals(
+        CELLS.space, features, latent, hashes=CELLS[rows].hashes()
+    )
+    once = [i for i, row in enumerate(networks.held_out_) if row in range(30, 60)]
+    assert 0 < len(once) < len(networks.held_out_)
+    held_out = networks.held_out_[once]
+    others = latent[held_out] - networks.held_out_prediction_[once]
+    joint = 0.6 * alone[held_out] + 0.4 * others
+    ratio = np.abs(joint).mean() / np.abs(alone[held_out]).mean()
+    assert fitted.ratio_ == pytest.approx(max(ratio, 0.5), rel=1e-3)
+
+
 def test_extra_groups_name_the_data_behind_them() -> None:
     fitted = HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40])
     expected = {ZERO_COST_GROUP: zero_cost_digest(), TRANSFER_GROUP: transfer_digest()}

@@ -27,11 +27,11 @@ def gen_is_edge_fn(bits: int) -> Callable[[Any, Any], Any]:
         A function of sources and targets, numbers or arrays, as ``np.fromfunction`` calls it.
     """
 
-    def is_edge(source: Any, target: Any) -> bool:
+    def is_edge(source: Any, target: Any) -> int:
         u, v = int(source), int(target)
-        return u < v and bool(bits >> (u + v * (v - 1) // 2) & 1)
+        return bits >> (u + v * (v - 1) // 2) & 1 if u < v else 0
 
-    return np.vectorize(is_edge, otypes=[bool])
+    return np.vectorize(is_edge, otypes=[np.int64])
 
 
 def is_full_dag(matrix: ArrayLike) -> bool:

@@ -22,6 +22,7 @@ def test_bits_fill_the_columns_from_the_first_on() -> None:
         for u, v in itertools.product(range(4), repeat=2):
             name = expected[u][v]
             assert found[u, v] == (name is not None and bits >> names.index(name) & 1)
+            assert found.dtype == np.int64  # written to JSON files as 0 and 1
     assert graph_util.gen_is_edge_fn(2**20)(np.int8(5), np.int8(6))
 
 
