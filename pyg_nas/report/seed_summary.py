@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.result import SearchResult
-from pyg_nas.visualization.figures import regret_band_chart
+from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
 
@@ -46,9 +46,9 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     if not len(reached):
         return f"only {found} of {len(seeds)} searches found a cell that keeps the constraints"
     fractions = are_fractions(results[0].history.accuracies)
-    chart = regret_band_chart(
-        (reached + 1).astype(np.float64), low, middle, high, len(seeds), fractions
-    )
+    trained = (reached + 1).astype(np.float64)
+    quartiles = np.stack([low, middle, high])
+    chart = regret_chart({f"median of {len(seeds)} searches": (trained, quartiles)}, fractions)
     figure = draw_charts([chart], title=chart.title, note=chart.note, size=(6.4, 4.4))
     save_figure(figure, folder / REGRET)
     factor, unit = (100.0, " points") if fractions else (1.0, "")

@@ -6,7 +6,7 @@ for reports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -234,27 +234,14 @@ def learning_curve_chart(
         SettingsError: If a method's scores are not ``[S, repeats]``.
     """
     cells = np.asarray(sizes, dtype=np.float64)
-    marks: list[Dots | Line | Boxes] = []
-    for k, (name, values) in enumerate(scores.items()):
-        repeats = _repeats(values, len(cells), name)
-        known = ~np.isnan(repeats).all(axis=1)
-        mean, spread = np.nanmean(repeats[known], axis=1), np.nanstd(repeats[known], axis=1)
-        colour = _CURVE_COLOURS[k % len(_CURVE_COLOURS)]
-        dashes = k // len(_CURVE_COLOURS) % 4
-        x, band = cells[known], (mean - spread, mean + spread)
-        marks.append(Line(name, x, mean, colour, markers=True, band=band, dashes=dashes))
+    lines = _mean_lines(cells, scores, _one_deviation)
     return Chart(
         "Learning curve",
-        Axis(
-            "training cells",
-            log=True,
-            ticks=tuple(cells.tolist()),
-            tick_labels=tuple(f"{size:g}" for size in cells.tolist()),
-        ),
+        _size_axis(cells),
         Axis(score_name),
-        tuple(marks),
+        lines,
         note="Points are means over repeats, the band is one standard deviation to each side.",
-        legend=len(marks) > 1,
+        legend=len(lines) > 1,
     )
 
 
@@ -272,40 +259,60 @@ def comparison_chart(sizes: ArrayLike, scores: Mapping[str, ArrayLike]) -> Chart
         SettingsError: If a predictor's scores are not ``[S, draws]``.
     """
     cells = np.asarray(sizes, dtype=np.float64)
+    title, up = "Ranking of unseen architectures", Axis("Kendall τ (1: perfect order)")
+    if len(cells) > 1:
+        found = {name: _repeats(values, len(cells), name) for name, values in scores.items()}
+        complete = {
+            name: np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, values)
+            for name, values in found.items()
+        }
+        return Chart(
+            title, _size_axis(cells), up, _mean_lines(cells, complete, _interval_ends), legend=True
+        )
+    marks = [
+        mark
+        for place, (name, values) in enumerate(scores.items())
+        for mark in _draws(name, place, _repeats(values, 1, name)[0])
+    ]
+    across = Axis(
+        f"{cells[0]:,.0f} training cells",
+        limits=(-0.6, len(scores) - 0.4),
+        ticks=tuple(np.arange(float(len(scores)))),
+        tick_labels=tuple(map(printable, scores)),
+    )
+    return Chart(title, across, up, tuple(marks))
+
+
+def _size_axis(cells: Floats) -> Axis:
+    ticks = tuple(sorted(cells.tolist()))
+    return Axis("training cells", True, None, ticks, tuple(f"{size:g}" for size in ticks))
+
+
+def _mean_lines(
+    cells: Floats,
+    scores: Mapping[str, ArrayLike],
+    ends: Callable[[Floats], tuple[float, float]],
+) -> tuple[Line, ...]:
+    """For each method its mean score by training cells; ``ends`` of the repeats are the band."""
     order = np.argsort(cells, kind="stable")
-    cells = cells[order]
-    title = "Ranking of unseen architectures"
-    up = Axis("Kendall τ (1: perfect order)")
-    found = {name: _repeats(values, len(cells), name)[order] for name, values in scores.items()}
-    if len(cells) == 1:
-        marks = [
-            mark
-            for place, (name, values) in enumerate(found.items())
-            for mark in _draws(name, place, values[0])
-        ]
-        names, places = tuple(map(printable, found)), np.arange(float(len(found)))
-        limits = (-0.6, len(found) - 0.4)
-        across = Axis(f"{cells[0]:,.0f} training cells", False, limits, tuple(places), names)
-        return Chart(title, across, up, tuple(marks))
     lines = []
-    for k, (name, values) in enumerate(found.items()):
-        known = np.isfinite(values).all(axis=1)
-        low, high = np.array([_ends(row) for row in values[known]]).reshape(-1, 2).T
+    for k, (name, values) in enumerate(scores.items()):
+        repeats = _repeats(values, len(cells), name)[order]
+        known = ~np.isnan(repeats).all(axis=1)
+        rows = [row[np.isfinite(row)] for row in repeats[known]]
+        low, high = np.array([ends(row) for row in rows]).reshape(-1, 2).T
         lines.append(
             Line(
                 name,
-                cells[known],
-                values[known].mean(axis=1),
+                cells[order][known],
+                np.array([row.mean() for row in rows]),
                 _CURVE_COLOURS[k % len(_CURVE_COLOURS)],
                 markers=True,
                 band=(low, high),
-                dashes=k % 4,
+                dashes=k // len(_CURVE_COLOURS) % 4,
             )
         )
-    ticks = tuple(cells.tolist())
-    names = tuple(f"{size:.0f}" for size in ticks)
-    across = Axis("training cells", True, None, ticks, names)
-    return Chart(title, across, up, tuple(lines), legend=True)
+    return tuple(lines)
 
 
 def _draws(name: str, place: int, values: Floats) -> list[Dots | Line | Boxes]:
@@ -315,7 +322,7 @@ def _draws(name: str, place: int, values: Floats) -> list[Dots | Line | Boxes]:
     if len(known) < len(values):
         return [dots]
     beside, mean = place + 0.1, known.mean()
-    low, high = _ends(known)
+    low, high = _interval_ends(known)
     return [
         dots,
         Line("interval", np.full(2, beside), np.array([low, high]), INK, legend=False),
@@ -323,7 +330,11 @@ def _draws(name: str, place: int, values: Floats) -> list[Dots | Line | Boxes]:
     ]
 
 
-def _ends(values: Floats) -> tuple[float, float]:
+def _one_deviation(values: Floats) -> tuple[float, float]:
+    return float(values.mean() - values.std()), float(values.mean() + values.std())
+
+
+def _interval_ends(values: Floats) -> tuple[float, float]:
     """Ends of the interval of the mean; one value alone has none and stands for both."""
     if len(values) < 2:
         return float(values[0]), float(values[0])
@@ -423,31 +434,6 @@ def search_charts(
             )
         )
     return charts
-
-
-def regret_band_chart(
-    cells: Floats, low: Floats, middle: Floats, high: Floats, searches: int, fractions: bool
-) -> Chart:
-    """Return the median regret of repeated searches, and the band between its quartiles.
-
-    Args:
-        cells: Trained cells, ``[Q]``.
-        low: Lower quartile of the regret, ``[Q]``.
-        middle: Its median, ``[Q]``.
-        high: Its upper quartile, ``[Q]``.
-        searches: How many searches there are.
-        fractions: Whether accuracies are fractions, so that regret is in points.
-    """
-    factor = 100.0 if fractions else 1.0
-    band = (factor * low, factor * high)
-    return Chart(
-        "Regret by trained cells",
-        Axis("trained cells"),
-        Axis("simple regret" + (", points" if fractions else ""), from_zero=True),
-        (Line(f"median of {searches} searches", cells, factor * middle, PURPLE, band=band),),
-        note="The band has the middle half of the searches.",
-        legend=True,
-    )
 
 
 def regret_chart(
