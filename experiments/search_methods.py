@@ -32,6 +32,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
 from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.refit_schedule import REFIT_GROWTH
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.result import SearchResult
@@ -142,10 +143,14 @@ def run(
     evaluator = TableEvaluator(loaded, loaded.default_label)
     chosen, budget = strategy(method, evaluator, recipe)
     assert evaluator.reference is not None
+    # One that can be updated is not fitted in every round.
+    updated = isinstance(chosen, PredictorSearch) and hasattr(chosen.make_predictor(0, 0), "update")
+    growth = {"refit_growth": REFIT_GROWTH} if updated else {}
     head = {
         "table": table.name,
         "evaluator": evaluator.describe(),
         "strategy": {**chosen.describe(), "recipe": recipe if method not in BUDGETS else None},
+        **growth,
         "budget": budget,
         "regret_against": {"kind": evaluator.reference.kind, "best": evaluator.reference.best},
     }

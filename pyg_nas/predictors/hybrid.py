@@ -19,6 +19,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
 from pyg_nas.predictors.label_transform import LabelTransform
+from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
@@ -154,8 +155,9 @@ class HybridRegressor(CellRegressor):
         if len(cells) < self.least_cells:
             raise SettingsError(f"at least {self.least_cells} cells are needed, got {len(cells)}")
         check_not_too_many(cells)
-        self._set_transform(LabelTransform().fit(labels, weights), weights is not None)
-        latent = self.transform_.forward(labels, weights)
+        transform = LabelTransform().fit(labels, weights)
+        latent = transform.forward(labels, weights)
+        self._set_transform(transform, weights is not None)
         self.extra_features_ = self._offered(cells, labels)
         features = extended_features(cells, self._extra_groups())
         self.process_ = GaussianProcess(
@@ -175,8 +177,76 @@ class HybridRegressor(CellRegressor):
         alone = self.process_.unseen_residuals(
             cells.space, features, latent, weights, cells.hashes()
         )
-        self._calibrate(latent, alone, cells.hashes())
+        self._set_ratio(latent, alone, cells.hashes())
+        self._unseen = alone, self.process_.loo_std_
+        self._calibrate(*self._unseen)
+        self._training, self._first = (cells, labels, weights), len(cells)
         return self
+
+    def update(self, X: Cells, y: ArrayLike) -> HybridRegressor:
+        """Add ``k`` cells of weight 1 and their labels ``[k]``, in milliseconds most times.
+
+        All labels enter the process, and latent labels, which are ranks and standard scores, are
+        computed again from all of them. Hyper-parameters, the scale of the features, networks and
+        the ratio of residuals are kept until the number of cells has grown by a factor of 1.25;
+        then all is fitted again (:mod:`pyg_nas.predictors.refit_schedule`). The sequence of labels
+        after a fit decides the predictions, however it is divided into updates.
+
+        Args:
+            X: The new cells.
+            y: Their labels, in the unit of the others.
+
+        Raises:
+            ModelError: If the cells have other operations than the training cells, or the model
+                was read from a folder, which does not keep the training cells.
+            SettingsError: If a label is not finite or there would be more than 20,000 cells.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_training"):
+            raise ModelError(
+                "a model from a folder cannot be updated, because a folder does not keep the "
+                "training cells: fit it again to all cells"
+            )
+        added, new_labels, _ = weighted_cells(X, y)
+        check_cells(added, self.space_, features=True)
+        cells, labels, weights = self._training
+        cells, labels = CellArray.concatenate([cells, added]), np.concatenate([labels, new_labels])
+        check_not_too_many(cells)
+        if weights is not None:
+            weights = np.concatenate([weights, np.ones(len(added))])
+        fitted = cells_of_last_fit(self._first, len(cells))
+        if fitted > len(self._unseen[0]):
+            kept = None if weights is None else weights[:fitted]
+            again = HybridRegressor(**self.get_params(deep=False))
+            again.fit(cells[:fitted], labels[:fitted], kept)
+            again._first, added = self._first, cells[fitted:]
+            self.__dict__.update(again.__dict__)
+        if len(added):
+            self._extend(cells, labels, weights, len(added))
+        return self
+
+    def _extend(
+        self,
+        cells: CellArray,
+        labels: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+        added: int,
+    ) -> None:
+        """Take all cells and labels, of which the last ``added`` are new to the process."""
+        features = extended_features(cells[-added:], self._extra_groups())
+        transform = LabelTransform().fit(labels, weights)
+        latent = transform.forward(labels, weights)
+        self.process_.update_features(features, latent, True, cells[-added:].hashes())
+        self._set_transform(transform, weights is not None)
+        self._training = cells, labels, weights
+        # What is kept was fitted without the cells since then: their residuals are unseen.
+        alone, std = self._unseen
+        later = slice(len(alone), None)
+        residuals = (latent - self.process_.loo_mean_)[later]
+        self._calibrate(
+            np.concatenate([alone, residuals]),
+            np.concatenate([std, self.process_.loo_std_[later]]),
+        )
 
     def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
         """The extra feature groups of these cells and their digests."""
@@ -196,13 +266,12 @@ class HybridRegressor(CellRegressor):
         self.labels_ = transform.labels_
         self.latent_ = transform.latent_ if weighted else None
 
-    def _calibrate(
+    def _set_ratio(
         self,
         latent: NDArray[np.float64],
         alone: NDArray[np.float64],
         hashes: NDArray[np.bytes_],
     ) -> None:
-        process = self.process_
         self.ratio_ = 1.0
         # A network may have been trained on another cell of a repeated graph.
         _, graph, count = np.unique(hashes, return_inverse=True, return_counts=True)
@@ -214,7 +283,10 @@ class HybridRegressor(CellRegressor):
             joint = (1 - self.network_share) * alone[rows] + self.network_share * others
             sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
             self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
-        self.residuals_ = np.sort(np.abs(alone) / process.loo_std_) * self.ratio_
+
+    def _calibrate(self, alone: NDArray[np.float64], std: NDArray[np.float64]) -> None:
+        """Take unseen residuals of the process alone ``[N]`` and their standard deviations."""
+        self.residuals_ = np.sort(np.abs(alone) / std) * self.ratio_
         # One spread for all cells keeps the mean a strictly increasing map of the latent label.
         self.spread_ = float(np.sqrt(np.mean(alone**2))) * self.ratio_
 

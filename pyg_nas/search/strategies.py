@@ -1,13 +1,14 @@
 """The search methods: each proposes cells from the history alone.
 
-A strategy has no state of its own. Its proposals are a function of the queries so far and of a
-random generator that the search derives from seed and position, so a stopped search resumes as if
-it had never been stopped.
+A strategy has no state of its own but what it has computed before. Its proposals are a function of
+the queries so far and of a random generator that the search derives from seed and position, so a
+stopped search resumes as if it had never been stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
+from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, check_std, choose
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import History, Proposal
@@ -229,6 +231,10 @@ class PredictorSearch:
     Where runs have not finished or have failed, it is fitted when half of the first ``n`` are
     measured, and random cells are proposed until then.
 
+    A predictor that has ``update(cells, labels)``, as the recipes ``fast`` and ``best``, is fitted
+    when the number of measured cells has grown by a factor of 1.25
+    (:mod:`pyg_nas.predictors.refit_schedule`) and updated with the labels since then.
+
     Args:
         make_predictor: Called with (training cells, seed), returns an unfitted regressor over a
             :class:`CellArray`. Where ``predict(cells, return_std=True)`` works, its attribute
@@ -264,6 +270,8 @@ class PredictorSearch:
         self.acquisition = check_acquisition(acquisition)
         self.max_seconds = max_seconds
         self.predictor = predictor
+        # The latest fit of a predictor that can be updated, and the cells and labels behind it.
+        self._last_fit: tuple[tuple[bytes, bytes], Any] | None = None
 
     def batch(self, asked: int) -> int:
         """Return what is missing of the first ``n``, and then ``k``."""
@@ -285,14 +293,21 @@ class PredictorSearch:
         if len(history) < getattr(predictor, "least_cells", 1):
             return self._random(history, k, domain, rng)
         check_std(self.acquisition, predictor, self.predictor)
-        predictor.fit(history.cells, accuracies)
+        updated = hasattr(predictor, "update")
+        if updated:
+            predictor = self._updated(history.cells, accuracies)
+        else:
+            predictor.fit(history.cells, accuracies)
         if history.pending and self.acquisition != "mean":
             # Predictions for the cells in training count as measured, so that the predictor is as
             # certain of them as it will be after training.
             waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
             expected = self._checked("mean", predictor.predict(waiting), waiting)
-            both = CellArray.from_cells([*history.cells, *waiting])
-            predictor.fit(both, np.concatenate([accuracies, expected]))
+            if updated:
+                predictor.update(waiting, expected)
+            else:
+                both = CellArray.from_cells([*history.cells, *waiting])
+                predictor.fit(both, np.concatenate([accuracies, expected]))
         label_at, std = None, None
         if self.acquisition == "mean":
             mean = predictor.predict(domain.cells)
@@ -325,6 +340,24 @@ class PredictorSearch:
                 why = _reason(mean[row], None if std is None else std[row], label_at)
                 chosen.append(Proposal(domain.cells[row], why=why))
         return chosen
+
+    def _updated(self, cells: CellArray, labels: NDArray[np.float64]) -> Any:
+        """Return a predictor of all cells, from the last fit that the schedule has.
+
+        Seed and result follow from cells and labels alone, to the last bit: the labels since the
+        fit are added at once, also where proposals were made between them.
+        """
+        fitted = cells_of_last_fit(self.n, len(cells))
+        first, values = cells[:fitted], labels[:fitted]
+        key = first.digest, values.tobytes()
+        if self._last_fit is None or self._last_fit[0] != key:
+            predictor = self.make_predictor(fitted, int.from_bytes(first.digest[:4], "little"))
+            predictor.fit(first, values)
+            self._last_fit = key, predictor
+        predictor = deepcopy(self._last_fit[1])
+        if fitted < len(cells):
+            predictor.update(cells[fitted:], labels[fitted:])
+        return predictor
 
     @staticmethod
     def _random(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.exceptions import NotFittedError
 
 from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.table import Table
@@ -22,7 +23,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import hybrid
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
-from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.label_transform import LabelTransform, latent_labels
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.storage import load_model, save_model
@@ -263,3 +264,85 @@ def test_extra_groups_name_the_data_behind_them() -> None:
     expected = {ZERO_COST_GROUP: zero_cost_digest(), TRANSFER_GROUP: transfer_digest()}
     assert fitted.extra_features_ == expected
     assert {name: hybrid._EXTRA_GROUPS[name].digest() for name in expected} == expected
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_update_is_a_process_with_the_same_hyper_parameters_on_all_cells(
+    weighted: bool,
+) -> None:
+    weights = np.concatenate([np.linspace(0.5, 2, 60), np.ones(10)]) if weighted else np.ones(70)
+    updated = HybridRegressor(ensemble_size=0, transfer=True).fit(
+        CELLS[:60], Y[:60], weights[:60] if weighted else None
+    )
+    kept = updated.process_.kernel_, updated.process_.noise_
+    assert updated.update(CELLS[60:64], Y[60:64]).update(CELLS[64:70], Y[64:70]) is updated
+    process = updated.process_
+    assert (process.kernel_, process.noise_) == kept
+    # Latent labels of all labels, in float64 from formulas of a process with a known kernel.
+    transform = LabelTransform().fit(Y[:70], weights if weighted else None)
+    latent = transform.forward(Y[:70], weights if weighted else None)
+    mean = np.average(latent, weights=weights)
+    std = np.sqrt(np.average((latent - mean) ** 2, weights=weights))
+    covariance = kept[0].covariance(process.inputs_, process.inputs_).numpy()
+    inverse = np.linalg.inv(covariance + np.diag(kept[1] / weights))
+    unseen = CELLS[70:]
+    inputs = kept[0].scaled(process._standardised(known_features(unseen)))
+    between = kept[0].covariance(inputs, process.inputs_).numpy()
+    scores, stds = updated.predict_scores(unseen)
+    np.testing.assert_allclose(scores, mean + std * between @ inverse @ ((latent - mean) / std),
+        atol=1e-6)  # fmt: skip
+    prior = kept[0].variances(inputs).numpy()
+    variance = prior - ((between @ inverse) * between).sum(axis=1) + kept[1]
+    np.testing.assert_allclose(stds, std * np.sqrt(variance), atol=1e-6)
+    np.testing.assert_array_equal(updated.labels_[0], Y[:70].min())
+    assert len(updated.residuals_) == 70
+    assert (updated.predict(unseen, return_std=True)[1] > 0).all()
+
+
+@pytest.mark.parametrize("members", [0, 1])
+def test_an_update_by_a_quarter_is_a_fit(members: int, tmp_path: Path) -> None:
+    def make() -> HybridRegressor:
+        return HybridRegressor(members, hidden=8, epochs=2, transfer=True, random_state=3)
+
+    updated = make().fit(CELLS[:40], Y[:40])
+    networks = updated.networks_
+    updated.update(CELLS[40:48], Y[40:48])
+    assert updated.networks_ is networks
+    updated.update(CELLS[48:55], Y[48:55])  # beyond 50 = 1.25 * 40
+    # However the labels after the fit are divided: the last fit is to the first 50.
+    expected = make().fit(CELLS[:50], Y[:50])
+    fitted = make().fit(CELLS[:40], Y[:40]).update(CELLS[40:50], Y[40:50])
+    for one, two in zip(
+        fitted.predict(CELLS, return_std=True), expected.predict(CELLS, return_std=True),
+        strict=True,
+    ):  # fmt: skip
+        np.testing.assert_array_equal(one, two)
+    expected.update(CELLS[50:55], Y[50:55])
+    for one, two in zip(
+        updated.predict(CELLS, return_std=True), expected.predict(CELLS, return_std=True),
+        strict=True,
+    ):  # fmt: skip
+        np.testing.assert_allclose(one, two, rtol=1e-9)
+    save_model(updated, tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    np.testing.assert_allclose(loaded.predict(CELLS), updated.predict(CELLS), rtol=1e-9)
+    with pytest.raises(ModelError, match="does not keep the training cells"):
+        loaded.update(CELLS[55:56], Y[55:56])
+    # The next fit is at 62.5 cells: the schedule is that of the first fit.
+    assert updated.update(CELLS[55:62], Y[55:62])._unseen[0].shape == (50,)
+    assert updated.update(CELLS[62:63], Y[62:63])._unseen[0].shape == (63,)
+
+
+def test_a_refused_update_changes_nothing() -> None:
+    fitted = HybridRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20])
+    before = fitted.predict(CELLS[:50])
+    with pytest.raises(SettingsError, match="finite"):
+        fitted.update(CELLS[20:22], [0.9, np.nan])
+    other = CellArray(
+        np.zeros((1, 5, 5), np.int8), np.zeros((1, 5), np.int8), np.ones(1, np.int8), PLAIN
+    )
+    with pytest.raises(ModelError, match="operations"):
+        fitted.update(other, [0.9])
+    np.testing.assert_array_equal(fitted.predict(CELLS[:50]), before)
+    with pytest.raises(NotFittedError):
+        HybridRegressor().update(CELLS[:1], Y[:1])

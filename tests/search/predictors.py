@@ -11,6 +11,7 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import Ridge
 
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.gaussian_process import GaussianProcess
 
 
 def counts(cells: CellArray) -> np.ndarray[Any, Any]:
@@ -50,3 +51,8 @@ def linear(n: int, seed: int) -> LinearPredictor:
 
 def gaussian(n: int, seed: int) -> GaussianPredictor:
     return GaussianPredictor()
+
+
+def process(n: int, seed: int) -> GaussianProcess:
+    """One that can be updated."""
+    return GaussianProcess(steps=20, random_state=seed)

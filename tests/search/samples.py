@@ -20,7 +20,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from tests.search.predictors import gaussian, linear
+from tests.search.predictors import gaussian, linear, process
 
 
 class Short(RandomSearch):
@@ -49,6 +49,7 @@ STRATEGIES: dict[str, Callable[[TableEvaluator], Strategy]] = {
     "predictor": lambda _: PredictorSearch(linear, n=15, k=6),
     "ei": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ei"),
     "thompson": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="thompson"),
+    "updated": lambda _: PredictorSearch(process, n=15, k=6, acquisition="ei"),
     "short": lambda _: Short(at_once=6),
     "long": lambda _: Long(at_once=4),
     "ucb": lambda _: PredictorSearch(gaussian, n=15, k=6, acquisition="ucb"),

@@ -13,6 +13,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import neighbours
+from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.training_time import TimeRegressor
 from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
@@ -46,6 +47,38 @@ def test_predictor_sees_only_what_was_asked(whole_table: Table) -> None:
     first = [value for value in predicted[20:25] if value is not None]
     assert first == sorted(first, reverse=True)
     assert len(first) == 5
+
+
+def test_a_predictor_with_update_is_fitted_on_the_schedule(whole_table: Table) -> None:
+    fits: list[int] = []
+    updates: list[tuple[int, int]] = []
+
+    class Watching(GaussianProcess):
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Watching:
+            fits.append(len(X))
+            return super().fit(X, y)  # type: ignore[return-value]
+
+        def update(self, X: Any, y: Any) -> Watching:
+            updates.append((len(self.dual_), len(X)))
+            return super().update(X, y)  # type: ignore[return-value]
+
+    def make(n: int, seed: int) -> Watching:
+        return Watching(steps=20, random_state=seed)
+
+    evaluator = TableEvaluator(whole_table)
+    strategy = PredictorSearch(make, n=20, k=2)
+    result = search(strategy, evaluator, 36)
+    # 1.25 * 20 = 25 and 1.25 * 25 = 31.25, rounded up.
+    assert fits == [20, 25, 32]
+    assert updates == [(20, 2), (20, 4), (25, 1), (25, 3), (25, 5), (32, 2)]
+    # The last round's predictions are those of a predictor made by hand.
+    cells, labels = result.history.cells[:34], result.history.accuracies[:34]
+    by_hand = make(32, 0).fit(cells[:32], labels[:32]).update(cells[32:], labels[32:])
+    predicted = [query.proposal.why["predicted"] for query in list(result.history)[34:]]
+    np.testing.assert_allclose(by_hand.predict(result.history.cells[34:]), predicted, rtol=1e-9)
+    # The kept fit of one search is none of another's.
+    other = hashes(search(PredictorSearch(make, n=20, k=2), evaluator, 36, seed=1))
+    assert hashes(search(strategy, evaluator, 36, seed=1)) == other
 
 
 def test_oracle_asks_for_the_best_first(whole_table: Table) -> None:
