@@ -43,6 +43,10 @@ class MeasureError(PygNasError, RuntimeError):
     """Cells could not be measured: a task, a journal or a worker failed."""
 
 
+class BackendError(MeasureError):
+    """A backend is not installed, or its workers cannot be started."""
+
+
 class NetworkError(PygNasError, ValueError):
     """A PyTorch module or ONNX file cannot be read as a graph of operations."""
 

@@ -45,7 +45,7 @@ class JobOutcome:
     error: str | None = None
 
 
-def attempt(job: Job, task: Task, device: str, threads: int) -> JobOutcome:
+def attempt(task: Task, job: Job, device: str, threads: int) -> JobOutcome:
     """Train a job; an error is its outcome."""
     import torch
 

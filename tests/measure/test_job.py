@@ -20,7 +20,7 @@ def test_an_error_is_the_outcome_and_threads_are_restored(
     monkeypatch.setattr("pyg_nas.measure.trainer.train", fails)
     before = torch.get_num_threads()
     job = jobs.Job(sample_cells(1, seed=0)[0], budget=1, seeds=(0,))
-    outcome = jobs.attempt(job, tiny_task, "cpu", threads=1)
+    outcome = jobs.attempt(tiny_task, job, "cpu", threads=1)
     assert outcome.job is job
     assert outcome.runs == ()
     assert outcome.error is not None

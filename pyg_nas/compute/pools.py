@@ -1,4 +1,4 @@
-"""Pools of workers for each backend, with one interface: submit a job, receive a future."""
+"""Pools of workers for each backend, with one interface: submit a call, receive a future."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pyg_nas.errors import MeasureError
-from pyg_nas.measure.job import Job, JobOutcome, attempt
-
-if TYPE_CHECKING:
-    from pyg_nas.measure.task import Task
+from pyg_nas.errors import BackendError
 
 ALL = -1
 """Number of workers that means all available cores or workers."""
+
+Function = Callable[..., Any]
+"""What workers call, with the shared object and the arguments of a call."""
 
 
 @dataclass(frozen=True)
@@ -25,65 +24,66 @@ class Pool:
     """Workers that are ready.
 
     Args:
-        workers: Jobs that they train at a time.
-        submit: Called with a job, its torch device and its torch threads.
+        workers: Calls that they run at a time.
+        submit: Called with the arguments of one call, after the shared object.
     """
 
     workers: int
-    submit: Callable[[Job, str, int], Future[JobOutcome]]
+    submit: Callable[..., Future[Any]]
 
 
 @contextmanager
-def thread_pool(task: Task, workers: int) -> Iterator[Pool]:
+def thread_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
     """Open threads of this process."""
     count = _cores(workers)
     threads = ThreadPoolExecutor(count)
     try:
-        yield Pool(count, lambda job, *options: threads.submit(attempt, job, task, *options))
+        yield Pool(count, lambda *call: threads.submit(function, shared, *call))
     finally:
-        # A thread cannot be stopped; an interrupt does not wait for the jobs that are running.
+        # A thread cannot be stopped; an interrupt does not wait for the calls that are running.
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-_worker_task: Task | None = None
+_worker: tuple[Function, Any] | None = None
 
 
 @contextmanager
-def process_pool(task: Task, workers: int) -> Iterator[Pool]:
-    """Open processes of this machine; each receives the task once, when it starts."""
+def process_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
+    """Open processes of this machine; each receives the shared object once, when it starts."""
     from joblib.externals.loky import ProcessPoolExecutor
 
     count = _cores(workers)
-    processes = ProcessPoolExecutor(count, initializer=_start_worker, initargs=(task,))
+    processes = ProcessPoolExecutor(count, initializer=_start_worker, initargs=(function, shared))
     try:
-        yield Pool(count, lambda *job: processes.submit(_attempt_in_worker, *job))
+        yield Pool(count, lambda *call: processes.submit(_call_in_worker, *call))
     finally:
         processes.shutdown(kill_workers=True)
 
 
-def _start_worker(task: Task) -> None:
-    global _worker_task
-    _worker_task = task
+def _start_worker(function: Function, shared: Any) -> None:
+    global _worker
+    _worker = (function, shared)
     # Ctrl-C reaches every process of the terminal; only the first one is to act on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _attempt_in_worker(job: Job, device: str, threads: int) -> JobOutcome:
-    assert _worker_task is not None
-    return attempt(job, _worker_task, device, threads)
+def _call_in_worker(*call: Any) -> Any:
+    assert _worker is not None
+    function, shared = _worker
+    return function(shared, *call)
 
 
 @contextmanager
-def dask_pool(task: Task, workers: int) -> Iterator[Pool]:
+def dask_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
     """Open the Dask cluster that this process is connected to, or a new one on this machine.
 
     Raises:
-        MeasureError: If Dask is not installed.
+        BackendError: If Dask is not installed.
     """
     try:
         from distributed import Client, get_client
     except ImportError as error:
-        raise MeasureError(
+        raise BackendError(
             "the backend 'dask' needs Dask: pip install '.[dask]' in a clone of pyg_nas"
         ) from error
     with ExitStack() as stack:
@@ -93,37 +93,37 @@ def dask_pool(task: Task, workers: int) -> Iterator[Pool]:
             count = None if workers == ALL else workers
             client = stack.enter_context(Client(n_workers=count, threads_per_worker=1))
         count = sum(client.nthreads().values()) if workers == ALL else workers
-        (shared,) = client.scatter([task], broadcast=True)
-        # Not pure: a job that failed is trained again, and its old result is not reused.
-        jobs = client.get_executor(pure=False)
-        stack.callback(jobs.shutdown, wait=False)
-        yield Pool(count, lambda job, *options: jobs.submit(attempt, job, shared, *options))
+        (copies,) = client.scatter([shared], broadcast=True)
+        # Not pure: a call that failed is run again, and its old result is not reused.
+        calls = client.get_executor(pure=False)
+        stack.callback(calls.shutdown, wait=False)
+        yield Pool(count, lambda *call: calls.submit(function, copies, *call))
 
 
 @contextmanager
-def ray_pool(task: Task, workers: int, gpus_per_run: float) -> Iterator[Pool]:
+def ray_pool(function: Function, shared: Any, workers: int, gpus_per_call: float) -> Iterator[Pool]:
     """Open the Ray cluster that this process is connected to, or a new one on this machine.
 
     Raises:
-        MeasureError: If Ray is not installed.
+        BackendError: If Ray is not installed.
     """
     try:
         import ray
     except ImportError as error:
-        raise MeasureError(
+        raise BackendError(
             "the backend 'ray' needs Ray: pip install '.[ray]' in a clone of pyg_nas"
         ) from error
     if not ray.is_initialized():
         ray.init()
     count = int(ray.cluster_resources().get("CPU", 1)) if workers == ALL else workers
-    # Without retries of Ray's own: a job whose worker died is tried again alone.
-    remote = ray.remote(num_cpus=1, num_gpus=gpus_per_run, max_retries=0)(attempt)
-    shared = ray.put(task)
+    # Without retries of Ray's own: a call whose worker died is tried again alone.
+    remote = ray.remote(num_cpus=1, num_gpus=gpus_per_call, max_retries=0)(function)
+    copies = ray.put(shared)
     running = {}
 
-    def submit(job: Job, device: str, threads: int) -> Future[JobOutcome]:
-        reference = remote.remote(job, shared, device, threads)
-        future: Future[JobOutcome] = reference.future()
+    def submit(*call: Any) -> Future[Any]:
+        reference = remote.remote(copies, *call)
+        future: Future[Any] = reference.future()
         running[future] = reference
         future.add_done_callback(lambda ended: running.pop(ended, None))
         return future

@@ -1,0 +1,68 @@
+"""Every backend returns the same results, and a missing one is named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.compute.workers import Workers
+from pyg_nas.errors import BackendError
+from tests.compute.test_workers import divide
+
+CALLS = [(number,) for number in range(1, 6)]
+EXPECTED = {number: 60 / number for number in range(1, 6)}
+
+
+def results(workers: Workers) -> dict[int, float]:
+    return {call[0]: result for call, result in workers.run(divide, 60, CALLS)}
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_backends_of_this_machine_agree(backend: str) -> None:
+    assert results(Workers(backend, 2)) == EXPECTED
+
+
+def test_a_local_ray_agrees() -> None:
+    ray = pytest.importorskip("ray")
+    # Ray's workers see the tests' modules only where the driver's path is theirs.
+    root = str(Path(__file__).parents[2])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": root}},
+    )
+    try:
+        assert results(Workers("ray", 2)) == EXPECTED
+    finally:
+        ray.shutdown()
+
+
+def test_a_local_dask_agrees() -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        assert results(Workers("dask", -1)) == EXPECTED
+
+
+def test_a_backend_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, *args: object, **kwargs: object) -> None:
+        raise OSError("no process can be started")
+
+    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor.__init__", broken)
+    with pytest.raises(BackendError, match="backend 'loky' failed: no process can be started"):
+        results(Workers("loky", 2))
+
+
+@pytest.mark.parametrize("backend", ["ray", "dask"])
+def test_a_missing_engine_is_named(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    for name in ("ray", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BackendError, match=rf"pip install '\.\[{backend}\]' in a clone"):
+        results(Workers(backend))

@@ -1,0 +1,78 @@
+"""No call is lost, repeated or hidden, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyg_nas.compute.workers import WorkerDiedError, Workers
+from pyg_nas.errors import SettingsError, TableError
+
+
+def divide(shared: float, number: int) -> float:
+    return shared / number
+
+
+def die(folder: Path, number: int, times: int) -> int:
+    """Kill this process the first ``times`` times that the number is 2."""
+    with (folder / f"{number}").open("a") as log:
+        log.write("x")
+    if number == 2 and len((folder / "2").read_text()) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def refuse(shared: None, number: int) -> int:
+    if number == 3:
+        raise TableError("row 3 is damaged")
+    return number
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_call_that_kills_its_worker_fails_alone(tmp_path: Path) -> None:
+    calls = [(number, 9) for number in range(6)]
+    found = {call[0]: result for call, result in Workers("loky", 2).run(die, tmp_path, calls)}
+    assert isinstance(found.pop(2), WorkerDiedError)
+    assert found == {number: number**2 for number in (0, 1, 3, 4, 5)}
+    assert (tmp_path / "2").read_text() == "xx"  # once beside the others and once alone
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
+    calls = [(number, 1) for number in range(6)]
+    ended = [result for _, result in Workers("loky", 2).run(die, tmp_path, calls)]
+    assert sorted(ended) == [0, 1, 4, 9, 16, 25]
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_an_error_of_the_package_reaches_the_caller(backend: str) -> None:
+    with pytest.raises(TableError, match="row 3 is damaged"):
+        list(Workers(backend, 2).run(refuse, None, [(number,) for number in range(9)]))
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_an_error_of_the_calls_comes_after_those_that_began(backend: str) -> None:
+    def calls() -> Iterator[tuple[int]]:
+        yield from [(1,), (2,)]
+        raise TableError("the file is damaged")
+
+    seen = []
+
+    def run() -> None:
+        for _, result in Workers(backend, 2).run(divide, 2.0, calls()):
+            seen.append(result)
+
+    with pytest.raises(TableError, match="the file is damaged"):
+        run()
+    assert sorted(seen) == [1.0, 2.0]
+
+
+def test_wrong_settings_are_named() -> None:
+    with pytest.raises(SettingsError, match=r"backend must be one of .*, got 'slurm'"):
+        Workers("slurm")
+    with pytest.raises(SettingsError, match="at least 1, or -1 for all, got 0"):
+        Workers("loky", 0)
