@@ -144,8 +144,7 @@ class CellDataset(ProcessedDataset):
 
     def cell(self, index: int) -> Cell:
         """Return the cell of the graph at ``index``."""
-        row = self._data["row"][self.indices()[index]].item()
-        return self._processed_cells[int(np.searchsorted(self._processed_rows, row))]
+        return self._processed_cells[int(self._positions([self.indices()[index]])[0])]
 
     def _collated_source(self) -> tuple[Data, dict[str, torch.Tensor]]:
         if isinstance(self.source, CellArray):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
@@ -52,7 +53,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         path: The ``.jsonl`` file.
         space: The space of all records. None: the registered space that has all the file's names,
             those of its input and output among them; if there is none, or for ``"plain"``, plain
-            graphs over the names in the file in alphabetical order.
+            graphs over the names in the file in alphabetical order. A warning says so where some
+            of the records have only names of a registered space.
 
     Raises:
         TableError: If a line is not such a record or not a cell of the space; the message names
@@ -72,6 +74,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         if isinstance(space, str) and space != "plain":
             raise SpaceError(f"space {space!r} must be a SearchSpace or 'plain'")
         chosen = recognized_space(names) if space is None else space
+        if chosen is None:
+            _warn_of_cells(path, records, list(names))
         space = chosen if isinstance(chosen, SearchSpace) else _own_space(path, names)
         if not space.terminals:  # plain graphs of any size
             space = replace(
@@ -95,6 +99,31 @@ def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | Non
         if space.terminals and set(space.terminals) <= set(names) <= set(space.vocabulary):
             return space
     return None
+
+
+def _warn_of_cells(path: Path, records: list[_Record], names: list[str]) -> None:
+    """Warn if a file is read as plain graphs although some records have a registered space's names.
+
+    Alone in a file these records would be cells of that space, with other hashes.
+    """
+    for space in map(find_space, space_names()):
+        vocabulary = set(space.vocabulary)
+        foreign, cells = [], 0
+        for record in records:
+            used = {names[number] for number in record.operations}
+            if not used <= vocabulary:
+                foreign.append((record.line, min(used - vocabulary)))
+            elif space.terminals and set(space.terminals) < used:
+                cells += 1
+        if cells and foreign:
+            line, name = foreign[0]
+            warnings.warn(
+                f"{path}: read as plain graphs, although {cells:,} of {len(records):,} records "
+                f"have only names of the space {space.name!r}: line {line} has {quoted(name)}. "
+                f"Name the space: {space.name}, in which that line is an error, or plain",
+                stacklevel=3,
+            )
+            return
 
 
 def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:

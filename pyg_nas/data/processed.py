@@ -73,10 +73,25 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         """Positions of the graphs of this dataset, or part of one, in the processed file."""
         # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
         # attribute of the graphs, are what all of them keep.
-        rows: NDArray[np.int64] = self._data["row"].numpy(force=True)
-        if self._indices is not None:
-            rows = rows[np.array(self._indices, dtype=int)]
-        return np.searchsorted(self._processed_rows, rows)
+        return self._positions(slice(None) if self._indices is None else list(self._indices))
+
+    def _positions(self, index: Any) -> NDArray[np.int64]:
+        """Return the positions in the processed file of graphs of ``data``.
+
+        Raises:
+            TableError: If a graph's row was deleted, or changed to one that the file lacks.
+        """
+        if "row" not in self._data:
+            raise TableError("the graphs have no attribute row, by which their cells are found")
+        rows = self._data["row"][index].numpy(force=True)
+        known = self._processed_rows
+        found = np.searchsorted(known, rows)
+        wrong = known[np.minimum(found, len(known) - 1)] != rows
+        if wrong.any():
+            raise TableError(
+                f"row {rows[wrong][0]} of a graph is not a row of the dataset's source"
+            )
+        return np.asarray(found)
 
     def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
         """Return PyG's on-disk form; a graph's ``row`` is the way back to its source.

@@ -91,9 +91,9 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     """Return ``y`` as float64 ``[N]``.
 
     Raises:
-        SettingsError: If it has another shape, is empty or holds NaN or infinity.
+        SettingsError: If it is not numbers of this shape, is empty or holds NaN or infinity.
     """
-    labels = np.asarray(y, dtype=np.float64)
+    labels = _numbers("y", y)
     if labels.shape != (total,) or total == 0:
         raise SettingsError(f"y must be [{total}] with at least one cell, got {list(labels.shape)}")
     if not np.isfinite(labels).all():
@@ -102,6 +102,13 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
             f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
         )
     return labels
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{name} must be numbers, one a cell: {error}") from None
 
 
 def weighted_cells(
@@ -135,7 +142,7 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = _numbers("sample_weight", sample_weight)
     if weights.ndim == 0:
         weights = np.full(total, weights)
     if weights.shape != (total,):

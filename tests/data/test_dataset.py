@@ -413,6 +413,19 @@ def test_a_copied_part_has_its_own_cells(tmp_path: Path) -> None:
     assert batch.row.tolist() == next(iter(CollatedLoader(part, batch_size=4))).row.tolist()
 
 
+def test_rows_that_are_no_longer_the_source_s_are_refused(tmp_path: Path) -> None:
+    cells = sample_cells(20, 0)
+    part = NASBench101(tmp_path, cells, pre_filter=_in_odd_row)[1:4].copy()
+    part._data.row[1] = 4  # which the filter left out
+    for use in (lambda: part.cells, lambda: part.cell(1)):
+        with pytest.raises(TableError, match="row 4 of a graph is not a row"):
+            use()
+    assert part.cell(0) == cells[3]
+    del part._data["row"]
+    with pytest.raises(TableError, match="have no attribute row"):
+        _ = part.cells
+
+
 def test_on_disk_and_joined_datasets_keep_the_rows(tmp_path: Path) -> None:
     source = sample_cells(12, seed=0)
     whole = NASBench101(tmp_path, source)

@@ -253,7 +253,12 @@ def test_a_drawing_with_many_dead_vertices_is_a_cell(tmp_path: Path) -> None:
 
 def test_names_of_another_space_are_plain_graphs(tmp_path: Path) -> None:
     other = {"ops": ["input", "sep5x5", "output"], "edges": [[0, 1], [1, 2]]}
-    assert read_graphs(write(tmp_path / "g.jsonl", DEAD_END, other)).space.terminals == ()
+    path = write(tmp_path / "g.jsonl", DEAD_END, other)
+    with pytest.warns(UserWarning, match=r"1 of 2 records .*'nasbench101': line 2 has 'sep5x5'"):
+        assert read_graphs(path).space.terminals == ()
+    assert read_graphs(path, "plain").space.terminals == ()
+    with pytest.raises(TableError, match="line 2: .*sep5x5"):
+        read_graphs(path, NASBENCH101)
     no_terminals = {"ops": ["maxpool3x3"], "edges": []}
     assert read_graphs(write(tmp_path / "h.jsonl", no_terminals)).space.terminals == ()
 
