@@ -306,6 +306,7 @@ class HybridRegressor(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
+        check_is_fitted(self)
         if not return_std:
             return self.transform_.expected_inverse(
                 self.predict_scores(X, with_std=False)[0], self.spread_

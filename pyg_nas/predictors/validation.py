@@ -138,7 +138,7 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
     """Return weights as float64 ``[N]``, or None if there are none.
 
     Raises:
-        SettingsError: If they are not ``N`` finite numbers of at least 0, or all are 0.
+        SettingsError: If they are not ``N`` finite numbers of at least 0, or all are zero.
     """
     if sample_weight is None:
         return None
@@ -154,7 +154,7 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
             f"{int(np.flatnonzero(wrong)[0])}"
         )
     if not weights.any():
-        raise SettingsError("sample_weight must have a number above 0, all are 0")
+        raise SettingsError("sample_weight must have a number above 0, all are zero")
     return weights
 
 

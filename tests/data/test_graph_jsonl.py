@@ -257,7 +257,7 @@ def test_names_of_another_space_are_plain_graphs(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"1 of 2 records .*'nasbench101': line 2 has 'sep5x5'"):
         assert read_graphs(path).space.terminals == ()
     assert read_graphs(path, "plain").space.terminals == ()
-    with pytest.raises(TableError, match="line 2: .*sep5x5"):
+    with pytest.raises(TableError, match=r"line 2: .*sep5x5"):
         read_graphs(path, NASBENCH101)
     no_terminals = {"ops": ["maxpool3x3"], "edges": []}
     assert read_graphs(write(tmp_path / "h.jsonl", no_terminals)).space.terminals == ()
