@@ -6,7 +6,8 @@
 Every architecture is built without weights and turned into a graph by
 :func:`pyg_nas.spaces.modules.graph_of` for one image of its own size. Parameters are compared with
 ``sum(p.numel())``, and multiply-accumulates with ``torch.utils.flop_counter`` on the same module.
-Results are written as they come and an interrupted run resumes.
+Seconds are the processor's, which other programs on the machine change little. Results are written
+as they come and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ def examine(timm: Any, name: str) -> dict[str, Any]:
     with torch.device("meta"):
         module = timm.create_model(name).eval()
     images = torch.empty(1, *module.default_cfg["input_size"], device="meta")
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         graph = graph_of(module, images)
     except Exception as error:
         return {"name": name, "error": f"{type(error).__name__}: {error}"[:300]}
-    seconds = time.perf_counter() - started
-    row = {
+    seconds = time.process_time() - started
+    return {
         "name": name,
         "seconds": round(seconds, 4),
         "vertices": len(graph),
@@ -64,7 +65,12 @@ def examine(timm: Any, name: str) -> dict[str, Any]:
         "parameters": graph.parameters,
         "parameters_equal": graph.parameters == sum(p.numel() for p in module.parameters()),
         "macs": graph.macs,
+        **compare_macs(module, images, graph.macs),
     }
+
+
+def compare_macs(module: torch.nn.Module, images: torch.Tensor, macs: int) -> dict[str, Any]:
+    """Return whether PyTorch's own counter agrees, None where it does not run."""
     try:
         with (
             torch.no_grad(),
@@ -73,8 +79,8 @@ def examine(timm: Any, name: str) -> dict[str, Any]:
         ):
             module(images)
     except Exception as error:  # not every architecture runs on the device "meta"
-        return {**row, "macs_equal": None, "counter": f"{type(error).__name__}: {error}"[:200]}
-    return {**row, "macs_equal": graph.macs == counter.get_total_flops() // 2}
+        return {"macs_equal": None, "counter": f"{type(error).__name__}: {error}"[:200]}
+    return {"macs_equal": macs == counter.get_total_flops() // 2}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -84,8 +90,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "architectures": len(rows),
         "graphs": len(done),
-        "median_seconds": statistics.median(row["seconds"] for row in done),
-        "longest_seconds": max(row["seconds"] for row in done),
+        "median_processor_seconds": statistics.median(row["seconds"] for row in done),
+        "longest_processor_seconds": max(row["seconds"] for row in done),
         "vertices": [min(r["vertices"] for r in done), max(r["vertices"] for r in done)],
         "parameters_equal": sum(row["parameters_equal"] for row in done),
         "macs_compared": len(compared),

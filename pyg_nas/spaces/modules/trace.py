@@ -66,11 +66,12 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         stack.enter_context(_evaluation(module))
         # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        fake = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        fake = FakeTensorMode(allow_non_fake_inputs=True)
         recorder = _Recorder(fake)
         state = recorder.fake_state(module)
         arguments = tree_map(recorder.fake_input, inputs)
         named = tree_map(recorder.fake_input, named_inputs)
+        stack.enter_context(fake)  # only now: under it each new tensor costs a millisecond
         stack.enter_context(recorder.watch(module))
         try:
             result = torch.func.functional_call(module, state, arguments, named)
