@@ -23,6 +23,7 @@ from .hybrid import HybridRegressor as HybridRegressor
 from .label_transform import LabelTransform as LabelTransform
 from .network_gnn import NetworkGNNRegressor as NetworkGNNRegressor
 from .networks import NetworkRegressor as NetworkRegressor
+from .new_device import NewDeviceRegressor as NewDeviceRegressor
 from .recipes import make_estimator as make_estimator
 from .recipes import register_recipe as register_recipe
 from .registry import register_estimator as register_estimator

@@ -1,0 +1,216 @@
+"""Costs on a device from few measurements there and many on other devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.errors import SettingsError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FLAT = 100.0  # prior variance of the offset of a device, in variances of the mean cost
+_MOST_DEVIATIONS = 3.0
+_DRAWS = 3
+_POOL = 400
+# Logarithms to base 10 between which the hyper-parameters are drawn.
+_LOWEST = (-2.0, -2.0, -3.0, -3.0, -4.0)
+_HIGHEST = (0.5, 1.5, 0.5, 0.5, -0.3)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """Variances: of the slope, other devices, straight and smooth functions of inputs, noise."""
+
+    slope: float
+    devices: float
+    linear: float
+    smooth: float
+    noise: float
+
+    def covariance(self, one: _Rows, two: _Rows) -> Floats:
+        """Return the covariances of architectures ``[n]`` and ``[m]``, ``[n, m]``."""
+        product = one.inputs @ two.inputs.T / one.inputs.shape[1]
+        squares = one.squares[:, None] + two.squares - 2 * product
+        found = _FLAT + self.slope * np.outer(one.mean, two.mean)
+        found += self.devices * one.others @ two.others.T / max(one.others.shape[1], 1)
+        found += self.linear * product + self.smooth * np.exp(-np.maximum(squares, 0) / 2)
+        return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Architectures as the kernel takes them.
+
+    Attributes:
+        mean: Mean over the other devices ``[n]``, of variance 1 over all architectures.
+        others: What each other device has beyond the mean ``[n, D]``.
+        inputs: ``[n, d]``.
+        squares: Mean square of the inputs ``[n]``.
+    """
+
+    mean: Floats
+    others: Floats
+    inputs: Floats
+    squares: Floats
+
+    def take(self, rows: Ints) -> _Rows:
+        return _Rows(self.mean[rows], self.others[rows], self.inputs[rows], self.squares[rows])
+
+
+class NewDeviceRegressor:
+    """A Gaussian process whose prior are the costs of the same architectures on other devices.
+
+    The logarithm of a cost on a new device is the mean over the other devices, an offset, and a
+    Gaussian process: multiples of the mean and of each other device's departure from it
+    (coregionalisation, Bonilla, Chai and Williams, 2007), and linear and smooth functions of
+    inputs. Their variances are those with the smallest error when each known device in turn is the
+    new one and all settings of it are left out.
+
+    Args:
+        measured: Measurements on a new device for which the variances are chosen.
+        trials: Variances that are tried.
+        random_state: Random seed of the trials.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> work = rng.normal(size=(60, 3))
+        >>> speeds = rng.uniform(0.5, 1, size=(3, 6))
+        >>> model = NewDeviceRegressor(trials=20).fit(work, work @ speeds, list("abcdef"))
+        >>> rows = np.arange(10)
+        >>> mean, std = model.predict(rows, (work @ [0.6, 0.8, 0.7])[rows])
+        >>> mean.shape, std.shape
+        ((60,), (60,))
+    """
+
+    def __init__(self, measured: int = 10, trials: int = 80, random_state: int = 0) -> None:
+        self.measured = measured
+        self.trials = trials
+        self.random_state = random_state
+
+    def fit(
+        self,
+        inputs: ArrayLike,
+        costs: ArrayLike,
+        devices: Sequence[str],
+        smooth_costs: ArrayLike | None = None,
+    ) -> NewDeviceRegressor:
+        """Learn how devices differ.
+
+        Args:
+            inputs: Features of ``N`` architectures ``[N, d]``; they are standardised.
+            costs: Logarithms of costs ``[N, D]`` in ``D`` settings of known devices.
+            devices: Device of each setting, ``D``.
+            smooth_costs: The same without noise ``[N, D]``, where measurements are noisy.
+
+        Raises:
+            SettingsError: If an array is not finite or of another shape, or there are fewer than
+                two devices.
+        """
+        inputs, costs = _finite(inputs, "inputs"), _finite(costs, "costs")
+        smooth = costs if smooth_costs is None else _finite(smooth_costs, "smooth_costs")
+        if len(inputs) != len(costs) or smooth.shape != costs.shape:
+            raise SettingsError(
+                f"inputs {inputs.shape}, costs {costs.shape} and smooth_costs {smooth.shape} must "
+                f"have one row an architecture and one column a setting"
+            )
+        if len(devices) != costs.shape[1] or len(set(devices)) < 2:
+            raise SettingsError(
+                f"devices must name the device of each of {costs.shape[1]} settings, at least two "
+                f"different ones, got {list(devices)}"
+            )
+        if len(costs) <= self.measured:
+            raise SettingsError(
+                f"more architectures than measured ({self.measured}) are needed, got {len(costs)}"
+            )
+        deviation = inputs.std(axis=0)
+        self.inputs_ = (inputs - inputs.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        self.costs_ = smooth
+        self.kernel_ = self._best_kernel(costs, np.asarray(devices))
+        return self
+
+    def predict(self, rows: ArrayLike, costs: ArrayLike) -> tuple[Floats, Floats]:
+        """Return log costs of all architectures on a new device, and standard deviations.
+
+        Args:
+            rows: Architectures that were measured there, positions ``[n]``.
+            costs: Logarithms of their costs ``[n]``.
+
+        Raises:
+            SettingsError: If the arrays have different lengths or a cost is not finite.
+        """
+        measured = np.asarray(rows, dtype=np.int64)
+        labels = _finite(costs, "costs")
+        if measured.shape != labels.shape or labels.ndim != 1 or not len(labels):
+            raise SettingsError(
+                f"rows {measured.shape} and costs {labels.shape} must be [n] with n >= 1"
+            )
+        return _posterior(self.kernel_, self.costs_, self.inputs_)(
+            measured, labels, np.arange(len(self.costs_))
+        )
+
+    def _best_kernel(self, costs: Floats, devices: NDArray[np.str_]) -> _Kernel:
+        rng = np.random.default_rng(self.random_state)
+        trials = 10 ** rng.uniform(_LOWEST, _HIGHEST, size=(self.trials, len(_LOWEST)))
+        pools = [[rng.permutation(len(costs))[:_POOL] for _ in range(_DRAWS)] for _ in costs.T]
+
+        def error(kernel: _Kernel) -> float:
+            errors = []
+            for setting, draws in enumerate(pools):
+                known = devices != devices[setting]
+                for pool in draws:
+                    tried = _posterior(kernel, self.costs_[:, known], self.inputs_)
+                    rows, rest = pool[: self.measured], pool[self.measured :]
+                    target = costs[:, setting]
+                    missed = tried(rows, target[rows], rest)[0] - target[rest]
+                    errors.append(np.log((missed**2).mean() / target.var() + 1e-4))
+            return float(np.mean(errors))
+
+        return min((_Kernel(*trial.tolist()) for trial in trials), key=error)
+
+
+def _posterior(
+    kernel: _Kernel, costs: Floats, inputs: Floats
+) -> Callable[[Ints, Floats, Ints], tuple[Floats, Floats]]:
+    """Return the function from measured rows, their costs and asked rows to mean and deviation."""
+    mean = costs.mean(axis=1)
+    scale = float(mean.std()) or 1.0
+    others = costs - mean[:, None]
+    others = (others - others.mean(axis=0)) / scale
+    everything = _Rows(
+        (mean - mean.mean()) / scale,
+        np.clip(others, -_MOST_DEVIATIONS, _MOST_DEVIATIONS),
+        inputs,
+        (inputs**2).mean(axis=1),
+    )
+
+    def predict(measured: Ints, labels: Floats, asked: Ints) -> tuple[Floats, Floats]:
+        known, wanted = everything.take(measured), everything.take(asked)
+        covariance = kernel.covariance(known, known) + kernel.noise * np.eye(len(labels))
+        between = kernel.covariance(wanted, known)
+        residual = (labels - mean[measured]) / scale
+        offset = residual.mean()
+        solved = np.linalg.solve(covariance, np.column_stack([residual - offset, between.T]))
+        found = mean[asked] + scale * (offset + between @ solved[:, 0])
+        prior = (
+            _FLAT
+            + kernel.slope * wanted.mean**2
+            + kernel.devices * (wanted.others**2).mean(axis=1)
+            + kernel.linear * wanted.squares
+            + kernel.smooth
+        )
+        variance = prior - (between * solved[:, 1:].T).sum(axis=1) + kernel.noise
+        return found, scale * np.sqrt(np.maximum(variance, kernel.noise))
+
+    return predict
+
+
+def _finite(values: ArrayLike, name: str) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise SettingsError(f"{name} must be finite numbers")
+    return array
