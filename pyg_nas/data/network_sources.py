@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pyg_nas.errors import NetworkError, one_line, quoted
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
@@ -18,6 +19,8 @@ Networks: TypeAlias = "str | os.PathLike[str] | Iterable[NetworkGraph | tuple[An
 Builder: TypeAlias = Callable[..., tuple[Any, Any]]
 """Makes a module and its example inputs of the keyword arguments of one configuration."""
 
+_T = TypeVar("_T")
+
 OnNetwork = Callable[[int, int], None]
 """Called after each network with the number of networks that are done, and of all."""
 
@@ -27,11 +30,11 @@ class NetworkSource(NamedTuple):
 
     Attributes:
         name: For messages, and unique among the networks of a dataset.
-        make: Reads it.
+        load: Returns its graph, the module with its example inputs, or the path of its ONNX file.
     """
 
     name: str
-    make: Callable[[], NetworkGraph]
+    load: Callable[[], NetworkGraph | tuple[Any, Any] | Path]
 
 
 def network_sources(networks: Networks) -> list[NetworkSource]:
@@ -90,15 +93,46 @@ def read_networks(
     Raises:
         NetworkError: If one cannot be read; the message names it.
     """
-    for number, (name, make) in enumerate(sources):
-        try:
-            graph = make()
-        except NetworkError as error:
-            text = str(error)
-            raise NetworkError(text if text.startswith(name) else f"{name}: {text}") from error
+    for number, (name, load) in enumerate(sources):
+        with naming(name):
+            graph = graph_of_network(load())
         yield graph
         if progress is not None:
             progress(number + 1, len(sources))
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Make an error of the block name the network."""
+    try:
+        yield
+    except NetworkError as error:
+        text = str(error)
+        raise NetworkError(text if text.startswith(name) else f"{name}: {text}") from error
+
+
+def graph_of_network(network: NetworkGraph | tuple[Any, Any] | Path) -> NetworkGraph:
+    """Return the graph of what a source loads.
+
+    Raises:
+        NetworkError: If it cannot be read as a graph.
+    """
+    if isinstance(network, NetworkGraph):
+        return network
+    if isinstance(network, Path):
+        return graph_of_onnx(network)
+    from pyg_nas.spaces.modules.trace import graph_of
+
+    module, inputs = network
+    positional, named = arguments(inputs)
+    return graph_of(module, *positional, **named)
+
+
+def arguments(inputs: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Return the positional and the named arguments that example inputs stand for."""
+    if isinstance(inputs, Mapping):
+        return (), inputs
+    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
 
 
 def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
@@ -108,23 +142,25 @@ def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
     if not paths:
         raise NetworkError(f"{folder}: has no file that ends in .onnx")
     for path in paths:
-        yield NetworkSource(path.relative_to(folder).as_posix(), partial(graph_of_onnx, path))
+        yield NetworkSource(path.relative_to(folder).as_posix(), partial(_itself, path))
 
 
 def _source(number: int, network: Any) -> NetworkSource:
     name = f"network {number}"
     if isinstance(network, NetworkSource):
         return network
-    if isinstance(network, NetworkGraph):
-        return NetworkSource(name, lambda: network)
-    if isinstance(network, tuple) and len(network) == 2:
-        return NetworkSource(name, partial(_traced, network))
+    if isinstance(network, NetworkGraph) or (isinstance(network, tuple) and len(network) == 2):
+        return NetworkSource(name, partial(_itself, network))
     raise NetworkError(
         f"{name} must be a NetworkGraph or a pair (module, inputs), got {type(network).__name__}"
     )
 
 
-def _built(builder: Builder, configuration: dict[str, Any]) -> NetworkGraph:
+def _itself(network: _T) -> _T:
+    return network
+
+
+def _built(builder: Builder, configuration: dict[str, Any]) -> tuple[Any, Any]:
     try:
         network = builder(**configuration)
     except Exception as error:  # a user's function may raise anything
@@ -136,13 +172,4 @@ def _built(builder: Builder, configuration: dict[str, Any]) -> NetworkGraph:
             f"the builder must return a pair (module, inputs), it returned a "
             f"{type(network).__name__}"
         )
-    return _traced(network)
-
-
-def _traced(network: tuple[Any, Any]) -> NetworkGraph:
-    from pyg_nas.spaces.modules.trace import graph_of
-
-    module, inputs = network
-    if isinstance(inputs, Mapping):
-        return graph_of(module, **inputs)
-    return graph_of(module, *(inputs if isinstance(inputs, (tuple, list)) else (inputs,)))
+    return network

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 _WARM_UP = 5
@@ -48,17 +50,33 @@ def measure_latency(network: nn.Module, shape: tuple[int, ...]) -> Latency:
         What 20 to 200 passes took, for which about 2 seconds are spent.
     """
     image = torch.zeros(1, *shape)
-    seconds: list[float] = []
     with torch.inference_mode():
-        for _ in range(_WARM_UP):
-            network(image)
-        end = time.perf_counter() + _SECONDS
-        while len(seconds) < _FEWEST or (len(seconds) < _MOST and time.perf_counter() < end):
-            started = time.perf_counter()
-            network(image)
-            seconds.append(time.perf_counter() - started)
+        seconds = time_passes(lambda: network(image), _WARM_UP, _FEWEST, _MOST, _SECONDS)
     lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
     return Latency(median, lower, upper, len(seconds), torch.get_num_threads(), processor_name())
+
+
+def time_passes(
+    run: Callable[[], object], warm_up: int, fewest: int, most: int, limit: float
+) -> NDArray[np.float64]:
+    """Return the seconds of each pass, ``[n]``.
+
+    Args:
+        run: Runs one pass and waits for its end.
+        warm_up: Passes before the first that is measured.
+        fewest: Passes that are measured at least.
+        most: Passes that are measured at most.
+        limit: Seconds after which no further pass than the fewest is begun.
+    """
+    seconds: list[float] = []
+    for _ in range(warm_up):
+        run()
+    end = time.perf_counter() + limit
+    while len(seconds) < fewest or (len(seconds) < most and time.perf_counter() < end):
+        started = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started)
+    return np.array(seconds)
 
 
 def processor_name() -> str:

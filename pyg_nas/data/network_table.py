@@ -1,0 +1,260 @@
+"""Tables of whole networks: graphs with measured numbers, as one HDF5 file.
+
+The layout (``N`` networks with ``V`` vertices and ``E`` edges altogether):
+
+=========================  =======  ================================================================
+dataset                    type     shape
+=========================  =======  ================================================================
+``networks/ARRAY``                  the arrays of
+                                    :class:`~pyg_nas.spaces.modules.network_array.NetworkArray`
+``names``                  S        ``[N]`` name of each network, UTF-8
+``targets/NAME``           float64  ``[N]`` measured numbers, NaN where not measured
+=========================  =======  ================================================================
+
+The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.files import atomic_path
+from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.limits import MOST_TABLE_BYTES
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
+from pyg_nas.spaces.modules.space import NETWORKS
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+
+FORMAT = 1
+GROUP = "networks"
+"""Group that tells a table of networks from a table of cells."""
+
+_TYPES: dict[str, Any] = {
+    "columns": np.uint8,
+    "attributes": np.float32,
+    "vertex_ptr": np.int64,
+    "edges": np.int64,
+    "edge_ptr": np.int64,
+    "parameters": np.int64,
+    "macs": np.int64,
+    "hashes": "S64",
+}
+_FIRST_LABELS = ("accuracy", "validation_accuracy", "latency")
+_OWN = ("parameters", "macs")
+
+
+class NetworkTable:
+    """``N`` whole networks with measured numbers, such as latencies or accuracies.
+
+    Args:
+        networks: Their graphs.
+        names: Their names.
+        targets: Numbers by name, ``[N]`` each, NaN where not measured. ``parameters`` and ``macs``
+            are labels too, and are those of the graphs.
+        about: How they were measured (JSON values).
+
+    Raises:
+        TableError: If names or targets are not ``[N]``, or a target is infinite or has the name of
+            a number of the graphs.
+    """
+
+    texts = None
+
+    def __init__(
+        self,
+        networks: NetworkArray,
+        names: Sequence[str],
+        targets: Mapping[str, ArrayLike] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.cells = networks
+        self.names = tuple(names)
+        self.about = dict(about or {})
+        self.source = "the table"
+        if len(self.names) != len(networks):
+            raise TableError(f"names must be [{len(networks)}], got [{len(self.names)}]")
+        self.targets: dict[str, NDArray[np.float64]] = {}
+        for name, values in (targets or {}).items():
+            if not name or "/" in name or name in _OWN:
+                raise TableError(
+                    f"target {name!r} must have a name without a slash, other than "
+                    f"{' and '.join(_OWN)}"
+                )
+            numbers = np.asarray(values, dtype=np.float64)
+            if numbers.shape != (len(networks),) or np.isinf(numbers).any():
+                raise TableError(
+                    f"target {name!r} must be [{len(networks)}] numbers, finite or NaN for not "
+                    f"measured, got shape {list(numbers.shape)}"
+                )
+            self.targets[name] = numbers
+
+    @property
+    def networks(self) -> NetworkArray:
+        """Their graphs."""
+        return self.cells
+
+    @property
+    def space(self) -> SearchSpace:
+        """The vocabulary of whole networks."""
+        return NETWORKS
+
+    @property
+    def hashes(self) -> NDArray[np.bytes_]:
+        """Hash of each graph, ``S64 [N]``."""
+        return self.cells.hashes
+
+    @property
+    def default_label(self) -> LabelPolicy:
+        """The label that is used if none is named: an accuracy, a latency, or the first target."""
+        metric = next((name for name in _FIRST_LABELS if name in self.targets), None)
+        metric = metric or next(iter(self.targets), "parameters")
+        return LabelPolicy(metric=metric, resample_below=None)
+
+    def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return one label a network, ``[N]``, NaN where not measured.
+
+        Raises:
+            SettingsError: If the table lacks the label.
+        """
+        metric = (policy or self.default_label).metric
+        if metric in _OWN:
+            return np.asarray(getattr(self.cells, metric), dtype=np.float64)
+        if metric not in self.targets:
+            raise SettingsError(
+                f"{metric!r} is not in the table, it has {', '.join([*self.targets, *_OWN])}"
+            )
+        return self.targets[metric].copy()
+
+    def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
+        """Return the numbers that thresholds of splits refer to: those of :meth:`label`."""
+        return self.label(policy)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        return f"NetworkTable({len(self)} networks, targets {', '.join(self.targets) or 'none'})"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table, whole or not at all."""
+        import h5py
+
+        whole = io.BytesIO()  # HDF5 crashes the process if the disk is full
+        arrays = {
+            f"{GROUP}/{field.name}": getattr(self.cells, field.name) for field in fields(NetworkArray)
+        }
+        arrays["names"] = np.array([name.encode("utf-8", "backslashreplace") for name in self.names])
+        arrays |= {f"targets/{name}": values for name, values in self.targets.items()}
+        with h5py.File(whole, "w") as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, **(_PACKING if array.size else {}))
+            text = json.dumps({"format": FORMAT, "about": self.about}, allow_nan=False)
+            file.attrs["pyg_nas"] = np.bytes_(text.encode())
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(whole.getbuffer())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> NetworkTable:
+        """Read a table.
+
+        Raises:
+            TableError: If the file is missing, truncated or foreign, or its arrays disagree.
+        """
+        path = Path(path)
+        with open_hdf5(path, TableError) as file:
+            try:
+                arrays = {name: _read(file, f"{GROUP}/{name}", _TYPES[name]) for name in _TYPES}
+                names = _read(file, "names", None).tolist()
+                targets = {
+                    name: _read(file, f"targets/{name}", np.float64)
+                    for name in (file["targets"] if "targets" in file else ())
+                }
+                settings = json_attribute(file, "pyg_nas")
+                _check(arrays)
+                if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+                    raise TableError(f"attribute 'pyg_nas' must have the format {FORMAT}")
+                if not isinstance(settings.get("about"), dict):
+                    raise TableError("attribute 'pyg_nas' must have an object 'about'")
+                texts = [name.decode() for name in names]
+                table = cls(NetworkArray(**arrays), texts, targets, settings["about"])
+            except (SettingsError, TableError, UnicodeDecodeError) as error:
+                raise TableError(f"{path}: not a table of networks: {error}") from None
+        table.source = str(path)
+        return table
+
+    def subset(self, rows: NDArray[np.int64]) -> NetworkTable:
+        """Return the table of rows ``[n]``, in that order."""
+        return NetworkTable(
+            self.cells.select(rows),
+            [self.names[row] for row in rows.tolist()],
+            {name: values[rows] for name, values in self.targets.items()},
+            self.about,
+        )
+
+
+_PACKING = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+
+
+def is_network_table(path: str | os.PathLike[str]) -> bool:
+    """Return whether an HDF5 file is a table of networks.
+
+    Raises:
+        TableError: If it is not a readable HDF5 file.
+    """
+    with open_hdf5(path, TableError) as file:
+        return GROUP in file
+
+
+def _read(file: Any, name: str, dtype: Any) -> NDArray[Any]:
+    dataset = stored_dataset(file, name)
+    if dataset.size * dataset.dtype.itemsize > MOST_TABLE_BYTES:
+        raise TableError(f"{name} claims more than {MOST_TABLE_BYTES:,} bytes")
+    wanted = np.dtype(dtype) if dtype is not None else dataset.dtype
+    kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(wanted.kind, "S")
+    if dataset.dtype.kind not in kinds:
+        raise TableError(f"{name} must have the type {wanted}, got {dataset.dtype}")
+    values: NDArray[Any] = dataset[...].astype(wanted)
+    return values
+
+
+def _check(arrays: dict[str, NDArray[Any]]) -> None:
+    """Check that the arrays describe graphs: shapes, pointers, columns and edges."""
+    count = len(arrays["hashes"])
+    for name in ("parameters", "macs"):
+        if arrays[name].shape != (count,):
+            raise TableError(f"{name} must be [{count}], got {list(arrays[name].shape)}")
+    vertices, edges = arrays["columns"].shape, arrays["edges"].shape
+    if len(vertices) != 1 or arrays["attributes"].shape != (vertices[0], len(ATTRIBUTES)):
+        raise TableError(f"attributes must be [vertices, {len(ATTRIBUTES)}]")
+    if len(edges) != 2 or edges[0] != 2:
+        raise TableError(f"edges must be [2, E], got {list(edges)}")
+    for name, total in (("vertex_ptr", vertices[0]), ("edge_ptr", edges[1])):
+        ptr = arrays[name]
+        if (
+            ptr.shape != (count + 1,)
+            or ptr[0] != 0
+            or ptr[-1] != total
+            or (np.diff(ptr) < 0).any()
+        ):
+            raise TableError(f"{name} must rise from 0 to {total} in {count} steps")
+    if not np.isfinite(arrays["attributes"]).all() or (arrays["columns"] >= NUM_COLUMNS).any():
+        raise TableError(f"attributes must be finite and columns below {NUM_COLUMNS}")
+    sizes = np.repeat(np.diff(arrays["vertex_ptr"]), np.diff(arrays["edge_ptr"]))
+    source, target = arrays["edges"]
+    if ((source < 0) | (source >= target) | (target >= sizes)).any():
+        raise TableError("edges must lead from a vertex to a later one of the same graph")
+
+

@@ -1,0 +1,274 @@
+"""The cost of networks on a device: latency and peak memory, measured and kept as a table."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Gt
+from numpy.typing import NDArray
+from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
+from torch import nn
+
+from pyg_nas.compute.device import pick_device
+from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
+from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.errors import MeasureError, NetworkError
+from pyg_nas.io.record import Rule, check_fields
+from pyg_nas.measure.latency import processor_name, time_passes
+from pyg_nas.measure.profile_journal import Profile, ProfileJournal
+from pyg_nas.measure.runner import ModuleRunner, Runner, runner_of
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import NetworkGraph
+
+_REFERENCE_REPEATS = 7
+_FIRST_REFERENCE_REPEATS = 50
+_PAUSE_SECONDS = 1.0
+
+OnProfiled = Callable[[int, int], None]
+"""Called after each network with the number of networks that are done, and of all."""
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How networks are measured.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        threads: Threads of a pass on the CPU, pinned to as many cores where the system allows it.
+        warm_up: Passes before the first that is measured.
+        repeats: Passes that are measured.
+        most_noise: Largest interquartile range of the passes, as a fraction of their median, and
+            largest change of the reference network's time; a noisier measurement is not recorded.
+        retries: Further tries after a measurement that is noisier.
+
+    Raises:
+        SettingsError: If a value breaks its rule.
+    """
+
+    device: str = "cpu"
+    threads: Annotated[PositiveInt, Rule("a whole number >= 1")] = 1
+    warm_up: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
+    repeats: Annotated[PositiveInt, Rule("a whole number >= 1")] = 25
+    most_noise: Annotated[FiniteFloat, Gt(0), Rule("a number above 0")] = 0.1
+    retries: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
+
+    def __post_init__(self) -> None:
+        check_fields(self, "profile")
+
+
+@dataclass
+class ProfileResult:
+    """The table of a profile, and what it lacks.
+
+    Args:
+        table: The networks that could be read, with the targets ``latency`` and ``latency_spread``
+            in seconds, ``reference_drift`` and ``peak_memory`` in bytes.
+        noisy: Noise of each network that was too noisy to be recorded, by its name; NaN in the
+            table.
+        failed: Why other networks could not be read or run, by their names; not in the table.
+    """
+
+    table: NetworkTable
+    noisy: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def profile_networks(
+    sources: Sequence[NetworkSource],
+    out: str | os.PathLike[str],
+    settings: ProfileSettings | None = None,
+    progress: OnProfiled | None = None,
+) -> ProfileResult:
+    """Measure networks one after another and write a table of them.
+
+    Every measurement is appended to ``OUT.journal.jsonl``, so that a stopped call resumes. A
+    reference network is timed after each network; its change shows the drift of the machine.
+
+    Args:
+        sources: The networks.
+        out: The table's file; the journal lies beside it.
+        settings: How they are measured.
+        progress: Called after each network.
+
+    Raises:
+        SettingsError: If the machine does not have the device, or the journal was made with other
+            settings or on another processor.
+        MeasureError: If the machine is too noisy for its reference network, another process
+            measures into this journal, or no network could be measured.
+    """
+    settings = settings or ProfileSettings()
+    device = pick_device(settings.device)
+    about = {**asdict(settings), "processor": device_name(device), "torch": torch.__version__}
+    path = Path(f"{os.fspath(out)}.journal.jsonl")
+    # Another bound on the noise is another choice among the same measurements.
+    equal = {name: value for name, value in about.items() if name not in ("most_noise", "retries")}
+    with (
+        ProfileJournal(path, equal) as journal,
+        _quiet(settings.threads),
+    ):
+        profiler = _Profiler(settings, device, journal)
+        graphs = NetworkArray.from_graphs(profiler.measured(sources, progress))
+    if not len(graphs):
+        name, reason = next(iter(profiler.failed.items()))
+        raise MeasureError(
+            f"none of the {len(sources)} networks could be measured; {name}: {reason}"
+        )
+    targets = {
+        name: np.array([row[name] for row in profiler.rows], dtype=np.float64)
+        for name in profiler.rows[0]
+    }
+    table = NetworkTable(
+        graphs, profiler.names, targets, {**about, "reference_seconds": profiler.reference}
+    )
+    table.save(out)
+    return ProfileResult(table, profiler.noisy, profiler.failed)
+
+
+class _Profiler:
+    """Measures networks that the journal does not have."""
+
+    def __init__(
+        self, settings: ProfileSettings, device: torch.device, journal: ProfileJournal
+    ) -> None:
+        self._settings = settings
+        self._device = device
+        self._journal = journal
+        self._reference = ModuleRunner(*reference_network(), device)
+        self.names: list[str] = []
+        self.rows: list[dict[str, float]] = []
+        self.noisy: dict[str, float] = {}
+        self.failed: dict[str, str] = {}
+        self.reference = journal.reference or self._first_reference()
+
+    def _first_reference(self) -> float:
+        """Return the seconds of the reference network on the machine as it is now."""
+        spreads = []
+        for attempt in range(self._settings.retries + 1):
+            time.sleep(_PAUSE_SECONDS * attempt)
+            median, spread = _summary(self._passes(self._reference, _FIRST_REFERENCE_REPEATS))
+            if spread <= self._settings.most_noise:
+                self._journal.add({"reference": median})
+                return median
+            spreads.append(spread)
+        raise MeasureError(
+            f"this machine is too noisy: {len(spreads)} times the passes of the reference network "
+            f"differed by {min(spreads):.1%} or more, at most {self._settings.most_noise:.1%} are "
+            f"allowed (interquartile range by median)"
+        )
+
+    def measured(
+        self, sources: Sequence[NetworkSource], progress: OnProfiled | None
+    ) -> Iterator[NetworkGraph]:
+        """Yield the graph of each network that could be measured, when it is."""
+        for number, source in enumerate(sources):
+            try:
+                with naming(source.name):
+                    network = source.load()
+                    graph = graph_of_network(network)
+                    row = self._measure(source.name, graph, network)
+            except NetworkError as error:
+                self.failed[source.name] = str(error).removeprefix(f"{source.name}: ")
+            else:
+                self.names.append(source.name)
+                self.rows.append(row)
+                yield graph
+            if progress is not None:
+                progress(number + 1, len(sources))
+
+    def _measure(self, name: str, graph: NetworkGraph, network: Any) -> dict[str, float]:
+        profile = self._journal.find(name, graph.hash)
+        if profile is None or profile.noise > self._settings.most_noise:
+            runner = runner_of(network, self._device, self._settings.threads)
+            profile = self._least_noisy(runner)
+            if profile.noise > self._settings.most_noise:
+                self.noisy[name] = profile.noise
+                return dict.fromkeys(_row(profile), float("nan"))
+            self._journal.add({"name": name, "hash": graph.hash, **asdict(profile)})
+        return _row(profile)
+
+    def _least_noisy(self, runner: Runner) -> Profile:
+        tries: list[Profile] = []
+        gc.collect()
+        memory = runner.peak_memory()
+        for attempt in range(self._settings.retries + 1):
+            time.sleep(_PAUSE_SECONDS * attempt)
+            latency, spread = _summary(self._passes(runner, self._settings.repeats))
+            reference, _ = _summary(self._passes(self._reference, _REFERENCE_REPEATS))
+            tries.append(
+                Profile(
+                    latency,
+                    spread,
+                    reference / self.reference,
+                    None if np.isnan(memory) else memory,
+                )
+            )
+            if tries[-1].noise <= self._settings.most_noise:
+                break
+        return min(tries, key=lambda profile: profile.noise)
+
+    def _passes(self, runner: Runner, repeats: int) -> NDArray[np.float64]:
+        return time_passes(runner.run, self._settings.warm_up, repeats, repeats, 0.0)
+
+
+def reference_network() -> tuple[nn.Module, torch.Tensor]:
+    """Return the network that is timed between others, with its input."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width in (16, 32, 32):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+        channels = width
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
+    return nn.Sequential(*layers, *head), torch.zeros(1, 3, 32, 32)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the processor or graphics processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor_name()
+
+
+def _row(profile: Profile) -> dict[str, float]:
+    return {
+        "latency": profile.latency,
+        "latency_spread": profile.latency * profile.spread,
+        "peak_memory": float("nan") if profile.peak_memory is None else profile.peak_memory,
+        "reference_drift": profile.drift,
+    }
+
+
+def _summary(seconds: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the median, and the interquartile range as a fraction of it."""
+    lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
+    return median, (upper - lower) / median
+
+
+@contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """Run on ``threads`` threads and cores, without garbage collection, and restore both."""
+    before, collects = torch.get_num_threads(), gc.isenabled()
+    cores = os.sched_getaffinity(0) if sys.platform == "linux" else set()
+    try:
+        torch.set_num_threads(threads)
+        if len(cores) > threads:
+            os.sched_setaffinity(0, sorted(cores)[-threads:])
+        gc.disable()
+        gc.freeze()  # what is there now need not be looked at by every collection
+        yield
+    finally:
+        gc.unfreeze()
+        torch.set_num_threads(before)
+        if cores:
+            os.sched_setaffinity(0, cores)
+        if collects:
+            gc.enable()
