@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.space_support import NetworkSize
@@ -90,7 +89,9 @@ def resnet(
                     conv(inner, outputs, 1),
                 ]
             branch = [part for one in parts for part in (one, activation(act))][:-1]
-            project = conv(channels, outputs, 1, stride) if (channels, stride) != (outputs, 1) else None
+            project = (
+                conv(channels, outputs, 1, stride) if (channels, stride) != (outputs, 1) else None
+            )
             layers += [Residual(nn.Sequential(*branch), project), activation(act)]
             channels = outputs
     return nn.Sequential(*layers, *head(channels))
@@ -178,7 +179,9 @@ class ChannelsLast(nn.Module):
         return self.module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def convnext(width: int, depth: int, stages: int, expand: int, kernel: int, patch: int) -> nn.Module:
+def convnext(
+    width: int, depth: int, stages: int, expand: int, kernel: int, patch: int
+) -> nn.Module:
     """Large depthwise convolutions and layer normalisation, as in ConvNeXt."""
     layers: list[nn.Module] = [
         nn.Conv2d(3, width, patch, patch),
@@ -261,14 +264,13 @@ def two_layers(width: int, inner: int) -> nn.Module:
 
 
 def transformer(width: int, depth: int, heads: int, expand: int, patch: int) -> nn.Module:
-    """Attention among patches, as in ViT."""
-    layers: list[nn.Module] = [Patches(width * heads, patch)]
+    """Attention among patches, as in ViT; ``width`` is that of a head."""
+    width *= heads
+    layers: list[nn.Module] = [Patches(width, patch)]
     for _ in range(depth):
-        for branch in (Attention(width * heads, heads), two_layers(width * heads, expand * width * heads)):
-            layers.append(Residual(nn.Sequential(nn.LayerNorm(width * heads), branch)))
-    return nn.Sequential(
-        *layers, nn.LayerNorm(width * heads), MeanOfSequence(), nn.Linear(width * heads, CLASSES)
-    )
+        for branch in (Attention(width, heads), two_layers(width, expand * width)):
+            layers.append(Residual(nn.Sequential(nn.LayerNorm(width), branch)))
+    return nn.Sequential(*layers, nn.LayerNorm(width), MeanOfSequence(), nn.Linear(width, CLASSES))
 
 
 def mixer(size: int, width: int, depth: int, tokens: int, expand: int, patch: int) -> nn.Module:
@@ -307,6 +309,13 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
 }
 _OF_KNOWN_SIZE = ("mixer", "nasbench101", "nasbench201")
 _ACTIVATIONS = ["ReLU", "SiLU", "GELU", "Hardswish"]
+
+_CELL_CHOICES = {
+    "size": [16, 24, 32],
+    "width": [8, 12, 16, 24],
+    "stages": [2, 3],
+    "depth": [1, 2],
+}
 
 CHOICES: dict[str, dict[str, list[Any]]] = {
     "plain": {
@@ -370,15 +379,8 @@ CHOICES: dict[str, dict[str, list[Any]]] = {
         "expand": [2, 3, 4],
         "patch": [4, 8],
     },
-    **dict.fromkeys(
-        ("nasbench101", "nasbench201"),
-        {
-            "size": [16, 24, 32],
-            "width": [8, 12, 16, 24],
-            "stages": [2, 3],
-            "depth": [1, 2],
-        },
-    ),
+    "nasbench101": _CELL_CHOICES,
+    "nasbench201": _CELL_CHOICES,
 }
 """What each argument of a family is drawn from."""
 
@@ -399,7 +401,9 @@ def configurations(per_family: int, seed: int = 0) -> Iterator[dict[str, Any]]:
     for number in range(per_family):
         for family, choices in CHOICES.items():
             while True:
-                drawn = {name: values[rng.integers(len(values))] for name, values in choices.items()}
+                drawn = {
+                    name: values[rng.integers(len(values))] for name, values in choices.items()
+                }
                 if family in texts:
                     drawn["text"] = texts[family][number]
                 key = json.dumps([family, drawn])
@@ -411,10 +415,6 @@ def configurations(per_family: int, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 def _texts(space: str, number: int, seed: int) -> list[str]:
     """Return the text forms of different cells of a space, drawn uniformly."""
-    found = find_space(space)
-    return [cell.to_text() for cell in sample_cells(number, seed, _trainable(found.support.cells()))]
-
-
-def _trainable(cells: CellArray) -> CellArray:
-    """Return the cells that have an operation."""
-    return cells[np.flatnonzero(cells.num_vertices > 2)]
+    cells = find_space(space).support.cells()
+    with_operations = cells[np.flatnonzero(cells.num_vertices > 2)]
+    return [cell.to_text() for cell in sample_cells(number, seed, with_operations)]

@@ -16,6 +16,7 @@ from pyg_nas.cli.export import export
 from pyg_nas.cli.finish import finish
 from pyg_nas.cli.measure import measure
 from pyg_nas.cli.models import evaluate, plot, predict, train
+from pyg_nas.cli.profile import profile
 from pyg_nas.cli.report import report
 from pyg_nas.cli.search import search
 from pyg_nas.cli.startup import postpone_compiler
@@ -36,7 +37,7 @@ app = typer.Typer(
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
 COMMANDS = (
     demo, train, evaluate, predict, plot, tune, compare, compare_searches, search, ask, tell,
-    finish, measure, report, export,
+    finish, measure, profile, report, export,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -9,11 +9,14 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
+from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.table import Table
     from pyg_nas.predictors.trained import Evaluation, Model
 
 TablePath = Annotated[
@@ -92,9 +95,16 @@ def train(
 
     Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
     """
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, check_recipe, make_estimator, read_recipe
+    from pyg_nas.predictors.recipes import (
+        DEFAULT_RECIPE,
+        NETWORK_RECIPE,
+        check_recipe,
+        make_estimator,
+        read_recipe,
+    )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
 
@@ -103,12 +113,14 @@ def train(
     check_recipe(recipe or DEFAULT_RECIPE)
     check_device(device)
     check_model_folder(out)
-    chosen, given = recipe or DEFAULT_RECIPE, dict[str, Any]()
+    chosen, given = recipe, dict[str, Any]()
     if settings is not None:
         chosen, given = read_recipe(settings, recipe)
     options = {"epochs": epochs, "learning_rate": lr}
     given |= {name: value for name, value in options.items() if value is not None}
-    opened = open_table(table, space)
+    opened = open_any_table(table, space)
+    is_of_networks = isinstance(opened, NetworkTable)
+    chosen = chosen or (NETWORK_RECIPE if is_of_networks else DEFAULT_RECIPE)
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
@@ -124,8 +136,8 @@ def train(
             **given,
         )
     model.save(out)
-    cells = len(model.training_hashes)
-    print_line(bold(model.recipe), f" trained on {cells} cells of {table.name}")
+    trained = f"{len(model.training_hashes)} {'networks' if is_of_networks else 'cells'}"
+    print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_line(f"label: {label}")
     print_line(f"model: {out}")
 
@@ -201,9 +213,14 @@ def predict(
         ),
     ],
     table: Annotated[
-        Path | None,
-        typer.Argument(metavar="[TABLE]", help="Table or graph file whose cells are scored."),
+        str | None,
+        typer.Argument(
+            metavar="[TABLE]",
+            help="Table or graph file whose cells are scored; for whole networks also a folder of "
+            "ONNX files, or file.py:function that builds them.",
+        ),
     ] = None,
+    configurations: Configurations = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -213,12 +230,11 @@ def predict(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Predict a score for each cell of a table, or of a whole search space.
+    """Predict a score for each cell or network of a table, or of a whole search space.
 
     Example: pyg-nas predict model --space nasbench101 --out scores.csv
     """
     from pyg_nas.data.scores_file import write_scores
-    from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.registry import find_space
     from pyg_nas.io.files import check_output
@@ -235,7 +251,7 @@ def predict(
     larger_is_better = label is None or label.larger_is_better
     if whole is None:
         assert table is not None
-        opened = open_table(table, estimator.space_)
+        opened = _scored(table, configurations, estimator)
         cells, hashes, texts = opened.cells, opened.hashes, opened.texts
     elif texts := tuple(whole.architecture_texts()):
         cells = whole.cells_of_texts(texts)
@@ -243,7 +259,7 @@ def predict(
     else:
         cells, hashes = whole.cells(), whole.hashes()
     further: dict[str, Any] = {"arch": texts} if texts else {}
-    with working(f"scoring {len(cells):,} cells"):
+    with working(f"scoring {len(cells):,} architectures"):
         if getattr(estimator, "provides_std", False):
             scores, further["std"] = estimator.predict(cells, return_std=True)
         else:
@@ -286,6 +302,18 @@ def plot(
     print_line(f"{len(result.rows):,} cells plotted in {out}")
 
 
+def _scored(table: str, configurations: Path | None, estimator: Any) -> Table | NetworkTable:
+    """The architectures that a user names: a table, or a list of whole networks."""
+    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.predictors.network_lists import read_candidates
+
+    path = Path(table)
+    if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
+        return open_any_table(path, getattr(estimator, "space_", None))
+    with progress_bar("reading networks") as advance:
+        return read_candidates(table, configurations, advance)
+
+
 def _evaluated(
     model: Path,
     table: Path,
@@ -298,7 +326,7 @@ def _evaluated(
 ) -> tuple[Model, LabelPolicy, Evaluation, str]:
     """The model, the label that it is compared with, its predictions, and a note on the labels."""
     from pyg_nas.data.labels import fallback_note
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.predictors.trained import Model
 
@@ -307,7 +335,7 @@ def _evaluated(
     check_device(device)
     loaded = Model.load(model, device)
     protocol = loaded.require_protocol()
-    opened = open_table(table, space or loaded.estimator.space_)
+    opened = open_any_table(table, space or getattr(loaded.estimator, "space_", None))
     label = chosen_label(protocol.training_label(opened), metric, budget, run)
     with working("predicting"):
         result = loaded.evaluate(opened, split, label)

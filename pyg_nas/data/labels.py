@@ -17,7 +17,7 @@ from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
 
 if TYPE_CHECKING:
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.splits import AnyTable
 
 BLOWN_UP = 0.2
 """A run that ends below this accuracy has failed, by the rule of the reproduction."""
@@ -172,7 +172,7 @@ PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 """Label of arXiv:1912.00848's reproduction: final validation accuracy of seed 0 on CIFAR-10."""
 
 
-def fallback_note(table: Table, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
+def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
     """Return a sentence on evaluated cells with a substitute label; empty if there are none.
 
     Args:

@@ -71,8 +71,6 @@ class NetworkTable:
             a number of the graphs.
     """
 
-    texts = None
-
     def __init__(
         self,
         networks: NetworkArray,
@@ -100,6 +98,11 @@ class NetworkTable:
                     f"measured, got shape {list(numbers.shape)}"
                 )
             self.targets[name] = numbers
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Their names, in the place of a table's text forms."""
+        return self.names
 
     @property
     def networks(self) -> NetworkArray:
@@ -136,7 +139,8 @@ class NetworkTable:
             raise SettingsError(
                 f"{metric!r} is not in the table, it has {', '.join([*self.targets, *_OWN])}"
             )
-        return self.targets[metric].copy()
+        values: NDArray[np.float64] = np.array(self.targets[metric])
+        return values
 
     def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
         """Return the numbers that thresholds of splits refer to: those of :meth:`label`."""
@@ -154,9 +158,12 @@ class NetworkTable:
 
         whole = io.BytesIO()  # HDF5 crashes the process if the disk is full
         arrays = {
-            f"{GROUP}/{field.name}": getattr(self.cells, field.name) for field in fields(NetworkArray)
+            f"{GROUP}/{field.name}": getattr(self.cells, field.name)
+            for field in fields(NetworkArray)
         }
-        arrays["names"] = np.array([name.encode("utf-8", "backslashreplace") for name in self.names])
+        arrays["names"] = np.array(
+            [name.encode("utf-8", "backslashreplace") for name in self.names]
+        )
         arrays |= {f"targets/{name}": values for name, values in self.targets.items()}
         with h5py.File(whole, "w") as file:
             for name, array in arrays.items():
@@ -180,7 +187,7 @@ class NetworkTable:
                 names = _read(file, "names", None).tolist()
                 targets = {
                     name: _read(file, f"targets/{name}", np.float64)
-                    for name in (file["targets"] if "targets" in file else ())
+                    for name in file.get("targets", ())
                 }
                 settings = json_attribute(file, "pyg_nas")
                 _check(arrays)
@@ -243,12 +250,7 @@ def _check(arrays: dict[str, NDArray[Any]]) -> None:
         raise TableError(f"edges must be [2, E], got {list(edges)}")
     for name, total in (("vertex_ptr", vertices[0]), ("edge_ptr", edges[1])):
         ptr = arrays[name]
-        if (
-            ptr.shape != (count + 1,)
-            or ptr[0] != 0
-            or ptr[-1] != total
-            or (np.diff(ptr) < 0).any()
-        ):
+        if ptr.shape != (count + 1,) or ptr[0] != 0 or ptr[-1] != total or (np.diff(ptr) < 0).any():
             raise TableError(f"{name} must rise from 0 to {total} in {count} steps")
     if not np.isfinite(arrays["attributes"]).all() or (arrays["columns"] >= NUM_COLUMNS).any():
         raise TableError(f"attributes must be finite and columns below {NUM_COLUMNS}")
@@ -256,5 +258,3 @@ def _check(arrays: dict[str, NDArray[Any]]) -> None:
     source, target = arrays["edges"]
     if ((source < 0) | (source >= target) | (target >= sizes)).any():
         raise TableError("edges must lead from a vertex to a later one of the same graph")
-
-

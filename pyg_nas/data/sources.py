@@ -6,12 +6,27 @@ import os
 from pathlib import Path
 
 from pyg_nas.data.graph_jsonl import read_graphs
+from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 
 GRAPH_FILE_SUFFIX = ".jsonl"
+
+
+def open_any_table(
+    path: str | os.PathLike[str], space: SearchSpace | str | None = None
+) -> Table | NetworkTable:
+    """Read a table of cells as :func:`open_table` does, or one of whole networks.
+
+    Raises:
+        TableError: As :func:`open_table`.
+        SpaceError: If no space has that name.
+    """
+    path = Path(path)
+    hdf5 = path.is_file() and path.suffix != GRAPH_FILE_SUFFIX
+    return NetworkTable.load(path) if hdf5 and is_network_table(path) else open_table(path, space)
 
 
 def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = None) -> Table:
@@ -36,6 +51,11 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     wanted = find_space(space) if isinstance(space, str) and space != "plain" else space
     if path.suffix == GRAPH_FILE_SUFFIX:
         return read_graphs(path, wanted)
+    if is_network_table(path):
+        raise TableError(
+            f"{path}: is a table of whole networks, a table of cells is needed; train, evaluate, "
+            f"predict, plot and report take both"
+        )
     table = Table.load(path)
     if named and table.space != wanted:
         raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {space!r}")

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.split_file import SUFFIXES, is_split_file, read_split, split_digest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, quoted
@@ -47,9 +48,12 @@ NAMED_SPLITS = (
 
 Rows = NDArray[np.int64]
 
+AnyTable: TypeAlias = "Table | NetworkTable"
+"""A table of cells or of whole networks."""
+
 
 def split_rows(
-    table: Table,
+    table: AnyTable,
     split: str | int,
     labels: NDArray[np.float64],
     seed: int = 0,
@@ -97,7 +101,7 @@ def split_rows(
 
 
 def _passing(
-    table: Table,
+    table: AnyTable,
     labels: NDArray[np.float64],
     accuracies: NDArray[np.float64] | None,
     name: str,
@@ -211,15 +215,15 @@ class Protocol:
         )
         return f"{self.name}; label: {self.label or 'the default of the table'}{evaluation}"
 
-    def training_label(self, table: Table) -> LabelPolicy:
+    def training_label(self, table: AnyTable) -> LabelPolicy:
         """Return the policy of the training label, by default the table's default."""
         return self.label or table.default_label
 
-    def compared_label(self, table: Table) -> LabelPolicy:
+    def compared_label(self, table: AnyTable) -> LabelPolicy:
         """Return the policy of the label that predictions are compared with."""
         return self.evaluation_label or self.training_label(table)
 
-    def on(self, table: Table) -> Protocol:
+    def on(self, table: AnyTable) -> Protocol:
         """Return this protocol with the digests and, if it names no label, the table's default one.
 
         Raises:
@@ -253,7 +257,7 @@ class Protocol:
                 values[key] = LabelPolicy.from_dict(values[key])
         return record_from_dict(cls, values, "a protocol")
 
-    def apply(self, table: Table) -> Split:
+    def apply(self, table: AnyTable) -> Split:
         """Return the rows and labels of this protocol on a table.
 
         Raises:
@@ -273,7 +277,7 @@ class Protocol:
         return Split(train, rows, labels[train], compared)
 
     def evaluated(
-        self, table: Table, training_hashes: NDArray[np.bytes_]
+        self, table: AnyTable, training_hashes: NDArray[np.bytes_]
     ) -> tuple[Rows, NDArray[np.float64], int]:
         """Return the evaluated cells of a table, each graph once.
 

@@ -2,6 +2,9 @@ from .campaign import CampaignProgress as CampaignProgress
 from .campaign import measure_cells as measure_cells
 from .executor import Executor as Executor
 from .journal import Journal as Journal
+from .profile import ProfileResult as ProfileResult
+from .profile import ProfileSettings as ProfileSettings
+from .profile import profile_networks as profile_networks
 from .settings import TrainingSettings as TrainingSettings
 from .task import Part as Part
 from .task import Task as Task

@@ -17,6 +17,7 @@ from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 
+
 @dataclass(frozen=True)
 class Profile:
     """What was measured of one network.
@@ -121,4 +122,3 @@ class ProfileJournal:
                     f"{self.path}: was measured with {name} = {quoted(stored)}, asked for is "
                     f"{quoted(value)}; choose another output file"
                 )
-

@@ -89,7 +89,7 @@ class ModuleRunner(Runner):
             self.run()
         changes = [
             (event.start_ns(), event.nbytes())
-            for event in recorded.profiler.kineto_results.events()  # type: ignore[union-attr]
+            for event in recorded.profiler.kineto_results.events()
             if event.name() == "[memory]"
         ]
         sizes = np.cumsum([size for _, size in sorted(changes)])
@@ -143,7 +143,8 @@ def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
     if isinstance(network, Path):
         runner: Runner = OnnxRunner(network, device, threads)
     elif isinstance(network, tuple):
-        runner = ModuleRunner(*network, device)
+        module, inputs = network
+        runner = ModuleRunner(module, inputs, device)
     else:
         raise NetworkError("a graph alone cannot be run, its module or ONNX file is needed")
     try:

@@ -17,6 +17,8 @@ from pyg_nas.predictors.validation import check_parameters
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
 
 DEFAULT_RECIPE = "best"
+NETWORK_RECIPE = "networks"
+"""Default for tables of whole networks."""
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
 # Not taken from settings files: the caller sets them.
@@ -50,6 +52,7 @@ _NEEDS = {
     "best": RecipeNeeds(4, True),
     "fast": RecipeNeeds(4, True),
     "small-gp": RecipeNeeds(1, True),
+    NETWORK_RECIPE: RecipeNeeds(1, True),
 }
 
 
@@ -284,3 +287,12 @@ def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.small_gp import SmallGaussianProcess
 
     return SmallGaussianProcess(random_state=seed)
+
+
+@register_recipe(NETWORK_RECIPE)
+def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.log_labels import LogRegressor
+    from pyg_nas.predictors.networks import NetworkRegressor
+
+    process = NetworkRegressor(random_state=seed)
+    return process if label.larger_is_better else LogRegressor(process)

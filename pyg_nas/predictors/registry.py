@@ -28,6 +28,7 @@ _BUILT_IN = {
         "SmallGaussianProcess": "small_gp",
         "NetworkRegressor": "networks",
         "NetworkGNNRegressor": "network_gnn",
+        "LogRegressor": "log_labels",
     }.items()
 }
 _registered: dict[str, type] = {}

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.splits import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.splits import AnyTable, Protocol
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
@@ -27,7 +26,8 @@ class TrainedPredictor:
         estimator: A fitted regressor over cells.
         recipe: Name of the recipe that made it.
         protocol: Labels and training cells; None of an estimator that was saved without.
-        training_hashes: ``S32 [n]`` module hashes of the training cells.
+        training_hashes: ``S32 [n]`` module hashes of the training cells, or ``S64 [n]`` of whole
+            networks.
         seed: Seed of the fit.
         source: What errors call it: its folder, where it was read from one.
     """
@@ -42,7 +42,7 @@ class TrainedPredictor:
     @classmethod
     def train(
         cls,
-        table: Table,
+        table: AnyTable,
         protocol: Protocol,
         recipe: str = DEFAULT_RECIPE,
         seed: int = 0,
@@ -73,7 +73,7 @@ class TrainedPredictor:
         return cls(estimator, recipe, protocol, table.hashes[split.train], seed)
 
     def evaluate(
-        self, table: Table, split: str | None = None, label: LabelPolicy | None = None
+        self, table: AnyTable, split: str | None = None, label: LabelPolicy | None = None
     ) -> Evaluation:
         """Compare predictions with a table on the evaluated cells that did not train.
 
@@ -151,9 +151,12 @@ class TrainedPredictor:
             recipe, seed = str(about["recipe"]), int(about["seed"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
-        if not digests or not all(len(digest) == 32 for digest in digests):
-            raise ModelError(f"{folder}: training_cells must list module hashes of 32 hex digits")
-        hashes = np.array([digest.encode() for digest in digests], "S32")
+        if not digests or not all(len(digest) in (32, 64) for digest in digests):
+            raise ModelError(
+                f"{folder}: training_cells must list module hashes of 32 hex digits, or hashes of "
+                f"networks of 64"
+            )
+        hashes = np.array([digest.encode() for digest in digests])
         estimator = load_described(folder, settings, device)
         return cls(estimator, recipe, protocol, hashes, seed, str(folder))
 

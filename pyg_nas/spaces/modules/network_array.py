@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,10 @@ class NetworkArray:
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+    def __getitem__(self, rows: NDArray[Any] | slice) -> NetworkArray:
+        """Return the graphs of some rows: numbers, a mask or a slice."""
+        return self.select(np.arange(len(self))[rows])
 
     def select(self, rows: NDArray[np.int64]) -> NetworkArray:
         """Return the graphs of rows ``[n]``, in that order."""

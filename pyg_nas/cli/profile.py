@@ -1,0 +1,78 @@
+"""``pyg-nas profile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyg_nas.cli.console import print_line
+from pyg_nas.cli.progress import progress_bar
+from pyg_nas.compute.device import check_device
+
+Configurations = Annotated[
+    Path | None,
+    typer.Option(
+        help="For a builder: JSON file with a list of objects, or .jsonl with an object a line; "
+        "each has the arguments of one call."
+    ),
+]
+
+
+def profile(
+    networks: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORKS",
+            help="Folder of ONNX files, or file.py:function or module:function that returns a "
+            "module and its example inputs.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Table of networks to write (.hdf5).")],
+    configurations: Configurations = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="Threads of a pass on the CPU.")] = 1,
+    warm_up: Annotated[int, typer.Option(help="Passes before those that are measured.")] = 3,
+    repeats: Annotated[int, typer.Option(help="Passes that are measured.")] = 25,
+    most_noise: Annotated[
+        float,
+        typer.Option(
+            help="Most that passes of a network may differ (interquartile range by median), and "
+            "most that the reference network may drift; what is noisier is not recorded."
+        ),
+    ] = 0.1,
+    retries: Annotated[int, typer.Option(help="Further tries for a network that is noisier.")] = 3,
+) -> None:
+    """Measure latency and peak memory of networks on this machine, and count parameters and MACs.
+
+    Run it on a machine that does nothing else. Every measurement is kept in OUT.journal.jsonl: the
+    same command resumes, and measures again what was too noisy.
+
+    Example: pyg-nas profile onnx_files --out latencies.hdf5
+    """
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.io.files import check_output
+    from pyg_nas.measure.profile import ProfileSettings, profile_networks
+    from pyg_nas.predictors.network_lists import named_sources
+
+    if out.suffix not in (".hdf5", ".h5"):
+        raise SettingsError(f"{out}: a table's name must end in .hdf5 or .h5")
+    check_device(device)
+    settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
+    check_output(out)
+    sources = named_sources(networks, configurations)
+    with progress_bar("measuring networks") as advance:
+        try:
+            result = profile_networks(sources, out, settings, advance)
+        except KeyboardInterrupt:
+            print_line(f"stopped; the same command resumes from {out}.journal.jsonl")
+            raise typer.Exit(130) from None
+    for name, noise in result.noisy.items():
+        print_line(f"too noisy ({noise:.1%}), not recorded: {name}")
+    for name, reason in result.failed.items():
+        print_line(f"left out: {name}: {reason}")
+    measured = len(result.table) - len(result.noisy)
+    print_line(f"{measured:,} of {len(sources):,} networks measured: {out}")
+    if result.noisy:
+        raise typer.Exit(1)

@@ -1,0 +1,98 @@
+"""Lists of networks that a user names: a folder of ONNX files, a builder, a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pyg_nas.data.network_sources import (
+    NetworkSource,
+    OnNetwork,
+    built_networks,
+    network_sources,
+    read_networks,
+)
+from pyg_nas.data.network_table import NetworkTable, is_network_table
+from pyg_nas.errors import NetworkError, SettingsError
+from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.json_reader import parse_json, read_json
+from pyg_nas.predictors.registry import class_named
+from pyg_nas.spaces.modules.network_array import NetworkArray
+
+
+def named_sources(
+    networks: str, configurations: str | os.PathLike[str] | None = None
+) -> list[NetworkSource]:
+    """Return the sources of a folder of ONNX files, or of a builder's networks.
+
+    Args:
+        networks: The folder, or ``module:builder`` or ``file.py:builder``
+            (:data:`~pyg_nas.data.network_sources.Builder`), whose module is imported.
+        configurations: A JSON file of a list of objects, or a JSON Lines file of one object a line:
+            the arguments of each call of the builder.
+
+    Raises:
+        NetworkError: If it is neither, or there is no network.
+        SettingsError: If the builder cannot be imported, the file cannot be read, or there are
+            configurations without a builder or a builder without configurations.
+    """
+    is_builder = ":" in networks and not Path(networks).is_dir()
+    if is_builder == (configurations is None):
+        raise SettingsError(
+            f"{networks}: a builder, module:function or file.py:function, needs a file of "
+            f"configurations, and a folder of ONNX files has none"
+        )
+    if configurations is None:
+        return network_sources(networks)
+    listed = read_configurations(configurations)
+    built = built_networks(class_named(networks), listed)
+    # Names that can be read back: the configuration itself.
+    names = [json.dumps(configuration) for configuration in listed]
+    repeated = len(set(names)) < len(names)
+    return [
+        NetworkSource(f"{number} {name}" if repeated else name, source.load)
+        for number, (name, source) in enumerate(zip(names, built, strict=True))
+    ]
+
+
+def read_configurations(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the configurations of a file, see :func:`named_sources`.
+
+    Raises:
+        SettingsError: If it is not such a file.
+    """
+    if Path(path).suffix == ".jsonl":
+        found: Any = [parse_json(line) for _, line in read_lines(path)]
+    else:
+        found = read_json(path)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise SettingsError(f"{path}: must be a list of objects, or one object a line in .jsonl")
+    return found
+
+
+def read_candidates(
+    networks: str,
+    configurations: str | os.PathLike[str] | None = None,
+    progress: OnNetwork | None = None,
+) -> NetworkTable:
+    """Return the graphs of named networks, without targets, or a table that is named.
+
+    Args:
+        networks: As :func:`named_sources` takes it, or the path of a table of networks.
+        configurations: As :func:`named_sources` takes it.
+        progress: Called after each network that is read.
+
+    Raises:
+        NetworkError: If a network cannot be read; the message names it.
+        SettingsError: As :func:`named_sources`.
+        TableError: If a file is not a table of networks.
+    """
+    if Path(networks).is_file():
+        if not is_network_table(networks):
+            raise NetworkError(f"{networks}: is not a table of networks")
+        return NetworkTable.load(networks)
+    sources = named_sources(networks, configurations)
+    graphs = NetworkArray.from_graphs(read_networks(sources, progress))
+    return NetworkTable(graphs, [source.name for source in sources])

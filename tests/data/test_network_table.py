@@ -1,0 +1,98 @@
+"""Tables of networks: what is written is read, and what is damaged is refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.network_table import NetworkTable, is_network_table
+from pyg_nas.data.splits import Protocol
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from tests.spaces.modules.networks import random_network
+
+GRAPHS = NetworkArray.from_graphs(random_network(6 + seed % 5, seed) for seed in range(12))
+NAMES = [f"netz ä {row}" for row in range(12)]
+
+
+def table() -> NetworkTable:
+    latency = np.arange(1.0, 13.0)
+    latency[3] = np.nan
+    return NetworkTable(GRAPHS, NAMES, {"latency": latency}, {"device": "cpu"})
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    table().save(tmp_path / "t.hdf5")
+    found = NetworkTable.load(tmp_path / "t.hdf5")
+    for field in fields(NetworkArray):
+        wanted, got = getattr(GRAPHS, field.name), getattr(found.networks, field.name)
+        np.testing.assert_array_equal(got, wanted)
+        assert got.dtype == wanted.dtype
+    assert (list(found.names), found.about) == (NAMES, {"device": "cpu"})
+    np.testing.assert_array_equal(found.targets["latency"], table().targets["latency"])
+    assert is_network_table(tmp_path / "t.hdf5")
+
+
+def test_labels_are_targets_and_numbers_of_the_graphs() -> None:
+    assert table().default_label.metric == "latency"
+    assert not table().default_label.larger_is_better
+    assert table().label(LabelPolicy(metric="macs")).tolist() == GRAPHS.macs.tolist()
+    with pytest.raises(SettingsError, match="'energy' is not in the table, it has latency, param"):
+        table().label(LabelPolicy(metric="energy"))
+
+
+def test_a_protocol_leaves_out_what_is_not_measured_and_what_trains() -> None:
+    split = Protocol(train="5").apply(table())
+    assert len(split.train) == 5
+    assert 3 not in {*split.train.tolist(), *split.evaluate.tolist()}
+    assert not set(split.train.tolist()) & set(split.evaluate.tolist())
+    assert len(split.evaluate) == 6
+    part = table().subset(np.array([2, 0]))
+    assert part.names == ("netz ä 2", "netz ä 0")
+    assert part.targets["latency"].tolist() == [3.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [({"macs": np.zeros(12)}, "'macs'"), ({"a/b": np.zeros(12)}, "slash"), ({"a": [1]}, "12")],
+)
+def test_invalid_targets(targets: dict[str, object], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        NetworkTable(GRAPHS, NAMES, targets)  # type: ignore[arg-type]
+
+
+def _replace(name: str, values: object):
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file[name] = values
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_replace("networks/edges", GRAPHS.edges[::-1]), "later one"),
+        (_replace("networks/edges", GRAPHS.edges + 1000), "later one"),
+        (_replace("networks/vertex_ptr", GRAPHS.vertex_ptr[::-1]), "must rise"),
+        (_replace("networks/columns", np.full_like(GRAPHS.columns, 255)), "below"),
+        (_replace("networks/attributes", GRAPHS.attributes * np.nan), "finite"),
+        (_replace("networks/attributes", GRAPHS.attributes[:, 1:]), r"\[vertices, 12\]"),
+        (_replace("networks/macs", GRAPHS.macs[1:]), r"macs must be \[12\]"),
+        (_replace("targets/latency", np.full(12, np.inf)), "finite or NaN"),
+        (lambda file: file.pop("networks/hashes"), "'networks/hashes' is missing"),
+        (lambda file: file.attrs.pop("pyg_nas"), "format 1"),
+    ],
+)
+def test_a_damaged_file_is_refused(change, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.hdf5"
+    table().save(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(TableError, match=message):
+        NetworkTable.load(path)
