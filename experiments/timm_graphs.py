@@ -1,6 +1,6 @@
 """Graphs of all architectures of the library timm: how many there are, how long they take.
 
-    pip install timm torchvision  # the versions in constraints.txt
+    pip install -c constraints.txt timm torchvision
     python experiments/timm_graphs.py
 
 Every architecture is built without weights and turned into a graph by

@@ -10,5 +10,7 @@ from .graph_features import (
 from .graph_features import (
     vertex_feature_names as vertex_feature_names,
 )
+from .network_costs import network_cost_names as network_cost_names
+from .network_costs import network_costs as network_costs
 from .networks import network_feature_names as network_feature_names
 from .networks import network_features as network_features

@@ -21,6 +21,7 @@ from .gcn import GCNRegressor as GCNRegressor
 from .hybrid import BestRegressor as BestRegressor
 from .hybrid import HybridRegressor as HybridRegressor
 from .label_transform import LabelTransform as LabelTransform
+from .latency import LatencyRegressor as LatencyRegressor
 from .log_labels import LogRegressor as LogRegressor
 from .network_gnn import NetworkGNNRegressor as NetworkGNNRegressor
 from .networks import NetworkRegressor as NetworkRegressor

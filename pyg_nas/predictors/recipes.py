@@ -19,6 +19,8 @@ PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
 DEFAULT_RECIPE = "best"
 NETWORK_RECIPE = "networks"
 """Default for tables of whole networks."""
+LATENCY_RECIPE = "latency"
+"""For costs of whole networks on a device."""
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
 # Not taken from settings files: the caller sets them.
@@ -53,6 +55,7 @@ _NEEDS = {
     "fast": RecipeNeeds(4, True),
     "small-gp": RecipeNeeds(1, True),
     NETWORK_RECIPE: RecipeNeeds(1, True),
+    LATENCY_RECIPE: RecipeNeeds(4, True),
 }
 
 
@@ -296,3 +299,10 @@ def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
 
     process = NetworkRegressor(random_state=seed)
     return process if label.larger_is_better else LogRegressor(process)
+
+
+@register_recipe(LATENCY_RECIPE)
+def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.latency import LatencyRegressor
+
+    return LatencyRegressor(random_state=seed)

@@ -28,6 +28,7 @@ _BUILT_IN = {
         "SmallGaussianProcess": "small_gp",
         "NetworkRegressor": "networks",
         "NetworkGNNRegressor": "network_gnn",
+        "LatencyRegressor": "latency",
         "LogRegressor": "log_labels",
     }.items()
 }

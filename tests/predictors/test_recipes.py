@@ -11,13 +11,19 @@ from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.recipes import NETWORK_RECIPE, RECIPES, make_estimator, recipe_needs
+from pyg_nas.predictors.recipes import (
+    LATENCY_RECIPE,
+    NETWORK_RECIPE,
+    RECIPES,
+    make_estimator,
+    recipe_needs,
+)
 from pyg_nas.predictors.trained import Model
 
 FAST = {"hidden": 8, "epochs": 2}
 
 
-@pytest.mark.parametrize("recipe", sorted(set(RECIPES) - {NETWORK_RECIPE}))
+@pytest.mark.parametrize("recipe", sorted(set(RECIPES) - {NETWORK_RECIPE, LATENCY_RECIPE}))
 def test_every_recipe_trains_saves_and_loads(
     recipe: str, small_table: Table, tmp_path: Path
 ) -> None:
@@ -71,7 +77,9 @@ def test_the_papers_constants_are_for_the_papers_label_alone(
     assert two_stage.classifier.learning_rate == 2e-4
 
 
-@pytest.mark.parametrize("recipe", ["paper", "two-stage", "best", "fast", "small-gp", "networks"])
+@pytest.mark.parametrize(
+    "recipe", ["paper", "two-stage", "best", "fast", "small-gp", "networks", "latency"]
+)
 def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
     estimator = make_estimator(recipe)
     needs = recipe_needs(recipe)

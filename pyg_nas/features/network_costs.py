@@ -1,0 +1,105 @@
+"""What a device has to do for a network: multiply-accumulates and bytes by kind of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
+from pyg_nas.spaces.modules.space import NETWORKS
+
+Floats = NDArray[np.float64]
+
+_KINDS = {
+    "convolution": "conv conv_transpose",
+    "linear": "linear embedding recurrent",
+    "matmul": "matmul attention",
+    "softmax": "softmax",
+    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm "
+    "normalize",
+    "activation": "relu relu6 leaky_relu elu gelu silu mish hardswish hardsigmoid sigmoid tanh "
+    "softplus glu",
+    "pooling": "max_pool avg_pool mean sum max",
+    "arithmetic": "add mul power unary compare cast",
+    "movement": "",  # of data, and what is in no vocabulary
+    # Convolutions by their groups, which differ in speed by orders of magnitude.
+    "pointwise convolution": "",
+    "grouped convolution": "",
+    "depthwise convolution": "",
+}
+_NAMES = tuple(_KINDS)
+_WITH_MACS = frozenset({"linear", "matmul", *(n for n in _NAMES if "convolution" in n)})
+_KIND_BY_NAME = {name: kind for kind, names in enumerate(_KINDS.values()) for name in names.split()}
+_KIND = np.array([_KIND_BY_NAME.get(n, _NAMES.index("movement")) for n in NETWORKS.vocabulary])
+
+# Terms of the sums that a multiply-accumulate belongs to: short ones leave units idle.
+_TERMS = (0, 48, 192, 768)
+# Multiply-accumulates that a device does in the time in which it moves a byte: slow memory to fast.
+_INTENSITIES = (4, 16, 64, 256)
+
+
+def network_costs(networks: NetworkArray) -> Floats:
+    """Return what a device has to do for each of ``N`` networks, with their example inputs.
+
+    Each kind of work has multiply-accumulates, bytes that it reads and writes, and a number of
+    operations. Multiply-accumulates are counted once more by the length of the sums that they
+    belong to. ``roofline`` sums over operations the larger of the bytes and the
+    multiply-accumulates, divided by how many of them a device does in the time of a byte (Williams,
+    Waterman and Patterson, 2009, Roofline). Views of data are no work.
+
+    Returns:
+        Float64 ``[N, costs]``, named by :func:`network_cost_names`.
+    """
+    return np.stack([_sums(networks, amount) for _, amount in _amounts(networks)], axis=1)
+
+
+def network_cost_names() -> tuple[str, ...]:
+    """Return the names of the columns of :func:`network_costs`."""
+    return tuple(name for name, _ in _amounts(NetworkArray.from_graphs([])))
+
+
+def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
+    """Yield names and amounts of every vertex ``[V]``."""
+    values = {
+        name: networks.attributes[:, column].astype(np.float64)
+        for column, name in enumerate(ATTRIBUTES)
+    }
+    macs, read, written, size = (
+        np.expm1(values[f"log {name}"])
+        for name in ("multiply-accumulates", "bytes read", "bytes written", "size of the result")
+    )
+    works = ((written > 0) | (macs > 0)) & (networks.columns >= len(NETWORKS.terminals))
+    moved = np.where(works, read + written, 0.0)
+    kind = _kinds_of_work(networks, values)
+    for number, name in enumerate(_NAMES):
+        chosen = kind == number
+        if name in _WITH_MACS:
+            yield f"multiply-accumulates of {name}", macs * chosen
+        yield f"bytes of {name}", moved * chosen
+        yield f"operations of {name}", (works & chosen).astype(np.float64)
+    terms = np.searchsorted(_TERMS, macs / np.maximum(size, 1), "right") - 1
+    for number, least in enumerate(_TERMS):
+        yield f"multiply-accumulates in sums of at least {least} terms", macs * (terms == number)
+    for intensity in _INTENSITIES:
+        yield f"roofline at {intensity}", np.maximum(macs / intensity, moved)
+
+
+def _sums(networks: NetworkArray, amount: Floats) -> Floats:
+    # Every graph has a vertex, as reduceat needs.
+    return np.asarray(np.add.reduceat(amount, networks.vertex_ptr[:-1]))
+
+
+def _kinds_of_work(networks: NetworkArray, values: dict[str, Floats]) -> NDArray[np.int64]:
+    """Return the kind of work of every vertex ``[V]``."""
+    kind = _KIND[networks.columns]
+    convolution = kind == _NAMES.index("convolution")
+    grouped = convolution & (values["log groups"] > 0)
+    # With as many groups as channels, up to the rounding of their logarithms.
+    depthwise = values["log groups"] > np.log(np.maximum(np.expm1(values["log channels"]) - 0.5, 1))
+    kind[convolution & (values["kernel"] == 1)] = _NAMES.index("pointwise convolution")
+    kind[grouped] = _NAMES.index("grouped convolution")
+    kind[grouped & depthwise] = _NAMES.index("depthwise convolution")
+    return kind

@@ -1,0 +1,256 @@
+"""The recipe latency: seconds of a network on a device, from what the device has to do for it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+from scipy.optimize import nnls
+from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.features.graph_features import CellFeatures
+from pyg_nas.features.network_costs import network_costs
+from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.conformal import conformal_quantile
+from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.networks import Networks, as_networks, joined
+from pyg_nas.predictors.state import Array, FittedState
+from pyg_nas.predictors.validation import finite_labels, whole
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.space import NETWORKS
+
+Floats = NDArray[np.float64]
+
+_REWEIGHTINGS = 5
+_RIDGE = 1e-3
+_LEAST_RESIDUAL = 0.05
+_NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within so many deviations
+
+
+class LatencyRegressor(CellRegressor):
+    """Latencies, or other positive costs, of whole networks on one device.
+
+    The device takes a time for each unit of work of each kind
+    (:mod:`pyg_nas.features.network_costs`): weights that are not negative, fitted to relative
+    errors. The logarithm of what this misses is learned by a Gaussian process and by trees, whose
+    mean is taken, from the shares of the kinds in that time and the features of the graph.
+
+    Intervals come from networks of groups that a fit left out.
+
+    Args:
+        folds: Parts into which the groups are divided to calibrate intervals.
+        random_state: Random seed of the fit.
+
+    Attributes:
+        weights_: Seconds for each unit of work, the last for one pass.
+        scores_: Residuals of left-out networks in predicted standard deviations ``[n]``.
+
+    Example:
+        >>> from torch import nn, zeros
+        >>> from pyg_nas.spaces.modules import graph_of
+        >>> graphs = [graph_of(nn.Linear(4, n), zeros(1, 4)) for n in range(1, 30)]
+        >>> model = LatencyRegressor().fit(graphs, [1e-6 * g.macs + 1e-5 for g in graphs])
+        >>> low, high = model.predict_interval(graphs[:2], coverage=0.9)
+        >>> low.shape, high.shape
+        ((2,), (2,))
+    """
+
+    provides_std = True
+    least_cells = 4
+    parameter_rules: ClassVar = {"folds": whole(least=2), "random_state": whole(least=0)}
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            "weights": Array("float64", ("c",)),
+            "scores": Array("float64", ("n",)),
+            "inputs": Array("float32", ("n", "d")),
+            "targets": Array("float64", ("n",)),
+        },
+        values={
+            "feature_version": Annotated[
+                int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
+            ]
+        },
+        parts={"process": True},
+    )
+
+    def __init__(self, folds: int = 5, random_state: int = 0) -> None:
+        self.folds = folds
+        self.random_state = random_state
+
+    def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> LatencyRegressor:
+        """Fit to ``N`` networks.
+
+        Args:
+            X: The networks.
+            y: Their latencies ``[N]``, above 0.
+            groups: Group of each network ``[N]``, such as its family: intervals are calibrated for
+                networks of unseen groups. None for a group of each graph.
+
+        Raises:
+            SettingsError: If a label is not above 0, groups are not ``[N]``, there are fewer than
+                two of them, or there are fewer than 4 or too many networks.
+            ModelError: If ``X`` holds no networks.
+        """
+        self.check_parameters()
+        networks = as_networks(X)
+        labels = finite_labels(y, len(networks))
+        if not (labels > 0).all():
+            row = int(np.flatnonzero(labels <= 0)[0])
+            raise SettingsError(f"latencies must be above 0, label {row} is {labels[row]}")
+        if not self.least_cells <= len(networks) <= MOST_CELLS:
+            raise SettingsError(
+                f"{self.least_cells} to {MOST_CELLS:,} networks are needed, got {len(networks):,}"
+            )
+        self.scores_ = np.empty(len(labels))
+        work = _Work.of(networks)
+        for unseen in self._folds(networks.hashes if groups is None else groups, len(labels)):
+            part = LatencyRegressor(random_state=self.random_state)
+            part._learn(work.take(~unseen), labels[~unseen])
+            mean, std = part._predict_logarithms(work.take(unseen))
+            self.scores_[unseen] = np.abs(np.log(labels[unseen]) - mean) / std
+        self._learn(work, labels)
+        return self
+
+    def predict(self, X: Networks, return_std: bool = False) -> Any:
+        """Return latencies ``[N]`` in the unit of the labels.
+
+        Args:
+            X: The networks.
+            return_std: Also return their standard deviations, calibrated on left-out groups.
+
+        Raises:
+            ModelError: If ``X`` holds something else than networks.
+        """
+        mean, std = self._of_networks(X)
+        if not return_std:
+            return np.exp(mean)
+        return np.exp(mean), np.exp(mean) * std * self._quantile(0.9) / _NORMAL_90
+
+    def predict_interval(self, X: Networks, coverage: float = 0.9) -> tuple[Floats, Floats]:
+        """Return the ends ``[N]`` of intervals that hold a measured latency.
+
+        Args:
+            X: The networks.
+            coverage: Share of the networks of unseen groups whose latency is inside.
+
+        Raises:
+            SettingsError: If ``coverage`` is not between 0 and 1.
+            ModelError: If ``X`` holds something else than networks.
+        """
+        mean, std = self._of_networks(X)
+        half = std * conformal_quantile(self.scores_, coverage)
+        return np.exp(mean - half), np.exp(mean + half)
+
+    def check_fitted_state(self) -> None:
+        """Fit the trees again to the training data that were read."""
+        self._fit_trees()
+
+    def _quantile(self, coverage: float) -> float:
+        with warnings.catch_warnings():  # of few networks, which only an interval promises more for
+            warnings.simplefilter("ignore", UserWarning)
+            return conformal_quantile(self.scores_, coverage)
+
+    def _folds(self, groups: ArrayLike, total: int) -> Iterator[NDArray[np.bool_]]:
+        """Yield which networks ``[N]`` are left out."""
+        listed = np.asarray(groups)
+        if listed.shape != (total,):
+            raise SettingsError(f"groups must be [{total}], got {list(listed.shape)}")
+        number = np.unique(listed, return_inverse=True)[1]
+        count = int(number.max()) + 1
+        if count < 2:
+            raise SettingsError("at least two groups are needed to calibrate intervals")
+        folds = min(self.folds, count)
+        fold = np.random.default_rng(self.random_state).permutation(count) % folds
+        for left_out in range(folds):
+            yield fold[number] == left_out
+
+    def _of_networks(self, X: Networks) -> tuple[Floats, Floats]:
+        check_is_fitted(self)
+        networks = as_networks(X)
+        if not len(networks):
+            return np.empty(0), np.empty(0)
+        return self._predict_logarithms(_Work.of(networks))
+
+    def _learn(self, work: _Work, labels: Floats) -> None:
+        self.feature_version_ = NETWORK_FEATURE_VERSION
+        self.weights_ = _fitted_weights(work.costs, labels)
+        seconds, features = work.explained(self.weights_)
+        self.targets_ = np.log(labels) - np.log(seconds)
+        self.process_ = GaussianProcess(tuple(features.groups), random_state=self.random_state)
+        self.process_.fit_features(NETWORKS, features, self.targets_)
+        self.inputs_ = joined(features)
+        self._fit_trees()
+
+    def _fit_trees(self) -> None:
+        self.trees_ = ExtraTreesRegressor(
+            150, max_features=0.3, min_samples_leaf=2, random_state=self.random_state
+        ).fit(self.inputs_, self.targets_)
+
+    def _predict_logarithms(self, work: _Work) -> tuple[Floats, Floats]:
+        """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
+        seconds, features = work.explained(self.weights_)
+        mean, std = self.process_.predict_features(features, True)
+        return np.log(seconds) + (mean + self.trees_.predict(joined(features))) / 2, std
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is computed from ``N`` networks.
+
+    Attributes:
+        costs: :func:`~pyg_nas.features.network_costs.network_costs`, and 1 for a pass, ``[N, c]``.
+        graph: Features of the graph ``[N, d]``.
+    """
+
+    costs: Floats
+    graph: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, networks: NetworkArray) -> _Work:
+        costs = network_costs(networks)
+        graph = network_features(networks).groups["graph"]
+        return cls(np.column_stack([costs, np.ones(len(costs))]), graph)
+
+    def take(self, rows: NDArray[np.bool_]) -> _Work:
+        return _Work(self.costs[rows], self.graph[rows])
+
+    def explained(self, weights: Floats) -> tuple[Floats, CellFeatures]:
+        """Return the seconds ``[N]`` that weights explain, and features of what they miss."""
+        parts = self.costs * weights
+        seconds = np.maximum(parts.sum(axis=1), np.finfo(float).tiny)
+        logs = np.log1p(self.costs)
+        groups = {
+            "graph": np.column_stack([logs, np.log(seconds)]),
+            "walks": np.column_stack([parts / seconds[:, None], self.graph]),
+        }
+        found = {name: values.astype(np.float32) for name, values in groups.items()}
+        return seconds, CellFeatures(found, np.zeros((len(seconds), 0, 0), dtype=np.float32))
+
+
+def _fitted_weights(costs: Floats, labels: Floats) -> Floats:
+    """Return weights ``[c]`` of costs ``[N, c]``, none negative, with small relative errors.
+
+    Non-negative least squares, reweighted towards least absolute errors of the logarithms.
+    """
+    relative = costs / labels[:, None]
+    scale = relative.mean(axis=0)
+    scale[scale == 0] = np.inf
+    relative = relative / scale
+    ridge = _RIDGE * len(labels) ** 0.5 * np.eye(relative.shape[1])
+    importance = np.ones(len(labels))
+    for _ in range(_REWEIGHTINGS + 1):
+        weights, _ = nnls(
+            np.vstack([relative * importance[:, None], ridge]),
+            np.concatenate([importance, np.zeros(len(ridge))]),
+        )
+        missed = np.abs(np.log(np.maximum(relative @ weights, 1e-6)))
+        importance = 1 / np.sqrt(np.maximum(missed, _LEAST_RESIDUAL))
+    return np.asarray(weights / scale)

@@ -1,0 +1,61 @@
+"""Costs of networks, compared with sums over the vertices by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pyg_nas.features.network_costs import network_cost_names, network_costs
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.trace import graph_of
+
+NETWORK = nn.Sequential(
+    nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False),
+    nn.Conv2d(8, 16, 1, bias=False),
+    nn.Conv2d(16, 16, 3, padding=1, groups=4, bias=False),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(16 * 16, 10, bias=False),
+)
+
+
+def costs() -> dict[str, float]:
+    graph = graph_of(NETWORK, torch.zeros(1, 8, 4, 4))
+    found = network_costs(NetworkArray.from_graphs([graph, graph]))
+    np.testing.assert_array_equal(found[0], found[1])
+    return dict(zip(network_cost_names(), found[0].tolist(), strict=True))
+
+
+def test_work_is_that_of_its_kind() -> None:
+    found = costs()
+    # positions x terms of a sum x channels
+    wanted = {"depthwise": 16 * 9 * 8, "pointwise": 16 * 8 * 16, "grouped": 16 * 9 * 4 * 16}
+    for name, macs in wanted.items():
+        assert found[f"multiply-accumulates of {name} convolution"] == pytest.approx(macs, rel=1e-5)
+        assert found[f"operations of {name} convolution"] == 1
+    assert found["multiply-accumulates of convolution"] == 0
+    assert found["multiply-accumulates of linear"] == pytest.approx(2560, rel=1e-5)
+    assert found["bytes of activation"] == pytest.approx(2 * 4 * 256, rel=1e-5)
+    assert found["operations of movement"] == found["bytes of movement"] == 0  # flatten is a view
+
+
+def test_multiply_accumulates_are_sorted_by_the_length_of_their_sums() -> None:
+    found = costs()
+    wanted = {0: 16 * 9 * 8 + 16 * 8 * 16 + 16 * 36 * 16, 48: 0, 192: 2560, 768: 0}
+    for least, macs in wanted.items():
+        name = f"multiply-accumulates in sums of at least {least} terms"
+        assert found[name] == pytest.approx(macs, rel=1e-5)
+
+
+def test_the_roofline_is_the_larger_of_both() -> None:
+    graph = graph_of(NETWORK, torch.zeros(1, 8, 4, 4))
+    found = costs()
+    for intensity in (4, 16, 64, 256):
+        wanted = sum(
+            max(v.macs / intensity, v.bytes_read + v.bytes_written)
+            for v in graph.vertices[1:-1]
+            if v.bytes_written
+        )
+        assert found[f"roofline at {intensity}"] == pytest.approx(wanted, rel=1e-5)
