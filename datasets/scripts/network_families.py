@@ -79,7 +79,7 @@ def resnet(
         outputs = width << stage
         for layer in range(depth):
             stride = 2 if stage and not layer else 1
-            inner = max(outputs // bottleneck, groups)
+            inner = -(-outputs // (bottleneck * groups)) * groups  # divisible by the groups
             if bottleneck == 1:
                 parts = [conv(channels, outputs, 3, stride), conv(outputs, outputs, groups=groups)]
             else:
