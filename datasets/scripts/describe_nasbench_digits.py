@@ -79,12 +79,12 @@ def figures(table: Table) -> str:
             f"{budget} and {table.budgets[-1]} epochs: {spearmanr(mean[:, b], mean[:, -1])[0]:.3f}"
             for b, budget in enumerate(table.budgets[:-1])
         )
-        + f"; of the official network's parameters and it: "
+        + f"; of the network's parameters and it: "
         f"{spearmanr(table.trainable_parameters, mean[:, -1])[0]:.3f}.",
         "",
         f"Best cells by mean validation accuracy at {table.budgets[-1]} epochs:",
         "",
-        "| module hash | validation | test | vertices | edges | parameters, official size |",
+        "| module hash | validation | test | vertices | edges | parameters |",
         "|---|---|---|---|---|---|",
     ]
     for row in np.argsort(-mean[:, -1], kind="stable")[:10].tolist():

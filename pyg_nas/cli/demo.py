@@ -62,7 +62,7 @@ def demo(
     with working("scoring (the first time, the space is enumerated too)"):
         best = best_unseen_cells(model, table, count=10)
     digests = [digest.decode() for digest in best.hashes.tolist()]
-    sizes = best.cells.trainable_parameters().tolist()
+    sizes = best.cells.trainable_parameters(table.network_size).tolist()
     print_table(
         f"The ten best of {best.scored:,} cells, none of them measured before",
         ("", "hash", "predicted", "parameters"),

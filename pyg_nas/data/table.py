@@ -20,6 +20,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.measurements import METRICS
 
 # Hashing takes 0.03 to 0.1 ms a cell: to keep loading fast, all hashes of small tables and so many
@@ -121,6 +122,23 @@ class Table:
     def space(self) -> SearchSpace:
         """The search space of the cells."""
         return self.cells.space
+
+    @property
+    def network_size(self) -> NetworkSize | None:
+        """Size of the networks that were trained; None if it is not known.
+
+        A table that a task measured says it in :attr:`about`, under ``network``. A table without it
+        has the official networks of its space, as tables of versions before 0.2 say of all.
+        """
+        network = self.space.support.network
+        described = self.about.get("network")
+        if network is None or described is None:
+            return None if network is None else network.size
+        try:
+            height, width = described["image_size"]
+            return NetworkSize(**{**described, "image_size": (height, width)})
+        except (TypeError, ValueError, KeyError):
+            return None  # a text: networks of another project
 
     def _official_parameters(self) -> NDArray[np.int32] | None:
         """Parameters of the official networks ``[N]``, of the drawing if there is one."""

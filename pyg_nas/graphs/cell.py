@@ -147,7 +147,10 @@ class Cell:
 
     @property
     def trainable_parameters(self) -> int:
-        """Exact trainable parameters of the official network of this cell.
+        """Exact trainable parameters of the network of the benchmark, of its official size.
+
+        Those of the network that a task trains are
+        ``CellArray.from_cells([cell]).trainable_parameters(task.network_size)``.
 
         Raises:
             CellError: If the cells of this space have no network.
@@ -156,7 +159,7 @@ class Cell:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the official network of this cell for one image.
+        """Multiply-accumulates for one image of the network of the benchmark, of its official size.
 
         Raises:
             CellError: If the cells of this space have no network.

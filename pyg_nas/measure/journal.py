@@ -94,6 +94,7 @@ class Journal:
             "fingerprint": task.fingerprint,
             "settings": task.settings.to_dict(),
         }
+        self._size = task.network_size
         self._owner = Owner.current()
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -347,7 +348,7 @@ class Journal:
         clock: str = "wall",
         about: dict[str, Any] | None = None,
     ) -> Table:
-        """Return the finished runs as a table.
+        """Return the finished runs as a table; parameters are those of the task's networks.
 
         Args:
             budgets: Budgets of the table, by default all that the journal has.
@@ -386,7 +387,11 @@ class Journal:
                     names = (f"{clock}_seconds", *METRICS[1:])
                     runs[point] = [getattr(reading, name) for name in names]
         described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
-        return Table(cells, metrics, budgets, described)
+        parameters = None
+        if self.space.support.network is not None:
+            described["network"] = asdict(self._size)
+            parameters = cells.trainable_parameters(self._size).astype(np.int32)
+        return Table(cells, metrics, budgets, described, trainable_parameters=parameters)
 
 
 def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:

@@ -238,9 +238,10 @@ class TableEvaluator:
         return self.table.trainable_parameters[rows].astype(np.int64)
 
     def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
-        """Return the MACs of the official networks, ``[N]``; None if the table has other ones."""
+        """Return the MACs of the table's networks, ``[N]``; None if their size is not known."""
         network = self.table.space.support.network
-        return None if network is None or "network" in self.table.about else network.macs(cells)
+        size = self.table.network_size
+        return None if network is None or size is None else network.macs(cells, size)
 
     def best_within(
         self,

@@ -331,7 +331,8 @@ def _best(search: SearchFolder) -> list[Query]:
     if not path.exists():
         raise SettingsError(f"{search.path}: no cell has been trained yet")
     settings = search.settings
-    constraints = Constraints(settings.get("max_parameters"), settings.get("max_seconds"))
+    names = ("max_parameters", "max_seconds", "max_macs")
+    constraints = Constraints(*(settings.get(name) for name in names))
     queries = [query for query in read_queries(path, search.space)[0] if constraints.keeps(query)]
     if not queries:
         raise SettingsError(f"{search.path}: no trained cell keeps the constraints of the search")

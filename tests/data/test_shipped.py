@@ -8,6 +8,8 @@ import pytest
 
 from pyg_nas.data import shipped
 from pyg_nas.errors import ModelError, TableError
+from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.network import build_network
 
 
 def test_the_shipped_table_is_valid() -> None:
@@ -15,6 +17,8 @@ def test_the_shipped_table_is_valid() -> None:
     table.check()
     assert table.about["task"] == shipped.SHIPPED_TASK
     assert len(table) == 1_438
+    network = build_network(table.cells[7], digits_task())
+    assert table.trainable_parameters[7] == sum(p.numel() for p in network.parameters())
 
 
 def test_missing_data_name_their_script(monkeypatch: pytest.MonkeyPatch) -> None:

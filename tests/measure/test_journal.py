@@ -21,8 +21,10 @@ from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.network import build_network
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
+from pyg_nas.search.evaluator import TableEvaluator
 from tests.measure.test_executor import CELLS
 
 from .campaign_process import BUDGETS, SEEDS, campaign_cells, start
@@ -298,3 +300,18 @@ def test_the_clock_of_the_table_is_the_one_asked_for(tmp_path: Path, tiny_task: 
     assert (wall.about["clock"], cpu.about["clock"]) == ("wall", "cpu")
     np.testing.assert_array_equal(cpu.metrics, expected.metrics)
     assert (cpu.metrics[..., 0] != wall.metrics[..., 0]).all()
+
+
+def test_parameters_and_macs_are_those_of_the_trained_network(opened: Journal, tiny_task: Task):
+    for cell in (CELL, OTHER):
+        opened.claim(cell, 2, (0,))
+        opened.record(cell, [run()])
+    table = opened.to_table()
+    networks = [build_network(cell, tiny_task) for cell in table.cells]
+    counts = [sum(p.numel() for p in network.parameters()) for network in networks]
+    assert table.trainable_parameters.tolist() == counts
+    assert table.network_size == tiny_task.network_size
+    table.check()
+    found = TableEvaluator(table).macs(table.cells)
+    assert found is not None
+    assert found.tolist() == table.cells.macs(tiny_task.network_size).tolist()
