@@ -18,7 +18,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.measure.network import ImageNetwork, Normalization
+from pyg_nas.measure.network import sized_network
 
 CLASSES = 10
 
@@ -287,13 +287,8 @@ def cell_network(
     space: str, size: int, text: str, width: int, stages: int, depth: int
 ) -> nn.Module:
     """Return the network of a cell of a search space."""
-    found = find_space(space)
-    network = found.support.network
-    assert network is not None
     shape = NetworkSize(width, stages, depth, CLASSES, 3, (size, size))
-    built = network.build(Cell.from_text(text, found), shape, 1, 0.9)
-    built.initialize([torch.Generator().manual_seed(0)])
-    return ImageNetwork(Normalization(np.zeros(3, np.float32), np.ones(3, np.float32)), built)
+    return sized_network(Cell.from_text(text, find_space(space)), shape)[0]
 
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {

@@ -12,6 +12,14 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line
 from pyg_nas.cli.labels import check_label
+from pyg_nas.cli.latency import (
+    LatencyDevice,
+    MaxLatency,
+    check_latency_device,
+    report_latency,
+    seconds_of,
+    set_latency_model,
+)
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import Advance, progress_bar
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
+    from pyg_nas.search.latency import LatencyModel
     from pyg_nas.search.result import Constraints, SearchResult
     from pyg_nas.search.strategies import Strategy
 
@@ -88,6 +97,8 @@ def search(
     ] = "mean",
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
+    max_latency: MaxLatency = None,
+    latency_device: LatencyDevice = "cpu",
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
@@ -146,7 +157,9 @@ def search(
     folders = _folders(out, seed, seeds)
     plan = _plan(folders[seed], protocol, n, k, rounds, recipe)
     longest = longest_training(max_training_time, max_time)
-    constraints = Constraints(max_params, longest, max_macs)
+    check_latency_device(latency_device, max_latency)
+    limit = None if max_latency is None else seconds_of(max_latency)
+    constraints = Constraints(max_params, longest, max_macs, limit)
     with ExitStack() as stack:
         if is_table:
             evaluator, label = _table(Path(target), budget, run, space)
@@ -155,6 +168,9 @@ def search(
                 target, settings, image_size, split_seed, out, budget, runs, backend, workers,
                 device, stack,
             )  # fmt: skip
+        latencies = None
+        if limit is not None:
+            latencies = set_latency_model(evaluator, latency_device, out)
         strategy = make_strategy(
             method,
             evaluator,
@@ -166,10 +182,12 @@ def search(
             label=label,
             device=device,
         )
-        searcher = _Searcher(target, method, strategy, evaluator, plan.total, constraints)
+        searcher = _Searcher(
+            target, method, strategy, evaluator, plan.total, constraints, latencies, latency_device
+        )
         results = {number: searcher.run(number, folder) for number, folder in folders.items()}
     if seeds == 1:
-        _print(results[seed])
+        _print(results[seed], out)
     else:
         from pyg_nas.report.seed_summary import write_seeds
 
@@ -224,6 +242,8 @@ class _Searcher:
     evaluator: Evaluator
     total: int
     constraints: Constraints
+    latencies: LatencyModel | None
+    latency_device: str
 
     def settings(self, seed: int) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
@@ -235,9 +255,7 @@ class _Searcher:
             "evaluator": self.evaluator.describe(),
             "budget": self.total,
             "seed": seed,
-            "max_parameters": self.constraints.max_parameters,
-            "max_seconds": self.constraints.max_seconds,
-            "max_macs": self.constraints.max_macs,
+            **self.constraints.to_settings(),
         }
 
     def run(self, seed: int, out: Path) -> SearchResult:
@@ -263,6 +281,15 @@ class _Searcher:
             except KeyboardInterrupt:
                 print_line(f"stopped; the same command resumes from {out}")
                 raise typer.Exit(130) from None
+            if self.latencies is not None and self.constraints.max_latency is not None:
+                report_latency(
+                    out,
+                    self.evaluator,
+                    self.latencies,
+                    result,
+                    self.constraints.max_latency,
+                    self.latency_device,
+                )
             write_report(out, result, settings)
         return result
 
@@ -350,10 +377,11 @@ def _shown(advance: Advance, total: int) -> Callable[[int, Query], None]:
     return on_query
 
 
-def _print(result: SearchResult) -> None:
+def _print(result: SearchResult, out: Path) -> None:
     from pyg_nas.report.search_facts import SearchFacts
+    from pyg_nas.search.stored import stored_latency
 
-    facts = SearchFacts(result)
+    facts = SearchFacts(result, latency=stored_latency(out))
     print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")

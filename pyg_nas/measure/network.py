@@ -79,6 +79,19 @@ def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) 
     return architecture.build(cell, size, members, momentum)
 
 
+def sized_network(cell: Cell, size: NetworkSize) -> tuple[ImageNetwork, Tensor]:
+    """Return the space's network of a cell at a size, with random weights and one image.
+
+    Raises:
+        MeasureError: If the cell has no network.
+    """
+    network = build_members(cell, size, 0.9, 1)
+    network.initialize([torch.Generator().manual_seed(0)])
+    channels = size.image_channels
+    unit = Normalization(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+    return ImageNetwork(unit, network), torch.zeros(1, channels, *size.image_size)
+
+
 def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0) -> ImageNetwork:
     """Return the network that a task trains for a cell, with random weights.
 

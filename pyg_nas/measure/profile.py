@@ -114,7 +114,7 @@ def profile_networks(
     equal = {name: value for name, value in about.items() if name not in ("most_noise", "retries")}
     with (
         ProfileJournal(path, equal) as journal,
-        _quiet(settings.threads),
+        quiet(settings.threads),
     ):
         profiler = _Profiler(settings, device, journal)
         graphs = NetworkArray.from_graphs(profiler.measured(sources, progress))
@@ -254,7 +254,7 @@ def _summary(seconds: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @contextmanager
-def _quiet(threads: int) -> Iterator[None]:
+def quiet(threads: int) -> Iterator[None]:
     """Run on ``threads`` threads and cores, without garbage collection, and restore both."""
     before, collects = torch.get_num_threads(), gc.isenabled()
     cores = os.sched_getaffinity(0) if sys.platform == "linux" else set()

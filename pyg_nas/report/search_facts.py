@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,16 @@ class SearchFacts:
     Args:
         result: The search, of at least one query.
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
+        latency: What :func:`~pyg_nas.search.latency.write_latency` wrote, where it was limited.
     """
 
-    def __init__(self, result: SearchResult, answer_runs: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        result: SearchResult,
+        answer_runs: Sequence[float] = (),
+        latency: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.latency = latency
         self.result = result
         self.answer_runs = answer_runs
         self.queries: list[Query] = list(result.history)
@@ -106,6 +114,7 @@ class SearchFacts:
         facts.append(self._regret())
         if answer.parameters is not None:
             facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
+        facts += self._latency()
         if outcome.seconds is not None:
             facts.append(Tile("its training time", duration(outcome.seconds)))
         return [*facts, Tile("module hash", answer.cell.hash)]
@@ -176,6 +185,25 @@ class SearchFacts:
             f"{self.percent(found.high)}"
         )
 
+    def _latency(self) -> list[Tile]:
+        if self.latency is None:
+            return []
+        found = {name: _milliseconds(value) for name, value in self.latency.items()}
+        predicted, measured = found.get("predicted", ""), found.get("measured", "")
+        note = [f"predicted {predicted}"] if measured else []
+        note += [f"limit {found.get('limit', '')}", f"{self.latency.get('device')}"]
+        errors = [self.latency.get(name) for name in ("median_error", "error_90")]
+        if all(isinstance(error, float) for error in errors):
+            note.append(
+                f"error of predictions on {self.latency.get('measured_cells')} measured networks: "
+                f"median {errors[0]:.1%}, 90 % below {errors[1]:.1%}"
+            )
+        name = "latency, measured" if measured else "latency, predicted"
+        facts = [Tile(name, measured or predicted, "; ".join(note))]
+        if isinstance(macs := self.latency.get("macs"), int):
+            facts.append(Tile("MACs", f"{macs:,}"))
+        return facts
+
     def _regret(self) -> Tile:
         reference, regret = self.result.reference, self.result.regret
         if reference is None or regret is None:
@@ -187,6 +215,10 @@ class SearchFacts:
             self.points(regret[-1]),
             f"of {reference.kind}; the best cell {self._which} has {self.percent(reference.best)}",
         )
+
+
+def _milliseconds(value: object) -> str:
+    return f"{1e3 * value:.3g} ms" if isinstance(value, float) else ""
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

@@ -12,6 +12,7 @@ from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.result import SearchResult
+from pyg_nas.search.stored import stored_latency
 from pyg_nas.visualization.cells import draw_cell
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
@@ -30,7 +31,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     Returns:
         The content of ``answer.json``: :meth:`SearchResult.to_dict` and the Pareto fronts.
     """
-    facts = SearchFacts(result)
+    facts = SearchFacts(result, latency=stored_latency(folder))
     summary = result.to_dict()
     summary["pareto"] = {
         name: [facts.queries[i].cell.hash for i in front.tolist()]

@@ -19,7 +19,7 @@ from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.folder import SETTINGS
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import nested_values, read_result
+from pyg_nas.search.stored import nested_values, read_result, stored_latency
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     settings = read_object(folder / SETTINGS)
     space = _space(folder, settings, table)
     result, finished = read_result(folder, settings, space)
-    facts = SearchFacts(result, _answer_runs(result, table))
+    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder))
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     gallery, numbers = make_gallery(space, cells, facts.columns, rows)

@@ -29,7 +29,7 @@ from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
 from pyg_nas.search.methods import make_strategy, restrict
-from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.result import LIMITS, Constraints, SearchResult
 from pyg_nas.search.strategies import Strategy
 
 LIVE_LABEL = LabelPolicy(run="mean", resample_below=None)
@@ -121,9 +121,7 @@ class Search:
                 "evaluator": evaluator.describe(),
                 "budget": None,
                 "seed": seed,
-                "max_parameters": self.constraints.max_parameters,
-                "max_seconds": self.constraints.max_seconds,
-                "max_macs": self.constraints.max_macs,
+                **self.constraints.to_settings(),
             }
             folder = SearchFolder(folder, settings, evaluator.domain.space)
         self.folder = folder
@@ -149,9 +147,8 @@ class Search:
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
             settings = {**_recorded_settings(stored), **settings}
-        names = ("max_parameters", "max_seconds", "max_macs")
-        limits = (settings.pop(name, None) for name in names)
-        return cls(folder, constraints=Constraints(*limits), device=device, **settings)
+        limits = {name: settings.pop(name, None) for name in LIMITS}
+        return cls(folder, constraints=Constraints(**limits), device=device, **settings)
 
     @cached_property
     def _reference(self) -> Reference | None:
@@ -160,7 +157,7 @@ class Search:
         if limits == Constraints() or not isinstance(self.evaluator, TableEvaluator):
             return self.evaluator.reference
         found = self.evaluator.best_within(
-            limits.max_parameters, limits.max_seconds, limits.max_macs
+            limits.max_parameters, limits.max_seconds, limits.max_macs, limits.max_latency
         )
         return found or self.evaluator.reference
 

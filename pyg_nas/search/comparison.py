@@ -17,7 +17,7 @@ from pyg_nas.io.files import atomic_path, write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.folder import SearchFolder
-from pyg_nas.search.result import SearchResult
+from pyg_nas.search.result import LIMITS, SearchResult
 from pyg_nas.search.stored import read_result
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
@@ -26,7 +26,7 @@ from pyg_nas.visualization.plots import draw_for_paper
 Floats = NDArray[np.float64]
 
 AXES = ("runs", "time")
-_SAME = ("evaluator", "space", "max_parameters", "max_macs", "max_seconds")
+_SAME = ("evaluator", "space", *LIMITS)
 _OF_METHOD = ("method", "strategy_settings")
 _POINTS = 200
 

@@ -78,11 +78,21 @@ class Evaluator(Protocol):
         domain: The cells that may be proposed.
         reference: What regret is counted against; None where that is not known.
         task_name: What the cells are trained on; None where that is not known.
+        latency: Predicts the seconds of one pass of the cells' networks ``[N]``; None if not known.
     """
 
     domain: Domain
     reference: Reference | None
     task_name: str | None
+    latency: Callable[[CellArray], NDArray[np.float64]] | None
+
+    def network(self, cell: Cell) -> tuple[Any, Any]:
+        """Return the cell's network with one image.
+
+        Raises:
+            SettingsError: If it is not known.
+        """
+        ...
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Yield the outcome of each cell, in order, as soon as it is there."""
@@ -128,6 +138,7 @@ class ExternalEvaluator:
 
     reference: Reference | None = None
     task_name: str | None = None
+    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
     def __init__(
         self, domain: Domain, parameters: Callable[[CellArray], NDArray[np.int64]] | None = None
@@ -138,6 +149,14 @@ class ExternalEvaluator:
         if parameters is None and network is not None:
             parameters = network.trainable_parameters
         self._parameters = parameters
+
+    def network(self, cell: Cell) -> tuple[Any, Any]:
+        """Raise an error: only the caller's code can build networks.
+
+        Raises:
+            SettingsError: Always.
+        """
+        raise SettingsError("the networks of this search are built by the user's code")
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Raise an error: only the caller's code can train.
@@ -185,6 +204,8 @@ class TableEvaluator:
         TableError: If no cell has a label.
     """
 
+    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
+
     def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
         policy = policy or table.default_label
         labels = table.label(policy)
@@ -228,6 +249,19 @@ class TableEvaluator:
                 float(self._truth[row]),
             )
 
+    def network(self, cell: Cell) -> tuple[Any, Any]:
+        """Return the cell's network at the size of the table's networks, with one image.
+
+        Raises:
+            SettingsError: If that size is not known.
+        """
+        from pyg_nas.measure.network import sized_network
+
+        size = self.table.network_size
+        if size is None:
+            raise SettingsError("the size of the table's networks is not known")
+        return sized_network(cell, size)
+
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the table's column for ``cells``, which must be in it."""
         if (self.table.trainable_parameters < 0).any():
@@ -248,14 +282,21 @@ class TableEvaluator:
         max_parameters: int | None = None,
         max_seconds: float | None = None,
         max_macs: int | None = None,
+        max_latency: float | None = None,
     ) -> Reference | None:
         """Return the best of the cells that keep the limits; None if no cell does.
 
-        A limit on parameters or MACs that are not known excludes nothing.
+        A limit on what is not known excludes nothing.
         """
         allowed = np.ones(len(self.domain), dtype=bool)
-        for limit, count in ((max_parameters, self.parameters), (max_macs, self.macs)):
-            if limit is not None and (counts := count(self.domain.cells)) is not None:
+        for limit, count in (
+            (max_parameters, self.parameters),
+            (max_macs, self.macs),
+            (max_latency, self.latency),
+        ):
+            if limit is None or count is None:
+                continue
+            if (counts := count(self.domain.cells)) is not None:
                 allowed &= counts <= limit
         if max_seconds is not None:
             known = ~np.isnan(self._seconds)

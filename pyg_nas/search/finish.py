@@ -331,8 +331,7 @@ def _best(search: SearchFolder) -> list[Query]:
     if not path.exists():
         raise SettingsError(f"{search.path}: no cell has been trained yet")
     settings = search.settings
-    names = ("max_parameters", "max_seconds", "max_macs")
-    constraints = Constraints(*(settings.get(name) for name in names))
+    constraints = Constraints.from_settings(settings)
     queries = [query for query in read_queries(path, search.space)[0] if constraints.keeps(query)]
     if not queries:
         raise SettingsError(f"{search.path}: no trained cell keeps the constraints of the search")

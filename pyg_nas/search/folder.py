@@ -30,6 +30,7 @@ from pyg_nas.search.history import Query
 SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
 ASKED = "asked.jsonl"
 JOURNAL, TASK = "measurements.sqlite", "task.json"
+LATENCY = "latency.json"
 _PATIENCE_SECONDS = 60.0
 
 

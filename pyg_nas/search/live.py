@@ -43,6 +43,7 @@ class LiveEvaluator:
     """
 
     reference: Reference | None = None
+    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
     def __init__(
         self,
@@ -115,6 +116,15 @@ class LiveEvaluator:
             self.retries,
             ended,
         )
+
+    def network(self, cell: Cell) -> tuple[Any, Any]:
+        """Return the network that the task trains for a cell, with one image."""
+        import torch
+
+        from pyg_nas.measure.network import build_network
+
+        shape = self.task.train.images.shape[1:]
+        return build_network(cell, self.task).eval(), torch.zeros(1, *shape)
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the parameters of the cells' networks at the task's size, ``[N]``."""

@@ -118,12 +118,12 @@ def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) 
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
-    """Return the evaluator's domain without cells of too many parameters or MACs.
+    """Return the evaluator's domain without cells of too many parameters or MACs, or too slow ones.
 
     Raises:
-        SettingsError: If parameters or MACs are limited but not known, or no cell keeps the limits.
+        SettingsError: If what is limited is not known, or no cell keeps the limits.
     """
-    if constraints.max_parameters is None and constraints.max_macs is None:
+    if constraints == Constraints(max_seconds=constraints.max_seconds):
         return evaluator.domain
     return evaluator.domain.where(_allowed(evaluator, constraints))
 
@@ -134,21 +134,22 @@ def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_
     limits = (
         ("parameters", constraints.max_parameters, evaluator.parameters),
         ("MACs", constraints.max_macs, evaluator.macs),
+        ("seconds of latency", constraints.max_latency, evaluator.latency),
     )
     for name, limit, count in limits:
         if limit is None:
             continue
-        counts = count(evaluator.domain.cells)
+        counts = None if count is None else count(evaluator.domain.cells)
         if counts is None:
             raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
         if not (counts <= limit).any():
             raise SettingsError(
-                f"no cell has at most {limit} {name}, the smallest has {int(counts.min())}"
+                f"no cell has at most {limit} {name}, the smallest has {counts.min():.6g}"
             )
         allowed &= counts <= limit
     if not allowed.any():
         raise SettingsError(
-            f"no cell has at most {constraints.max_parameters} parameters and "
-            f"{constraints.max_macs} MACs"
+            "no cell keeps all limits: at most "
+            + " and ".join(f"{limit} {name}" for name, limit, _ in limits if limit is not None)
         )
     return allowed

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LIMITS = ("max_parameters", "max_seconds", "max_macs", "max_latency")
+"""Names of the constraints, also in ``settings.json``."""
+
+
 @dataclass(frozen=True)
 class Constraints:
     """What the answer must keep.
@@ -28,17 +32,28 @@ class Constraints:
             took longer cannot be the answer. A predictor search proposes only cells whose
             predicted training time keeps this.
         max_macs: Most MACs of one image, known before training like the parameters.
+        max_latency: Longest seconds of a pass of one image, predicted before training.
     """
 
     max_parameters: int | None = None
     max_seconds: float | None = None
     max_macs: int | None = None
+    max_latency: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_parameters", "max_seconds", "max_macs"):
+        for name in LIMITS:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} must be positive, got {value!r}")
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Constraints:
+        """Return the constraints of ``settings.json``; older ones lack some."""
+        return cls(**{name: settings.get(name) for name in LIMITS})
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return the constraints for ``settings.json``."""
+        return {name: getattr(self, name) for name in LIMITS}
 
     def keeps(self, query: Query) -> bool:
         """Return whether a query may be the answer."""

@@ -9,9 +9,9 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.search.evaluator import Reference
-from pyg_nas.search.folder import ANSWER, QUERIES, read_queries
+from pyg_nas.search.folder import ANSWER, LATENCY, QUERIES, read_queries
 from pyg_nas.search.history import History
-from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.result import LIMITS, Constraints, SearchResult
 
 _DEEPEST = 8
 
@@ -33,9 +33,15 @@ def read_result(
     return SearchResult(history, _constraints(settings), _reference(answer), exhausted), finished
 
 
+def stored_latency(folder: Path) -> dict[str, Any] | None:
+    """Return what the search's folder says of latencies; None where they were not limited."""
+    path = folder / LATENCY
+    return read_object(path) if path.exists() else None
+
+
 def _constraints(settings: dict[str, Any]) -> Constraints:
     found = {}
-    for name in ("max_parameters", "max_seconds", "max_macs"):
+    for name in LIMITS:
         for value in nested_values(settings, name):
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found[name] = value

@@ -1,0 +1,112 @@
+"""The limit on latency of ``pyg-nas search``: its options, and the measurement that it needs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pyg_nas.cli.console import print_note
+from pyg_nas.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.latency import LatencyModel
+    from pyg_nas.search.result import SearchResult
+
+MaxLatency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Never propose cells whose network needs longer for one image, such as 5ms, by "
+        "prediction from networks that are measured before the search.",
+    ),
+]
+LatencyDevice = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Where latencies are measured, cpu, cuda or cuda:1; or a table of cells with a target "
+        "named latency, or a model folder that predicts latencies in seconds.",
+    ),
+]
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|us|)")
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time such as ``5ms``; a number alone is in seconds.
+
+    Raises:
+        SettingsError: If it is not a time above 0.
+    """
+    from pyg_nas.errors import SettingsError, quoted
+
+    found = _TIME.fullmatch(text.strip().lower())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not seconds > 0:
+        raise SettingsError(f"--max-latency {quoted(text)} must be a time above 0, such as 5ms")
+    return seconds
+
+
+def check_latency_device(device: str, max_latency: str | None) -> None:
+    """Check the options before any work is done.
+
+    Raises:
+        SettingsError: If a device is named that cannot be used, or a file that does not exist.
+    """
+    from pyg_nas.compute.device import check_device
+    from pyg_nas.errors import SettingsError
+
+    if max_latency is None:
+        if device != "cpu":
+            raise SettingsError("--latency-device is used with --max-latency alone")
+    elif not Path(device).exists():
+        check_device(device)
+
+
+def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyModel:
+    """Give an evaluator the latencies of its networks, measured where the device is no file."""
+    from pyg_nas.measure.profile import ProfileSettings
+    from pyg_nas.search.latency import measured_latencies, stored_latencies
+
+    if Path(device).exists():
+        model = stored_latencies(device, evaluator.domain)
+    else:
+        # Twice the usual noise: the median of a cell's passes is one of many.
+        settings = ProfileSettings(device=device, most_noise=0.2, retries=1)
+        with progress_bar("measuring latencies") as advance:
+            model = measured_latencies(
+                evaluator.domain, evaluator.network, out, settings, progress=advance
+            )
+    evaluator.latency = model
+    said = model.describe()
+    if said["median_error"] is not None:
+        print_note(
+            f"latency: predicted from {said['measured_cells']} measured networks ({device}), "
+            f"median error {said['median_error']:.1%}, 90 % below {said['error_90']:.1%}"
+        )
+    return model
+
+
+def report_latency(
+    folder: Path,
+    evaluator: Evaluator,
+    model: LatencyModel,
+    result: SearchResult,
+    limit: float,
+    device: str,
+) -> None:
+    """Measure the answer's network and write ``latency.json``."""
+    from pyg_nas.graphs.cell_array import CellArray
+    from pyg_nas.search.latency import measure_answer, write_latency
+
+    measured = macs = None
+    if result.answer is not None:
+        counts = evaluator.macs(CellArray.from_cells([result.answer.cell]))
+        macs = None if counts is None else int(counts[0])
+        if not Path(device).exists():
+            measured = measure_answer(evaluator.network(result.answer.cell), device)
+    write_latency(folder, model, result, limit, measured, macs)

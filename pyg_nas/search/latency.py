@@ -1,0 +1,194 @@
+"""Latency of a search's networks: measured for some cells, predicted for all before training."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+
+from pyg_nas.compute.device import pick_device
+from pyg_nas.data.network_sources import NetworkSource
+from pyg_nas.data.sources import open_table
+from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.files import write_text
+from pyg_nas.measure.latency import time_passes
+from pyg_nas.measure.profile import OnProfiled, ProfileSettings, profile_networks, quiet
+from pyg_nas.measure.runner import runner_of
+from pyg_nas.predictors.log_labels import LogRegressor
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.folder import LATENCY
+
+if TYPE_CHECKING:
+    from pyg_nas.search.result import SearchResult
+
+MEASURED = 60
+FEWEST = 20
+_TABLE = "latency.hdf5"
+_TARGET = "latency"
+_FOLDS = 5
+
+BuildNetwork = Callable[[Cell], tuple[Any, Any]]
+"""Returns the network of a cell with one image."""
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """Predicts the latency of cells' networks on one device.
+
+    Args:
+        estimator: Fitted to latencies in seconds.
+        device: The device, in words.
+        errors: Relative errors of cells that were left out of a fit, ``[n]``: their predictions
+            were divided by what was measured, minus one. Empty where not known.
+        cells: Cells with a measured latency.
+    """
+
+    estimator: Any
+    device: str
+    errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    cells: int = 0
+
+    @classmethod
+    def fit(cls, cells: CellArray, seconds: NDArray[np.float64], device: str) -> LatencyModel:
+        """Fit to measured latencies ``[N]``.
+
+        Raises:
+            SettingsError: If there are fewer than :data:`FEWEST`.
+        """
+        if len(cells) < FEWEST:
+            raise SettingsError(
+                f"latencies are predicted from at least {FEWEST} measured networks, there are "
+                f"{len(cells)}"
+            )
+        estimator = LogRegressor(make_estimator("fast"))
+        errors = np.empty(len(cells))
+        for train, left_out in KFold(_FOLDS, shuffle=True, random_state=0).split(seconds):
+            model = clone(estimator).fit(cells[train], seconds[train])
+            errors[left_out] = model.predict(cells[left_out]) / seconds[left_out] - 1
+        return cls(estimator.fit(cells, seconds), device, errors, len(cells))
+
+    def __call__(self, cells: CellArray) -> NDArray[np.float64]:
+        """Return predicted seconds of one pass of one image, ``[N]``."""
+        return np.asarray(self.estimator.predict(cells), dtype=np.float64)
+
+    def describe(self) -> dict[str, Any]:
+        """Return device, measured cells and errors as JSON values."""
+        sizes = np.abs(self.errors)
+        known = len(sizes) > 0
+        return {
+            "device": self.device,
+            "measured_cells": self.cells,
+            "median_error": float(np.median(sizes)) if known else None,
+            "error_90": float(np.quantile(sizes, 0.9)) if known else None,
+        }
+
+
+def measured_latencies(
+    domain: Domain,
+    build: BuildNetwork,
+    folder: str | os.PathLike[str],
+    settings: ProfileSettings,
+    seed: int = 0,
+    progress: OnProfiled | None = None,
+) -> LatencyModel:
+    """Measure the networks of :data:`MEASURED` random cells on a device and fit a model to them.
+
+    Measurements are kept in ``folder`` and not repeated.
+
+    Args:
+        domain: The cells that a search may propose.
+        build: Builds their networks.
+        folder: Of the search.
+        settings: How networks are measured, and where.
+        seed: Random seed of the cells.
+        progress: Called after each network.
+
+    Raises:
+        MeasureError: If too few networks could be measured within the noise that is allowed.
+    """
+    cells = domain.sample(MEASURED, (), np.random.default_rng(seed))
+    sources = [NetworkSource(cell.hash, partial(build, cell)) for cell in cells]
+    result = profile_networks(sources, Path(folder) / _TABLE, settings, progress)
+    seconds = dict(zip(result.table.names, result.table.targets[_TARGET].tolist(), strict=True))
+    measured = [cell for cell in cells if np.isfinite(seconds.get(cell.hash, np.nan))]
+    if len(measured) < FEWEST:
+        raise MeasureError(
+            f"{len(measured)} of {len(cells)} networks could be measured with at most "
+            f"{settings.most_noise:.0%} of noise, {FEWEST} are needed: the machine must be "
+            f"quiet; the same command resumes"
+        )
+    about = result.table.about
+    return LatencyModel.fit(
+        CellArray.from_cells(measured),
+        np.array([seconds[cell.hash] for cell in measured]),
+        f"{about['device']}, {about['processor']}, {about['threads']} thread",
+    )
+
+
+def stored_latencies(path: str | os.PathLike[str], domain: Domain) -> LatencyModel:
+    """Return the latencies of a model folder, or a model of a table's target ``latency``.
+
+    Raises:
+        SettingsError: If the table has no such target.
+        ModelError: If the folder is not of a model.
+        TableError: If the file is not a table.
+    """
+    from pyg_nas.predictors.trained import TrainedPredictor
+
+    if Path(path).is_dir():
+        return LatencyModel(TrainedPredictor.load(path).estimator, f"as in {Path(path).name}")
+    table = open_table(path, domain.space)
+    if _TARGET not in table.targets:
+        raise SettingsError(
+            f"{path}: has no target {_TARGET!r}, it has {', '.join(table.targets) or 'none'}"
+        )
+    rows = np.flatnonzero(np.isfinite(table.targets[_TARGET]))
+    seconds = table.targets[_TARGET][rows]
+    return LatencyModel.fit(table.cells[rows], seconds, f"as in {Path(path).name}")
+
+
+def measure_answer(network: tuple[Any, Any], device: str) -> float:
+    """Return the median seconds of the passes of one network on a device, on one thread."""
+    runner = runner_of(network, pick_device(device), 1)
+    settings = ProfileSettings()
+    with quiet(settings.threads):
+        passes = time_passes(runner.run, settings.warm_up, settings.repeats, settings.repeats, 0.0)
+    return float(np.median(passes))
+
+
+def write_latency(
+    folder: str | os.PathLike[str],
+    model: LatencyModel,
+    result: SearchResult,
+    limit: float,
+    measured: float | None = None,
+    macs: int | None = None,
+) -> None:
+    """Write what is known of latencies to ``latency.json`` in the folder of a search.
+
+    Args:
+        folder: The folder.
+        model: What predicted them.
+        result: The search.
+        limit: The limit in seconds.
+        measured: Latency of the answer's network, where it was measured.
+        macs: MACs of the answer's network.
+    """
+    answer = result.answer
+    record = {"limit": limit, **model.describe(), "predicted": None, "measured": measured}
+    record["macs"] = macs
+    if answer is not None:
+        record["predicted"] = float(model(CellArray.from_cells([answer.cell]))[0])
+    write_text(Path(folder) / LATENCY, json.dumps(record, indent=2) + "\n")

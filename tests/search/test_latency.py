@@ -1,0 +1,110 @@
+"""Latencies of a search: fitted to measured networks, with errors of cells that were left out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.measure import profile
+from pyg_nas.measure.profile import ProfileSettings
+from pyg_nas.search import latency
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.latency import LatencyModel, measured_latencies, stored_latencies
+from pyg_nas.search.loop import search
+from pyg_nas.search.methods import make_strategy, restrict
+from pyg_nas.search.result import Constraints
+
+CELLS = sample_cells(60, seed=3)
+# Of what a network's time consists: a call for each vertex, and its arithmetic.
+SECONDS = 1e-3 * CELLS.num_vertices + CELLS.macs() / 1e12
+
+
+def test_errors_are_of_cells_that_were_left_out() -> None:
+    model = LatencyModel.fit(CELLS, SECONDS, "cpu")
+    unseen = sample_cells(160, seed=3)[60:]
+    wanted = 1e-3 * unseen.num_vertices + unseen.macs() / 1e12
+    errors = np.abs(model(unseen) / wanted - 1)
+    described = model.describe()
+    assert described["measured_cells"] == 60
+    assert np.median(errors) < 0.08
+    assert described["median_error"] == pytest.approx(np.median(errors), abs=0.04)
+    assert described["median_error"] < described["error_90"]
+    with pytest.raises(SettingsError, match="at least 20 measured networks, there are 3"):
+        LatencyModel.fit(CELLS[:3], SECONDS[:3], "cpu")
+
+
+def test_a_search_proposes_only_cells_that_keep_the_limit(small_table: Table) -> None:
+    evaluator = TableEvaluator(small_table)
+
+    def seconds(cells) -> np.ndarray:
+        return cells.num_vertices / 1000
+
+    constraints = Constraints(max_latency=0.005)
+    with pytest.raises(SettingsError, match="seconds of latency cannot be limited"):
+        restrict(evaluator, constraints)
+    evaluator.latency = seconds
+    strategy = make_strategy("random", evaluator, n=4, k=4, recipe="fast", constraints=constraints)
+    result = search(strategy, evaluator, 10, 0, constraints)
+    assert {query.cell.num_vertices for query in result.history} <= {2, 3, 4, 5}
+    best = evaluator.best_within(max_latency=0.005)
+    assert best is not None
+    assert small_table.cells[small_table.index_of(best.hash)].num_vertices <= 5
+    with pytest.raises(SettingsError, match=r"no cell has at most 0\.0001 seconds of latency"):
+        restrict(evaluator, Constraints(max_latency=1e-4))
+
+
+def test_networks_are_measured_once(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+
+    def timed(run, *_: object) -> np.ndarray:
+        passes.append(run)
+        return np.array([1.0, 1.0])
+
+    monkeypatch.setattr(profile, "time_passes", timed)
+    monkeypatch.setattr(latency, "MEASURED", 20)
+    domain = Domain(small_table.space, small_table.cells)
+    built = []
+
+    def build(cell):
+        from torch import nn, zeros
+
+        built.append(cell.hash)
+        return nn.Linear(cell.num_vertices, 2), zeros(1, cell.num_vertices)
+
+    settings = ProfileSettings()
+    model = measured_latencies(domain, build, tmp_path, settings)
+    assert len(set(built)) == 20
+    np.testing.assert_allclose(model(CELLS), 1.0, rtol=0.05)
+    count = len(passes)
+    measured_latencies(domain, build, tmp_path, settings)
+    assert len(passes) == count
+    noisy = tmp_path / "noisy"
+    noisy.mkdir()
+    answers = iter([np.ones(2)])
+    monkeypatch.setattr(profile, "time_passes", lambda *_: next(answers, np.array([1.0, 9.0])))
+    monkeypatch.setattr(profile, "_PAUSE_SECONDS", 0.0)
+    with pytest.raises(MeasureError, match="0 of 20 networks could be measured"):
+        measured_latencies(domain, build, noisy, settings)
+
+
+def test_latencies_of_a_table(small_table: Table, tmp_path: Path) -> None:
+    domain = Domain(small_table.space)
+    path = tmp_path / "t.hdf5"
+    small_table.save(path)
+    with pytest.raises(SettingsError, match="has no target 'latency'"):
+        stored_latencies(path, domain)
+    table = small_table.subset(slice(0, 80))
+    seconds = 0.01 * table.cells.num_vertices
+    Table(table.cells, table.metrics, table.budgets, targets={"latency": seconds}).save(path)
+    model = stored_latencies(path, domain)
+    assert json.loads(json.dumps(model.describe()))["measured_cells"] == 80
+    assert np.corrcoef(model(CELLS), CELLS.num_vertices)[0, 1] > 0.9
