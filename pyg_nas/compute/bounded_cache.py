@@ -19,7 +19,7 @@ class BoundedCache(Generic[K, V]):
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = Lock()
 
@@ -35,7 +35,7 @@ class BoundedCache(Generic[K, V]):
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
-            while len(self._values) > self._limit:
+            while len(self._values) > self.limit:
                 self._values.popitem(last=False)
 
     def pop(self, key: K) -> V | None:

@@ -43,6 +43,8 @@ class ExtraGroup:
 
 # Both extra groups of a whole space and of the cells that a search scores again and again.
 _GROUPS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
+# The other features of few enough cells, by cells and block: as much as 40 MB.
+_FEATURES: BoundedCache[tuple[str, bytes, int, int], CellFeatures] = BoundedCache(4)
 _KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them
 
 
@@ -56,7 +58,15 @@ def extended_features(
         extra: The groups.
         known: Those that need no computing, ``[N, features]`` by name.
     """
-    features, known = cell_features(cells), known or {}
+    return _extended(cells, cell_features(cells), extra, known or {})
+
+
+def _extended(
+    cells: CellArray,
+    features: CellFeatures,
+    extra: Sequence[ExtraGroup],
+    known: Mapping[str, Array],
+) -> CellFeatures:
     new = {g.name: g.compute(cells, features) for g in extra if g.name not in known}
     return features.with_groups({**known, **new})
 
@@ -65,8 +75,8 @@ def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None
     """Call ``use`` with each block's rows, cells and features with extra groups, in threads.
 
     Extra groups are computed only where unknown. Those of all cells of a space are kept in the
-    cache folder, and the latest of any cells in memory: a search scores the same cells at each
-    fit.
+    cache folder, and the latest of any cells in memory, with the other features where the cells
+    are few: a search scores the same cells in each round.
 
     Args:
         cells: The cells; may be empty.
@@ -78,12 +88,23 @@ def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None
     known = _known(cells, extra)
     new = [group for group in extra if group.name not in known]
     step = cells_per_block(cells, BLOCK_CELLS)
+    few = len(cells) <= _FEATURES.limit * step
+
+    def block_features(rows: slice, block: CellArray) -> CellFeatures:
+        if not few:
+            return cell_features(block)
+        key = cells.space.name, cells.digest, rows.start, rows.stop
+        features = _FEATURES.get(key)
+        if features is None:
+            features = cell_features(block)
+            _FEATURES.put(key, features)
+        return features
 
     def pass_block(start: int) -> Groups:
         rows = slice(start, min(start + step, len(cells)))
         block = cells[rows]
         of_block = {name: group[rows] for name, group in known.items()}
-        features = extended_features(block, extra, of_block)
+        features = _extended(block, block_features(rows, block), extra, of_block)
         use(rows, block, features)
         return {group.name: features.groups[group.name] for group in new}
 

@@ -20,6 +20,7 @@ _MOST_QUANTILE_RANGES = 3.0
 # Latent labels lie far inside +-100; the mean is interpolated on a grid between these ends.
 _FAR = 100.0
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
+_STD_CHUNK = 1_024  # labels whose values at all nodes stay in the processor's cache
 
 Ties = Literal["average", "ordinal"]
 
@@ -117,9 +118,13 @@ class LabelTransform:
         self, latent: NDArray[np.float64], std: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the standard deviation ``[N]`` of labels whose latent label has one of ``std``."""
-        values = self.inverse(latent[:, None] + std[:, None] * NORMAL_NODES)
-        centred = values - (values @ NORMAL_WEIGHTS)[:, None]
-        return np.asarray(np.sqrt(centred**2 @ NORMAL_WEIGHTS))
+        found = np.empty(len(latent))
+        for start in range(0, len(latent), _STD_CHUNK):
+            part = slice(start, start + _STD_CHUNK)
+            values = self.inverse(latent[part, None] + std[part, None] * NORMAL_NODES)
+            centred = values - (values @ NORMAL_WEIGHTS)[:, None]
+            found[part] = np.sqrt(centred**2 @ NORMAL_WEIGHTS)
+        return found
 
     def _slopes(self) -> NDArray[np.float64]:
         """Slopes before, between and past the knots, ``[K + 1]``."""
