@@ -30,6 +30,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Wh
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
 from pyg_nas.predictors.new_device import NewDeviceRegressor
+from pyg_nas.spaces.nasbench201 import NASBENCH201
 
 RESULT = Path(__file__).parent / "results" / "device_latency.json"
 SIZES = (10, 20, 50, 200)
@@ -60,6 +61,18 @@ def without_noise(inputs: Floats, costs: Floats) -> Floats:
     mean, deviation = costs.mean(axis=0), costs.std(axis=0)
     robust = np.clip(costs - mean, -4 * deviation, 4 * deviation)
     return mean + x @ np.linalg.solve(x.T @ x + 30 * np.eye(x.shape[1]), x.T @ robust)
+
+
+def canonical_limit(operations: NDArray[Any], costs: Floats) -> float:
+    """Return Spearman's correlation of the mean latency over architectures of one graph.
+
+    No predictor of canonical graphs is better, up to the ranks of the means.
+    """
+    cells = NASBENCH201.support.edge_cells
+    graph = cells.representatives[cells.codes(operations)]
+    number = np.unique(graph, return_inverse=True)[1]
+    means = np.bincount(number, costs) / np.bincount(number)
+    return float(spearmanr(means[number], costs).statistic)
 
 
 def device(setting: str) -> str:
@@ -123,6 +136,7 @@ def main(
         done.append({**row, "std": float(np.std(found, ddof=1)), "least": float(min(found))})
         append_line(path, done[-1])
 
+    sources_of_help = [name for name in costs if not name.startswith("HW")]
     sources = np.column_stack([costs[name] for name in KNOWN])
     model = NewDeviceRegressor().fit(
         inputs, sources, list(map(device, KNOWN)), without_noise(inputs, sources)
@@ -149,6 +163,9 @@ def main(
         "architectures": len(operations),
         "draws": DRAWS,
         "known_devices": KNOWN,
+        "limit_of_canonical_graphs": {
+            name: canonical_limit(operations, costs[name]) for name in sources_of_help
+        },
         "means": {
             f"{way}, {which}": {
                 str(size): float(

@@ -429,6 +429,14 @@ def nasbench201(figure: str, published: bool) -> list[str]:
     return lines
 
 
+def device_latency() -> list[str]:
+    means = read("device_latency")["means"]
+    sizes = list(next(iter(means.values())))
+    lines = [row("labels", *sizes), row(*["---"] * (1 + len(sizes)))]
+    lines += [row(name, *(f"{found[size]:.3f}" for size in sizes)) for name, found in means.items()]
+    return [*lines, row("*published:* HELP, new device", "0.932", *["–"] * (len(sizes) - 1))]
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -451,6 +459,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "speed": speed,
     "equal": equal,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
+    "device-latency": device_latency,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells", published=False),
 }
 
