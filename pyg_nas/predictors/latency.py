@@ -81,7 +81,7 @@ class LatencyRegressor(CellRegressor):
         parts={"process": True},
     )
 
-    def __init__(self, folds: int = 5, random_state: int = 0) -> None:
+    def __init__(self, folds: int = 3, random_state: int = 0) -> None:
         self.folds = folds
         self.random_state = random_state
 
