@@ -10,6 +10,8 @@ import typer
 
 from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
+from pyg_nas.cli.profile import Configurations
+from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
@@ -31,6 +33,14 @@ def ask(
         ),
     ] = None,
     space: Annotated[str | None, typer.Option(help="Search space, by name.")] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option(
+            help="In the place of a space: whole networks of which some are chosen; a table of "
+            "networks, a folder of ONNX files, or file.py:function."
+        ),
+    ] = None,
+    configurations: Configurations = None,
     method: Annotated[
         str | None, typer.Option(help="predictor (default), random, evolution or local.")
     ] = None,
@@ -41,7 +51,8 @@ def ask(
         int | None, typer.Option(help="Architectures proposed after each fit; 4 by default.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="The predictor's recipe; fast by default.")
+        str | None,
+        typer.Option(help="The predictor's recipe; by default fast, or networks."),
     ] = None,
     acquisition: Annotated[
         str | None, typer.Option(help="mean (default), ei, ucb or thompson.")
@@ -63,8 +74,15 @@ def ask(
     from pyg_nas.search.ask_tell import Search
 
     check_device(device)
+    listed = None
+    if networks is not None:
+        from pyg_nas.predictors.network_lists import read_candidates
+
+        with progress_bar("reading networks") as advance:
+            listed = read_candidates(networks, configurations, advance)
     given = {
         "space": space,
+        "networks": listed,
         "method": method,
         "n": start,
         "k": refit,

@@ -100,6 +100,7 @@ def train(
     from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
+        LATENCY_RECIPE,
         NETWORK_RECIPE,
         check_recipe,
         make_estimator,
@@ -120,8 +121,10 @@ def train(
     given |= {name: value for name, value in options.items() if value is not None}
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
-    chosen = chosen or (NETWORK_RECIPE if is_of_networks else DEFAULT_RECIPE)
     label = chosen_label(opened.default_label, metric, budget, run)
+    if chosen is None and is_of_networks:
+        chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
+    chosen = chosen or DEFAULT_RECIPE
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
     check_storable(make_estimator(chosen, label, seed, device, **given))

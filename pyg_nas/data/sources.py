@@ -54,7 +54,7 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     if is_network_table(path):
         raise TableError(
             f"{path}: is a table of whole networks, a table of cells is needed; train, evaluate, "
-            f"predict, plot and report take both"
+            f"predict and plot take both"
         )
     table = Table.load(path)
     if named and table.space != wanted:

@@ -13,24 +13,36 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, find_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.predictors.recipes import NETWORK_RECIPE
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, TableEvaluator
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
 from pyg_nas.search.methods import make_strategy, restrict
+from pyg_nas.search.network_list import (
+    NETWORKS,
+    NetworkListEvaluator,
+    as_network_table,
+    check_method,
+    stored_networks,
+)
 from pyg_nas.search.result import LIMITS, Constraints, SearchResult
 from pyg_nas.search.strategies import Strategy
+
+if TYPE_CHECKING:
+    from pyg_nas.data.network_dataset import NetworkDataset
 
 LIVE_LABEL = LabelPolicy(run="mean", resample_below=None)
 """The label policy of an accuracy that the caller reports: the number as it is."""
@@ -56,7 +68,8 @@ class Search:
         method: One of :data:`~pyg_nas.search.methods.METHODS` but ``"oracle"``.
         n: Random architectures before the first fit of a predictor.
         k: Architectures proposed after each fit.
-        recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`.
+        recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`; by default
+            ``"fast"``.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
         seed: Seed for all random choices.
         constraints: The constraints on the answer.
@@ -64,6 +77,9 @@ class Search:
         parameters: Counts the trainable parameters of the networks that cells stand for, ``[N]``;
             by default those of the space's official networks.
         domain: The cells that may be proposed, by default the whole space.
+        networks: Whole networks in the place of a space: the candidates, of which some are
+            proposed (:mod:`pyg_nas.search.network_list`). The recipe is then one of networks,
+            ``"networks"`` by default, and the method ``"predictor"`` or ``"random"``.
         strategy: An own strategy in place of ``method``, ``n``, ``k``, ``recipe`` and
             ``acquisition``.
         evaluator: What trains the architectures, for a worker in this process; by default the
@@ -81,20 +97,28 @@ class Search:
         method: str = "predictor",
         n: int = 16,
         k: int = 4,
-        recipe: str = "fast",
+        recipe: str | None = None,
         acquisition: str = "mean",
         seed: int = 0,
         constraints: Constraints | None = None,
         device: str = "auto",
         parameters: Counts | None = None,
         domain: Domain | None = None,
+        networks: NetworkTable | NetworkDataset | None = None,
         strategy: Strategy | None = None,
         evaluator: Evaluator | None = None,
     ) -> None:
+        if networks is not None:
+            if evaluator is not None or space is not None or domain is not None:
+                raise SettingsError("a list of networks is a space of its own: give no other")
+            check_method(method)
+            evaluator = NetworkListEvaluator(as_network_table(networks))
         if evaluator is None:
             if not isinstance(space, SearchSpace):
                 space = default_space() if space is None else find_space(space)
             evaluator = ExternalEvaluator(domain or Domain(space), parameters)
+        if recipe is None:
+            recipe = "fast" if networks is None else NETWORK_RECIPE
         self.evaluator = evaluator
         self.constraints = constraints or Constraints()
         self.seed = seed
@@ -124,6 +148,8 @@ class Search:
                 **self.constraints.to_settings(),
             }
             folder = SearchFolder(folder, settings, evaluator.domain.space)
+            if isinstance(evaluator, NetworkListEvaluator) and stored_networks(folder.path) is None:
+                evaluator.listed.save(folder.path / NETWORKS)
         self.folder = folder
         self.ledger = Ledger(folder)
         self.exhausted = False
@@ -136,9 +162,9 @@ class Search:
         Args:
             folder: The folder.
             device: Where predictors are fitted.
-            settings: ``space``, ``method``, ``n``, ``k``, ``recipe``, ``acquisition``, ``seed``,
-                ``max_parameters``, ``max_seconds`` and ``max_macs``; by default those of the
-                folder.
+            settings: ``space`` or ``networks``, ``method``, ``n``, ``k``, ``recipe``,
+                ``acquisition``, ``seed``, ``max_parameters``, ``max_seconds`` and ``max_macs``; by
+                default those of the folder.
 
         Raises:
             SettingsError: If the folder has a search with other settings, or one that was not
@@ -354,13 +380,15 @@ def _recorded_settings(folder: SearchFolder) -> dict[str, Any]:
             f"{folder.path}: the architectures of this search are trained by pyg-nas search"
         )
     recipe = str(strategy.get("predictor", "recipe fast"))
-    if evaluator.get("cells") is not None or not recipe.startswith("recipe "):
+    listed = "networks_sha256" in evaluator
+    if (evaluator.get("cells") is not None and not listed) or not recipe.startswith("recipe "):
         raise SettingsError(
             f"{folder.path}: begun with a domain or a predictor of its own, which only the program "
             f"that began it can give again"
         )
+    space = {"networks": stored_networks(folder.path)} if listed else {"space": folder.space}
     return {
-        "space": folder.space,
+        **space,
         "method": stored["method"],
         "n": strategy.get("n", 16),
         "k": strategy.get("k", strategy.get("at_once", 4)),

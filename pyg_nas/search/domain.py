@@ -15,6 +15,9 @@ from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
 from pyg_nas.graphs.search_space import SearchSpace
 
+LISTED = "listed networks"
+"""Name of a space whose cells are names of whole networks (:mod:`pyg_nas.search.network_list`)."""
+
 NEAREST = 20
 """Size of a neighbourhood in a part of a space."""
 

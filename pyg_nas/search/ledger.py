@@ -19,6 +19,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
+from pyg_nas.search.domain import LISTED
 from pyg_nas.search.evaluator import Outcome
 from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, parse_query
 from pyg_nas.search.history import History, Proposal, Query
@@ -52,7 +53,9 @@ class Candidate:
 
     @property
     def text(self) -> str | None:
-        """The cell in its space's text form; None where the space has none."""
+        """The cell in its space's text form, or a listed network's name; None where it has none."""
+        if self.cell.space.name == LISTED:
+            return self.cell.operations[0]
         return self.cell.to_text() if self.cell.space.support.has_text_form else None
 
     def to_dict(self) -> dict[str, Any]:

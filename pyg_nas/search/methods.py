@@ -96,7 +96,10 @@ def make_strategy(
         _check_predictor(needs, recipe, n, acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
-        return make_estimator(recipe, label, seed, device)
+        estimator = make_estimator(recipe, label, seed, device)
+        # Candidates of a list of networks are cells by name alone.
+        adapt = getattr(evaluator, "predictor", None)
+        return estimator if adapt is None else adapt(estimator)
 
     return PredictorSearch(
         make_predictor,

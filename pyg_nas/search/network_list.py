@@ -1,0 +1,146 @@
+"""A list of whole networks as a search space: which of them shall be evaluated next?
+
+A candidate is a cell of one vertex whose operation is the network's name, so that strategies,
+records and folders are those of every search. Predictors receive the graphs behind the names.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.domain import LISTED, Domain
+from pyg_nas.search.evaluator import ExternalEvaluator
+from pyg_nas.spaces.modules.network_array import NetworkArray
+
+if TYPE_CHECKING:
+    from pyg_nas.data.network_dataset import NetworkDataset
+
+NETWORKS = "networks.hdf5"
+"""The candidates, in the folder of a search."""
+
+METHODS = ("predictor", "random")
+"""Methods that need no graphs to move among."""
+
+
+class NetworkListEvaluator(ExternalEvaluator):
+    """Stands for code outside of this package that evaluates networks of a list.
+
+    Networks with equal graphs are one candidate, the first of them.
+
+    Args:
+        networks: The candidates.
+
+    Raises:
+        SettingsError: If two different networks have one name, or there is none.
+    """
+
+    def __init__(self, networks: NetworkTable) -> None:
+        first = np.sort(np.unique(networks.hashes, return_index=True)[1])
+        self.listed = networks if len(first) == len(networks) else networks.subset(first)
+        names = self.listed.names
+        if len(set(names)) < len(names) or not names:
+            raise SettingsError("candidates must have different names, and there must be one")
+        space = SearchSpace(LISTED, names, max_vertices=1, max_edges=0)
+        rows = np.arange(len(names))
+        cells = CellArray(
+            np.zeros((len(names), 1, 1), np.int8),
+            rows[:, None].astype(space.id_type),
+            np.ones(len(names), space.size_type),
+            space,
+        )
+        super().__init__(Domain(space, cells), None)
+
+    def rows(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the rows of candidates in the list, ``[N]``."""
+        return cells.operations[:, 0].astype(np.int64)
+
+    def parameters(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the parameters of the networks, ``[N]``."""
+        counts: NDArray[np.int64] = self.listed.networks.parameters[self.rows(cells)]
+        return counts
+
+    def macs(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the MACs of the networks for their example inputs, ``[N]``."""
+        counts: NDArray[np.int64] = self.listed.networks.macs[self.rows(cells)]
+        return counts
+
+    def predictor(self, estimator: Any) -> ListedRegressor:
+        """Return an estimator of candidates from one of networks."""
+        return ListedRegressor(estimator, self)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the kind of evaluator, the number of candidates and a digest of their graphs."""
+        from hashlib import sha256
+
+        digest = sha256(self.listed.hashes.tobytes()).hexdigest()
+        return {"evaluator": "external", "cells": len(self.listed), "networks_sha256": digest}
+
+
+class ListedRegressor:
+    """An estimator of candidates that passes their graphs to an estimator of networks.
+
+    Args:
+        estimator: Unfitted, such as :class:`~pyg_nas.predictors.networks.NetworkRegressor`.
+        listed: The candidates.
+    """
+
+    def __init__(self, estimator: Any, listed: NetworkListEvaluator) -> None:
+        self.estimator = estimator
+        self.listed = listed
+        self.least_cells = getattr(estimator, "least_cells", 1)
+
+    @property
+    def provides_std(self) -> bool:
+        """Whether ``predict`` can return standard deviations."""
+        return bool(getattr(self.estimator, "provides_std", False))
+
+    def fit(self, cells: CellArray, y: ArrayLike) -> ListedRegressor:
+        """Fit to candidates and labels ``[N]``."""
+        self.estimator.fit(self._networks(cells), y)
+        return self
+
+    def predict(self, cells: CellArray, return_std: bool = False) -> Any:
+        """Return predictions ``[N]``, and standard deviations where asked for."""
+        networks = self._networks(cells)
+        return (
+            self.estimator.predict(networks, return_std=True)
+            if return_std
+            else (self.estimator.predict(networks))
+        )
+
+    def _networks(self, cells: CellArray) -> NetworkArray:
+        return self.listed.listed.networks.select(self.listed.rows(cells))
+
+
+def as_network_table(networks: NetworkTable | NetworkDataset) -> NetworkTable:
+    """Return candidates as a table."""
+    if isinstance(networks, NetworkTable):
+        return networks
+    return NetworkTable(networks.networks, networks.names)
+
+
+def stored_networks(folder: str | os.PathLike[str]) -> NetworkTable | None:
+    """Return the candidates of a search's folder; None if it is not of networks."""
+    path = Path(folder) / NETWORKS
+    return NetworkTable.load(path) if path.exists() else None
+
+
+def check_method(method: str) -> None:
+    """Check that a method can search a list.
+
+    Raises:
+        SettingsError: If it moves along edges of graphs.
+    """
+    if method not in METHODS:
+        raise SettingsError(
+            f"method {method!r} cannot search a list of networks, {' and '.join(METHODS)} can"
+        )

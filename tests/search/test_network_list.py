@@ -1,0 +1,83 @@
+"""Networks of a list: proposed by their graphs, recorded by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.network_dataset import NetworkDataset
+from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.errors import SettingsError
+from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.network_list import NetworkListEvaluator
+from pyg_nas.search.result import Constraints
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from tests.spaces.modules.networks import random_network
+
+GRAPHS = [random_network(5 + 7 * seed % 40, seed) for seed in range(80)]
+NAMES = [f"net {row}" for row in range(80)]
+TABLE = NetworkTable(NetworkArray.from_graphs(GRAPHS), NAMES)
+ACCURACY = {
+    name: float(np.log(len(graph)) + 0.1 * graph.operations.count("conv"))
+    for name, graph in zip(NAMES, GRAPHS, strict=True)
+}
+
+
+def run(search: Search, rounds: int) -> list[str]:
+    asked = []
+    for _ in range(rounds):
+        for candidate in search.ask(4):
+            assert candidate.text is not None
+            asked.append(candidate.text)
+            search.tell(candidate.id, accuracy=ACCURACY[candidate.text])
+    return asked
+
+
+def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    settings = {"networks": TABLE, "n": 8, "k": 4, "seed": 1}
+    whole = run(Search(tmp_path / "a", **settings), 6)
+    assert len(set(whole)) == 24
+    first = run(Search(tmp_path / "b", **settings), 3)
+    assert first + run(Search.open(tmp_path / "b"), 3) == whole
+    # The list is searched by its graphs: the 12 after the fit are better than a draw of 12.
+    chosen = np.mean([ACCURACY[name] for name in whole[8:]])
+    assert chosen > np.quantile(list(ACCURACY.values()), 0.75)
+    best = Search.open(tmp_path / "b").best
+    assert best is not None
+    assert best.cell.operations == (max(whole, key=lambda name: ACCURACY[name]),)
+    assert best.parameters == GRAPHS[NAMES.index(best.cell.operations[0])].parameters
+
+
+def test_limits_and_standard_deviations(tmp_path: Path) -> None:
+    parameters = np.array([graph.parameters for graph in GRAPHS])
+    limit = int(np.median(parameters))
+    dataset = NetworkDataset(tmp_path / "d", GRAPHS)
+    search = Search(networks=dataset, n=6, k=4, acquisition="ei", constraints=Constraints(limit))
+    for candidate in search.ask(10):
+        assert candidate.parameters is not None
+        assert candidate.parameters <= limit
+        search.tell(candidate.id, accuracy=0.5 + 0.01 * candidate.id)
+    assert "std" in search.ask(1)[0].proposal.why
+
+
+def test_equal_networks_are_one_candidate() -> None:
+    rows = np.array([3, 5, 3])
+    twice = NetworkTable(TABLE.networks.select(rows), ["a", "b", "c"])
+    assert NetworkListEvaluator(twice).listed.names == ("a", "b")
+    search = Search(networks=twice, n=1, k=1)
+    assert len(search.ask(5)) == 2
+    with pytest.raises(SettingsError, match="different names"):
+        NetworkListEvaluator(NetworkTable(TABLE.networks.select(rows[:2]), ["a", "a"]))
+
+
+def test_what_does_not_fit_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="'evolution' cannot search a list of networks"):
+        Search(networks=TABLE, method="evolution")
+    with pytest.raises(SettingsError, match="give no other"):
+        Search(networks=TABLE, space="nasbench101")
+    Search(tmp_path, networks=TABLE)
+    fewer = TABLE.subset(np.arange(40))
+    with pytest.raises(SettingsError, match="holds a search with"):
+        Search(tmp_path, networks=fewer)
