@@ -24,7 +24,7 @@ from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import space_refinement
+from pyg_nas.engine.shared_terms import BLOCK_CELLS, refine, space_refinement
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense import DenseGCN, dense_cells
@@ -56,6 +56,7 @@ _PREDICT_CHUNK = 4096
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
 # scoring neither is for sure from 12 to 50).
 _MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 120, 12
+_FEWEST_COMPILED = 5_000  # cells; below, loading compiled code takes longer than it saves
 
 
 def paper_width(n_train: int) -> int:
@@ -186,12 +187,17 @@ class _GCNEstimator(CellEstimator):
         check_cells(cells, self.space_)
         device = next(self.members_[0].parameters()).device
         activations = [member.activation for member in self.members_]
-        whole = self.backend != "sparse" and cells.space.support.is_whole(cells)
-        if whole and use_compiled(device, activations):
-            tables = space_refinement(cells.space, len(self.members_[0].convs))
-            return score(self.members_, tables).astype(np.float64)
+        sparse = self._is_sparse(cells, _MOST_SCORED_DENSELY)
+        depth = len(self.members_[0].convs)
         outputs = np.empty((len(self.members_), len(cells)))
-        if self._is_sparse(cells, _MOST_SCORED_DENSELY):
+        if len(cells) >= _FEWEST_COMPILED and not sparse and use_compiled(device, activations):
+            if cells.space.support.is_whole(cells):
+                return score(self.members_, space_refinement(cells.space, depth)).astype(float)
+            for start in range(0, len(cells), BLOCK_CELLS):
+                part = cells[start : start + BLOCK_CELLS]
+                outputs[:, start : start + len(part)] = score(self.members_, refine(part, depth))
+            return outputs
+        if sparse:
             gather = _SparseGather(cells, device)
             for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
                 x, edge_index, batch = gather(index)

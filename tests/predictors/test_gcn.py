@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
 from sklearn.utils.class_weight import compute_sample_weight
 
+from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.data.table import Table
 from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
@@ -104,6 +105,26 @@ def test_order_and_batching_of_cells_do_not_matter(fitted: GCNRegressor) -> None
     together = fitted.predict(cells)
     alone = np.array([fitted.predict([cell])[0] for cell in cells])
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
+    fitted: GCNRegressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unseen = sample_cells(60, seed=7)
+    expected = fitted.predict(unseen)
+    scored: list[int] = []
+
+    def refine(cells: CellArray, depth: int) -> Any:
+        scored.append(len(cells))
+        return estimators_refine(cells, depth)
+
+    estimators_refine = estimators.refine
+    monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
+    monkeypatch.setattr(estimators, "BLOCK_CELLS", 25)
+    monkeypatch.setattr(estimators, "refine", refine)
+    np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
+    if compiled_enabled():
+        assert scored == [25, 25, 10]
 
 
 def test_clone_and_pickle(fitted: GCNRegressor, cells: CellArray) -> None:
