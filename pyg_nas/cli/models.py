@@ -14,6 +14,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
 
 if TYPE_CHECKING:
+    from pyg_nas.compute.workers import Workers
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.table import Table
@@ -211,8 +212,8 @@ def predict(
     out: Annotated[
         Path,
         typer.Option(
-            help="CSV file to write, with the columns hash, score and row; std where the model has "
-            "it, and arch where architectures have a text form."
+            help="File to write, with the columns hash, score and row; std where the model has it, "
+            "and arch where architectures have a text form. CSV, or Arrow if it ends with .arrow."
         ),
     ],
     table: Annotated[
@@ -227,48 +228,131 @@ def predict(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Score all architectures of a search space instead, such as nasbench101 or "
-            "nasbench201."
+            help="Score a source of any length instead, block by block: all architectures of a "
+            "search space, such as nasbench101 or nasbench201; a graph file (.jsonl); or a "
+            "function of yours that yields cells, as file.py:function. The scores of a space are "
+            "sorted, the best first; those of a file or function keep its order."
         ),
     ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Write only so many of the best, the best first.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Where blocks are scored: sequential, threading, loky, ray or dask.")
+    ] = "sequential",
+    workers: Annotated[
+        int, typer.Option(help="Blocks that are scored at a time; -1 for one on each core.")
+    ] = 1,
     device: Device = "auto",
 ) -> None:
-    """Predict a score for each cell or network of a table, or of a whole search space.
+    """Predict a score for each cell or network of a table, or of a space or file of any length.
 
-    Example: pyg-nas predict model --space nasbench101 --out scores.csv
+    Scoring a file, a function or the --top of a source is resumed by the same command if it was
+    stopped.
+
+    Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
-    from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.compute.workers import Workers
     from pyg_nas.errors import SettingsError
-    from pyg_nas.graphs.registry import find_space
+    from pyg_nas.graphs.registry import space_names
     from pyg_nas.io.files import check_output
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.scoring.output import ARROW, check_format
 
     if (table is None) == (space is None):
         raise SettingsError("give either a table or --space, one of them")
-    whole = None if space is None else find_space(space).support
+    pool = Workers(backend, workers)
     check_device(device)
     check_output(out, table, model)
+    check_format(out)
+    whole = space in space_names() and backend == "sequential" and out.suffix != ARROW
+    if top is None and (table is not None or whole):
+        _predict_sorted(model, table, configurations, space, out, device)
+    else:
+        _predict_stream(model, table, configurations, space, out, top, pool, device)
+
+
+def _predict_sorted(
+    model: Path,
+    table: str | None,
+    configurations: Path | None,
+    space: str | None,
+    out: Path,
+    device: str,
+) -> None:
+    """Write the scores of a table or of a whole space, the best first."""
+    from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.graphs.registry import find_space
+    from pyg_nas.predictors.trained import Model
+
     loaded = Model.load(model, device)
-    estimator, protocol = loaded.estimator, loaded.protocol
-    label = None if protocol is None else protocol.label
-    larger_is_better = label is None or label.larger_is_better
-    if whole is None:
+    estimator = loaded.estimator
+    if space is None:
         assert table is not None
         opened = _scored(table, configurations, estimator)
         cells, hashes, texts = opened.cells, opened.hashes, opened.texts
-    elif texts := tuple(whole.architecture_texts()):
-        cells = whole.cells_of_texts(texts)
-        hashes = cells.hashes()
     else:
-        cells, hashes = whole.cells(), whole.hashes()
+        whole = find_space(space).support
+        if texts := tuple(whole.architecture_texts()):
+            cells = whole.cells_of_texts(texts)
+            hashes = cells.hashes()
+        else:
+            cells, hashes = whole.cells(), whole.hashes()
     further: dict[str, Any] = {"arch": texts} if texts else {}
     with working(f"scoring {len(cells):,} architectures"):
         if getattr(estimator, "provides_std", False):
             scores, further["std"] = estimator.predict(cells, return_std=True)
         else:
             scores = estimator.predict(cells)
-        write_scores(out, hashes, scores, larger_is_better, further)
+        write_scores(out, hashes, scores, loaded.larger_is_better, further)
     print_line(f"{len(cells):,} scores in {out}, the best first")
+
+
+def _predict_stream(
+    model: Path,
+    table: str | None,
+    configurations: Path | None,
+    space: str | None,
+    out: Path,
+    top: int | None,
+    workers: Workers,
+    device: str,
+) -> None:
+    """Write the scores of a source of any length in its order, or the best of them."""
+    from pyg_nas.predictors.storage import read_settings, settings_checksum
+    from pyg_nas.predictors.trained import Model
+    from pyg_nas.scoring import (
+        ScoringTask,
+        open_blocks,
+        score_stream,
+        stored_blocks,
+    )
+
+    loaded = Model.load(model, device)
+    source = str(space or table)
+    if table is not None:
+        opened = _scored(table, configurations, loaded.estimator)
+        blocks = stored_blocks(opened.cells, opened.hashes, opened.texts or ())
+    else:
+        blocks = open_blocks(source, loaded.estimator.space_)
+    task = ScoringTask(
+        loaded.estimator,
+        loaded.larger_is_better,
+        top,
+        threads=None if workers.backend == "sequential" else 1,
+    )
+    with progress_bar("scoring, architectures") as advance:
+        total = score_stream(
+            task,
+            blocks,
+            out,
+            settings={"model": settings_checksum(read_settings(model)), "source": source},
+            workers=workers,
+            progress=advance,
+        )
+    if top is None:
+        print_line(f"{total:,} scores in {out}, in the order of {source}")
+    else:
+        print_line(f"the best {min(top, total):,} of {total:,} scores in {out}")
 
 
 def plot(

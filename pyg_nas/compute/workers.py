@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Workers:
 
     def run(
         self, function: Function, shared: Any, calls: Iterable[Call]
-    ) -> Iterator[tuple[Call, Any]]:
+    ) -> Generator[tuple[Call, Any], None, None]:
         """Call ``function(shared, *call)`` and yield (call, result) as soon as one ends.
 
         The next call is taken from ``calls`` when a worker is free and all earlier results were

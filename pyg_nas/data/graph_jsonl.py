@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from pathlib import Path
@@ -62,12 +62,7 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
     """
     path = Path(path)
     names: dict[str, int] = {}
-    records = []
-    for line, text in read_lines(path, TableError):
-        try:
-            records.append(_parse(line, text, names))
-        except (CellError, TableError) as error:
-            raise TableError(f"{path}, line {line}: {error}") from None
+    records = _records(path, read_lines(path, TableError), names)
     if not records:
         raise TableError(f"{path}: contains no graph")
     try:
@@ -77,18 +72,43 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         if chosen is None:
             _warn_of_cells(path, records, list(names))
         space = chosen if isinstance(chosen, SearchSpace) else _own_space(path, names)
-        if not space.terminals:  # plain graphs of any size
-            space = replace(
-                space,
-                max_vertices=max(len(record.operations) for record in records),
-                max_edges=max(len(record.edges) for record in records),
-            )
     except SpaceError as error:
         raise TableError(f"{path}: {error}") from None
     cells = _cells(path, records, list(names), space)
     metrics = np.full((len(records), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
     metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = [r.y for r in records]
     return Table(cells, metrics, budgets=(1,), about={"source": printable(path.name)})
+
+
+def parse_graphs(
+    path: str | os.PathLike[str], lines: Iterable[tuple[int, bytes]], space: SearchSpace
+) -> CellArray:
+    """Return the graphs of some lines of a graph file.
+
+    Args:
+        path: The file, for errors.
+        lines: (line number, content) of records of the file.
+        space: The space of the records.
+
+    Raises:
+        TableError: As :func:`read_graphs` does.
+    """
+    names: dict[str, int] = {}
+    records = _records(Path(path), lines, names)
+    return _cells(Path(path), records, list(names), space)
+
+
+def _records(
+    path: Path, lines: Iterable[tuple[int, bytes]], names: dict[str, int]
+) -> list[_Record]:
+    """Return the records of lines; names that are new are added to ``names``."""
+    records = []
+    for line, text in lines:
+        try:
+            records.append(_parse(line, text, names))
+        except (CellError, TableError) as error:
+            raise TableError(f"{path}, line {line}: {error}") from None
+    return records
 
 
 def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | None:
@@ -130,13 +150,19 @@ def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
     return SearchSpace(
         name=printable(path.stem) or "graphs",
         operations=tuple(sorted(names)),
-        max_vertices=1,  # limits of the largest graph, see read_graphs
+        max_vertices=1,  # limits of the largest graph, see _cells
         max_edges=0,
     )
 
 
 def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSpace) -> CellArray:
-    """Return the records as graphs of one space."""
+    """Return the records as graphs of one space, whose limits follow plain graphs of any size."""
+    if records and not space.terminals:
+        space = replace(
+            space,
+            max_vertices=max(len(record.operations) for record in records),
+            max_edges=max(len(record.edges) for record in records),
+        )
     operations, edge_lists = [], []
     known = set(names) & set(space.vocabulary)
     id_of = {number: space.encode([n])[0] for number, n in enumerate(names) if n in known}

@@ -1,9 +1,9 @@
-"""Scores of cells as CSV with the columns ``hash,score,row`` and further ones, best first."""
+"""Scores of cells as CSV with the columns ``hash,score,row`` and further ones."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,7 +14,10 @@ from pyg_nas.errors import ModelError
 from pyg_nas.io.files import atomic_path
 
 _BLOCK_ROWS = 8_192
-_NUMBER = b"%.9g"
+_FORMATS = {"f": b"%.9g", "i": b"%d", "S": b"%b"}  # by the kind of a column's type
+
+Columns = Mapping[str, NDArray[Any]]
+"""Numbers or UTF-8 bytes ``[n]`` of each column."""
 
 
 def write_scores(
@@ -26,8 +29,6 @@ def write_scores(
 ) -> None:
     """Write cells, their scores and their rows in the source, the best first.
 
-    Scores have 9 significant digits, so that different float32 predictions differ in the file.
-
     Args:
         path: The CSV file.
         hashes: ``S32 [N]``.
@@ -38,43 +39,72 @@ def write_scores(
     Raises:
         ModelError: If a score is not finite.
     """
-    if not np.isfinite(scores).all():
-        odd = np.flatnonzero(~np.isfinite(scores))
+    check_finite(hashes, scores)
+    order = np.argsort(-scores if larger_is_better else scores, kind="stable")
+    columns = {"hash": hashes, "score": scores, **(further or {})}
+    blocks = (order[start : start + _BLOCK_ROWS] for start in range(0, len(order), _BLOCK_ROWS))
+    names = ("hash", "score", "row", *(further or {}))
+    write_columns(
+        path,
+        names,
+        (
+            {name: rows if name == "row" else _taken(columns[name], rows) for name in names}
+            for rows in blocks
+        ),
+    )
+
+
+def write_columns(
+    path: str | os.PathLike[str], names: Sequence[str], blocks: Iterable[Columns]
+) -> None:
+    """Write blocks of rows one after another.
+
+    Scores have 9 significant digits, so that different float32 predictions differ in the file.
+
+    Args:
+        path: The CSV file.
+        names: The columns, in order.
+        blocks: Their values.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(",".join(names).encode() + b"\n")
+        for block in blocks:
+            columns = [block[name] for name in names]
+            line = b",".join(_FORMATS[values.dtype.kind] for values in columns) + b"\n"
+            # One formatting of many lines takes half the time of one for each line.
+            for start in range(0, len(columns[0]), _BLOCK_ROWS):
+                fields = [_fields(values[start : start + _BLOCK_ROWS]) for values in columns]
+                count = len(fields[0])
+                file.write(line * count % tuple(chain.from_iterable(zip(*fields, strict=True))))
+
+
+def check_finite(hashes: NDArray[np.bytes_], scores: NDArray[np.float64]) -> None:
+    """Check that scores ``[N]`` are numbers.
+
+    Raises:
+        ModelError: If one is NaN or infinite; the message names a cell.
+    """
+    odd = np.flatnonzero(~np.isfinite(scores))
+    if len(odd):
         raise ModelError(
             f"the model's scores must be finite, {len(odd):,} of {len(scores):,} are not: cell "
             f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
         )
-    order = np.argsort(-scores if larger_is_better else scores, kind="stable")
-    columns: dict[str, tuple[bytes, Callable[[NDArray[np.int64]], list[Any]]]] = {
-        "hash": (b"%b", lambda rows: hashes[rows].tolist()),
-        "score": (_NUMBER, lambda rows: scores[rows].tolist()),
-        "row": (b"%d", lambda rows: rows.tolist()),
-    }
-    for name, values in (further or {}).items():
-        columns[name] = _column(values)
-    formats, readers = zip(*columns.values(), strict=True)
-    line = b",".join(formats) + b"\n"
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(",".join(columns).encode() + b"\n")
-        # One formatting of many lines takes half the time of one for each line.
-        for start in range(0, len(order), _BLOCK_ROWS):
-            rows = order[start : start + _BLOCK_ROWS]
-            fields = zip(*(read(rows) for read in readers), strict=True)
-            file.write(line * len(rows) % tuple(chain.from_iterable(fields)))
 
 
-def _column(
-    values: NDArray[np.float64] | Sequence[str],
-) -> tuple[bytes, Callable[[NDArray[np.int64]], list[Any]]]:
-    """The format of a further column's fields, and the function that returns those of rows."""
+def _taken(values: NDArray[Any] | Sequence[str], rows: NDArray[np.int64]) -> NDArray[Any]:
     if isinstance(values, np.ndarray):
-        return _NUMBER, lambda rows: values[rows].tolist()
-    return b"%b", lambda rows: [_quoted(values[row]).encode() for row in rows.tolist()]
+        return values[rows]
+    return np.array([values[row].encode() for row in rows.tolist()])
 
 
-def _quoted(text: str) -> str:
+def _fields(values: NDArray[Any]) -> list[Any]:
+    listed: list[Any] = values.tolist()
+    return [_quoted(text) for text in listed] if values.dtype.kind == "S" else listed
+
+
+def _quoted(text: bytes) -> bytes:
     """Return a field of a CSV file."""
-    if not {",", '"', "\n", "\r"} & set(text):
+    if not set(b',"\n\r') & set(text):
         return text
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'
+    return b'"' + text.replace(b'"', b'""') + b'"'

@@ -107,6 +107,12 @@ class TrainedPredictor:
         fractions = policy.is_accuracy and are_fractions(table.label(policy))
         return Evaluation(protocol, unseen, labels, predicted, left_out, fractions)
 
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether larger predictions are better; they are if the label is not known."""
+        label = None if self.protocol is None else self.protocol.label
+        return label is None or label.larger_is_better
+
     def require_protocol(self) -> Protocol:
         """Return the protocol.
 

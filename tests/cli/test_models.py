@@ -102,6 +102,25 @@ def test_figures_of_another_label_say_so(
     assert (compared["metric"], compared["run"]) == ("test_accuracy", "mean")
 
 
+def test_the_best_of_a_table_and_of_a_graph_file(
+    model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
+    every, top, lines = tmp_path / "all.csv", tmp_path / "top.csv", tmp_path / "g.jsonl"
+    assert pyg_nas("predict", model_path, table_path, "--out", every) == 0
+    assert pyg_nas("predict", model_path, table_path, "--top", 5, "--out", top) == 0
+    assert top.read_text().splitlines() == every.read_text().splitlines()[:6]
+    lines.write_text("".join(json.dumps(cell.to_dict()) + "\n" for cell in small_table.cells))
+    streamed = tmp_path / "s.csv"
+    backend = ("--backend", "threading", "--workers", 2)
+    assert pyg_nas("predict", model_path, "--space", lines, "--out", streamed, *backend) == 0
+    header, *rows = streamed.read_text().splitlines()
+    assert [int(row.split(",")[2]) for row in rows] == list(range(300))
+    assert sorted(rows) == sorted(every.read_text().splitlines()[1:])
+    assert header == "hash,score,row"
+    assert not list(tmp_path.glob("*.parts"))
+    assert pyg_nas("predict", model_path, "--space", lines, "--out", top, "--top", 0) == 2
+
+
 def test_predict_scores_every_cell_of_a_table(
     model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
 ) -> None:

@@ -1,0 +1,9 @@
+from .blocks import Architectures as Architectures
+from .blocks import Block as Block
+from .blocks import file_blocks as file_blocks
+from .blocks import generator_blocks as generator_blocks
+from .blocks import open_blocks as open_blocks
+from .blocks import space_blocks as space_blocks
+from .blocks import stored_blocks as stored_blocks
+from .scores import ScoringTask as ScoringTask
+from .stream import score_stream as score_stream

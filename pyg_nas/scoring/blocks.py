@@ -1,0 +1,249 @@
+"""Blocks of architectures to score: of a space, of a graph file, or of a user's own generator.
+
+A block is small to send to a worker and is read there, so that this process only divides the work.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.graph_jsonl import parse_graphs
+from pyg_nas.engine.shared_terms import BLOCK_CELLS
+from pyg_nas.errors import SettingsError, SpaceError, TableError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.json_lines import read_lines
+from pyg_nas.spaces.modules.network_array import NetworkArray
+
+Graphs = CellArray | NetworkArray
+
+
+class Architectures(NamedTuple):
+    """Graphs ``[n]``, their hashes ``S32 [n]``, and their text forms ``[n]`` or none."""
+
+    graphs: Graphs
+    hashes: NDArray[np.bytes_]
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Block(ABC):
+    """Some architectures that follow each other in a source.
+
+    Attributes:
+        row: Position of the first one in the source, from 0.
+    """
+
+    row: int
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of architectures."""
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """A text that differs where the architectures do, to notice a source that has changed."""
+
+    @abstractmethod
+    def read(self) -> Architectures:
+        """Return the architectures."""
+
+
+@dataclass(frozen=True)
+class SpaceBlock(Block):
+    """Architectures ``row`` to ``stop`` of a registered space."""
+
+    stop: int
+    space: str
+
+    def __len__(self) -> int:
+        return self.stop - self.row
+
+    @property
+    def digest(self) -> str:
+        """See :attr:`Block.digest`."""
+        return f"{self.space} {self.row} {self.stop}"
+
+    def read(self) -> Architectures:
+        """See :meth:`Block.read`."""
+        support = find_space(self.space).support
+        part = slice(self.row, self.stop)
+        texts = tuple(support.architecture_texts()[part])
+        if texts:
+            cells = support.cells_of_texts(texts)
+            return Architectures(cells, cells.hashes(), texts)
+        return Architectures(support.cells()[part], support.hashes()[part])
+
+
+@dataclass(frozen=True)
+class LinesBlock(Block):
+    """Lines of a graph file, with their numbers."""
+
+    path: Path
+    lines: tuple[tuple[int, bytes], ...]
+    space: SearchSpace
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def digest(self) -> str:
+        """See :attr:`Block.digest`."""
+        content = sha256()
+        for number, line in self.lines:
+            content.update(b"%d %b" % (number, line))
+        return content.hexdigest()
+
+    def read(self) -> Architectures:
+        """See :meth:`Block.read`."""
+        cells = parse_graphs(self.path, self.lines, self.space)
+        return Architectures(cells, cells.hashes())
+
+
+@dataclass(frozen=True)
+class StoredBlock(Block):
+    """Architectures in memory; their hashes are computed by the worker where they are None."""
+
+    graphs: Graphs
+    hashes: NDArray[np.bytes_] | None = None
+    texts: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.graphs)
+
+    @property
+    def digest(self) -> str:
+        """See :attr:`Block.digest`."""
+        return str(self.graphs.digest)
+
+    def read(self) -> Architectures:
+        """See :meth:`Block.read`."""
+        return Architectures(self.graphs, self._known_hashes(), self.texts)
+
+    def _known_hashes(self) -> NDArray[np.bytes_]:
+        if self.hashes is not None:
+            return self.hashes
+        if isinstance(self.graphs, CellArray):
+            return self.graphs.hashes()
+        return self.graphs.hashes
+
+
+def stored_blocks(
+    graphs: Graphs,
+    hashes: NDArray[np.bytes_],
+    texts: Sequence[str] = (),
+    size: int = BLOCK_CELLS,
+) -> Iterator[Block]:
+    """Yield architectures ``[N]`` in memory, ``size`` to a block."""
+    for start in range(0, len(graphs), size):
+        part = slice(start, start + size)
+        yield StoredBlock(start, graphs[part], hashes[part], texts[part])
+
+
+def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
+    """Yield all architectures of a registered space, ``size`` to a block.
+
+    Raises:
+        SpaceError: If they cannot be listed.
+    """
+    support = space.support
+    total = len(support.architecture_texts()) or len(support.cells())
+    for start in range(0, total, size):
+        yield SpaceBlock(start, min(start + size, total), space.name)
+
+
+def file_blocks(
+    path: str | os.PathLike[str], space: SearchSpace, size: int = BLOCK_CELLS
+) -> Iterator[Block]:
+    """Yield the graphs of a graph file, ``size`` to a block; the file is read once, in order.
+
+    Raises:
+        TableError: If it is not a regular file or a line is too long.
+    """
+    lines = read_lines(path, TableError)
+    row = 0
+    while block := tuple(islice(lines, size)):
+        yield LinesBlock(row, Path(path), block, space)
+        row += len(block)
+
+
+def generator_blocks(
+    generator: Callable[[], Iterable[Any]], space: SearchSpace, size: int = BLOCK_CELLS
+) -> Iterator[Block]:
+    """Yield what a user's function yields: cells one by one, or arrays of cells.
+
+    Args:
+        generator: Returns an iterable of :class:`~pyg_nas.graphs.cell.Cell` and
+            :class:`~pyg_nas.graphs.cell_array.CellArray`, the same at each call.
+        space: The space of single cells.
+        size: Cells to a block, at most.
+
+    Raises:
+        SettingsError: If it yields anything else.
+    """
+    row = 0
+    single: list[Cell] = []
+    for item in generator():
+        if isinstance(item, Cell):
+            single.append(item)
+            if len(single) < size:
+                continue
+            parts = [CellArray.from_cells(single, space)]
+        elif isinstance(item, CellArray):
+            before = [CellArray.from_cells(single, space)] if single else []
+            parts = [*before, *(item[i : i + size] for i in range(0, len(item), size))]
+        else:
+            raise SettingsError(
+                f"a generator of architectures must yield cells or arrays of cells, got "
+                f"{type(item).__name__}"
+            )
+        single = []
+        for part in parts:
+            yield StoredBlock(row, part)
+            row += len(part)
+    if single:
+        yield StoredBlock(row, CellArray.from_cells(single, space))
+
+
+def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
+    """Yield the blocks of a source that a user names.
+
+    Args:
+        source: A registered space, a ``.jsonl`` graph file, or ``module:function`` or
+            ``file.py:function`` of a function that returns an iterable of cells.
+        space: The space of the model that scores them.
+        size: Architectures to a block, at most.
+
+    Raises:
+        SpaceError: If no space has that name.
+        TableError: If the file cannot be read.
+        SettingsError: If the function cannot be imported.
+    """
+    from pyg_nas.predictors.registry import class_named
+
+    if source.endswith(".jsonl"):
+        if not Path(source).exists():
+            raise TableError(f"{source}: no such file")
+        return file_blocks(source, space, size)
+    if ":" in source:
+        return generator_blocks(class_named(source), space, size)
+    try:
+        return space_blocks(find_space(source), size)
+    except SpaceError as error:
+        raise SpaceError(
+            f"{error}; --space also takes a graph file (.jsonl) or a function of yours as "
+            f"file.py:function"
+        ) from None

@@ -1,0 +1,78 @@
+"""Files of scores that are written block by block: CSV, or Arrow for other programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from pyg_nas.data.scores_file import write_columns
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import atomic_path
+from pyg_nas.scoring.scores import Columns
+
+ARROW = ".arrow"
+_ORDER = ("hash", "score", "row", "std", "arch")
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Check that the package of a file's format is installed.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    if Path(path).suffix == ARROW:
+        _pyarrow()
+
+
+def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
+    """Write blocks of scores one after another: Arrow's file format for ``.arrow``, else CSV.
+
+    Args:
+        path: The file, written whole or not at all.
+        blocks: At least one; all have the same columns.
+
+    Raises:
+        SettingsError: If pyarrow is needed and not installed.
+    """
+    first = next(blocks)
+    names = [name for name in _ORDER if name in first]
+    blocks = chain([first], blocks)
+    if Path(path).suffix == ARROW:
+        _write_arrow(path, names, blocks)
+    else:
+        write_columns(path, names, blocks)
+
+
+def _write_arrow(path: str | os.PathLike[str], names: list[str], blocks: Iterator[Columns]) -> None:
+    arrow = _pyarrow()
+    kinds = {
+        "hash": arrow.string(), "score": arrow.float64(), "row": arrow.int64(),
+        "std": arrow.float64(), "arch": arrow.string(),
+    }  # fmt: skip
+    schema = arrow.schema([(name, kinds[name]) for name in names])
+    with (
+        atomic_path(path) as temporary,
+        arrow.OSFile(str(temporary), "wb") as file,
+        arrow.ipc.new_file(file, schema) as writer,
+    ):
+        for block in blocks:
+            columns = [
+                arrow.array(block[name].tolist(), arrow.binary()).cast(kinds[name])
+                if block[name].dtype.kind == "S"
+                else arrow.array(block[name], kinds[name])
+                for name in names
+            ]
+            writer.write_batch(arrow.record_batch(columns, schema=schema))
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.ipc
+    except ImportError as error:
+        raise SettingsError(
+            "Arrow files need pyarrow: pip install '.[arrow]' in a clone of pyg_nas"
+        ) from error
+    return pyarrow

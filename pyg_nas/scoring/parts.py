@@ -1,0 +1,110 @@
+"""The folder of scored blocks, from which interrupted scoring resumes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import atomic_path, write_text
+from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.npz import read_npz
+from pyg_nas.scoring.scores import Columns
+
+_NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")
+_SETTINGS = "settings.json"
+
+
+@contextmanager
+def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
+    """Open a folder of parts, which is created if missing, for this process alone.
+
+    Args:
+        folder: The folder.
+        settings: What the scores depend on besides the architectures, JSON-ready.
+
+    Raises:
+        SettingsError: If the folder holds parts of other scores, or another process uses it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(f"{folder}: another process scores into this folder") from None
+    try:
+        path = folder / _SETTINGS
+        if not path.exists():
+            write_text(path, json.dumps(settings, indent=1) + "\n")
+        elif read_json(path) != settings:
+            raise SettingsError(
+                f"{folder}: holds parts of another model, source or number of best rows; delete "
+                f"it, or choose another output"
+            )
+        yield Parts(folder)
+    finally:
+        lock.release()
+
+
+class Parts:
+    """A folder with one file for each scored block.
+
+    A file's name has the number of its block and a digest of the block's architectures, so that a
+    block is scored once as long as its architectures stay the same.
+
+    Args:
+        folder: The folder, see :func:`open_parts`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._found = {
+            int(match[1]): match[2]
+            for match in map(_NAME.fullmatch, sorted(p.name for p in folder.iterdir()))
+            if match
+        }
+
+    def has(self, number: int, digest: str) -> bool:
+        """Whether a block is scored.
+
+        Raises:
+            SettingsError: If its architectures are not those that were scored.
+        """
+        if number not in self._found:
+            return False
+        if self._found[number] != digest:
+            raise SettingsError(
+                f"{self.folder}: block {number} of the source has changed since it was scored; "
+                f"delete the folder to begin again"
+            )
+        return True
+
+    def write(self, number: int, digest: str, columns: Columns) -> None:
+        """Keep the scores of a block."""
+        with atomic_path(self._path(number, digest)) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+        self._found[number] = digest
+
+    def read(self, count: int) -> Iterator[Columns]:
+        """Yield the scores of the first ``count`` blocks in their order.
+
+        Raises:
+            SettingsError: If a file is damaged.
+        """
+        for number in range(count):
+            yield read_npz(self._path(number, self._found[number]))
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder)
+
+    def _path(self, number: int, digest: str) -> Path:
+        return self.folder / f"{number:09d}-{digest}.npz"

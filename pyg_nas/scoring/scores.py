@@ -1,0 +1,80 @@
+"""Scores of one block of architectures, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.scores_file import check_finite
+from pyg_nas.scoring.blocks import Block
+
+Columns = dict[str, NDArray[Any]]
+"""``hash`` S32, ``score`` float64 and ``row`` int64 ``[n]``; ``std`` float64 where the predictor
+has it, and ``arch``, UTF-8 bytes, where architectures have a text form."""
+
+
+@dataclass(frozen=True)
+class ScoringTask:
+    """What is done with every block.
+
+    Args:
+        estimator: A fitted predictor.
+        larger_is_better: False for costs such as seconds.
+        top: Only so many of the best are kept; None for all.
+        threads: Torch threads; None for those that the process has.
+    """
+
+    estimator: Any
+    larger_is_better: bool = True
+    top: int | None = None
+    threads: int | None = None
+
+
+def score_block(task: ScoringTask, number: int, block: Block) -> Columns:
+    """Return the columns of a block, the best first if only these are kept.
+
+    Raises:
+        ModelError: If a score is not finite, or a cell is not of the model's operations.
+        TableError: If a line of a graph file is not a graph.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(task.threads or before)
+    try:
+        graphs, hashes, texts = block.read()
+        columns: Columns = {"hash": hashes}
+        if getattr(task.estimator, "provides_std", False):
+            columns["score"], columns["std"] = task.estimator.predict(graphs, return_std=True)
+        else:
+            columns["score"] = task.estimator.predict(graphs)
+    finally:
+        torch.set_num_threads(before)
+    columns["row"] = np.arange(block.row, block.row + len(graphs))
+    if texts:
+        columns["arch"] = np.array([text.encode() for text in texts])
+    check_finite(hashes, columns["score"])
+    return columns if task.top is None else best([columns], task.top, task.larger_is_better)
+
+
+def best(parts: Iterable[Columns], count: int, larger_is_better: bool) -> Columns:
+    """Return the ``count`` best rows of all parts, the best first; of equal scores the first rows.
+
+    The parts are read one after another, and only the best so far are kept.
+    """
+    kept: Columns = {}
+    for part in parts:
+        joined = {name: np.concatenate([kept[name], part[name]]) if kept else part[name]
+                  for name in part}  # fmt: skip
+        order = np.lexsort((joined["row"], rank_keys(joined["score"], larger_is_better)))
+        kept = {name: values[order[:count]] for name, values in joined.items()}
+    return kept
+
+
+def rank_keys(scores: NDArray[np.float64], larger_is_better: bool) -> NDArray[np.float64]:
+    """Return numbers whose ascending order has the best first."""
+    return -scores if larger_is_better else scores

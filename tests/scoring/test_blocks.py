@@ -1,0 +1,98 @@
+"""Blocks of every kind of source hold each architecture once, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import SettingsError, SpaceError, TableError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.scoring.blocks import (
+    Block,
+    file_blocks,
+    generator_blocks,
+    open_blocks,
+    space_blocks,
+    stored_blocks,
+)
+
+CELLS = sample_cells(10, seed=3)
+SPACE = CELLS.space
+
+
+def joined(blocks: Sequence[Block]) -> list[bytes]:
+    """The hashes of all blocks, whose rows must be the next ones."""
+    hashes: list[bytes] = []
+    for block in blocks:
+        assert block.row == len(hashes)
+        architectures = block.read()
+        assert len(block) == len(architectures.graphs) == len(architectures.hashes)
+        hashes += architectures.hashes.tolist()
+    return hashes
+
+
+def test_cells_in_memory_keep_their_texts() -> None:
+    blocks = list(stored_blocks(CELLS, CELLS.hashes(), [str(n) for n in range(10)], size=4))
+    assert [len(block) for block in blocks] == [4, 4, 2]
+    assert joined(blocks) == CELLS.hashes().tolist()
+    assert list(blocks[2].read().texts) == ["8", "9"]
+
+
+def test_a_space_is_divided_in_its_official_order() -> None:
+    space = find_space("transnasbench101")
+    blocks = list(space_blocks(space, size=1_000))
+    assert [len(block) for block in blocks] == [1_000] * 4 + [96]
+    texts = [text for block in blocks for text in block.read().texts]
+    assert texts == list(space.support.architecture_texts())
+
+
+def test_lines_of_a_file_are_read_in_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    lines = [
+        json.dumps({"ops": list(c.operations), "edges": np.argwhere(c.adjacency).tolist()})
+        for c in CELLS
+    ]
+    path.write_text("\n\n".join(lines))  # blank lines are no records
+    blocks = list(file_blocks(path, SPACE, size=3))
+    assert [len(block) for block in blocks] == [3, 3, 3, 1]
+    assert joined(blocks) == CELLS.hashes().tolist()
+    assert len({block.digest for block in blocks}) == 4
+    path.write_text(path.read_text() + '\n{"ops": ["input"], "edges": [[0, 7]]}')
+    *_, last = file_blocks(path, SPACE, size=3)
+    with pytest.raises(TableError, match=r"g\.jsonl, line 20: edge \[0, 7\]"):
+        last.read()
+
+
+def test_a_generator_may_mix_cells_and_arrays() -> None:
+    def cells() -> Iterator[Cell | CellArray]:
+        yield CELLS[0]
+        yield CELLS[1]
+        yield CELLS[2:9]
+        yield CELLS[9]
+
+    blocks = list(generator_blocks(cells, SPACE, size=4))
+    assert [len(block) for block in blocks] == [2, 4, 3, 1]
+    assert joined(blocks) == CELLS.hashes().tolist()
+    with pytest.raises(SettingsError, match="must yield cells or arrays of cells, got int"):
+        list(generator_blocks(lambda: [1], SPACE))
+
+
+def test_sources_are_named_by_space_file_or_function(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(
+        "from pyg_nas.graphs.enumeration import sample_cells\n"
+        "def cells():\n    yield from sample_cells(10, seed=3)\n"
+    )
+    assert joined(list(open_blocks(f"{module}:cells", SPACE))) == CELLS.hashes().tolist()
+    assert len(next(open_blocks("transnasbench101", SPACE))) == 4_096
+    with pytest.raises(TableError, match="no such file"):
+        open_blocks(str(tmp_path / "none.jsonl"), SPACE)
+    with pytest.raises(SpaceError, match=r"'foo'.*or a function of yours as file\.py:function"):
+        open_blocks("foo", SPACE)

@@ -1,0 +1,42 @@
+"""The folder of parts: found again, refused where they are of something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.scoring.parts import open_parts
+
+SETTINGS = {"model": "abc", "top": None}
+
+
+def test_parts_are_found_again_in_order(tmp_path: Path) -> None:
+    folder = tmp_path / "s.csv.parts"
+    with open_parts(folder, SETTINGS) as parts:
+        parts.write(1, "1" * 16, {"score": np.array([0.5])})
+        parts.write(0, "0" * 16, {"score": np.array([0.25, 1.0])})
+    with open_parts(folder, SETTINGS) as parts:
+        assert parts.has(0, "0" * 16)
+        assert not parts.has(2, "2" * 16)
+        assert [p["score"].tolist() for p in parts.read(2)] == [[0.25, 1.0], [0.5]]
+        with pytest.raises(SettingsError, match="block 1 of the source has changed"):
+            parts.has(1, "9" * 16)
+        parts.remove()
+    assert not folder.exists()
+
+
+def test_other_scores_and_other_processes_are_refused(tmp_path: Path) -> None:
+    with (
+        open_parts(tmp_path / "p", SETTINGS),
+        pytest.raises(SettingsError, match="another process"),
+        open_parts(tmp_path / "p", SETTINGS),
+    ):
+        pass
+    with (
+        pytest.raises(SettingsError, match="another model, source or number"),
+        open_parts(tmp_path / "p", {**SETTINGS, "top": 3}),
+    ):
+        pass

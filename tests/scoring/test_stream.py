@@ -1,0 +1,126 @@
+"""Streams give the scores of one call, whatever happens to their workers and processes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyg_nas.compute.workers import Workers
+from pyg_nas.errors import BackendError, SettingsError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.scoring.blocks import Block, stored_blocks
+from pyg_nas.scoring.scores import ScoringTask
+from pyg_nas.scoring.stream import score_stream
+
+CELLS = sample_cells(23, seed=3)
+EDGES = CELLS.num_edges.tolist()
+
+
+class Counting:
+    """Predicts the number of edges, and notes every cell that it is asked for.
+
+    It kills its process at a cell, ``times`` times.
+    """
+
+    def __init__(self, folder: Path, victim: str = "", times: int = 0) -> None:
+        self.folder, self.victim, self.times = folder, victim, times
+
+    def predict(self, cells: CellArray) -> np.ndarray[Any, Any]:
+        asked = [cell.hash for cell in cells]
+        marks = self.folder / "kills"
+        if self.victim in asked and len(marks.read_text() if marks.exists() else "") < self.times:
+            with marks.open("a") as file:
+                file.write("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        with (self.folder / "asked").open("a") as file:
+            file.writelines(f"{digest}\n" for digest in asked)
+        return cells.num_edges.astype(np.float64)
+
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().split()
+
+
+def blocks() -> Iterator[Block]:
+    return stored_blocks(CELLS, CELLS.hashes(), size=4)
+
+
+def rows(path: Path) -> list[tuple[str, float, int]]:
+    with path.open(newline="") as file:
+        return [(r["hash"], float(r["score"]), int(r["row"])) for r in csv.DictReader(file)]
+
+
+EXPECTED = [
+    (cell.hash, float(n), row) for row, (cell, n) in enumerate(zip(CELLS, EDGES, strict=True))
+]
+
+
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_every_backend_scores_each_architecture_once(tmp_path: Path, backend: str) -> None:
+    estimator = Counting(tmp_path)
+    seen: list[int] = []
+    out = tmp_path / "s.csv"
+    workers = Workers(backend, 2)
+    total = score_stream(
+        ScoringTask(estimator), blocks(), out, workers=workers, progress=seen.append
+    )
+    assert total == seen[-1] == 23
+    assert rows(out) == EXPECTED
+    assert sorted(estimator.asked()) == sorted(cell.hash for cell in CELLS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["asked", "s.csv"]
+
+
+def test_the_best_are_those_of_all(tmp_path: Path) -> None:
+    score_stream(ScoringTask(Counting(tmp_path), top=7), blocks(), tmp_path / "s.csv")
+    assert rows(tmp_path / "s.csv") == sorted(EXPECTED, key=lambda r: (-r[1], r[2]))[:7]
+    score_stream(ScoringTask(Counting(tmp_path), False, top=50), blocks(), tmp_path / "s.csv")
+    assert rows(tmp_path / "s.csv") == sorted(EXPECTED, key=lambda r: (r[1], r[2]))
+
+
+def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Block]:
+        for block in blocks():
+            if block.row == 12:
+                raise KeyboardInterrupt
+            yield block
+
+    estimator, out = Counting(tmp_path), tmp_path / "s.csv"
+    with pytest.raises(KeyboardInterrupt):
+        score_stream(ScoringTask(estimator), interrupted(), out)
+    assert not out.exists()
+    assert len(estimator.asked()) == 12
+    with pytest.raises(SettingsError, match="another model, source or number"):
+        score_stream(ScoringTask(estimator), blocks(), out, settings={"model": "other"})
+    other = stored_blocks(CELLS[::-1], CELLS[::-1].hashes(), size=4)
+    with pytest.raises(SettingsError, match="block 0 of the source has changed"):
+        score_stream(ScoringTask(estimator), other, out)
+    score_stream(ScoringTask(estimator), blocks(), out)
+    assert rows(out) == EXPECTED
+    assert len(estimator.asked()) == 23
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_dead_workers_lose_nothing(tmp_path: Path) -> None:
+    once = Counting(tmp_path, CELLS[9].hash, times=1)
+    score_stream(ScoringTask(once), blocks(), tmp_path / "a.csv", workers=Workers("loky", 2))
+    assert rows(tmp_path / "a.csv") == EXPECTED
+    (tmp_path / "kills").unlink()
+    twice = Counting(tmp_path, CELLS[9].hash, times=2)
+    out = tmp_path / "b.csv"
+    with pytest.raises(BackendError, match=r"1 blocks were not scored .* from row 8 on"):
+        score_stream(ScoringTask(twice), blocks(), out, workers=Workers("loky", 2))
+    score_stream(ScoringTask(twice), blocks(), out)
+    assert rows(out) == EXPECTED
+
+
+def test_a_source_without_architectures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no architecture"):
+        score_stream(ScoringTask(Counting(tmp_path)), [], tmp_path / "s.csv")
+    assert not list(tmp_path.iterdir())
