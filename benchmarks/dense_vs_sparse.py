@@ -1,9 +1,11 @@
-"""Forward and training passes of one network by every backend, over batch sizes and widths.
+"""Forward and training passes of one network by every backend, over batch sizes and widths, and,
+with ``--vertices``, over the size of graphs from cells to whole networks.
 
 ``torch-scatter`` rows appear where it is installed. Every batch size and width is written as it
 is done, and a stopped run with the same settings resumes. A batch's index structures (normalised
 edges, CSR matrices, padded tensors) are made beforehand: what is compared is the network's
-arithmetic.
+arithmetic. Over sizes, a batch has as many random graphs as make 16,384 vertices, with 1.2 edges a
+vertex, as whole networks have.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
+from torch_geometric.data import Batch, Data
+from torch_geometric.utils import to_dense_adj
 
 from benchmarks.measurement import (
     IMAGES,
@@ -35,11 +39,16 @@ from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.conv import Propagation, normalize
-from pyg_nas.nn.dense import DenseGCN, dense_cells
+from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells, padded_cells
 from pyg_nas.nn.gcn import GCN
 
 # One step may use about this many numbers of activations; larger ones are left out, and said so.
 MOST_NUMBERS = 65536 * 7 * 144
+
+BY_BATCH, BY_VERTICES = "cells in a batch", "vertices of a graph"
+SMALL = 7  # most vertices of a cell
+VERTICES = 16_384  # of a batch of graphs of any size
+COLUMNS = 5
 
 PEAKS = "peak_bytes_of_a_training_step_above_an_idle_process"
 COMPILED = ", compiled"
@@ -106,9 +115,13 @@ def segments_with(index: Tensor, weight: Tensor, nodes: int) -> Aggregate:
     return lambda h: torch_scatter.segment_csr(h[source] * scale, pointers)
 
 
-def backends(size: int, device: str) -> dict[str, Forward]:
-    cells = sample_cells(size, seed=0)
-    batch = next(iter(CollatedLoader(collate_cells(cells), size))).to(device)
+def backends(size: int, device: str, vertices: int | None = None) -> dict[str, Forward]:
+    if vertices is None:
+        cells = sample_cells(size, seed=0)
+        batch = next(iter(CollatedLoader(collate_cells(cells), size))).to(device)
+        dense = dense_cells(cells).to(device)
+    else:
+        batch, dense = (made.to(device) for made in random_graphs(size, vertices))
     p: Propagation = normalize(batch.edge_index, batch.num_nodes)
 
     def both(make: Callable[[Tensor, Tensor, int], Aggregate]) -> Forward:
@@ -120,7 +133,7 @@ def backends(size: int, device: str) -> dict[str, Forward]:
         return partial(torch.matmul, csr(index, weight, nodes))
 
     made = {
-        "dense": partial(dense_pass, dense_cells(cells).to(device)),
+        "dense": partial(dense_pass, dense),
         "message passing": partial(message_passing, batch),
         "torch.sparse CSR": both(matrix),
         "EdgeIndex": both(edge_index),
@@ -136,9 +149,26 @@ def backends(size: int, device: str) -> dict[str, Forward]:
     }
 
 
+def random_graphs(size: int, vertices: int) -> tuple[Batch, DenseCells]:
+    """A chain with further edges from earlier vertices to a fifth of them; the same twice."""
+    rng = np.random.default_rng(0)
+    graphs = []
+    for _ in range(size):
+        targets = np.arange(1, vertices)
+        joined = targets[rng.random(len(targets)) < 0.2]
+        extra = np.stack([rng.integers(0, joined), joined])
+        edges = np.unique(np.concatenate([[targets - 1, targets], extra], axis=1), axis=1)
+        x = np.eye(COLUMNS, dtype=np.float32)[rng.integers(COLUMNS, size=vertices)]
+        graphs.append(Data(x=torch.from_numpy(x), edge_index=torch.from_numpy(edges)))
+    batch = Batch.from_data_list(graphs)
+    adjacency = to_dense_adj(batch.edge_index, batch.batch)
+    columns = batch.x.argmax(1).view(size, vertices)
+    return batch, padded_cells(adjacency, columns, torch.ones(size, vertices), COLUMNS)
+
+
 def network(width: int, device: str) -> GCN:
     torch.manual_seed(0)
-    model = GCN(5, width, dropout=0.0)
+    model = GCN(COLUMNS, width, dropout=0.0)
     model.add_module("dense", DenseGCN([model]))  # the same weights, copied
     return model.to(device)
 
@@ -180,6 +210,7 @@ def peak_of(backend: str, size: int, width: int, device: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, nargs="+", default=[16, 256, 4096, 65536])
+    parser.add_argument("--vertices", type=int, nargs="+", help="instead of --batches: 7 to 2000")
     parser.add_argument("--widths", type=int, nargs="+", default=[48, 144, 320])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -198,17 +229,23 @@ def main() -> None:
         "compiled": arguments.compile,
         "threads": arguments.threads,
     }
-    name = f"dense_vs_sparse_{arguments.device.split(':')[0]}"
+    axis = "_vertices" if arguments.vertices else ""
+    name = f"dense_vs_sparse{axis}_{arguments.device.split(':')[0]}"
+    if arguments.vertices:
+        sizes = [(max(1, VERTICES // vertices), vertices) for vertices in arguments.vertices]
+    else:
+        sizes = [(size, None) for size in arguments.batches]
     rows, memory, left_out = stored(name, head)
     done = {(row["batch"], row["width"]) for row in rows}
-    for size in arguments.batches:
+    for size, vertices in sizes:
         widths = [width for width in arguments.widths if (size, width) not in done]
-        runs = backends(size, arguments.device) if widths else {}
+        runs = backends(size, arguments.device, vertices) if widths else {}
         for width in widths:
             measured, without = configuration(runs, size, width, arguments)
+            measured = [{**row, "vertices": vertices or SMALL} for row in measured]
             rows, left_out = rows + measured, left_out + without
             write(name, head, rows, memory, left_out)
-    if arguments.memory and not memory:
+    if arguments.memory and not memory and not arguments.vertices:
         size, width = min(4096, max(arguments.batches)), 144
         empty = peak_memory(peak_of, "", size, width, arguments.device)
         for backend in backends(size, arguments.device):
@@ -216,7 +253,7 @@ def main() -> None:
             memory[backend] = peak - empty
     write(name, head, rows, memory, left_out)
     report(rows, memory)
-    plot(rows, arguments.device)
+    plot(rows, name, BY_VERTICES if arguments.vertices else BY_BATCH)
 
 
 def stored(
@@ -268,7 +305,7 @@ def configuration(
         if not difference < 1e-5:
             raise SystemExit(f"{name} differs from the dense pass by {difference}")
     trained = {}
-    if size * 7 * width > MOST_NUMBERS:
+    if size * SMALL * width > MOST_NUMBERS:
         left_out.append(f"training {where}: memory")
     else:
         trained = {n: r for n, r in forwards.items() if trainable(r, model)}
@@ -320,7 +357,7 @@ def report(rows: list[dict[str, Any]], memory: dict[str, int]) -> None:
         )
 
 
-def plot(rows: list[dict[str, Any]], device: str) -> None:
+def plot(rows: list[dict[str, Any]], file: str, horizontal: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -343,7 +380,10 @@ def plot(rows: list[dict[str, Any]], device: str) -> None:
             axis = axes[line, column]
             for name in names:
                 points = [
-                    (row["batch"], row["relative_to_dense"])
+                    (
+                        row["batch" if horizontal == BY_BATCH else "vertices"],
+                        row["relative_to_dense"],
+                    )
                     for row in rows
                     if (row["pass"], row["width"], row["backend"]) == (kind, width, name)
                 ]
@@ -354,16 +394,17 @@ def plot(rows: list[dict[str, Any]], device: str) -> None:
                         *np.array(sorted(points)).T, style, color=colour, marker=".", label=name
                     )
             axis.set(xscale="log", yscale="log", title=f"{kind}, width {width}")
-            axis.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
-            axis.minorticks_off()
+            if horizontal == BY_BATCH:
+                axis.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
+                axis.minorticks_off()
             axis.grid(alpha=0.3)
             if column == 0:
                 axis.set_ylabel("cells/s relative to dense")
             if line == 1:
-                axis.set_xlabel("cells in a batch")
+                axis.set_xlabel(horizontal)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    figure.savefig(IMAGES / f"dense_vs_sparse_{device.split(':')[0]}.png", dpi=120)
+    figure.savefig(IMAGES / f"{file}.png", dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""Peak memory of training predictors on 10,000 networks of 500 vertices, each in a process.
+
+    python -m benchmarks.network_memory
+
+Networks are random: a chain of operations with further edges to a fifth of the vertices, and random
+attributes. A process that only makes the networks is measured beside them. It is no timing, so that
+other programs may run. A Gaussian process needs 56 bytes a pair of networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.measurement import peak_memory, show, write_result
+from pyg_nas.predictors.network_gnn import NetworkGNNRegressor
+from pyg_nas.predictors.networks import NetworkRegressor
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, TERMINALS
+
+PREDICTORS = {
+    "sparse residual network, one epoch": lambda: NetworkGNNRegressor(epochs=1),
+    "boosted trees": lambda: NetworkRegressor("boosted-trees"),
+}
+
+
+def random_networks(count: int, vertices: int) -> NetworkArray:
+    rng = np.random.default_rng(0)
+    columns = rng.integers(len(TERMINALS), NUM_COLUMNS, size=(count, vertices), dtype=np.uint8)
+    columns[:, 0], columns[:, -1] = TERMINALS.index("input"), TERMINALS.index("output")
+    targets = np.arange(1, vertices)
+    edges = []
+    for _ in range(count):
+        joined = targets[1:][rng.random(vertices - 2) < 0.2]
+        extra = np.stack([(rng.random(len(joined)) * (joined - 1)).astype(np.int64), joined])
+        both = np.concatenate([[targets - 1, targets], extra], axis=1)
+        edges.append(both[:, np.lexsort(both)])
+    sizes = [part.shape[1] for part in edges]
+    return NetworkArray(
+        columns.ravel(),
+        rng.random((count * vertices, len(ATTRIBUTES)), dtype=np.float32),
+        np.arange(count + 1, dtype=np.int64) * vertices,
+        np.concatenate(edges, axis=1),
+        np.concatenate([[0], np.cumsum(sizes)]),
+        rng.integers(10**6, 10**8, size=count),
+        rng.integers(10**8, 10**10, size=count),
+        np.arange(count).astype("S64"),
+    )
+
+
+def train(name: str, count: int, vertices: int) -> None:
+    """Fit in a process of its own, without a name only make the networks."""
+    torch.set_num_threads(2)
+    networks = random_networks(count, vertices)
+    if name:
+        PREDICTORS[name]().fit(networks, np.log(networks.macs))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=int, default=10_000)
+    parser.add_argument("--vertices", type=int, default=500)
+    arguments = parser.parse_args()
+    size = arguments.networks, arguments.vertices
+    peaks: dict[str, Any] = {
+        "the networks alone": peak_memory(train, "", *size),
+        **{name: peak_memory(train, name, *size) for name in PREDICTORS},
+    }
+    write_result("network_memory", {"networks": size[0], "vertices": size[1], "peak_bytes": peaks})
+    show("Peak memory", ["", "GiB"], [[n, f"{peak / 2**30:.2f}"] for n, peak in peaks.items()])
+
+
+if __name__ == "__main__":
+    main()
