@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-torch test-lowest test-newest lint docs hooks clean
+.PHONY: bench demo test test-torch test-lowest test-newest lint docs hooks clean
 
 demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best cells, on shipped data
 	$(BIN)/pyg-nas demo --out demo
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## Run short forms of all benchmarks and compare their ratios with the committed ones
+	PYTHONPATH=. $(BIN)/python -m benchmarks.short
 
 docs: $(VENV)/.installed-docs ## Build the documentation into site/
 	PYTHONPATH=. $(BIN)/python -m mkdocs build --strict

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.measurement import interleaved, show, write_result
+from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--vertices", type=int, nargs="+", default=[7, 12, 20, 32, 50, 80, 120])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
+    arguments = parsed(parser, vertices=[7, 32], repeats=3)
     torch.set_num_threads(arguments.threads)
     rows = []
     for vertices in arguments.vertices:
@@ -81,7 +81,11 @@ def main() -> None:
             for row in rows
         ],
     )
-    write_result("backend_by_size", {"width": WIDTH, "repeats": arguments.repeats, "rows": rows})
+    write_result(
+        "backend_by_size",
+        {"width": WIDTH, "repeats": arguments.repeats, "rows": rows},
+        arguments.results,
+    )
 
 
 if __name__ == "__main__":

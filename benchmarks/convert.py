@@ -8,10 +8,8 @@ on what else runs on the machine, so CPU seconds of all processes stand beside t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
-import sys
 import tempfile
 import threading
 import time
@@ -23,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmarks.measurement import parsed, write_result
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
@@ -97,9 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--baseline-records", type=int, default=50_000)
-    default = Path(__file__).parent / "results" / "convert.json"
-    parser.add_argument("--out", type=Path, default=default)
-    settings = parser.parse_args()
+    settings = parsed(parser, records=240_000, baseline_records=20_000)
     console = Console()
 
     space, enumeration = measured(enumerate_cells)
@@ -123,8 +120,6 @@ def main() -> None:
     results: dict[str, Any] = {
         "records": records,
         "file_bytes": size,
-        "cores": len(os.sched_getaffinity(0)),
-        "load_average": os.getloadavg()[0],
         "convert": {**fast, "records_per_second": records / fast["seconds"]},
         "one_record_at_a_time": {
             **plain,
@@ -132,16 +127,14 @@ def main() -> None:
             "records_per_second": short_records / plain["seconds"],
         },
         "enumeration": {**enumeration, "cells": len(space)},
-        "python": sys.version.split()[0],
         "max_rss_of_main_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
     for name in ("convert", "one_record_at_a_time"):
         entry = results[name]
         entry["records_per_cpu_second"] = entry.get("records", records) / entry["cpu_seconds"]
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.write_text(json.dumps(results, indent=2) + "\n")
+    write_result("convert", results, settings.results)
 
-    grid = Grid(title=f"{records:,} records, {size / 1e6:.0f} MB, {results['cores']} cores")
+    grid = Grid(title=f"{records:,} records, {size / 1e6:.0f} MB")
     columns = ("", "records/s", "ratio", "records/CPU s", "ratio", "peak MB")
     for position, column in enumerate(columns):
         grid.add_column(column, justify="right" if position else "left")
@@ -161,7 +154,7 @@ def main() -> None:
         f"enumeration of {len(space):,} cells: {enumeration['seconds']:.1f} s, "
         f"{enumeration['cpu_seconds']:.1f} CPU s"
     )
-    console.print(f"one-minute load average: {results['load_average']:.1f}")
+    console.print(f"one-minute load average: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

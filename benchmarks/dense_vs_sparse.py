@@ -17,6 +17,7 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ from torch_geometric.utils import to_dense_adj
 
 from benchmarks.measurement import (
     IMAGES,
-    RESULTS,
     clock,
     interleaved,
+    parsed,
     peak_memory,
     show,
     write_result,
@@ -217,7 +218,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
     parser.add_argument("--memory", action="store_true", help="measure peak memory as well")
-    arguments = parser.parse_args()
+    arguments = parsed(parser, batches=[256], widths=[144], repeats=3)
     torch.set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore", message=".*[Ss]parse", category=UserWarning)
     # What torch.compile cannot do is in the result; its log repeats it a hundred lines at a time.
@@ -235,7 +236,7 @@ def main() -> None:
         sizes = [(max(1, VERTICES // vertices), vertices) for vertices in arguments.vertices]
     else:
         sizes = [(size, None) for size in arguments.batches]
-    rows, memory, left_out = stored(name, head)
+    rows, memory, left_out = stored(arguments.results, name, head)
     done = {(row["batch"], row["width"]) for row in rows}
     for size, vertices in sizes:
         widths = [width for width in arguments.widths if (size, width) not in done]
@@ -244,29 +245,31 @@ def main() -> None:
             measured, without = configuration(runs, size, width, arguments)
             measured = [{**row, "vertices": vertices or SMALL} for row in measured]
             rows, left_out = rows + measured, left_out + without
-            write(name, head, rows, memory, left_out)
+            write(arguments.results, name, head, rows, memory, left_out)
     if arguments.memory and not memory and not arguments.vertices:
         size, width = min(4096, max(arguments.batches)), 144
         empty = peak_memory(peak_of, "", size, width, arguments.device)
         for backend in backends(size, arguments.device):
             peak = peak_memory(peak_of, backend, size, width, arguments.device)
             memory[backend] = peak - empty
-    write(name, head, rows, memory, left_out)
+    write(arguments.results, name, head, rows, memory, left_out)
     report(rows, memory)
-    plot(rows, name, BY_VERTICES if arguments.vertices else BY_BATCH)
+    if not arguments.short:
+        plot(rows, name, BY_VERTICES if arguments.vertices else BY_BATCH)
 
 
 def stored(
-    name: str, head: dict[str, Any]
+    folder: Path | None, name: str, head: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, int], list[str]]:
     """What a run with the same settings has measured already, so that a stopped one resumes."""
-    path = RESULTS / f"{name}.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
+    path = folder / f"{name}.json" if folder else None
+    found = json.loads(path.read_text()) if path and path.exists() else {}
     same = {key: found.get(key) for key in head} == head
     return (found["rows"], found[PEAKS], found["left_out"]) if same else ([], {}, [])
 
 
 def write(
+    folder: Path | None,
     name: str,
     head: dict[str, Any],
     rows: list[dict[str, Any]],
@@ -281,6 +284,7 @@ def write(
             PEAKS: memory,
             "left_out": sorted(set(left_out)),
         },
+        folder,
     )
 
 

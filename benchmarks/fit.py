@@ -1,94 +1,157 @@
-"""Whole fits of the recipes fast and best, against the same fits by autograd on torch operations.
+"""Whole fits of the recipes fast and best, and updates by 4 labels, before and after.
 
-The baseline differentiates the process' posterior by autograd and trains the networks as a loop
-over torch operations; its hyper-parameters and networks are equal up to rounding.
+    python -m benchmarks.fit --before PATH
+
+``PATH`` is a checkout of the code from before the residual networks were trained in compiled code,
+commit 17a0068: ``git worktree add PATH 17a0068``. Each code runs in one process of its own, which
+computes alone; they take turns. The other baseline, which ``make bench`` compares, is the same code
+with ``PYG_NAS_ENGINE=torch``, on the fewest cells.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
-from torch import Tensor
 
-from benchmarks.measurement import interleaved, show, write_result
-from pyg_nas.engine import residual
-from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.kernels import MaternLinearPosterior
-from pyg_nas.predictors.recipes import make_estimator
+from benchmarks.measurement import environment, parsed, show, write_result
 
 RECIPES = ("fast", "best")
+ROOT = Path(__file__).parents[1]
+NOW, BEFORE, TORCH = "now", "before", "torch alone"
 
 
-def gradient_by_autograd(
-    posterior: MaternLinearPosterior, logarithms: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Loss and gradient of hyper-parameters, with covariances computed from all inputs."""
-    with torch.enable_grad():
-        variable = logarithms.detach().requires_grad_()
-        kernel = posterior.kernel(variable)
-        scaled = kernel.scaled(posterior.inputs)
-        noise = posterior.noise(variable) / posterior.repeats
-        factor = torch.linalg.cholesky(kernel.covariance(scaled, scaled) + torch.diag(noise))
-        dual = torch.cholesky_solve(posterior.targets[:, None], factor).squeeze(1)
-        loss = posterior.loss(variable, factor, dual)
-        return loss.detach(), torch.autograd.grad(loss, variable)[0]
+class Code:
+    """A process that times the package of one folder.
 
+    Args:
+        folder: The folder that holds ``pyg_nas``.
+        threads: Of torch.
+        engine: Value of ``PYG_NAS_ENGINE``.
+    """
 
-def fit(recipe: str, cells: CellArray) -> None:
-    # Time does not depend on the labels; these are structured and need no measurement.
-    make_estimator(recipe).fit(cells, cells.trainable_parameters() / 5e7)
+    def __init__(self, folder: Path, threads: int, engine: str = "auto") -> None:
+        script = Path(__file__).with_name("fit_process.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder), "PYG_NAS_ENGINE": engine},
+        )
+        for recipe in RECIPES:  # compiles, and reads the shipped data
+            self.seconds("fit", recipe, 40)
 
+    def seconds(self, what: str, recipe: str, cells: int) -> float:
+        """Return the seconds of a fit, or of an update of one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([what, recipe, cells]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process that times fits ended with {self._process.wait()}")
+        return float(json.loads(answer))
 
-def fit_by_autograd(recipe: str, cells: CellArray) -> None:
-    with (
-        patch.object(MaternLinearPosterior, "loss_and_gradient", gradient_by_autograd),
-        patch.object(residual, "use_compiled", lambda *_: False),
-    ):
-        fit(recipe, cells)
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cells", type=int, nargs="+", default=[172, 424, 1000])
-    parser.add_argument("--short", action="store_true", help="172 cells once, in under a minute")
-    arguments = parser.parse_args()
-    counts, repeats = ([172], 1) if arguments.short else (arguments.cells, arguments.repeats)
-    torch.set_num_threads(arguments.threads)
-    for recipe in RECIPES:  # compiles, and reads the shipped data
-        fit(recipe, sample_cells(40, seed=1))
-    found: dict[int, dict[str, float]] = {}
-    for count in counts:
-        cells = sample_cells(count, seed=0)
-        contenders: dict[str, Any] = {}
-        for recipe in RECIPES:
-            contenders[recipe] = lambda r=recipe, c=cells: fit(r, c)
-            contenders[f"{recipe} by autograd"] = lambda r=recipe, c=cells: fit_by_autograd(r, c)
-        found[count] = interleaved(contenders, repeats, warmups=0)
+    parser.add_argument("--repeats", type=int, default=1, help="the least seconds count")
+    parser.add_argument("--before", type=Path, help="a checkout of the code to compare with")
+    arguments = parsed(parser)
+    torch.set_num_threads(arguments.threads)  # for the environment in the result
+    codes = {NOW: Code(ROOT, arguments.threads), TORCH: Code(ROOT, arguments.threads, "torch")}
+    if arguments.before is not None:
+        codes[BEFORE] = Code(arguments.before.resolve(), arguments.threads)
+    few, most = min(arguments.cells), max(arguments.cells)
+    jobs = [("update", "fast", most, NOW), ("fit", "fast", most, NOW)]
+    jobs += [("fit", recipe, few, code) for recipe in RECIPES for code in (NOW, TORCH)]
+    if not arguments.short:
+        jobs += [
+            ("fit", recipe, cells, code)
+            for recipe in RECIPES
+            for cells in arguments.cells
+            for code in codes
+            if code != TORCH
+        ]
+    seconds: dict[tuple[str, str, int, str], float] = {}
+    for _ in range(arguments.repeats):
+        for job in dict.fromkeys(jobs):
+            seconds[job] = min(seconds.get(job, float("inf")), codes[job[-1]].seconds(*job[:-1]))
+    for code in codes.values():
+        code.close()
+    write_result(
+        "fit", {**result(seconds, few, most), "repeats": arguments.repeats}, arguments.results
+    )
+    report(seconds)
+
+
+def result(seconds: dict[tuple[str, str, int, str], float], few: int, most: int) -> dict[str, Any]:
+    """The rows, each with threads and processor, and their ratios."""
+    here = environment()
+    rows = [
+        {
+            "what": what,
+            "recipe": recipe,
+            "cells": cells,
+            "code": code,
+            "seconds": value,
+            "clock": "wall-clock time",
+            "threads": here["threads"],
+            "processor": here["processor"],
+        }
+        for (what, recipe, cells, code), value in seconds.items()
+    ]
     ratios = {
-        count: {r: seconds[f"{r} by autograd"] / seconds[r] for r in RECIPES}
-        for count, seconds in found.items()
+        f"{recipe}, {few} cells, torch alone over compiled": seconds["fit", recipe, few, TORCH]
+        / seconds["fit", recipe, few, NOW]
+        for recipe in RECIPES
     }
+    ratios[f"fast, {most} cells, fit over update"] = (
+        seconds["fit", "fast", most, NOW] / seconds["update", "fast", most, NOW]
+    )
+    for (what, recipe, cells, code), value in seconds.items():
+        if code == BEFORE:
+            name = f"{recipe}, {cells} cells, before over now"
+            ratios[name] = value / seconds[what, recipe, cells, NOW]
+    return {"rows": rows, "ratios": ratios}
+
+
+def report(seconds: dict[tuple[str, str, int, str], float]) -> None:
+    jobs = list(dict.fromkeys(job[:-1] for job in seconds))
     show(
-        "Seconds for a fit",
-        ["cells", *found[counts[0]], *(f"ratio of {r}" for r in RECIPES)],
+        "Seconds",
+        ["what", "recipe", "cells", NOW, TORCH, BEFORE],
         [
             [
-                str(count),
-                *(f"{value:.2f}" for value in seconds.values()),
-                *(f"{value:.2f}" for value in ratios[count].values()),
+                what,
+                recipe,
+                str(cells),
+                *(
+                    f"{seconds[what, recipe, cells, code]:.3f}"
+                    if (what, recipe, cells, code) in seconds
+                    else ""
+                    for code in (NOW, TORCH, BEFORE)
+                ),
             ]
-            for count, seconds in found.items()
+            for what, recipe, cells in jobs
         ],
     )
-    if not arguments.short:
-        write_result("fit", {"repeats": repeats, "seconds": found, "ratios": ratios})
 
 
 if __name__ == "__main__":

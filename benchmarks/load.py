@@ -14,7 +14,7 @@ import torch
 from torch_geometric.data import InMemoryDataset
 from torch_geometric.loader import DataLoader
 
-from benchmarks.measurement import interleaved, now, show, write_result
+from benchmarks.measurement import interleaved, now, parsed, show, write_result
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.space_datasets import NASBench101
 from pyg_nas.data.table import Table
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--slow-cells", type=int, default=20_000, help="cells of PyG's own way")
     parser.add_argument("--batches", type=int, nargs="+", default=[10, 256, 2048])
     parser.add_argument("--table", type=int, default=0, help="also a table of so many cells")
-    arguments = parser.parse_args()
+    arguments = parsed(parser, repeats=1, slow_cells=5_000)
     torch.set_num_threads(arguments.threads)
     cells = nasbench101_cells()
     rows = np.sort(np.random.default_rng(0).permutation(len(cells))[: arguments.slow_cells])
@@ -119,6 +119,7 @@ def main() -> None:
                 for size, rate in rates.items()
             },
         },
+        arguments.results,
     )
 
 

@@ -9,9 +9,7 @@ is building the official package's nested dictionaries from the same table.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmarks.measurement import parsed, write_result
 from pyg_nas import nasbench as api
 from pyg_nas.data.table import Table
 from pyg_nas.spaces.nasbench101 import nasbench101_cells, nasbench101_hashes
@@ -42,9 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=None, help="fewer than all")
     parser.add_argument("--repeats", type=int, default=3)
-    default = Path(__file__).parent / "results" / "load_nasbench.json"
-    parser.add_argument("--out", type=Path, default=default)
-    settings = parser.parse_args()
+    settings = parsed(parser, repeats=1)
 
     cells = nasbench101_cells()[: settings.cells]
     rng = np.random.default_rng(0)
@@ -66,22 +63,18 @@ def main() -> None:
     results = {
         "cells": len(cells),
         "file_bytes": size,
-        "cores": len(os.sched_getaffinity(0)),
-        "load_average": os.getloadavg()[0],
         "open": load,
         "nested_dictionaries": {**dictionaries, "extrapolated_from_cells": len(sample)},
         "get_metrics_from_hash_cpu_microseconds": 1e6 * part["cpu_seconds"] / len(sample),
-        "python": sys.version.split()[0],
     }
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.write_text(json.dumps(results, indent=2) + "\n")
+    write_result("load_nasbench", results, settings.results)
     grid = Grid("", "seconds", "CPU seconds", "ratio (CPU)", title=f"{len(cells):,} cells")
     for name, entry in (("nested dictionaries", dictionaries), ("NASBench(path)", load)):
         ratio = dictionaries["cpu_seconds"] / entry["cpu_seconds"]
         numbers = f"{entry['seconds']:.2f}", f"{entry['cpu_seconds']:.2f}", f"{ratio:.1f}"
         grid.add_row(name, *numbers)
     Console().print(grid)
-    Console().print(f"one-minute load average: {results['load_average']:.1f}")
+    Console().print(f"one-minute load average: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.measurement import interleaved, show, write_result
+from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.digits import digits_task
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=4)
     parser.add_argument("--budget", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, cells=2, repeats=1)
     torch.set_num_threads(1)
     cells, task = sample_cells(arguments.cells, seed=1), digits_task()
     rows = []
@@ -66,7 +66,11 @@ def main() -> None:
             for row in rows
         ],
     )
-    write_result("measure", {"cells": len(cells), "budget_epochs": arguments.budget, "rows": rows})
+    write_result(
+        "measure",
+        {"cells": len(cells), "budget_epochs": arguments.budget, "rows": rows},
+        arguments.results,
+    )
 
 
 if __name__ == "__main__":

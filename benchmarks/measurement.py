@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -12,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info
@@ -25,6 +25,8 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 def clock() -> str:
     """Which time counts: with one thread the process's CPU time, which others cannot lengthen."""
+    import torch
+
     alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
     return "process CPU time" if alone else "wall-clock time"
 
@@ -52,6 +54,8 @@ def interleaved(
 
 
 def synchronize() -> None:
+    import torch
+
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -79,6 +83,7 @@ def _report_peak(results: Any, function: Callable[..., Any], arguments: tuple[An
 def environment() -> dict[str, Any]:
     """What the numbers depend on, without naming the machine."""
     import numpy
+    import torch
     import torch_geometric
 
     model = next(
@@ -110,13 +115,34 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, result: dict[str, Any]) -> Path:
-    """Write ``results/NAME.json`` with the environment beside the figures."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def parsed(parser: argparse.ArgumentParser, **short: Any) -> argparse.Namespace:
+    """Parse the command line with two more options: ``--short`` and ``--results``.
+
+    Args:
+        parser: With a benchmark's own options.
+        short: Their defaults in the short form, whose ratios have the names of the full one's.
+    """
+    parser.add_argument("--short", action="store_true", help="less repeats or sizes: a minute")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="folder of the result file; by default benchmarks/results, and none with --short",
+    )
+    if parser.parse_known_args()[0].short:
+        parser.set_defaults(**short)
+    arguments = parser.parse_args()
+    if arguments.results is None and not arguments.short:
+        arguments.results = RESULTS
+    return arguments
+
+
+def write_result(name: str, result: dict[str, Any], folder: Path | None) -> None:
+    """Write ``NAME.json`` and the environment beside its figures into a folder, if there is one."""
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     content = {"benchmark": name, "environment": environment(), **result}
-    write_text(path, json.dumps(content, indent=1) + "\n")
-    return path
+    write_text(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 
 def show(title: str, columns: list[str], rows: list[list[str]]) -> None:

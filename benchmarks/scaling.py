@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measurement import IMAGES, clock, interleaved, show, write_result
+from benchmarks.measurement import IMAGES, clock, interleaved, parsed, show, write_result
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import refine
 from pyg_nas.graphs.cell_array import CellArray
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=5, help="epochs of each training run")
-    arguments = parser.parse_args()
+    arguments = parsed(parser, repeats=1)
     torch.set_num_threads(arguments.threads)
     space = nasbench101_cells()
     # Neighbours in the enumeration share more than others: take cells of all sizes.
@@ -113,8 +113,10 @@ def main() -> None:
             "repeats": arguments.repeats,
             "curves": curves,
         },
+        arguments.results,
     )
-    plot(curves)
+    if not arguments.short:
+        plot(curves)
 
 
 def plot(curves: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measurement import interleaved, show, write_result
+from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.numba_residual import residual_outputs
 from pyg_nas.graphs.cell_array import CellArray
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cells", type=int, default=10 * BLOCK)
     parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
-    arguments = parser.parse_args()
+    arguments = parsed(parser, repeats=1)
     torch.set_num_threads(arguments.threads)
 
     inputs = Inputs(sample_cells(arguments.cells, seed=0))
@@ -113,6 +113,7 @@ def main() -> None:
             "repeats": arguments.repeats,
             "widths": widths,
         },
+        arguments.results,
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.measurement import interleaved, now, peak_memory, show, write_result
+from benchmarks.measurement import interleaved, now, parsed, peak_memory, show, write_result
 from benchmarks.reproduction import CellDictionaries, score_plainly
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import _TABLES, Refinement, refine, space_refinement
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--plain-cells", type=int, default=40_000, help="cells of the slow path")
     parser.add_argument("--blocks", type=int, help="time so many random blocks of the tables only")
     parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
-    arguments = parser.parse_args()
+    arguments = parsed(parser, repeats=1, plain_cells=10_000)
     torch.set_num_threads(arguments.threads)
 
     cells = nasbench101_cells()
@@ -132,6 +132,7 @@ def main() -> None:
             "largest_differences": differences,
             "terms_per_layer": [tables.num_terms(layer + 1) for layer in range(tables.shared)],
         },
+        arguments.results,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.measurement import interleaved, show, write_result
+from benchmarks.measurement import interleaved, parsed, show, write_result
 from benchmarks.reproduction import CellDictionaries, train_plainly
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.gcn import GCN
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs timed of the 300")
     parser.add_argument("--members", type=int, nargs="+", default=[1, 10])
-    arguments = parser.parse_args()
+    arguments = parsed(parser, repeats=1, epochs=30)
     torch.set_num_threads(arguments.threads)
     cells = sample_cells(CELLS, seed=0)
     # Time does not depend on the labels; these are structured and need no measurement.
@@ -53,6 +53,7 @@ def main() -> None:
             "seconds": seconds,
             "plain_loop_of_one_model_over_this": {n: baseline / s for n, s in seconds.items()},
         },
+        arguments.results,
     )
 
 

@@ -26,6 +26,7 @@ NOT_OF_ONE_MODULE = {
     "fuzz/test_hostile.py",
     "report/test_browser.py",
     "test_all_paths.py",
+    "test_benchmarks.py",
     "test_docs.py",
     "test_environment.py",
     "test_habits.py",
