@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measurement import peak_memory, show, write_result
+from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.predictors.network_gnn import NetworkGNNRegressor
 from pyg_nas.predictors.networks import NetworkRegressor
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -64,13 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=int, default=10_000)
     parser.add_argument("--vertices", type=int, default=500)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, networks=1_000)
     size = arguments.networks, arguments.vertices
     peaks: dict[str, Any] = {
         "the networks alone": peak_memory(train, "", *size),
         **{name: peak_memory(train, name, *size) for name in PREDICTORS},
     }
-    write_result("network_memory", {"networks": size[0], "vertices": size[1], "peak_bytes": peaks})
+    result = {"networks": size[0], "vertices": size[1], "peak_bytes": peaks}
+    write_result("network_memory", result, arguments.results)
     show("Peak memory", ["", "GiB"], [[n, f"{peak / 2**30:.2f}"] for n, peak in peaks.items()])
 
 

@@ -64,6 +64,12 @@ def _backend_by_size(result: dict[str, Any]) -> Ratios:
     }
 
 
+def _network_memory(result: dict[str, Any]) -> Ratios:
+    """Memory of the networks alone over that of a training run."""
+    alone, *others = result["peak_bytes"].items()
+    return {f"{name}, {result['networks']} networks": alone[1] / peak for name, peak in others}
+
+
 def _over(one: dict[str, Any], other: dict[str, Any], figure: str) -> float:
     return float(one[figure] / other[figure])
 
@@ -90,6 +96,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[dict[str, Any]], Ratios]]] = {
     "backend_by_size": ("backend_by_size", _backend_by_size),
     "dense_vs_sparse": ("dense_vs_sparse_cpu", _dense_vs_sparse),
     "scaling": ("scaling", _scaling),
+    "network_memory": ("network_memory", _network_memory),
 }
 
 
