@@ -14,6 +14,7 @@ from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable
 from pyg_nas.report.text import number
+from pyg_nas.visualization.drawing import Drawing
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,7 @@ def make_gallery(
     cells: Sequence[Cell],
     columns: Sequence[Column],
     rows: NDArray[np.int64],
+    draw: Callable[[Cell], Drawing] | None = None,
 ) -> tuple[Gallery, dict[int, int]]:
     """Return a gallery of some cells, and the gallery number of each row.
 
@@ -56,9 +58,10 @@ def make_gallery(
         cells: All cells, ``[N]``.
         columns: Their figures; columns without a value for any shown cell are left out.
         rows: The rows of the shown cells.
+        draw: Draws a cell in another way than by its own graph.
     """
     columns = known_columns(columns, rows)
-    gallery = Gallery(space, [column.name for column in columns])
+    gallery = Gallery(space, [column.name for column in columns], draw)
     numbers = {
         row: gallery.add(cells[row], [column.write(column.values[row]) for column in columns])
         for row in rows.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyg_nas.graphs.cell import Cell
@@ -15,7 +16,7 @@ from pyg_nas.visualization.cells import (
     operation_label,
     text_colour,
 )
-from pyg_nas.visualization.drawing import svg
+from pyg_nas.visualization.drawing import Drawing, svg
 
 
 class Gallery:
@@ -27,9 +28,13 @@ class Gallery:
     Args:
         space: The search space of the cells.
         facts: Names of the figures of each cell.
+        draw: Draws a cell in another way than by its own graph.
     """
 
-    def __init__(self, space: SearchSpace, facts: list[str]) -> None:
+    def __init__(
+        self, space: SearchSpace, facts: list[str], draw: Callable[[Cell], Drawing] | None = None
+    ) -> None:
+        self._draw = draw
         self.space = space
         self.facts = facts
         self._width = fitting_width([operation_label(name, space) for name in space.vocabulary])
@@ -45,7 +50,7 @@ class Gallery:
             cell: The cell.
             values: Text of each figure.
         """
-        whole = cell.num_vertices <= MOST_VERTICES
+        whole = cell.num_vertices <= MOST_VERTICES and self._draw is None
         operations = (cell.operation_ids.astype(int) - self.space.first_id).tolist()
         self._cells.append(cell)
         self._records.append(
@@ -61,6 +66,10 @@ class Gallery:
     def cell(self, number: int) -> Cell:
         """Return a cell by its number."""
         return self._cells[number]
+
+    def svg(self, number: int) -> str:
+        """Return the drawing of a cell by its number, with its labels."""
+        return svg((self._draw or cell_drawing)(self._cells[number]))
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -90,5 +99,8 @@ class Gallery:
             key += cell.operation_ids.tobytes()
         if key not in self._drawing_numbers:
             self._drawing_numbers[key] = len(self._drawings)
-            self._drawings.append(svg(cell_drawing(cell, self._width if whole else None)))
+            drawing = (
+                (self._draw or cell_drawing)(cell) if not whole else cell_drawing(cell, self._width)
+            )
+            self._drawings.append(svg(drawing))
         return self._drawing_numbers[key]

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.text import markup
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.text import excerpt
-from pyg_nas.visualization.cells import cell_svg
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,13 @@ class AnswerCard:
 
     Args:
         title: Heading.
-        cell: The cell, which is drawn; None if none was found.
+        drawing: Its drawing, an ``<svg>``; empty if none was found.
         facts: Name, value and note of each of its figures.
         next_steps: Suggested next steps: a sentence, and a command or an empty text.
     """
 
     title: str
-    cell: Cell | None
+    drawing: str
     facts: list[Tile]
     next_steps: list[tuple[str, str]]
 
@@ -175,7 +173,11 @@ def _tile(tile: Tile) -> str:
 
 
 def _answer(card: AnswerCard) -> str:
-    drawing = "" if card.cell is None else f'<div class="drawing">{cell_svg(card.cell)}</div>'
+    drawing = ""
+    if card.drawing:
+        # It has its full size while it has the focus.
+        title = "Click to enlarge"
+        drawing = f'<div class="drawing" tabindex="0" title="{title}">{card.drawing}</div>'
     facts = "".join(
         f"<dt>{markup(fact.name)}</dt><dd><strong>{markup(fact.value)}</strong> "
         f"{markup(fact.note)}</dd>"
@@ -216,8 +218,7 @@ def _table(table: CellTable, gallery: Gallery) -> str:
             for key, text in [(float(rank), str(rank)), *figures]
         )
         rows.append(
-            f'<tr data-cell="{cell}"><td class="drawing">{cell_svg(gallery.cell(cell))}</td>'
-            f"{columns}</tr>"
+            f'<tr data-cell="{cell}"><td class="drawing">{gallery.svg(cell)}</td>{columns}</tr>'
         )
     return (
         f'<section class="card wide"><h2>{markup(table.title)}</h2>'

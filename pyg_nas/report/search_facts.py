@@ -15,6 +15,7 @@ from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, percent_column
 from pyg_nas.report.page import Tile
 from pyg_nas.report.text import duration, quantity
+from pyg_nas.search.domain import LISTED
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import Constraints, SearchResult
 from pyg_nas.visualization.charts import Chart
@@ -117,6 +118,8 @@ class SearchFacts:
         facts += self._latency()
         if outcome.seconds is not None:
             facts.append(Tile("its training time", duration(outcome.seconds)))
+        if answer.cell.space.name == LISTED:
+            return [Tile("network", answer.cell.operations[0]), *facts]
         return [*facts, Tile("module hash", answer.cell.hash)]
 
     def cost(self) -> list[Tile]:

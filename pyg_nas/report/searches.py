@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,18 @@ from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
+from pyg_nas.search.domain import LISTED
 from pyg_nas.search.folder import SETTINGS
+from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.stored import nested_values, read_result, stored_latency
 from pyg_nas.version import __version__
+from pyg_nas.visualization.cells import cell_drawing, network_drawing
+from pyg_nas.visualization.drawing import Drawing, svg
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
+    from pyg_nas.graphs.cell import Cell
 
 _BEST = 10
 
@@ -46,7 +51,8 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder))
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
-    gallery, numbers = make_gallery(space, cells, facts.columns, rows)
+    draw = _network_drawings(folder, space)
+    gallery, numbers = make_gallery(space, cells, facts.columns, rows, draw)
     best = np.argsort(-facts.accuracy, kind="stable")[:_BEST]
     methods = [value for value in nested_values(settings, "method") if isinstance(value, str)]
     return Page(
@@ -54,7 +60,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         subtitle=f"{len(rows):,} cells of {space.name} trained."
         + ("" if finished else " The search has not finished."),
         gallery=gallery,
-        answer=_answer_card(facts, folder, settings, finished),
+        answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),
         table=cell_table(f"The {len(best)} best trained cells", facts.columns, best, numbers),
         tiles=facts.cost(),
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
@@ -63,7 +69,11 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
 
 
 def _answer_card(
-    facts: SearchFacts, folder: Path, settings: dict[str, Any], finished: bool
+    facts: SearchFacts,
+    folder: Path,
+    settings: dict[str, Any],
+    finished: bool,
+    draw: Callable[[Cell], Drawing],
 ) -> AnswerCard:
     answer, target = facts.result.answer, settings.get("target")
     steps = []
@@ -79,7 +89,17 @@ def _answer_card(
     if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
         command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"
         steps.append(("Further runs in the table give the accuracy an interval:", command))
-    return AnswerCard(facts.title, None if answer is None else answer.cell, facts.answer(), steps)
+    drawing = "" if answer is None else svg(draw(answer.cell))
+    return AnswerCard(facts.title, drawing, facts.answer(), steps)
+
+
+def _network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:
+    """Return how the candidates of a list of networks are drawn; None for cells."""
+    table = stored_networks(folder) if space.name == LISTED else None
+    if table is None:
+        return None
+    row = {name: number for number, name in enumerate(table.names)}
+    return lambda cell: network_drawing(table.networks, row[cell.operations[0]])
 
 
 def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:

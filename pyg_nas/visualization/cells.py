@@ -1,8 +1,9 @@
 """Drawings of architectures: files drawn by matplotlib, and small SVG texts for HTML pages.
 
 A graph of up to 30 vertices is drawn vertex by vertex. In a larger one each chain of vertices
-becomes one box; if there are still too many, the drawing is an overview of operations by layer. The
-work for a drawing is bounded for every graph.
+becomes one box; if these are more than 30, repeated blocks are drawn once. If there are still too
+many, the drawing is an overview of operations by layer. The work for a drawing is bounded for every
+graph.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.io.text import printable
+from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
 from pyg_nas.visualization.files import check_format, save_figure
 from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, depths, fits, layered_layout
+from pyg_nas.visualization.repeats import fold_repeats
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.search_space import SearchSpace
+    from pyg_nas.spaces.modules.network_array import NetworkArray
 
 # Okabe and Ito's colours, which differ for every common form of colour blindness; the label in
 # the box has the same information.
@@ -105,17 +109,26 @@ def graph_drawing(
         box_width: Width of the boxes in pixels; by default that of the longest label.
     """
     size = len(operations)
-    groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges)
+    left, links, times = operations, edges, np.ones(size, dtype=np.int64)
+    groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges, times)
+    if groups.max() >= MOST_VERTICES:
+        left, links, times = fold_repeats(operations, edges)
+        groups = _chains(len(left), links, times)
     count = int(groups.max()) + 1
     if count > _MOST_BOXES:
         return _overview(operations, edges, space)
-    between = _edges_between(groups, edges, count)
+    between = _edges_between(groups, links, count)
     if not fits(count, between):
         return _overview(operations, edges, space)
     members: list[list[int]] = [[] for _ in range(count)]
-    for group, operation in zip(groups.tolist(), operations.tolist(), strict=True):
+    for group, operation in zip(groups.tolist(), left.tolist(), strict=True):
         members[group].append(operation)
-    labels = [_group_label(group, space) for group in members]
+    repeats = np.ones(count, dtype=np.int64)
+    repeats[groups] = times
+    labels = [
+        _group_label(group, space) + (f" [×{n}]" if n > 1 else "")
+        for group, n in zip(members, repeats.tolist(), strict=True)
+    ]
     colours = [operation_colour(Counter(group).most_common(1)[0][0], space) for group in members]
     layout = layered_layout(count, between, box_width or fitting_width(labels))
     return Drawing(
@@ -128,6 +141,15 @@ def graph_drawing(
         ),
         tuple(layout.routes.values()),
     )
+
+
+def network_drawing(networks: NetworkArray, row: int) -> Drawing:
+    """Return the drawing of a whole network, with its repeated blocks folded."""
+    vertices = slice(*networks.vertex_ptr[row : row + 2].tolist())
+    edges = networks.edges[:, slice(*networks.edge_ptr[row : row + 2].tolist())].T
+    # Columns begin with the terminals, whose ids are below 0.
+    operations = networks.columns[vertices].astype(np.int64) + NETWORKS.first_id
+    return graph_drawing(operations, edges[np.lexsort((edges[:, 1], edges[:, 0]))], NETWORKS)
 
 
 def fitting_width(labels: list[str]) -> float:
@@ -154,11 +176,16 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     save_figure(figure(cell_drawing(cell)), path)
 
 
-def _chains(size: int, edges: Edges) -> NDArray[np.int64]:
-    """Number the chains of a graph: each vertex's chain ``[V]``, in the order of their starts."""
+def _chains(size: int, edges: Edges, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the chains of a graph: each vertex's chain ``[V]``, in the order of their starts.
+
+    All vertices of a chain occur equally often, ``times`` ``[V]``.
+    """
     entering = np.bincount(edges[:, 1], minlength=size)
     leaving = np.bincount(edges[:, 0], minlength=size)
-    inside = edges[(leaving[edges[:, 0]] == 1) & (entering[edges[:, 1]] == 1)]
+    source, target = edges.T
+    alone = (leaving[source] == 1) & (entering[target] == 1)
+    inside = edges[alone & (times[source] == times[target])]
     before = np.full(size, -1, dtype=np.int64)
     before[inside[:, 1]] = inside[:, 0]
     groups = np.empty(size, dtype=np.int64)

@@ -10,10 +10,13 @@ import pytest
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import SettingsError
+from pyg_nas.report.searches import search_page
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.network_list import NetworkListEvaluator
 from pyg_nas.search.result import Constraints
 from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.visualization.cells import network_drawing
+from pyg_nas.visualization.drawing import svg
 from tests.spaces.modules.networks import random_network
 
 GRAPHS = [random_network(5 + 7 * seed % 40, seed) for seed in range(80)]
@@ -81,3 +84,15 @@ def test_what_does_not_fit_a_list_is_refused(tmp_path: Path) -> None:
     fewer = TABLE.subset(np.arange(40))
     with pytest.raises(SettingsError, match="holds a search with"):
         Search(tmp_path, networks=fewer)
+
+
+def test_the_report_draws_the_networks(tmp_path: Path) -> None:
+    search = Search(tmp_path, networks=TABLE, n=8, k=4)
+    run(search, 3)
+    page = search_page(tmp_path)
+    assert page.answer is not None
+    best = search.best
+    assert best is not None
+    assert page.answer.facts[0].value == best.cell.operations[0]
+    drawn = network_drawing(TABLE.networks, NAMES.index(best.cell.operations[0]))
+    assert page.answer.drawing == svg(drawn)
