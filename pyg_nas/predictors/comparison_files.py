@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.io.files import atomic_path, write_text
 from pyg_nas.io.latex import latex_table
+from pyg_nas.io.text import printable
 from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
 from pyg_nas.predictors.comparison import Comparison
 from pyg_nas.visualization.charts import Chart
@@ -236,4 +237,7 @@ def _write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 def _shown(rows: Sequence[Row]) -> Iterator[list[Any]]:
     for row in rows:
-        yield ["" if v is None else f"{v:.9g}" if isinstance(v, float) else v for v in row.values()]
+        yield [
+            "" if v is None else f"{v:.9g}" if isinstance(v, float) else printable(v)
+            for v in row.values()
+        ]

@@ -7,6 +7,7 @@ int8 ``[N, V]`` (ids) and ``num_vertices`` int8 ``[N]``, zero padded, for any nu
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -17,7 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pyg_nas.compute.exported import check_onnx, onnx_bytes, quiet_exporter, run_onnx
+from pyg_nas.compute.exported import (
+    check_onnx,
+    onnx_bytes,
+    pt2_bytes,
+    quiet_exporter,
+    run_onnx,
+)
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -155,14 +162,15 @@ def export_program(estimator: Any, path: str | os.PathLike[str]) -> None:
     Raises:
         ModelError: If the estimator cannot be exported, or the file gives other scores.
     """
-    program = to_program(estimator)
+    # Through memory, because torch takes no path that is not UTF-8.
+    content = pt2_bytes(to_program(estimator))
+    loaded = torch.export.load(io.BytesIO(content)).module()
+    columns = example_columns(estimator.space_, _CHECKED_CELLS)
+    with torch.no_grad():
+        scores = loaded(*map(torch.from_numpy, columns)).numpy()
+    _check_scores(estimator, columns, scores)
     with atomic_path(path) as temporary:
-        torch.export.save(program, temporary)
-        loaded = torch.export.load(temporary).module()
-        columns = example_columns(estimator.space_, _CHECKED_CELLS)
-        with torch.no_grad():
-            scores = loaded(*map(torch.from_numpy, columns)).numpy()
-        _check_scores(estimator, columns, scores)
+        temporary.write_bytes(content)
 
 
 def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:

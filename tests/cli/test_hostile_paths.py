@@ -25,6 +25,15 @@ for arguments in json.loads(sys.argv[1]):
         if end.code:
             raise
 """
+FEW = """
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+class Few(RegressorMixin, BaseEstimator):
+    def fit(self, X, y):
+        return self
+    def predict(self, X):
+        return np.log10(X.trainable_parameters())
+"""
 SMALL = {"stem_channels": 8, "num_stacks": 1, "modules_per_stack": 1, "batch_size": 8}
 COMMANDS = [
     "train T --split 43 --recipe paper --epochs 1 --device cpu --out D/model",
@@ -34,6 +43,10 @@ COMMANDS = [
     "report D/model T --out D/report.html",
     "search T --method evolution --n 20 --k 4 --out D/search",
     "report D/search --out D/search.html",
+    "compare-searches D/search --out D/searches",
+    "tune T --split 43 --grid D/grid.json --folds 2 --repeats 1 --device cpu --out D/tuned.json",
+    "compare T --predictors D/few.py:Few --train 43 --draws 1 --device cpu --out D/comparison",
+    "export D/model --out D/model.pt2",
     "ask D/asked --n 2 --method random --device cpu",
     "tell D/asked 0 --accuracy 0.5",
     "table info T",
@@ -44,6 +57,9 @@ COMMANDS = [
     "table export D/i.hdf5 D/o.csv --csv",
     "measure D/task.npz --cells 1 --budgets 1 --seeds 1 --settings D/small.json"
     " --backend sequential --device cpu --journal D/j.sqlite --table D/m.hdf5",
+    "search D/task.npz --method random --n 2 --k 1 --budget 1 --settings D/small.json"
+    " --device cpu --out D/found",
+    "finish D/found --out D/network --top 1 --seeds 2 --device cpu",
 ]
 
 
@@ -57,6 +73,8 @@ def test_every_command_works_with_any_path(small_table: Table, tmp_path: Path, l
     text = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|"
     (folder / "i.csv").write_text(f"arch,test_accuracy\n{text},0.5\n")
     (folder / "small.json").write_text(json.dumps(SMALL))
+    (folder / "grid.json").write_text('[{"hidden": 4}]')
+    (folder / "few.py").write_text(FEW)
     labels = np.arange(60) % 3
     np.savez(folder / "task.npz", images=np.zeros((60, 8, 8), np.uint8), labels=labels)
     places = {"D": str(folder), "T": str(folder / "t.hdf5")}

@@ -119,8 +119,10 @@ def left(workshop: Workshop, name: str, place: Path) -> list[str]:
 
 
 def resume(workshop: Workshop, name: str, place: Path) -> list[str]:
-    """What is wrong when the command is run again, a second later, to its end."""
-    time.sleep(STALE_SECONDS)
+    """What is wrong when the command is run again, some seconds later, to its end."""
+    past = time.time() - STALE_SECONDS
+    for path in place.rglob(".*"):
+        os.utime(path, (past, past))  # in place of waiting
     return workshop.finish(place, name)
 
 

@@ -39,7 +39,7 @@ class Few(RegressorMixin, BaseEstimator):
         return np.log10(X.trainable_parameters())
 """
 NOBODY = 65534  # a user who may write nowhere
-STALE_SECONDS = 1.1  # after that long a temporary file of a killed process counts as abandoned
+STALE_SECONDS = 5.0  # after a shorter time a temporary file of a killed process counts as abandoned
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "sqlite3.connect"}
 
 
