@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.io.files import cache_folder, write_text
@@ -29,6 +30,7 @@ OWN_IMAGES_SETTINGS = TrainingSettings(
 )
 
 _BUILT_IN = ("digits", "cifar10")
+_URI = "file://"
 
 
 def get_task(
@@ -102,7 +104,7 @@ def write_task_source(
     """
     built_in = str(name) in _BUILT_IN
     source = {
-        "task": str(name) if built_in else str(Path(name).absolute()),
+        "task": str(name) if built_in else _path_text(Path(name).absolute()),
         "settings": task.settings.to_dict(),
         "image_size": image_size,
         "split_seed": seed,
@@ -135,8 +137,22 @@ def read_task(path: str | os.PathLike[str], name: str | os.PathLike[str] | None 
                 f"{path}: {key} {quoted(source.get(key))} is not what a search writes there"
             )
     return get_task(
-        source["task"] if name is None else name,
+        _path(source["task"]) if name is None else name,
         source["settings"],
         source["image_size"],
         source["split_seed"],
     )
+
+
+def _path_text(path: Path) -> str:
+    """The path, or its URI if some of its bytes are not UTF-8, which JSON must be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.as_uri()
+    return str(path)
+
+
+def _path(text: str) -> str:
+    is_uri = text.startswith(_URI)
+    return os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))) if is_uri else text

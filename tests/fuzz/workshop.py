@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import pkgutil
 import random
 import resource
 import shutil
@@ -103,13 +102,11 @@ class Reference:
     Args:
         outcome: What it leaves.
         files: Names of all files that it leaves.
-        seconds: Processor time of a forked run and of a new process.
+        seconds: Processor time of a forked process.
         changes: Number of times that it opens a file for writing, or renames or removes one.
     """
 
-    def __init__(
-        self, outcome: object, files: set[str], seconds: dict[bool, float], changes: int
-    ) -> None:
+    def __init__(self, outcome: object, files: set[str], seconds: float, changes: int) -> None:
         self.outcome = outcome
         self.files = files
         self.seconds = seconds
@@ -146,16 +143,6 @@ class Workshop:
         csv = "\n".join(["arch,validation_accuracy", *rows, ""])
         (inputs / "table.csv").write_text(csv, encoding="utf-8")
         read_architectures(inputs / "table.csv", space).table.save(inputs / "table201.hdf5")
-        # A forked process starts with what this one has imported, so that it takes a tenth of
-        # the time.
-        import pyg_nas
-
-        for module in pkgutil.walk_packages(pyg_nas.__path__, "pyg_nas."):
-            if not module.name.endswith("__main__"):
-                with suppress(ImportError):
-                    importlib.import_module(module.name)
-        for name in ("matplotlib.pyplot", "torch.export", "onnxruntime", "sklearn.ensemble"):
-            importlib.import_module(name)
 
     def new_place(self, case: Case) -> Path:
         """A folder with the inputs and a folder ``out`` as the commands ``before`` leave it."""
@@ -212,7 +199,7 @@ class Workshop:
             limit: The most bytes that a file may have.
             nobody: Run it as a user who may write nowhere, if this is the superuser.
             last_change: Kill it before its change of a file of this number; 0 to count them
-                in the file ``changes``.
+                in the file ``seen``, which has the imported modules too.
             **environment: Further variables.
         """
         errors, theirs = os.pipe()
@@ -254,26 +241,26 @@ class Workshop:
         return {"PYG_NAS_CACHE": str(self.folder / "cache")}
 
     def reference(self, name: str) -> Reference:
-        """What an undisturbed run of a case leaves; that of a fork and a new process is equal."""
+        """What two undisturbed runs of a case leave, which must be equal."""
         if name in self._references:
             return self._references[name]
         case = CASES[name]
         found: list[tuple[object, set[str]]] = []
-        seconds: dict[bool, float] = {}
-        changes = 0
-        for new in (False, True, False):  # the first one compiles and fills the cache
+        for _ in range(2):  # the first one fills the cache
             place = self.new_place(case)
-            running = self.spawn(place, case) if new else self.fork(place, case, last_change=0)
+            running = self.fork(place, case, last_change=0)
             error = running.wait()
             if running.returncode:
                 raise RuntimeError(f"{name}: exit code {running.returncode}: {error[-2000:]}")
             found.append((case.outcome(place / "out"), files(place / "out")))
-            seconds[new] = running.cpu_seconds
-            if not new:
-                changes = int((place / "changes").read_text())
-        if found[0] != found[1] or found[0] != found[2]:
+            changes, modules = json.loads((place / "seen").read_text())
+            # A forked process starts with what this one has imported: a tenth of the time.
+            for module in modules:
+                with suppress(Exception):
+                    importlib.import_module(module)
+        if found[0] != found[1]:
             raise RuntimeError(f"{name}: undisturbed runs differ: {found}")
-        self._references[name] = Reference(*found[0], seconds, changes)
+        self._references[name] = Reference(*found[0], running.cpu_seconds, changes)
         return self._references[name]
 
     def finish(self, place: Path, name: str, running: Running | None = None) -> list[str]:
@@ -304,6 +291,7 @@ class Workshop:
 def _watched(place: Path, last_change: int) -> Iterator[None]:
     """Count the changes of files in a folder, and kill this process before one of them."""
     done = 0
+    before = set(sys.modules)
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal done
@@ -324,8 +312,8 @@ def _watched(place: Path, last_change: int) -> Iterator[None]:
         yield
     finally:
         if last_change == 0:
-            count = done
-            (place / "changes").write_text(str(count))
+            seen = [done, sorted(set(sys.modules) - before)]
+            (place / "seen").write_text(json.dumps(seen))
 
 
 def files(out: Path) -> set[str]:
