@@ -42,3 +42,9 @@ MOST_IMAGE_SIDE = 1_024
 
 MOST_IMAGES_BYTES = 4 * 2**30
 """All images of a task after resizing: 28,000 colour images of 224 pixels a side."""
+
+MOST_ONNX_BYTES = 2 * 2**30
+"""An ONNX file: its format, protobuf, allows no more."""
+
+MOST_OPERATORS = 100_000
+"""Operators of one network: a ResNet of 152 layers has 516 in ONNX."""

@@ -66,11 +66,12 @@ def read_regular(path: AnyPath, most_bytes: int, failure: Failure = SettingsErro
         failure: As :func:`open_regular`, or if the file is larger.
     """
     with open_regular(path, failure) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            content = file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
+            content = file.read(size + 1) if size <= most_bytes else b""
         except OSError as error:
             raise failure(f"{path}: {_reason(error)}") from None
-    if len(content) > most_bytes:
+    if max(size, len(content)) > most_bytes:
         raise failure(f"{path}: larger than {most_bytes:,} bytes, the most that is read")
     return content
 

@@ -17,6 +17,7 @@ from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
+_LARGEST = 2**63 - 1
 # Commutative operations.
 _COMMUTATIVE = ("add", "mul", "concat", "compare", "output")
 
@@ -97,7 +98,8 @@ class NetworkGraph:
         about: Provenance of the graph (JSON values).
 
     Raises:
-        NetworkError: If a vertex reads a later one, or the terminals are not in their places.
+        NetworkError: If a vertex reads a later one, a number is negative or needs more than 64
+            bits, or the terminals are not in their places.
     """
 
     vertices: tuple[Vertex, ...]
@@ -113,6 +115,9 @@ class NetworkGraph:
                     f"vertex {position} ({vertex.operation}) reads {vertex.sources}; it may only "
                     f"read vertices before it"
                 )
+            _check_numbers(position, vertex)
+        if max(self.parameters, self.macs) > _LARGEST:
+            raise NetworkError(f"the network has more than {_LARGEST:,} parameters or MACs")
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -194,6 +199,19 @@ class NetworkGraph:
             edge_index=torch.from_numpy(self.edge_index),
             parameters=self.parameters,
             macs=self.macs,
+        )
+
+
+def _check_numbers(position: int, vertex: Vertex) -> None:
+    sizes = (*vertex.shape, *vertex.kernel, *vertex.stride, vertex.weights, vertex.parameters)
+    counts = (*sizes, vertex.macs, vertex.bytes_read, vertex.bytes_written)
+    parts = (vertex.groups, vertex.heads)
+    valid = min(counts) >= 0 and min(parts) >= 1
+    if not valid or max(*counts, *parts) > _LARGEST:
+        raise NetworkError(
+            f"vertex {position} ({vertex.operation}) has a negative or impossible number: shape "
+            f"{vertex.shape}, kernel {vertex.kernel}, stride {vertex.stride}, groups "
+            f"{vertex.groups}, heads {vertex.heads}, MACs {vertex.macs}"
         )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS
+from pyg_nas.io.regular_files import read_regular
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
@@ -16,6 +19,8 @@ from pyg_nas.spaces.modules.vocabulary import normalised
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
+# What reading fields of an invalid model raises, beside the checks of onnx.
+_MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _IDENTITIES = frozenset({"Identity", "Dropout"})
 _BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
@@ -38,29 +43,60 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
             the operator.
         ImportError: If the package ``onnx`` is missing.
     """
-    model = _read(Path(path))
-    builder = _Builder(model)
-    for node in model.graph.node:
-        builder.add(node)
-    return builder.finish(Path(path).name)
+    model = _read(path)
+    try:
+        builder = _Builder(model)
+        for node in model.graph.node:
+            builder.add(node)
+        return builder.finish(Path(path).name)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+    except _MALFORMED as error:
+        raise NetworkError(f"{path}: is malformed ({type(error).__name__}: {error})") from None
 
 
-def _read(path: Path) -> ModelProto:
+def _read(path: str | os.PathLike[str]) -> ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
     from onnx import inliner, shape_inference
 
-    if not path.is_file():
-        raise NetworkError(f"{path}: no such file")
+    content = read_regular(path, MOST_ONNX_BYTES, NetworkError)
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load_model_from_string(content)
+        _check_operators(model)
         model = inliner.inline_local_functions(model)
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except (DecodeError, OSError, ValueError, RuntimeError) as error:
+    except RecursionError:
+        raise NetworkError(f"{path}: its functions call themselves") from None
+    except Exception as error:  # the checks of onnx raise classes of its C++ modules
         raise NetworkError(f"{path}: cannot be read as ONNX ({one_line(error)})") from None
     if not inferred.graph.output:
         raise NetworkError(f"{path}: the graph has no output")
     return inferred
+
+
+def _check_operators(model: ModelProto) -> None:
+    """Check how many operators there are when every function is put in place of its calls."""
+    bodies = {(function.domain, function.name): function.node for function in model.functions}
+
+    @cache
+    def size(domain: str, name: str) -> int:
+        return total(bodies[domain, name]) if (domain, name) in bodies else 1
+
+    def total(nodes: Iterable[NodeProto]) -> int:
+        return sum(size(node.domain, node.op_type) for node in _with_inner(nodes))
+
+    operators = total(model.graph.node)
+    if operators > MOST_OPERATORS:
+        raise NetworkError(f"{operators:,} operators, at most {MOST_OPERATORS:,}")
+
+
+def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """The nodes, and those of the graphs inside of them."""
+    for node in nodes:
+        yield node
+        for item in node.attribute:
+            for graph in (item.g, *item.graphs):
+                yield from _with_inner(graph.node)
 
 
 class _Builder:
@@ -174,7 +210,7 @@ class _Builder:
         outputs = [value.name for value in self.graph.output]
         unknown = [value for value in outputs if value not in self.makers]
         if unknown:
-            raise NetworkError(f"{name}: no operator makes the output {unknown[0]!r}")
+            raise NetworkError(f"no operator makes the output {unknown[0]!r}")
         sources = tuple(source for value in outputs for source in self.makers[value])
         self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
         vertices = without_constants(self.vertices)
