@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure import get_task
+from pyg_nas.measure.tasks import read_task, write_task_source
 from tests.measure.images import make_folder, settings_file
 
 
@@ -47,3 +50,13 @@ def test_a_missing_npz(tmp_path: Path):
 def test_only_folders_are_resized():
     with pytest.raises(MeasureError, match="only the images of a folder"):
         get_task("digits", image_size=16)
+
+
+def test_a_task_whose_path_is_no_text_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9 %20.npz")
+    labels = np.arange(90) % 3
+    np.savez(path, images=np.zeros((90, 4, 4), np.uint8), labels=labels)
+    task = get_task(path)
+    write_task_source(tmp_path / "task.json", path, task, None, 0)
+    (tmp_path / "task.json").read_bytes().decode()
+    assert read_task(tmp_path / "task.json").fingerprint == task.fingerprint

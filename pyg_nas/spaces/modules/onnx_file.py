@@ -140,14 +140,10 @@ class _Builder:
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
         if node.op_type in _CONTROL_FLOW:
-            raise NetworkError(
-                f"operator {node.op_type} ({node.name!r}): control flow has no graph"
-            )
+            raise NetworkError(f"{_named(node)}: control flow has no graph")
         missing = [name for name in node.input if name not in self.makers]
         if missing:
-            raise NetworkError(
-                f"operator {node.op_type} ({node.name!r}) reads unknown {missing[0]!r}"
-            )
+            raise NetworkError(f"{_named(node)} reads unknown {missing[0]!r}")
         sources = tuple(source for name in node.input for source in self.makers[name])
         position: tuple[int, ...] = (len(self.vertices),)
         if node.op_type in _IDENTITIES and len(node.input):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_control_flow_is_named(tmp_path: Path) -> None:
 def test_files_that_are_no_networks(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="no such file"):
         graph_of_onnx(tmp_path / "missing.onnx")
-    with pytest.raises(NetworkError, match="no such file"):
+    with pytest.raises(NetworkError, match="is a folder"):
         graph_of_onnx(tmp_path)
     for content in (b"", b"\x00\xff" * 40, b"PK\x03\x04 a zip file"):
         (tmp_path / "bad.onnx").write_bytes(content)
@@ -125,3 +126,66 @@ def test_an_exported_module_has_the_parameters_and_macs_of_the_module(tmp_path: 
     graph, expected = graph_of_onnx(tmp_path / "net.onnx"), graph_of(module, images)
     assert graph.operations == expected.operations
     assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)
+
+
+def _relu() -> onnx.ModelProto:
+    value = helper.make_tensor_value_info
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [value("x", floats, [1, 4])], [value("y", floats, None)])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+
+
+def _call_functions(model: onnx.ModelProto, count: int, last: str) -> None:
+    """Add functions, each of which calls the next one twice, and the last one ``last``."""
+    versions = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    for number in range(count):
+        name = f"F{number + 1}" if number < count - 1 else last
+        domain = "own" if name.startswith("F") else ""
+        calls = [helper.make_node(name, [a], [b], domain=domain) for a, b in ("xt", "ty")]
+        function = helper.make_function("own", f"F{number}", ["x"], ["y"], calls, versions)
+        model.functions.append(function)
+    model.opset_import.append(versions[1])
+    model.graph.node[0].CopyFrom(helper.make_node("F0", ["x"], ["y"], domain="own"))
+
+
+def _set_group(model: onnx.ModelProto) -> None:
+    model.graph.node[0].attribute.append(helper.make_attribute("group", "many"))
+
+
+def _set_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = 99
+
+
+def _convolve_nothing(model: onnx.ModelProto) -> None:
+    model.graph.node[0].CopyFrom(helper.make_node("Conv", ["x"], ["y"]))
+
+
+def _claim_much(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(onnx.TensorProto(name="w", data_type=floats, dims=[2**62] * 2))
+    model.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "w"], ["y"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: _call_functions(model, 2, "F0"), "its functions call themselves"),
+        (lambda model: _call_functions(model, 40, "Relu"), "operators, at most 100,000"),
+        (_set_group, "is malformed"),
+        (_set_type, "is malformed"),
+        (_convolve_nothing, "cannot be read as ONNX|is malformed"),
+        (_claim_much, "impossible number"),
+    ],
+)
+def test_an_invalid_model_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    model = _relu()
+    change(model)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(NetworkError, match=message):
+        graph_of_onnx(tmp_path / "a.onnx")
+
+
+def test_a_file_that_claims_200_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.onnx").open("wb") as file:
+        file.truncate(200 * 2**30)
+    with pytest.raises(NetworkError, match="larger than 2,147,483,648 bytes"):
+        graph_of_onnx(tmp_path / "a.onnx")
