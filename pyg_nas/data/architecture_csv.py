@@ -32,6 +32,7 @@ from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.limits import MOST_COLUMNS, MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -86,7 +87,13 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     position = {text: index for index, text in enumerate(texts)}
     budgets = sorted({row.epochs for row in rows})
     seeds = sorted({row.seed for row in rows})
-    metrics = np.full((len(texts), len(budgets), len(seeds), 2, len(METRICS)), np.nan, np.float32)
+    shape = (len(texts), len(budgets), len(seeds), 2, len(METRICS))
+    if 4 * math.prod(shape) > MOST_TABLE_BYTES:
+        raise TableError(
+            f"{path}: {len(texts):,} architectures with {len(budgets):,} numbers of epochs and "
+            f"{len(seeds):,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
+        )
+    metrics = np.full(shape, np.nan, np.float32)
     first: dict[tuple[str, int, int], int] = {}
     targets: dict[str, list[float]] = {
         name: [math.nan] * len(texts) for name in columns if name not in METRICS
@@ -204,11 +211,13 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    if len(header) > MOST_COLUMNS:
+        raise TableError(f"{path}: line 1: {len(header):,} columns, at most {MOST_COLUMNS:,}")
     if ARCHITECTURE not in header:
-        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {header}")
+        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {quoted(header)}")
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
-        raise TableError(f"{path}: line 1: column {repeated!r} appears twice")
+        raise TableError(f"{path}: line 1: column {quoted(repeated)} appears twice")
 
 
 def _fields(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -31,7 +30,7 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Labels: TypeAlias = "ArrayLike | Mapping[str, float]"
 
-_FORMAT = 1  # part of every processed file's name
+_FORMAT = 2  # part of every processed file's name
 _ARRAYS = tuple(field.name for field in fields(NetworkArray))
 
 
@@ -223,13 +222,13 @@ class NetworkDataset(ProcessedDataset):
         stored["hashes"] = stored["hashes"].view(np.uint8).reshape(len(networks), -1)
         names = [self._sources[row].name for row in rows]
         tensors = {f"networks.{name}": torch.from_numpy(array) for name, array in stored.items()}
-        return {**tensors, "names": json.dumps(names)}
+        return {**tensors, "names": names}
 
     def _restore(self, content: dict[str, Any]) -> None:
         stored = {name: content[f"networks.{name}"].numpy() for name in _ARRAYS}
         stored["hashes"] = stored["hashes"].reshape(-1).view("S64")
         self._processed_networks = NetworkArray(**stored)
-        self._processed_names: list[str] = json.loads(content["names"])
+        self._processed_names: list[str] = content["names"]
 
 
 def _files_digest(folder: Path, sources: Sequence[NetworkSource]) -> str:

@@ -26,6 +26,7 @@ from pyg_nas.data.graph_class import (
 from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import TableError
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.regular_files import check_regular
 
 
 class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
@@ -153,6 +154,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
 
     def _load_processed(self, path: Path) -> None:
         # Mapped privately: opening takes no time, and writing to a tensor never reaches the file.
+        check_regular(path)
         content = torch.load(path, mmap=True, weights_only=True)
         self._processed_rows = content["rows"].numpy()
         self._restore(content)
@@ -161,7 +163,10 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
 
 
 # What torch.load and the reading of its result raise for a truncated or foreign file.
-_DAMAGED = (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError)
+_DAMAGED = (
+    *(OSError, EOFError, RuntimeError, pickle.UnpicklingError),
+    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
+)
 
 
 def transforms_text(

@@ -10,6 +10,9 @@ MOST_SETTINGS_BYTES = 64 * 2**20
 MOST_LINE_BYTES = 4 * 2**20
 """One line of a JSON Lines or CSV file: a graph of 127 vertices and all its edges has 80 kB."""
 
+MOST_COLUMNS = 1_000
+"""Columns of a CSV file: an architecture, its run, four metrics and targets of the user."""
+
 MOST_RECORDS_BYTES = 2**30
 """A JSON Lines file that is read whole: a search over all 15,625 cells of a space has 20 MB."""
 
@@ -27,6 +30,9 @@ MOST_WEIGHTS_BYTES = 4 * 2**30
 
 MOST_TENSORS = 100_000
 """Tensors of a model: an ensemble of 100 networks of 20 layers has 6,000."""
+
+MOST_FEATURES = 100_000
+"""Features of an architecture: a cell of NAS-Bench-101 has 181, a graph of 127 vertices 52,215."""
 
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""

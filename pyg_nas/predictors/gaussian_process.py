@@ -11,7 +11,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
     FEATURE_VERSION,
@@ -361,6 +361,13 @@ class GaussianProcess(CellRegressor):
         """
         inputs = self.kernel_.scaled(self._standardised(features))
         return np.asarray(self.kernel_.posterior_means(inputs, self.inputs_, duals).numpy())
+
+    def check_shapes(self) -> None:
+        """Check that a state to be read has no more columns than the cells have features."""
+        features = cell_features(CellArray.from_cells([], self.space_))
+        width = sum(features.groups[name].shape[1] for name in self.groups)
+        if len(self.columns_) > width:
+            raise ModelError(f"{len(self.columns_):,} columns of {width:,} features")
 
     def check_fitted_state(self) -> None:
         """Make what follows from a state that was read."""

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapte
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.limits import MOST_FEATURES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,9 +166,7 @@ def write_state(
     _set_arrays(estimator, named, state, tensors, most_cells, shapes_only)
     if state.networks is not None:
         _set_networks(estimator, state, tensors, shapes_only)
-    if shapes_only:
-        return
-    finish = getattr(estimator, "check_fitted_state", None)
+    finish = getattr(estimator, "check_shapes" if shapes_only else "check_fitted_state", None)
     if finish is not None:
         finish()
 
@@ -201,6 +200,8 @@ def _set_arrays(
             raise ModelError(f"{name} must be {spec.dtype}, got {array.dtype}")
         if most_cells is not None and sizes.get("n", 0) > most_cells:
             raise ModelError(f"{name} is of {sizes['n']:,} cells, {most_cells:,} were trained on")
+        if sizes.get("d", 0) > MOST_FEATURES:
+            raise ModelError(f"{name} is of {sizes['d']:,} features, at most {MOST_FEATURES:,}")
         if shapes_only:  # a conversion, or a check of its content, would need memory for it
             zeros = torch.from_numpy(np.zeros((), spec.dtype)).expand(wanted)
             setattr(estimator, f"{name}_", zeros if spec.torch else zeros.numpy())

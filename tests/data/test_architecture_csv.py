@@ -141,6 +141,15 @@ def test_files_that_are_no_csv(tmp_path: Path) -> None:
         read_architectures(tmp_path / "bytes.csv", NASBENCH201)
 
 
+def test_impossible_numbers_of_columns_and_runs(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="1,000,002 columns, at most 1,000"):
+        read_architectures(write(tmp_path / "t.csv", "arch," + "," * 10**6), NASBENCH201)
+    rows = (f"{text},{row},{row},0.5" for row, text in enumerate(TEXTS[:2000]))
+    path = write(tmp_path / "t.csv", "arch,epochs,seed,test_accuracy", *rows)
+    with pytest.raises(TableError, match=r"2,000 numbers of epochs and 2,000 seeds"):
+        read_architectures(path, NASBENCH201)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"arch,validation_accuracy\n{TEXTS[0]},0.5\n", encoding="utf-8-sig")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,9 @@ def test_a_folder_of_onnx_files(tmp_path: Path) -> None:
     changed = NetworkDataset(tmp_path, folder, labels={"b.onnx": 3.0})
     assert changed.hashes[0] != dataset.hashes[0]
     assert changed.hashes[1] == dataset.hashes[1]
+    save(os.fsdecode(b"caf\xe9.onnx"), "Relu")  # a name that is no UTF-8
+    for _ in range(2):  # written and read
+        assert NetworkDataset(tmp_path, folder).names == ["a.onnx", "b.onnx", "caf\udce9.onnx"]
     (folder / "b.onnx").write_bytes(b"no network")
     with pytest.raises(NetworkError, match=r"b\.onnx"):
         NetworkDataset(tmp_path, folder)

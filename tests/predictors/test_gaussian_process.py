@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
@@ -213,3 +214,15 @@ def test_a_label_has_no_part_in_the_residuals_of_its_copies() -> None:
         hashes=hashes[[0, 0, 0]],
     )
     np.testing.assert_allclose(lonely, [-2, -1, 3], atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [182, 10**9])
+def test_a_state_of_more_columns_than_features_is_refused(
+    process: GaussianProcess, width: int
+) -> None:
+    tensors, values = read_state(process)
+    for name in ("columns", "centre", "scale", "weights", "inputs"):
+        zero = torch.zeros(1, dtype=tensors[name].dtype)
+        tensors[name] = zero.expand([*tensors[name].shape[:-1], width])
+    with pytest.raises(ModelError, match=r"182 columns of 181 features|features, at most 100,000"):
+        write_state(GaussianProcess(), tensors, values, shapes_only=True)
