@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -39,7 +39,7 @@ def write_scores(
     Raises:
         ModelError: If a score is not finite.
     """
-    check_finite(hashes, scores)
+    check_finite(scores, lambda rows: hashes[rows])
     order = np.argsort(-scores if larger_is_better else scores, kind="stable")
     columns = {"hash": hashes, "score": scores, **(further or {})}
     blocks = (order[start : start + _BLOCK_ROWS] for start in range(0, len(order), _BLOCK_ROWS))
@@ -78,8 +78,14 @@ def write_columns(
                 file.write(line * count % tuple(chain.from_iterable(zip(*fields, strict=True))))
 
 
-def check_finite(hashes: NDArray[np.bytes_], scores: NDArray[np.float64]) -> None:
+def check_finite(
+    scores: NDArray[np.float64], hashes_of: Callable[[NDArray[np.int64]], NDArray[np.bytes_]]
+) -> None:
     """Check that scores ``[N]`` are numbers.
+
+    Args:
+        scores: The scores.
+        hashes_of: Returns the hashes of some rows, for the error.
 
     Raises:
         ModelError: If one is NaN or infinite; the message names a cell.
@@ -88,7 +94,7 @@ def check_finite(hashes: NDArray[np.bytes_], scores: NDArray[np.float64]) -> Non
     if len(odd):
         raise ModelError(
             f"the model's scores must be finite, {len(odd):,} of {len(scores):,} are not: cell "
-            f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
+            f"{hashes_of(odd[:1])[0].decode()} has {scores[odd[0]]}"
         )
 
 

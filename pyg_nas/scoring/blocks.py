@@ -31,11 +31,18 @@ Graphs = CellArray | NetworkArray
 
 
 class Architectures(NamedTuple):
-    """Graphs ``[n]``, their hashes ``S32 [n]``, and their text forms ``[n]`` or none."""
+    """Graphs ``[n]``, hashes ``S32 [n]`` if they are known, and text forms ``[n]`` or none."""
 
     graphs: Graphs
-    hashes: NDArray[np.bytes_]
+    hashes: NDArray[np.bytes_] | None = None
     texts: Sequence[str] = ()
+
+    def hashes_of(self, rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
+        """Return the hashes of some rows, ``S32``; hashing costs more than scoring."""
+        if self.hashes is not None:
+            return self.hashes[rows]
+        graphs = self.graphs[rows]
+        return graphs.hashes() if isinstance(graphs, CellArray) else graphs.hashes
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,7 @@ class SpaceBlock(Block):
         part = slice(self.row, self.stop)
         texts = tuple(support.architecture_texts()[part])
         if texts:
-            cells = support.cells_of_texts(texts)
-            return Architectures(cells, cells.hashes(), texts)
+            return Architectures(support.cells_of_texts(texts), None, texts)
         return Architectures(support.cells()[part], support.hashes()[part])
 
 
@@ -109,13 +115,12 @@ class LinesBlock(Block):
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        cells = parse_graphs(self.path, self.lines, self.space)
-        return Architectures(cells, cells.hashes())
+        return Architectures(parse_graphs(self.path, self.lines, self.space))
 
 
 @dataclass(frozen=True)
 class StoredBlock(Block):
-    """Architectures in memory; their hashes are computed by the worker where they are None."""
+    """Architectures in memory."""
 
     graphs: Graphs
     hashes: NDArray[np.bytes_] | None = None
@@ -131,14 +136,7 @@ class StoredBlock(Block):
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        return Architectures(self.graphs, self._known_hashes(), self.texts)
-
-    def _known_hashes(self) -> NDArray[np.bytes_]:
-        if self.hashes is not None:
-            return self.hashes
-        if isinstance(self.graphs, CellArray):
-            return self.graphs.hashes()
-        return self.graphs.hashes
+        return Architectures(self.graphs, self.hashes, self.texts)
 
 
 def stored_blocks(

@@ -46,19 +46,26 @@ def score_block(task: ScoringTask, number: int, block: Block) -> Columns:
     before = torch.get_num_threads()
     torch.set_num_threads(task.threads or before)
     try:
-        graphs, hashes, texts = block.read()
-        columns: Columns = {"hash": hashes}
+        architectures = block.read()
+        columns: Columns = {}
         if getattr(task.estimator, "provides_std", False):
-            columns["score"], columns["std"] = task.estimator.predict(graphs, return_std=True)
+            columns["score"], columns["std"] = task.estimator.predict(
+                architectures.graphs, return_std=True
+            )
         else:
-            columns["score"] = task.estimator.predict(graphs)
+            columns["score"] = task.estimator.predict(architectures.graphs)
     finally:
         torch.set_num_threads(before)
-    columns["row"] = np.arange(block.row, block.row + len(graphs))
-    if texts:
-        columns["arch"] = np.array([text.encode() for text in texts])
-    check_finite(hashes, columns["score"])
-    return columns if task.top is None else best([columns], task.top, task.larger_is_better)
+    check_finite(columns["score"], architectures.hashes_of)
+    columns["row"] = np.arange(len(columns["score"]))
+    if task.top is not None:
+        columns = best([columns], task.top, task.larger_is_better)
+    rows = columns["row"]
+    columns["hash"] = architectures.hashes_of(rows)
+    if architectures.texts:
+        columns["arch"] = np.array([architectures.texts[row].encode() for row in rows.tolist()])
+    columns["row"] = block.row + rows
+    return columns
 
 
 def best(parts: Iterable[Columns], count: int, larger_is_better: bool) -> Columns:
