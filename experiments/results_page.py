@@ -21,6 +21,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "results.md",
     ROOT / "docs" / "literature.md",
+    ROOT / "docs" / "networks.md",
 )
 # Predictors whose figures are compared in pairs.
 PAIRS = (
@@ -437,6 +438,18 @@ def device_latency() -> list[str]:
     return [*lines, row("*published:* HELP, new device", "0.932", *["–"] * (len(sizes) - 1))]
 
 
+def choose_networks() -> list[str]:
+    found = read("choose_networks")
+    lines = [row("evaluated networks", *map(str, found["budgets"]))]
+    lines.append(row(*["---"] * (1 + len(found["budgets"]))))
+    for name, way in found["ways"].items():
+        cells = zip(way["test_accuracy"], way["rank_by_test"], strict=True)
+        lines.append(
+            row(name, *(f"{100 * accuracy:.1f} % ({rank:.1f})" for accuracy, rank in cells))
+        )
+    return lines
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -460,6 +473,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "equal": equal,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
+    "choose-networks": choose_networks,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells", published=False),
 }
 

@@ -5,6 +5,7 @@ from .labels import LabelPolicy as LabelPolicy
 from .loader import CollatedLoader as CollatedLoader
 from .network_dataset import NetworkDataset as NetworkDataset
 from .network_table import NetworkTable as NetworkTable
+from .shipped import shipped_latencies as shipped_latencies
 from .shipped import shipped_table as shipped_table
 from .sources import open_table as open_table
 from .space_datasets import NASBench101 as NASBench101

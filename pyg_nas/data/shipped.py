@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, PygNasError, TableError
 
 SHIPPED_TABLE = "nasbench_digits.hdf5"
+SHIPPED_LATENCIES = "network_latency.hdf5"
 SHIPPED_TASK = "digits"
 ZERO_COST_NETWORK = "zero_cost"
 
@@ -24,6 +26,15 @@ def shipped_table_path() -> Path:
 def shipped_table() -> Table:
     """Read the shipped table: cells of NAS-Bench-101 measured on handwritten digits."""
     return Table.load(shipped_table_path())
+
+
+def shipped_latencies() -> NetworkTable:
+    """Read the shipped table of networks: latencies of nine families on one processor.
+
+    Raises:
+        TableError: If it is found neither inside an installed package nor in ``datasets/``.
+    """
+    return NetworkTable.load(_shipped(SHIPPED_LATENCIES, "make_network_latency.py", TableError))
 
 
 def zero_cost_network_path() -> Path:

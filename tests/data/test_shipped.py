@@ -25,5 +25,7 @@ def test_missing_data_name_their_script(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(shipped, "__file__", str(Path("/nowhere/pyg_nas/data/shipped.py")))
     with pytest.raises(TableError, match=r"make_nasbench_digits\.py"):
         shipped.shipped_table_path()
+    with pytest.raises(TableError, match=r"make_network_latency\.py"):
+        shipped.shipped_latencies()
     with pytest.raises(ModelError, match=r"make_zero_cost\.py"):
         shipped.zero_cost_network_path()
