@@ -349,7 +349,27 @@ def speed() -> list[str]:
             f"{opening['nested_dictionaries']['seconds'] / opening['open']['seconds']:.0f}",
             "2 s",
         ),
+        *(fits() if (BENCHMARKS / "fit.json").exists() else []),
     ]
+
+
+def fits() -> list[str]:
+    """Fits against the code before, and the update of a fit."""
+    rows = read("fit", BENCHMARKS)["rows"]
+    seconds = {(r["what"], r["recipe"], r["cells"], r["code"]): r["seconds"] for r in rows}
+    lines = []
+    for (what, recipe, cells, code), before in seconds.items():
+        if code == "before":
+            now = seconds[what, recipe, cells, "now"]
+            title = f"fit `{recipe}` to {cells:,} cells"
+            lines.append(row(title, f"{now:.1f} s", "version 0.1", f"{before / now:.1f}", "–"))
+    for (what, recipe, cells, _), value in seconds.items():
+        if what == "update":
+            fit = seconds["fit", recipe, cells, "now"]
+            title = f"update `{recipe}` of {cells:,} cells by 4"
+            ratio = f"{fit / value:.0f}"
+            lines.append(row(title, f"{1000 * value:.0f} ms", "a fit", ratio, "50 ms"))
+    return lines
 
 
 def headline() -> list[str]:
