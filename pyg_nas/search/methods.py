@@ -137,7 +137,7 @@ def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_
     limits = (
         ("parameters", constraints.max_parameters, evaluator.parameters),
         ("MACs", constraints.max_macs, evaluator.macs),
-        ("seconds of latency", constraints.max_latency, evaluator.latency),
+        ("seconds of latency", constraints.max_latency, getattr(evaluator, "latency", None)),
     )
     for name, limit, count in limits:
         if limit is None:
