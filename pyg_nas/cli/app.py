@@ -14,6 +14,7 @@ from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
 from pyg_nas.cli.finish import finish
+from pyg_nas.cli.images import images
 from pyg_nas.cli.measure import measure
 from pyg_nas.cli.models import evaluate, plot, predict, train
 from pyg_nas.cli.profile import profile
@@ -37,7 +38,7 @@ app = typer.Typer(
 app.add_typer(table_app, name="table", help="Convert, inspect and check tables of measured cells.")
 COMMANDS = (
     demo, train, evaluate, predict, plot, tune, compare, compare_searches, search, ask, tell,
-    finish, measure, profile, report, export,
+    images, finish, measure, profile, report, export,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -70,12 +70,15 @@ def finish(
 
 def _print(about: dict[str, Any]) -> None:
     test, latency = about["test"], about["latency"]
-    low, high = (100 * test[end] for end in ("low", "high"))
-    print_line(
-        "test accuracy: ",
-        bold(f"{100 * test['accuracy']:.2f} %"),
-        f" ({test['confidence']:.0%} interval {low:.2f} to {high:.2f})",
-    )
+    if "accuracy" in test:
+        low, high = (100 * test[end] for end in ("low", "high"))
+        print_line(
+            "test accuracy: ",
+            bold(f"{100 * test['accuracy']:.2f} %"),
+            f" ({test['confidence']:.0%} interval {low:.2f} to {high:.2f})",
+        )
+    if test["score_name"] != "accuracy":
+        print_line(f"test {test['score_name']}: ", bold(f"{test['score']:.4f}"))
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
     print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " an image")
     print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " an image, on this CPU")

@@ -10,7 +10,7 @@ import typer
 
 from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.progress import Advance, progress_bar
-from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
+from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
@@ -39,6 +39,7 @@ def measure(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
+    metric: Metric = None,
     space: Annotated[
         str | None,
         typer.Option(help="Search space of the cells, nasbench101 by default."),
@@ -73,7 +74,7 @@ def measure(
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     drawn = _cells(cells, sample_seed, space)
-    loaded = get_task(task, settings, image_size, split_seed)
+    loaded = get_task(task, settings, image_size, split_seed, journal, metric)
     with Journal(journal, loaded, drawn.space) as opened:
         try:
             with progress_bar("measuring, epochs") as advance:

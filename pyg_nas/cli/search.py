@@ -23,7 +23,7 @@ from pyg_nas.cli.latency import (
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import Advance, progress_bar
-from pyg_nas.cli.tasks import ImageSize, SplitSeed, TrainingSettingsFile
+from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.text import printable
 
@@ -122,6 +122,7 @@ def search(
     ] = None,
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
+    metric: Metric = None,
     split_seed: SplitSeed = 0,
     runs: Annotated[int, typer.Option(help="Task: runs of each cell, averaged.")] = 1,
     backend: Annotated[
@@ -165,8 +166,8 @@ def search(
             evaluator, label = _table(Path(target), budget, run, space)
         else:
             evaluator, label = _task(
-                target, settings, image_size, split_seed, out, budget, runs, backend, workers,
-                device, stack,
+                target, settings, image_size, metric, split_seed, out, budget, runs, backend,
+                workers, device, stack,
             )  # fmt: skip
         latencies = None
         if limit is not None:
@@ -338,6 +339,7 @@ def _task(
     name: str,
     settings: Path | None,
     image_size: int | None,
+    metric: str | None,
     split_seed: int,
     out: Path,
     budget: int | None,
@@ -354,7 +356,7 @@ def _task(
     from pyg_nas.search.live import LiveEvaluator
 
     budget = LIVE_BUDGET if budget is None else budget
-    task = get_task(name, settings, image_size, split_seed)
+    task = get_task(name, settings, image_size, split_seed, out / JOURNAL, metric)
     executor = Executor(backend=backend, workers=workers, device=device)
     journal = stack.enter_context(Journal(out / JOURNAL, task))
     write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it

@@ -13,4 +13,12 @@ TrainingSettingsFile = Annotated[
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        help="Function of (labels, predictions) in place of accuracy, larger is better: "
+        "my_file.py:score or sklearn.metrics:cohen_kappa_score.",
+    ),
+]
 SplitSeed = Annotated[int, typer.Option(min=0, help="Random seed of the split of the images.")]

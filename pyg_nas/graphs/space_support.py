@@ -43,6 +43,7 @@ class NetworkSize:
         num_labels: Classes.
         image_channels: Channels of an image.
         image_size: Height and width of an image in pixels; only multiply-accumulates depend on it.
+        stem_stride: By what the stem divides height and width, a power of two.
     """
 
     stem_channels: int
@@ -51,6 +52,20 @@ class NetworkSize:
     num_labels: int = 10
     image_channels: int = 3
     image_size: tuple[int, int] = (32, 32)
+    stem_stride: int = 1
+
+    @property
+    def stem_output(self) -> tuple[int, int]:
+        """Height and width after the stem's convolution, which has stride 2 at most."""
+        height, width = self.image_size
+        return (height, width) if self.stem_stride == 1 else (-(-height // 2), -(-width // 2))
+
+    @property
+    def cell_input(self) -> tuple[int, int]:
+        """Height and width of the first cell's input: poolings follow the stem's convolution."""
+        height, width = self.stem_output
+        further = max(1, self.stem_stride // 2)
+        return height // further, width // further
 
 
 class CellNetwork(Protocol):

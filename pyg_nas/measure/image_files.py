@@ -1,13 +1,14 @@
-"""The user's images as a task: an ``.npz`` file, or a folder of class folders."""
+"""The user's images as a task: an ``.npz`` file, or a folder of image files."""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ from pyg_nas.io.limits import MOST_IMAGE_SIDE, MOST_IMAGES_BYTES, MOST_PIXELS
 from pyg_nas.io.npz import read_npz
 from pyg_nas.io.regular_files import open_regular
 from pyg_nas.io.text import printable
+from pyg_nas.measure.image_folder import FolderScan, scan_folder
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Shares of validation and test images; the rest is for training.
-_HELD_OUT = 0.2
+_log = logging.getLogger(__name__)
 
 
 def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int = 0) -> Task:
@@ -74,17 +75,19 @@ def folder_task(
     settings: TrainingSettings,
     seed: int = 0,
     image_size: int | None = None,
+    scan: FolderScan | None = None,
 ) -> Task:
-    """Read a task from a folder with one folder of image files for each class.
+    """Read a task from a folder with one folder of image files for each class, or with numbers.
 
-    Images are read in the order of their names and are grey if all of them are, else RGB.
-    Names that begin with a dot are skipped.
+    See :func:`~pyg_nas.measure.image_folder.scan_folder` for the forms of a folder. Images are grey
+    if all of them are, else RGB.
 
     Args:
         path: The folder.
-        settings: How networks are trained.
+        settings: How networks are trained, and images divided and resized.
         seed: Seed of the split into training, validation and test images.
-        image_size: Pixels a side that every image is resized to; None takes them as they are.
+        image_size: Pixels a side that every image is brought to; None takes them as they are.
+        scan: What was found in the folder; read where None.
 
     Raises:
         MeasureError: If Pillow is missing, there are fewer than two class folders, a file is no
@@ -92,25 +95,19 @@ def folder_task(
     """
     if image_size is not None and not 1 <= image_size <= MOST_IMAGE_SIDE:
         raise MeasureError(f"image size must be 1 to {MOST_IMAGE_SIDE} pixels, got {image_size}")
-    path = Path(path)
-    if not path.is_dir():
-        raise MeasureError(f"{path}: no such folder")
-    classes = [entry for entry in _visible(path) if entry.is_dir()]
-    if len(classes) < 2:
-        raise MeasureError(
-            f"{path}: needs a folder for each of at least 2 classes, has {len(classes)}"
+    scan = scan or scan_folder(path)
+    if scan.stray:
+        _log.info(
+            f"{scan.path}: {len(scan.stray):,} files are no images and are ignored, "
+            f"such as {scan.stray[0].relative_to(scan.path)}"
         )
-    files = [(file, label) for label, folder in enumerate(classes) for file in _visible(folder)]
-    if not files:
-        raise MeasureError(f"{path}: its class folders have no image")
-    mode, size = _common_form(path, [file for file, _ in files], image_size)
-    images = np.stack([_pixels(file, mode, size) for file, _ in files])
-    images = images.reshape(*images.shape[:3], -1)
-    labels = np.array([label for _, label in files], dtype=np.int64)
-    # "." and ".." are not names; a link keeps its own.
-    name = path.resolve().name if path.name in ("", "..") else path.name
-    names = [printable(entry.name) for entry in classes]
-    return split_task(printable(name), images, labels, settings, seed, str(path), names)
+    mode, size = _common_form(scan.path, scan.files, image_size)
+    images = np.empty((len(scan.files), size[1], size[0], 1 if mode == "L" else 3), dtype=np.uint8)
+    for row, file in enumerate(scan.files):
+        images[row] = _pixels(file, mode, size, settings.image_fit).reshape(images.shape[1:])
+    return split_task(
+        scan.name, images, scan.labels, settings, seed, str(path), scan.classes, scan.parts
+    )
 
 
 # Formats that Pillow decodes itself; PostScript, for one, would start another program.
@@ -119,7 +116,7 @@ _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
 def _common_form(
-    folder: Path, files: list[Path], image_size: int | None
+    folder: Path, files: Sequence[Path], image_size: int | None
 ) -> tuple[str, tuple[int, int]]:
     """The mode and size (width, height) that all images get, from their headers alone.
 
@@ -154,13 +151,19 @@ def _common_form(
     return mode, size
 
 
-def _pixels(file: Path, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    from PIL import Image
+def _pixels(file: Path, mode: str, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
 
     with _opened(file) as picture:
         eight_bits = _eight_bits(picture)
         if eight_bits.size != size:
-            eight_bits = eight_bits.resize(size, Image.Resampling.BILINEAR)
+            bilinear = Image.Resampling.BILINEAR
+            if fit == "pad":
+                eight_bits = ImageOps.pad(eight_bits, size, bilinear)
+            elif fit == "crop":
+                eight_bits = ImageOps.fit(eight_bits, size, bilinear)
+            else:
+                eight_bits = eight_bits.resize(size, bilinear)
         return np.asarray(eight_bits.convert(mode))
 
 
@@ -193,57 +196,88 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             raise MeasureError(f"{file}: not a readable image ({one_line(e)})") from e
 
 
+def image_size(file: Path) -> tuple[int, int]:
+    """Return the width and height of an image from its header.
+
+    Raises:
+        MeasureError: If it is not a readable image.
+    """
+    with _opened(file) as picture:
+        return int(picture.width), int(picture.height)
+
+
+def check_image(file: Path) -> tuple[tuple[int, int], bool]:
+    """Decode an image; return its size (width, height) and whether it is grey.
+
+    Raises:
+        MeasureError: If it is not a readable image.
+    """
+    with _opened(file) as picture:
+        size, grey = picture.size, picture.mode in _GREY
+        picture.load()
+    return size, grey
+
+
 def split_task(
     name: str,
     images: NDArray[np.generic],
-    labels: NDArray[np.integer],
+    labels: NDArray[Any],
     settings: TrainingSettings,
     seed: int,
     source: str,
     names: Sequence[str] | None = None,
+    parts: NDArray[np.int8] | None = None,
 ) -> Task:
-    """Split images of every class 60 : 20 : 20 into training, validation and test images.
+    """Split images of every class into training, validation and test images, 60 : 20 : 20.
 
     Args:
         name: Name of the task.
         images: uint8 or float32 ``[N, H, W, C]``.
-        labels: Whole numbers ``[N]``, renumbered from 0 in their order.
-        settings: How networks are trained.
+        labels: Whole numbers ``[N]``, renumbered from 0 in their order; or floating point ``[N]``,
+            to predict a number for each image.
+        settings: How networks are trained, and the share of validation and of test images.
         seed: Seed of the split.
         source: Where the images come from, for the message.
         names: Name of each label; by default its number.
+        parts: Part of each image where the images are divided already, ``[N]``: 0 for training,
+            1 for validation, 2 for testing. A part without an image is taken from the first.
 
     Raises:
         MeasureError: If there are fewer than two classes or a class has fewer than 3 images.
     """
-    classes, renumbered, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(classes) < 2:
-        raise MeasureError(f"{source}: needs at least 2 classes, has {len(classes)}")
-    if counts.min() < 3:
-        scarce = classes[counts.argmin()]
+    if labels.dtype.kind == "f":
+        renumbered: NDArray[Any] = labels.astype(np.float32)
+        named: tuple[str, ...] = ("value",)
+        groups = np.zeros(len(labels), dtype=np.int64)
+    else:
+        classes, groups = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise MeasureError(f"{source}: needs at least 2 classes, has {len(classes)}")
+        named = tuple(str(label) if names is None else names[label] for label in classes)
+        renumbered = groups.astype(np.int64)
+    divided = np.zeros(len(labels), dtype=np.int8) if parts is None else parts
+    missing = [part for part in (1, 2) if not (divided == part).any()]
+    counts = np.bincount(groups[divided == 0], minlength=groups.max() + 1)
+    if counts.min() < 1 + len(missing):
+        scarce = named[counts.argmin()] if names is not None else classes[counts.argmin()]
+        what = "images" if parts is None else "training images"
         raise MeasureError(
-            f"{source}: every class needs at least 3 images, class {scarce} has {counts.min()}"
+            f"{source}: every class needs at least {1 + len(missing)} {what}, class {scarce} has "
+            f"{counts.min()}"
         )
     rng = np.random.default_rng(seed)
-    chosen: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
+    chosen: list[list[NDArray[np.int64]]] = [[], [], []]
     for label, count in enumerate(counts):
-        rows = rng.permutation(np.flatnonzero(renumbered == label))
-        held_out = max(1, round(_HELD_OUT * count))
-        for part, some in zip(
-            chosen,
-            (rows[2 * held_out :], rows[:held_out], rows[held_out : 2 * held_out]),
-            strict=True,
-        ):
-            part.append(some)
-    everything = Part(
-        np.ascontiguousarray(images.transpose(0, 3, 1, 2)), renumbered.astype(np.int64)
-    )
+        rows = rng.permutation(np.flatnonzero((groups == label) & (divided == 0)))
+        held_out = max(1, min(round(settings.held_out * count), (count - 1) // 2))
+        for part in missing:
+            chosen[part].append(rows[:held_out])
+            rows = rows[held_out:]
+        chosen[0].append(rows)
+    for part in {1, 2} - set(missing):
+        chosen[part].append(np.flatnonzero(divided == part))
+    everything = Part(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), renumbered)
     train, validation, test = (
         everything.take(rng.permutation(np.concatenate(part))) for part in chosen
     )
-    named = tuple(str(label) if names is None else names[label] for label in classes)
-    return Task(name, train, train.first(), validation, test, len(classes), settings, named)
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return Task(name, train, train.first(), validation, test, len(named), settings, named)

@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, astuple
 from pathlib import Path
 from types import TracebackType
@@ -392,6 +392,19 @@ class Journal:
             described["network"] = asdict(self._size)
             parameters = cells.trainable_parameters(self._size).astype(np.int32)
         return Table(cells, metrics, budgets, described, trainable_parameters=parameters)
+
+
+def stored_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the settings of the task that a journal is of; None if there is no such journal."""
+    if not Path(path).is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            row = connection.execute("SELECT value FROM journal WHERE name = 'settings'").fetchone()
+    except sqlite3.Error:
+        return None  # a file that is no journal is reported when it is opened as one
+    settings = None if row is None else parse_json(row[0], MeasureError)
+    return settings if isinstance(settings, dict) else None
 
 
 def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:

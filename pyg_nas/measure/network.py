@@ -48,17 +48,34 @@ class ImageNetwork(nn.Module):
         normalization: What is done to the images first.
         network: Of a space (:meth:`~pyg_nas.graphs.space_support.CellNetwork.build`), with one
             member.
+        label_scale: Mean and standard deviation of numbers that are predicted; None for classes.
     """
 
-    def __init__(self, normalization: Normalization, network: nn.Module) -> None:
+    label_scale: Tensor | None
+
+    def __init__(
+        self,
+        normalization: Normalization,
+        network: nn.Module,
+        label_scale: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         self.normalization = normalization
         self.network = network
+        self.register_buffer(
+            "label_scale", None if label_scale is None else torch.tensor(label_scale)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, C, H, W]``, pixels in the task's unit, to logits ``[B, labels]``."""
+        """Map images ``[B, C, H, W]``, pixels in the task's unit, to logits ``[B, labels]``.
+
+        Numbers ``[B, 1]`` in the unit of the labels where those are predicted.
+        """
         logits: Tensor = self.network(self.normalization(images.float()).unsqueeze(0))
-        return logits.squeeze(0)
+        outputs = logits.squeeze(0)
+        if self.label_scale is None:
+            return outputs
+        return outputs * self.label_scale[1] + self.label_scale[0]
 
 
 def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) -> Any:
@@ -109,4 +126,10 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
     task.check_cells(CellArray.from_cells([cell]))
     network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)
     network.initialize([torch.Generator().manual_seed(seed)])
-    return ImageNetwork(Normalization(*task.statistics), network)
+    return image_network(task, network)
+
+
+def image_network(task: Task, network: nn.Module) -> ImageNetwork:
+    """Return a space's network with what a task does to images before it and to numbers after."""
+    scale = task.label_scale if task.is_regression else None
+    return ImageNetwork(Normalization(*task.statistics), network, scale)

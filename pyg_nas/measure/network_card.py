@@ -38,15 +38,37 @@ if __name__ == "__main__":
 '''
 
 
+_NUMBER_SCRIPT = '''\
+"""Numbers for images: python predict.py images.pt, a tensor {shape} of {unit}."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+network = torch.export.load(Path(__file__).with_name("{file}")).module()
+
+
+def predict(images):
+    """Return the number of each image of a tensor {shape}."""
+    with torch.inference_mode():
+        return network(images.float())[:, 0].tolist()
+
+
+if __name__ == "__main__":
+    print(*predict(torch.load(sys.argv[1])), sep="\\n")
+'''
+
+
 def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> str:
     """Return a Python script that classifies images with torch alone.
 
     Args:
-        classes: Names of the labels.
+        classes: Names of the labels; none where a number is predicted.
         shape: Of an image, ``(C, H, W)``.
         unit: What a pixel is.
     """
-    return _SCRIPT.format(
+    return (_SCRIPT if classes else _NUMBER_SCRIPT).format(
         shape=f"[B, {', '.join(map(str, shape))}]",
         unit=unit,
         classes=ascii(list(classes)),
@@ -66,17 +88,20 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     shape, latency = task["image_shape"], about["latency"]
     onnx = about["onnx_missing"]
     missing = "" if onnx is None else f"\n\nThere is no `{ONNX}`: {markdown(onnx)}."
-    confidence = f"{test['confidence']:.0%}"
-    return f"""# {markdown(task["name"])}: image classifier
+    classes = len(task["classes"])
+    kind = "image classifier" if classes else "number of an image"
+    what = f"An image classifier for {classes} classes" if classes else "A network"
+    gives = "class names" if classes else "numbers"
+    outputs = f"logits\n`[B, {classes}]`" if classes else "numbers `[B, 1]`"
+    return f"""# {markdown(task["name"])}: {kind}
 
-An image classifier for {len(task["classes"])} classes, found by neural architecture search. It maps
-images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to logits
-`[B, {len(task["classes"])}]`; the normalisation of images is inside.
+{what}, found by neural architecture search. It maps
+images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to {outputs}; the normalisation of
+images is inside.{_fit(task["settings"])}
 
 | | |
 |---|---|
-| test accuracy | {_percent(test["accuracy"])} of {test["images"]:,} images |
-| {confidence} interval (Wilson) | {_percent(test["low"])} to {_percent(test["high"])} |
+{_test_rows(test)}
 | trainable parameters | {about["parameters"]:,} |
 | multiply-accumulates an image | {about["macs"]:,} |
 | latency, batch of 1 | {_latency(latency)} |
@@ -86,13 +111,9 @@ images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to logits
 ```python
 from predict import predict  # needs torch alone
 
-predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives class names
+predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives {gives}
 ```{missing}
-
-## Confusion matrix
-
-{_confusion(task["classes"], test["confusion"])}
-
+{_matrix(task["classes"], test)}
 ## How it was chosen
 
 {_confirmation(about["confirmation"])}
@@ -103,6 +124,39 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives class names
 {json.dumps(task["settings"], indent=2)}
 ```
 """
+
+
+def _test_rows(test: Mapping[str, Any]) -> str:
+    rows = []
+    if "accuracy" in test:
+        confidence = f"{test['confidence']:.0%}"
+        rows = [
+            ("test accuracy", f"{_percent(test['accuracy'])} of {test['images']:,} images"),
+            (
+                f"{confidence} interval (Wilson)",
+                f"{_percent(test['low'])} to {_percent(test['high'])}",
+            ),
+        ]
+    if test.get("score_name", "accuracy") != "accuracy":
+        name = markdown(test["score_name"])
+        rows.append((f"test {name}", f"{test['score']:.4f} on {test['images']:,} images"))
+    for key in ("mean_absolute_error", "root_mean_squared_error"):
+        if key in test:
+            rows.append((f"test {key.replace('_', ' ')}", f"{test[key]:.6g}"))
+    return "\n".join(f"| {name} | {value} |" for name, value in rows)
+
+
+def _matrix(classes: Sequence[str], test: Mapping[str, Any]) -> str:
+    if "confusion" not in test:
+        return ""
+    return f"\n## Confusion matrix\n\n{_confusion(classes, test['confusion'])}\n"
+
+
+def _fit(settings: Mapping[str, Any]) -> str:
+    """How files were brought to the network's size, which its users must do as well."""
+    fits = {"pad": "padded with black", "crop": "cropped in the middle"}
+    fit = fits.get(settings.get("image_fit", ""))
+    return "" if fit is None else f" Images of another size were resized and {fit}."
 
 
 def _percent(fraction: float) -> str:

@@ -68,6 +68,7 @@ def save_network(
         "network": {
             **asdict(task.network_size),
             "batch_norm_momentum": task.settings.batch_norm_momentum,
+            **({"regression": True} if task.is_regression else {}),
         },
         "about": about,
         "weights_sha256": sha256(weights).hexdigest(),
@@ -126,11 +127,12 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
     settings = read_network_settings(folder)
     try:
         stored, size, momentum = _architecture(settings)
+        scale = (0.0, 1.0) if settings["network"].get("regression") else None
         # Without memory, so that shapes are compared before anything of the claimed size is made.
         with torch.device("meta"):
             channels = np.ones(size.image_channels, dtype=np.float32)
             members = build_members(stored, size, momentum, 1)
-            network = ImageNetwork(Normalization(channels, channels), members)
+            network = ImageNetwork(Normalization(channels, channels), members, scale)
         raw = read_safetensors(
             folder / WEIGHTS,
             settings["weights_bytes"],
@@ -167,9 +169,11 @@ def network_cell(settings: dict[str, Any]) -> Cell:
 
 def _architecture(settings: dict[str, Any]) -> tuple[Cell, NetworkSize, float]:
     described = dict(settings["network"])
+    described.pop("regression", None)
     momentum = described.pop("batch_norm_momentum")
     size = NetworkSize(**{**described, "image_size": tuple(described["image_size"])})
-    numbers = [*asdict(size).values()][:-1] + list(size.image_size)
+    fields = asdict(size)
+    numbers = [*fields.pop("image_size"), *fields.values()]
     if not all(type(number) is int and number >= 1 for number in numbers):
         raise ValueError(f"sizes of the network must be whole numbers >= 1, got {numbers}")
     if size.num_stacks > _MOST_STACKS or size.modules_per_stack > _MOST_MODULES:

@@ -12,6 +12,11 @@ from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.spaces.nasbench101.network_size import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
 
 OPTIMIZERS = ("sgd", "rmsprop")
+IMAGE_FITS = ("stretch", "pad", "crop")
+
+_NEW = ("stem_stride", "balanced", "whole_epochs", "held_out", "image_fit", "metric")
+"""Left out of a description where they have the values below, which version 0.1 had: fingerprints
+of tasks stay as they were."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,17 @@ class TrainingSettings:
         weight_decay: L2 penalty on all parameters.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
         augmentation: Random changes of training images.
+        stem_stride: By what the stem divides height and width: 1, 2, 4, 8, ...
+        balanced: Whether classes count equally: in the loss by weights, and accuracies are the mean
+            over classes of the share of their images that is classified correctly.
+        whole_epochs: Whether every training image is used in every epoch: images drawn at random
+            fill the last batch, which is dropped otherwise.
+        held_out: Share of the images for validation, and the same again for testing, where the
+            images are not divided already.
+        image_fit: How files are brought to one size: ``"stretch"``, ``"pad"`` with black, or
+            ``"crop"``; the latter two keep the aspect.
+        metric: ``module:function`` or ``file.py:function`` of (labels ``[N]``, predictions
+            ``[N]``) that takes the place of accuracy, larger is better; empty for accuracy.
 
     Raises:
         SettingsError: If a value is outside its rule.
@@ -50,6 +66,12 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     batch_norm_momentum: float = 0.997
     augmentation: Augmentation = field(default_factory=Augmentation)
+    stem_stride: int = 1
+    balanced: bool = False
+    whole_epochs: bool = False
+    held_out: float = 0.2
+    image_fit: str = "stretch"
+    metric: str = ""
 
     def __post_init__(self) -> None:
         for name in ("stem_channels", "num_stacks", "modules_per_stack", "batch_size"):
@@ -60,6 +82,15 @@ class TrainingSettings:
             raise SettingsError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
+        if self.image_fit not in IMAGE_FITS:
+            raise SettingsError(
+                f"image_fit must be one of {', '.join(IMAGE_FITS)}, got {self.image_fit!r}"
+            )
+        stride = self.stem_stride
+        if type(stride) is not int or stride < 1 or stride & (stride - 1):
+            raise SettingsError(f"stem_stride must be a power of two, got {stride!r}")
+        if not 0 < self.held_out < 0.5:
+            raise SettingsError(f"held_out must be above 0 and below 0.5, got {self.held_out!r}")
         if not self.learning_rate > 0:
             raise SettingsError(f"learning_rate must be above 0, got {self.learning_rate!r}")
         if not self.weight_decay >= 0:
@@ -71,7 +102,18 @@ class TrainingSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        return asdict(self)
+        usual = TrainingSettings()
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _NEW or value != getattr(usual, name)
+        }
+
+    @staticmethod
+    def all_values(description: dict[str, Any]) -> dict[str, Any]:
+        """Return a description of :meth:`to_dict` with what it leaves out."""
+        usual = TrainingSettings()
+        return {**{name: getattr(usual, name) for name in _NEW}, **description}
 
     def changed(self, changes: Any, source: str = "settings") -> TrainingSettings:
         """Return these settings with some values replaced.

@@ -6,13 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.measure.objective import metric_source
 from pyg_nas.measure.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ class Part:
 
     Args:
         images: uint8 or float32 ``[N, C, H, W]``.
-        labels: int64 ``[N]``.
+        labels: int64 ``[N]``, or float32 ``[N]`` where a number is predicted.
     """
 
     images: NDArray[np.generic]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.integer] | NDArray[np.floating]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,7 +63,7 @@ class Task:
         judged_train: What the training accuracy is read on.
         validation: What the validation accuracy is read on.
         test: What the test accuracy is read on.
-        num_labels: Number of classes.
+        num_labels: Number of classes; 1 where a number is predicted.
         settings: How networks are trained.
         classes: Name of each class; by default its number.
         all_train: What a network learns from when its architecture is chosen; by default the
@@ -101,7 +102,9 @@ class Task:
                     f"task {self.name!r}: images must all be [C, H, W] = {list(shape)}, "
                     f"those of the {name} part are {list(part.images.shape[1:])}"
                 )
-            if part.labels.min() < 0 or part.labels.max() >= self.num_labels:
+            if not self.is_regression and (
+                part.labels.min() < 0 or part.labels.max() >= self.num_labels
+            ):
                 raise MeasureError(
                     f"task {self.name!r}: labels must be 0 to {self.num_labels - 1}, the {name} "
                     f"part has {part.labels.min()} to {part.labels.max()}"
@@ -111,13 +114,25 @@ class Task:
                 f"task {self.name!r}: a batch of {self.settings.batch_size} is larger than the "
                 f"training part of {len(self.train)} images"
             )
-        smallest = 2 ** (self.settings.num_stacks - 1)
+        smallest = self.settings.stem_stride * 2 ** (self.settings.num_stacks - 1)
         if min(shape[1:]) < smallest:
             raise MeasureError(
                 f"task {self.name!r}: {self.settings.num_stacks} stacks halve the image "
-                f"{self.settings.num_stacks - 1} times and need at least {smallest} pixels a side, "
+                f"{self.settings.num_stacks - 1} times after a stem of stride "
+                f"{self.settings.stem_stride} and need at least {smallest} pixels a side, "
                 f"got {shape[1]} x {shape[2]}"
             )
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether a number is predicted for each image, in place of a class."""
+        return self.train.labels.dtype.kind == "f"
+
+    @cached_property
+    def label_scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training labels of a regression."""
+        labels = self.train.labels.astype(np.float64)
+        return float(labels.mean()), float(labels.std()) or 1.0
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -132,6 +147,10 @@ class Task:
     @cached_property
     def statistics(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and standard deviation of each channel of the training images, ``[C]`` each."""
+        if self.train.images.dtype == np.uint8:
+            mean, deviation = _pixel_statistics(self.train.images)
+            deviation[deviation == 0] = 1.0
+            return mean.astype(np.float32), deviation.astype(np.float32)
         images = self.train.images.astype(np.float32)
         deviation = images.std(axis=(0, 2, 3), dtype=np.float64)
         deviation[deviation == 0] = 1.0  # a channel that is constant stays constant
@@ -148,6 +167,8 @@ class Task:
             for array in (part.images, part.labels):
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
+        if self.settings.metric.partition(":")[0].endswith(".py"):
+            digest.update(metric_source(self.settings.metric))
         return digest.hexdigest()
 
     @property
@@ -162,6 +183,7 @@ class Task:
             self.num_labels,
             channels,
             (height, width),
+            settings.stem_stride,
         )
 
     def check_cells(self, cells: CellArray) -> None:
@@ -194,3 +216,19 @@ class Task:
         Its validation images are therefore among the training images.
         """
         return replace(self, train=self.all_train or self.train.joined(self.validation))
+
+
+def _pixel_statistics(images: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each channel of 8-bit images, from counts of the values.
+
+    A copy of many large images as numbers of 8 bytes would need more memory than training.
+    """
+    counts = np.zeros((images.shape[1], 256))
+    for image in images:
+        for channel, pixels in enumerate(image):
+            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
+    values = np.arange(256.0)
+    total = counts.sum(axis=1)
+    mean = counts @ values / total
+    variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / total
+    return mean, np.sqrt(variance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,19 +16,12 @@ from pyg_nas.io.json_reader import read_object
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.image_files import folder_task, npz_task
+from pyg_nas.measure.image_folder import TARGETS, scan_folder
+from pyg_nas.measure.journal import stored_settings
+from pyg_nas.measure.own_images import chosen_settings
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
-
-# Small enough for a CPU; larger settings can be given for a GPU.
-OWN_IMAGES_SETTINGS = TrainingSettings(
-    stem_channels=16,
-    modules_per_stack=1,
-    batch_size=32,
-    optimizer="sgd",
-    learning_rate=0.05,
-    warmup=0.1,
-    batch_norm_momentum=0.9,
-)
+from pyg_nas.predictors.registry import class_named
 
 _BUILT_IN = ("digits", "cifar10")
 _URI = "file://"
@@ -38,15 +32,24 @@ def get_task(
     settings: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     image_size: int | None = None,
     seed: int = 0,
+    journal: str | os.PathLike[str] | None = None,
+    metric: str | None = None,
 ) -> Task:
     """Return a task.
 
+    Some settings of the user's own images follow from the images, where they are not given
+    (:func:`~pyg_nas.measure.own_images.chosen_settings`).
+
     Args:
-        name: ``"digits"``, ``"cifar10"``, or the path of an ``.npz`` file or of a folder of class
-            folders; ``"./digits"`` is a folder of that name.
+        name: ``"digits"``, ``"cifar10"``, or the path of an ``.npz`` file or of a folder of images
+            (:func:`~pyg_nas.measure.image_folder.scan_folder`); ``"./digits"`` is a folder of that
+            name.
         settings: Training settings that replace the task's own: a JSON file, or values by name.
         image_size: Pixels a side that the images of a folder are resized to.
         seed: Seed of the split; the digits are always split in the same way.
+        journal: If there is such a file, what follows from the images is as it was for this
+            journal of runs, so that it can be resumed.
+        metric: The setting ``metric``.
 
     Raises:
         MeasureError: If there is no such task, its images are malformed, or the name of a built-in
@@ -64,26 +67,42 @@ def get_task(
         raise MeasureError(f"only the images of a folder can be resized, got the task {name!s}")
 
     def changed(base: TrainingSettings) -> TrainingSettings:
-        if settings is None:
-            return base
         if isinstance(settings, Mapping):
-            return base.changed(dict(settings))
-        return base.changed_by_file(settings)
+            base = base.changed(dict(settings))
+        elif settings is not None:
+            base = base.changed_by_file(settings)
+        named = base.metric if metric is None else metric
+        return replace(base, metric=absolute_metric(named)) if named else base
 
-    if name == "digits":
-        task = digits_task()
+    if name in _BUILT_IN:
+        task = digits_task() if name == "digits" else cifar10_task(cache_folder() / name, seed)
         return task.with_settings(changed(task.settings))
-    if name == "cifar10":
-        task = cifar10_task(cache_folder() / "cifar10", seed)
-        return task.with_settings(changed(task.settings))
-    if named_folder:
-        return folder_task(name, changed(OWN_IMAGES_SETTINGS), seed, image_size)
+    stored = None if journal is None else stored_settings(journal)
+    if named_folder or Path(name).name == TARGETS:
+        scan = scan_folder(name)
+        own = changed(chosen_settings(scan, image_size, stored))
+        return folder_task(name, own, seed, image_size, scan)
     if Path(name).suffix == ".npz":
-        return npz_task(name, changed(OWN_IMAGES_SETTINGS), seed)
+        return npz_task(name, changed(chosen_settings(None, None, stored)), seed)
     raise MeasureError(
         f"a task must be 'digits', 'cifar10', an .npz file or a folder of class folders, "
         f"got {str(name)!r}"
     )
+
+
+def absolute_metric(metric: str) -> str:
+    """Return ``file.py:function`` with the whole path, and ``module:function`` as it is.
+
+    Raises:
+        SettingsError: If it has another form or cannot be imported.
+    """
+    place, colon, function = metric.rpartition(":")
+    if not (place and colon and function):
+        raise SettingsError(
+            f"metric must be module:function or file.py:function, got {quoted(metric)}"
+        )
+    class_named(metric)
+    return f"{Path(place).absolute()}:{function}" if place.endswith(".py") else metric
 
 
 def write_task_source(
@@ -138,7 +157,7 @@ def read_task(path: str | os.PathLike[str], name: str | os.PathLike[str] | None 
             )
     return get_task(
         _path(source["task"]) if name is None else name,
-        source["settings"],
+        TrainingSettings.all_values(source["settings"]),
         source["image_size"],
         source["split_seed"],
     )

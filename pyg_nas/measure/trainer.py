@@ -6,14 +6,15 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.network import ImageNetwork, Normalization, build_members
+from pyg_nas.measure.checkpoint import Checkpoint
+from pyg_nas.measure.network import ImageNetwork, Normalization, build_members, image_network
+from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 JUDGED_AT_ONCE = 128
 # Images are augmented by the block: a call for each small batch would cost more than its work.
 _AUGMENTED_AT_ONCE = 2048
+# Large images are few at a time, so that they need no more memory than those of 64 and 32 pixels.
+_JUDGED_PIXELS = JUDGED_AT_ONCE * 64 * 64
+_AUGMENTED_PIXELS = _AUGMENTED_AT_ONCE * 32 * 32
 
 
 def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
@@ -68,6 +72,7 @@ def train_network(
     seed: int,
     device: str = "cpu",
     on_step: Callable[[int, int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Run, ImageNetwork]:
     """Train the network of a cell as :func:`train` does, and return it with its run.
 
@@ -78,6 +83,7 @@ def train_network(
         seed: Random seed of the run.
         device: Torch device on which it is trained.
         on_step: Called after each step with the number of steps done and that of all.
+        checkpoint: Where the state is kept after epochs, and read from first.
 
     Returns:
         The run, and the network on the processor, in evaluation mode.
@@ -85,8 +91,8 @@ def train_network(
     Raises:
         MeasureError: If ``budget`` is below 1.
     """
-    (run,), network = _train(cell, task, budget, (seed,), device, on_step)
-    return run, ImageNetwork(Normalization(*task.statistics), network.cpu()).eval()
+    (run,), network = _train(cell, task, budget, (seed,), device, on_step, checkpoint)
+    return run, image_network(task, network.cpu()).eval()
 
 
 def _train(
@@ -96,6 +102,7 @@ def _train(
     seeds: Sequence[int],
     device: str,
     on_step: Callable[[int, int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[list[Run], nn.Module]:
     if budget < 1 or len(set(seeds)) != len(seeds) or not seeds:
         raise MeasureError(
@@ -108,36 +115,126 @@ def _train(
     network.initialize(generators)
     network.to(device)
     optimizer = _optimizer(network, settings)
-    judge = _Judge(task, len(seeds), device)
-    total = budget * (len(task.train) // settings.batch_size)
+    objective = Objective(task)
+    judge = _Judge(task, objective, len(seeds), device)
+    loss = objective.loss(device)
+    epoch_steps = steps_per_epoch(task)
+    total = budget * epoch_steps
+    state = _State(network, optimizer, generators)
+    if checkpoint is not None:
+        state.restore(checkpoint.read())
     batches = _batches(task, generators)
-    readings = []
-    wall = cpu = 0.0
-    for first, last in ((0, total // 2), (total // 2, total)):
+    for phase, end in enumerate((total // 2, total)):
         network.train()
         started = time.perf_counter(), time.process_time()
-        for step in range(first, last):
+        for step in range(state.step, end):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total, settings)
             images, labels = next(batches)
-            _step(network, optimizer, images.to(device), labels.to(device))
+            _step(network, optimizer, loss, images.to(device), labels.to(device))
+            state.step = step + 1
             if on_step is not None:
                 on_step(step + 1, total)
+            if checkpoint is not None and checkpoint.is_due and (step + 1) % epoch_steps == 0:
+                state.count(*started)
+                checkpoint.write(state.describe())
+                started = time.perf_counter(), time.process_time()
         if torch.device(device).type == "cuda":
             torch.cuda.synchronize(device)
-        wall += time.perf_counter() - started[0]
-        cpu += time.process_time() - started[1]
-        network.eval()
-        readings.append(
-            [
-                Reading(wall / len(seeds), cpu / len(seeds), *accuracies)
-                for accuracies in judge(network)
-            ]
-        )
+        state.count(*started)
+        if len(state.readings) == phase:
+            network.eval()
+            state.readings.append(
+                [
+                    [state.wall / len(seeds), state.cpu / len(seeds), *accuracies]
+                    for accuracies in judge(network)
+                ]
+            )
+    readings = [[Reading(*figures) for figures in members] for members in state.readings]
     runs = [
         Run(budget, seed, halfway, end) for seed, halfway, end in zip(seeds, *readings, strict=True)
     ]
     return runs, network
+
+
+class Trial:
+    """Single steps of training a cell, to see what they cost.
+
+    Args:
+        cell: The cell.
+        task: The task.
+        device: Torch device.
+    """
+
+    def __init__(self, cell: Cell, task: Task, device: str = "cpu") -> None:
+        generators = [_generator(cell, 1, 0)]
+        self.network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)
+        self.network.initialize(generators)
+        self.network.to(device).train()
+        self.device = device
+        self._optimizer = _optimizer(self.network, task.settings)
+        self._loss = Objective(task).loss(device)
+        self._batches = _batches(task, generators)
+
+    def step(self) -> None:
+        """Train on the next batch."""
+        images, labels = next(self._batches)
+        _step(
+            self.network,
+            self._optimizer,
+            self._loss,
+            images.to(self.device),
+            labels.to(self.device),
+        )
+        if torch.device(self.device).type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+class _State:
+    """What a training is resumed from."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        generators: Sequence[torch.Generator],
+    ) -> None:
+        self.network, self.optimizer, self.generators = network, optimizer, generators
+        self.step = 0
+        self.wall = self.cpu = 0.0
+        self.readings: list[list[list[float]]] = []
+
+    def count(self, wall: float, cpu: float) -> None:
+        """Add the time since these moments."""
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.process_time() - cpu
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generators": [generator.get_state() for generator in self.generators],
+            "step": self.step,
+            "wall": self.wall,
+            "cpu": self.cpu,
+            "readings": self.readings,
+        }
+
+    def restore(self, described: dict[str, Any] | None) -> None:
+        if described is None:
+            return
+        self.network.load_state_dict(described["network"])
+        self.optimizer.load_state_dict(described["optimizer"])
+        for generator, state in zip(self.generators, described["generators"], strict=True):
+            generator.set_state(state)
+        self.step, self.readings = described["step"], described["readings"]
+        self.wall, self.cpu = described["wall"], described["cpu"]
+
+
+def steps_per_epoch(task: Task) -> int:
+    """Return how many batches an epoch has."""
+    full, rest = divmod(len(task.train), task.settings.batch_size)
+    return full + int(rest > 0 and task.settings.whole_epochs)
 
 
 def _generator(cell: Cell, budget: int, seed: int) -> torch.Generator:
@@ -166,13 +263,15 @@ def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Op
 
 
 def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
 ) -> None:
-    logits = network(images)
-    # Summed over the members, so that each one's gradient is that of its own mean loss.
-    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    total = loss(network(images), labels)
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss / labels.shape[1])
+    torch.autograd.backward(total / labels.shape[1])
     optimizer.step()
 
 
@@ -182,10 +281,10 @@ def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tupl
     images = torch.from_numpy(task.train.images)
     labels = torch.from_numpy(task.train.labels)
     size = task.settings.batch_size
-    usable = len(task.train) // size * size
-    block = max(1, _AUGMENTED_AT_ONCE // size) * size
+    usable = steps_per_epoch(task) * size
+    block = max(1, _at_once(_AUGMENTED_AT_ONCE, _AUGMENTED_PIXELS, task) // size) * size
     while True:
-        orders = [torch.randperm(len(labels), generator=g)[:usable] for g in generators]
+        orders = [_order(len(labels), usable, generator) for generator in generators]
         for start in range(0, usable, block):
             rows = [order[start : start + block] for order in orders]
             seen = torch.stack(
@@ -200,32 +299,50 @@ def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tupl
             )
 
 
+def _order(images: int, usable: int, generator: torch.Generator) -> Tensor:
+    """Return the images of an epoch, ``[usable]``."""
+    order = torch.randperm(images, generator=generator)
+    if usable > images:
+        again = torch.randperm(images, generator=generator)[: usable - images]
+        order = torch.cat([order, again])
+    return order[:usable]
+
+
+def _at_once(most: int, pixels: int, task: Task) -> int:
+    """Return how many of a task's images are computed together."""
+    height, width = task.network_size.image_size
+    return max(1, min(most, pixels // (height * width)))
+
+
 class _Judge:
     """Reads the accuracies of all members of a network."""
 
-    def __init__(self, task: Task, members: int, device: str) -> None:
-        normalize = Normalization(*task.statistics).to(device)
+    def __init__(self, task: Task, objective: Objective, members: int, device: str) -> None:
+        self.normalize = Normalization(*task.statistics).to(device)
+        self.objective = objective
         self.members = members
-        self.parts = [
-            (
-                normalize(torch.from_numpy(part.images).to(device).float()),
-                torch.from_numpy(part.labels).to(device),
-            )
-            for part in (task.judged_train, task.validation, task.test)
-        ]
+        self.device = device
+        self.at_once = _at_once(JUDGED_AT_ONCE, _JUDGED_PIXELS, task)
+        self.parts = (task.judged_train, task.validation, task.test)
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> list[list[float]]:
         """Return (training, validation, test) accuracy of every member."""
         columns = []
-        for images, labels in self.parts:
-            correct = torch.zeros(self.members, dtype=torch.int64, device=labels.device)
-            for seen, known in zip(
-                torch.split(images, JUDGED_AT_ONCE),
-                torch.split(labels, JUDGED_AT_ONCE),
-                strict=True,
-            ):
-                predicted = network(seen.expand(self.members, *seen.shape)).argmax(-1)
-                correct += (predicted == known).sum(1)
-            columns.append((correct.double() / len(labels)).tolist())
+        for part in self.parts:
+            predicted = torch.cat(
+                [
+                    self._predict(network, torch.from_numpy(part.images[start:][: self.at_once]))
+                    for start in range(0, len(part), self.at_once)
+                ],
+                dim=1,
+            )
+            columns.append(
+                [self.objective.score(part.labels, member) for member in predicted.cpu().numpy()]
+            )
         return [list(row) for row in zip(*columns, strict=True)]
+
+    def _predict(self, network: nn.Module, images: Tensor) -> Tensor:
+        """Return the predictions of every member for images ``[B, C, H, W]``, ``[M, B]``."""
+        seen = self.normalize(images.to(self.device).float())
+        return self.objective.predictions(network(seen.expand(self.members, *seen.shape)))

@@ -32,6 +32,7 @@ from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.network_folder import load_network, read_network_settings, save_network
+from pyg_nas.measure.objective import Objective, predicted_labels
 from pyg_nas.measure.tasks import read_task
 from pyg_nas.metrics.intervals import wilson_interval
 from pyg_nas.search.folder import JOURNAL, QUERIES, TASK, SearchFolder, read_queries
@@ -221,6 +222,7 @@ class Finish:
         import torch
 
         from pyg_nas.compute.device import pick_device
+        from pyg_nas.measure.checkpoint import Checkpoint
         from pyg_nas.measure.trainer import train_network
 
         executor = executor or Executor()
@@ -232,13 +234,17 @@ class Finish:
             shutil.rmtree(kept, ignore_errors=True)
             task = self.task.for_final_training()
             device = str(pick_device(executor.device))
+            checkpoint = Checkpoint(kept.with_suffix(".checkpoint"))
             before = torch.get_num_threads()
             torch.set_num_threads(executor.threads)
             try:
-                run, network = train_network(cell, task, self.epochs, _SEED, device, on_step)
+                run, network = train_network(
+                    cell, task, self.epochs, _SEED, device, on_step, checkpoint
+                )
             finally:
                 torch.set_num_threads(before)
             save_network(kept, network, cell, task, {"test_accuracy": run.end.test_accuracy})
+            checkpoint.remove()
         return load_network(kept, cell)
 
     def write(self, confirmation: Confirmation, network: ImageNetwork) -> dict[str, Any]:
@@ -273,7 +279,8 @@ class Finish:
             "latency": asdict(measure_latency(network, task.test.images.shape[1:])),
             "onnx_missing": onnx_missing,
         }
-        script = predict_script(task.classes, task.test.images.shape[1:], _unit(task))
+        classes = () if task.is_regression else task.classes
+        script = predict_script(classes, task.test.images.shape[1:], _unit(task))
         texts = {PREDICT: script, CARD: model_card(about, cell.hash)}
         files.update({name: text.encode("utf-8") for name, text in texts.items()})
         save_network(self.out, network, cell, task, about, files)
@@ -283,6 +290,7 @@ class Finish:
         """Remove what was kept to resume, after the result is written."""
         for cell in self.cells:
             shutil.rmtree(self._kept(cell), ignore_errors=True)
+            self._kept(cell).with_suffix(".checkpoint").unlink(missing_ok=True)
 
     def _kept(self, cell: Cell) -> Path:
         text = json.dumps([self.request, cell.hash], sort_keys=True)
@@ -360,12 +368,15 @@ def _check_accuracy(kept: Path, logits: NDArray[np.float32], task: Task) -> None
         raise MeasureError(
             "the last training failed: the network has outputs that are not finite numbers"
         )
-    correct = int((logits.argmax(axis=1) == task.test.labels).sum())
-    total = len(task.test)
-    if abs(correct - recorded * total) > max(1, _ROUNDING * total):
+    objective = Objective(task)
+    found = objective.score(task.test.labels, predicted_labels(logits, task))
+    # A change of one image of the smallest class counts most.
+    fewest = 1 if task.is_regression else task.num_labels * np.bincount(task.test.labels).min()
+    allowed = _ROUNDING if task.is_regression else max(1 / max(1, fewest), _ROUNDING)
+    if abs(found - recorded) > allowed:
         raise MeasureError(
-            f"the trained network has {correct} of {total} test images right, the trainer read "
-            f"{recorded * total:.0f}"
+            f"the trained network has {objective.score_name} {found:.4f} on {len(task.test)} test "
+            f"images, the trainer read {recorded:.4f}"
         )
 
 
@@ -375,7 +386,7 @@ def _describe_task(task: Task) -> dict[str, Any]:
         "settings": task.settings.to_dict(),
         "image_shape": list(task.test.images.shape[1:]),
         "unit": _unit(task),
-        "classes": list(task.classes),
+        "classes": [] if task.is_regression else list(task.classes),
     }
 
 
@@ -386,14 +397,27 @@ def _unit(task: Task) -> str:
 
 
 def _describe_test(logits: NDArray[np.float32], task: Task) -> dict[str, Any]:
+    predicted = predicted_labels(logits, task)
+    objective = Objective(task)
+    described = {
+        "images": len(predicted),
+        "score_name": objective.score_name,
+        "score": objective.score(task.test.labels, predicted),
+    }
+    if task.is_regression:
+        errors = predicted - task.test.labels
+        return {
+            **described,
+            "mean_absolute_error": float(np.abs(errors).mean()),
+            "root_mean_squared_error": float(np.sqrt((errors**2).mean())),
+        }
     from sklearn.metrics import confusion_matrix
 
-    predicted = logits.argmax(axis=1)
     correct = int((predicted == task.test.labels).sum())
     interval = wilson_interval(correct, len(predicted))
     confusion = confusion_matrix(task.test.labels, predicted, labels=range(task.num_labels))
     return {
-        "images": len(predicted),
+        **described,
         "correct": correct,
         "accuracy": interval.mean,
         "low": interval.low,

@@ -20,6 +20,7 @@ from pyg_nas.spaces.grouped_layers import (
     GroupedConv,
     GroupedNetwork,
     from_image,
+    halvings,
     to_image,
 )
 
@@ -196,8 +197,9 @@ class EdgeCellNetwork(GroupedNetwork):
     ) -> None:
         channels, momentum = size.stem_channels, batch_norm_momentum
         layers: list[nn.Module] = [
-            GroupedConv(size.image_channels, channels, 3, members),
+            GroupedConv(size.image_channels, channels, 3, members, min(2, size.stem_stride)),
             GroupedBatchNorm(channels, members, momentum),
+            *halvings(size.stem_stride // 2),
         ]
         for stack in range(size.num_stacks):
             if stack > 0:

@@ -54,9 +54,11 @@ def multiply_accumulates(
         operations: Operation numbers ``[N, 6]``.
         size: Of the networks and of an image.
     """
-    channels, (height, width) = size.stem_channels, size.image_size
+    channels, (height, width) = size.stem_channels, size.stem_output
     pixels = height * width
     total = np.full(len(operations), 9 * size.image_channels * channels * pixels, dtype=np.int64)
+    height, width = size.cell_input
+    pixels = height * width
     for stack in range(size.num_stacks):
         if stack > 0:
             wider = 2 * channels

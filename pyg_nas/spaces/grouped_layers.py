@@ -105,6 +105,26 @@ class GroupedBatchNorm(nn.Module):
         return from_image(image, x.shape[3])
 
 
+class MaxPool(nn.Module):
+    """Max pooling of ``[B, H, W, M, C]`` over height and width."""
+
+    def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
+        image = functional.max_pool2d(to_image(x), self.kernel_size, self.stride, self.padding)
+        return from_image(image, x.shape[3])
+
+
+def halvings(stride: int) -> list[nn.Module]:
+    """Return the 2x2 max poolings that divide height and width by a power of two."""
+    return [MaxPool(2, stride=2, padding=0) for _ in range(max(stride, 1).bit_length() - 1)]
+
+
 class GroupedLinear(nn.Module):
     """The dense layer of each member.
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.spaces.grouped_layers import (
@@ -15,8 +14,8 @@ from pyg_nas.spaces.grouped_layers import (
     GroupedBatchNorm,
     GroupedConv,
     GroupedNetwork,
-    from_image,
-    to_image,
+    MaxPool,
+    halvings,
 )
 from pyg_nas.spaces.nasbench101.network_size import (
     IMAGE_CHANNELS,
@@ -40,28 +39,19 @@ class ConvBnRelu(nn.Sequential):
     """Convolution, batch normalisation and ReLU, ``[B, H, W, M, C]`` to ``[B, H, W, M, C']``."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, members: int, momentum: float
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        members: int,
+        momentum: float,
+        stride: int = 1,
     ) -> None:
         super().__init__(
-            GroupedConv(in_channels, out_channels, kernel_size, members),
+            GroupedConv(in_channels, out_channels, kernel_size, members, stride),
             GroupedBatchNorm(out_channels, members, momentum),
             nn.ReLU(),
         )
-
-
-class MaxPool(nn.Module):
-    """Max pooling of ``[B, H, W, M, C]`` over height and width."""
-
-    def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
-        image = functional.max_pool2d(to_image(x), self.kernel_size, self.stride, self.padding)
-        return from_image(image, x.shape[3])
 
 
 def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Module:
@@ -171,6 +161,7 @@ class Network(GroupedNetwork):
         image_channels: Channels of an image.
         members: Number of networks trained side by side.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
+        stem_stride: By what the stem divides height and width, a power of two.
 
     Weights are drawn as in the released code: convolutions from a truncated normal distribution of
     variance 1 / fan-in, the dense layer by Glorot uniform.
@@ -188,10 +179,14 @@ class Network(GroupedNetwork):
         image_channels: int = IMAGE_CHANNELS,
         members: int = 1,
         batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+        stem_stride: int = 1,
     ) -> None:
         channels = stem_channels
         layers: list[nn.Module] = [
-            ConvBnRelu(image_channels, channels, 3, members, batch_norm_momentum)
+            ConvBnRelu(
+                image_channels, channels, 3, members, batch_norm_momentum, min(2, stem_stride)
+            ),
+            *halvings(stem_stride // 2),
         ]
         for stack in range(num_stacks):
             if stack > 0:

@@ -221,9 +221,10 @@ def macs(
         num_vertices: ``[N]``.
         size: Size of the networks and their images.
     """
-    height, width = size.image_size
+    height, width = size.stem_output
     channels_in = size.stem_channels
     total = np.full(len(num_vertices), 9 * size.image_channels * channels_in * height * width)
+    height, width = size.cell_input
     for stack in range(size.num_stacks):
         if stack > 0:
             height, width = height // 2, width // 2

@@ -88,6 +88,7 @@ class NASBench101Network:
             size.image_channels,
             members,
             BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum,
+            size.stem_stride,
         )
 
 

@@ -19,8 +19,9 @@ from pyg_nas.spaces.grouped_layers import (
     GroupedBatchNorm,
     GroupedConv,
     GroupedNetwork,
+    halvings,
 )
-from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, cells_of
+from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, STEM_STRIDE, cells_of
 
 
 class TransNASNetwork(GroupedNetwork):
@@ -47,6 +48,7 @@ class TransNASNetwork(GroupedNetwork):
             GroupedConv(size.image_channels, half, 3, members, stride=2),
             GroupedBatchNorm(half, members, momentum),
             ReluConvBn(half, size.stem_channels, 3, members, momentum, stride=2),
+            *halvings(size.stem_stride // STEM_STRIDE),
         ]
         channels = size.stem_channels
         for in_channels, out_channels, stride in cells_of(size):

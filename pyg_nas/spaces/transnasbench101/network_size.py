@@ -20,6 +20,9 @@ OFFICIAL_SIZE = NetworkSize(
 )
 """Three halving modules with one plain module between two of them, two cells in each."""
 
+STEM_STRIDE = 4
+"""By what two convolutions of the stem divide height and width."""
+
 _KERNEL_AREAS = {2: 1, 3: 9}
 
 
@@ -71,6 +74,8 @@ def multiply_accumulates(operations: NDArray[Any], size: NetworkSize) -> NDArray
     stem += 9 * half * size.stem_channels * height * width
     total = np.full(len(operations), stem, dtype=np.int64)
     channels = size.stem_channels
+    further = max(1, size.stem_stride // STEM_STRIDE)
+    height, width = height // further, width // further
     for in_channels, out_channels, stride in cells_of(size):
         height, width = -(-height // stride), -(-width // stride)
         pixels = height * width

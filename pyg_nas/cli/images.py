@@ -1,0 +1,173 @@
+"""``pyg-nas images``: what a folder of images has, and what training on it will cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pyg_nas.cli.console import bold, print_line, print_note
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
+from pyg_nas.compute.device import check_device
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.folder_report import FolderFacts, TrainingCost
+    from pyg_nas.measure.task import Task
+
+_MOST_LISTED = 10
+
+
+def images(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with a folder of images for each class, or with targets.csv.",
+            show_default=False,
+        ),
+    ],
+    image_size: ImageSize = None,
+    settings: TrainingSettingsFile = None,
+    metric: Metric = None,
+    split_seed: SplitSeed = 0,
+    budget: Annotated[int, typer.Option(min=1, help="Epochs of a run, for the estimate.")] = 12,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of a search, for the estimate.")] = 60,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+) -> None:
+    """Say what a folder of images has and what training on it will cost; nothing is trained.
+
+    Classes, unequal classes, sizes, unreadable files, parts (train, val, test) and copies are
+    listed; one timed step of one network gives the time and memory of a search.
+
+    Example: pyg-nas images photos --image-size 64
+    """
+    check_device(device)
+    from pyg_nas.errors import MeasureError
+    from pyg_nas.measure.folder_report import inspect_folder
+    from pyg_nas.measure.image_folder import scan_folder
+    from pyg_nas.measure.tasks import get_task
+
+    scan = scan_folder(folder)
+    with progress_bar("reading, images") as advance:
+        facts = inspect_folder(scan, lambda done, total: advance(done, total))
+    _print_facts(facts, image_size)
+    if facts.unreadable:
+        raise MeasureError(
+            f"{folder}: {len(facts.unreadable):,} images cannot be read, remove or replace them"
+        )
+    if image_size is None and len(facts.sizes) > 1:
+        raise MeasureError(
+            f"{folder}: its images have {len(facts.sizes):,} sizes; give --image-size to bring all "
+            f"to one"
+        )
+    with working("timing one step"):
+        task = get_task(folder, settings, image_size, split_seed, metric=metric)
+        cost = _cost(task, device)
+    _print_task(task)
+    _print_cost(cost, budget, runs)
+
+
+def _cost(task: Task, device: str) -> TrainingCost:
+    from pyg_nas.compute.device import pick_device
+    from pyg_nas.graphs.enumeration import sample_cells
+    from pyg_nas.graphs.registry import default_space
+    from pyg_nas.measure.folder_report import time_one_step
+
+    support = default_space().support
+    assert support.network is not None
+    drawn = sample_cells(99, 0, support.cells())
+    sizes = support.network.trainable_parameters(drawn, task.network_size)
+    middle = drawn[int(sizes.argsort()[len(drawn) // 2])]
+    return time_one_step(task, middle, str(pick_device(device)))
+
+
+def _print_facts(facts: FolderFacts, image_size: int | None) -> None:
+    import numpy as np
+
+    from pyg_nas.measure.image_folder import PARTS
+
+    scan = facts.scan
+    print_line("images: ", bold(f"{len(scan.files):,}"))
+    if scan.classes:
+        counts = scan.counts
+        print_line("classes: ", bold(f"{len(scan.classes):,}"))
+        order = np.argsort(-counts, kind="stable")
+        shown = order if len(order) <= _MOST_LISTED else [*order[:5], *order[-5:]]
+        for label in shown:
+            print_line(f"  {scan.classes[label]}: {counts[label]:,}")
+        if len(order) > _MOST_LISTED:
+            print_line(f"  and {len(order) - _MOST_LISTED:,} more with counts between")
+        print_line(
+            f"largest class against smallest: {counts.max() / max(1, counts.min()):.1f} times"
+        )
+    else:
+        low, high = scan.labels.min(), scan.labels.max()
+        print_line(f"numbers to predict: {low:g} to {high:g}, mean {scan.labels.mean():g}")
+    if scan.parts is not None:
+        numbers = np.bincount(scan.parts, minlength=len(PARTS))
+        print_line(
+            "divided already: "
+            + ", ".join(f"{n:,} for {part}" for n, part in zip(numbers, PARTS, strict=True))
+        )
+    sizes = ", ".join(f"{w} x {h} ({n:,})" for (w, h), n in facts.sizes[:3])
+    more = f" and {len(facts.sizes) - 3:,} more" if len(facts.sizes) > 3 else ""
+    print_line(f"sizes: {sizes or 'none'}{more}")
+    print_line(f"without colour: {facts.grey:,}")
+    _print_files(
+        "unreadable", [f"{f.relative_to(scan.path)} ({why})" for f, why in facts.unreadable]
+    )
+    _print_files("ignored, no images", [str(f.relative_to(scan.path)) for f in scan.stray])
+    _print_copies(facts)
+
+
+def _print_copies(facts: FolderFacts) -> None:
+    def names(groups: tuple[tuple[Path, ...], ...]) -> list[str]:
+        return [" = ".join(str(f.relative_to(facts.scan.path)) for f in group) for group in groups]
+
+    print_line(f"groups of equal files: {len(facts.copies):,}")
+    _print_files("equal files in different parts", names(facts.across_parts))
+    _print_files("equal files with different labels", names(facts.across_classes))
+    if facts.copies and facts.scan.parts is None:
+        print_note(
+            "equal files may come into different parts when the images are divided, which makes "
+            "accuracies too high: remove the copies"
+        )
+
+
+def _print_files(what: str, names: list[str]) -> None:
+    if not names:
+        return
+    print_line(f"{what}: ", bold(f"{len(names):,}"))
+    for name in names[:_MOST_LISTED]:
+        print_line(f"  {name}")
+    if len(names) > _MOST_LISTED:
+        print_line(f"  and {len(names) - _MOST_LISTED:,} more")
+
+
+def _print_task(task: Task) -> None:
+    from pyg_nas.measure.objective import Objective
+
+    channels, height, width = task.train.images.shape[1:]
+    settings = task.settings
+    print_line(
+        f"used as: {len(task.train):,} images for training, {len(task.validation):,} for "
+        f"validation, {len(task.test):,} for testing; {width} x {height}, {channels} channels"
+    )
+    print_line(
+        f"judged by: {Objective(task).score_name}"
+        + ("; classes have weights in the loss" if settings.balanced else "")
+    )
+    if settings.stem_stride > 1:
+        print_line(f"stem of stride {settings.stem_stride}: cells see a smaller image")
+
+
+def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:
+    from pyg_nas.report.text import duration
+
+    one = cost.run_seconds(budget)
+    print_line(f"one step: {duration(cost.step_seconds)}; an epoch has {cost.steps:,} steps")
+    print_line(f"one run of {budget} epochs: ", bold(f"about {duration(one)}"))
+    print_line(f"a search of {runs} runs: ", bold(f"about {duration(runs * one)}"))
+    if cost.peak_bytes is not None:
+        print_line("memory: ", bold(f"about {cost.peak_bytes / 2**30:.1f} GiB"), " for each worker")

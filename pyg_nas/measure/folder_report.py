@@ -1,0 +1,164 @@
+"""What a folder of images has and what training on it will cost, before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.image_files import check_image
+from pyg_nas.measure.image_folder import FolderScan
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.measure.task import Task
+
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class FolderFacts:
+    """What the files of a folder have.
+
+    Args:
+        scan: The files.
+        sizes: Number of images of each (width, height), the most frequent first.
+        grey: Images without colour.
+        unreadable: Files that cannot be decoded, each with the reason.
+        copies: Groups of files of equal content.
+    """
+
+    scan: FolderScan
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+    grey: int
+    unreadable: tuple[tuple[Path, str], ...]
+    copies: tuple[tuple[Path, ...], ...]
+
+    @property
+    def across_parts(self) -> tuple[tuple[Path, ...], ...]:
+        """Groups of copies in more than one part of a folder that is divided already."""
+        return self._groups(self.scan.parts)
+
+    @property
+    def across_classes(self) -> tuple[tuple[Path, ...], ...]:
+        """Groups of copies with more than one class or number."""
+        return self._groups(self.scan.labels)
+
+    def _groups(self, values: object) -> tuple[tuple[Path, ...], ...]:
+        if values is None:
+            return ()
+        known = dict(zip(self.scan.files, np.asarray(values).tolist(), strict=True))
+        return tuple(group for group in self.copies if len({known[file] for file in group}) > 1)
+
+
+def inspect_folder(
+    scan: FolderScan, on_file: Callable[[int, int], None] | None = None
+) -> FolderFacts:
+    """Open every image of a folder.
+
+    Args:
+        scan: Its files.
+        on_file: Called after each file with the number of files done and that of all.
+
+    Raises:
+        MeasureError: If Pillow is missing.
+    """
+    sizes: Counter[tuple[int, int]] = Counter()
+    unreadable, grey = [], 0
+    contents: dict[bytes, list[Path]] = defaultdict(list)
+    for done, file in enumerate(scan.files, start=1):
+        try:
+            size, is_grey = check_image(file)
+        except MeasureError as error:
+            if "needs Pillow" in str(error):
+                raise
+            unreadable.append((file, str(error).removeprefix(f"{file}: ")))
+        else:
+            sizes[size] += 1
+            grey += is_grey
+            contents[_digest(file)].append(file)
+        if on_file is not None:
+            on_file(done, len(scan.files))
+    copies = tuple(tuple(group) for group in contents.values() if len(group) > 1)
+    return FolderFacts(scan, tuple(sizes.most_common()), grey, tuple(unreadable), copies)
+
+
+def _digest(file: Path) -> bytes:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What one step of training took here.
+
+    Args:
+        step_seconds: Seconds of one step.
+        steps: Steps of an epoch.
+        judged: Images on which accuracy is read, twice a run.
+        judge_seconds: Seconds to read it once, estimated.
+        peak_bytes: Largest memory of this process; None where the system does not say.
+    """
+
+    step_seconds: float
+    steps: int
+    judged: int
+    judge_seconds: float
+    peak_bytes: int | None
+
+    def run_seconds(self, epochs: int) -> float:
+        """Return the estimated seconds of one run."""
+        return epochs * self.steps * self.step_seconds + 2 * self.judge_seconds
+
+
+def time_one_step(task: Task, cell: Cell, device: str = "cpu", threads: int = 1) -> TrainingCost:
+    """Time one step of training a cell on a task, after one that is not timed.
+
+    Args:
+        task: The task.
+        cell: A cell of average size says most.
+        device: Torch device.
+        threads: Processor threads, as a run has them.
+
+    Raises:
+        MeasureError: If the cell has no network.
+    """
+    import torch
+
+    from pyg_nas.measure.trainer import Trial, steps_per_epoch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        trial = Trial(cell, task, device)
+        trial.step()
+        started = time.perf_counter()
+        trial.step()
+        seconds = time.perf_counter() - started
+    finally:
+        torch.set_num_threads(before)
+    judged = len(task.judged_train) + len(task.validation) + len(task.test)
+    # A forward pass is a third of a step.
+    judge_seconds = seconds / 3 * judged / task.settings.batch_size
+    return TrainingCost(seconds, steps_per_epoch(task), judged, judge_seconds, _peak_bytes())
+
+
+def _peak_bytes() -> int | None:
+    if os.name != "posix":
+        return None
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

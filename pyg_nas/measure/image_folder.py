@@ -1,0 +1,188 @@
+"""What files a folder of images has: classes or numbers, parts that are divided already, strays."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.io.text import printable
+
+TARGETS = "targets.csv"
+"""File of a folder of images with a number for each: columns ``file`` and ``value``."""
+
+PARTS = ("training", "validation", "test")
+_PART_NAMES = {
+    "train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2,
+    "testing": 2,
+}  # fmt: skip
+SUFFIXES = (
+    ".bmp", ".dib", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png", ".ppm",
+    ".pgm", ".pbm", ".pnm", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+
+_SIGNATURES = (
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP",
+    b"P5\n", b"P6\n",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FolderScan:
+    """The files of a folder of images.
+
+    Args:
+        path: The folder.
+        name: Its name.
+        files: ``N`` image files in the order of their names.
+        labels: Class of each file, int64 ``[N]``, or its number, float32 ``[N]``.
+        classes: Name of each class; empty where a number is predicted.
+        parts: Part of each file, int8 ``[N]``, see :data:`PARTS`; None where they are not divided.
+        stray: Files that are no images by their names and first bytes.
+    """
+
+    path: Path
+    name: str
+    files: tuple[Path, ...]
+    labels: NDArray[Any]
+    classes: tuple[str, ...]
+    parts: NDArray[np.int8] | None
+    stray: tuple[Path, ...]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Files of each class, ``[classes]``."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+
+def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
+    """List the image files of a folder, which has one of three forms.
+
+    - A folder for each class, with image files at any depth.
+    - Folders ``train``, ``val`` (or ``valid``, ``validation``) and ``test`` with a folder for each
+      class; one of the last two may be missing.
+    - Image files and ``targets.csv`` with the columns ``file`` and ``value``, to predict numbers.
+
+    Names that begin with a dot are skipped.
+
+    Raises:
+        MeasureError: If the folder has none of these forms, or ``targets.csv`` is malformed.
+    """
+    path = Path(path)
+    if path.name == TARGETS and path.is_file():
+        path = path.parent
+    if not path.is_dir():
+        raise MeasureError(f"{path}: no such folder")
+    # "." and ".." are not names; a link keeps its own.
+    name = printable(path.resolve().name if path.name in ("", "..") else path.name)
+    if (path / TARGETS).is_file():
+        files, values = _targets(path)
+        labels = np.array(values, dtype=np.float32)
+        return FolderScan(path, name, tuple(files), labels, (), None, _strays(path))
+    folders = _folders(path)
+    parts = {folder: _PART_NAMES.get(folder.name.lower()) for folder in folders}
+    divided = 0 in parts.values() and len(set(parts.values())) > 1 and None not in parts.values()
+    inner = [(part, folder) for part, top in enumerate(_parts(parts)) for folder in top]
+    if not divided:
+        inner = [(0, folder) for folder in folders]
+    names = sorted({folder.name for _, folder in inner})
+    if len(names) < 2:
+        raise MeasureError(
+            f"{path}: needs a folder for each of at least 2 classes, has {len(names)}; or "
+            f"{TARGETS} with a number for each image"
+        )
+    found = [
+        (file, names.index(folder.name), part)
+        for part, folder in inner
+        for file in _files(folder)
+        if _is_image(file)
+    ]
+    if not found:
+        raise MeasureError(f"{path}: its class folders have no image")
+    listed, labels_, of_parts = zip(*found, strict=True)
+    return FolderScan(
+        path,
+        name,
+        listed,
+        np.array(labels_, dtype=np.int64),
+        tuple(map(printable, names)),
+        np.array(of_parts, dtype=np.int8) if divided else None,
+        _strays(path),
+    )
+
+
+def _parts(parts: dict[Path, int | None]) -> Iterator[list[Path]]:
+    for part in range(len(PARTS)):
+        yield [f for top, number in parts.items() if number == part for f in _folders(top)]
+
+
+def _targets(path: Path) -> tuple[list[Path], list[float]]:
+    """Return the files and numbers of ``targets.csv``."""
+    source = path / TARGETS
+    files, values = [], []
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if not {"file", "value"} <= set(rows.fieldnames or ()):
+                raise MeasureError(
+                    f"{source}: needs the columns file and value, has {rows.fieldnames}"
+                )
+            for row in rows:
+                where = f"{source}, line {rows.line_num}"
+                try:
+                    value = float(row["value"])
+                except (TypeError, ValueError):
+                    value = float("nan")
+                if not np.isfinite(value):
+                    raise MeasureError(
+                        f"{where}: value must be a finite number, got {quoted(row['value'])}"
+                    )
+                image = path / (row["file"] or "")
+                if not image.is_file():
+                    raise MeasureError(f"{where}: no such file: {quoted(row['file'])}")
+                files.append(image)
+                values.append(value)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise MeasureError(f"{source}: not a readable CSV file ({error})") from error
+    if len(set(files)) < len(files):
+        twice = next(file for file in files if files.count(file) > 1)
+        raise MeasureError(f"{source}: has {twice.relative_to(path)} more than once")
+    if not files:
+        raise MeasureError(f"{source}: has no image")
+    return files, values
+
+
+def _strays(path: Path) -> tuple[Path, ...]:
+    return tuple(file for file in _files(path) if not _is_image(file) and file != path / TARGETS)
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is an image by its name, or by its first bytes."""
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    if not file.is_file():  # reading a pipe would wait
+        return False
+    with file.open("rb") as content:
+        return content.read(12).startswith(_SIGNATURES)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(
+        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    """All visible files in a folder and below, in the order of their names."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in names if not name.startswith(".")]
+    return sorted(found)
