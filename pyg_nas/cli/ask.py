@@ -70,6 +70,8 @@ def ask(
 
     The first call makes the folder, with the settings that are given. Later calls need none and
     refuse others. Any number of processes can ask and tell at the same time.
+
+    Example: pyg-nas ask my-search --n 8
     """
     from pyg_nas.search.ask_tell import Search
 
@@ -121,6 +123,8 @@ def tell(
     """Record how the training of an architecture ended.
 
     The first outcome of an architecture counts; it can be told again without harm.
+
+    Example: pyg-nas tell my-search 3 --accuracy 0.91
     """
     from pyg_nas.errors import SettingsError
     from pyg_nas.search.folder import SearchFolder

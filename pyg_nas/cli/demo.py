@@ -22,7 +22,10 @@ def demo(
         int, typer.Option(min=0, help="Random seed of the training cells and the fit.")
     ] = 0,
 ) -> None:
-    """Show the whole loop on the shipped table of cells measured on handwritten digits."""
+    """Show the whole loop on the shipped table of cells measured on handwritten digits.
+
+    Example: pyg-nas demo
+    """
     from pyg_nas.cli.demo_job import (
         TRAINING_CELLS,
         best_unseen_cells,

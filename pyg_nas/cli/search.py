@@ -139,6 +139,8 @@ def search(
     Leaves a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
     drawing, curves, Pareto fronts and report.md. The same command resumes a stopped search, and
     continues a finished one with more --rounds.
+
+    Example: pyg-nas search photos --image-size 32 --out photos-search
     """
     from pyg_nas.predictors.recipes import check_recipe
     from pyg_nas.search.acquisition import check_acquisition

@@ -35,7 +35,10 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Official TFRecord file.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
 ) -> None:
-    """Convert a NAS-Bench-101 TFRecord file to a table in HDF5, verifying every record."""
+    """Convert a NAS-Bench-101 TFRecord file to a table in HDF5, verifying every record.
+
+    Example: pyg-nas table convert nasbench_only108.tfrecord nasbench101.hdf5
+    """
     from pyg_nas.data.tfrecord import convert as convert_file
 
     with progress_bar("converting", of_bytes=True) as advance:
@@ -45,7 +48,10 @@ def convert(
 
 @table_app.command()
 def info(path: TablePath) -> None:
-    """Show what a table holds: cells, what is measured, how much is missing, the best cells."""
+    """Show what a table holds: cells, what is measured, how much is missing, the best cells.
+
+    Example: pyg-nas table info nasbench101.hdf5
+    """
     from pyg_nas.data.sources import open_table
 
     table = open_table(path)
@@ -56,7 +62,10 @@ def info(path: TablePath) -> None:
 
 @table_app.command()
 def check(path: TablePath) -> None:
-    """Verify every graph, hash, parameter count and range of a table."""
+    """Verify every graph, hash, parameter count and range of a table.
+
+    Example: pyg-nas table check nasbench101.hdf5
+    """
     from pyg_nas.data.sources import open_table
 
     table = open_table(path)
@@ -72,7 +81,10 @@ def download(
     ] = OfficialFile.ONLY108,
     folder: Annotated[Path, typer.Option("--out", help="Folder to download to.")] = Path(),
 ) -> None:
-    """Download an official TFRecord file; a download that was interrupted resumes."""
+    """Download an official TFRecord file; a download that was interrupted resumes.
+
+    Example: pyg-nas table download only108
+    """
     from pyg_nas.graphs.registry import default_space
     from pyg_nas.io.download import download as download_file
 
@@ -122,7 +134,10 @@ def export(
         bool, typer.Option("--csv", help="Write architectures in text form as CSV instead.")
     ] = False,
 ) -> None:
-    """Write a table in the official TFRecord format, for tools that read only that, or as CSV."""
+    """Write a table in the official TFRecord format, for tools that read only that, or as CSV.
+
+    Example: pyg-nas table export nasbench101.hdf5 nasbench101.tfrecord
+    """
     from pyg_nas.data.architecture_csv import write_architectures
     from pyg_nas.data.table import Table
     from pyg_nas.data.tfrecord import write_tfrecord

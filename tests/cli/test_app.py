@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
+import typer
+
+from pyg_nas.cli.app import app
 
 VERSION = """
 import os, sys
@@ -35,3 +39,18 @@ def test_threads_are_told_to_wait_asleep_before_torch_is_there(
         check=True,
     )
     assert run.stdout.split()[-2:] == [expected, "False"]
+
+
+def commands(group: click.Group, name: str) -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    for key, command in group.commands.items():
+        inner = f"{name} {key}"
+        found |= commands(command, inner) if hasattr(command, "commands") else {inner: command}
+    return found
+
+
+def test_every_command_shows_an_example() -> None:
+    listed = commands(typer.main.get_command(app), "pyg-nas")
+    assert "pyg-nas table import" in listed
+    for name, command in listed.items():
+        assert f"Example: {name}" in " ".join((command.help or "").split()), name
