@@ -116,7 +116,7 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives {gives}
 {_matrix(task["classes"], test)}
 ## How it was chosen
 
-{_confirmation(about["confirmation"])}
+{_confirmation(about["confirmation"], test.get("score_name", "accuracy"))}
 
 ## Training settings
 
@@ -191,24 +191,34 @@ def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> st
     return f"Rows are classes, columns predictions.\n\n{_table(('', *names), rows)}"
 
 
-def _confirmation(confirmation: Mapping[str, Any]) -> str:
+def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
+    percent = score in ("accuracy", "balanced accuracy")
+    factor, unit, points = (100, " %", " points") if percent else (1, "", "")
     cells = confirmation["cells"]
     rows = [
         (
             f"`{cell['hash']}`" + (" (chosen)" if cell["hash"] == confirmation["chosen"] else ""),
             f"{cell['parameters']:,}",
-            _percent(cell["mean"]),
-            f"{100 * min(cell['accuracies']):.2f} to {100 * max(cell['accuracies']):.2f}",
+            f"{factor * cell['mean']:.2f}{unit}",
+            f"{factor * min(cell['accuracies']):.2f} to {factor * max(cell['accuracies']):.2f}",
         )
         for cell in cells
     ]
-    table = _table(("cell", "parameters", "mean validation accuracy", "of runs, %"), rows)
+    table = _table(
+        (
+            "cell",
+            "parameters",
+            f"mean validation {markdown(score)}",
+            f"of runs{',' * percent}{unit}",
+        ),
+        rows,
+    )
     return (
         f"The {len(cells)} best cells of the search were trained {len(confirmation['seeds'])} "
         f"times each for {_epochs(confirmation['budget'])}, with random seeds that the search had "
         f"not used. "
         f"The smallest one within one standard error "
-        f"({100 * confirmation['standard_error']:.2f} points) of the best mean was "
+        f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "
         f"chosen.\n\n{table}"
     )
 

@@ -83,3 +83,24 @@ def test_of_many_classes_the_most_frequent_errors_are_shown(count: int):
     card = model_card(about([f"c{i}" for i in range(count)], confusion), "b" * 32)
     rows = [line for line in card.splitlines() if line.startswith(("| class", "| c2", "| c7"))]
     assert rows == ["| class | predicted | images |", "| c7 | c1 | 6 |", "| c2 | c3 | 4 |"]
+
+
+def test_a_network_that_predicts_numbers():
+    test = {
+        "images": 100, "score_name": "R²", "score": 0.875, "mean_absolute_error": 1.5,
+        "root_mean_squared_error": 2.25,
+    }  # fmt: skip
+    card = model_card(about([], [], test=test), "b" * 32)
+    for line in (
+        "| test R² | 0.8750 on 100 images |",
+        "| test mean absolute error | 1.5 |",
+        "| cell | parameters | mean validation R² | of runs |",
+        "| 9,000 | 0.75 | 0.50 to 1.00 |",
+        "numbers `[B, 1]`",
+    ):
+        assert line in card
+    assert "%" not in card
+    assert "Confusion" not in card
+    script = predict_script((), (3, 32, 24), "pixels")
+    ast.parse(script)
+    assert "CLASSES" not in script
