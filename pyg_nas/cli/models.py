@@ -37,6 +37,31 @@ GraphSpace = Annotated[
         "by default recognized by the operations' names.",
     ),
 ]
+ModelOrTable = Annotated[
+    Path,
+    typer.Argument(metavar="[MODEL]", help="Folder that `pyg-nas train` wrote; not with --scores."),
+]
+EvaluatedTable = Annotated[
+    Path | None, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file of predictions made elsewhere, in place of MODEL: columns score, and hash "
+        "or arch."
+    ),
+]
+TrainedOn = Annotated[
+    str | None,
+    typer.Option(
+        "--train",
+        help="With --scores: cells that trained the predictions, which are left out: 172, ..., a "
+        "file of rows or hashes, or none.",
+    ),
+]
+TrainedSeed = Annotated[
+    int, typer.Option("--split-seed", min=0, help="With --scores: random seed of the splits.")
+]
 EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
 EvaluatedMetric = Annotated[
     str | None,
@@ -147,12 +172,15 @@ def train(
 
 
 def evaluate(
-    model: ModelPath,
-    table: TablePath,
+    model: ModelOrTable,
+    table: EvaluatedTable = None,
     split: EvaluatedSplit = "all",
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
+    scores: Scores = None,
+    train: TrainedOn = None,
+    split_seed: TrainedSeed = 0,
     space: GraphSpace = None,
     json: Annotated[
         Path | None, typer.Option(help="JSON file that the figures are written to as well.")
@@ -160,6 +188,9 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Compare predictions with a table, on cells that the model was not trained on.
+
+    With --scores the predictions come from a file:
+    pyg-nas evaluate nasbench101.hdf5 --scores mine.csv --train 172
 
     Example: pyg-nas evaluate model nasbench101.hdf5
     """
@@ -170,14 +201,18 @@ def evaluate(
     from pyg_nas.visualization.figures import no_correlation
 
     if json is not None:
-        check_output(json, table, model)
-    loaded, label, result, note = _evaluated(
-        model, table, split, metric, budget, run, space, device
-    )
+        check_output(json, table, model, scores)
+    choice = metric, budget, run, space
+    if scores is None:
+        loaded, label, result, note = _evaluated(model, table, split, *choice, device)
+        name, origin = loaded.recipe, {"recipe": loaded.recipe, "seed": loaded.seed}
+    else:
+        label, result, note = _judged(scores, model, table, train, split, split_seed, *choice)
+        name, origin = scores.name, {"scores": scores.name, "without_score": result.without_score}
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
     print_table(
-        f"{loaded.recipe}: {result.protocol.train} -> {split}",
+        f"{name}: {result.protocol.train} -> {split}",
         ("figure", "value"),
         [
             (name + units.get(name, ""), f"{value:,}" if name == "n" else f"{value:,.4f}")
@@ -187,6 +222,8 @@ def evaluate(
     )
     print_line(f"label: {label}")
     print_line(f"{result.left_out} cells of the split trained the model and are left out")
+    if result.without_score:
+        print_line(f"{result.without_score:,} others have no score and are left out too")
     undefined = [name for name, value in figures.items() if value != value]
     if undefined:
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
@@ -200,8 +237,7 @@ def evaluate(
             "mse_unit": mse_unit(result.fractions),
             "split": split,
             "left_out": result.left_out,
-            "recipe": loaded.recipe,
-            "seed": loaded.seed,
+            **origin,
             "protocol": result.protocol.to_dict(),
         }
         write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
@@ -356,13 +392,16 @@ def _predict_stream(
 
 
 def plot(
-    model: ModelPath,
-    table: TablePath,
+    model: ModelOrTable,
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")],
+    table: EvaluatedTable = None,
     split: EvaluatedSplit = "all",
     metric: EvaluatedMetric = None,
     budget: EvaluatedBudget = None,
     run: EvaluatedRun = None,
+    scores: Scores = None,
+    train: TrainedOn = None,
+    split_seed: TrainedSeed = 0,
     space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:
@@ -374,13 +413,19 @@ def plot(
     from pyg_nas.visualization.files import check_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
-    check_output(out, table, model)
+    check_output(out, table, model, scores)
     check_format(out)
-    loaded, _, result, note = _evaluated(model, table, split, metric, budget, run, space, device)
+    choice = metric, budget, run, space
+    if scores is None:
+        loaded, _, result, note = _evaluated(model, table, split, *choice, device)
+        name = loaded.recipe
+    else:
+        _, result, note = _judged(scores, model, table, train, split, split_seed, *choice)
+        name = scores.name
     figure = scatter(
         result.measured,
         result.predicted,
-        title=f"{loaded.recipe}: trained on {result.protocol.train} cells, evaluated on {split}",
+        title=f"{name}: trained on {result.protocol.train} cells, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
         note=note,
@@ -401,9 +446,45 @@ def _scored(table: str, configurations: Path | None, estimator: Any) -> Table | 
         return read_candidates(table, configurations, advance)
 
 
+def _judged(
+    scores: Path,
+    table: Path,
+    second: Path | None,
+    train: str | None,
+    split: str,
+    split_seed: int,
+    metric: str | None,
+    budget: int | None,
+    run: str | None,
+    space: str | None,
+) -> tuple[LabelPolicy, Evaluation, str]:
+    """The label that scores of a file are compared with, the scores, and a note on the labels."""
+    from pyg_nas.data.labels import fallback_note
+    from pyg_nas.data.scores_file import read_scores
+    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.predictors.trained import evaluate_scores
+
+    if second is not None:
+        raise SettingsError("with --scores there is no MODEL, give the table alone")
+    if train is None:
+        raise SettingsError(
+            "--scores needs --train, the cells that trained the predictions: a split, a file of "
+            "rows or hashes, or none"
+        )
+    Protocol(train, split, split_seed)
+    check_label(metric, budget, run)
+    opened = open_any_table(table, space)
+    label = chosen_label(opened.default_label, metric, budget, run)
+    protocol = Protocol(train, split, split_seed, label)
+    result = evaluate_scores(opened, read_scores(scores, opened), protocol)
+    return label, result, fallback_note(opened, result.rows, label)
+
+
 def _evaluated(
     model: Path,
-    table: Path,
+    table: Path | None,
     split: str,
     metric: str | None,
     budget: int | None,
@@ -415,8 +496,11 @@ def _evaluated(
     from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import check_split
+    from pyg_nas.errors import SettingsError
     from pyg_nas.predictors.trained import Model
 
+    if table is None:
+        raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
     check_split(split)
     check_label(metric, budget, run)
     check_device(device)

@@ -21,7 +21,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +29,9 @@ import numpy as np
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.csv_rows import read_csv
 from pyg_nas.io.files import atomic_path
-from pyg_nas.io.json_lines import read_lines
-from pyg_nas.io.limits import MOST_COLUMNS, MOST_TABLE_BYTES
+from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -168,16 +167,9 @@ def _field(value: float) -> str:
 
 def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
     """Return the rows and the names of the columns of numbers."""
-    try:
-        lines = read_lines(path, TableError, blank=True)
-        reader = csv.reader(
-            line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
-        )
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(path, header)
-        table = list(_fields(path, reader, header))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: cannot be read as CSV ({error})") from None
+    header, table = read_csv(path, TableError)
+    if ARCHITECTURE not in header:
+        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {quoted(header)}")
     columns = [
         name
         for name in header
@@ -208,30 +200,6 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
         seed = _whole(path, line, SEED, fields.get(SEED, ""), 0)
         rows.append(_Row(line, canonical[text], epochs, seed, numbers))
     return rows, columns
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    if len(header) > MOST_COLUMNS:
-        raise TableError(f"{path}: line 1: {len(header):,} columns, at most {MOST_COLUMNS:,}")
-    if ARCHITECTURE not in header:
-        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {quoted(header)}")
-    repeated = next((name for name in header if header.count(name) > 1), None)
-    if repeated is not None:
-        raise TableError(f"{path}: line 1: column {quoted(repeated)} appears twice")
-
-
-def _fields(
-    path: Path, reader: Iterator[list[str]], header: list[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    for values in reader:
-        line = reader.line_num  # type: ignore[attr-defined]
-        if not values:
-            continue
-        if len(values) != len(header):
-            raise TableError(
-                f"{path}: line {line}: has {len(values)} fields, the first line {len(header)}"
-            )
-        yield line, dict(zip(header, values, strict=True))
 
 
 def _number(text: str) -> float | None:

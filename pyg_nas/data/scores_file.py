@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -10,9 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import ModelError
+from pyg_nas.data.splits import AnyTable
+from pyg_nas.data.table import Table
+from pyg_nas.errors import CellError, ModelError, SettingsError, SpaceError, quoted
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.csv_rows import read_csv
 from pyg_nas.io.files import atomic_path
 
+_SCORE = "score"
 _BLOCK_ROWS = 8_192
 _FORMATS = {"f": b"%.9g", "i": b"%d", "S": b"%b"}  # by the kind of a column's type
 
@@ -76,6 +82,65 @@ def write_columns(
                 fields = [_fields(values[start : start + _BLOCK_ROWS]) for values in columns]
                 count = len(fields[0])
                 file.write(line * count % tuple(chain.from_iterable(zip(*fields, strict=True))))
+
+
+def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.float64]:
+    """Return scores of a table's rows from a CSV file, NaN where it has none, ``[N]``.
+
+    Args:
+        path: The file, with the columns ``score`` and ``hash`` or, where architectures have a text
+            form, ``arch``. Other columns and cells are ignored.
+        table: The table.
+
+    Raises:
+        SettingsError: If a column is missing, a score is not a finite number, an architecture is
+            not valid or has two different scores, or none is in the table.
+    """
+    header, rows = read_csv(path)
+    texts = table.texts if isinstance(table, Table) else None
+    # Several architectures that the table lists by their texts may be the same cell.
+    keys = ("hash", "arch") if texts is None else ("arch", "hash")
+    key = next((name for name in keys if name in header), None)
+    if key is None or _SCORE not in header:
+        raise SettingsError(
+            f"{path}: line 1: needs the columns {keys[0]} or {keys[1]}, and {_SCORE}, "
+            f"has {quoted(header)}"
+        )
+    by_text = texts is not None and key == "arch"
+    wanted: Sequence[Any] = (texts or ()) if by_text else table.hashes.tolist()
+    scores: dict[str | bytes, float] = {}
+    for line, fields in rows:
+        name, text = fields[key].strip(), fields[_SCORE]
+        try:
+            score = float(text)
+        except ValueError:
+            score = math.nan
+        if not math.isfinite(score):
+            raise SettingsError(
+                f"{path}: line {line}: score must be a finite number, got {quoted(text)}"
+            )
+        try:
+            known = name.lower().encode() if key == "hash" else _known(name, table)
+        except (CellError, SpaceError) as error:
+            raise SettingsError(f"{path}: line {line}: {error}") from None
+        if scores.setdefault(known, score) != score:
+            raise SettingsError(
+                f"{path}: line {line}: {quoted(name)} has the score {score:g}, and "
+                f"{scores[known]:g} in another line"
+            )
+    found = np.array([scores.get(one, np.nan) for one in wanted])
+    if np.isnan(found).all():
+        raise SettingsError(f"{path}: none of its {len(rows):,} architectures is in the table")
+    return found
+
+
+def _known(text: str, table: AnyTable) -> str | bytes:
+    """The canonical text of an architecture, or its hash where the table has no texts."""
+    if not isinstance(table, Table):
+        raise SpaceError("networks have no text form, a column hash is needed")
+    if table.texts is not None:
+        return table.space.support.canonical_text(text)
+    return Cell.from_text(text, table.space).hash.encode()
 
 
 def check_finite(

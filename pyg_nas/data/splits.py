@@ -46,6 +46,9 @@ NAMED_SPLITS = (
     "all",
 )
 
+UNTRAINED = "none"
+"""``Protocol.train`` of predictions that no cell of the table trained."""
+
 Rows = NDArray[np.int64]
 
 AnyTable: TypeAlias = "Table | NetworkTable"
@@ -174,7 +177,8 @@ class Protocol:
     """The conditions of a reported number: labels, training cells and evaluated cells.
 
     Args:
-        train: Split of the training cells: a name, a number or a split file.
+        train: Split of the training cells: a name, a number or a split file. ``"none"`` of
+            predictions without training cells, which are evaluated and cannot be fitted.
         evaluate: Split of the evaluated cells; training cells are always left out of it.
         split_seed: Random seed of the permutations.
         label: Policy of the training label; None for the table's default.
@@ -197,7 +201,8 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_fields(self, "protocol")
-        check_split(self.train)
+        if self.train != UNTRAINED:
+            check_split(self.train)
         check_split(self.evaluate)
 
     @property

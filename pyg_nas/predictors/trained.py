@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.splits import AnyTable, Protocol
+from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
@@ -95,17 +95,15 @@ class TrainedPredictor:
             evaluation_label=None if compared == own.label else compared,
             evaluate_digest=None if split else own.evaluate_digest,
         ).on(table)
-        unseen, labels, left_out = protocol.evaluated(table, self.training_hashes)
-        if len(unseen) == 0:
+        rows, labels, left_out = protocol.evaluated(table, self.training_hashes)
+        if len(rows) == 0:
             raise SettingsError(
                 f"split {protocol.evaluate!r} has no measured cell that the model was not trained "
                 f"on"
             )
-        predicted = self.estimator.predict(table.cells[unseen])
-        policy = protocol.compared_label(table)
-        # Seconds below one are no fractions.
-        fractions = policy.is_accuracy and are_fractions(table.label(policy))
-        return Evaluation(protocol, unseen, labels, predicted, left_out, fractions)
+        predicted = self.estimator.predict(table.cells[rows])
+        fractions = _has_fractions(table, protocol)
+        return Evaluation(protocol, rows, labels, predicted, left_out, fractions)
 
     @property
     def larger_is_better(self) -> bool:
@@ -179,6 +177,7 @@ class Evaluation:
         left_out: Cells of the split that trained the model and are therefore not among them.
         fractions: Whether the labels of the whole table are fractions, so that errors are in
             points.
+        without_score: Cells of the split that scores from elsewhere lack, not among them either.
     """
 
     protocol: Protocol
@@ -187,6 +186,7 @@ class Evaluation:
     predicted: NDArray[np.float64] = field(repr=False)
     left_out: int = 0
     fractions: bool = True
+    without_score: int = 0
 
     @property
     def larger_is_better(self) -> bool:
@@ -202,6 +202,42 @@ class Evaluation:
             larger_is_better=self.larger_is_better,
             fractions=self.fractions,
         )
+
+
+def evaluate_scores(table: AnyTable, scores: NDArray[np.float64], protocol: Protocol) -> Evaluation:
+    """Compare predictions that were made elsewhere with a table.
+
+    Args:
+        table: Measured cells.
+        scores: Predictions of its rows ``[N]``, NaN where there is none.
+        protocol: Training cells of the predictions, which are left out, evaluated cells and labels.
+
+    Raises:
+        SettingsError: If the protocol does not fit the table, or no evaluated cell has a score.
+    """
+    protocol = protocol.on(table)
+    training = table.hashes[:0]
+    if protocol.train != UNTRAINED:
+        training = table.hashes[protocol.apply(table).train]
+    rows, labels, left_out = protocol.evaluated(table, training)
+    scored = ~np.isnan(scores[rows])
+    if not scored.any():
+        raise SettingsError(f"no measured cell of split {protocol.evaluate!r} has a score")
+    return Evaluation(
+        protocol,
+        rows[scored],
+        labels[scored],
+        scores[rows[scored]],
+        left_out,
+        _has_fractions(table, protocol),
+        int((~scored).sum()),
+    )
+
+
+def _has_fractions(table: AnyTable, protocol: Protocol) -> bool:
+    policy = protocol.compared_label(table)
+    # Seconds below one are no fractions.
+    return policy.is_accuracy and are_fractions(table.label(policy))
 
 
 Model = TrainedPredictor  # the name of version 0.1

@@ -460,6 +460,40 @@ def test_train_takes_both_seeds_and_the_run(seeded: Path, small_table: Table) ->
     assert model.estimator.mean_ == pytest.approx(expected)
 
 
+def test_scores_from_elsewhere_are_judged_as_a_model_is(
+    seeded: Path,
+    table_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By what ``predict`` writes: the figures are those of the model itself."""
+    scores, own, other = tmp_path / "s.csv", tmp_path / "own.json", tmp_path / "other.json"
+    assert pyg_nas("predict", seeded, table_path, "--out", scores) == 0
+    assert pyg_nas("evaluate", seeded, table_path, "--json", own) == 0
+    judge = ("evaluate", table_path, "--scores", scores)
+    settings = ("--train", 60, "--split-seed", 3, "--run", 1)
+    assert pyg_nas(*judge, *settings, "--json", other) == 0
+    reports = [json.loads(path.read_text()) for path in (own, other)]
+    for name in ("mse", "kendall_tau", "n", "left_out"):
+        # Scores have 9 digits, and predictions of other batches differ by rounding.
+        assert reports[1][name] == pytest.approx(reports[0][name], abs=1e-3), name
+    assert reports[1]["protocol"] == reports[0]["protocol"]
+    assert reports[1]["scores"] == "s.csv"
+    assert (
+        pyg_nas("plot", table_path, "--scores", scores, *settings, "--out", tmp_path / "s.svg") == 0
+    )
+    # Half of the scores, which no cell of the table trained.
+    scores.write_text("\n".join(scores.read_text().splitlines()[:151]) + "\n")
+    assert pyg_nas(*judge, "--train", "none", "--json", other) == 0
+    report = json.loads(other.read_text())
+    assert (report["n"], report["left_out"], report["without_score"]) == (150, 0, 150)
+    capsys.readouterr()
+    assert pyg_nas(*judge) != 0
+    assert "--scores needs --train" in capsys.readouterr().err
+    assert pyg_nas("evaluate", seeded) != 0
+    assert "Missing argument 'TABLE'" in capsys.readouterr().err
+
+
 def test_evaluate_and_plot_take_the_split(
     seeded: Path,
     table_path: Path,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.scores_file import write_scores
-from pyg_nas.errors import ModelError
+from pyg_nas.data.scores_file import read_scores, write_scores
+from pyg_nas.data.table import Table
+from pyg_nas.errors import ModelError, SettingsError
 
 HASHES = np.array([b"a" * 32, b"b" * 32, b"b" * 32], "S32")
 SCORES = np.array([0.5, 0.25, 0.75])
@@ -55,3 +56,34 @@ def test_many_rows_are_written_once_each(tmp_path: Path) -> None:
         found = [(row["hash"], row["score"], int(row["row"])) for row in csv.DictReader(file)]
     expected = sorted(range(20_000), key=lambda row: -scores[row])
     assert found == [(f"{row:032d}", f"{scores[row]:.9g}", row) for row in expected]
+
+
+def test_scores_are_read_by_hash_or_text(tmp_path: Path, small_table: Table) -> None:
+    path, cells = tmp_path / "s.csv", small_table.cells
+    expected = np.full(300, np.nan)
+    expected[[7, 2]] = [0.25, -3.0]
+    path.write_text(
+        f"x,hash,score\n,{cells[7].hash.upper()},0.25\n,{cells[2].hash},-3\n,{'0' * 32},1\n"
+    )
+    np.testing.assert_array_equal(read_scores(path, small_table), expected)
+    path.write_text(f'arch,score\n"{cells[7].to_text()}",0.25\n"{cells[2].to_text()}",-3\n')
+    np.testing.assert_array_equal(read_scores(path, small_table), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("hash,mean\nH,1\n", "line 1: needs the columns hash or arch, and score"),
+        ("hash,score\nH,1\nH,nan\n", "line 3: score must be a finite number, got 'nan'"),
+        ("hash,score\nH,1\nH,2\n", "line 3: .* has the score 2, and 1 in another line"),
+        ("hash,score\nh,1\n", "none of its 1 architectures is in the table"),
+        ("arch,score\nh,1\n", "line 2: "),
+    ],
+)
+def test_a_wrong_scores_file_is_named(
+    tmp_path: Path, small_table: Table, content: str, message: str
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(content.replace("H", small_table.cells[0].hash))
+    with pytest.raises(SettingsError, match=message):
+        read_scores(path, small_table)

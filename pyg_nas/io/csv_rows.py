@@ -1,0 +1,52 @@
+"""CSV files with a header, row by row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.limits import MOST_COLUMNS
+from pyg_nas.io.regular_files import AnyPath, Failure
+
+
+def read_csv(
+    path: AnyPath, failure: Failure = SettingsError
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the names of the columns, and (line number from 1, fields by name) of the rows.
+
+    The file is UTF-8 with or without a byte order mark. Blank lines are skipped.
+
+    Raises:
+        failure: If it cannot be read as CSV, has too many columns or one twice, or a row has
+            another number of fields than the first line.
+    """
+    try:
+        lines = read_lines(path, failure, blank=True)
+        reader = csv.reader(
+            line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
+        )
+        header = [name.strip() for name in next(reader, [])]
+        if len(header) > MOST_COLUMNS:
+            raise failure(f"{path}: line 1: {len(header):,} columns, at most {MOST_COLUMNS:,}")
+        repeated = next((name for name in header if header.count(name) > 1), None)
+        if repeated is not None:
+            raise failure(f"{path}: line 1: column {quoted(repeated)} appears twice")
+        return header, list(_fields(path, reader, header, failure))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise failure(f"{path}: cannot be read as CSV ({error})") from None
+
+
+def _fields(
+    path: AnyPath, reader: Iterator[list[str]], header: list[str], failure: Failure
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for values in reader:
+        line = reader.line_num  # type: ignore[attr-defined]
+        if not values:
+            continue
+        if len(values) != len(header):
+            raise failure(
+                f"{path}: line {line}: has {len(values)} fields, the first line {len(header)}"
+            )
+        yield line, dict(zip(header, values, strict=True))
