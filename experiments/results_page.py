@@ -470,6 +470,39 @@ def choose_networks() -> list[str]:
     return lines
 
 
+def transfer_own() -> list[str]:
+    lines = [
+        row("ranked", "cells", "fitted to (cells)", "left out", "τ"),
+        row(*["---"] * 5),
+    ]
+    for entry in read("transfer_own")["figures"]:
+        fitted = ", ".join(f"`{name}` ({n:,})" for name, n in entry["fitted_to"].items())
+        rule = entry["rule"].removesuffix(" left out")
+        values = f"{entry['cells']:,}", fitted, f"its {rule}", f"{entry['tau']:.3f}"
+        lines.append(row(f"`{entry['ranked']}`", *values))
+    return lines
+
+
+def few_labels() -> list[str]:
+    found = read("few_labels_transfer")["figures"]
+    sizes = sorted({entry["train"] for entry in found})
+    lines = [row("labels", *map(str, sizes)), row(*["---"] * (1 + len(sizes)))]
+    taus = {(e["space"], e["task"], e["train"]): e["tau_all_others_mean"] for e in found}
+    spaces = {"nasbench201": "NAS-Bench-201", "transnasbench101": "TransNAS-Bench-101"}
+    for space, task in dict.fromkeys((e["space"], e["task"]) for e in found):
+        values = (taus.get((space, task, size)) for size in sizes)
+        shown = ("–" if tau is None else f"{tau:.3f}" for tau in values)
+        lines.append(row(f"{spaces[space]}, {task}", *shown))
+    means = [
+        [tau for (space, _, n), tau in taus.items() if (space, n) == ("transnasbench101", size)]
+        for size in sizes
+    ]
+    lines.append(
+        row("*TransNAS-Bench-101, mean of seven*", *(f"{sum(m) / len(m):.3f}" for m in means))
+    )
+    return lines
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -494,6 +527,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
     "choose-networks": choose_networks,
+    "transfer-own": transfer_own,
+    "few-labels": few_labels,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells", published=False),
 }
 

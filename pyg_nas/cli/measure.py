@@ -21,7 +21,8 @@ def measure(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK", help="digits, cifar10, an .npz file or a folder of class folders."
+            metavar="TASK",
+            help="digits, textures, cifar10, an .npz file or a folder of class folders.",
         ),
     ],
     cells: Annotated[

@@ -89,7 +89,7 @@ def train(
     split_seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
     recipe: Annotated[
         str | None,
-        typer.Option(help="best (the default), fast, paper or two-stage."),
+        typer.Option(help="best (the default), fast, transfer, paper or two-stage."),
     ] = None,
     settings: Annotated[
         Path | None,
@@ -244,7 +244,6 @@ def evaluate(
 
 
 def predict(
-    model: ModelPath,
     out: Annotated[
         Path,
         typer.Option(
@@ -252,6 +251,12 @@ def predict(
             "and arch where architectures have a text form. CSV, or Arrow if it ends with .arrow."
         ),
     ],
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="Folder that `pyg-nas train` wrote; none with --recipe."
+        ),
+    ] = None,
     table: Annotated[
         str | None,
         typer.Argument(
@@ -259,6 +264,10 @@ def predict(
             help="Table or graph file whose cells are scored; for whole networks also a folder of "
             "ONNX files, or file.py:function that builds them.",
         ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="transfer: score by the shipped tables, without a model."),
     ] = None,
     configurations: Configurations = None,
     space: Annotated[
@@ -283,17 +292,30 @@ def predict(
 ) -> None:
     """Predict a score for each cell or network of a table, or of a space or file of any length.
 
+    With `--recipe transfer` there is no model: cells are scored without any label of their task,
+    from the measurements of other tasks.
+
     Scoring a file, a function or the --top of a source is resumed by the same command if it was
     stopped.
 
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
     from pyg_nas.compute.workers import Workers
-    from pyg_nas.errors import SettingsError
+    from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.graphs.registry import space_names
     from pyg_nas.io.files import check_output
     from pyg_nas.scoring.output import ARROW, check_format
 
+    if recipe is not None:
+        if recipe != "transfer":
+            raise SettingsError(
+                f"only the recipe transfer predicts without training, got {quoted(recipe)}"
+            )
+        if table is not None:
+            raise SettingsError(f"with --recipe there is no model: got both {model} and {table}")
+        model, table = None, None if model is None else str(model)
+    elif model is None:
+        raise SettingsError("give a model folder, or --recipe transfer")
     if (table is None) == (space is None):
         raise SettingsError("give either a table or --space, one of them")
     pool = Workers(backend, workers)
@@ -303,12 +325,17 @@ def predict(
     whole = space in space_names() and backend == "sequential" and out.suffix != ARROW
     if top is None and (table is not None or whole):
         _predict_sorted(model, table, configurations, space, out, device)
+    elif model is None:
+        raise SettingsError(
+            "the recipe transfer scores a table or a whole space into a CSV file; --top, --backend "
+            "and sources of any length need a model"
+        )
     else:
         _predict_stream(model, table, configurations, space, out, top, pool, device)
 
 
 def _predict_sorted(
-    model: Path,
+    model: Path | None,
     table: str | None,
     configurations: Path | None,
     space: str | None,
@@ -317,11 +344,14 @@ def _predict_sorted(
 ) -> None:
     """Write the scores of a table or of a whole space, the best first."""
     from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.registry import find_space
+    from pyg_nas.predictors.common_process import transfer_scores
     from pyg_nas.predictors.trained import Model
 
-    loaded = Model.load(model, device)
-    estimator = loaded.estimator
+    loaded = None if model is None else Model.load(model, device)
+    estimator = None if loaded is None else loaded.estimator
     if space is None:
         assert table is not None
         opened = _scored(table, configurations, estimator)
@@ -335,11 +365,16 @@ def _predict_sorted(
             cells, hashes = whole.cells(), whole.hashes()
     further: dict[str, Any] = {"arch": texts} if texts else {}
     with working(f"scoring {len(cells):,} architectures"):
-        if getattr(estimator, "provides_std", False):
+        if isinstance(cells, CellArray) and estimator is None:
+            scores = transfer_scores(cells)
+        elif estimator is None:
+            raise SettingsError("the recipe transfer scores cells, got whole networks")
+        elif getattr(estimator, "provides_std", False):
             scores, further["std"] = estimator.predict(cells, return_std=True)
         else:
             scores = estimator.predict(cells)
-        write_scores(out, hashes, scores, loaded.larger_is_better, further)
+        larger_is_better = loaded is None or loaded.larger_is_better
+        write_scores(out, hashes, scores, larger_is_better, further)
     print_line(f"{len(cells):,} scores in {out}, the best first")
 
 

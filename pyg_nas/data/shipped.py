@@ -1,4 +1,4 @@
-"""The data shipped with the package: a measured table and the zero-cost network."""
+"""The data shipped with the package: measured tables and zero-cost numbers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SHIPPED_TASK = "digits"
 ZERO_COST_NETWORK = "zero_cost"
 
 
-def shipped_table_path() -> Path:
-    """Return the path of the shipped table: inside an installed package, or in ``datasets/``.
+def shipped_table_path(name: str = SHIPPED_TABLE) -> Path:
+    """Return the path of a shipped table: inside an installed package, or in ``datasets/``.
 
     Raises:
         TableError: If it is found in neither place.
     """
-    return _shipped(SHIPPED_TABLE, "make_nasbench_digits.py", TableError)
+    return _shipped(name, "make_tables.py", TableError)
 
 
-def shipped_table() -> Table:
-    """Read the shipped table: cells of NAS-Bench-101 measured on handwritten digits."""
-    return Table.load(shipped_table_path())
+def shipped_table(name: str = SHIPPED_TABLE) -> Table:
+    """Read a shipped table, by default NAS-Bench-101 cells measured on handwritten digits."""
+    return Table.load(shipped_table_path(name))
 
 
 def shipped_latencies() -> NetworkTable:
@@ -37,13 +37,14 @@ def shipped_latencies() -> NetworkTable:
     return NetworkTable.load(_shipped(SHIPPED_LATENCIES, "make_network_latency.py", TableError))
 
 
-def zero_cost_network_path() -> Path:
-    """Return the folder of the model that predicts the zero-cost numbers of a cell.
+def zero_cost_path(name: str = ZERO_COST_NETWORK) -> Path:
+    """Return the folder of a model that predicts zero-cost numbers, or the file that has them.
 
     Raises:
         ModelError: If it is found neither inside an installed package nor in ``datasets/``.
     """
-    return _shipped(ZERO_COST_NETWORK, "make_zero_cost.py", ModelError)
+    made_by = "make_zero_cost.py" if name == ZERO_COST_NETWORK else "make_zero_cost_table.py"
+    return _shipped(name, made_by, ModelError)
 
 
 def _shipped(name: str, made_by: str, error: type[PygNasError]) -> Path:

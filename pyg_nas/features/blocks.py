@@ -19,6 +19,7 @@ from pyg_nas.features.graph_features import (
     cells_per_block,
 )
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import read_cached, write_cached
 
 Array = NDArray[np.float32]
@@ -33,12 +34,12 @@ class ExtraGroup:
     Args:
         name: Of the group.
         compute: Returns it, float32 ``[N, features]``, from ``N`` cells and their features.
-        digest: Returns what names the data behind it: other data, other features.
+        digest: Returns what names the data behind it in a space: other data, other features.
     """
 
     name: str
     compute: Callable[[CellArray, CellFeatures], Array]
-    digest: Callable[[], str]
+    digest: Callable[[SearchSpace], str]
 
 
 # Both extra groups of a whole space and of the cells that a search scores again and again.
@@ -142,5 +143,5 @@ def _keep(cells: CellArray, group: ExtraGroup, values: Array) -> None:
 
 def _cache_name(cells: CellArray, group: ExtraGroup) -> str:
     """Name a group by what it is computed from: its data, the feature version and the cells."""
-    data = f"{group.name}-{group.digest()}-{FEATURE_VERSION}"
+    data = f"{group.name}-{group.digest(cells.space)}-{FEATURE_VERSION}"
     return f"{cells.space.name}-{data}-{cells.digest.hex()[:16]}"

@@ -159,10 +159,17 @@ class SpaceSupport:
     """Named sets of operation ids; features count the vertices of a set together."""
 
     zero_cost_model: str | None = None
-    """Name of the shipped model of zero-cost features of this space."""
+    """Name of the shipped model or file of zero-cost features of this space."""
 
     transfer_table: str | None = None
     """Name of the shipped table whose measurements predictors of this space can use."""
+
+    common_tables: tuple[str, ...] = ()
+    """Names of the shipped tables of this space from which the recipe transfer learns."""
+
+    common_operations: Mapping[str, str] = {}
+    """Operations that several spaces have (conv3x3), and what they are called here; empty where the
+    recipe transfer cannot be used."""
 
     num_cells: int | None = None
     """Number of cells up to isomorphism, if it is known without enumerating them."""
@@ -281,6 +288,10 @@ class SpaceSupport:
             return False
         whole = self.cells()
         return cells is whole or cells.digest == whole.digest
+
+    def twins(self, cells: CellArray) -> CellArray:
+        """Return the cells ``[N]`` that compute the same in the space that has shipped data."""
+        return cells
 
     @cached_property
     def _cells(self) -> CellArray:

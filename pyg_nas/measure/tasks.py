@@ -21,9 +21,10 @@ from pyg_nas.measure.journal import stored_settings
 from pyg_nas.measure.own_images import chosen_settings
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
+from pyg_nas.measure.textures import textures_task
 from pyg_nas.predictors.registry import class_named
 
-_BUILT_IN = ("digits", "cifar10")
+_BUILT_IN = ("digits", "textures", "cifar10")
 _URI = "file://"
 
 
@@ -41,12 +42,12 @@ def get_task(
     (:func:`~pyg_nas.measure.own_images.chosen_settings`).
 
     Args:
-        name: ``"digits"``, ``"cifar10"``, or the path of an ``.npz`` file or of a folder of images
-            (:func:`~pyg_nas.measure.image_folder.scan_folder`); ``"./digits"`` is a folder of that
-            name.
+        name: ``"digits"``, ``"textures"``, ``"cifar10"``, or the path of an ``.npz`` file or of a
+            folder of images (:func:`~pyg_nas.measure.image_folder.scan_folder`);
+            ``"./digits"`` is a folder of that name.
         settings: Training settings that replace the task's own: a JSON file, or values by name.
         image_size: Pixels a side that the images of a folder are resized to.
-        seed: Seed of the split; the digits are always split in the same way.
+        seed: Seed of the split; digits and textures are always split in the same way.
         journal: If there is such a file, what follows from the images is as it was for this
             journal of runs, so that it can be resumed.
         metric: The setting ``metric``.
@@ -75,7 +76,9 @@ def get_task(
         return replace(base, metric=absolute_metric(named)) if named else base
 
     if name in _BUILT_IN:
-        task = digits_task() if name == "digits" else cifar10_task(cache_folder() / name, seed)
+        generated = {"digits": digits_task, "textures": textures_task}
+        make = generated.get(str(name), lambda: cifar10_task(cache_folder() / name, seed))
+        task = make()
         return task.with_settings(changed(task.settings))
     stored = None if journal is None else stored_settings(journal)
     if named_folder or Path(name).name == TARGETS:
@@ -85,8 +88,8 @@ def get_task(
     if Path(name).suffix == ".npz":
         return npz_task(name, changed(chosen_settings(None, None, stored)), seed)
     raise MeasureError(
-        f"a task must be 'digits', 'cifar10', an .npz file or a folder of class folders, "
-        f"got {str(name)!r}"
+        f"a task must be 'digits', 'textures', 'cifar10', an .npz file or a folder of class "
+        f"folders, got {str(name)!r}"
     )
 
 

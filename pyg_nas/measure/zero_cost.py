@@ -30,6 +30,8 @@ BATCH_SIZE = 24
 _STACKS, _CELLS = 3, 3
 SIZE = NetworkSize(16, _STACKS, _CELLS, num_labels=10, image_size=(IMAGE_SIZE, IMAGE_SIZE))
 _LEAST = 1e-30
+NOTHING = math.log(_LEAST)
+"""What stands for the logarithm of zero."""
 
 _PARTS = ("the stem", *(f"stack {stack}" for stack in range(1, _STACKS + 1)))
 STATISTICS = (

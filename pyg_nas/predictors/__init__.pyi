@@ -14,6 +14,7 @@ from .baselines import (
 from .baselines import (
     random_forest as random_forest,
 )
+from .common_process import transfer_scores as transfer_scores
 from .export import export_model as export_model
 from .gaussian_process import GaussianProcess as GaussianProcess
 from .gcn import GCNClassifier as GCNClassifier
@@ -38,6 +39,7 @@ from .trained import Evaluation as Evaluation
 from .trained import Model as Model
 from .trained import TrainedPredictor as TrainedPredictor
 from .training_time import TimeRegressor as TimeRegressor
+from .transfer_regressor import TransferRegressor as TransferRegressor
 from .tuning import TuneResult as TuneResult
 from .tuning import TuneSettings as TuneSettings
 from .tuning import tune as tune

@@ -40,7 +40,7 @@ _EXTRA_GROUPS = {
     group.name: group
     for group in (
         ExtraGroup(ZERO_COST_GROUP, zero_cost_features, zero_cost_digest),
-        ExtraGroup(TRANSFER_GROUP, transfer_features, transfer_digest),
+        ExtraGroup(TRANSFER_GROUP, transfer_features, lambda space: transfer_digest()),
     )
 }
 
@@ -158,6 +158,7 @@ class HybridRegressor(CellRegressor):
         transform = LabelTransform().fit(labels, weights)
         latent = transform.forward(labels, weights)
         self._set_transform(transform, weights is not None)
+        latent = self._without_prior_mean(cells, labels, latent, weights)
         self.extra_features_ = self._offered(cells, labels)
         features = extended_features(cells, self._extra_groups())
         self.process_ = GaussianProcess(
@@ -217,7 +218,7 @@ class HybridRegressor(CellRegressor):
         fitted = cells_of_last_fit(self._first, len(cells))
         if fitted > len(self._unseen[0]):
             kept = None if weights is None else weights[:fitted]
-            again = HybridRegressor(**self.get_params(deep=False))
+            again = type(self)(**self.get_params(deep=False))
             again.fit(cells[:fitted], labels[:fitted], kept)
             again._first, added = self._first, cells[fitted:]
             self.__dict__.update(again.__dict__)
@@ -235,7 +236,7 @@ class HybridRegressor(CellRegressor):
         """Take all cells and labels, of which the last ``added`` are new to the process."""
         features = extended_features(cells[-added:], self._extra_groups())
         transform = LabelTransform().fit(labels, weights)
-        latent = transform.forward(labels, weights)
+        latent = transform.forward(labels, weights) - self._prior_mean(cells)
         self.process_.update_features(features, latent, True, cells[-added:].hashes())
         self._set_transform(transform, weights is not None)
         self._training = cells, labels, weights
@@ -248,6 +249,20 @@ class HybridRegressor(CellRegressor):
             np.concatenate([std, self.process_.loo_std_[later]]),
         )
 
+    def _without_prior_mean(
+        self,
+        cells: CellArray,
+        labels: NDArray[np.float64],
+        latent: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+    ) -> NDArray[np.float64]:
+        """Return what the process and networks are fitted to: latent labels ``[N]`` less a mean."""
+        return latent
+
+    def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
+        """Return the mean of the latent labels ``[N]`` of cells before the process is fitted."""
+        return 0.0
+
     def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
         """The extra feature groups of these cells and their digests."""
         support, groups = cells.space.support, []
@@ -256,7 +271,7 @@ class HybridRegressor(CellRegressor):
         transfers = self.transfer and support.transfer_table is not None
         if transfers and not are_shipped_labels(cells, labels):
             groups.append(TRANSFER_GROUP)
-        return {group: _EXTRA_GROUPS[group].digest() for group in groups}
+        return {group: _EXTRA_GROUPS[group].digest(cells.space) for group in groups}
 
     def _extra_groups(self) -> list[ExtraGroup]:
         return [_EXTRA_GROUPS[group] for group in self.extra_features_]
@@ -351,7 +366,7 @@ class HybridRegressor(CellRegressor):
                 latent[rows] += self.network_share * (networks - latent[rows])
 
         over_blocks(cells, self._extra_groups(), predict_block)
-        return latent, stds
+        return latent + self._prior_mean(cells), stds
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of the latent labels ``[N]`` of measured labels.
@@ -379,7 +394,7 @@ class HybridRegressor(CellRegressor):
                 raise ModelError(
                     f"extra_features must be some of {', '.join(_EXTRA_GROUPS)}, got {group!r}"
                 )
-            here = _EXTRA_GROUPS[group].digest()
+            here = _EXTRA_GROUPS[group].digest(self.space_)
             if digest != here:
                 raise ModelError(
                     f"this model was trained with another version of the shipped {group} data: "

@@ -56,6 +56,7 @@ _NEEDS = {
     "small-gp": RecipeNeeds(1, True),
     NETWORK_RECIPE: RecipeNeeds(1, True),
     LATENCY_RECIPE: RecipeNeeds(4, True),
+    "transfer": RecipeNeeds(4, True),
 }
 
 
@@ -283,6 +284,13 @@ def _best(label: LabelPolicy, seed: int, device: str) -> Any:
 @register_recipe("fast")
 def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
     return _best(label, seed, device).set_params(ensemble_size=0)
+
+
+@register_recipe("transfer")
+def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.transfer_regressor import TransferRegressor
+
+    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
 
 
 @register_recipe("small-gp")

@@ -23,6 +23,7 @@ _BUILT_IN = {
         "GCNClassifier": "gcn",
         "TwoStageRegressor": "two_stage",
         "HybridRegressor": "hybrid",
+        "TransferRegressor": "transfer_regressor",
         "GaussianProcess": "gaussian_process",
         "ResidualGNNRegressor": "residual_gnn",
         "SmallGaussianProcess": "small_gp",

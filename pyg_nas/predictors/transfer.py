@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.data.shipped import shipped_table, shipped_table_path
+from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_table, shipped_table_path
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
@@ -62,11 +62,10 @@ def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.fl
 
 
 def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
-    """Return whether labels are the shipped table's own, by their content.
+    """Return whether labels are the shipped digits table's own, by their content.
 
-    They are if half of the labels of cells that the table has are equal to one of its metrics (a
-    run's or the mean over runs, as a fraction, in percent or as an error), or if the cells are
-    ordered nearly as by one of them.
+    They are if they have its values (:func:`have_shipped_values`), or if the cells are ordered
+    nearly as by one of its metrics.
 
     Args:
         cells: NAS-Bench-101 cells ``[N]``.
@@ -74,29 +73,52 @@ def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
     """
     from scipy.stats import spearmanr
 
-    hashes = cells.hashes()
-    known_hashes, columns = _columns()
-    order = np.argsort(known_hashes)
-    place = np.searchsorted(known_hashes, hashes, sorter=order).clip(max=len(order) - 1)
-    rows = order[place]
-    shared = np.flatnonzero(known_hashes[rows] == hashes)
-    if not len(shared):
-        return False
-    known, given = columns[rows[shared]], labels[shared]
-    for form in (given, given / 100, 1 - given, 1 - given / 100):
-        equal = np.abs(known - form[:, None]) < _SAME_LABEL
-        if 2 * equal.sum(axis=0).max() >= len(shared):
-            return True
-    if len(shared) < _ORDERED_CELLS or np.ptp(given) == 0:
+    known, given = _shared(SHIPPED_TABLE, cells, labels)
+    if _are_equal(known, given):
+        return True
+    if len(given) < _ORDERED_CELLS or np.ptp(given) == 0:
         return False
     varied = known[:, np.ptp(known, axis=0) > 0]
     return any(abs(spearmanr(column, given).statistic) > _SAME_ORDER for column in varied.T)
 
 
-@lru_cache(maxsize=1)
-def _columns() -> tuple[NDArray[np.bytes_], NDArray[np.float64]]:
-    """Hashes of the shipped table, and accuracies of each run and their mean [cells, columns]."""
-    table = shipped_table()
+def have_shipped_values(cells: CellArray, labels: NDArray[np.float64]) -> bool:
+    """Return whether labels are the values of a shipped table of the cells' space.
+
+    They are if half of the labels of cells that the table has are equal to one of its metrics: a
+    run's or the mean over runs, as a fraction, in percent or as an error.
+
+    Args:
+        cells: Cells ``[N]``.
+        labels: Theirs ``[N]``.
+    """
+    tables = cells.space.support.common_tables
+    return any(_are_equal(*_shared(table, cells, labels)) for table in tables)
+
+
+def _shared(
+    table: str, cells: CellArray, labels: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return columns ``[n, columns]`` and labels ``[n]`` of the cells that a table has."""
+    hashes = cells.hashes()
+    known_hashes, columns = _columns(table)
+    order = np.argsort(known_hashes)
+    place = np.searchsorted(known_hashes, hashes, sorter=order).clip(max=len(order) - 1)
+    rows = order[place]
+    shared = np.flatnonzero(known_hashes[rows] == hashes)
+    return columns[rows[shared]], labels[shared]
+
+
+def _are_equal(known: NDArray[np.float64], given: NDArray[np.float64]) -> bool:
+    forms = (given, given / 100, 1 - given, 1 - given / 100)
+    counts = [(np.abs(known - form[:, None]) < _SAME_LABEL).sum(axis=0).max() for form in forms]
+    return len(given) > 0 and 2 * max(counts) >= len(given)
+
+
+@lru_cache
+def _columns(name: str) -> tuple[NDArray[np.bytes_], NDArray[np.float64]]:
+    """Hashes of a shipped table, and accuracies of each run and their mean [cells, columns]."""
+    table = shipped_table(name)
     accuracies = table.metrics[..., 1:].astype(np.float64)
     means = accuracies.mean(axis=2, keepdims=True)
     columns = np.concatenate([accuracies, means], axis=2).reshape(len(accuracies), -1)

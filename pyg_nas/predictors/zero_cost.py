@@ -1,54 +1,84 @@
-"""Zero-cost numbers of any NAS-Bench-101 cell, without building its network.
+"""Zero-cost numbers of any cell of a space with shipped ones, without building its network.
 
 How large the gradients are in an untrained network of a cell, and how far images stay apart in
-it, takes a pass through the network and is noisy (:mod:`pyg_nas.measure.zero_cost`). Both follow
-from the cell's graph up to the random weights, though: a graph network that was trained on many
-measured cells predicts them from the graph, without the noise. No label of any task is involved.
+it, takes a pass through the network and is noisy (:mod:`pyg_nas.measure.zero_cost`). In
+NAS-Bench-101 both follow from the cell's graph up to the random weights: a graph network that was
+trained on many measured cells predicts them from the graph, without the noise. All cells of
+NAS-Bench-201, and with them those of TransNAS-Bench-101, were measured, and the numbers are looked
+up. No label of any task is involved.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.shipped import zero_cost_network_path
+from pyg_nas.data.shipped import zero_cost_path
+from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.npz import read_npz
 from pyg_nas.predictors.storage import WEIGHTS, load_model
 
 if TYPE_CHECKING:
     from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 
-
-@lru_cache(maxsize=1)
-def zero_cost_digest() -> str:
-    """Return 16 hex digits that name the shipped network."""
-    return sha256((zero_cost_network_path() / WEIGHTS).read_bytes()).hexdigest()[:16]
+_STATISTICS = "statistics"
 
 
-@lru_cache(maxsize=1)
-def zero_cost_network() -> ResidualGNNRegressor:
-    """Return the shipped network, read on the first call.
+@lru_cache
+def zero_cost_digest(space: SearchSpace) -> str:
+    """Return 16 hex digits that name the shipped numbers of a space, or their network."""
+    path = _shipped(space)
+    file = path / WEIGHTS if path.is_dir() else path
+    return sha256(file.read_bytes()).hexdigest()[:16]
 
-    Raises:
-        ModelError: If it is missing or damaged, or was trained on other features of cells.
-    """
-    network: ResidualGNNRegressor = load_model(zero_cost_network_path(), device="cpu")
+
+def _shipped(space: SearchSpace) -> Path:
+    name = space.support.zero_cost_model
+    if name is None:
+        raise ModelError(f"there are no zero-cost numbers of cells of space {space.name!r}")
+    return zero_cost_path(name)
+
+
+@lru_cache
+def _network(path: Path) -> ResidualGNNRegressor:
+    network: ResidualGNNRegressor = load_model(path, device="cpu")
     return network
 
 
+@lru_cache
+def _measured(path: Path) -> NDArray[np.float32]:
+    """Return the numbers of all cells of the space of :meth:`SpaceSupport.twins`."""
+    arrays = read_npz(path, (_STATISTICS,), ModelError)
+    if _STATISTICS not in arrays:
+        raise ModelError(f"{path}: has no array {_STATISTICS!r}")
+    return arrays[_STATISTICS].astype(np.float32)
+
+
 def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
-    """Return the zero-cost numbers of NAS-Bench-101 cells, float32 ``[N, 28]``.
+    """Return the zero-cost numbers of cells, float32 ``[N, 28]``.
 
     They are those of :data:`pyg_nas.measure.zero_cost.STATISTICS`, in their order.
 
     Args:
-        cells: ``N`` cells.
+        cells: ``N`` cells of a space that has them.
         features: Theirs.
+
+    Raises:
+        ModelError: If the shipped data are missing, damaged or of other features of cells, or
+            there are none for the space.
     """
-    members = zero_cost_network().predict_features(cells, features)
-    return np.asarray(members.mean(axis=0), dtype=np.float32)
+    path = _shipped(cells.space)
+    if path.is_dir():
+        members = _network(path).predict_features(cells, features)
+        return np.asarray(members.mean(axis=0), dtype=np.float32)
+    twins = cells.space.support.twins(cells)
+    support: Any = twins.space.support
+    return np.asarray(_measured(path)[support.positions(twins)])

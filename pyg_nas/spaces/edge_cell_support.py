@@ -234,8 +234,11 @@ class EdgeCellSupport(SpaceSupport):
         codes = self.codes(cells)
         if (codes < 0).any() or len(cells) < _FEW_CELLS:
             return super().cell_hashes(cells)
-        position = np.searchsorted(np.unique(self.edge_cells.representatives), codes)
-        return np.asarray(self._hashes[position])
+        return np.asarray(self._hashes[self.positions(cells)])
+
+    def positions(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""
+        return np.searchsorted(np.unique(self.edge_cells.representatives), self.codes(cells))
 
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the hashes of all cells, ``S32 [N]``."""

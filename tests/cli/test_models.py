@@ -601,3 +601,28 @@ def test_figures_that_do_not_exist_and_labels_that_are_no_measurements_are_expla
     assert "have no run above 0.2; their measured value is a substitute" in shown
     assert pyg_nas("plot", model_path, tmp_path / "t.hdf5", "--out", out) == 0
     assert "no run above 0.2" in out.read_text(encoding="utf-8")
+
+
+def test_the_recipe_transfer_scores_a_space_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "s.csv"
+    assert (
+        pyg_nas("predict", "--recipe", "transfer", "--space", "transnasbench101", "--out", out) == 0
+    )
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4096
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert rows[0]["arch"].startswith("64-41414-")
+    capsys.readouterr()
+    for arguments, message in (
+        (("--recipe", "best", "--space", "nasbench201"), "only the recipe transfer predicts"),
+        (("--space", "nasbench201"), "give a model folder, or --recipe transfer"),
+        (("a", "b", "--recipe", "transfer"), "there is no model: got both a and b"),
+        (("--recipe", "transfer"), "give either a table or --space"),
+    ):
+        assert pyg_nas("predict", *arguments, "--out", tmp_path / "t.csv") != 0
+        assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "t.csv").exists()

@@ -23,9 +23,18 @@ def test_the_shipped_table_is_valid() -> None:
 
 def test_missing_data_name_their_script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped, "__file__", str(Path("/nowhere/pyg_nas/data/shipped.py")))
-    with pytest.raises(TableError, match=r"make_nasbench_digits\.py"):
+    with pytest.raises(TableError, match=r"make_tables\.py"):
         shipped.shipped_table_path()
     with pytest.raises(TableError, match=r"make_network_latency\.py"):
         shipped.shipped_latencies()
     with pytest.raises(ModelError, match=r"make_zero_cost\.py"):
-        shipped.zero_cost_network_path()
+        shipped.zero_cost_path()
+
+
+@pytest.mark.parametrize("name", ["nasbench201_digits.hdf5", "nasbench201_textures.hdf5"])
+def test_the_shipped_tables_of_nasbench201_are_valid(name: str) -> None:
+    table = shipped.shipped_table(name)
+    table.check()
+    assert table.about["task"] in name
+    assert (len(table.budgets), table.num_runs) == (3, 3)
+    assert table.measured.all()

@@ -23,7 +23,7 @@ Compute = Callable[[CellArray, CellFeatures], np.ndarray]
 
 
 def groups_by(computes: dict[str, Compute]) -> list[ExtraGroup]:
-    return [ExtraGroup(name, compute, lambda: "data") for name, compute in computes.items()]
+    return [ExtraGroup(name, compute, lambda space: "data") for name, compute in computes.items()]
 
 
 def all_groups_of(cells: CellArray, computes: dict[str, Compute]) -> dict[str, np.ndarray]:
@@ -112,7 +112,7 @@ def test_a_group_of_other_data_is_computed_again() -> None:
     for digest in ("one", "other"):
         number = np.float32(len(found))
         group = ExtraGroup(
-            "some", lambda part, _, n=number: np.full((20, 1), n), lambda d=digest: d
+            "some", lambda part, _, n=number: np.full((20, 1), n), lambda space, d=digest: d
         )
         cell_blocks.over_blocks(
             cells, [group], lambda rows, block, features: found.append(features.groups["some"])

@@ -175,7 +175,7 @@ def test_a_model_of_other_shipped_data_is_refused(
     fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:40], Y[:40])
     save_model(fitted, tmp_path / "m")
     load_model(tmp_path / "m")
-    other = replace(hybrid._EXTRA_GROUPS[group], digest=lambda: "0" * 16)
+    other = replace(hybrid._EXTRA_GROUPS[group], digest=lambda space: "0" * 16)
     monkeypatch.setitem(hybrid._EXTRA_GROUPS, group, other)
     with pytest.raises(ModelError, match=f"another version of the shipped {group} data"):
         load_model(tmp_path / "m")
@@ -261,9 +261,10 @@ def test_calibration_skips_cells_whose_graph_the_networks_may_have_seen() -> Non
 
 def test_extra_groups_name_the_data_behind_them() -> None:
     fitted = HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40])
-    expected = {ZERO_COST_GROUP: zero_cost_digest(), TRANSFER_GROUP: transfer_digest()}
+    expected = {ZERO_COST_GROUP: zero_cost_digest(CELLS.space), TRANSFER_GROUP: transfer_digest()}
     assert fitted.extra_features_ == expected
-    assert {name: hybrid._EXTRA_GROUPS[name].digest() for name in expected} == expected
+    here = {name: hybrid._EXTRA_GROUPS[name].digest(CELLS.space) for name in expected}
+    assert here == expected
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -30,7 +30,8 @@ def test_every_recipe_trains_saves_and_loads(
     settings = {
         key: (2 if key.endswith("epochs") else 8)
         for key in make_estimator(recipe).get_params()
-        if key.split("__")[-1] in ("epochs", "hidden") and recipe != "fast"  # it has no network
+        if key.split("__")[-1] in ("epochs", "hidden")
+        and recipe not in ("fast", "transfer")  # no networks
     }
     protocol = Protocol(train="60", label=LabelPolicy())
     trained = Model.train(small_table, protocol, recipe, **settings)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 from scipy.stats import kendalltau
 
 from pyg_nas.data.table import Table
+from pyg_nas.errors import ModelError
 from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
+from pyg_nas.predictors import zero_cost
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
@@ -31,6 +38,38 @@ def test_the_smallest_cell_is_told_too() -> None:
     smallest = nasbench101_cells()[:1]
     assert smallest[0].num_vertices == 2
     assert np.isfinite(zero_cost_features(smallest, cell_features(smallest))).all()
+
+
+def test_numbers_of_nasbench201_are_those_of_its_networks() -> None:
+    support = find_space("nasbench201").support
+    rows = np.array([17, 1000, 5000])
+    cells = support.cells()[rows]
+    told = zero_cost_features(cells, cell_features(cells))
+    # The seed of a cell's only measurement is its row; numbers are stored in half precision.
+    measured = [zero_cost_statistics(cells[i], seed=int(row)) for i, row in enumerate(rows)]
+    np.testing.assert_allclose(told, measured, rtol=2e-3, atol=2e-3)
+
+
+def test_transnasbench101_has_the_numbers_of_the_same_architectures() -> None:
+    small, large = (find_space(name).support for name in ("transnasbench101", "nasbench201"))
+    cells = small.cells()[::300]
+    texts = [large.format_text(row) for row in small.operations(cells).tolist()]
+    twins = large.cells_of_texts(texts)
+    here, there = (zero_cost_features(c, cell_features(c)) for c in (cells, twins))
+    np.testing.assert_array_equal(here, there)
+    assert len(np.unique(here, axis=0)) == len(cells)
+
+
+def test_spaces_without_numbers_and_damaged_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="no zero-cost numbers of cells of space 'own'"):
+        zero_cost_digest(replace(find_space("nasbench101"), name="own"))
+    (tmp_path / "nasbench201_zero_cost.npz").write_bytes(b"PK?")
+    monkeypatch.setattr(zero_cost, "zero_cost_path", lambda name: tmp_path / name)
+    cells = find_space("nasbench201").support.cells()[:2]
+    with pytest.raises(ModelError, match="not a readable"):
+        zero_cost_features(cells, cell_features(cells))
 
 
 def test_it_helps_to_rank_real_cells(real_table: Table) -> None:

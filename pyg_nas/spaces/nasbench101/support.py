@@ -107,6 +107,8 @@ class NASBench101Support(SpaceSupport):
     extra_kinds = {"convolutions": CONVOLUTIONS}  # noqa: RUF012
     zero_cost_model = "zero_cost"
     transfer_table = "nasbench_digits.hdf5"
+    common_tables = ("nasbench_digits.hdf5",)
+    common_operations = {"conv3x3": "conv3x3-bn-relu"}  # noqa: RUF012
     num_cells = NUM_NASBENCH101_CELLS
     network = NASBench101Network()
     has_text_form = True

@@ -35,6 +35,9 @@ class NASBench201Support(EdgeCellSupport):
         "avg_pool_3x3": "avg pool 3×3",
     }
     extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
+    zero_cost_model = "nasbench201_zero_cost.npz"
+    common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
+    common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_NASBENCH201_CELLS
 
     def __init__(self) -> None:

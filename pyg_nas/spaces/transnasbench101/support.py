@@ -14,6 +14,8 @@ from pyg_nas.spaces.transnasbench101.text_form import format_text, parse_text
 if TYPE_CHECKING:
     from torch import nn
 
+    from pyg_nas.graphs.cell_array import CellArray
+
 
 class TransNASBench101Support(EdgeCellSupport):
     """Support of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
@@ -25,6 +27,8 @@ class TransNASBench101Support(EdgeCellSupport):
         "nor_conv_3x3": "conv 3×3",
     }
     extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
+    zero_cost_model = "nasbench201_zero_cost.npz"
+    common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_TRANSNASBENCH101_CELLS
 
     def __init__(self) -> None:
@@ -37,6 +41,14 @@ class TransNASBench101Support(EdgeCellSupport):
             network_size.multiply_accumulates,
             _build,
         )
+
+    def twins(self, cells: CellArray) -> CellArray:
+        """Return the cells ``[N]`` of NAS-Bench-201 with the same operations on the edges."""
+        from pyg_nas.spaces.nasbench201.support import SUPPORT as NASBENCH201_SUPPORT
+
+        # The four operations have the same numbers in both spaces.
+        codes = NASBENCH201_SUPPORT.edge_cells.codes(self.operations(cells))
+        return NASBENCH201_SUPPORT.cells_of_codes(codes)
 
 
 def _build(

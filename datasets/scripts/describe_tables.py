@@ -1,6 +1,6 @@
-"""Computes the figures of the data card from the shipped table and writes them into it.
+"""Computes the figures of the data card from the shipped tables and writes them into it.
 
-python datasets/scripts/describe_nasbench_digits.py
+python datasets/scripts/describe_tables.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyg_nas.io.files import write_text
 from pyg_nas.spaces.measurements import METRICS
 
 HERE = Path(__file__).parents[1]
-START, END = "<!-- figures: start -->", "<!-- figures: end -->"
+TABLES = ("nasbench_digits", "nasbench201_digits", "nasbench201_textures")
 PARTS = METRICS[1:]
 CHANCE = 0.15
 
@@ -97,13 +97,16 @@ def figures(table: Table) -> str:
 
 
 def main() -> None:
-    """Write the figures between the card's two marks."""
+    """Write the figures of each table between the card's two marks for it."""
     card = HERE / "README.md"
-    before, rest = card.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
-    text = figures(Table.load(HERE / "nasbench_digits.hdf5"))
-    write_text(card, f"{before}{START}\n{text}\n{END}{after}")
-    print(text)
+    content = card.read_text(encoding="utf-8")
+    for name in TABLES:
+        start, end = (f"<!-- {name}: {mark} -->" for mark in ("start", "end"))
+        before, rest = content.split(start)
+        text = figures(Table.load(HERE / f"{name}.hdf5"))
+        content = f"{before}{start}\n{text}\n{end}{rest.split(end)[1]}"
+        print(text)
+    write_text(card, content)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,191 @@
+"""The recipe transfer: on the shipped tables with a space or task left out, and on benchmarks.
+
+    python experiments/transfer.py own
+    python experiments/transfer.py judge nasbench201.hdf5 transnasbench101.hdf5
+
+`own` fits the common process without the tables of a space or of a task, and ranks the cells of a
+table that was left out. Settings are chosen by these figures alone. `judge` ranks the architectures
+of public benchmarks, none of whose accuracies the package contains: by no label, and by 10 to 200
+labels of the benchmark. Validation metrics train, test metrics rank; every draw is evaluated on all
+architectures outside of the training ones, as published, and on those that compute something else.
+On TransNAS-Bench-101 each metric is one training run.
+
+Finished runs are written as they come, and an interrupted run resumes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import h5py
+import numpy as np
+import typer
+
+from pyg_nas.data.shipped import shipped_table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.io.files import write_text
+from pyg_nas.io.json_lines import append_line
+from pyg_nas.metrics.regression import kendall_tau
+from pyg_nas.predictors.common_process import (
+    common_digest,
+    common_scores,
+    fit_common_process,
+    table_latents,
+    transfer_scores,
+)
+from pyg_nas.predictors.recipes import make_estimator
+
+RESULTS = Path(__file__).parent / "results"
+TABLES = {
+    "nasbench_digits.hdf5": ("NAS-Bench-101", "digits"),
+    "nasbench201_digits.hdf5": ("NAS-Bench-201", "digits"),
+    "nasbench201_textures.hdf5": ("NAS-Bench-201", "textures"),
+}
+DRAWS = 20
+NASBENCH201_SIZES, TRANSNAS_SIZES = (10, 20, 50), (10, 20, 50, 100, 200)
+NASBENCH201_TASKS = ("cifar10", "cifar100", "ImageNet16-120")
+TRANSNAS_METRICS = {
+    "class_scene": "top1",
+    "class_object": "top1",
+    "room_layout": "neg_loss",
+    "jigsaw": "top1",
+    "segmentsemantic": "mIoU",
+    "normal": "ssim",
+    "autoencoder": "ssim",
+}
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def own() -> None:
+    """Leave a space or a task of the shipped tables out, and rank its cells."""
+    tables = {name: shipped_table(name) for name in TABLES}
+    figures = []
+    for name, (space, task) in TABLES.items():
+        kept = {
+            "space left out": [n for n, (other, _) in TABLES.items() if other != space],
+            "task left out": [n for n, (_, other) in TABLES.items() if other != task],
+        }
+        for rule, others in kept.items():
+            process = fit_common_process([tables[other] for other in others])
+            scores = common_scores(process, tables[name].cells)
+            tau = kendall_tau(table_latents(tables[name]), scores)
+            cells = {other: len(tables[other]) for other in others}
+            figures.append(
+                {"ranked": name, "cells": len(tables[name]), "rule": rule, "fitted_to": cells,
+                 "tau": float(tau)}
+            )  # fmt: skip
+            print(f"{name}, {rule}: {tau:.3f}", flush=True)
+    write_text(RESULTS / "transfer_own.json", json.dumps({"figures": figures}, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Architectures of one task, and their metrics."""
+
+    space: str
+    task: str
+    cells: CellArray
+    validation: np.ndarray
+    test: np.ndarray
+    sizes: tuple[int, ...]
+
+
+def benchmarks(nasbench201: Path, transnas: Path) -> Iterator[Benchmark]:
+    """Yield all tasks of both benchmarks."""
+    with h5py.File(nasbench201) as file:
+        for task in NASBENCH201_TASKS:
+            pair = [file[f"epochs200/{task}/{what}_mean"][:] for what in ("val", "test")]
+            yield _benchmark("nasbench201", task, file["operations"][:], *pair, NASBENCH201_SIZES)
+    with h5py.File(transnas) as file:
+        for task, metric in TRANSNAS_METRICS.items():
+            pair = [file[f"{task}/{what}_{metric}"][:] for what in ("valid", "test")]
+            yield _benchmark("transnasbench101", task, file["operations"][:], *pair, TRANSNAS_SIZES)
+
+
+def _benchmark(
+    space: str,
+    task: str,
+    operations: np.ndarray,
+    validation: np.ndarray,
+    test: np.ndarray,
+    sizes: tuple[int, ...],
+) -> Benchmark:
+    support: Any = find_space(space).support
+    rows = np.flatnonzero(np.isfinite(validation) & np.isfinite(test))
+    cells = support.cells_of_codes(support.edge_cells.codes(operations[rows]))
+    return Benchmark(space, task, cells, validation[rows], test[rows], sizes)
+
+
+@app.command()
+def judge(
+    nasbench201: Annotated[Path, typer.Argument(help="Measurements of NAS-Bench-201.")],
+    transnas: Annotated[Path, typer.Argument(help="Measurements of TransNAS-Bench-101 micro.")],
+    draws: Annotated[int, typer.Option(help="Draws of training architectures.")] = DRAWS,
+    recipe: Annotated[str, typer.Option(help="Recipe that is fitted to labels.")] = "transfer",
+) -> None:
+    """Rank the architectures of public benchmarks by no and by few labels."""
+    out = RESULTS / f"few_labels_{recipe}.json"
+    path = out.with_suffix(".jsonl")
+    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    digest = common_digest()
+    known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done if r["data"] == digest}
+    done = [r for r in done if r["data"] == digest]
+    opened = list(benchmarks(nasbench201, transnas))
+    jobs = [(b, 0, 0) for b in opened]
+    jobs += [(b, size, draw) for draw in range(draws) for b in opened for size in b.sizes]
+    for benchmark, size, draw in jobs:
+        key = (benchmark.space, benchmark.task, size, draw)
+        if key not in known:
+            taus = _taus(benchmark, recipe, size, draw)
+            names = ("space", "task", "train", "draw")
+            done.append({"data": digest, **dict(zip(names, key, strict=True)), **taus})
+            append_line(path, done[-1])
+    figures = [
+        {"space": b.space, "task": b.task, "train": size, "draws": len(found),
+         "architectures": len(b.cells),
+         **{f"{key}_{name}": float(reduce([r[key] for r in found]))
+            for key in ("tau_all_others", "tau_other_cells")
+            for name, reduce in (("mean", np.mean), ("std", np.std))}}
+        for b in opened
+        for size in (0, *b.sizes)
+        if (found := [r for r in done
+                      if (r["space"], r["task"], r["train"]) == (b.space, b.task, size)])
+    ]  # fmt: skip
+    about = {
+        "recipe": recipe,
+        "trained_on": "validation metric (NAS-Bench-201: mean of runs, 200 epochs)",
+        "ranked_by": "test metric (NAS-Bench-201: mean of runs, 200 epochs)",
+        "shipped_cells": {name: len(shipped_table(name)) for name in TABLES},
+    }
+    write_text(out, json.dumps({**about, "figures": figures}, indent=1) + "\n")
+    for row in figures:
+        print(f"{row['space']} {row['task']} {row['train']}: {row['tau_all_others_mean']:.3f}")
+
+
+def _taus(benchmark: Benchmark, recipe: str, size: int, draw: int) -> dict[str, float]:
+    cells, hashes = benchmark.cells, benchmark.cells.hashes()
+    order = np.random.default_rng(draw).permutation(len(cells))
+    train, rest = order[:size], order[size:]
+    # Equal cells have equal predictions.
+    _, first, place = np.unique(hashes, return_index=True, return_inverse=True)
+    if size:
+        model = make_estimator(recipe, seed=draw).fit(cells[train], benchmark.validation[train])
+        scores = model.predict(cells[first])[place]
+    else:
+        scores = transfer_scores(cells[first])[place]
+    other = rest[~np.isin(hashes[rest], hashes[train])]
+    return {
+        "tau_all_others": float(kendall_tau(benchmark.test[rest], scores[rest])),
+        "tau_other_cells": float(kendall_tau(benchmark.test[other], scores[other])),
+    }
+
+
+if __name__ == "__main__":
+    app()

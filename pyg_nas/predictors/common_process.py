@@ -1,0 +1,164 @@
+"""One Gaussian process for cells of several spaces, fitted to the shipped tables.
+
+Cells of all spaces are described by the same features (:mod:`pyg_nas.features.common`), each by its
+rank within the space, and labelled by their rank within their table. The process that was fitted to
+the shipped tables therefore ranks the cells of a space without one label of it. The labels are this
+package's own measurements on embedded tasks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyg_nas.compute.bounded_cache import BoundedCache
+from pyg_nas.data.shipped import shipped_table, shipped_table_path
+from pyg_nas.data.table import Table
+from pyg_nas.errors import ModelError
+from pyg_nas.features.common import common_features
+from pyg_nas.features.graph_features import (
+    FEATURE_VERSION,
+    CellFeatures,
+    cell_features,
+)
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.array_cache import read_cached, write_cached
+from pyg_nas.io.json_reader import parse_json
+from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.state import read_state, write_state
+from pyg_nas.spaces.measurements import METRICS
+
+# Raised when the process changes, which is stored in the cache folder.
+_VERSION = 1
+_TUNING_CELLS = 700
+_MOST_CELLS = 20_000
+_VALUES, _GROUP = "values", "graph"
+SPACES = ("nasbench101", "nasbench201")
+"""Spaces with shipped tables."""
+
+Array = NDArray[np.float64]
+
+# Of the cells that a search scores again and again.
+_SCORES: BoundedCache[tuple[str, str, bytes], Array] = BoundedCache(4)
+
+
+def fit_common_process(tables: Sequence[Table]) -> GaussianProcess:
+    """Fit a process to the cells of measured tables, the same cell once for each table."""
+    inputs = [_inputs(table.cells) for table in tables]
+    joined = {_GROUP: np.concatenate([part.groups[_GROUP] for part in inputs])}
+    features = CellFeatures(joined, np.concatenate([part.vertex for part in inputs]))
+    labels = np.concatenate([table_latents(table) for table in tables])
+    process = GaussianProcess((_GROUP,), tuning_cells=_TUNING_CELLS)
+    return process.fit_features(tables[0].space, features, labels)
+
+
+def table_latents(table: Table) -> Array:
+    """Return latent labels ``[N]``: of the mean of all final accuracies on unseen images."""
+    unseen = [METRICS.index(name) for name in ("validation_accuracy", "test_accuracy")]
+    final = table.metrics[:, -1, :, 1][..., unseen].astype(np.float64)
+    return latent_labels(final.mean(axis=(1, 2)))
+
+
+def common_scores(process: GaussianProcess, cells: CellArray) -> Array:
+    """Return the scores ``[N]`` of cells by such a process: larger is better."""
+    return process.predict_features(_inputs(cells), with_std=False)[0]
+
+
+def transfer_scores(cells: CellArray) -> Array:
+    """Return scores ``[N]`` of cells by what was measured on the shipped tables, no other label.
+
+    A score is a latent label: about 0 for a mean cell of its space and 1 for one that is better
+    than 84 % of them.
+
+    Raises:
+        ModelError: If the space of the cells has no features in common with the shipped tables.
+    """
+    check_transferable(cells.space)
+    key = common_digest(), cells.space.name, cells.digest
+    scores = _SCORES.get(key)
+    if scores is None:
+        scores = common_scores(_shipped_process(), cells)
+        _SCORES.put(key, scores)
+    return scores
+
+
+def check_transferable(space: SearchSpace) -> None:
+    """Check that a space has features in common with the shipped tables.
+
+    Raises:
+        ModelError: If not.
+    """
+    if not space.support.common_operations:
+        raise ModelError(
+            f"the recipe transfer needs cells whose operations are those of a shipped table, such "
+            f"as {', '.join(SPACES)}, got the space {space.name!r}"
+        )
+
+
+@lru_cache(maxsize=1)
+def common_digest() -> str:
+    """Return 16 hex digits that name the shipped data and this way of using them."""
+    content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
+    for name in SPACES:
+        for table in find_space(name).support.common_tables:
+            content.update(shipped_table_path(table).read_bytes())
+    return content.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _shipped_process() -> GaussianProcess:
+    """Return the process of the shipped tables: fitted once, then read from the cache folder."""
+    name = f"common-process-{common_digest()}"
+    arrays = read_cached(name)
+    if arrays is None:
+        process = fit_common_process(
+            [shipped_table(t) for name in SPACES for t in find_space(name).support.common_tables]
+        )
+        tensors, values = read_state(process)
+        content = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
+        write_cached(name, {**{k: t.numpy() for k, t in tensors.items()}, _VALUES: content})
+        return process
+    values = parse_json(arrays.pop(_VALUES).tobytes())
+    process = GaussianProcess((_GROUP,), tuning_cells=_TUNING_CELLS)
+    write_state(process, {k: torch.from_numpy(array) for k, array in arrays.items()}, values)
+    return process
+
+
+def _inputs(cells: CellArray) -> CellFeatures:
+    """Return the common features of cells as normal scores of their ranks in the cells' space."""
+    from scipy.special import ndtri
+
+    twins = cells.space.support.twins(cells)
+    found, known = _raw(twins), _reference(twins.space)
+    below = [
+        [np.searchsorted(column, values, side) for column, values in zip(known, found, strict=True)]
+        for side in ("left", "right")
+    ]
+    total = known.shape[1]
+    shares = np.mean(below, axis=0) / total
+    scores = ndtri(np.clip(shares, 0.5 / total, 1 - 0.5 / total))
+    return CellFeatures(
+        {_GROUP: scores.T.astype(np.float32)}, np.empty((len(cells), 0, 0), dtype=np.float32)
+    )
+
+
+def _raw(cells: CellArray) -> NDArray[np.float32]:
+    return np.asarray(common_features(cells.space, cell_features(cells)).T)
+
+
+@lru_cache
+def _reference(space: SearchSpace) -> NDArray[np.float32]:
+    """Return the sorted features ``[features, cells]`` of a space, or of a sample of its cells."""
+    support = space.support
+    is_small = support.num_cells is not None and support.num_cells <= _MOST_CELLS
+    sample = support.cells() if is_small else shipped_table(support.common_tables[0]).cells
+    return np.sort(_raw(sample), axis=1)
