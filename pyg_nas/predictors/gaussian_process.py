@@ -44,6 +44,7 @@ MOST_CELLS = 20_000
 """A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
 
 _ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
+_MOST_EXTRA_COLUMNS = 64  # of a group that is not computed from the graph alone
 
 
 def check_not_too_many(cells: CellArray) -> None:
@@ -365,7 +366,8 @@ class GaussianProcess(CellRegressor):
     def check_shapes(self) -> None:
         """Check that a state to be read has no more columns than the cells have features."""
         features = cell_features(CellArray.from_cells([], self.space_))
-        width = sum(features.groups[name].shape[1] for name in self.groups)
+        widths = {name: group.shape[1] for name, group in features.groups.items()}
+        width = sum(widths.get(name, _MOST_EXTRA_COLUMNS) for name in self.groups)
         if len(self.columns_) > width:
             raise ModelError(f"{len(self.columns_):,} columns of {width:,} features")
 
