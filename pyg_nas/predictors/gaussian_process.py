@@ -36,6 +36,7 @@ from pyg_nas.predictors.validation import (
     where,
     whole,
 )
+from pyg_nas.spaces.modules.space import NETWORKS
 
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
@@ -364,7 +365,12 @@ class GaussianProcess(CellRegressor):
         return np.asarray(self.kernel_.posterior_means(inputs, self.inputs_, duals).numpy())
 
     def check_shapes(self) -> None:
-        """Check that a state to be read has no more columns than the cells have features."""
+        """Check that a state to be read has no more columns than the cells have features.
+
+        Whole networks have features of their own, whose columns are checked when they are selected.
+        """
+        if self.space_ == NETWORKS:
+            return
         features = cell_features(CellArray.from_cells([], self.space_))
         widths = {name: group.shape[1] for name, group in features.groups.items()}
         width = sum(widths.get(name, _MOST_EXTRA_COLUMNS) for name in self.groups)
