@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -158,16 +158,33 @@ def run_all(path: Path, table_path: Path, plan: list[tuple[str, int, int]]) -> l
         "table": table_path.name,
         "protocol": "train and evaluate on the report half (RandomState(6)); " + str(PAPER_LABEL),
     }
+    return run_plan(path, head, plan, lambda *run: one_run(table, *run))
+
+
+def run_plan(
+    path: Path,
+    head: dict[str, Any],
+    plan: Iterable[tuple[str, int, int]],
+    run: Callable[[str, int, int], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Run what of ``plan`` (method, size, draw) is not in the file yet; write after each run.
+
+    Args:
+        path: Result file: ``head`` and the ``runs``.
+        head: Table and protocol; a file with others is refused.
+        plan: What to run.
+        run: Returns the figures of one run, which name its method, ``train`` and ``draw``.
+    """
     stored = json.loads(path.read_text()) if path.exists() else {**head, "runs": []}
-    if any(stored[name] != value for name, value in head.items()):
+    if any(stored.get(name) != value for name, value in head.items()):
         raise SystemExit(f"{path}: holds runs of another table or protocol; move it away first")
     runs: list[dict[str, Any]] = stored["runs"]
-    done = {(run["method"], run["train"], run["draw"]) for run in runs}
+    done = {(r["method"], r["train"], r["draw"]) for r in runs}
     for method, size, draw in plan:
         if (method, size, draw) in done:
             continue
         done.add((method, size, draw))
-        runs.append(one_run(table, method, size, draw))
+        runs.append(run(method, size, draw))
         print(json.dumps(runs[-1]), flush=True)
         write_text(path, json.dumps({**head, "runs": runs}, indent=1) + "\n")
     return runs

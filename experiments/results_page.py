@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from best_published import PUBLISHED, SIZES
@@ -410,6 +411,23 @@ def best_short() -> list[str]:
     return [line for line in best_table() if line.startswith(tuple(f"|{n}" for n in shown))]
 
 
+def mean_test() -> list[str]:
+    """The published protocol of NAS-Bench-101; sizes that were run, draws in brackets."""
+    runs = read("mean_test")["runs"]
+    sizes = [size for size in SIZES if any(run["train"] == size for run in runs)]
+    lines = [
+        row("training cells", *(f"{size:,}" for size in sizes)),
+        row(*["---"] * (1 + len(sizes))),
+    ]
+    for method in ("best", "fast", "paper"):
+        found = [taus(runs, method, size) for size in sizes]
+        shown = (f"{mean(t):.3f} ± {stdev(t):.3f} ({len(t)})" if t[1:] else "–" for t in found)
+        lines.append(row(METHODS[method], *shown))
+    for name, values in PUBLISHED.items():
+        lines.append(row(f"*published:* {name}", *(f"{values[size]:.3f}" for size in sizes)))
+    return lines
+
+
 def equal() -> list[str]:
     found = read("equal_architectures")["share_of_evaluated_architectures_equal_to_a_training_one"]
     lines = [
@@ -524,6 +542,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "search-nasbench_digits": lambda: searches("nasbench_digits"),
     "speed": speed,
     "equal": equal,
+    "mean-test": mean_test,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
     "choose-networks": choose_networks,
