@@ -21,7 +21,6 @@ from pyg_nas.cli.latency import (
     set_latency_model,
 )
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
-from pyg_nas.cli.models import GraphSpace
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
@@ -131,7 +130,13 @@ def search(
     workers: Annotated[
         int, typer.Option(help="Task: runs at a time; the next cell starts when one ends.")
     ] = 1,
-    space: GraphSpace = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Task: search space whose cells are trained, nasbench101 by default, nasbench201 "
+            "or transnasbench101. Graph file: its space, or plain for graphs that are not cells."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
@@ -169,7 +174,7 @@ def search(
         else:
             evaluator, label = _task(
                 target, settings, image_size, metric, split_seed, out, budget, runs, backend,
-                workers, device, stack,
+                workers, space, device, stack,
             )  # fmt: skip
         latencies = None
         if limit is not None:
@@ -209,13 +214,14 @@ def _check_target(
 ) -> None:
     """Refuse options of a task for a table, and options of a table for a task."""
     from pyg_nas.errors import SettingsError
+    from pyg_nas.graphs.registry import find_space
 
     if is_table and (settings is not None or image_size is not None or split_seed):
         raise SettingsError(
             f"--settings, --image-size and --split-seed are for tasks, got the table {target}"
         )
-    if not is_table and space is not None:
-        raise SettingsError(f"--space is for graph files, got the task {target}")
+    if not is_table and space is not None and find_space(space).support.network is None:
+        raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
     if not is_table and seeds > 1:
         raise SettingsError(f"--seeds is for tables, got the task {target}")
 
@@ -348,22 +354,26 @@ def _task(
     runs: int,
     backend: str,
     workers: int,
+    space: str | None,
     device: str,
     stack: ExitStack,
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.graphs.registry import default_space, find_space
     from pyg_nas.measure import Executor, Journal, get_task
     from pyg_nas.measure.tasks import write_task_source
+    from pyg_nas.search.domain import Domain
     from pyg_nas.search.folder import JOURNAL, TASK
     from pyg_nas.search.live import LiveEvaluator
 
     budget = LIVE_BUDGET if budget is None else budget
     task = get_task(name, settings, image_size, split_seed, out / JOURNAL, metric)
     executor = Executor(backend=backend, workers=workers, device=device)
-    journal = stack.enter_context(Journal(out / JOURNAL, task))
+    trained = default_space() if space is None else find_space(space)
+    journal = stack.enter_context(Journal(out / JOURNAL, task, trained))
     write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)
-    return LiveEvaluator(task, budget, runs, journal, executor), label
+    return LiveEvaluator(task, budget, runs, journal, executor, Domain(trained)), label
 
 
 def _shown(advance: Advance, total: int) -> Callable[[int, Query], None]:

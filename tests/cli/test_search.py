@@ -16,6 +16,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure import Executor, get_task
 from pyg_nas.search.evaluator import Outcome
 from pyg_nas.search.ledger import Ledger
@@ -277,6 +278,22 @@ def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.M
     assert (settings["evaluator"]["budget"], settings["evaluator"]["seeds"]) == (1, 2)
 
 
+def test_search_on_a_task_trains_cells_of_another_space(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    options = ("--method", "random", "--n", 2, "--budget", 1, "--rounds", 1, "--k", 1)
+    arguments = ("search", "digits", "--space", "transnasbench101", "--out", out, "--device", "cpu")
+    assert pyg_nas(*arguments, *options) == 0
+    queries = [json.loads(line) for line in (out / "queries.jsonl").read_text().splitlines()]
+    task, space = get_task("digits"), find_space("transnasbench101")
+    assert len(queries) == 3
+    for query in queries:
+        network = Cell.from_dict(query, space).build(task)
+        assert query["parameters"] == sum(p.numel() for p in network.parameters())
+    assert pyg_nas("search", "digits", "--space", "nasbench201", "--out", out, *options) == 2
+    assert pyg_nas("search", "digits", "--space", "nasbench301", "--out", tmp_path / "t") == 2
+    assert not (tmp_path / "t").exists()
+
+
 def test_search_keeps_the_time_limit(table_path: Path, small_table: Table, tmp_path: Path) -> None:
     # Random search asks for slow cells too; the answer is the best of the fast ones.
     limit = float(np.quantile(small_table.metrics[:, 3, 0, 1, 0], 0.3))
@@ -312,7 +329,8 @@ def test_search_keeps_the_limit_on_macs(
 def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def stop(task: Any, budget: int, runs: int, journal: Any, executor: Any) -> None:
+    def stop(*arguments: Any) -> None:
+        _, budget, runs, _, executor, _ = arguments
         seen.append((budget, runs, executor))
         raise SettingsError("enough")
 
