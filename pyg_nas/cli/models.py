@@ -347,7 +347,6 @@ def _predict_sorted(
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.registry import find_space
-    from pyg_nas.predictors.common_process import transfer_scores
     from pyg_nas.predictors.trained import Model
 
     loaded = None if model is None else Model.load(model, device)
@@ -366,6 +365,8 @@ def _predict_sorted(
     further: dict[str, Any] = {"arch": texts} if texts else {}
     with working(f"scoring {len(cells):,} architectures"):
         if isinstance(cells, CellArray) and estimator is None:
+            from pyg_nas.predictors.common_process import transfer_scores
+
             scores = transfer_scores(cells)
         elif estimator is None:
             raise SettingsError("the recipe transfer scores cells, got whole networks")

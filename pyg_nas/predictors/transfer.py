@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_table, shipped_table_path
+from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_table
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
@@ -30,6 +30,9 @@ from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the transfer process changes, which is stored in the cache folder.
 _VERSION = 2
+# Version 0.1 named the same cells and accuracies by the bytes of the table's file; its models hold
+# that name.
+_EARLIER_NAMES = {"ec318804b1271724": "5e7f2c3aa6387a20"}
 _TUNING_CELLS = 700
 _DUALS, _VALUES = "duals", "values"
 
@@ -41,10 +44,13 @@ _SAME_LABEL = 1e-5
 
 @lru_cache(maxsize=1)
 def transfer_digest() -> str:
-    """Return 16 hex digits that name the shipped table and this way of using it."""
-    content = sha256(shipped_table_path().read_bytes())
+    """Return 16 hex digits that name what is used of the shipped table, and the way of using it."""
+    table = shipped_table()
+    content = sha256(table.cells.digest)
+    content.update(np.ascontiguousarray(table.metrics, "<f4").data)
     content.update(str(_VERSION).encode())
-    return content.hexdigest()[:16]
+    digest = content.hexdigest()[:16]
+    return _EARLIER_NAMES.get(digest, digest)
 
 
 def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:

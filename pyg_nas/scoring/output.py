@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyg_nas.data.scores_file import write_columns
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import atomic_path
-from pyg_nas.scoring.scores import Columns
+
+if TYPE_CHECKING:
+    from pyg_nas.scoring.scores import Columns
 
 ARROW = ".arrow"
 _ORDER = ("hash", "score", "row", "std", "arch")
