@@ -111,11 +111,9 @@ class ListedRegressor:
     def predict(self, cells: CellArray, return_std: bool = False) -> Any:
         """Return predictions ``[N]``, and standard deviations where asked for."""
         networks = self._networks(cells)
-        return (
-            self.estimator.predict(networks, return_std=True)
-            if return_std
-            else (self.estimator.predict(networks))
-        )
+        if return_std:
+            return self.estimator.predict(networks, return_std=True)
+        return self.estimator.predict(networks)
 
     def _networks(self, cells: CellArray) -> NetworkArray:
         return self.listed.listed.networks.select(self.listed.rows(cells))
