@@ -90,7 +90,7 @@ class Parts:
     def write(self, number: int, digest: str, columns: Columns) -> None:
         """Keep the scores of a block."""
         with atomic_path(self._path(number, digest)) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **columns)
+            np.savez(file, **columns)  # type: ignore[arg-type]  # no column is allow_pickle
         self._found[number] = digest
 
     def read(self, count: int) -> Iterator[Columns]:

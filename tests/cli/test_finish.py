@@ -41,7 +41,7 @@ def test_the_network_works_with_torch_alone(searched: Path, tmp_path: Path) -> N
     out = tmp_path / "net"
     arguments = [
         "finish", str(searched / "search"), "--out", str(out), "--top", "2", "--seeds", "2",
-        "--epochs", "20", "--device", "cpu",
+        "--epochs", "4", "--device", "cpu",
     ]  # fmt: skip
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, f"{result.output} {result.exception!r}"

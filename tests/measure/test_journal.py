@@ -177,7 +177,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(
 
 # Kills and rivals: real processes on one journal.
 
-KILLS = 20
+KILLS = 10
 
 
 def lines_of(log: Path) -> list[str]:
@@ -199,7 +199,9 @@ def finished_runs(path: Path) -> set[tuple[str, int, int]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_campaign_killed_20_times_ends_as_an_undisturbed_one(tmp_path: Path, tiny_task: Task):
+def test_a_campaign_killed_again_and_again_ends_as_an_undisturbed_one(
+    tmp_path: Path, tiny_task: Task
+):
     path, log = tmp_path / "j.sqlite", tmp_path / "log"
     chance = random.Random(0)
     before: set[tuple[str, int, int]] = set()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.compute.workers import Workers
+from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
@@ -111,13 +111,25 @@ def test_dead_workers_lose_nothing(tmp_path: Path) -> None:
     once = Counting(tmp_path, CELLS[9].hash, times=1)
     score_stream(ScoringTask(once), blocks(), tmp_path / "a.csv", workers=Workers("loky", 2))
     assert rows(tmp_path / "a.csv") == EXPECTED
-    (tmp_path / "kills").unlink()
-    twice = Counting(tmp_path, CELLS[9].hash, times=2)
-    out = tmp_path / "b.csv"
-    with pytest.raises(BackendError, match=r"1 blocks were not scored .* from row 8 on"):
-        score_stream(ScoringTask(twice), blocks(), out, workers=Workers("loky", 2))
-    score_stream(ScoringTask(twice), blocks(), out)
+
+
+def test_a_block_that_kills_its_workers_is_named_and_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Workers, function: Any, shared: Any, calls: Any) -> Iterator[Any]:
+        for number, block in calls:
+            died = WorkerDiedError("killed") if number == 2 else None
+            yield (number, block), died or function(shared, number, block)
+
+    estimator, out = Counting(tmp_path), tmp_path / "s.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(Workers, "run", run)
+        with pytest.raises(BackendError, match=r"1 blocks were not scored .* from row 8 on"):
+            score_stream(ScoringTask(estimator), blocks(), out)
+    assert len(estimator.asked()) == 19
+    score_stream(ScoringTask(estimator), blocks(), out)
     assert rows(out) == EXPECTED
+    assert len(estimator.asked()) == 23
 
 
 def test_a_source_without_architectures_is_an_error(tmp_path: Path) -> None:
