@@ -2,6 +2,7 @@
 
     pyg-nas table import nasbench201.csv nasbench201.hdf5 --space nasbench201
     python experiments/nasbench201.py nasbench201.hdf5
+    python experiments/nasbench201.py cifar100.hdf5 --out results/nasbench201_cifar100.json
 
 Trained on the mean validation accuracy at 200 epochs, ranked against the mean test accuracy, as in
 the literature. No label beyond those of the training architectures is used for any choice. Each

@@ -448,8 +448,8 @@ PUBLISHED_201 = {
 }
 
 
-def nasbench201(figure: str, published: bool) -> list[str]:
-    found = read("nasbench201")["figures"]
+def nasbench201(figure: str, published: bool = False, result: str = "nasbench201") -> list[str]:
+    found = read(result)["figures"]
     sizes = sorted({entry["train"] for entry in found})
     lines = [
         row("training architectures", *(f"{size:,}" for size in sizes)),
@@ -548,7 +548,11 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "choose-networks": choose_networks,
     "transfer-own": transfer_own,
     "few-labels": few_labels,
-    "nasbench201-other-cells": lambda: nasbench201("tau_other_cells", published=False),
+    "nasbench201-other-cells": lambda: nasbench201("tau_other_cells"),
+    "nasbench201-cifar100": lambda: nasbench201("tau_all_others", result="nasbench201_cifar100"),
+    "nasbench201-imagenet16": lambda: nasbench201(
+        "tau_all_others", result="nasbench201_imagenet16"
+    ),
 }
 
 
