@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -41,8 +41,8 @@ def test_threads_are_told_to_wait_asleep_before_torch_is_there(
     assert run.stdout.split()[-2:] == [expected, "False"]
 
 
-def commands(group: click.Group, name: str) -> dict[str, click.Command]:
-    found: dict[str, click.Command] = {}
+def commands(group: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for key, command in group.commands.items():
         inner = f"{name} {key}"
         found |= commands(command, inner) if hasattr(command, "commands") else {inner: command}
