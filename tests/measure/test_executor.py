@@ -109,13 +109,6 @@ def test_a_worker_that_dies_takes_only_its_own_job_with_it(tmp_path: Path):
         assert len(journal.finished()) == 4 * 2 * 2 - 2
 
 
-def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, expected):
-    task = sabotaged(tmp_path, CELLS[0], 1, deadly=True, times=1)
-    executor = Executor("loky", workers=2)
-    np.testing.assert_array_equal(accuracies(CELLS, task, executor=executor), expected)
-    assert len(list(tmp_path.glob("mark*"))) == 1
-
-
 def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
     read = []
 
@@ -127,25 +120,6 @@ def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
     outcomes = Executor("sequential").run(jobs(), tiny_task)
     next(outcomes)
     assert read == [0]
-
-
-@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-def test_an_error_of_the_list_of_jobs_is_not_taken_for_a_dead_worker(tiny_task: Task, backend):
-    def jobs():
-        yield Job(CELLS[0], 1, (0,))
-        yield Job(CELLS[1], 1, (0,))
-        yield Job(CELLS[2], 1, (0,))
-        raise MeasureError("the journal is gone")
-
-    finished = []
-
-    def run_all():
-        for outcome in Executor(backend, workers=2).run(jobs(), tiny_task):
-            finished.append(outcome.job.cell.hash)
-
-    with pytest.raises(MeasureError, match="the journal is gone"):
-        run_all()
-    assert sorted(finished) == sorted(cell.hash for cell in CELLS[:3])
 
 
 @pytest.mark.parametrize(
