@@ -74,11 +74,20 @@ def _over(one: dict[str, Any], other: dict[str, Any], figure: str) -> float:
     return float(one[figure] / other[figure])
 
 
+def _stream(result: dict[str, Any]) -> Ratios:
+    first, second = (result["streams"][length] for length in ("100000", "1000000"))
+    return {
+        "cells/s of 10^6 over 10^5 cells": _over(second, first, "cells_per_second"),
+        "memory of 10^5 over 10^6 cells": _over(first, second, "peak_bytes"),
+    }
+
+
 # By the name of the module and of its result file: the ratios of a result, larger is better.
 BENCHMARKS: dict[str, tuple[str, Callable[[dict[str, Any]], Ratios]]] = {
     "fit": ("fit", lambda r: r["ratios"]),
     "train": ("train", lambda r: _baseline_left_out(r["plain_loop_of_one_model_over_this"])),
     "score_space": ("score_space", lambda r: _baseline_left_out(r["shared_terms_faster_by"])),
+    "stream": ("stream", _stream),
     "score_residual": (
         "score_residual",
         lambda r: {f"width {w}": found["faster_by"] for w, found in r["widths"].items()},

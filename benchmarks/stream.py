@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measurement import peak_memory, show, write_result
+from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gcn import GCNRegressor
@@ -56,12 +56,10 @@ def run(length: int, seconds_file: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--longest", type=int, default=10**7, help="the longest stream")
-    parser.add_argument("--short", action="store_true", help="10^5 and 10^6 only; writes nothing")
-    arguments = parser.parse_args()
-    longest = 10**6 if arguments.short else arguments.longest
+    arguments = parsed(parser, longest=10**6)
     found: dict[int, dict[str, float]] = {}
     for length in LENGTHS:
-        if length > longest:
+        if length > arguments.longest:
             break
         with tempfile.TemporaryDirectory() as folder:
             file = str(Path(folder) / "seconds")
@@ -91,8 +89,8 @@ def main() -> None:
         ],
     )
     print(f"calculated for {FAR:,}: {calculated[FAR] / 3600:.1f} h on this machine")
-    if not arguments.short:
-        write_result("stream", {"streams": found, "calculated_seconds": calculated, "top": TOP})
+    result = {"streams": found, "calculated_seconds": calculated, "top": TOP}
+    write_result("stream", result, arguments.results)
 
 
 if __name__ == "__main__":
