@@ -29,8 +29,9 @@ from pyg_nas.version import __version__
 app = typer.Typer(
     name="pyg-nas",
     help="Graph neural predictors for neural architecture search.",
-    epilog="Example: pyg-nas demo. Recipes of predictors: best (the default), fast, paper, "
-    "two-stage. Search spaces: nasbench101, nasbench201, transnasbench101, and graph files.",
+    epilog="Example: pyg-nas demo. Recipes of predictors: best (the default), fast, small-gp, "
+    "transfer, paper, two-stage; latency and networks for whole networks. "
+    "Search spaces: nasbench101, nasbench201, transnasbench101, and graph files.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
