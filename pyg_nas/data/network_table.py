@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
@@ -84,20 +85,7 @@ class NetworkTable:
         self.source = "the table"
         if len(self.names) != len(networks):
             raise TableError(f"names must be [{len(networks)}], got [{len(self.names)}]")
-        self.targets: dict[str, NDArray[np.float64]] = {}
-        for name, values in (targets or {}).items():
-            if not name or "/" in name or name in _OWN:
-                raise TableError(
-                    f"target {name!r} must have a name without a slash, other than "
-                    f"{' and '.join(_OWN)}"
-                )
-            numbers = np.asarray(values, dtype=np.float64)
-            if numbers.shape != (len(networks),) or np.isinf(numbers).any():
-                raise TableError(
-                    f"target {name!r} must be [{len(networks)}] numbers, finite or NaN for not "
-                    f"measured, got shape {list(numbers.shape)}"
-                )
-            self.targets[name] = numbers
+        self.targets = checked_targets(targets, len(networks), _OWN, " and ".join(_OWN))
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
+from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -98,20 +99,7 @@ class Table:
         for name, column in (("hash", hashes), ("trainable_parameters", trainable_parameters)):
             if column is not None and column.shape != (len(cells),):
                 raise TableError(f"{name} must be [{len(cells)}], got {list(column.shape)}")
-        self.targets: dict[str, NDArray[np.float64]] = {}
-        for name, values in (targets or {}).items():
-            if not name or "/" in name or name in METRICS:
-                raise TableError(
-                    f"target {name!r} must have a name without a slash, other than "
-                    f"{', '.join(METRICS)}"
-                )
-            numbers = np.asarray(values, dtype=np.float64)
-            if numbers.shape != (len(cells),) or np.isinf(numbers).any():
-                raise TableError(
-                    f"target {name!r} must be [{len(cells)}] numbers, finite or NaN for not "
-                    f"measured, got shape {list(numbers.shape)}"
-                )
-            self.targets[name] = numbers
+        self.targets = checked_targets(targets, len(cells), METRICS, ", ".join(METRICS))
 
     @cached_property
     def hashes(self) -> NDArray[np.bytes_]:
