@@ -46,7 +46,7 @@ def write_scores(
         ModelError: If a score is not finite.
     """
     check_finite(scores, lambda rows: hashes[rows])
-    order = np.argsort(-scores if larger_is_better else scores, kind="stable")
+    order = np.argsort(rank_keys(scores, larger_is_better), kind="stable")
     columns = {"hash": hashes, "score": scores, **(further or {})}
     blocks = (order[start : start + _BLOCK_ROWS] for start in range(0, len(order), _BLOCK_ROWS))
     names = ("hash", "score", "row", *(further or {}))
@@ -141,6 +141,11 @@ def _known(text: str, table: AnyTable) -> str | bytes:
     if table.texts is not None:
         return table.space.support.canonical_text(text)
     return Cell.from_text(text, table.space).hash.encode()
+
+
+def rank_keys(scores: NDArray[np.float64], larger_is_better: bool) -> NDArray[np.float64]:
+    """Return numbers whose ascending order has the best scores first."""
+    return -scores if larger_is_better else scores
 
 
 def check_finite(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.scores_file import check_finite
+from pyg_nas.data.scores_file import check_finite, rank_keys
 from pyg_nas.scoring.blocks import Block
 
 Columns = dict[str, NDArray[Any]]
@@ -80,8 +80,3 @@ def best(parts: Iterable[Columns], count: int, larger_is_better: bool) -> Column
         order = np.lexsort((joined["row"], rank_keys(joined["score"], larger_is_better)))
         kept = {name: values[order[:count]] for name, values in joined.items()}
     return kept
-
-
-def rank_keys(scores: NDArray[np.float64], larger_is_better: bool) -> NDArray[np.float64]:
-    """Return numbers whose ascending order has the best first."""
-    return -scores if larger_is_better else scores
