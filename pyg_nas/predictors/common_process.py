@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
-from pyg_nas.data.shipped import shipped_table, shipped_table_path
+from pyg_nas.data.shipped import shipped_measurements, shipped_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError
 from pyg_nas.features.common import common_features
@@ -110,7 +110,7 @@ def common_digest() -> str:
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
     for name in SPACES:
         for table in find_space(name).support.common_tables:
-            content.update(shipped_table_path(table).read_bytes())
+            content.update(shipped_measurements(table))
     return content.hexdigest()[:16]
 
 
