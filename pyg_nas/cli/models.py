@@ -276,7 +276,8 @@ def predict(
             help="Score a source of any length instead, block by block: all architectures of a "
             "search space, such as nasbench101 or nasbench201; a graph file (.jsonl); or a "
             "function of yours that yields cells, as file.py:function. The scores of a space are "
-            "sorted, the best first; those of a file or function keep its order."
+            "sorted, the best first; those of a file or function keep its order, as do all with "
+            "--backend and in Arrow files."
         ),
     ] = None,
     top: Annotated[
@@ -322,8 +323,8 @@ def predict(
     check_device(device)
     check_output(out, table, model)
     check_format(out)
-    whole = space in space_names() and backend == "sequential" and out.suffix != ARROW
-    if top is None and (table is not None or whole):
+    in_memory = table is not None or space in space_names()
+    if in_memory and top is None and backend == "sequential" and out.suffix != ARROW:
         _predict_sorted(model, table, configurations, space, out, device)
     elif model is None:
         raise SettingsError(

@@ -113,6 +113,9 @@ def test_the_best_of_a_table_and_of_a_graph_file(
     streamed = tmp_path / "s.csv"
     backend = ("--backend", "threading", "--workers", 2)
     assert pyg_nas("predict", model_path, "--space", lines, "--out", streamed, *backend) == 0
+    by_workers = tmp_path / "w.csv"
+    assert pyg_nas("predict", model_path, table_path, "--out", by_workers, *backend) == 0
+    assert by_workers.read_text() == streamed.read_text()
     header, *rows = streamed.read_text().splitlines()
     assert [int(row.split(",")[2]) for row in rows] == list(range(300))
     assert sorted(rows) == sorted(every.read_text().splitlines()[1:])
