@@ -22,6 +22,7 @@ from pyg_nas.graphs import registry as space_registry
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors import recipes
 from pyg_nas.predictors import registry as estimator_registry
+from pyg_nas.spaces.nasbench201 import official_texts
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -47,6 +48,7 @@ QUICK: dict[str, list[str]] = {
     "table info": [],
     "table check": [],
     "table convert": [],
+    "table import": [],
     "table export": [],
 }
 
@@ -110,6 +112,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pyg_nas.data.tfrecord import write_tfrecord
 
     write_tfrecord(table, folder / "nasbench_only108.tfrecord")
+    rows = ["arch,epochs,seed,validation_accuracy,test_accuracy,training_time"]
+    for text in official_texts()[:80]:
+        accuracy = 60 + 4 * text.count("conv_3x3") + rng.normal()
+        rows += [f"{text},200,{seed},{accuracy},{accuracy - seed / 999},90" for seed in (777, 888)]
+    (folder / "nasbench201.csv").write_text("\n".join(rows) + "\n")
     records = []
     for i in range(60):
         ops = ["image", *rng.choice(["conv", "attention", "pool"], 6).tolist(), "head"]
@@ -152,7 +159,8 @@ def run_quickly(arguments: list[str]) -> None:
     """Run a command where its input is here and it can be short."""
     name, own, _ = split_command(arguments)
     source = Path(own[0]) if own else None
-    there = source is not None and source.exists() and "--space" not in own
+    there = source is not None and source.exists()
+    there = there and (name == "table import" or "--space" not in own)
     if name not in QUICK or not there or any(word.endswith(".onnx") for word in own):
         return
     result = CliRunner().invoke(app, [*arguments, *QUICK[name]])
