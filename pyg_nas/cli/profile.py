@@ -42,7 +42,9 @@ def profile(
             "most that the reference network may drift; what is noisier is not recorded."
         ),
     ] = 0.1,
-    retries: Annotated[int, typer.Option(help="Further tries for a network that is noisier.")] = 3,
+    retries: Annotated[
+        int, typer.Option(help="Further tries of a network that is noisier, after all others.")
+    ] = 3,
 ) -> None:
     """Measure latency and peak memory of networks on this machine, and count parameters and MACs.
 

@@ -49,7 +49,7 @@ class ProfileSettings:
         repeats: Passes that are measured.
         most_noise: Largest interquartile range of the passes, as a fraction of their median, and
             largest change of the reference network's time; a noisier measurement is not recorded.
-        retries: Further tries after a measurement that is noisier.
+        retries: Further tries of a network that is noisier, after all others.
 
     Raises:
         SettingsError: If a value breaks its rule.
@@ -135,7 +135,7 @@ def profile_networks(
 
 
 class _Profiler:
-    """Measures networks that the journal does not have."""
+    """Measures networks that the journal does not have, or has with more noise."""
 
     def __init__(
         self, settings: ProfileSettings, device: torch.device, journal: ProfileJournal
@@ -168,53 +168,65 @@ class _Profiler:
 
     def measured(
         self, sources: Sequence[NetworkSource], progress: OnProfiled | None
-    ) -> Iterator[NetworkGraph]:
-        """Yield the graph of each network that could be measured, when it is."""
-        for number, source in enumerate(sources):
-            try:
-                with naming(source.name):
-                    network = source.load()
-                    graph = graph_of_network(network)
-                    row = self._measure(source.name, graph, network)
-            except NetworkError as error:
-                self.failed[source.name] = str(error).removeprefix(f"{source.name}: ")
-            else:
-                self.names.append(source.name)
-                self.rows.append(row)
-                yield graph
-            if progress is not None:
-                progress(number + 1, len(sources))
+    ) -> list[NetworkGraph]:
+        """Return the graphs of the networks that could be measured.
 
-    def _measure(self, name: str, graph: NetworkGraph, network: Any) -> dict[str, float]:
+        What is too noisy is measured again after all others: a disturbance has passed by then.
+        """
+        found: dict[int, tuple[NetworkGraph, Profile]] = {}
+        waiting = list(range(len(sources)))
+        for attempt in range(self._settings.retries + 1):
+            time.sleep(_PAUSE_SECONDS * attempt)
+            noisy: list[int] = []
+            for tried, number in enumerate(waiting, 1):
+                name = sources[number].name
+                try:
+                    graph, profile = self._examine(sources[number])
+                except NetworkError as error:
+                    self.failed[name] = str(error).removeprefix(f"{name}: ")
+                    found.pop(number, None)
+                else:
+                    if number not in found or profile.noise < found[number][1].noise:
+                        found[number] = graph, profile
+                    if profile.noise > self._settings.most_noise:
+                        noisy.append(number)
+                if progress is not None:
+                    last = attempt == self._settings.retries
+                    left = len(waiting) - tried + (0 if last else len(noisy))
+                    progress(len(sources) - left, len(sources))
+            waiting = noisy
+            if not waiting:
+                break
+        for number in sorted(found):
+            name, profile = sources[number].name, found[number][1]
+            row = _row(profile)
+            if profile.noise > self._settings.most_noise:
+                self.noisy[name] = profile.noise
+                row = dict.fromkeys(row, float("nan"))
+            self.names.append(name)
+            self.rows.append(row)
+        return [found[number][0] for number in sorted(found)]
+
+    def _examine(self, source: NetworkSource) -> tuple[NetworkGraph, Profile]:
+        gc.collect()
+        gc.freeze()  # graphs are kept: later collections need not look at them
+        with naming(source.name):
+            network = source.load()
+            graph = graph_of_network(network)
+            return graph, self._measure(source.name, graph, network)
+
+    def _measure(self, name: str, graph: NetworkGraph, network: Any) -> Profile:
         profile = self._journal.find(name, graph.hash)
         if profile is None or profile.noise > self._settings.most_noise:
             runner = runner_of(network, self._device, self._settings.threads)
-            profile = self._least_noisy(runner)
-            if profile.noise > self._settings.most_noise:
-                self.noisy[name] = profile.noise
-                return dict.fromkeys(_row(profile), float("nan"))
-            self._journal.add({"name": name, "hash": graph.hash, **asdict(profile)})
-        return _row(profile)
-
-    def _least_noisy(self, runner: Runner) -> Profile:
-        tries: list[Profile] = []
-        gc.collect()
-        memory = runner.peak_memory()
-        for attempt in range(self._settings.retries + 1):
-            time.sleep(_PAUSE_SECONDS * attempt)
+            memory = runner.peak_memory()
             latency, spread = _summary(self._passes(runner, self._settings.repeats))
             reference, _ = _summary(self._passes(self._reference, _REFERENCE_REPEATS))
-            tries.append(
-                Profile(
-                    latency,
-                    spread,
-                    reference / self.reference,
-                    None if np.isnan(memory) else memory,
-                )
-            )
-            if tries[-1].noise <= self._settings.most_noise:
-                break
-        return min(tries, key=lambda profile: profile.noise)
+            drift = reference / self.reference
+            profile = Profile(latency, spread, drift, None if np.isnan(memory) else memory)
+            if profile.noise <= self._settings.most_noise:
+                self._journal.add({"name": name, "hash": graph.hash, **asdict(profile)})
+        return profile
 
     def _passes(self, runner: Runner, repeats: int) -> NDArray[np.float64]:
         return time_passes(runner.run, self._settings.warm_up, repeats, repeats, 0.0)

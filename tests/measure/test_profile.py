@@ -61,11 +61,13 @@ def test_what_is_measured_is_in_the_table(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_is_noisy_is_tried_again_and_then_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first passes of one, and the reference network after the other."""
-    drifted = [1.5]
-    Clock(monkeypatch, STEADY, NOISY, [1.0], STEADY, [1.0], STEADY, drifted, STEADY, drifted)
+    """The first passes of one, and the reference network after the other; both after all others."""
+    drifted, done = [1.5], []
+    Clock(monkeypatch, STEADY, NOISY, [1.0], STEADY, drifted, STEADY, [1.0], STEADY, drifted)
     out = tmp_path / "t.hdf5"
-    result = profile_networks(network_sources(NETWORKS), out, SETTINGS)
+    sources = network_sources(NETWORKS)
+    result = profile_networks(sources, out, SETTINGS, lambda *counts: done.append(counts))
+    assert done == [(0, 2), (0, 2), (1, 2), (2, 2)]
     assert result.noisy == {"network 1": 0.5}
     np.testing.assert_array_equal(result.table.targets["latency"], [1.0, np.nan])
     Clock(monkeypatch, STEADY, [1.0])  # resumes with the one that is missing
