@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
-from pyg_nas.compute.splitmix import GOLDEN, mix
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -166,25 +165,30 @@ def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
 
 
 def _refine_block(cells: CellArray, shared: int) -> Block:
+    from pyg_nas.engine.numba_terms import neighbours, number_pairs
+
     graphs = cells.ragged
-    sources, targets = graphs.edges + graphs.vertex_ptr[graphs.edge_graph]
+    outward_ptr, successors_of, inward_ptr, predecessors_of = neighbours(
+        graphs.vertex_ptr, graphs.edge_ptr, graphs.edges
+    )
     column = graphs.operations.astype(np.int64) - cells.space.first_id
-    degree = np.bincount(sources, minlength=len(column))
-    first, merged = _distinct(np.stack([column, degree], axis=1))
+    degree = np.diff(outward_ptr)
+    first, merged = number_pairs(column, degree)
     columns, weight = column[first], _inverse(degree[first] + 1)
     # The successors' sum does not depend on degrees: the first state of a column represents all.
     by_column = np.full(cells.space.num_columns, -1)
     by_column[columns[::-1]] = np.arange(len(first))[::-1]
     outwards, inwards = by_column[column], merged
-    order = np.lexsort((sources, targets))
     layers = []
     for number in range(1, shared + 1):
-        successors, by_successors = _terms(outwards, sources, targets, np.ones_like(weight))
-        predecessors, by_predecessors = _terms(inwards, targets[order], sources[order], weight)
+        successors, by_successors = _terms(
+            outwards, outward_ptr, successors_of, np.ones_like(weight)
+        )
+        predecessors, by_predecessors = _terms(inwards, inward_ptr, predecessors_of, weight)
         pairs = np.stack([by_successors, by_predecessors + len(successors)])
         gathered = weight
         if number < shared:
-            first, merged = _distinct(pairs.T)
+            first, merged = number_pairs(pairs[0], pairs[1])
             pairs = pairs[:, first]
             outwards = inwards = merged
             weight = _inverse(degree[first] + 1)
@@ -200,7 +204,7 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
 
 def _terms(
     state: NDArray[np.int64],
-    vertices: NDArray[np.int64],
+    ptr: NDArray[np.int64],
     neighbours: NDArray[np.int64],
     weight: NDArray[np.float32],
 ) -> tuple[Terms, NDArray[np.int64]]:
@@ -208,46 +212,15 @@ def _terms(
 
     Args:
         state: ``[n]`` state of each vertex.
-        vertices: ``[E]`` ascending; vertex ``vertices[e]`` gathers from ``neighbours[e]``.
+        ptr: ``[n + 1]``, where each vertex's neighbours begin.
         neighbours: ``[E]``.
         weight: ``[states]`` weight of each state.
     """
-    total = len(state)
-    counts = np.bincount(vertices, minlength=total)
-    starts = np.cumsum(counts) - counts
-    most = int(counts.max(initial=0))
-    bags = np.full((total, most + 1), -1, dtype=np.int64)
-    bags[:, 0] = state
-    bags[vertices, 1 + np.arange(len(vertices)) - starts[vertices]] = state[neighbours]
-    bags[:, 1:].sort(axis=1)
-    first, merged = _distinct(bags)
-    chosen = bags[first]
-    present = chosen >= 0
-    members = chosen[present]
-    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+    from pyg_nas.engine.numba_terms import number_bags
+
+    members, offsets, numbers = number_bags(state, ptr, neighbours)
     totals = np.add.reduceat(weight[members].astype(np.float64), offsets[:-1])
-    return (
-        Terms(members.astype(np.int32), offsets.astype(np.int32), _inverse(totals)),
-        merged,
-    )
-
-
-def _distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first index of each distinct row, in order of appearance, and rows' numbers."""
-    salt = 1
-    while True:
-        key = np.full(len(rows), salt, dtype=np.uint64)
-        for column in rows.T:
-            key = mix(key * GOLDEN + column.astype(np.uint64))
-        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-        # 64-bit keys practically never collide; the check makes the tables exact in any case.
-        if np.array_equal(rows[first][inverse], rows):
-            break
-        salt += 1
-    order = np.argsort(first)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return first[order], rank[inverse.reshape(-1)]
+    return Terms(members, offsets, _inverse(totals)), numbers
 
 
 def _inverse(values: NDArray[Any]) -> NDArray[np.float32]:
