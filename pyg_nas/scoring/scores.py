@@ -34,8 +34,18 @@ class ScoringTask:
     threads: int | None = None
 
 
-def score_block(task: ScoringTask, number: int, block: Block) -> Columns:
+def score_block(
+    task: ScoringTask, number: int, block: Block, bound: float | None = None
+) -> Columns:
     """Return the columns of a block, the best first if only these are kept.
+
+    Args:
+        task: What is done.
+        number: The block's number.
+        block: The architectures.
+        bound: Key of a score (:func:`~pyg_nas.data.scores_file.rank_keys`): rows behind it are not
+            among the best of all. Without it each block hashes as many rows as are wanted in all,
+            which takes longer than scoring.
 
     Raises:
         ModelError: If a score is not finite, or a cell is not of the model's operations.
@@ -58,12 +68,16 @@ def score_block(task: ScoringTask, number: int, block: Block) -> Columns:
         torch.set_num_threads(before)
     check_finite(columns["score"], architectures.hashes_of)
     columns["row"] = np.arange(len(columns["score"]))
+    if bound is not None:
+        kept = rank_keys(columns["score"], task.larger_is_better) <= bound
+        columns = {name: values[kept] for name, values in columns.items()}
     if task.top is not None:
         columns = best([columns], task.top, task.larger_is_better)
     rows = columns["row"]
     columns["hash"] = architectures.hashes_of(rows)
     if architectures.texts:
-        columns["arch"] = np.array([architectures.texts[row].encode() for row in rows.tolist()])
+        texts = [architectures.texts[row].encode() for row in rows.tolist()]
+        columns["arch"] = np.array(texts, dtype=bytes)
     columns["row"] = block.row + rows
     return columns
 

@@ -13,7 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyg_nas.compute.workers import WorkerDiedError, Workers
+from pyg_nas.data.scores_file import rank_keys
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.scoring.blocks import Block
 from pyg_nas.scoring.output import write_file
@@ -74,21 +78,25 @@ def _score_missing(
 ) -> tuple[int, int]:
     """Score the blocks that are not among the parts; return the numbers of blocks and rows."""
     count = total = 0
+    leading: NDArray[np.float64] = np.empty(0)  # keys of the best scores so far
 
-    def calls() -> Iterator[tuple[int, Block]]:
+    def calls() -> Iterator[tuple[int, Block, float | None]]:
         nonlocal count, total
         for number, block in enumerate(blocks):
             count, total = number + 1, block.row + len(block)
             if not parts.has(number, _short(block)):
-                yield number, block
+                yield number, block, float(leading.max()) if len(leading) == task.top else None
 
     lost = []
     with closing(workers.run(score_block, task, calls())) as results:
-        for (number, block), columns in results:
+        for (number, block, _), columns in results:
             if isinstance(columns, WorkerDiedError):
                 lost.append((block.row, columns))
                 continue
             parts.write(number, _short(block), columns)
+            if task.top is not None:
+                keys = rank_keys(columns["score"], task.larger_is_better)
+                leading = np.sort(np.concatenate([leading, keys]))[: task.top]
             if progress is not None:
                 progress(total)
     if lost:

@@ -49,6 +49,18 @@ def test_a_score_that_is_no_number_is_named() -> None:
         score_block(ScoringTask(Odd()), 0, StoredBlock(0, CELLS))
 
 
+def test_rows_behind_the_bound_are_left_out_and_ties_are_kept() -> None:
+    edges = CELLS.num_edges
+    bound = int(np.sort(edges)[2])
+    block = StoredBlock(0, CELLS, None, [f"{n}" for n in range(6)])
+    columns = score_block(ScoringTask(Edges(), False, top=6), 0, block, float(bound))
+    expected = sorted(np.flatnonzero(edges <= bound).tolist(), key=lambda row: (edges[row], row))
+    assert columns["row"].tolist() == expected
+    nothing = score_block(ScoringTask(Edges(), top=6), 0, block, -100.0)
+    assert nothing["hash"].dtype.kind == nothing["arch"].dtype.kind == "S"
+    assert best([columns, nothing], 6, False)["row"].tolist() == expected
+
+
 @given(
     st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=8), min_size=1, max_size=5),
     st.integers(1, 12),

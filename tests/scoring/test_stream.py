@@ -16,7 +16,7 @@ from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.scoring.blocks import Block, stored_blocks
+from pyg_nas.scoring.blocks import Architectures, Block, stored_blocks
 from pyg_nas.scoring.scores import ScoringTask
 from pyg_nas.scoring.stream import score_stream
 
@@ -84,6 +84,24 @@ def test_the_best_are_those_of_all(tmp_path: Path) -> None:
     assert rows(tmp_path / "s.csv") == sorted(EXPECTED, key=lambda r: (r[1], r[2]))
 
 
+def test_only_rows_that_may_be_among_the_best_are_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[int] = []
+    hashes_of = Architectures.hashes_of
+
+    def counted(self: Architectures, chosen: Any) -> Any:
+        hashed.append(len(chosen))
+        return hashes_of(self, chosen)
+
+    monkeypatch.setattr(Architectures, "hashes_of", counted)
+    best_first = CELLS[np.argsort(-CELLS.num_edges, kind="stable")]
+    source = stored_blocks(best_first, best_first.hashes(), size=4)
+    score_stream(ScoringTask(Counting(tmp_path), top=2), source, tmp_path / "s.csv")
+    ties = int((CELLS.num_edges == CELLS.num_edges.max()).sum())
+    assert hashed == [min(2, max(0, ties - 4 * block)) if block else 2 for block in range(6)]
+
+
 def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
     def interrupted() -> Iterator[Block]:
         for block in blocks():
@@ -117,9 +135,9 @@ def test_a_block_that_kills_its_workers_is_named_and_the_others_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(self: Workers, function: Any, shared: Any, calls: Any) -> Iterator[Any]:
-        for number, block in calls:
-            died = WorkerDiedError("killed") if number == 2 else None
-            yield (number, block), died or function(shared, number, block)
+        for call in calls:
+            died = WorkerDiedError("killed") if call[0] == 2 else None
+            yield call, died or function(shared, *call)
 
     estimator, out = Counting(tmp_path), tmp_path / "s.csv"
     with monkeypatch.context() as patch:
