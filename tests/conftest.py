@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyg_nas import testing
 from pyg_nas.data.table import Table
+from tests import own_space
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,3 +41,17 @@ def real_table(real_table_path: Path) -> Table:
 def small_table() -> Table:
     """300 random cells with made-up but structured accuracies; nothing is missing but run 2."""
     return testing.small_table()
+
+
+@pytest.fixture
+def space_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user's file of a space with a pretrained stem; what is registered is forgotten."""
+    path = tmp_path / "users_space.py"
+    path.write_text(own_space.SOURCE)
+    own_space.write_stem(tmp_path / "stem.pt")
+    own_space.forget(monkeypatch)
+    yield path
+    own_space.forget(monkeypatch)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]

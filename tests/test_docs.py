@@ -133,6 +133,7 @@ def sandbox(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(tmp_path)
     for module, name in (
         (space_registry, "_supports"),
+        (space_registry, "_references"),
         (estimator_registry, "_registered"),
         (recipes, "_recipes"),
     ):

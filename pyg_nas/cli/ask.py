@@ -12,6 +12,7 @@ from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
@@ -32,7 +33,7 @@ def ask(
             "died.",
         ),
     ] = None,
-    space: Annotated[str | None, typer.Option(help="Search space, by name.")] = None,
+    space: Annotated[str | None, typer.Option(help=f"Search space, by name, {OWN}.")] = None,
     networks: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +84,7 @@ def ask(
         with progress_bar("reading networks") as advance:
             listed = read_candidates(networks, configurations, advance)
     given = {
-        "space": space,
+        "space": None if space is None else chosen_space(space),
         "networks": listed,
         "method": method,
         "n": start,

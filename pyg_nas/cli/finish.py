@@ -9,6 +9,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note
 from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 
 
@@ -24,6 +25,10 @@ def finish(
     ] = None,
     images: Annotated[
         str | None, typer.Option(help="Where the images are, if they have moved since the search.")
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="file.py:NAME of the space of the search, if it is one of your own."),
     ] = None,
     backend: Annotated[
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
@@ -44,6 +49,8 @@ def finish(
     from pyg_nas.measure.executor import Executor
     from pyg_nas.search.finish import Finish
 
+    if space is not None:
+        chosen_space(space)
     executor = Executor(backend=backend, workers=workers, device=device)
     steps = Finish(search, out, images, top, seeds, epochs)
     if steps.is_done:

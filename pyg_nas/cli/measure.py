@@ -10,6 +10,7 @@ import typer
 
 from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def measure(
     metric: Metric = None,
     space: Annotated[
         str | None,
-        typer.Option(help="Search space of the cells, nasbench101 by default."),
+        typer.Option(help=f"Search space of the cells: nasbench101 by default, {OWN}."),
     ] = None,
     sample_seed: Annotated[
         int, typer.Option(min=0, help="Random seed of the cells that are drawn.")
@@ -108,9 +109,8 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
     from pyg_nas.data.sources import open_table
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.graphs.registry import default_space, find_space
 
-    found = default_space() if space is None else find_space(space)
+    found = chosen_space(space)
     if not text.isdecimal():
         cells = open_table(text, found if space is not None else None).cells
         # Graphs of no known space are read again as cells of the default one, which says why not.

@@ -11,6 +11,7 @@ from pyg_nas.cli.console import bold, print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
 from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
 
 if TYPE_CHECKING:
@@ -274,10 +275,10 @@ def predict(
         str | None,
         typer.Option(
             help="Score a source of any length instead, block by block: all architectures of a "
-            "search space, such as nasbench101 or nasbench201; a graph file (.jsonl); or a "
-            "function of yours that yields cells, as file.py:function. The scores of a space are "
-            "sorted, the best first; those of a file or function keep its order, as do all with "
-            "--backend and in Arrow files."
+            "search space, such as nasbench101, or of your own, as file.py:NAME; a graph file "
+            "(.jsonl); or a function of yours that yields cells, as file.py:function. The scores "
+            "of a space are sorted, the best first; those of a file or function keep its order, as "
+            "do all with --backend and in Arrow files."
         ),
     ] = None,
     top: Annotated[
@@ -323,6 +324,8 @@ def predict(
     check_device(device)
     check_output(out, table, model)
     check_format(out)
+    if space is not None:
+        space = scored_source(space)
     in_memory = table is not None or space in space_names()
     if in_memory and top is None and backend == "sequential" and out.suffix != ARROW:
         _predict_sorted(model, table, configurations, space, out, device)

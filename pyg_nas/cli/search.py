@@ -22,6 +22,7 @@ from pyg_nas.cli.latency import (
 )
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.text import printable
@@ -133,8 +134,9 @@ def search(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Task: search space whose cells are trained, nasbench101 by default, nasbench201 "
-            "or transnasbench101. Graph file: its space, or plain for graphs that are not cells."
+            help="Task: search space whose cells are trained: nasbench101 by default, nasbench201, "
+            f"transnasbench101, {OWN}. Graph file: its space, or plain for graphs that are not "
+            "cells."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
@@ -214,13 +216,12 @@ def _check_target(
 ) -> None:
     """Refuse options of a task for a table, and options of a table for a task."""
     from pyg_nas.errors import SettingsError
-    from pyg_nas.graphs.registry import find_space
 
     if is_table and (settings is not None or image_size is not None or split_seed):
         raise SettingsError(
             f"--settings, --image-size and --split-seed are for tasks, got the table {target}"
         )
-    if not is_table and space is not None and find_space(space).support.network is None:
+    if not is_table and chosen_space(space).support.network is None:
         raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
     if not is_table and seeds > 1:
         raise SettingsError(f"--seeds is for tables, got the task {target}")
@@ -359,7 +360,6 @@ def _task(
     stack: ExitStack,
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.graphs.registry import default_space, find_space
     from pyg_nas.measure import Executor, Journal, get_task
     from pyg_nas.measure.tasks import write_task_source
     from pyg_nas.search.domain import Domain
@@ -369,7 +369,7 @@ def _task(
     budget = LIVE_BUDGET if budget is None else budget
     task = get_task(name, settings, image_size, split_seed, out / JOURNAL, metric)
     executor = Executor(backend=backend, workers=workers, device=device)
-    trained = default_space() if space is None else find_space(space)
+    trained = chosen_space(space)
     journal = stack.enter_context(Journal(out / JOURNAL, task, trained))
     write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)

@@ -10,6 +10,7 @@ import typer
 
 from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.progress import progress_bar
+from pyg_nas.cli.spaces import OWN, chosen_space
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
@@ -106,7 +107,8 @@ def import_csv(
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
     space: Annotated[
-        str, typer.Option(help="Search space of the architectures, such as nasbench201.")
+        str,
+        typer.Option(help=f"Search space of the architectures, such as nasbench201, {OWN}."),
     ],
 ) -> None:
     """Make a table from architectures in text form and their measurements.
@@ -114,10 +116,9 @@ def import_csv(
     Example: pyg-nas table import results.csv table.hdf5 --space nasbench201
     """
     from pyg_nas.data.architecture_csv import read_architectures
-    from pyg_nas.graphs.registry import find_space
     from pyg_nas.io.files import check_output
 
-    found = find_space(space)
+    found = chosen_space(space)
     check_output(target, source)
     read = read_architectures(source, found)
     read.table.save(target)

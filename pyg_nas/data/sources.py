@@ -9,7 +9,7 @@ from pyg_nas.data.graph_jsonl import read_graphs
 from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.registry import open_space
 from pyg_nas.graphs.search_space import SearchSpace
 
 GRAPH_FILE_SUFFIX = ".jsonl"
@@ -35,8 +35,9 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     Args:
         path: The file.
         space: The space of a graph file's records (see
-            :func:`~pyg_nas.data.graph_jsonl.read_graphs`), the name of a registered space, or
-            ``"plain"``. An HDF5 table contains its space, which must have that name.
+            :func:`~pyg_nas.data.graph_jsonl.read_graphs`), the name of a registered space,
+            ``file.py:NAME`` of the user's own, or ``"plain"``. An HDF5 table contains its space,
+            which must be that one.
 
     Raises:
         TableError: If the file is not of the type of its ending, or has another space.
@@ -48,7 +49,7 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     if not path.exists():
         raise TableError(f"{path}: no such file")
     named = isinstance(space, str) and space != "plain"
-    wanted = find_space(space) if isinstance(space, str) and space != "plain" else space
+    wanted = open_space(space) if isinstance(space, str) and space != "plain" else space
     if path.suffix == GRAPH_FILE_SUFFIX:
         return read_graphs(path, wanted)
     if is_network_table(path):

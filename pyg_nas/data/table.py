@@ -118,10 +118,12 @@ class Table:
         A table that a task measured says it in :attr:`about`, under ``network``. A table without it
         has the official networks of its space, as tables of versions before 0.2 say of all.
         """
-        network = self.space.support.network
-        described = self.about.get("network")
-        if network is None or described is None:
-            return None if network is None else network.size
+        support, described = self.space.support, self.about.get("network")
+        network = support.official_network if described is None else support.network
+        if network is None:
+            return None
+        if described is None:
+            return network.size
         try:
             height, width = described["image_size"]
             return NetworkSize(**{**described, "image_size": (height, width)})
@@ -131,7 +133,7 @@ class Table:
     def _official_parameters(self) -> NDArray[np.int32] | None:
         """Parameters of the official networks ``[N]``, of the drawing if there is one."""
         support = self.space.support
-        if support.network is None:
+        if support.official_network is None:
             return None
         drawn = None if self.texts is None else support.parameters_of_texts(self.texts)
         return (self.cells.trainable_parameters() if drawn is None else drawn).astype(np.int32)

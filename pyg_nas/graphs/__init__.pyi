@@ -14,6 +14,7 @@ from .mutation import mutate as mutate
 from .mutation import neighbours as neighbours
 from .registry import default_space as default_space
 from .registry import find_space as find_space
+from .registry import open_space as open_space
 from .registry import register_space as register_space
 from .registry import space_names as space_names
 from .search_space import SearchSpace as SearchSpace

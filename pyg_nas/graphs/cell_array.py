@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
-from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.registry import default_space, missing_network
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import CellNetwork, NetworkSize
 
@@ -268,7 +268,8 @@ class CellArray(Sequence[Cell]):
         network = self.space.support.network
         if network is None:
             raise CellError(
-                f"{what} are not known for cells of {self.space.name!r}, which have no network"
+                f"{what} are not known for cells of {self.space.name!r}: "
+                f"{missing_network(self.space)}"
             )
         return network
 

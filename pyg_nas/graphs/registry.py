@@ -2,7 +2,9 @@
 
 The packages of the spaces are above this one, so that a support is named by a string and imported
 when it is first used. Other packages add theirs by an entry point of the group
-``pyg_nas.spaces``, and scripts by :func:`register_space`.
+``pyg_nas.spaces``, scripts by :func:`register_space`, and users of the command line by naming
+``file.py:NAME`` (:func:`open_space`). A name that a file contains never causes an import of the
+user's code: :func:`find_space` and :func:`support_of` take registered names only.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyg_nas.errors import SpaceError
+from pyg_nas.errors import SpaceError, one_line, quoted
+from pyg_nas.io.user_code import absolute_reference, object_named
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
@@ -28,6 +31,7 @@ _locations = {
     "transnasbench101": "pyg_nas.spaces.transnasbench101.support:SUPPORT",
 }
 _supports: dict[str, SpaceSupport] = {}
+_references: dict[str, str] = {}  # of spaces that were opened, by their names
 _MOST_SUPPORTS = 64  # of unregistered spaces, which files may contain
 
 
@@ -61,6 +65,69 @@ def find_space(name: str) -> SearchSpace:
     return support.space
 
 
+def open_space(reference: str) -> SearchSpace:
+    """Return the space that a user names, and register it.
+
+    Only for what the user types: the code that ``file.py:NAME`` or ``module:NAME`` names is run.
+
+    Args:
+        reference: The name of a registered space, or ``file.py:NAME`` or ``module:NAME`` of a
+            :class:`SpaceSupport` or :class:`SearchSpace`.
+
+    Raises:
+        SpaceError: If no space has that name, another space has its name, or it is no space.
+        SettingsError: If the code cannot be imported.
+    """
+    if ":" not in reference:
+        try:
+            return find_space(reference)
+        except SpaceError as error:
+            raise SpaceError(f"{error}, nor file.py:NAME of a space of yours") from None
+    found = object_named(reference)
+    support = as_support(found)
+    if support is None:
+        raise SpaceError(f"{reference}: must be a search space (OwnSpace), got {quoted(found)}")
+    register_space(support)
+    _references[support.space.name] = absolute_reference(reference)
+    return support.space
+
+
+def as_support(found: Any) -> SpaceSupport | None:
+    """Return the support that an object is or has; None if it is no space."""
+    from pyg_nas.graphs.search_space import SearchSpace
+    from pyg_nas.graphs.space_support import SpaceSupport
+
+    if isinstance(found, SearchSpace):
+        return support_of(found)
+    return found if isinstance(found, SpaceSupport) else None
+
+
+def space_reference(space: SearchSpace) -> str | None:
+    """Return the ``file.py:NAME`` that a space was opened by, for other processes, or None."""
+    return _references.get(space.name)
+
+
+def missing_network(space: SearchSpace) -> str:
+    """Return why cells of a space have no network, as a sentence of a message."""
+    support = _find_support(space.name)
+    if support is not None and support.space != space:
+        changes = space_changes(space.to_dict(), support.space.to_dict())
+        return f"the space {space.name!r} has changed since: {changes}"
+    return (
+        f"cells of {space.name!r} have no network; where a file of yours defines them, name it: "
+        f"--space FILE.py:NAME, or open_space in Python"
+    )
+
+
+def space_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return how two descriptions of a space differ, for a message."""
+    return "; ".join(
+        f"its {key} were {quoted(before.get(key), 200)} and are {quoted(now.get(key), 200)}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    )
+
+
 def default_space() -> SearchSpace:
     """Return the space that commands and functions use if none is named."""
     return find_space(_DEFAULT)
@@ -83,7 +150,14 @@ def _find_support(name: str) -> SpaceSupport | None:
         if location is None:
             return None
         module, _, attribute = location.partition(":")
-        found = getattr(import_module(module), attribute)
+        try:
+            found = as_support(getattr(import_module(module), attribute))
+        except Exception as error:  # another package may raise anything
+            raise SpaceError(
+                f"search space {name!r}: {location} cannot be imported ({one_line(error)})"
+            ) from error
+        if found is None:
+            raise SpaceError(f"search space {name!r}: {location} is no search space")
         if found.space.name != name:
             raise SpaceError(f"{location} is the support of {found.space.name!r}, not of {name!r}")
         _supports[name] = found

@@ -186,6 +186,21 @@ class SpaceSupport:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
+    @property
+    def official_network(self) -> CellNetwork | None:
+        """The networks of the cells where these have an official size, else None."""
+        return self.network
+
+    def network_fingerprint(self, size: NetworkSize) -> str | None:
+        """Return a digest that changes with the layers of the networks at a size.
+
+        None where they are defined by this package and do not change.
+
+        Raises:
+            MeasureError: If networks of that size cannot be built or run.
+        """
+        return None
+
     def canonical(self, edges: NDArray[np.int64], operations: Ids) -> tuple[NDArray[np.int64], Ids]:
         """Return the canonical graph of a drawing.
 

@@ -86,7 +86,9 @@ def measure_cells(
     with ExitStack() as stack:
         if journal is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            journal = stack.enter_context(Journal(Path(folder) / "journal.sqlite", task))
+            journal = stack.enter_context(
+                Journal(Path(folder) / "journal.sqlite", task, cells.space)
+            )
         campaign = _Campaign(cells, budgets, listed, journal, on_progress)
         train_missing(campaign.missing(), listed, task, journal, executor, retries, campaign.on_end)
         campaign.raise_failures(retries + 1)

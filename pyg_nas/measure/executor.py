@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.registry import space_reference
 from pyg_nas.measure.job import Job, JobOutcome, attempt
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class Executor:
         Raises:
             MeasureError: If the backend is not installed or its workers cannot be started.
         """
-        calls = ((job, self._device(number), self.threads) for number, job in enumerate(jobs))
+        calls = (
+            (job, self._device(number), self.threads, space_reference(job.cell.space))
+            for number, job in enumerate(jobs)
+        )
         workers = Workers(self.backend, self.workers, self.gpus_per_run)
         for (job, *_), outcome in workers.run(attempt, task, calls):
             died = isinstance(outcome, WorkerDiedError)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyg_nas.errors import one_line
+from pyg_nas.graphs.registry import open_space
 from pyg_nas.measure.run import Run
 
 if TYPE_CHECKING:
@@ -45,8 +46,18 @@ class JobOutcome:
     error: str | None = None
 
 
-def attempt(task: Task, job: Job, device: str, threads: int) -> JobOutcome:
-    """Train a job; an error is its outcome."""
+def attempt(
+    task: Task, job: Job, device: str, threads: int, space: str | None = None
+) -> JobOutcome:
+    """Train a job; an error is its outcome.
+
+    Args:
+        task: What the cell is trained on.
+        job: The runs.
+        device: Torch device.
+        threads: Torch threads on a CPU.
+        space: ``file.py:NAME`` of the cell's space where the user named one.
+    """
     import torch
 
     from pyg_nas.measure.trainer import train
@@ -54,6 +65,8 @@ def attempt(task: Task, job: Job, device: str, threads: int) -> JobOutcome:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
+        if space is not None:
+            open_space(space)
         return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -32,7 +32,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.registry import default_space, space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
@@ -95,6 +95,8 @@ class Journal:
             "settings": task.settings.to_dict(),
         }
         self._size = task.network_size
+        networks = self.space.support.network_fingerprint(self._size)
+        self._networks = {} if networks is None else {"networks": networks}
         self._owner = Owner.current()
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -141,6 +143,7 @@ class Journal:
             "version": str(_VERSION),
             "space": json.dumps(self.space.to_dict(), sort_keys=True),
             **{name: json.dumps(value, sort_keys=True) for name, value in self.about.items()},
+            **self._networks,
         }
         with self._transaction() as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
@@ -152,6 +155,7 @@ class Journal:
             found = dict(connection.execute("SELECT name, value FROM journal"))
             for name, value in expected.items():
                 if found.get(name) != value:
+                    self._check_space(name, found.get(name))
                     raise MeasureError(
                         f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
                         f"{_shorten(value)} was requested; use another journal file"
@@ -165,6 +169,22 @@ class Journal:
                     self._owner.started,
                     time.time() + LEASE_SECONDS,
                 ),
+            )
+
+    def _check_space(self, name: str, found: str | None) -> None:
+        """Say what of a space has changed if ``name`` is of the space."""
+        if name == "networks":
+            raise MeasureError(
+                f"{self.path}: the networks of the space {self.space.name!r} are not those of its "
+                f"runs: layers or pretrained weights have changed; use another folder or journal "
+                f"file"
+            )
+        before = parse_json(found or "null", MeasureError)
+        if name == "space" and isinstance(before, dict) and before.get("name") == self.space.name:
+            changes = space_changes(before, self.space.to_dict())
+            raise MeasureError(
+                f"{self.path}: the space {self.space.name!r} has changed since: {changes}; use "
+                f"another folder or journal file"
             )
 
     @contextmanager

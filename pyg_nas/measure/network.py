@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import missing_network
 from pyg_nas.measure.task import Task
 from pyg_nas.measure.tasks import get_task
 
@@ -92,7 +93,7 @@ def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) 
     """
     architecture = cell.space.support.network
     if architecture is None:
-        raise MeasureError(f"cells of {cell.space.name!r} have no network")
+        raise MeasureError(missing_network(cell.space))
     return architecture.build(cell, size, members, momentum)
 
 

@@ -150,7 +150,7 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
         raise ModelError(f"{folder}: does not hold a network of this version: {error}") from error
     if cell is not None and cell != stored:
         raise ModelError(f"{folder}: has the network of cell {stored.hash}, asked for {cell.hash}")
-    return network.requires_grad_(True).eval()
+    return network.eval()
 
 
 def _set_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure.objective import metric_source
 from pyg_nas.measure.settings import TrainingSettings
@@ -194,9 +195,7 @@ class Task:
         """
         network = cells.space.support.network
         if network is None:
-            raise MeasureError(
-                f"cells of {cells.space.name!r} cannot be trained: they have no network"
-            )
+            raise MeasureError(missing_network(cells.space))
         needed = network.least_stem_channels(cells)
         if len(cells) and needed.max() > self.settings.stem_channels:
             row = int(needed.argmax())

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.io.files import cache_folder, write_text
 from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.image_files import folder_task, npz_task
@@ -105,7 +106,7 @@ def absolute_metric(metric: str) -> str:
             f"metric must be module:function or file.py:function, got {quoted(metric)}"
         )
     class_named(metric)
-    return f"{Path(place).absolute()}:{function}" if place.endswith(".py") else metric
+    return absolute_reference(metric)
 
 
 def write_task_source(

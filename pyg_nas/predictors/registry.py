@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.io.user_code import imported, object_named
 
 ENTRY_POINTS = "pyg_nas.estimators"
 """Group of entry points by which installed packages register estimators, see
@@ -88,7 +85,7 @@ def registered_class(name: str) -> type:
         ModelError: If none is.
     """
     if name in _BUILT_IN:
-        built_in: type = _imported(_BUILT_IN[name])
+        built_in: type = imported(_BUILT_IN[name])
         return built_in
     cls = _registered.get(name) or _from_entry_point(name)
     if cls is None:
@@ -113,45 +110,10 @@ def class_named(reference: str) -> Callable[..., Any]:
     Raises:
         SettingsError: If it cannot be imported or has no such name.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:  # as `python -m` has it; at the end, so that it hides no package
-        sys.path.append(here)
-    try:
-        found: Callable[..., Any] = _imported(reference)
-    except Exception as error:  # a user's module may raise anything
-        raise SettingsError(f"{reference}: cannot be imported ({error})") from error
+    found: Callable[..., Any] = object_named(reference)
     if not callable(found):
         raise SettingsError(f"{reference}: must name a class or a function, got {found!r}")
     return found
-
-
-def _imported(reference: str) -> Any:
-    module_name, _, name = reference.rpartition(":")
-    if module_name.endswith(".py"):
-        return getattr(_file_module(Path(module_name)), name)
-    return getattr(importlib.import_module(module_name), name)
-
-
-def _file_module(path: Path) -> Any:
-    """The module of a file; imported once, so that its classes are the same at each call."""
-    resolved = path.resolve()
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(resolved):
-            return module
-    spec = importlib.util.spec_from_file_location(resolved.stem, resolved)
-    if spec is None or spec.loader is None or not resolved.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    if resolved.stem in sys.modules:
-        raise ImportError(f"a module named {resolved.stem!r} is imported already; rename the file")
-    module = importlib.util.module_from_spec(spec)
-    # By its name, as pickle looks it up.
-    sys.modules[resolved.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[resolved.stem]
-        raise
-    return module
 
 
 def _from_entry_point(name: str) -> type | None:

@@ -136,7 +136,7 @@ def small_features(cells: CellArray) -> NDArray[np.float64]:
             depth[:, v] = np.where(before > 0, before - 1 + weight[:, v], 0.0)
         depths.append(depth[rows, last])
     known = []
-    if cells.space.support.network is not None:
+    if cells.space.support.official_network is not None:
         known.append(np.log(cells.trainable_parameters()))
     return np.column_stack(
         [work_features(cells), *known, np.log1p(paths[rows, 0, last]), *pairs, *depths]

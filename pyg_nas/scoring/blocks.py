@@ -22,7 +22,7 @@ from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.registry import find_space, open_space, space_reference
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -71,7 +71,7 @@ class Block(ABC):
 
 @dataclass(frozen=True)
 class SpaceBlock(Block):
-    """Architectures ``row`` to ``stop`` of a registered space."""
+    """Architectures ``row`` to ``stop`` of a space, by its name or the user's ``file.py:NAME``."""
 
     stop: int
     space: str
@@ -86,7 +86,7 @@ class SpaceBlock(Block):
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        support = find_space(self.space).support
+        support = open_space(self.space).support
         part = slice(self.row, self.stop)
         texts = tuple(support.architecture_texts()[part])
         if texts:
@@ -160,7 +160,7 @@ def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]
     support = space.support
     total = len(support.architecture_texts()) or len(support.cells())
     for start in range(0, total, size):
-        yield SpaceBlock(start, min(start + size, total), space.name)
+        yield SpaceBlock(start, min(start + size, total), space_reference(space) or space.name)
 
 
 def file_blocks(

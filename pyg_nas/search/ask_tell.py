@@ -22,7 +22,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import default_space, find_space
+from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE
 from pyg_nas.search.domain import Domain
@@ -64,7 +64,8 @@ class Search:
     Args:
         folder: Where everything is kept, made where it is missing; other processes may open it
             too. None keeps all in memory.
-        space: The search space, or its name; by default the default space.
+        space: The search space, its name, or ``file.py:NAME`` of the user's own; by default the
+            default space.
         method: One of :data:`~pyg_nas.search.methods.METHODS` but ``"oracle"``.
         n: Random architectures before the first fit of a predictor.
         k: Architectures proposed after each fit.
@@ -115,7 +116,7 @@ class Search:
             evaluator = NetworkListEvaluator(as_network_table(networks))
         if evaluator is None:
             if not isinstance(space, SearchSpace):
-                space = default_space() if space is None else find_space(space)
+                space = default_space() if space is None else open_space(space)
             evaluator = ExternalEvaluator(domain or Domain(space), parameters)
         if recipe is None:
             recipe = "fast" if networks is None else NETWORK_RECIPE

@@ -145,7 +145,7 @@ class ExternalEvaluator:
     ) -> None:
         self.domain = domain
         self._own_networks = parameters is not None
-        network = domain.space.support.network
+        network = domain.space.support.official_network
         if parameters is None and network is not None:
             parameters = network.trainable_parameters
         self._parameters = parameters
@@ -175,7 +175,7 @@ class ExternalEvaluator:
 
         They are not known where the caller counts the parameters of networks of its own.
         """
-        network = self.domain.space.support.network
+        network = self.domain.space.support.official_network
         return None if network is None or self._own_networks else network.macs(cells)
 
     def oracle(self) -> NDArray[np.float64] | None:

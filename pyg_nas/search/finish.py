@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import MeasureError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import missing_network
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
@@ -125,6 +126,8 @@ class Finish:
             raise SettingsError(f"{self.folder}: no such folder")
         search = SearchFolder.open(self.folder)
         self.space = search.space
+        if self.space.support.network is None:
+            raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
         evaluator = _evaluator(self.folder, search.settings)
         self.budget: int = evaluator["budget"]
         first = evaluator["seeds"]

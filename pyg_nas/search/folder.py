@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.registry import space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder, write_text
 from pyg_nas.io.json_lines import whole_lines
@@ -152,6 +153,11 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
         if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
             continue
         if before != asked:
+            if key == "space" and isinstance(before, dict) and isinstance(asked, dict):
+                raise SettingsError(
+                    f"{path}: holds a search of another space: {space_changes(before, asked)}; "
+                    f"choose another folder or the same space"
+                )
             larger = " or a larger budget" if key == "budget" else ""
             raise SettingsError(
                 f"{path}: holds a search with {key} = {reprlib.repr(before)}, asked for is "

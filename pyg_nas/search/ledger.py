@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
@@ -76,7 +77,7 @@ class Candidate:
         """
         space = self.cell.space
         if space.support.network is None:
-            raise SettingsError(f"cells of space {space.name!r} have no network")
+            raise SettingsError(missing_network(space))
         import torch
         from torch import nn
 

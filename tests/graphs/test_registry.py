@@ -10,7 +10,15 @@ from pyg_nas.errors import SpaceError
 from pyg_nas.graphs import registry
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import default_space, find_space, register_space, space_names
+from pyg_nas.graphs.registry import (
+    default_space,
+    find_space,
+    missing_network,
+    open_space,
+    register_space,
+    space_names,
+    space_reference,
+)
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import SpaceSupport
 from pyg_nas.spaces.nasbench101 import NASBENCH101
@@ -29,6 +37,7 @@ CHAINS = ChainSupport(SearchSpace("chains", ("a", "b"), 4, 3))
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(registry, "_supports", dict(registry._supports))
+    monkeypatch.setattr(registry, "_references", dict(registry._references))
     registry.support_of.cache_clear()
     yield
     registry.support_of.cache_clear()
@@ -95,3 +104,44 @@ def test_any_other_space_has_general_answers() -> None:
     small = SearchSpace("small", ("a",), 3, 3, ("out", "in")).support
     assert len(small.cells()) == 3
     np.testing.assert_array_equal(small.hashes(), small.cells().hashes())
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("no_such_module:SPACE", "cannot be imported"),
+        (f"{__name__}:np", "is no search space"),
+    ],
+)
+def test_a_wrong_entry_point_is_refused(
+    target: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: [EntryPoint("ladders", target, group)]
+    )
+    registry._entry_points.cache_clear()
+    with pytest.raises(SpaceError, match=f"search space 'ladders': .*{why}"):
+        find_space("ladders")
+
+
+def test_a_user_opens_a_space_by_name_or_module() -> None:
+    assert open_space("nasbench101") is NASBENCH101
+    assert open_space(f"{__name__}:CHAINS") is CHAINS.space
+    assert CHAINS.space.support is CHAINS
+    assert space_reference(CHAINS.space) == f"{__name__}:CHAINS"
+    assert space_reference(NASBENCH101) is None
+    with pytest.raises(SpaceError, match=r"nor file\.py:NAME of a space of yours"):
+        open_space("nasbench102")
+    with pytest.raises(SpaceError, match="must be a search space"):
+        open_space(f"{__name__}:registry")
+    with pytest.raises(SpaceError, match=r"'nasbench\.py:SPACE' is not one of"):
+        find_space("nasbench.py:SPACE")  # what a file contains is never imported
+
+
+def test_a_missing_network_is_explained() -> None:
+    assert "--space FILE.py:NAME" in missing_network(CHAINS.space)
+    register_space(CHAINS)
+    changed = SearchSpace("chains", ("a", "c"), 4, 3)
+    assert missing_network(changed) == (
+        "the space 'chains' has changed since: its operations were ['a', 'c'] and are ['a', 'b']"
+    )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
-from pyg_nas.spaces.nasbench101 import cells, features, network_size, text_form
+from pyg_nas.spaces import graph_text
+from pyg_nas.spaces.nasbench101 import cells, features, network_size
 from pyg_nas.spaces.nasbench101.cells import cached_costs
 from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
 from pyg_nas.spaces.nasbench101.space import (
@@ -115,11 +116,11 @@ class NASBench101Support(SpaceSupport):
 
     def to_text(self, cell: Cell) -> str:
         """Return adjacency digits and operations of a cell."""
-        return text_form.to_text(cell)
+        return graph_text.to_text(cell)
 
     def from_text(self, text: str) -> Cell:
         """Return the cell of :meth:`to_text`'s result."""
-        return text_form.from_text(text)
+        return graph_text.from_text(text, self.space)
 
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the hashes of all cells, read from the cache folder."""

@@ -1,4 +1,4 @@
-"""NAS-Bench-101 cells as one line of text: adjacency digits and operations, as in official records.
+"""Cells as one line of text: adjacency digits and operations, as in NAS-Bench-101's records.
 
 ``0100101000010000:input,conv3x3-bn-relu,maxpool3x3,output``: ``V * V`` digits by rows, a colon,
 and the names of the vertices' operations.
@@ -12,7 +12,7 @@ import numpy as np
 
 from pyg_nas.errors import CellError, quoted
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.spaces.nasbench101.space import NASBENCH101
+from pyg_nas.graphs.search_space import SearchSpace
 
 _MOST_DIGITS = 64**2
 
@@ -23,18 +23,18 @@ def to_text(cell: Cell) -> str:
     return f"{digits}:{','.join(cell.operations)}"
 
 
-def from_text(text: str) -> Cell:
+def from_text(text: str, space: SearchSpace) -> Cell:
     """Return the cell of a text form.
 
     Raises:
-        CellError: If the text is not of this form, or not a cell of NAS-Bench-101.
+        CellError: If the text is not of this form, or not a cell of the space.
     """
     digits, colon, names = text.partition(":")
     size = math.isqrt(len(digits))
     if not colon or set(digits) - {"0", "1"} or not 0 < size**2 == len(digits) <= _MOST_DIGITS:
         raise CellError(
-            f"a cell of {NASBENCH101.name!r} is written as V*V digits 0 and 1, a colon and V "
+            f"a cell of {space.name!r} is written as V*V digits 0 and 1, a colon and V "
             f"operations joined by commas, got {quoted(text)}"
         )
     adjacency = np.array(list(map(int, digits)), dtype=np.int8).reshape(size, size)
-    return Cell(adjacency, names.split(","), NASBENCH101)
+    return Cell(adjacency, names.split(","), space)
