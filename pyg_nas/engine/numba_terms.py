@@ -1,6 +1,6 @@
 """Compiled search for the different terms of many graphs (:mod:`.shared_terms`).
 
-Whatever is numbered gets its number by its first appearance. Keys of 64 bits find the place in an
+All that is numbered gets its number by its first appearance. Keys of 64 bits find the place in an
 open-addressed table; the values themselves are compared there, so that the numbers are exact.
 """
 
