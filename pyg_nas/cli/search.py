@@ -371,6 +371,10 @@ def _task(
     executor = Executor(backend=backend, workers=workers, device=device)
     trained = chosen_space(space)
     journal = stack.enter_context(Journal(out / JOURNAL, task, trained))
+    if trained.support.official_network is None:  # networks of the user's own code
+        from pyg_nas.measure.network_export import check_exportable
+
+        check_exportable(trained, task)  # now, and not when `pyg-nas finish` is run
     write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it
     label = LabelPolicy(budget=budget, run="mean", resample_below=None)
     return LiveEvaluator(task, budget, runs, journal, executor, Domain(trained)), label

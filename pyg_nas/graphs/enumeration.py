@@ -17,6 +17,9 @@ CACHE_VERSION = 1
 """Part of the names of cached files that depend on the order of the enumerated cells."""
 
 _MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
+_MOST_DRAWINGS = (
+    5_000_000  # of one number of vertices, in about 3 GB; NAS-Bench-101 has 1.3 million
+)
 
 
 def enumerate_cells(space: SearchSpace | None = None) -> CellArray:
@@ -27,7 +30,8 @@ def enumerate_cells(space: SearchSpace | None = None) -> CellArray:
     of the module hash, run on 64-bit colours for all graphs at once.
 
     Raises:
-        SpaceError: If the space has no terminals or more than 7 vertices.
+        SpaceError: If the space has no terminals, more than 7 vertices, or more than 5 million
+            drawings of one number of vertices.
     """
     space = space or default_space()
     if not space.terminals or space.max_vertices > _MOST_VERTICES:
@@ -59,6 +63,13 @@ def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray
 
 def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
     graphs = _full_graphs(v, space.max_edges)
+    drawings = len(graphs) * len(space.operations) ** (v - 2)
+    if drawings > _MOST_DRAWINGS:
+        raise SpaceError(
+            f"space {space.name!r} cannot be enumerated: {drawings:,} drawings have {v} vertices, "
+            f"at most {_MOST_DRAWINGS:,} may; lower max_vertices, max_edges or the number of "
+            f"operations"
+        )
     inner = np.array(
         list(itertools.product(range(len(space.operations)), repeat=v - 2)), dtype=np.int8
     )

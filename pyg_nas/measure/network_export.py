@@ -13,10 +13,12 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from pyg_nas.compute.exported import check_onnx, onnx_bytes, pt2_bytes, quiet_exporter, run_onnx
-from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.measure.network import ImageNetwork
-from pyg_nas.measure.task import Part
+from pyg_nas.errors import ModelError, SettingsError, one_line
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.measure.network import ImageNetwork, build_network
+from pyg_nas.measure.task import Part, Task
 from pyg_nas.measure.trainer import JUDGED_AT_ONCE
+from pyg_nas.spaces.own.network import trial_cells
 
 PT2, ONNX = "network.pt2", "network.onnx"
 INPUT, OUTPUT = "images", "logits"
@@ -64,6 +66,21 @@ def export_network(
     return {**files, ONNX: content}, None
 
 
+def check_exportable(space: SearchSpace, task: Task) -> None:
+    """Check that networks with every operation of a user's own space can be exported.
+
+    Raises:
+        ModelError: If one cannot.
+    """
+    for cell in trial_cells(space):
+        try:
+            _program(build_network(cell, task).eval(), task.train.images.shape[1:])
+        except ModelError as error:
+            raise ModelError(
+                f"space {space.name!r}, network of cell {cell.to_text()}: {error}"
+            ) from error
+
+
 def check_logits(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> None:
     """Check that logits ``[N, labels]`` agree but for rounding.
 
@@ -81,7 +98,13 @@ def check_logits(name: str, expected: NDArray[np.float32], found: NDArray[np.flo
 
 def _program(network: ImageNetwork, shape: tuple[int, ...]) -> ExportedProgram:
     example = torch.zeros(2, *shape)
-    with quiet_exporter(), torch.no_grad():
-        return torch.export.export(
-            network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
-        )
+    try:
+        with quiet_exporter(), torch.no_grad():
+            return torch.export.export(
+                network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+            )
+    except Exception as error:  # a user's layers may do anything
+        raise ModelError(
+            f"torch.export refuses the network, whose steps must not depend on the values "
+            f"of images: {one_line(error)}"
+        ) from error

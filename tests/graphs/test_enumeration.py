@@ -123,7 +123,11 @@ def test_the_enumeration_agrees_with_the_real_sample(real_table: Table) -> None:
 
 @pytest.mark.parametrize(
     "space",
-    [SearchSpace("plain", ("a", "b"), 5, 9), SearchSpace("big", ("a",), 8, 9, ("out", "in"))],
+    [
+        SearchSpace("plain", ("a", "b"), 5, 9),
+        SearchSpace("big", ("a",), 8, 9, ("out", "in")),
+        SearchSpace("wide", tuple("abcdefgh"), 6, 15, ("out", "in")),
+    ],
 )
 def test_a_space_that_cannot_be_enumerated_is_refused(space: SearchSpace) -> None:
     with pytest.raises(SpaceError, match="cannot be enumerated"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import torch
 
 from pyg_nas.compute.exported import run_onnx
 from pyg_nas.errors import ModelError
+from pyg_nas.graphs import open_space
 from pyg_nas.measure import get_task, network_export
 from pyg_nas.measure.network import build_network
 from pyg_nas.measure.network_export import (
     INPUT,
     ONNX,
     PT2,
+    check_exportable,
     check_logits,
     export_network,
     network_logits,
@@ -86,3 +89,22 @@ def test_a_file_that_computes_something_else_is_not_returned(
     monkeypatch.setattr(network_export, "_program", lambda _, shape: program(other, shape))
     with pytest.raises(ModelError, match=r"network.pt2: its logits differ"):
         export_network(network, tiny_task.test, tiny_task.classes)
+
+
+def test_a_users_network_that_cannot_be_exported_is_refused_before_it_is_trained(
+    space_file: Path, tiny_task: Task
+) -> None:
+    source = space_file.read_text()
+    odd = space_file.with_name("odd_space.py")
+    layer = (
+        "class Odd(nn.Module):\n    def forward(self, x):\n        return -x if x.sum() > 0 else x"
+    )
+    source = source.replace(
+        "OPERATIONS = {", f'{layer}\n\n\nOPERATIONS = {{\n    "odd": lambda channels: Odd(),'
+    )
+    odd.write_text(source.replace('"users"', '"odd"'))
+    with pytest.raises(
+        ModelError,
+        match=r"space 'odd', .*odd.*: torch\.export refuses the network, whose steps must not",
+    ):
+        check_exportable(open_space(f"{odd}:SPACE"), tiny_task)
