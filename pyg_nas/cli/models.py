@@ -276,9 +276,10 @@ def predict(
         typer.Option(
             help="Score a source of any length instead, block by block: all architectures of a "
             "search space, such as nasbench101, or of your own, as file.py:NAME; a graph file "
-            "(.jsonl); or a function of yours that yields cells, as file.py:function. The scores "
-            "of a space are sorted, the best first; those of a file or function keep its order, as "
-            "do all with --backend and in Arrow files."
+            "(.jsonl, or .arrow, which is read faster); or a function of yours that yields cells "
+            "or arrays of cells, as file.py:function. The scores of a space are sorted, the best "
+            "first; those of a file or function keep its order, as do all with --backend and in "
+            "Arrow files."
         ),
     ] = None,
     top: Annotated[

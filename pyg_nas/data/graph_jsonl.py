@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.ragged import RaggedGraphs
+from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, pointers
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
@@ -98,6 +99,55 @@ def parse_graphs(
     return _cells(Path(path), records, list(names), space)
 
 
+def graphs_of_objects(
+    path: str | os.PathLike[str], rows: Iterable[tuple[int, Any]], space: SearchSpace
+) -> CellArray:
+    """Return the graphs of records that were decoded from rows of a file.
+
+    Args:
+        path: The file, for errors.
+        rows: (row number, record) of each.
+        space: The space of the records.
+
+    Raises:
+        TableError: As :func:`read_graphs` does; the message has the row in place of the line.
+    """
+    names: dict[str, int] = {}
+    records = []
+    for row, decoded in rows:
+        try:
+            records.append(_record(row, decoded, names))
+        except TableError as error:
+            raise TableError(f"{path}, row {row}: {error}") from None
+    return _cells(Path(path), records, list(names), space, unit="row")
+
+
+def canonical_graphs(
+    sizes: Ints, ids: Ids, edge_counts: Ints, edges: Ints, space: SearchSpace
+) -> CellArray | None:
+    """Return graphs given end to end, or None if one is not the canonical graph of its drawing.
+
+    Checking all graphs by array operations takes a small part of the time that ordering and
+    pruning them one by one does.
+
+    Args:
+        sizes: Vertices of each graph, ``[N]``.
+        ids: Operation ids of all vertices.
+        edge_counts: Edges of each graph, ``[N]``.
+        edges: ``[2, E]`` (source, target), numbered within the graph, in any order.
+        space: The space, whose limits follow plain graphs of any size.
+    """
+    if not len(sizes):
+        return None
+    space = _widened(space, int(sizes.max()), int(edge_counts.max()))
+    order = np.lexsort((edges[1], edges[0], np.repeat(np.arange(len(sizes)), edge_counts)))
+    graphs = RaggedGraphs(
+        pointers(sizes), ids.astype(space.id_type), pointers(edge_counts), edges[:, order]
+    )
+    cells = CellArray.from_ragged(graphs, space)
+    return cells if cells.first_invalid() is None else None
+
+
 def _records(
     path: Path, lines: Iterable[tuple[int, bytes]], names: dict[str, int]
 ) -> list[_Record]:
@@ -155,17 +205,28 @@ def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
     )
 
 
-def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSpace) -> CellArray:
+def _widened(space: SearchSpace, vertices: int, edges: int) -> SearchSpace:
+    """Return a space whose limits are those of the largest graph, if it is one of plain graphs."""
+    return space if space.terminals else replace(space, max_vertices=vertices, max_edges=edges)
+
+
+def _cells(
+    path: Path, records: list[_Record], names: list[str], space: SearchSpace, unit: str = "line"
+) -> CellArray:
     """Return the records as graphs of one space, whose limits follow plain graphs of any size."""
-    if records and not space.terminals:
-        space = replace(
-            space,
-            max_vertices=max(len(record.operations) for record in records),
-            max_edges=max(len(record.edges) for record in records),
-        )
-    operations, edge_lists = [], []
     known = set(names) & set(space.vocabulary)
     id_of = {number: space.encode([n])[0] for number, n in enumerate(names) if n in known}
+    if len(known) == len(names):
+        cells = _canonical_cells(records, id_of, space)
+        if cells is not None:
+            return cells
+    if records:
+        space = _widened(
+            space,
+            max(len(record.operations) for record in records),
+            max(len(record.edges) for record in records),
+        )
+    operations, edge_lists = [], []
     for record in records:
         try:
             found = [id_of[number] for number in record.operations if number in id_of]
@@ -174,10 +235,24 @@ def _cells(path: Path, records: list[_Record], names: list[str], space: SearchSp
             edges, ids = _canonical(found, record.edges, space)
             _check_limits(len(ids), edges.shape[1], space)
         except (CellError, SpaceError) as error:
-            raise TableError(f"{path}, line {record.line}: {error}") from None
+            raise TableError(f"{path}, {unit} {record.line}: {error}") from None
         operations.append(np.asarray(ids, dtype=space.id_type))
         edge_lists.append(edges)
     return CellArray.from_ragged(RaggedGraphs.of_lists(operations, edge_lists), space)
+
+
+def _canonical_cells(
+    records: list[_Record], id_of: dict[int, int], space: SearchSpace
+) -> CellArray | None:
+    ids = np.array([id_of[n] for record in records for n in record.operations], dtype=np.int64)
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(r.edges for r in records)), np.int64)
+    return canonical_graphs(
+        np.array([len(record.operations) for record in records]),
+        ids,
+        np.array([len(record.edges) for record in records]),
+        flat.reshape(-1, 2).T,
+        space,
+    )
 
 
 def _canonical(
@@ -269,7 +344,10 @@ def _check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
 
 def _parse(line: int, text: bytes, names: dict[str, int]) -> _Record:
     """Read one record and number its names; new ones are added to ``names``."""
-    record = parse_json(text, TableError)
+    return _record(line, parse_json(text, TableError), names)
+
+
+def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.graph_arrow import read_arrow_graphs
 from pyg_nas.data.graph_jsonl import parse_graphs
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.errors import SettingsError, SpaceError, TableError
@@ -178,6 +179,21 @@ def file_blocks(
         row += len(block)
 
 
+def arrow_blocks(
+    path: str | os.PathLike[str], space: SearchSpace, size: int = BLOCK_CELLS
+) -> Iterator[Block]:
+    """Yield the graphs of an Arrow file, at most ``size`` to a block.
+
+    Raises:
+        TableError: If it is not such a file, or a row is not a graph of the space.
+        SettingsError: If pyarrow is not installed.
+    """
+    row = 0
+    for graphs in read_arrow_graphs(path, space, size):
+        yield StoredBlock(row, graphs)
+        row += len(graphs)
+
+
 def generator_blocks(
     generator: Callable[[], Iterable[Any]], space: SearchSpace, size: int = BLOCK_CELLS
 ) -> Iterator[Block]:
@@ -190,7 +206,7 @@ def generator_blocks(
         size: Cells to a block, at most.
 
     Raises:
-        SettingsError: If it yields anything else.
+        SettingsError: If it yields anything else, or an array with a row that is not a cell.
     """
     row = 0
     single: list[Cell] = []
@@ -210,18 +226,26 @@ def generator_blocks(
             )
         single = []
         for part in parts:
+            if (invalid := part.first_invalid()) is not None:
+                raise SettingsError(
+                    f"architecture {row + invalid[0]} that the generator yields, counted from 0: "
+                    f"{invalid[1]}"
+                )
             yield StoredBlock(row, part)
             row += len(part)
     if single:
         yield StoredBlock(row, CellArray.from_cells(single, space))
 
 
+_FILES = {".jsonl": file_blocks, ".arrow": arrow_blocks}
+
+
 def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
     """Yield the blocks of a source that a user names.
 
     Args:
-        source: A registered space, a ``.jsonl`` graph file, or ``module:function`` or
-            ``file.py:function`` of a function that returns an iterable of cells.
+        source: A registered space, a ``.jsonl`` or ``.arrow`` graph file, or ``module:function``
+            or ``file.py:function`` of a function that returns an iterable of cells.
         space: The space of the model that scores them.
         size: Architectures to a block, at most.
 
@@ -232,16 +256,16 @@ def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Ite
     """
     from pyg_nas.predictors.registry import class_named
 
-    if source.endswith(".jsonl"):
+    if Path(source).suffix in _FILES:
         if not Path(source).exists():
             raise TableError(f"{source}: no such file")
-        return file_blocks(source, space, size)
+        return _FILES[Path(source).suffix](source, space, size)
     if ":" in source:
         return generator_blocks(class_named(source), space, size)
     try:
         return space_blocks(find_space(source), size)
     except SpaceError as error:
         raise SpaceError(
-            f"{error}; --space also takes a graph file (.jsonl) or a function of yours as "
+            f"{error}; --space also takes a graph file (.jsonl, .arrow) or a function of yours as "
             f"file.py:function"
         ) from None

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyg_nas.data.scores_file import write_columns
-from pyg_nas.errors import SettingsError
+from pyg_nas.io.arrow import import_pyarrow
 from pyg_nas.io.files import atomic_path
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check_format(path: str | os.PathLike[str]) -> None:
         SettingsError: If it is not.
     """
     if Path(path).suffix == ARROW:
-        _pyarrow()
+        import_pyarrow()
 
 
 def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
@@ -49,7 +49,7 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
 
 
 def _write_arrow(path: str | os.PathLike[str], names: list[str], blocks: Iterator[Columns]) -> None:
-    arrow = _pyarrow()
+    arrow = import_pyarrow()
     kinds = {
         "hash": arrow.string(), "score": arrow.float64(), "row": arrow.int64(),
         "std": arrow.float64(), "arch": arrow.string(),
@@ -68,13 +68,3 @@ def _write_arrow(path: str | os.PathLike[str], names: list[str], blocks: Iterato
                 for name in names
             ]
             writer.write_batch(arrow.record_batch(columns, schema=schema))
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.ipc
-    except ImportError as error:
-        raise SettingsError(
-            "Arrow files need pyarrow: pip install '.[arrow]' in a clone of pyg_nas"
-        ) from error
-    return pyarrow

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_nas.data.graph_jsonl import read_graphs
+from pyg_nas.data.graph_jsonl import parse_graphs, read_graphs
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
@@ -292,3 +293,16 @@ def test_large_graphs_are_not_written_to_padded_tables(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="at most 127 vertices a graph and operations"):
         table.save(tmp_path / "g.hdf5")
     assert not (tmp_path / "g.hdf5").exists()
+
+
+def test_files_with_and_without_a_drawing_to_order_are_equal(tmp_path: Path) -> None:
+    """Canonical records alone are read as arrays, with another drawing among them one by one."""
+    cells = sample_cells(40, seed=5)
+    records = [{"ops": list(c.operations), "edges": c.edges[::-1]} for c in cells]
+    drawing = {"ops": ["output", "input"], "edges": [[1, 0]]}
+    fast = parse_graphs("f", enumerate(json.dumps(r).encode() for r in records), NASBENCH101)
+    slow = parse_graphs(
+        "f", enumerate(json.dumps(r).encode() for r in [*records, drawing]), NASBENCH101
+    )
+    assert fast == slow[:40] == CellArray.from_ragged(cells.ragged, NASBENCH101)
+    assert slow[40].operations == ("input", "output")

@@ -70,6 +70,21 @@ def test_lines_of_a_file_are_read_in_blocks(tmp_path: Path) -> None:
         last.read()
 
 
+def test_an_arrow_file_is_read_in_blocks(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    columns = {
+        "ops": [list(cell.operations) for cell in CELLS],
+        "edges": [cell.edge_index.T.tolist() for cell in CELLS],
+    }
+    table = arrow.table(columns)
+    path = tmp_path / "g.arrow"
+    with arrow.OSFile(str(path), "wb") as file, arrow.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    blocks = list(open_blocks(str(path), SPACE, size=4))
+    assert [len(block) for block in blocks] == [4, 4, 2]
+    assert joined(blocks) == CELLS.hashes().tolist()
+
+
 def test_a_generator_may_mix_cells_and_arrays() -> None:
     def cells() -> Iterator[Cell | CellArray]:
         yield CELLS[0]
@@ -80,6 +95,11 @@ def test_a_generator_may_mix_cells_and_arrays() -> None:
     blocks = list(generator_blocks(cells, SPACE, size=4))
     assert [len(block) for block in blocks] == [2, 4, 3, 1]
     assert joined(blocks) == CELLS.hashes().tolist()
+    adjacency = CELLS.adjacency.copy()
+    adjacency[7, 0] = 0
+    wrong = CellArray(adjacency, CELLS.operations, CELLS.num_vertices)
+    with pytest.raises(SettingsError, match=r"architecture 17 .* every vertex must lie on a path"):
+        list(generator_blocks(lambda: [CELLS, wrong], SPACE, size=6))
     with pytest.raises(SettingsError, match="must yield cells or arrays of cells, got int"):
         list(generator_blocks(lambda: [1], SPACE))
 
