@@ -2,12 +2,13 @@
 
 Each length is a process of its own that draws cells of NAS-Bench-101 in random order, hashes them,
 scores them by the paper's network of width 144 and keeps the best. Their terms are shared within a
-block only.
+block only. The first length is read from graph files too, and scored from memory, without a stream.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.scoring import ScoringTask, generator_blocks, score_stream
+from pyg_nas.scoring import ScoringTask, generator_blocks, open_blocks, score_stream
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 LENGTHS = (10**5, 10**6, 10**7, 10**8)
@@ -40,17 +41,81 @@ def draws(length: int) -> Iterator[CellArray]:
         left -= len(order)
 
 
-def run(length: int, seconds_file: str) -> None:
-    """Score a stream in this process and write the seconds that it took."""
+def write_jsonl(path: Path, length: int) -> None:
+    """Write a JSON Lines file of the same cells."""
+    with path.open("w") as file:
+        for cells in draws(length):
+            for cell in cells:
+                record = {"ops": cell.operations, "edges": cell.edge_index.T.tolist()}
+                file.write(json.dumps(record) + "\n")
+
+
+def write_arrow(path: Path, length: int) -> None:
+    """Write an Arrow file of the same cells."""
+    import pyarrow as pa
+
+    names = [NASBENCH101.decode([i])[0] for i in range(NASBENCH101.first_id, 3)]
+    kinds = pa.dictionary(pa.int8(), pa.string())
+    schema = pa.schema({"ops": pa.list_(kinds), "edges": pa.list_(pa.list_(pa.int8(), 2))})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for cells in draws(length):
+            graphs = cells.ragged
+            ids = (graphs.operations - NASBENCH101.first_id).astype(np.int8)
+            ops = pa.DictionaryArray.from_arrays(ids, pa.array(names))
+            ends = pa.FixedSizeListArray.from_arrays(graphs.edges.T.astype(np.int8).ravel(), 2)
+            columns = [
+                pa.ListArray.from_arrays(ptr.astype(np.int32), values)
+                for ptr, values in ((graphs.vertex_ptr, ops), (graphs.edge_ptr, ends))
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def run(length: int, source: str, seconds_file: str) -> None:
+    """Score a stream in this process and write the seconds that it took.
+
+    Args:
+        length: Cells.
+        source: A graph file, ``"arrays"`` for a generator, ``"memory"`` for no stream at all.
+        seconds_file: Where the seconds go.
+    """
     torch.manual_seed(0)
     cells = nasbench101_cells()[:200]
     labels = cells.trainable_parameters() / 5e7
     estimator = GCNRegressor(hidden=144, epochs=1).fit(cells, labels)
+    estimator.predict(nasbench101_cells()[:8_192])  # loads compiled code, which is not timed
+    parts = list(draws(length)) if source == "memory" else []
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        blocks = generator_blocks(lambda: draws(length), NASBENCH101)
-        score_stream(ScoringTask(estimator, top=TOP), blocks, Path(folder) / "best.csv")
+        if parts:
+            for part in parts:
+                estimator.predict(part)
+        else:
+            blocks = (
+                generator_blocks(lambda: draws(length), NASBENCH101)
+                if source == "arrays"
+                else open_blocks(source, NASBENCH101)
+            )
+            score_stream(ScoringTask(estimator, top=TOP), blocks, Path(folder) / "best.csv")
         Path(seconds_file).write_text(repr(time.perf_counter() - start))
+
+
+def measured(length: int, source: str) -> dict[str, float]:
+    """Return seconds, cells per second and peak memory of a process that scores a stream."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "seconds")
+        peak = peak_memory(run, length, source, file)
+        seconds = float(Path(file).read_text())
+    return {"seconds": seconds, "cells_per_second": length / seconds, "peak_bytes": peak}
+
+
+def by_source(length: int) -> dict[str, dict[str, float]]:
+    """Return what :func:`measured` does of each kind of source of the same cells."""
+    with tempfile.TemporaryDirectory() as folder:
+        arrow, lines = Path(folder) / "cells.arrow", Path(folder) / "cells.jsonl"
+        write_arrow(arrow, length)
+        write_jsonl(lines, length)
+        sources = {"memory": "memory", "arrays": "arrays", "Arrow": arrow, "JSON Lines": lines}
+        return {name: measured(length, str(source)) for name, source in sources.items()}
 
 
 def main() -> None:
@@ -61,13 +126,8 @@ def main() -> None:
     for length in LENGTHS:
         if length > arguments.longest:
             break
-        with tempfile.TemporaryDirectory() as folder:
-            file = str(Path(folder) / "seconds")
-            peak = peak_memory(run, length, file)
-            seconds = float(Path(file).read_text())
-        found[length] = {
-            "seconds": seconds, "cells_per_second": length / seconds, "peak_bytes": peak
-        }  # fmt: skip
+        found[length] = measured(length, "arrays")
+    sources = by_source(LENGTHS[0])
     # What a stream costs: a start, and the same for each further cell. The line through the first
     # two lengths is compared with the longer ones, which it does not know.
     first, second = list(found)[:2]
@@ -88,8 +148,13 @@ def main() -> None:
             for length, row in found.items()
         ],
     )
+    show(
+        f"{LENGTHS[0]:,} cells by source",
+        ["source", "cells/s"],
+        [[name, f"{row['cells_per_second']:,.0f}"] for name, row in sources.items()],
+    )
     print(f"calculated for {FAR:,}: {calculated[FAR] / 3600:.1f} h on this machine")
-    result = {"streams": found, "calculated_seconds": calculated, "top": TOP}
+    result = {"streams": found, "sources": sources, "calculated_seconds": calculated, "top": TOP}
     write_result("stream", result, arguments.results)
 
 
