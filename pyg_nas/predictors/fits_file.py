@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.json_lines import append_line, cut_torn_line, whole_lines
@@ -22,11 +25,25 @@ class FitsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes away from the file meanwhile.
+
+        Raises:
+            SettingsError: If there is one that uses it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._lock:
+                yield
+        except Timeout:
+            raise SettingsError(f"{self.path}: another tuning is at work on this file") from None
 
     def open(self, fingerprint: str) -> FitScores:
         """Return the fits that are there; begin the file where there is none."""
         if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             append_line(self.path, {"comparison": fingerprint})
             return {}
         written, length = whole_lines(read_regular(self.path, MOST_RECORDS_BYTES))

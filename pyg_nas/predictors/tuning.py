@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -193,7 +194,7 @@ def tune(
 
     Raises:
         SettingsError: If there is no candidate, one names a parameter that the estimator lacks,
-            or ``fits_file`` belongs to another comparison.
+            ``fits_file`` belongs to another comparison, or another process uses it.
         DivergedError: If a training of every candidate diverged.
     """
     if n_jobs == 0:
@@ -209,21 +210,22 @@ def tune(
     fits = [(key, split) for key in keys for split in range(len(splits))]
 
     file = None if fits_file is None else FitsFile(Path(fits_file))
-    done = {} if file is None else file.open(comparison.digest)
-    if on_fit is not None:
-        on_fit(sum(fit in done for fit in fits), len(fits))
-    jobs = (
-        delayed(comparison.fit)(candidate, key, split, splits[split])
-        for key, candidate in zip(keys, candidates, strict=True)
-        for split in range(len(splits))
-        if (key, split) not in done
-    )
-    for key, split, score, seconds in Parallel(n_jobs, return_as="generator_unordered")(jobs):
-        done[key, split] = (score, seconds)
-        if file is not None:
-            file.append(key, split, score, seconds)
+    with nullcontext() if file is None else file.locked():
+        done = {} if file is None else file.open(comparison.digest)
         if on_fit is not None:
             on_fit(sum(fit in done for fit in fits), len(fits))
+        jobs = (
+            delayed(comparison.fit)(candidate, key, split, splits[split])
+            for key, candidate in zip(keys, candidates, strict=True)
+            for split in range(len(splits))
+            if (key, split) not in done
+        )
+        for key, split, score, seconds in Parallel(n_jobs, return_as="generator_unordered")(jobs):
+            done[key, split] = (score, seconds)
+            if file is not None:
+                file.append(key, split, score, seconds)
+            if on_fit is not None:
+                on_fit(sum(fit in done for fit in fits), len(fits))
 
     scores = np.array([done[fit][0] for fit in fits]).reshape(len(keys), len(splits))
     if np.isnan(scores).any(axis=1).all():

@@ -63,7 +63,12 @@ FILE_LIMITS = (0, 1_000, 20_000)  # bytes that one file may have
 DISKS = (4_096, 20_480, 81_920)  # bytes of a whole disk
 CROWD = 8
 ROUNDS = 12
-BUSY = ("another search is at work", "another process is finishing it", "at work in this folder")
+BUSY = (
+    "another search is at work",
+    "another process is finishing it",
+    "at work in this folder",
+    "at work on this file",
+)
 
 
 def kill(workshop: Workshop, name: str, kills: int, at_changes: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ FIT = '{"candidate": "{}", "split": 3, "score": -1.5, "seconds": 2.0}\n'
 
 def test_what_was_appended_is_found_again(tmp_path: Path) -> None:
     file = FitsFile(tmp_path / "folder" / "fits.jsonl")
-    assert file.open("abc") == {}
+    with file.locked():
+        assert file.open("abc") == {}
     file.append("{}", 3, -1.5, 2.0)
     file.append("{}", 4, math.nan, 1.0)
     assert file.path.read_text().startswith(HEAD + FIT)
@@ -41,3 +42,14 @@ def test_a_foreign_file_is_refused_and_kept(tmp_path: Path, foreign: str) -> Non
     with pytest.raises(SettingsError, match="not a file of fits"):
         FitsFile(path).open("abc")
     assert path.read_text() == foreign
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    file = FitsFile(tmp_path / "folder" / "fits.jsonl")
+    with file.locked():
+        file.open("abc")
+        other = FitsFile(file.path)  # another lock: that it is in this process changes nothing
+        with pytest.raises(SettingsError, match="another tuning is at work"), other.locked():
+            pass
+    with other.locked():
+        assert file.path.read_text() == HEAD
