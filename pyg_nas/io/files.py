@@ -180,7 +180,9 @@ def check_output_folder(path: str | os.PathLike[str]) -> None:
 
 
 def _check_writable(path: Path, folders: Sequence[Path]) -> None:
-    nearest = next(folder for folder in folders if folder.exists())
+    nearest = next(folder for folder in folders if folder.exists() or folder.is_symlink())
+    if not nearest.exists():
+        raise SettingsError(f"{path}: {nearest} is a link to a folder that does not exist")
     if not nearest.is_dir():
         raise SettingsError(f"{path}: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK):

@@ -133,6 +133,18 @@ def test_an_output_that_could_not_be_written_is_known_before(tmp_path: Path) -> 
     assert _names(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("target", ["missing/folder", "link"])  # or in a circle
+def test_a_link_to_no_folder_is_known_before(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with pytest.raises(SettingsError, match="link is a link to a folder that does not exist"):
+        check_output_folder(link)
+    for check in (check_output, check_output_folder):
+        with pytest.raises(SettingsError, match=r"out: .*link is a link to a folder"):
+            check(link / "out")
+    check_output(link)  # a file takes the link's place
+
+
 @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_known_before(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
