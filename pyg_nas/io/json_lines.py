@@ -95,10 +95,11 @@ class SharedLines:
     def read_new(self) -> list[tuple[str, bytes]]:
         """Return (file and line, content) of the lines that were appended since the last call.
 
-        An incomplete last line of a process that was killed while it wrote is cut off.
+        An incomplete last line of a process that was killed while it wrote is no record.
 
         Raises:
-            SettingsError: If the file cannot be read, is too large, or has become shorter.
+            SettingsError: If the file cannot be read, is too large, has become shorter, or ends
+                with something else than the start of a record.
         """
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < self._length:
@@ -111,9 +112,14 @@ class SharedLines:
             )
         with open_regular(self.path) as file:
             file.seek(self._length)
-            lines, length = whole_lines(file.read(size - self._length))
+            content = file.read(size - self._length)
+        lines, length = whole_lines(content)
+        torn = content[length:].rstrip(b"\0")  # zeros are what a power cut may leave
+        if torn and not torn.startswith(b"{"):
+            raise SettingsError(
+                f"{self.path}: not a file of records, its last line is {torn[:40]!r}"
+            )
         self._length += length
-        cut_torn_line(self.path, self._length)
         numbered = [
             (f"{self.path}, line {number}", line)
             for number, line in enumerate(lines, start=self._count + 1)
@@ -124,9 +130,14 @@ class SharedLines:
     def append(self, record: dict[str, Any]) -> None:
         """Append one record to the disk; :meth:`read_new` does not return it.
 
+        An incomplete line before it is cut off.
+
         Raises:
             ValueError: If a number is NaN or infinite; nothing is written.
         """
+        line = _line(record)
+        if self.path.exists():
+            cut_torn_line(self.path, self._length)
         append_line(self.path, record)
-        self._length += len(_line(record))
+        self._length += len(line)
         self._count += 1

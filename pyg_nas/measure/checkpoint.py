@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from hashlib import sha256
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.limits import MOST_WEIGHTS_BYTES
+from pyg_nas.io.regular_files import read_regular
+
+_DIGEST_BYTES = sha256().digest_size
 
 
 class Checkpoint:
-    """A file with the state of one training.
+    """A file with the state of one training, after the SHA-256 of its bytes.
+
+    Torch does not notice when bytes of a file of its own have changed.
 
     Args:
         path: The file.
@@ -30,9 +37,15 @@ class Checkpoint:
     def read(self) -> dict[str, Any] | None:
         """Return the state; None where the file is missing or damaged."""
         try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, UnpicklingError, BadZipFile, ValueError, KeyError):
+            content = read_regular(self.path, MOST_WEIGHTS_BYTES)
+        except SettingsError:
             return None
+        digest, stored = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if sha256(stored).digest() != digest:
+            return None
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(stored), map_location="cpu", weights_only=True
+        )
         return state
 
     @property
@@ -42,8 +55,11 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by a state."""
+        stored = io.BytesIO()
+        torch.save(state, stored)
+        content = stored.getvalue()
         with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(sha256(content).digest() + content)
         self._written = time.monotonic()
 
     def remove(self) -> None:

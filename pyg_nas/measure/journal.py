@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import MeasureError, SettingsError, quoted
+from pyg_nas.errors import MeasureError, PygNasError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, space_changes
@@ -66,6 +66,12 @@ CREATE TABLE run (
 ) WITHOUT ROWID;
 """
 _TABLES = {"journal", "cell", "owner", "claim", "run"}
+_TYPES = {
+    "cell": {"hash": "text", "adjacency": "text", "operations": "text"},
+    "owner": {"pid": "integer", "started": "integer", "lease_until": "real"},
+    "claim": {"budget": "integer", "seed": "integer"},
+    "run": {"hash": "text", "budget": "integer", "seed": "integer"},
+}
 LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
 _BUSY_SECONDS = 60.0
@@ -137,6 +143,16 @@ class Journal:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if names and not names >= _TABLES:
             raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
+        for table, columns in _TYPES.items() if names else ():
+            for column, kind in columns.items():  # SQLite itself stores any type in any column
+                found = connection.execute(
+                    f"SELECT {column} FROM {table} WHERE typeof({column}) != ? LIMIT 1", (kind,)
+                ).fetchone()
+                if found is not None:
+                    raise MeasureError(
+                        f"{self.path}: {column} of table {table} must be {kind}, got "
+                        f"{quoted(found[0])}"
+                    )
 
     def _register(self) -> None:
         expected = {
@@ -344,7 +360,7 @@ class Journal:
             reading = Reading(**parse_json(text, finite=False))
             if all(type(number) in (int, float) for number in astuple(reading)):
                 return reading
-        except (SettingsError, TypeError):
+        except (SettingsError, TypeError, AttributeError):
             pass
         raise MeasureError(f"{self.path}: not a readable run, got {quoted(text)}")
 
@@ -354,11 +370,14 @@ class Journal:
             "SELECT hash, adjacency, operations FROM cell "
             "WHERE hash IN (SELECT hash FROM run) ORDER BY rowid"
         ).fetchall()
-        cells = (
-            Cell(parse_json(adjacency, MeasureError), parse_json(operations), self.space)
-            for _, adjacency, operations in known
-        )
-        return [digest for digest, *_ in known], CellArray.from_cells(cells, self.space)
+        cells = CellArray.from_cells([self._cell(*row) for row in known], self.space)
+        return [digest for digest, *_ in known], cells
+
+    def _cell(self, digest: str, adjacency: str, operations: str) -> Cell:
+        try:
+            return Cell(parse_json(adjacency), parse_json(operations), self.space)
+        except (PygNasError, TypeError, ValueError) as error:
+            raise MeasureError(f"{self.path}: cell {quoted(digest)}: {one_line(error)}") from None
 
     def to_table(
         self,
@@ -423,7 +442,7 @@ def stored_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
             row = connection.execute("SELECT value FROM journal WHERE name = 'settings'").fetchone()
     except sqlite3.Error:
         return None  # a file that is no journal is reported when it is opened as one
-    settings = None if row is None else parse_json(row[0], MeasureError)
+    settings = parse_json(row[0], MeasureError) if row and isinstance(row[0], str) else None
     return settings if isinstance(settings, dict) else None
 
 

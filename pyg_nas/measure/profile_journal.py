@@ -96,7 +96,10 @@ class ProfileJournal:
     def _read(self, about: dict[str, Any]) -> None:
         lines = self._lines.read_new()
         for number, (where, line) in enumerate(lines):
-            record = parse_json(line)
+            try:
+                record = parse_json(line)
+            except SettingsError as error:
+                raise SettingsError(f"{where}: {error}") from None
             if not isinstance(record, dict) or (number == 0) != ("settings" in record):
                 raise SettingsError(f"{where}: not a line of a profile's journal")
             if number == 0:

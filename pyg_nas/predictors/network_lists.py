@@ -16,8 +16,9 @@ from pyg_nas.data.network_sources import (
 )
 from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.errors import NetworkError, SettingsError
-from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json, read_json
+from pyg_nas.io.limits import MOST_SETTINGS_BYTES
+from pyg_nas.io.regular_files import read_regular
 from pyg_nas.predictors.registry import class_named
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -64,7 +65,14 @@ def read_configurations(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         SettingsError: If it is not such a file.
     """
     if Path(path).suffix == ".jsonl":
-        found: Any = [parse_json(line) for _, line in read_lines(path)]
+        found: Any = []
+        for number, line in enumerate(
+            read_regular(path, MOST_SETTINGS_BYTES).split(b"\n"), start=1
+        ):
+            try:
+                found += [parse_json(line)] if line.strip() else []
+            except SettingsError as error:
+                raise SettingsError(f"{path}, line {number}: {error}") from None
     else:
         found = read_json(path)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):

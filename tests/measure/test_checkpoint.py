@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,5 +49,11 @@ def test_a_damaged_or_missing_file_is_no_state(tmp_path: Path) -> None:
     assert not checkpoint.is_due
     checkpoint.write({"step": 3})
     assert checkpoint.read() == {"step": 3}
+    content = bytearray(checkpoint.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.path.write_bytes(content)
+    assert checkpoint.read() is None
     checkpoint.remove()
+    assert checkpoint.read() is None
+    os.mkfifo(checkpoint.path)
     assert checkpoint.read() is None

@@ -135,6 +135,37 @@ def test_a_damaged_run_is_refused(opened: Journal, text: str):
             read()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("run SET seed = 'x'", "seed of table run must be integer, got 'x'"),
+        ("owner SET lease_until = 'never'", "lease_until of table owner must be real"),
+        ("cell SET adjacency = x'00'", "adjacency of table cell must be text"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(
+    opened: Journal, tiny_task: Task, change: str, message: str
+):
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run(2, 0, 0.5)])
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute(f"UPDATE {change}")
+    connection.close()
+    with pytest.raises(MeasureError, match=message):
+        Journal(opened.path, tiny_task, CELL.space)
+
+
+@pytest.mark.parametrize("adjacency", ["[", "5", "[[0, 2], [0, 0]]"])
+def test_a_damaged_cell_is_refused(opened: Journal, adjacency: str):
+    opened.claim(CELL, 2, (0,))
+    opened.record(CELL, [run(2, 0, 0.5)])
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute("UPDATE cell SET adjacency = ?", (adjacency,))
+    connection.close()
+    with pytest.raises(MeasureError, match=f"{opened.path}: cell '{CELL.hash}': "):
+        opened.to_table()
+
+
 def test_an_empty_journal_has_no_table(opened: Journal):
     with pytest.raises(MeasureError, match="no run is finished yet"):
         opened.to_table()

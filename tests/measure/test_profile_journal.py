@@ -48,10 +48,13 @@ def test_other_settings_and_damaged_lines_are_refused(tmp_path: Path) -> None:
         (b'{"name": "a", "hash": "b", "latency": -1}\n', "line 4: a profile needs"),
         (whole.splitlines()[2].replace(b"0.25", b"-0.25") + b"\n", "latency -0.25 must be"),
         (b"[]\n", "not a line"),
+        (b"nonsense\n", "line 4: not JSON"),
+        (b"\x89foreign", "not a file of records"),
     ]:
         path.write_bytes(whole + line)
         with pytest.raises(SettingsError, match=message):
             ProfileJournal(path, ABOUT)
+        assert path.read_bytes() == whole + line
 
 
 def test_noise_is_the_larger_one() -> None:

@@ -52,6 +52,9 @@ def test_what_does_not_fit_is_refused(builder: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('{"width": 3}')
     with pytest.raises(SettingsError, match="a list of objects"):
         named_sources(builder, tmp_path / "c.json")
+    (tmp_path / "c.jsonl").write_text('{"width": 3}\n\n{"width": NaN}\n')
+    with pytest.raises(SettingsError, match=r"c\.jsonl, line 3: numbers must be finite"):
+        named_sources(builder, tmp_path / "c.jsonl")
     with pytest.raises(SettingsError, match="folder of ONNX files has none"):
         named_sources(str(tmp_path), tmp_path / "c.json")
     with pytest.raises(NetworkError, match=r"no file that ends in \.onnx"):
