@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pyg_nas.graphs.cell import Cell
 from tests.cli.test_models import pyg_nas
+
+from .processes import run_commands
 
 
 def asked(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[tuple[int, str]]:
@@ -45,43 +45,32 @@ def test_a_script_asks_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFi
     assert [json.loads(line)["hash"] for line in lines] == [cell.hash for cell in cells[:4]]
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        (("ask", "new", "--method", "best"), "method 'best' must be one of"),
-        (("ask", "new", "--recipe", "nope"), "recipe 'nope' must be one of"),
-        (("ask", "new", "--acquisition", "nope"), "acquisition 'nope' must be one of"),
-        (("ask", "new", "--recipe", "paper", "--acquisition", "ei"), "needs standard deviations"),
-        (("ask", "new", "--start", "3"), "is fitted to at least 4 cells"),
-        (("ask", "new", "--max-macs", "9"), "no cell has at most 9 MACs"),
-        (("ask", "new", "--space", "nowhere"), "search space 'nowhere' is not one of"),
-        (("ask", "begun", "--seed", "3"), "seed = 0, asked for is 3"),
-        (("ask", "table"), "are trained by pyg-nas search"),
-        (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
-        (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
-        (("tell", "begun", "0"), "give its accuracy, or that it failed"),
-        (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),
-        (("tell", "begun", "0", "--accuracy", "0.5"), "recorded"),
-    ],
-)
-def test_refusals_and_tell_need_no_torch(
-    begun: Path, command: tuple[str, ...], message: str
-) -> None:
-    program = (
-        "import sys\nfrom pyg_nas.cli.app import main\n"
-        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
-    )
-    name, folder, *options = command
-    run = subprocess.run(
-        [sys.executable, "-c", program, name, str(begun / folder), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    shown = " ".join((run.stdout + run.stderr).split())
-    assert message in shown
-    assert "Traceback" not in shown
-    assert run.returncode == (0 if message == "recorded" else 2)
+COMMANDS = [
+    (("ask", "new", "--method", "best"), "method 'best' must be one of"),
+    (("ask", "new", "--recipe", "nope"), "recipe 'nope' must be one of"),
+    (("ask", "new", "--acquisition", "nope"), "acquisition 'nope' must be one of"),
+    (("ask", "new", "--recipe", "paper", "--acquisition", "ei"), "needs standard deviations"),
+    (("ask", "new", "--start", "3"), "is fitted to at least 4 cells"),
+    (("ask", "new", "--max-macs", "9"), "no cell has at most 9 MACs"),
+    (("ask", "new", "--space", "nowhere"), "search space 'nowhere' is not one of"),
+    (("ask", "begun", "--seed", "3"), "seed = 0, asked for is 3"),
+    (("ask", "table"), "are trained by pyg-nas search"),
+    (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
+    (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
+    (("tell", "begun", "0"), "give its accuracy, or that it failed"),
+    (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),
+    (("tell", "begun", "0", "--accuracy", "0.5"), "recorded"),
+]
+
+
+def test_refusals_and_tell_need_no_torch(begun: Path) -> None:
+    ended = run_commands([command for command, _ in COMMANDS], begun)
+    for (command, message), done in zip(COMMANDS, ended, strict=True):
+        shown = " ".join((done.out + done.err).split())
+        assert message in shown, command
+        assert "Traceback" not in shown
+        assert done.code == (0 if message == "recorded" else 2), command
+        assert "torch" not in done.modules, command
     assert not (begun / "new").exists()
 
 

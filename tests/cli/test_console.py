@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,8 @@ import pytest
 
 from pyg_nas.cli.console import bold, fail, prepare_streams, print_line, print_note, print_table
 from pyg_nas.data.table import Table
+
+from .processes import run_commands
 
 HOSTILE = ("[/red]", "[/]", "[bold]x", "\x1b[31mred\x1b[0m", "\u202eevil", os.fsdecode(b"caf\xe9"))
 SHOWN = ("[/red]", "[/]", "[bold]x", "\\x1b[31mred\\x1b[0m", "\\u202eevil", "caf\\udce9")
@@ -50,56 +50,38 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "warning: a \\x1b[31mb\n"
 
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """Runs ``pyg-nas`` in a process that has an ASCII terminal and locale."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "PYTHONIOENCODING": "ascii",
-            "PYTHONUTF8": "0",
-            "PYTHONCOERCECLOCALE": "0",
-            "LC_ALL": "C",
-        }
-        script = "from pyg_nas.cli.app import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", script, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
-def test_hostile_names_through_the_commands(
-    command: Command, small_table: Table, tmp_path: Path, number: int
-) -> None:
-    name = HOSTILE[number].replace("/", "")
-    path = tmp_path / f"{name}.hdf5"
-    small_table.subset(np.arange(3)).save(path)
-    wrong = (
-        ("train", path, "--out", "m", "--split", name),
-        ("train", path, "--out", "m", "--recipe", name),
-        ("table", "info", f"none-{name}"),
-        ("train", path, "--out", "m", "--seed", name),
-        ("train", path, "--out", "m", f"--{name}"),
-        (name,),
-    )[number]
-    done = command("table", "check", path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{tmp_path}/")
-    assert done.stdout.endswith(".hdf5: 3 cells, all valid\n")
-    assert done.stdout.isascii()
-    refused = command(*wrong)
-    assert refused.returncode == 2, refused.stderr
-    assert refused.stderr.startswith("error: ")
-    assert refused.stderr.count("\n") == 1
-    assert "\x1b" not in done.stdout + refused.stderr
+def test_hostile_names_through_the_commands(small_table: Table, tmp_path: Path) -> None:
+    """In a process that has an ASCII terminal and locale."""
+    names = [name.replace("/", "") for name in HOSTILE]
+    paths = [tmp_path / f"{name}.hdf5" for name in names]
+    for path in paths:
+        small_table.subset(np.arange(3)).save(path)
+    wrong = [
+        ("train", paths[0], "--out", "m", "--split", names[0]),
+        ("train", paths[1], "--out", "m", "--recipe", names[1]),
+        ("table", "info", f"none-{names[2]}"),
+        ("train", paths[3], "--out", "m", "--seed", names[3]),
+        ("train", paths[4], "--out", "m", f"--{names[4]}"),
+        (names[5],),
+    ]
+    ascii_terminal = {
+        **os.environ,
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "LC_ALL": "C",
+    }
+    ended = run_commands(
+        [*(("table", "check", path) for path in paths), *wrong], tmp_path, ascii_terminal
+    )
+    for done in ended[: len(paths)]:
+        assert done.code == 0, done.err
+        assert done.out.startswith(f"{tmp_path}/")
+        assert done.out.endswith(".hdf5: 3 cells, all valid\n")
+        assert done.out.isascii()
+        assert "\x1b" not in done.out
+    for refused in ended[len(paths) :]:
+        assert refused.code == 2, refused.err
+        assert refused.err.startswith("error: ")
+        assert refused.err.count("\n") == 1
+        assert "\x1b" not in refused.err

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -415,32 +413,9 @@ def test_a_model_is_not_saved_among_other_files(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
 
 
-def test_a_terminal_without_the_characters_shows_the_figures(
-    table_path: Path, model_path: Path
-) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", "from pyg_nas.cli.app import main; main()"),
-            *("evaluate", str(model_path), str(table_path)),
-        ],
-        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "kendall_tau" in done.stdout
-
-
 def test_help_is_there_for_every_command() -> None:
     for command in ("", "train", "evaluate", "predict", "plot", "table", "demo"):
         assert pyg_nas(*command.split(), "--help") == 0
-
-
-def test_help_and_import_do_not_wait_for_torch() -> None:
-    code = "import sys, pyg_nas, pyg_nas.cli.app; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 @pytest.fixture(scope="module")

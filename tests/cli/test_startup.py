@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +10,12 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import write_tfrecord
 
+from .processes import run_commands
+
 HEAVY = {
     *("torch", "torch._dynamo", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas"),
     *("matplotlib", "plotly", "h5py", "google.protobuf", "onnx", "torchvision", "PIL", "joblib"),
 }
-RUN = """
-import sys
-from pyg_nas.cli.app import main
-try:
-    main()
-except SystemExit as stop:
-    code = stop.code
-print("\\nloaded", code, *sys.modules)
-"""
 PREDICTION = {"torch", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas", "joblib"}
 REFUSED = [
     ("train", "table.hdf5", "--out", "m", "--split", "foo"),
@@ -66,62 +57,39 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_table: Table) -> Path
     return folder
 
 
-def loaded(folder: Path, *arguments: str) -> tuple[int, set[str]]:
-    """Exit code of a command and the heavy modules that its process has loaded."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    _, code, *modules = done.stdout.splitlines()[-1].split()
-    return int(code), HEAVY & set(modules)
+def test_refusals_need_no_torch(folder: Path) -> None:
+    for arguments, ended in zip(REFUSED, run_commands(REFUSED, folder), strict=True):
+        assert ended.code == 2, arguments
+        assert ended.modules & HEAVY <= {"h5py"}, arguments
 
 
-@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
-def test_refusals_need_no_torch(folder: Path, arguments: tuple[str, ...]) -> None:
-    code, modules = loaded(folder, *arguments)
-    assert code == 2
-    assert modules <= {"h5py"}
+TRAIN = "train table.hdf5 --split 20 --recipe paper --epochs 1 --out m"
+# Commands of one process, which keeps what it has loaded: each may load what those before it may.
+ALLOWED: list[dict[str, set[str]]] = [
+    {
+        "--help": set(),
+        "train --help": set(),
+        "--version": set(),
+        "table info table.hdf5": {"h5py"},
+        "table check table.hdf5": {"h5py"},
+        "table convert table.tfrecord converted.hdf5": {"h5py"},
+        "table export converted.hdf5 again.tfrecord": {"h5py", "google.protobuf"},
+    },
+    {
+        TRAIN: PREDICTION | {"h5py"},
+        "predict m table.hdf5 --out s.csv": PREDICTION | {"h5py"},
+    },
+    {
+        "search table.hdf5 --method random --n 3 --k 2 --out s": {
+            *("h5py", "matplotlib", "PIL", "plotly"),
+        },
+    },
+]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "allowed"),
-    [
-        (("--help",), set()),
-        (("train", "--help"), set()),
-        (("--version",), set()),
-        (("table", "info", "table.hdf5"), {"h5py"}),
-        (("table", "check", "table.hdf5"), {"h5py"}),
-        (("table", "convert", "table.tfrecord", "converted.hdf5"), {"h5py"}),
-        (("table", "export", "converted.hdf5", "again.tfrecord"), {"h5py", "google.protobuf"}),
-        (
-            (
-                "train",
-                "table.hdf5",
-                "--split",
-                "20",
-                "--recipe",
-                "paper",
-                "--epochs",
-                "1",
-                "--out",
-                "m",
-            ),
-            PREDICTION | {"h5py"},
-        ),
-        (("predict", "m", "table.hdf5", "--out", "s.csv"), PREDICTION | {"h5py"}),
-        (
-            ("search", "table.hdf5", "--method", "random", "--n", "3", "--k", "2", "--out", "s"),
-            {"h5py", "matplotlib", "PIL", "plotly"},
-        ),
-    ],
-    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
-)
-def test_commands_load_what_they_use(
-    folder: Path, arguments: tuple[str, ...], allowed: set[str]
-) -> None:
-    code, modules = loaded(folder, *arguments)
-    assert code == 0
-    assert modules <= allowed
+@pytest.mark.parametrize("commands", ALLOWED, ids=["tables", "models", "search"])
+def test_commands_load_what_they_use(folder: Path, commands: dict[str, set[str]]) -> None:
+    found = run_commands([command.split() for command in commands], folder)
+    for (command, allowed), ended in zip(commands.items(), found, strict=True):
+        assert ended.code == 0, f"{command}: {ended.err}"
+        assert ended.modules & HEAVY <= allowed, command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -36,8 +35,6 @@ def test_unknown_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Trains, scores the space's cells and predicts with residual networks; prints what was predicted.
 PROGRAM = """
-import sys
-{before}
 import numpy as np
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gcn import GCNRegressor
@@ -49,36 +46,35 @@ found = [
     GCNRegressor(hidden=8, head=8, epochs=3, device="cpu").fit(cells, y).predict(cells[:5]),
     ResidualGNNRegressor(2, 8, epochs=3, device="cpu").fit(cells, y).predict(cells[:5]),
 ]
-{after}
-print(*np.concatenate(found).tolist())
+found = np.concatenate(found).tolist()
 """
-NO_NUMBA = "sys.modules['numba'] = None"
-NO_GEMM = "import numba.np.linalg; del numba.np.linalg._BLAS"
+NO_NUMBA = f"import sys; sys.modules['numba'] = None\n{PROGRAM}print(*found)"
+# torch_geometric imports Numba too; the package's own kernels are what must stay away.
+SWITCHED_OFF = f"""
+import os, sys
+os.environ["{ENGINE_VARIABLE}"] = "torch"
+{PROGRAM}print(*found)
+assert not [name for name in sys.modules if 'pyg_nas.engine.numba' in name]
+"""
+NO_GEMM = f"""
+os.environ["{ENGINE_VARIABLE}"] = "auto"
+import numba.np.linalg
+del numba.np.linalg._BLAS
+{PROGRAM}print(*found)
+"""
 
 
-def predictions(before: str = "", after: str = "", **environment: str) -> list[float]:
-    program = PROGRAM.format(before=before, after=after)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize(
+    "program", [NO_NUMBA, SWITCHED_OFF + NO_GEMM], ids=["no Numba", "switched off"]
+)
+def test_without_numba_the_numbers_are_the_same(program: str) -> None:
+    names: dict[str, list[float]] = {}
+    exec(PROGRAM, names)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [float(number) for number in done.stdout.split()]
-
-
-def test_without_numba_the_numbers_are_the_same() -> None:
-    expected = predictions()
-    # torch_geometric imports Numba too; the package's own kernels are what must stay away.
-    never_imported = "assert not [name for name in sys.modules if 'pyg_nas.engine.numba' in name]"
-    for found in (
-        predictions(NO_NUMBA),
-        predictions(NO_GEMM),
-        predictions(after=never_imported, PYG_NAS_ENGINE="torch"),
-    ):
-        assert found == pytest.approx(expected, abs=1e-5)
+    for line in done.stdout.splitlines():
+        assert list(map(float, line.split())) == pytest.approx(names["found"], abs=1e-5)
 
 
 LOGGED = """

@@ -22,7 +22,7 @@ SEEDS = (0, 1)
 
 
 def campaign_cells() -> CellArray:
-    return sample_cells(36, seed=2)
+    return sample_cells(24, seed=2)
 
 
 def start(journal: Path, log: Path) -> BaseProcess:

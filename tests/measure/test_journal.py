@@ -208,7 +208,7 @@ def test_somebody_elses_database_is_refused_and_left_alone(
 
 # Kills and rivals: real processes on one journal.
 
-KILLS = 10
+KILLS = 6
 
 
 def lines_of(log: Path) -> list[str]:
