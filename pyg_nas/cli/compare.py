@@ -9,7 +9,7 @@ import typer
 
 from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
-from pyg_nas.cli.models import Device, GraphSpace, TablePath
+from pyg_nas.cli.options import Device, GraphSpace, Jobs, LearnedBudget, LearnedRun, TablePath
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
 
@@ -39,14 +39,9 @@ def compare(
     metric: Annotated[
         str | None, typer.Option(help="Metric that is learned: validation_accuracy (the default).")
     ] = None,
-    budget: Annotated[
-        int | None,
-        typer.Option(help="Epochs after which it was measured; by default the table's most."),
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")] = 1,
+    budget: LearnedBudget = None,
+    run: LearnedRun = None,
+    jobs: Jobs = 1,
     space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note
+from pyg_nas.cli.options import Device
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
@@ -33,7 +34,7 @@ def images(
     split_seed: SplitSeed = 0,
     budget: Annotated[int, typer.Option(min=1, help="Epochs of a run, for the estimate.")] = 12,
     runs: Annotated[int, typer.Option(min=1, help="Runs of a search, for the estimate.")] = 60,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Say what a folder of images has and what training on it will cost; nothing is trained.
 

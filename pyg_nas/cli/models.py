@@ -9,6 +9,14 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
+from pyg_nas.cli.options import (
+    Device,
+    GraphSpace,
+    LearnedBudget,
+    LearnedRun,
+    SplitSeed,
+    TablePath,
+)
 from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
@@ -21,23 +29,6 @@ if TYPE_CHECKING:
     from pyg_nas.data.table import Table
     from pyg_nas.predictors.trained import Evaluation, Model
 
-TablePath = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
-]
-ModelPath = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Folder that `pyg-nas train` wrote.")
-]
-Device = Annotated[
-    str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
-]
-GraphSpace = Annotated[
-    str | None,
-    typer.Option(
-        "--space",
-        help="Search space of a graph file: nasbench101, or plain for graphs that are not cells; "
-        "by default recognized by the operations' names.",
-    ),
-]
 ModelOrTable = Annotated[
     Path,
     typer.Argument(metavar="[MODEL]", help="Folder that `pyg-nas train` wrote; not with --scores."),
@@ -87,7 +78,7 @@ def train(
             "rows or hashes."
         ),
     ] = "172",
-    split_seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
+    split_seed: SplitSeed = 0,
     recipe: Annotated[
         str | None,
         typer.Option(help="best (the default), fast, transfer, paper or two-stage."),
@@ -108,13 +99,8 @@ def train(
             "train_accuracy or training_time."
         ),
     ] = None,
-    budget: Annotated[
-        int | None,
-        typer.Option(help="Epochs after which it was measured; by default the table's most."),
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")
-    ] = None,
+    budget: LearnedBudget = None,
+    run: LearnedRun = None,
     space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:

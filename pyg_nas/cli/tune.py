@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table
-from pyg_nas.cli.models import GraphSpace
+from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 
 
 def tune(
-    table: Annotated[Path, typer.Argument(help="Table (.hdf5) or graph file (.jsonl).")],
+    table: TablePath,
     out: Annotated[Path, typer.Option(help="JSON file for the result.")],
     grid: Annotated[
         str,
@@ -26,7 +26,7 @@ def tune(
     split: Annotated[
         str, typer.Option(help="Training cells: 172, 334, ..., a number or a file.")
     ] = "172",
-    split_seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
+    split_seed: SplitSeed = 0,
     recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
     metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
@@ -34,9 +34,9 @@ def tune(
         int, typer.Option(help="Repeats, each with its own shuffle and random seed.")
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of shuffles and fits.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")] = 1,
+    jobs: Jobs = 1,
     space: GraphSpace = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Choose hyper-parameters by cross validation on the training cells alone.
 

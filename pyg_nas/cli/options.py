@@ -1,0 +1,30 @@
+"""Options and arguments that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TablePath = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
+]
+GraphSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="Search space of a graph file: nasbench101, or plain for graphs that are not cells; "
+        "by default recognized by the operations' names.",
+    ),
+]
+SplitSeed = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
+LearnedBudget = Annotated[
+    int | None,
+    typer.Option(help="Epochs after which it was measured; by default the table's most."),
+]
+LearnedRun = Annotated[str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")]
+Jobs = Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
+]
