@@ -26,7 +26,7 @@ import random
 import warnings
 from collections.abc import Iterator, KeysView, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,8 @@ from pyg_nas.nasbench.statistics import (
 )
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101 import NASBENCH101, NASBENCH101_BUDGETS
+
+V = TypeVar("V")
 
 _POINTS = ("halfway", "final")
 _STAMP_BYTES = 2**20
@@ -283,11 +285,24 @@ def table_from_nasbench(api_object: Any) -> Table:
     return table
 
 
-class _FixedStatistics(Mapping[str, dict[str, Any]]):
-    """Mapping of hash to ``module_adjacency``, ``module_operations``, ``trainable_parameters``."""
+class _ByHash(Mapping[str, V]):
+    """Mapping of the hashes of a table's cells."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.hashes.astype("U32").tolist())
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+class _FixedStatistics(_ByHash[dict[str, Any]]):
+    """Mapping of hash to ``module_adjacency``, ``module_operations``, ``trainable_parameters``."""
 
     def __getitem__(self, digest: str) -> dict[str, Any]:
         row = _row(self._table, digest)
@@ -302,21 +317,9 @@ class _FixedStatistics(Mapping[str, dict[str, Any]]):
             trainable_parameters=int(self._table.trainable_parameters[row]),
         )
 
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._table
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table.hashes.astype("U32").tolist())
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-
-class _ComputedStatistics(Mapping[str, dict[int, list[Metrics]]]):
+class _ComputedStatistics(_ByHash[dict[int, list[Metrics]]]):
     """Mapping of hash to epochs to a list of measured runs."""
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
 
     def __getitem__(self, digest: str) -> dict[int, list[Metrics]]:
         numbers = self._table.metrics[_row(self._table, digest)].tolist()
@@ -326,15 +329,6 @@ class _ComputedStatistics(Mapping[str, dict[int, list[Metrics]]]):
             if measured:
                 found[epochs] = ReadOnlyList(map(ReadOnlyMetrics, measured))
         return ReadOnlyDict(found)
-
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._table
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table.hashes.astype("U32").tolist())
-
-    def __len__(self) -> int:
-        return len(self._table)
 
 
 def _run_metrics(run: list[list[float]]) -> Metrics:
