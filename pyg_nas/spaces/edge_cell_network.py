@@ -50,26 +50,16 @@ class ReluConvBn(nn.Sequential):
         )
 
 
-class AveragePool(nn.Module):
+class AveragePool(nn.AvgPool2d):
     """Average pooling of ``[B, H, W, M, C]``; padding is not counted."""
 
     def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
+        # An odd size is rounded up, as by a convolution of stride 2.
+        super().__init__(kernel_size, stride, padding, ceil_mode=True, count_include_pad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
-        image = functional.avg_pool2d(
-            to_image(x),
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            ceil_mode=True,  # an odd size is rounded up, as by a convolution of stride 2
-            count_include_pad=False,
-        )
-        return from_image(image, x.shape[3])
+        return from_image(super().forward(to_image(x)), x.shape[3])
 
 
 class FactorizedReduction(nn.Module):

@@ -105,19 +105,12 @@ class GroupedBatchNorm(nn.Module):
         return from_image(image, x.shape[3])
 
 
-class MaxPool(nn.Module):
+class MaxPool(nn.MaxPool2d):
     """Max pooling of ``[B, H, W, M, C]`` over height and width."""
-
-    def __init__(self, kernel_size: int, stride: int, padding: int) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, H, W, M, C]`` to ``[B, H', W', M, C]``."""
-        image = functional.max_pool2d(to_image(x), self.kernel_size, self.stride, self.padding)
-        return from_image(image, x.shape[3])
+        return from_image(super().forward(to_image(x)), x.shape[3])
 
 
 def halvings(stride: int) -> list[nn.Module]:
