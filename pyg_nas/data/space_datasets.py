@@ -20,7 +20,11 @@ class SpaceDataset(CellDataset):
     """The cells of one registered search space; a subclass names it.
 
     Without a source it contains all architectures of the space's official list without labels, or
-    all cells if there is no such list. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
+    all cells if there is no such list. Arguments and errors are those of
+    :class:`~pyg_nas.data.dataset.CellDataset`.
+
+    Raises:
+        SpaceError: If the cells are of another search space.
     """
 
     space_name: ClassVar[str]
@@ -59,16 +63,8 @@ class NASBench101(SpaceDataset):
         root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all cells, enumerated, without labels)
-        label (LabelPolicy, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_filter (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        force_reload (bool, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform_key (str, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-
-    Raises:
-        TableError: See :class:`~pyg_nas.data.dataset.CellDataset`.
-        SpaceError: If the cells are of another search space.
+        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
+            :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
@@ -107,16 +103,8 @@ class NASBench201(SpaceDataset):
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures in their official
             order, without labels)
-        label (LabelPolicy, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_filter (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        force_reload (bool, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform_key (str, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-
-    Raises:
-        TableError: See :class:`~pyg_nas.data.dataset.CellDataset`.
-        SpaceError: If the cells are of another search space.
+        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
+            :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
@@ -151,16 +139,8 @@ class TransNASBench101(SpaceDataset):
         root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures, without labels)
-        label (LabelPolicy, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_filter (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        force_reload (bool, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        transform_key (str, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-
-    Raises:
-        TableError: See :class:`~pyg_nas.data.dataset.CellDataset`.
-        SpaceError: If the cells are of another search space.
+        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
+            :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
