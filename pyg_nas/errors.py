@@ -24,7 +24,7 @@ class TableError(PygNasError, ValueError):
 
 
 class RecordError(PygNasError, ValueError):
-    """A TFRecord file is damaged or holds something other than NAS-Bench records."""
+    """A TFRecord file is damaged or contains something other than NAS-Bench records."""
 
 
 class ModelError(PygNasError, ValueError):

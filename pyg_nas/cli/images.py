@@ -36,7 +36,7 @@ def images(
     runs: Annotated[int, typer.Option(min=1, help="Runs of a search, for the estimate.")] = 60,
     device: Device = "auto",
 ) -> None:
-    """Say what a folder of images has and what training on it will cost; nothing is trained.
+    """Show what a folder of images has and what training on it will cost; nothing is trained.
 
     Classes, unequal classes, sizes, unreadable files, parts (train, val, test) and copies are
     listed; one timed step of one network gives the time and memory of a search.

@@ -217,7 +217,7 @@ def evaluate(
     if note:
         print_line(note)
     if json is not None:
-        # JSON knows no NaN; a figure that does not exist is null.
+        # JSON has no NaN; a figure that does not exist is null.
         plain = {k: None if v != v else v for k, v in figures.items()}
         report = {
             **plain,

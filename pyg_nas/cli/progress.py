@@ -9,7 +9,7 @@ from typing import Protocol
 from pyg_nas.cli.console import ERRORS
 from pyg_nas.io.text import printable
 
-# Some steps take minutes: the usual 30 seconds would hold none or one of them.
+# Some steps take minutes: the usual 30 seconds would contain none or one of them.
 _SPEED_SECONDS = 3_600
 
 

@@ -49,7 +49,7 @@ def convert(
 
 @table_app.command()
 def info(path: TablePath) -> None:
-    """Show what a table holds: cells, what is measured, how much is missing, the best cells.
+    """Show what a table contains: cells, what is measured, how much is missing, the best cells.
 
     Example: pyg-nas table info nasbench101.hdf5
     """

@@ -126,7 +126,7 @@ class Workers:
 def _run_in_pool(
     pool: Pool, numbered: Iterator[tuple[int, Call]], in_flight: dict[int, Call]
 ) -> Iterator[tuple[Call, Any]]:
-    """Keep all workers busy; ``in_flight`` holds the calls without a result yet."""
+    """Keep all workers busy; ``in_flight`` has the calls without a result yet."""
     futures: dict[Future[Any], int] = {}
     failure: Exception | None = None
     while True:

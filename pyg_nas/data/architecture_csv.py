@@ -46,7 +46,7 @@ class ImportedTable:
 
     Attributes:
         table: One row an architecture, in the order of the space's list of architectures.
-        notes: Sentences that tell the user about the decisions.
+        notes: Sentences about the decisions, for the user.
     """
 
     table: Table

@@ -41,7 +41,7 @@ from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
 FORMAT = 1
 GROUP = "networks"
-"""Group that tells a table of networks from a table of cells."""
+"""Group that only a table of networks has, and a table of cells has not."""
 
 _TYPES: dict[str, Any] = {
     "columns": np.uint8,

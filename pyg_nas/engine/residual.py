@@ -119,7 +119,7 @@ def one_cycle(
 
     Args:
         config: Training settings.
-        steps: Of an epoch.
+        steps: Steps of an epoch.
     """
     optimizer = torch.optim.AdamW([torch.zeros(1)], betas=(0.9, _BETA2))
     total = config.epochs * steps

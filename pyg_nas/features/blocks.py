@@ -32,7 +32,7 @@ class ExtraGroup:
     """A group of features that follows from cells and their other features.
 
     Args:
-        name: Of the group.
+        name: Name of the group.
         compute: Returns it, float32 ``[N, features]``, from ``N`` cells and their features.
         digest: Returns what names the data behind it in a space: other data, other features.
     """

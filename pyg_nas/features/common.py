@@ -29,8 +29,8 @@ def common_features(space: SearchSpace, features: CellFeatures) -> NDArray[np.fl
     """Return the common features of cells, float32 ``[N, 13]``, by :data:`COMMON_FEATURES`.
 
     Args:
-        space: Of the ``N`` cells; its support names its ``common_operations``.
-        features: Of the cells.
+        space: Space of the ``N`` cells; its support names its ``common_operations``.
+        features: Features of the cells.
     """
     names = graph_feature_names(space)
     here = (space.support.common_operations[_OPERATION], _SET)

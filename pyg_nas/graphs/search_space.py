@@ -94,12 +94,12 @@ class SearchSpace:
 
     @property
     def id_type(self) -> np.dtype[Any]:
-        """The narrowest signed type, int8 at least, that holds every operation id."""
+        """The narrowest signed type, int8 at least, that can store every operation id."""
         return np.min_scalar_type(-len(self.vocabulary))
 
     @property
     def size_type(self) -> np.dtype[Any]:
-        """The narrowest signed type, int8 at least, that holds a number of vertices."""
+        """The narrowest signed type, int8 at least, that can store a number of vertices."""
         return np.min_scalar_type(-self.max_vertices - 1)
 
     @cached_property

@@ -43,7 +43,7 @@ class NetworkSize:
         num_labels: Classes.
         image_channels: Channels of an image.
         image_size: Height and width of an image in pixels; only multiply-accumulates depend on it.
-        stem_stride: By what the stem divides height and width, a power of two.
+        stem_stride: Power of two by which the stem divides height and width.
     """
 
     stem_channels: int

@@ -255,7 +255,7 @@ class Journal:
         """
         if cell.space != self.space:
             raise MeasureError(
-                f"{self.path}: holds cells of {self.space.name!r}, got one of {cell.space.name!r}"
+                f"{self.path}: has cells of {self.space.name!r}, got one of {cell.space.name!r}"
             )
         with self._transaction() as connection:
             self._add_cell(connection, cell)
@@ -448,10 +448,10 @@ def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:
 
 
 def _patiently(do: Callable[[], object]) -> None:
-    """Do something in a file that others may be about to switch to write-ahead, or to hold alone.
+    """Do something in a file that another process may be about to lock or switch to write-ahead.
 
-    SQLite reports such a rival at once instead of waiting the connection's timeout for it, as
-    both might wait for each other.
+    SQLite reports such a process at once instead of waiting for the connection's timeout,
+    because both might wait for each other.
     """
     last = time.monotonic() + _BUSY_SECONDS
     while True:

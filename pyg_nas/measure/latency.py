@@ -44,7 +44,7 @@ def measure_latency(network: nn.Module, shape: tuple[int, ...]) -> Latency:
 
     Args:
         network: On the processor, in evaluation mode.
-        shape: Of an image, ``(C, H, W)``.
+        shape: Shape of an image, ``(C, H, W)``.
 
     Returns:
         What 20 to 200 passes took, for which about 2 seconds are spent.

@@ -47,8 +47,8 @@ class ImageNetwork(nn.Module):
 
     Args:
         normalization: What is done to the images first.
-        network: Of a space (:meth:`~pyg_nas.graphs.space_support.CellNetwork.build`), with one
-            member.
+        network: A network of one member, from
+            :meth:`~pyg_nas.graphs.space_support.CellNetwork.build`.
         label_scale: Mean and standard deviation of numbers that are predicted; None for classes.
     """
 

@@ -65,7 +65,7 @@ def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> s
 
     Args:
         classes: Names of the labels; none where a number is predicted.
-        shape: Of an image, ``(C, H, W)``.
+        shape: Shape of an image, ``(C, H, W)``.
         unit: What a pixel is.
     """
     return (_SCRIPT if classes else _NUMBER_SCRIPT).format(

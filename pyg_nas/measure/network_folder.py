@@ -49,7 +49,7 @@ def save_network(
 
     Args:
         folder: Must not exist, or be empty.
-        network: On the processor.
+        network: The network, on the processor.
         cell: Its cell.
         task: What it was built for.
         about: JSON values that travel with the network.
@@ -147,7 +147,7 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
     except ModelError:
         raise
     except (SafetensorError, PygNasError, TypeError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder}: does not hold a network of this version: {error}") from error
+        raise ModelError(f"{folder}: is not a network of this version: {error}") from error
     if cell is not None and cell != stored:
         raise ModelError(f"{folder}: has the network of cell {stored.hash}, asked for {cell.hash}")
     return network.eval()

@@ -61,7 +61,7 @@ def _start_time(pid: int) -> int:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return 0
-    # The second field is the program's name in parentheses and may hold anything.
+    # The second field is the program's name in parentheses and may contain anything.
     fields = text.rpartition(")")[2].split()
     # A zombie has ended and waits for its parent to ask how.
     return -1 if fields[0] == "Z" else int(fields[19])

@@ -39,7 +39,7 @@ class TrainingSettings:
         weight_decay: L2 penalty on all parameters.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
         augmentation: Random changes of training images.
-        stem_stride: By what the stem divides height and width: 1, 2, 4, 8, ...
+        stem_stride: Number by which the stem divides height and width: 1, 2, 4, 8, ...
         balanced: Whether classes count equally: in the loss by weights, and accuracies are the mean
             over classes of the share of their images that is classified correctly.
         whole_epochs: Whether every training image is used in every epoch: images drawn at random

@@ -34,7 +34,7 @@ def textures_task() -> Task:
 
     Each class has a random filter of its own: two layers of 3x3 convolutions with a ReLU between
     them, applied to white noise. No two images of a class share a pixel, so that only the relations
-    between neighbouring pixels and colours tell the classes apart. An image's mean colour is
+    between neighbouring pixels and colours distinguish the classes. An image's mean colour is
     random and says nothing. 640 images are for training, with new noise each time they are used,
     400 for validation and 400 for testing.
     """

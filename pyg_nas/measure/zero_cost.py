@@ -31,7 +31,7 @@ _STACKS, _CELLS = 3, 3
 SIZE = NetworkSize(16, _STACKS, _CELLS, num_labels=10, image_size=(IMAGE_SIZE, IMAGE_SIZE))
 _LEAST = 1e-30
 NOTHING = math.log(_LEAST)
-"""What stands for the logarithm of zero."""
+"""Written in place of the logarithm of zero."""
 
 _PARTS = ("the stem", *(f"stack {stack}" for stack in range(1, _STACKS + 1)))
 STATISTICS = (
@@ -61,7 +61,7 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
 
     Args:
         cell: A cell whose space has networks with three stacks of three cells.
-        seed: Of weights, images and labels.
+        seed: Random seed of weights, images and labels.
 
     Raises:
         MeasureError: If cells of its space have no network.

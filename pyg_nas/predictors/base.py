@@ -12,7 +12,7 @@ from pyg_nas.predictors.validation import Rule, check_parameters
 
 
 class CellEstimator(BaseEstimator):  # type: ignore[misc]
-    """A scikit-learn estimator whose ``X`` is anything that holds cells.
+    """A scikit-learn estimator whose ``X`` is anything that contains cells.
 
     Attributes:
         parameter_rules: Rule of each constructor argument, see
@@ -27,7 +27,7 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def provides_std(self) -> bool:
-        """Whether ``predict(X, return_std=True)`` returns standard deviations worth using."""
+        """Whether ``predict(X, return_std=True)`` returns useful standard deviations."""
         return False
 
     def check_parameters(self) -> None:

@@ -18,7 +18,7 @@ from pyg_nas.predictors.validation import Cells, as_cells, weighted_cells
 
 
 class ParameterCountRegressor(CellRegressor):
-    """A straight line in the logarithm of the trainable parameters; NAS-Bench-101 only."""
+    """A straight line in the logarithm of the trainable parameters."""
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -26,7 +26,7 @@ class ParameterCountRegressor(CellRegressor):
         """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``.
 
         Raises:
-            CellError: If the space is not NAS-Bench-101.
+            CellError: If the cells of this space have no network.
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         self.line_ = LinearRegression().fit(self._sizes(cells), labels, weights)
@@ -45,7 +45,7 @@ class FeatureRegressor(CellRegressor):
     """Any scikit-learn regressor on the features of :mod:`pyg_nas.features.graph_features`.
 
     Args:
-        regressor: Of rows of numbers; it is cloned.
+        regressor: A regressor of rows of numbers; it is cloned.
     """
 
     def __init__(self, regressor: Any) -> None:

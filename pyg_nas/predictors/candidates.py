@@ -36,12 +36,12 @@ def read_grid(description: Any) -> list[Candidate]:
     values, positions added up.
 
     Raises:
-        SettingsError: If it is neither, or holds no candidate.
+        SettingsError: If it is neither, or has no candidate.
     """
     if isinstance(description, list):
         candidates = description
         if not all(isinstance(candidate, dict) for candidate in candidates):
-            raise SettingsError("a grid's list must hold objects of parameters")
+            raise SettingsError("a grid's list must contain objects of parameters")
     elif isinstance(description, dict):
         values = list(description.values())
         if not all(isinstance(choices, list) for choices in values):

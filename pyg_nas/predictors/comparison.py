@@ -110,7 +110,7 @@ class Fit:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells it from the other fits of a comparison."""
+        """What distinguishes it from the other fits of a comparison."""
         return self.predictor, self.train, self.draw
 
 
@@ -330,7 +330,7 @@ class _FitsFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out of the folder meanwhile.
+        """Exclude other processes from the folder.
 
         Raises:
             SettingsError: If there is one in it.
@@ -340,7 +340,7 @@ class _FitsFile:
                 yield
         except Timeout:
             raise SettingsError(
-                f"{self.path.parent}: another comparison is at work in this folder"
+                f"{self.path.parent}: another process compares predictors in this folder"
             ) from None
 
     def read(self, header: dict[str, Any]) -> dict[tuple[str, str, int], Fit]:
@@ -375,7 +375,7 @@ class _FitsFile:
                 )
 
     def check_versions(self, versions: dict[str, str], digests: dict[str, str | None]) -> None:
-        """Check that the fits in the file are of the predictors and split files of today."""
+        """Check that the fits in the file are of the present predictors and split files."""
         for (predictor, train), (version, digest) in self._versions.items():
             if versions.get(predictor, version) != version:
                 raise SettingsError(

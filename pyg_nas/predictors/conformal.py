@@ -1,4 +1,4 @@
-"""Intervals that hold their coverage, from residuals of cells that were not fitted on."""
+"""Intervals with a stated coverage, from residuals of cells that were left out of the fit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def conformal_quantile(sizes: ArrayLike, coverage: float) -> float:
     if rank > len(ordered):
         warnings.warn(
             f"{len(ordered)} residuals are too few for intervals of {100 * coverage:g} %: they "
-            f"reach as far as the largest, and hold less",
+            f"reach as far as the largest, and contain fewer labels",
             stacklevel=3,
         )
     return float(ordered[min(rank, len(ordered)) - 1])

@@ -61,7 +61,7 @@ class FitsFile:
             raise SettingsError(f"{self.path}: not a file of fits ({error!r})") from None
         if comparison != fingerprint:
             raise SettingsError(
-                f"{self.path}: holds fits of other cells, labels or settings; choose another "
+                f"{self.path}: has fits of other cells, labels or settings; choose another "
                 f"file, or delete it"
             )
         cut_torn_line(self.path, length)

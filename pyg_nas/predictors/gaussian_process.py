@@ -74,7 +74,7 @@ class GaussianProcess(CellRegressor):
 
     Args:
         groups: Names of the groups of features.
-        steps: Of Adam.
+        steps: Number of steps of Adam.
         tuning_cells: Hyper-parameters are found on at most so many of the training cells; the
             process itself takes all.
         random_state: Random seed of their choice.
@@ -84,7 +84,7 @@ class GaussianProcess(CellRegressor):
         kernel_: The kernel with its hyper-parameters.
         noise_: Variance of the noise, relative to that of the labels.
         loo_mean_: Leave-one-out means of the training labels ``[n]``.
-        loo_std_: And their standard deviations, noise included ``[n]``.
+        loo_std_: Standard deviations of these predictions, noise included ``[n]``.
         hashes_: Hashes of the training cells, their bytes as int64 ``[n, 4]``; None where they were
             not given, and in models of version 0.1: each cell then counts as another graph.
 
@@ -176,12 +176,12 @@ class GaussianProcess(CellRegressor):
         """Fit to cells whose features are known already.
 
         Args:
-            space: Of the ``N`` cells.
-            features: Of the cells.
+            space: Space of the ``N`` cells.
+            features: Features of the cells.
             y: Labels ``[N]``.
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
-            hashes: Of the cells, ``S32 [N]``; None if no graph appears twice.
+            hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
         """
         self.check_parameters()
         self.space_, self.feature_version_ = space, FEATURE_VERSION
@@ -225,10 +225,10 @@ class GaussianProcess(CellRegressor):
         these hyper-parameters has; the new cells have weight 1.
 
         Args:
-            features: Of the ``k`` new cells.
+            features: Features of the ``k`` new cells.
             y: Labels of all cells ``[n + k]``, the new ones last; the old ones may have changed.
             rescale: Whether the mean and standard deviation of the labels are computed again.
-            hashes: Of the new cells, ``S32 [k]``; None if no graph appears twice.
+            hashes: Hashes of the new cells, ``S32 [k]``; None if no graph appears twice.
         """
         check_is_fitted(self)
         self._restore_training()
@@ -357,7 +357,7 @@ class GaussianProcess(CellRegressor):
         """Return the means of several targets that share the process, ``[N, K]``.
 
         Args:
-            features: Of ``N`` cells.
+            features: Features of ``N`` cells.
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
                 included, times their targets. Covariances are computed in their precision.
         """

@@ -224,11 +224,11 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         dropout: Probability of dropping a feature in training.
         epochs: Passes over the training cells.
         batch_size: Cells in a batch; the last partial batch is dropped.
-        learning_rate: Of the first epoch; cosine to zero.
+        learning_rate: Learning rate of the first epoch; it falls to zero as a cosine.
         weight_decay: L2 coefficient.
         ensemble_size: Members, trained together; their mean is the prediction.
-        target_mean: Labels are normalised by it; None for the training labels' mean.
-        target_std: And divided by it; None for their standard deviation.
+        target_mean: Is subtracted from the labels; None for the mean of the training labels.
+        target_std: Divides them as well; None for their standard deviation.
         random_state: Seed of weights, batch order and dropout.
         device: A torch device name, or ``"auto"``.
         backend: ``"sparse"`` message passing, ``"dense"`` padded products (the same numbers up
@@ -345,7 +345,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         dropout: Probability of dropping a feature in training.
         epochs: Passes over the training cells.
         batch_size: Cells in a batch; the last partial batch is dropped.
-        learning_rate: Of the first epoch; cosine to zero.
+        learning_rate: Learning rate of the first epoch; it falls to zero as a cosine.
         weight_decay: L2 coefficient.
         ensemble_size: Members, trained together; the mean of their logits decides.
         class_weight: None, ``"balanced"`` or a dictionary, as in scikit-learn.
@@ -402,7 +402,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         Cells of weight 0 are left out.
 
         Raises:
-            SettingsError: If ``y`` does not hold exactly two classes, one for each cell, or a
+            SettingsError: If ``y`` is not a class for each cell, two classes in all, or a
                 setting is outside its rule.
             DivergedError: If the loss does not stay finite.
         """

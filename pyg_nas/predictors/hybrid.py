@@ -65,7 +65,7 @@ class HybridRegressor(CellRegressor):
         ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.
         network_share: Weight of the networks' mean, from 0 to 1.
         hidden: Width of the networks; None for their rule by number of cells.
-        epochs: Of the networks' training; None for their rule by number of cells.
+        epochs: Passes over the training cells; None for as many as suit their number.
         learning_rate: Highest of the networks' training.
         transfer: Whether features are transferred from the shipped digits table
             (:mod:`pyg_nas.predictors.transfer`). They are left out for other spaces than
@@ -333,7 +333,7 @@ class HybridRegressor(CellRegressor):
     def predict_interval(
         self, X: Cells, coverage: float = 0.8
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return lower and upper ends ``[N]`` of intervals that hold a measured label.
+        """Return lower and upper ends ``[N]`` of intervals that contain a measured label.
 
         Args:
             X: The cells.

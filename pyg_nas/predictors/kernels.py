@@ -16,7 +16,7 @@ class MaternLinearKernel:
 
     Args:
         weights: Inverse length scale of each input ``[d]``.
-        variance: Of the Matérn part.
+        variance: Variance of the Matérn part.
         linear: Variance of the linear part.
     """
 

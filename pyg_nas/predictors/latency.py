@@ -97,7 +97,7 @@ class LatencyRegressor(CellRegressor):
         Raises:
             SettingsError: If a label is not above 0, groups are not ``[N]``, there are fewer than
                 two of them, or there are fewer than 4 or too many networks.
-            ModelError: If ``X`` holds no networks.
+            ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks = as_networks(X)
@@ -127,7 +127,7 @@ class LatencyRegressor(CellRegressor):
             return_std: Also return their standard deviations, calibrated on left-out groups.
 
         Raises:
-            ModelError: If ``X`` holds something else than networks.
+            ModelError: If ``X`` contains something else than networks.
         """
         mean, std = self._of_networks(X)
         if not return_std:
@@ -135,7 +135,7 @@ class LatencyRegressor(CellRegressor):
         return np.exp(mean), np.exp(mean) * std * self._quantile(0.9) / _NORMAL_90
 
     def predict_interval(self, X: Networks, coverage: float = 0.9) -> tuple[Floats, Floats]:
-        """Return the ends ``[N]`` of intervals that hold a measured latency.
+        """Return the ends ``[N]`` of intervals that contain a measured latency.
 
         Args:
             X: The networks.
@@ -143,7 +143,7 @@ class LatencyRegressor(CellRegressor):
 
         Raises:
             SettingsError: If ``coverage`` is not between 0 and 1.
-            ModelError: If ``X`` holds something else than networks.
+            ModelError: If ``X`` contains something else than networks.
         """
         mean, std = self._of_networks(X)
         half = std * conformal_quantile(self.scores_, coverage)

@@ -125,7 +125,7 @@ class NetworkGNNRegressor(CellRegressor):
         Raises:
             SettingsError: If a label or weight is not finite, there is no label, a setting is
                 outside its rule or the training diverges.
-            ModelError: If ``X`` holds no networks.
+            ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks, labels, weights = labelled_networks(X, y, sample_weight)
@@ -160,7 +160,7 @@ class NetworkGNNRegressor(CellRegressor):
         """Return the members' mean ``[N]``, and their standard deviation where asked for.
 
         Raises:
-            ModelError: If ``X`` holds something else than networks.
+            ModelError: If ``X`` contains something else than networks.
         """
         check_is_fitted(self)
         networks = as_networks(X)

@@ -37,7 +37,7 @@ def as_networks(X: Networks) -> NetworkArray:
     """Return graphs of networks, in any accepted form, as arrays.
 
     Raises:
-        ModelError: If it holds something else.
+        ModelError: If it contains something else.
     """
     if isinstance(X, NetworkDataset):
         return X.networks
@@ -60,7 +60,7 @@ def labelled_networks(
     Networks of weight zero are left out, and those without a label where a dataset has them.
 
     Raises:
-        ModelError: If ``X`` holds no networks.
+        ModelError: If ``X`` contains no networks.
         SettingsError: If labels or weights are not finite numbers ``[N]``, or there are none.
     """
     networks = as_networks(X)
@@ -144,7 +144,7 @@ class NetworkRegressor(CellRegressor):
         Raises:
             SettingsError: If a label or weight is not finite, there is no label, or a setting is
                 outside its rule.
-            ModelError: If ``X`` holds no networks.
+            ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks, labels, weights = labelled_networks(X, y, sample_weight)
@@ -174,7 +174,7 @@ class NetworkRegressor(CellRegressor):
 
         Raises:
             SettingsError: If standard deviations are asked of trees.
-            ModelError: If ``X`` holds something else than networks.
+            ModelError: If ``X`` contains something else than networks.
         """
         check_is_fitted(self)
         if return_std and not self.provides_std:

@@ -198,7 +198,7 @@ def read_recipe(
 ) -> tuple[str, dict[str, Any]]:
     """Return the recipe and the settings of it that a JSON file names.
 
-    The file holds an object of settings, or a result of ``pyg-nas tune``: then they are those
+    The file has an object of settings, or a result of ``pyg-nas tune``: then they are those
     that it chose, for the recipe that it tuned.
 
     Args:

@@ -158,7 +158,7 @@ class ResidualGNNRegressor(CellRegressor):
 
         Args:
             cells: ``N`` cells.
-            features: Theirs.
+            features: Features of the cells.
             y: Labels ``[N]``, or several to a cell ``[N, K]``; predictions have their shape.
             weights: Weights above 0 ``[N]``, None for 1.
         """
@@ -280,7 +280,7 @@ class ResidualGNNRegressor(CellRegressor):
 
 
 def _width(total: int) -> int:
-    """More cells can tell more states apart: the rule of ``hidden=None``."""
+    """More cells allow wider networks: the rule of ``hidden=None``."""
     return int(np.clip(8 * round(4 * (total / 172) ** (1 / 3)), 32, 128))
 
 

@@ -65,10 +65,10 @@ class Networks:
     """Fitted networks: a list of modules, or one.
 
     Args:
-        attribute: The fitted attribute that holds them.
+        attribute: Name of their fitted attribute.
         build: Method that returns them without weights, on torch's meta device; called when arrays
             and values are set.
-        prefix: Of the names of their tensors; those of a list have their position besides.
+        prefix: Begin of the names of their tensors; those of a list have their position too.
     """
 
     attribute: str

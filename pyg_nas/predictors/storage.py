@@ -1,6 +1,6 @@
 """A fitted estimator as a folder: ``settings.json`` and ``weights.safetensors``, nothing pickled.
 
-``settings.json`` holds the estimator's name, constructor arguments and fitted values, the
+``settings.json`` has the estimator's name, constructor arguments and fitted values, the
 checksum of the weights, ``about``: the protocol, recipe and training cells, and a checksum of
 all that. What is stored of an estimator is its ``fitted_state`` (:mod:`pyg_nas.predictors.state`);
 estimators inside an estimator are stored in the same way under their attribute's name.
@@ -53,7 +53,7 @@ def save_model(
         about: JSON values that travel with the model.
 
     Raises:
-        ModelError: If the class cannot be stored, or ``folder`` holds something else.
+        ModelError: If the class cannot be stored, or ``folder`` contains something else.
         SettingsError: If ``folder`` cannot be written.
     """
     from safetensors.torch import save
@@ -130,7 +130,7 @@ def load_described(
         try:
             return _rebuild(settings["model"], "", tensors, device, most_cells, shapes_only)
         except (PygNasError, *_UNFIT) as error:
-            raise ModelError(f"{folder}: does not hold a model of this version: {error}") from error
+            raise ModelError(f"{folder}: is not a model of this version: {error}") from error
 
     raw = read_safetensors(
         folder / WEIGHTS,

@@ -56,7 +56,7 @@ class TrainedPredictor:
             table: Where the cells and labels come from.
             protocol: Labels and training cells.
             recipe: A key of ``recipes.RECIPES``.
-            seed: Of all random choices of the fit.
+            seed: Random seed of the fit.
             device: A torch device name, or ``"auto"``.
             progress: Called after each epoch, where the recipe trains in epochs.
             settings: Override single settings of the recipe.

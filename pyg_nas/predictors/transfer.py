@@ -3,7 +3,7 @@
 The shipped table has the accuracies of 1,438 NAS-Bench-101 cells on images of digits. A Gaussian
 process predicts them for every cell, and a predictor for another task takes the predictions as
 further features of the graph. They must not be used for labels that were measured on the digits
-themselves, since the table may hold the answers: :func:`are_shipped_labels` recognises them.
+themselves, since the table may contain the answers: :func:`are_shipped_labels` recognises them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the transfer process changes, which is stored in the cache folder.
 _VERSION = 2
-# Version 0.1 named the same cells and accuracies by the bytes of the table's file; its models hold
+# Version 0.1 named the same cells and accuracies by the bytes of the table's file; its models have
 # that name.
 _EARLIER_NAMES = {"ec318804b1271724": "5e7f2c3aa6387a20"}
 _TUNING_CELLS = 700
@@ -57,7 +57,7 @@ def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.fl
 
     Args:
         cells: ``N`` cells.
-        features: Theirs.
+        features: Features of the cells.
     """
     transfer = digits_process()
     return transfer.process.posterior_means(features, transfer.duals)
@@ -71,7 +71,7 @@ def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
 
     Args:
         cells: NAS-Bench-101 cells ``[N]``.
-        labels: Theirs ``[N]``.
+        labels: Their labels ``[N]``.
     """
     from scipy.stats import spearmanr
 
@@ -92,7 +92,7 @@ def have_shipped_values(cells: CellArray, labels: NDArray[np.float64]) -> bool:
 
     Args:
         cells: Cells ``[N]``.
-        labels: Theirs ``[N]``.
+        labels: Their labels ``[N]``.
     """
     tables = cells.space.support.common_tables
     return any(_are_equal(*_shared(table, cells, labels)) for table in tables)

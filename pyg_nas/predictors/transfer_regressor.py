@@ -1,4 +1,4 @@
-"""The regressor of the recipe transfer: a Gaussian process around what other tasks tell."""
+"""The regressor of the recipe transfer: a Gaussian process around a transferred mean."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class TransferRegressor(HybridRegressor):
     """A :class:`HybridRegressor` whose prior mean is transferred from the shipped tables.
 
     The mean of the latent labels is a straight line of the scores by the shipped tables
-    (:func:`~pyg_nas.predictors.common_process.transfer_scores`), which a few labels fit and none
-    keep; the process predicts what is left. The arguments are those of
+    (:func:`~pyg_nas.predictors.common_process.transfer_scores`). It is fitted to the labels,
+    however few, and the process predicts the differences from it. Arguments are those of
     :class:`HybridRegressor`.
 
     Attributes:
-        slope_: Of the line.
-        offset_: Of the line.
+        slope_: Slope of the line.
+        offset_: Offset of the line.
         digest_: Names the shipped data in use.
     """
 
@@ -54,7 +54,7 @@ class TransferRegressor(HybridRegressor):
         scores = transfer_scores(cells)
         self.digest_ = common_digest()
         self.slope_ = self.offset_ = 0.0
-        if have_shipped_values(cells, labels):  # the scores know the answers
+        if have_shipped_values(cells, labels):  # the scores were computed from these labels
             return latent
         centre = np.average(scores, weights=weights)
         spread = np.average((scores - centre) ** 2, weights=weights)

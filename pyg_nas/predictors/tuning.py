@@ -37,7 +37,7 @@ class TuneSettings:
     Args:
         folds: Folds of one repeat.
         repeats: Repeats, each with its own shuffle and its own seed of the estimator.
-        seed: Of the shuffles and the estimators.
+        seed: Random seed of the shuffles and the estimators.
         metric: One of :data:`SIGNS`.
 
     Raises:
@@ -286,7 +286,7 @@ class _Comparison:
         parameters = self.estimator.get_params(deep=True)
         base = {name: repr(value) for name, value in parameters.items()}
         compared = [type(self.estimator).__name__, base, asdict(self.settings)]
-        if not are_fractions(self.labels):  # older files hold errors of such labels in points
+        if not are_fractions(self.labels):  # older files have errors of such labels in points
             compared.append(mse_unit(False))
         described = json.dumps(compared, sort_keys=True).encode()
         return sha256(described + self.cells.hashes().tobytes() + self.labels.tobytes()).hexdigest()

@@ -147,7 +147,7 @@ class TwoStageRegressor(CellRegressor):
         check_is_fitted(self)
         X = as_cells(X)
         if not self.passing_fraction_:
-            # The regressor knows the whole range, and there is nothing to rank below.
+            # The regressor was fitted to all cells, and no cell has to be ranked below them.
             return np.asarray(self.regressor_.predict(X), dtype=np.float64)
         probability = self.pass_probability(X)
         passing = probability >= PASSING_PROBABILITY

@@ -35,7 +35,7 @@ def as_cells(X: Cells) -> CellArray:
             make none of a list: give them ``CellArray.from_cells(cells)``.
 
     Raises:
-        ModelError: If it holds something else.
+        ModelError: If it contains something else.
     """
     if isinstance(X, CellArray):
         return X
@@ -67,7 +67,7 @@ def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) ->
     """
     if cells.space.vocabulary != space.vocabulary:
         raise ModelError(
-            f"the model knows the operations {', '.join(space.vocabulary)}; "
+            f"the model was fitted to the operations {', '.join(space.vocabulary)}; "
             f"the cells have {', '.join(cells.space.vocabulary)}"
         )
     if features and _features_of(cells.space) != _features_of(space):
@@ -91,7 +91,7 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     """Return ``y`` as float64 ``[N]``.
 
     Raises:
-        SettingsError: If it is not numbers of this shape, is empty or holds NaN or infinity.
+        SettingsError: If it is not numbers of this shape, is empty, or contains NaN or infinity.
     """
     labels = _numbers("y", y)
     if labels.shape != (total,) or total == 0:
@@ -119,7 +119,7 @@ def weighted_cells(
     Cells of weight zero are left out. Weights that are all 1 are returned as None.
 
     Raises:
-        ModelError: If ``X`` holds no cells.
+        ModelError: If ``X`` contains no cells.
         SettingsError: If labels or weights are not finite numbers ``[N]``, a weight is negative or
             all are zero.
     """
@@ -209,7 +209,7 @@ def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
 
     Args:
         base: Checked first.
-        holds: Of the value.
+        holds: Whether a value is valid.
         text: What the message says after the argument's name.
     """
 

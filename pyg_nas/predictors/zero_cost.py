@@ -69,7 +69,7 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
 
     Args:
         cells: ``N`` cells of a space that has them.
-        features: Theirs.
+        features: Features of the cells.
 
     Raises:
         ModelError: If the shipped data are missing, damaged or of other features of cells, or

@@ -26,7 +26,7 @@ def trainable_parameters(
 
     Args:
         operations: Operation numbers ``[N, 6]``.
-        size: Of the networks.
+        size: Size of the networks.
     """
     channels = size.stem_channels
     total = np.full(len(operations), (9 * size.image_channels + 2) * channels, dtype=np.int64)
@@ -52,7 +52,7 @@ def multiply_accumulates(
 
     Args:
         operations: Operation numbers ``[N, 6]``.
-        size: Of the networks and of an image.
+        size: Size of the networks and of an image.
     """
     channels, (height, width) = size.stem_channels, size.stem_output
     pixels = height * width

@@ -38,7 +38,7 @@ from pyg_nas.visualization.charts import (
 _HIGH_ACCURACY = 0.9
 _FEWEST_IN_PANEL = 5
 _FEWEST_IN_BOX = 5
-_MOST_OPERATIONS = 6  # as many as there are colours to tell apart
+_MOST_OPERATIONS = 6  # as many as there are different colours
 _BOX_QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 _CURVE_COLOURS = tuple(colour for colour in range(NUM_COLOURS) if colour != GREY)
 
@@ -171,7 +171,7 @@ def residual_chart(
         Axis(label or by),
         Axis("predicted − measured" + (", points" if unit else "")),
         tuple(marks),
-        note=f"Boxes hold the middle half of the cells, whiskers 90 %.{few}",
+        note=f"Boxes contain the middle half of the cells, whiskers 90 %.{few}",
         legend=len(marks) > 1,
     )
 
@@ -391,10 +391,10 @@ def search_charts(
     """Return what a search saw and had after each cell, by cells and by training time.
 
     Args:
-        accuracy: Of each trained cell, ``[Q]``.
-        best: Of the answer after each cell, ``[Q]``, NaN before there is one.
-        regret: Of the answer after each cell ``[Q]``, in the unit of the accuracy; None where not
-            known.
+        accuracy: Accuracy of each trained cell, ``[Q]``.
+        best: Accuracy of the answer after each cell, ``[Q]``, NaN before there is one.
+        regret: Regret of the answer after each cell ``[Q]``, in the unit of the accuracy; None
+            where not known.
         seconds: Training time spent after each cell ``[Q]``; None where not known.
         reference: What regret is counted against.
     """

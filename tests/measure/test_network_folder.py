@@ -91,13 +91,13 @@ def changed(change: Callable[[dict], object]) -> Callable[[Path], object]:
         ),
         (changed(lambda s: s.update(format=True)), "format True"),
         (changed(lambda s: s["network"].update(stem_channels=5)), "size mismatch"),
-        (changed(lambda s: s["network"].update(stem_channels=2**40)), "does not hold a network"),
+        (changed(lambda s: s["network"].update(stem_channels=2**40)), "is not a network"),
         (changed(lambda s: s["network"].update(stem_channels="4")), "whole numbers"),
         (changed(lambda s: s["network"].update(num_stacks=10**9)), "at most 32 stacks"),
         (changed(lambda s: s["network"].update(batch_norm_momentum=1)), "below 1"),
         (changed(lambda s: s["network"].pop("num_labels")), "num_labels|whole numbers|size"),
-        (changed(lambda s: s["cell"].update(ops=["input"])), "does not hold a network"),
-        (changed(lambda s: s.update(network=3)), "does not hold a network"),
+        (changed(lambda s: s["cell"].update(ops=["input"])), "is not a network"),
+        (changed(lambda s: s.update(network=3)), "is not a network"),
     ],
 )
 def test_a_damaged_folder_is_refused(saved: Path, tmp_path: Path, damage, message):

@@ -213,7 +213,7 @@ def test_a_training_that_diverges_is_an_error(
 def test_other_operations_are_refused(fitted: GCNRegressor) -> None:
     space = SearchSpace("other", ("a", "b"), 7, 9, ("output", "input"))
     empty = CellArray.from_cells([], space)
-    with pytest.raises(ModelError, match="knows the operations"):
+    with pytest.raises(ModelError, match="was fitted to the operations"):
         fitted.predict(empty)
 
 

@@ -161,7 +161,7 @@ class Network(GroupedNetwork):
         image_channels: Channels of an image.
         members: Number of networks trained side by side.
         batch_norm_momentum: Share of the running statistics that is retained at every step.
-        stem_stride: By what the stem divides height and width, a power of two.
+        stem_stride: Power of two by which the stem divides height and width.
 
     Weights are drawn as in the released code: convolutions from a truncated normal distribution of
     variance 1 / fan-in, the dense layer by Glorot uniform.
