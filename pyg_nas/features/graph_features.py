@@ -99,6 +99,10 @@ class CellFeatures:
         """Return these features and further groups of the same cells."""
         return CellFeatures({**self.groups, **groups}, self.vertex)
 
+    def joined(self) -> Array:
+        """Return the features of all groups beside each other, float32 ``[N, d]``."""
+        return np.concatenate(list(self.groups.values()), axis=1)
+
 
 def graph_feature_names(space: SearchSpace) -> list[str]:
     """Return the names of the features of the group ``graph``, in their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from pyg_nas.io.npz import read_npz
 Arrays = dict[str, NDArray[Any]]
 
 _CHECKSUM = "checksum"
+
+
+def cached_arrays(name: str, compute: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays stored as ``name``, or compute and store them if there are none."""
+    arrays = read_cached(name)
+    if arrays is None:
+        arrays = compute()
+        write_cached(name, arrays)
+    return arrays
 
 
 def read_cached(name: str) -> Arrays | None:

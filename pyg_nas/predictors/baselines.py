@@ -57,13 +57,17 @@ class FeatureRegressor(CellRegressor):
         """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``."""
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         weighted = {} if weights is None else {"sample_weight": weights}
-        self.regressor_ = clone(self.regressor).fit(_table(cells), labels, **weighted)
+        self.regressor_ = clone(self.regressor).fit(
+            cell_features(cells).joined(), labels, **weighted
+        )
         return self
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
         """Return predictions ``[N]`` in the unit of the labels."""
         check_is_fitted(self)
-        return np.asarray(self.regressor_.predict(_table(as_cells(X))), dtype=np.float64)
+        return np.asarray(
+            self.regressor_.predict(cell_features(as_cells(X)).joined()), dtype=np.float64
+        )
 
 
 def random_forest(seed: int = 0) -> FeatureRegressor:
@@ -85,10 +89,6 @@ def boosted_trees(seed: int = 0) -> FeatureRegressor:
             random_state=seed,
         )
     )
-
-
-def _table(cells: CellArray) -> NDArray[np.float32]:
-    return np.concatenate(list(cell_features(cells).groups.values()), axis=1)
 
 
 StatisticsRegressor = FeatureRegressor  # the name of version 0.1

@@ -8,13 +8,11 @@ package's own measurements on embedded tasks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
@@ -30,18 +28,17 @@ from pyg_nas.features.graph_features import (
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.array_cache import read_cached, write_cached
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
-from pyg_nas.predictors.state import read_state, write_state
+from pyg_nas.predictors.state import pack_state, unpack_state
 from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
 _VERSION = 1
 _TUNING_CELLS = 700
 _MOST_CELLS = 20_000
-_VALUES, _GROUP = "values", "graph"
+_GROUP = "graph"
 SPACES = ("nasbench101", "nasbench201")
 """Spaces with shipped tables."""
 
@@ -117,19 +114,13 @@ def common_digest() -> str:
 @lru_cache(maxsize=1)
 def _shipped_process() -> GaussianProcess:
     """Return the process of the shipped tables: fitted once, then read from the cache folder."""
-    name = f"common-process-{common_digest()}"
-    arrays = read_cached(name)
-    if arrays is None:
-        process = fit_common_process(
-            [shipped_table(t) for name in SPACES for t in find_space(name).support.common_tables]
-        )
-        tensors, values = read_state(process)
-        content = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
-        write_cached(name, {**{k: t.numpy() for k, t in tensors.items()}, _VALUES: content})
-        return process
-    values = parse_json(arrays.pop(_VALUES).tobytes())
+
+    def fit() -> Arrays:
+        names = [t for name in SPACES for t in find_space(name).support.common_tables]
+        return pack_state(fit_common_process([shipped_table(name) for name in names]))
+
     process = GaussianProcess((_GROUP,), tuning_cells=_TUNING_CELLS)
-    write_state(process, {k: torch.from_numpy(array) for k, array in arrays.items()}, values)
+    unpack_state(process, cached_arrays(f"common-process-{common_digest()}", fit))
     return process
 
 

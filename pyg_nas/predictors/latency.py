@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
 from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +20,7 @@ from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
-from pyg_nas.predictors.networks import Networks, as_networks, joined
+from pyg_nas.predictors.networks import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.validation import finite_labels, whole
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -73,11 +72,7 @@ class LatencyRegressor(CellRegressor):
             "inputs": Array("float32", ("n", "d")),
             "targets": Array("float64", ("n",)),
         },
-        values={
-            "feature_version": Annotated[
-                int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
-            ]
-        },
+        values={"feature_version": NetworkFeatureVersion},
         parts={"process": True},
     )
 
@@ -186,7 +181,7 @@ class LatencyRegressor(CellRegressor):
         self.targets_ = np.log(labels) - np.log(seconds)
         self.process_ = GaussianProcess(tuple(features.groups), random_state=self.random_state)
         self.process_.fit_features(NETWORKS, features, self.targets_)
-        self.inputs_ = joined(features)
+        self.inputs_ = features.joined()
         self._fit_trees()
 
     def _fit_trees(self) -> None:
@@ -198,7 +193,7 @@ class LatencyRegressor(CellRegressor):
         """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
         seconds, features = work.explained(self.weights_)
         mean, std = self.process_.predict_features(features, True)
-        return np.log(seconds) + (mean + self.trees_.predict(joined(features))) / 2, std
+        return np.log(seconds) + (mean + self.trees_.predict(features.joined())) / 2, std
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, FiniteFloat
+from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.compute.device import pick_device
@@ -23,7 +23,12 @@ from pyg_nas.features.graph_features import select_columns
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.networks import Networks, as_networks, joined, labelled_networks
+from pyg_nas.predictors.networks import (
+    NetworkFeatureVersion,
+    Networks,
+    as_networks,
+    labelled_networks,
+)
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
 from pyg_nas.predictors.validation import (
@@ -79,9 +84,7 @@ class NetworkGNNRegressor(CellRegressor):
         values={
             "mean": FiniteFloat,
             "std": FiniteFloat,
-            "feature_version": Annotated[
-                int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
-            ],
+            "feature_version": NetworkFeatureVersion,
         },
         networks=FittedNetworks("network_", build="_empty_network", prefix="network."),
     )
@@ -134,7 +137,7 @@ class NetworkGNNRegressor(CellRegressor):
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.vertex_centre_ = networks.attributes.mean(axis=0)
         self.vertex_scale_ = networks.attributes.std(axis=0) + 1e-3
-        features = joined(network_features(networks))
+        features = network_features(networks).joined()
         deviation = features.std(axis=0)
         self.columns_ = np.flatnonzero(deviation > 1e-6)
         self.centre_ = features.mean(axis=0)[self.columns_]
@@ -164,7 +167,7 @@ class NetworkGNNRegressor(CellRegressor):
         """
         check_is_fitted(self)
         networks = as_networks(X)
-        graphs = self._graphs(networks, joined(network_features(networks)))
+        graphs = self._graphs(networks, network_features(networks).joined())
         outputs = predict_sparse_residual(self.network_, graphs).astype(np.float64)
         members = outputs * self.std_ + self.mean_
         mean = members.mean(axis=0)

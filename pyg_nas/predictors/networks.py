@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
@@ -25,6 +24,11 @@ from pyg_nas.spaces.modules.space import NETWORKS
 
 Networks: TypeAlias = "NetworkDataset | NetworkArray | Iterable[NetworkGraph]"
 """What an estimator of networks takes as ``X``."""
+
+NetworkFeatureVersion = Annotated[
+    int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
+]
+"""The version of the features of networks in a fit; a model of another version is refused."""
 
 _PROCESS = "gp"
 _TREES: Mapping[str, Callable[[int], FeatureRegressor]] = {
@@ -113,11 +117,7 @@ class NetworkRegressor(CellRegressor):
             "targets": Array("float64", ("n",), optional=True),
             "weights": Array("float64", ("n",), optional=True),
         },
-        values={
-            "feature_version": Annotated[
-                int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
-            ]
-        },
+        values={"feature_version": NetworkFeatureVersion},
         parts={"process": False},
     )
 
@@ -151,7 +151,7 @@ class NetworkRegressor(CellRegressor):
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.process_ = self.inputs_ = self.targets_ = self.weights_ = None
         if self.method != _PROCESS:
-            self.inputs_ = joined(network_features(networks))
+            self.inputs_ = network_features(networks).joined()
             self.targets_, self.weights_ = labels, weights
             self._fit_trees()
             return self
@@ -183,7 +183,7 @@ class NetworkRegressor(CellRegressor):
         if self.process_ is not None:
             mean, std = self.process_.predict_features(features, return_std)
             return (mean, std) if return_std else mean
-        inputs = joined(features)
+        inputs = features.joined()
         if not len(inputs):
             return np.empty(0)
         return np.asarray(self.trees_.predict(inputs), dtype=np.float64)
@@ -205,11 +205,6 @@ class NetworkRegressor(CellRegressor):
     def _fit_trees(self) -> None:
         trees = _TREES[self.method](self.random_state).regressor
         self.trees_ = trees.fit(self.inputs_, self.targets_, sample_weight=self.weights_)
-
-
-def joined(features: CellFeatures) -> NDArray[np.float32]:
-    """Return the features of all groups beside each other, float32 ``[N, d]``."""
-    return np.concatenate(list(features.groups.values()), axis=1)
 
 
 def _own_labels(X: Networks) -> NDArray[np.float64]:

@@ -21,10 +21,14 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapte
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.array_cache import Arrays
+from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_FEATURES
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_VALUES = "values"
 
 Space = Annotated[
     Any, PlainValidator(SearchSpace.from_dict), PlainSerializer(lambda space: space.to_dict())
@@ -169,6 +173,25 @@ def write_state(
     finish = getattr(estimator, "check_shapes" if shapes_only else "check_fitted_state", None)
     if finish is not None:
         finish()
+
+
+def pack_state(estimator: Any) -> Arrays:
+    """Return the :func:`read_state` of a fitted estimator without parts as arrays alone."""
+    tensors, values = read_state(estimator)
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {**arrays, _VALUES: np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)}
+
+
+def unpack_state(estimator: Any, arrays: Arrays) -> None:
+    """Set the fitted attributes of ``estimator`` from :func:`pack_state`'s result.
+
+    Raises:
+        ModelError: As :func:`write_state`.
+    """
+    import torch
+
+    tensors = {name: torch.from_numpy(a) for name, a in arrays.items() if name != _VALUES}
+    write_state(estimator, tensors, parse_json(arrays[_VALUES].tobytes()))
 
 
 def _set_arrays(

@@ -8,7 +8,6 @@ themselves, since the table may contain the answers: :func:`are_shipped_labels` 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -21,11 +20,10 @@ from torch import Tensor
 from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_measurements, shipped_table
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
-from pyg_nas.predictors.state import read_state, write_state
+from pyg_nas.predictors.state import pack_state, unpack_state
 from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the transfer process changes, which is stored in the cache folder.
@@ -34,7 +32,7 @@ _VERSION = 2
 # that name.
 _EARLIER_NAMES = {"ec318804b1271724": "5e7f2c3aa6387a20"}
 _TUNING_CELLS = 700
-_DUALS, _VALUES = "duals", "values"
+_DUALS = "duals"
 
 # Labels of the digits, however they are combined or transformed, rank cells as the table does:
 # two of its runs have a rank correlation of 0.95, another task's labels one of 0.4.
@@ -144,15 +142,10 @@ class TransferProcess:
 def digits_process() -> TransferProcess:
     """Return the process of the shipped table: fitted once, then read from the cache folder."""
     name = f"digits-transfer-{transfer_digest()}-{FEATURE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        arrays = _fitted()
-        write_cached(name, arrays)
-    values = parse_json(arrays.pop(_VALUES).tobytes())
-    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    duals = tensors.pop(_DUALS)
+    arrays = dict(cached_arrays(name, _fitted))
+    duals = torch.from_numpy(arrays.pop(_DUALS))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
-    write_state(process, tensors, values)
+    unpack_state(process, arrays)
     return TransferProcess(process, duals)
 
 
@@ -167,7 +160,4 @@ def _fitted() -> Arrays:
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
     process.fit_features(table.cells.space, cell_features(table.cells), latent[:, final_validation])
     duals = torch.cholesky_solve(torch.from_numpy(latent), process.factor_)
-    tensors, values = read_state(process)
-    arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-    content = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
-    return {**arrays, _DUALS: duals.float().numpy(), _VALUES: content}
+    return {**pack_state(process), _DUALS: duals.float().numpy()}

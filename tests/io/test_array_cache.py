@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.io.array_cache import read_cached, write_cached
+from pyg_nas.io.array_cache import cached_arrays, read_cached, write_cached
 from tests.fuzz.mutation import flipped_bits
 
 ARRAYS = {
@@ -31,6 +31,12 @@ def test_arrays_come_back_as_they_were() -> None:
     assert list(found) == list(ARRAYS)
     for key, array in ARRAYS.items():
         np.testing.assert_array_equal(found[key], array, strict=True)
+
+
+def test_arrays_are_computed_once() -> None:
+    first = cached_arrays("some", lambda: ARRAYS)
+    again = cached_arrays("some", dict)
+    np.testing.assert_array_equal(first["numbers"], again["numbers"], strict=True)
 
 
 def test_whatever_is_damaged_is_nothing(folder: Path) -> None:

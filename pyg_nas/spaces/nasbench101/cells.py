@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.io.array_cache import read_cached, write_cached
+from pyg_nas.io.array_cache import cached_arrays, read_cached, write_cached
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NUM_NASBENCH101_CELLS
 
 
@@ -50,11 +50,7 @@ def read_cells() -> CellArray:
 def read_hashes(cells: CellArray) -> NDArray[np.bytes_]:
     """Read the hashes of all cells from the cache folder, or compute them and write them there."""
     name = f"nasbench101-hashes-{CACHE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        arrays = {"hashes": cells.hashes()}
-        write_cached(name, arrays)
-    return arrays["hashes"]
+    return cached_arrays(name, lambda: {"hashes": cells.hashes()})["hashes"]
 
 
 def cached_costs(
@@ -72,8 +68,4 @@ def cached_costs(
         return compute()
     digest = sha256(f"{NASBENCH101!r} {size!r}".encode()).hexdigest()[:16]
     name = f"nasbench101-{cost}-{CACHE_VERSION}-{digest}"
-    arrays = read_cached(name)
-    if arrays is None:
-        arrays = {cost: compute()}
-        write_cached(name, arrays)
-    return arrays[cost]
+    return cached_arrays(name, lambda: {cost: compute()})[cost]
