@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.console import print_line, print_table, resumable
 from pyg_nas.cli.labels import check_label, chosen_label
 from pyg_nas.cli.options import Device, GraphSpace, Jobs, LearnedBudget, LearnedRun, TablePath
 from pyg_nas.cli.progress import progress_bar, working
@@ -65,12 +65,8 @@ def compare(
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)
     label = chosen_label(opened.default_label, metric, budget, run)
-    with progress_bar("fits") as advance:
-        try:
-            result = compare_predictors(opened, settings, label, out, device, jobs, advance)
-        except KeyboardInterrupt:
-            print_line(f"stopped; the same command resumes from {out / FITS}")
-            raise typer.Exit(130) from None
+    with resumable(out / FITS), progress_bar("fits") as advance:
+        result = compare_predictors(opened, settings, label, out, device, jobs, advance)
     with working("drawing"):
         files = write_comparison(out, result)
     _print(result)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -75,6 +77,16 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
     text = " ".join(message.split())
     ERRORS.print(Text.assemble(("error:", "red"), " ", printable(text)))
     raise SystemExit(exit_code)
+
+
+@contextmanager
+def resumable(place: object) -> Iterator[None]:
+    """Print on Ctrl-C that the same command resumes from a file or folder, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_line(f"stopped; the same command resumes from {place}")
+        raise typer.Exit(130) from None
 
 
 def prepare_streams() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line, print_note
+from pyg_nas.cli.console import bold, print_line, print_note, resumable
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
@@ -21,7 +21,8 @@ def finish(
     top: Annotated[int, typer.Option(help="Best cells of the search that are trained again.")] = 5,
     seeds: Annotated[int, typer.Option(help="Runs of each of them, at least 2.")] = 5,
     epochs: Annotated[
-        int | None, typer.Option(help="Of the last training; by default those of the search.")
+        int | None,
+        typer.Option(help="Epochs of the last training; by default those of the search."),
     ] = None,
     images: Annotated[
         str | None, typer.Option(help="Where the images are, if they have moved since the search.")
@@ -57,20 +58,16 @@ def finish(
         steps.clean()
         print_line(f"{out}: is finished already")
         return
-    try:
-        with steps.locked():
-            with progress_bar("confirming, epochs") as advance:
-                confirmation = steps.confirm(
-                    executor, lambda s: advance(s.finished, s.total, f"{s.runs} runs")
-                )
-            with progress_bar("training, steps") as advance:
-                network = steps.train(confirmation, executor, lambda done, of: advance(done, of))
-            with working("checking and writing"):
-                about = steps.write(confirmation, network)
-            steps.clean()
-    except KeyboardInterrupt:
-        print_line(f"stopped; the same command resumes from {search}")
-        raise typer.Exit(130) from None
+    with resumable(search), steps.locked():
+        with progress_bar("confirming, epochs") as advance:
+            confirmation = steps.confirm(
+                executor, lambda s: advance(s.finished, s.total, f"{s.runs} runs")
+            )
+        with progress_bar("training, steps") as advance:
+            network = steps.train(confirmation, executor, lambda done, of: advance(done, of))
+        with working("checking and writing"):
+            about = steps.write(confirmation, network)
+        steps.clean()
     _print(about)
     print_line(f"folder: {out}")
 

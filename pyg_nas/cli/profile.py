@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_line
+from pyg_nas.cli.console import print_line, resumable
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 
@@ -64,12 +64,8 @@ def profile(
     settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     check_output(out)
     sources = named_sources(networks, configurations)
-    with progress_bar("measuring networks") as advance:
-        try:
-            result = profile_networks(sources, out, settings, advance)
-        except KeyboardInterrupt:
-            print_line(f"stopped; the same command resumes from {out}.journal.jsonl")
-            raise typer.Exit(130) from None
+    with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
+        result = profile_networks(sources, out, settings, advance)
     for name, noise in result.noisy.items():
         print_line(f"too noisy ({noise:.1%}), not recorded: {name}")
     for name, reason in result.failed.items():

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.console import print_line, print_table, resumable
 from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
@@ -67,21 +67,17 @@ def tune(
     estimator = make_estimator(recipe, protocol.label, seed, device)
     candidates = width_candidates(estimator) if grid == "default" else _candidates(Path(grid))
     fits_file = out.with_suffix(".fits.jsonl")
-    with progress_bar("fits") as advance:
-        try:
-            result = run_tuning(
-                estimator,
-                candidates,
-                opened.cells[rows.train],
-                rows.train_labels,
-                settings,
-                fits_file=fits_file,
-                n_jobs=jobs,
-                on_fit=advance,
-            )
-        except KeyboardInterrupt:
-            print_line(f"stopped; the same command resumes from {fits_file}")
-            raise typer.Exit(130) from None
+    with resumable(fits_file), progress_bar("fits") as advance:
+        result = run_tuning(
+            estimator,
+            candidates,
+            opened.cells[rows.train],
+            rows.train_labels,
+            settings,
+            fits_file=fits_file,
+            n_jobs=jobs,
+            on_fit=advance,
+        )
     report: dict[str, Any] = {
         "recipe": recipe,
         "table": table.name,

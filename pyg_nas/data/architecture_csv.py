@@ -29,7 +29,7 @@ import numpy as np
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.csv_rows import read_csv
+from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
@@ -173,7 +173,7 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
     columns = [
         name
         for name in header
-        if name not in _KEYS and any(_number(fields[name]) is not None for _, fields in table)
+        if name not in _KEYS and any(finite_number(fields[name]) is not None for _, fields in table)
     ]
     default = space.support.budgets[-1] if space.support.budgets else 1
     canonical: dict[str, str] = {}
@@ -187,7 +187,7 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
                 raise TableError(f"{path}: line {line}: {error}") from None
         numbers = {}
         for name in columns:
-            value = _number(fields[name])
+            value = finite_number(fields[name])
             if value is None:
                 if fields[name].strip():
                     raise TableError(
@@ -202,18 +202,10 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
     return rows, columns
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _whole(path: Path, line: int, name: str, text: str, default: int) -> int:
     if not text.strip():
         return default
-    value = _number(text)
+    value = finite_number(text)
     if value is None or value != int(value) or value < 0:
         raise TableError(
             f"{path}: line {line}: {name} must be a whole number from 0, got {quoted(text)}"

@@ -25,7 +25,7 @@ from pyg_nas.data.network_sources import (
 )
 from pyg_nas.data.processed import ProcessedDataset, transforms_text
 from pyg_nas.errors import NetworkError, TableError
-from pyg_nas.io.regular_files import open_regular
+from pyg_nas.io.regular_files import file_blocks
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Labels: TypeAlias = "ArrayLike | Mapping[str, float]"
@@ -235,10 +235,9 @@ def _files_digest(folder: Path, sources: Sequence[NetworkSource]) -> str:
     """Digest of the bytes of all files, 64 hex digits."""
     digest = hashlib.sha256()
     for source in sources:
-        with open_regular(folder / source.name, NetworkError) as file:
-            content = hashlib.sha256()
-            while chunk := file.read(1 << 20):
-                content.update(chunk)
+        content = hashlib.sha256()
+        for block in file_blocks(folder / source.name, NetworkError):
+            content.update(block)
         digest.update(content.digest())
     return digest.hexdigest()
 

@@ -16,7 +16,6 @@ The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about`
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -31,8 +30,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import atomic_path
-from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.hdf5 import json_attribute, new_hdf5, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
@@ -142,9 +140,6 @@ class NetworkTable:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, whole or not at all."""
-        import h5py
-
-        whole = io.BytesIO()  # HDF5 crashes the process if the disk is full
         arrays = {
             f"{GROUP}/{field.name}": getattr(self.cells, field.name)
             for field in fields(NetworkArray)
@@ -153,13 +148,11 @@ class NetworkTable:
             [name.encode("utf-8", "backslashreplace") for name in self.names]
         )
         arrays |= {f"targets/{name}": values for name, values in self.targets.items()}
-        with h5py.File(whole, "w") as file:
+        with new_hdf5(path) as file:
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, **(_PACKING if array.size else {}))
             text = json.dumps({"format": FORMAT, "about": self.about}, allow_nan=False)
             file.attrs["pyg_nas"] = np.bytes_(text.encode())
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(whole.getbuffer())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NetworkTable:

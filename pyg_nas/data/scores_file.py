@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -15,7 +14,7 @@ from pyg_nas.data.splits import AnyTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, ModelError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.io.csv_rows import read_csv
+from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import atomic_path
 
 _SCORE = "score"
@@ -111,11 +110,8 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
     scores: dict[str | bytes, float] = {}
     for line, fields in rows:
         name, text = fields[key].strip(), fields[_SCORE]
-        try:
-            score = float(text)
-        except ValueError:
-            score = math.nan
-        if not math.isfinite(score):
+        score = finite_number(text)
+        if score is None:
             raise SettingsError(
                 f"{path}: line {line}: score must be a finite number, got {quoted(text)}"
             )

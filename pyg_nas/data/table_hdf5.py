@@ -21,7 +21,6 @@ NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the ke
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -33,8 +32,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.io.files import atomic_path
-from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.hdf5 import json_attribute, new_hdf5, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
 MOST_STORED = 127
@@ -54,11 +52,7 @@ def write_columns(
     settings: dict[str, Any],
 ) -> None:
     """Write a table's datasets, its targets and its attribute, whole or not at all."""
-    import h5py
-
-    # In memory first: HDF5 crashes the process if the disk is full.
-    whole = io.BytesIO()
-    with h5py.File(whole, "w") as file:
+    with new_hdf5(path) as file:
         for name in columns:
             file.create_dataset(name, data=columns[name], **_packing(columns[name]))
         for name, values in targets.items():
@@ -68,8 +62,6 @@ def write_columns(
         # and a damaged heap can make it loop for ever.
         short = len(text) < _MOST_HEADER_BYTES
         file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(whole.getbuffer())
 
 
 def read_columns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 
 from pyg_nas.errors import SettingsError, quoted
@@ -36,6 +37,15 @@ def read_csv(
         return header, list(_fields(path, reader, header, failure))
     except (UnicodeDecodeError, csv.Error) as error:
         raise failure(f"{path}: cannot be read as CSV ({error})") from None
+
+
+def finite_number(text: str) -> float | None:
+    """Return the finite number that a field has, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _fields(

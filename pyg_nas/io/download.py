@@ -13,6 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from pyg_nas.errors import DownloadError
+from pyg_nas.io.regular_files import file_blocks
 
 _BLOCK_BYTES = 2**20
 _TIMEOUT_SECONDS = 60.0
@@ -156,9 +157,8 @@ def _size(path: Path) -> int:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
+    for block in file_blocks(path, DownloadError):
+        digest.update(block)
     return digest.hexdigest()
 
 

@@ -6,12 +6,14 @@ any size; a table needs none of that.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil, prod
 from typing import Any
 
 from pyg_nas.errors import PygNasError, SettingsError, one_line
+from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import AnyPath, Failure, check_regular
 
@@ -39,6 +41,18 @@ def open_hdf5(path: AnyPath, failure: Failure = SettingsError) -> Iterator[Any]:
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError) as error:
         # h5py reports damage in all of these.
         raise failure(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
+
+
+@contextmanager
+def new_hdf5(path: AnyPath) -> Iterator[Any]:
+    """Yield a new ``h5py.File``, which is written to ``path`` afterwards, whole or not at all."""
+    import h5py
+
+    whole = io.BytesIO()  # in memory first: HDF5 crashes the process if the disk is full
+    with h5py.File(whole, "w") as file:
+        yield file
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(whole.getbuffer())
 
 
 def stored_dataset(file: Any, name: str) -> Any:

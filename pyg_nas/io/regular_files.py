@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ AnyPath = str | os.PathLike[str]
 Failure = type[PygNasError]
 
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_BLOCK_BYTES = 2**20
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -74,6 +76,20 @@ def read_regular(path: AnyPath, most_bytes: int, failure: Failure = SettingsErro
     if max(size, len(content)) > most_bytes:
         raise failure(f"{path}: larger than {most_bytes:,} bytes, the most that is read")
     return content
+
+
+def file_blocks(path: AnyPath, failure: Failure = SettingsError) -> Iterator[bytes]:
+    """Yield the content of a regular file in blocks of at most 1 MiB.
+
+    Raises:
+        failure: As :func:`open_regular`, or if a block cannot be read.
+    """
+    with open_regular(path, failure) as file:
+        try:
+            while block := file.read(_BLOCK_BYTES):
+                yield block
+        except OSError as error:
+            raise failure(f"{path}: {_reason(error)}") from None
 
 
 def _check_mode(path: AnyPath, mode: int, failure: Failure) -> None:

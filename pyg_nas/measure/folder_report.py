@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.io.regular_files import file_blocks
 from pyg_nas.measure.image_files import check_image
 from pyg_nas.measure.image_folder import FolderScan
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.measure.task import Task
-
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,8 @@ def inspect_folder(
 
 def _digest(file: Path) -> bytes:
     digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(_BLOCK):
-            digest.update(block)
+    for block in file_blocks(file, MeasureError):
+        digest.update(block)
     return digest.digest()
 
 

@@ -16,43 +16,20 @@ PREDICT, CARD = "predict.py", "README.md"
 _MOST_SHOWN_CLASSES = 20
 
 _SCRIPT = '''\
-"""Classes of images: python predict.py images.pt, a tensor {shape} of {unit}."""
+"""{title} images: python predict.py images.pt, a tensor {shape} of {unit}."""
 
 import sys
 from pathlib import Path
 
 import torch
 
-CLASSES = {classes}
-network = torch.export.load(Path(__file__).with_name("{file}")).module()
+{constants}network = torch.export.load(Path(__file__).with_name("{file}")).module()
 
 
 def predict(images):
-    """Return the class of each image of a tensor {shape}."""
+    """Return the {what} of each image of a tensor {shape}."""
     with torch.inference_mode():
-        return [CLASSES[label] for label in network(images.float()).argmax(1).tolist()]
-
-
-if __name__ == "__main__":
-    print(*predict(torch.load(sys.argv[1])), sep="\\n")
-'''
-
-
-_NUMBER_SCRIPT = '''\
-"""Numbers for images: python predict.py images.pt, a tensor {shape} of {unit}."""
-
-import sys
-from pathlib import Path
-
-import torch
-
-network = torch.export.load(Path(__file__).with_name("{file}")).module()
-
-
-def predict(images):
-    """Return the number of each image of a tensor {shape}."""
-    with torch.inference_mode():
-        return network(images.float())[:, 0].tolist()
+        return {result}
 
 
 if __name__ == "__main__":
@@ -68,11 +45,15 @@ def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> s
         shape: Shape of an image, ``(C, H, W)``.
         unit: What a pixel is.
     """
-    return (_SCRIPT if classes else _NUMBER_SCRIPT).format(
+    result = "[CLASSES[label] for label in network(images.float()).argmax(1).tolist()]"
+    return _SCRIPT.format(
+        title="Classes of" if classes else "Numbers for",
         shape=f"[B, {', '.join(map(str, shape))}]",
         unit=unit,
-        classes=ascii(list(classes)),
+        constants=f"CLASSES = {list(classes)!a}\n" if classes else "",
         file=PT2,
+        what="class" if classes else "number",
+        result=result if classes else "network(images.float())[:, 0].tolist()",
     )
 
 

@@ -29,7 +29,6 @@ from pyg_nas.visualization.figures import (
 )
 
 if TYPE_CHECKING:
-    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.data.table import Table
     from pyg_nas.predictors.trained import Evaluation, Model
 
@@ -81,7 +80,7 @@ def prediction_page(
     return Page(
         title=f"{model.recipe} on {table_name}",
         subtitle=f"{result.protocol}.",
-        note=fallback_note(table, result.rows, _policy(result, table)),
+        note=fallback_note(table, result.rows, result.protocol.compared_label(table)),
         gallery=gallery,
         table=cell_table(f"The {len(best)} best predicted cells", columns, best, numbers),
         tiles=_tiles(result, len(model.training_hashes)),
@@ -96,11 +95,6 @@ def prediction_page(
             "pyg_nas": __version__,
         },
     )
-
-
-def _policy(result: Evaluation, table: Table) -> LabelPolicy:
-    protocol = result.protocol
-    return protocol.compared_label(table)
 
 
 def _columns(
@@ -211,9 +205,8 @@ def _shown(
 
 
 def _arguments(estimator: Any) -> dict[str, Any]:
-    hidden = {"progress"}
     return {
         key: _arguments(value) if hasattr(value, "get_params") else value
         for key, value in estimator.get_params(deep=False).items()
-        if key not in hidden
+        if key != "progress"
     }

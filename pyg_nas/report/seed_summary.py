@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.io.files import write_text
+from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.figures import regret_chart
@@ -39,7 +40,7 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
         "regret_quartiles": {
             "0.25": low.tolist(), "0.5": middle.tolist(), "0.75": high.tolist()
         },
-        "final_regret": [_number(value) for value in regrets[:, -1].tolist()],
+        "final_regret": [finite_or_none(value) for value in regrets[:, -1].tolist()],
     }  # fmt: skip
     write_text(folder / SEEDS, json.dumps(content, indent=2) + "\n")
     found = sum(np.isfinite(regrets[:, -1]))
@@ -72,7 +73,3 @@ def regret_curves(results: Sequence[SearchResult]) -> NDArray[np.float64]:
             curve[: len(regret)] = regret
             curve[len(regret) :] = regret[-1]
     return curves
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
