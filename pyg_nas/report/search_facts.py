@@ -65,6 +65,16 @@ class SearchFacts:
         return _floats([query.parameters for query in self.queries])
 
     @cached_property
+    def stopped(self) -> NDArray[np.bool_]:
+        """Which queries were stopped early, ``[Q]``."""
+        return self.result.stopped
+
+    @cached_property
+    def measured(self) -> Floats:
+        """Accuracy of each query at the full budget, ``[Q]``, NaN where it was stopped early."""
+        return np.where(self.stopped, np.nan, self.accuracy)
+
+    @cached_property
     def predicted(self) -> Floats:
         """Prediction of each query, ``[Q]``, NaN where there was none."""
         return _floats([_predicted(query) for query in self.queries])
@@ -78,7 +88,7 @@ class SearchFacts:
     @property
     def fronts(self) -> dict[str, NDArray[np.int64]]:
         """The queries on the Pareto front of accuracy and each cost, cheapest first."""
-        return {name: pareto_front(self.accuracy, cost) for name, cost in self.costs.items()}
+        return {name: pareto_front(self.measured, cost) for name, cost in self.costs.items()}
 
     @property
     def columns(self) -> list[Column]:
@@ -86,7 +96,7 @@ class SearchFacts:
         test = _floats([query.outcome.test_accuracy for query in self.queries])
         position = np.arange(1.0, len(self.queries) + 1)
         return [
-            percent_column("accuracy", self.unit, self.factor * self.accuracy),
+            percent_column("accuracy", self.unit, self.factor * self.measured),
             percent_column("predicted", self.unit, self.factor * self.predicted),
             percent_column("test", self.unit, self.factor * test),
             Column("query", position, lambda value: f"{value:.0f}"),
@@ -125,6 +135,7 @@ class SearchFacts:
     def cost(self) -> list[Tile]:
         """Return name, value and note of the costs of the search."""
         facts = [Tile("trained cells", f"{len(self.queries):,}")]
+        facts += self._saved()
         unknown = int(np.isnan(self.seconds).sum())
         if unknown == len(self.queries):
             facts.append(Tile("training time", "not known"))
@@ -135,15 +146,31 @@ class SearchFacts:
             facts.append(Tile("ended early", "yes", "no cell was left to propose"))
         return facts
 
+    def _saved(self) -> list[Tile]:
+        """Return what early stopping did, where it was used."""
+        if not any(query.outcome.rungs for query in self.queries):
+            return []
+        stopped = Tile("stopped early", f"{int(self.stopped.sum()):,} cells")
+        saved = self.result.saved_seconds
+        if saved is None:
+            return [stopped, Tile("training time saved", "not known")]
+        whole = saved + float(self.result.seconds[-1])
+        note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every cell"
+        if saved < 0:
+            note = "runs at smaller budgets cost more than stopping saved"
+        sign = "-" if saved < 0 else ""
+        return [stopped, Tile("training time saved", sign + duration(abs(saved)), note)]
+
     def charts(self) -> list[Chart]:
         """Return the charts for which there are data."""
         charts = self.search_charts()
-        known = np.flatnonzero(np.isfinite(self.predicted))
-        if len(known) >= _FEWEST_PREDICTIONS:
+        # What a stopped cell is expected to reach is no measurement.
+        predicted = np.where(self.stopped, np.nan, self.predicted)
+        if np.isfinite(predicted).sum() >= _FEWEST_PREDICTIONS:
             # Of all queries, so that a dot's row is its query.
-            charts += prediction_charts(self.accuracy, self.predicted)
+            charts += prediction_charts(self.accuracy, predicted)
             cells = CellArray.from_cells([query.cell for query in self.queries])
-            charts += residual_charts(self.accuracy, self.predicted, cells)
+            charts += residual_charts(self.accuracy, predicted, cells)
         return charts + list(self.pareto_charts().values())
 
     def search_charts(self) -> list[Chart]:
@@ -166,9 +193,9 @@ class SearchFacts:
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known for at least two cells."""
         return {
-            name: pareto_chart(self.accuracy, cost, COST_NAMES[name])
+            name: pareto_chart(self.measured, cost, COST_NAMES[name])
             for name, cost in self.costs.items()
-            if np.isfinite(cost).sum() >= _FEWEST_WITH_A_COST
+            if (np.isfinite(cost) & ~self.stopped).sum() >= _FEWEST_WITH_A_COST
         }
 
     def percent(self, value: float, unit: str = " %") -> str:

@@ -1,8 +1,10 @@
 from .acquisition import ACQUISITIONS as ACQUISITIONS
 from .ask_tell import Search as Search
 from .domain import Domain as Domain
+from .early_stopping import EarlyStopping as EarlyStopping
 from .evaluator import Evaluator as Evaluator
 from .evaluator import Outcome as Outcome
+from .evaluator import Rung as Rung
 from .evaluator import TableEvaluator as TableEvaluator
 from .finish import Confirmation as Confirmation
 from .finish import Finish as Finish

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 AXES = ("runs", "time")
 _SAME = ("evaluator", "space", *LIMITS)
-_OF_METHOD = ("method", "strategy_settings")
+_OF_METHOD = ("method", "strategy_settings", "early_stopping")
 _POINTS = 200
 
 
@@ -114,7 +114,10 @@ def _names(settings: Sequence[dict[str, Any]]) -> list[str]:
         own = one["strategy_settings"]
         others = [s["strategy_settings"] for s in settings if s.get("method") == one.get("method")]
         differing = [key for key in own if any(other.get(key) != own[key] for other in others)]
-        shown = ", ".join(f"{key} {own[key]}" for key in differing)
+        differences = [f"{key} {own[key]}" for key in differing]
+        if any(s.get("early_stopping") != one.get("early_stopping") for s in settings):
+            differences.append(f"{'with' if one.get('early_stopping') else 'no'} early stopping")
+        shown = ", ".join(differences)
         names.append(f"{method} ({shown})" if shown else method)
     return names
 

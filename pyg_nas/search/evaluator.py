@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,22 +23,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """What training a cell for a smaller budget gave (:mod:`pyg_nas.search.early_stopping`).
+
+    Args:
+        budget: Epochs.
+        accuracy: The accuracy after them, a fraction.
+        seconds: Training time; None where it is not known.
+    """
+
+    budget: int
+    accuracy: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The numbers that training one cell gives, all finite; a search refuses others.
 
     Args:
         accuracy: The accuracy that the search maximises, a fraction: validation accuracy by its
-            label policy.
-        seconds: Training time; None where it is not known.
+            label policy. Where the cell was stopped early, what it is expected to reach.
+        seconds: Training time at all budgets together; None where it is not known.
         test_accuracy: Mean test accuracy over the runs; None where not measured.
         true_accuracy: The accuracy in which regret is counted (:class:`Reference`); None where
             not known.
+        rungs: Its results at smaller budgets, with early stopping.
+        full_seconds: With early stopping, the known or expected seconds of the full budget alone.
+        stopped: Whether it was stopped before the full budget; then it cannot be the answer.
     """
 
     accuracy: float
     seconds: float | None = None
     test_accuracy: float | None = None
     true_accuracy: float | None = None
+    rungs: tuple[Rung, ...] = ()
+    full_seconds: float | None = None
+    stopped: bool = False
 
     @classmethod
     def from_runs(cls, runs: Sequence[Run]) -> Outcome:
@@ -232,6 +253,7 @@ class TableEvaluator:
         else:
             self._truth, kind = labels, str(policy)
         self._kind = kind
+        self._smaller: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self.reference = self.best_within()
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
@@ -248,6 +270,54 @@ class TableEvaluator:
                 _known(self._test[row]),
                 float(self._truth[row]),
             )
+
+    @property
+    def smaller_budgets(self) -> tuple[int, ...]:
+        """The table's budgets below that of the label, from a ninth of it on."""
+        full = self._full_budget
+        return tuple(budget for budget in self.table.budgets if full <= 9 * budget < 9 * full)
+
+    @property
+    def _full_budget(self) -> int:
+        return self.table.budgets[-1] if self.policy.budget is None else self.policy.budget
+
+    def train_for(
+        self,
+        pairs: Iterable[tuple[Cell, int | None]],
+        on_end: Callable[[Cell, int | None, Outcome | str], None],
+    ) -> None:
+        """Look cells up, each at a budget or, where that is None, at that of the label.
+
+        Seconds that the table lacks at a smaller budget are those of the label by its share of
+        the epochs. A cell without a label at a smaller budget is an error of that cell.
+        """
+        for cell, budget in pairs:
+            if budget is None:
+                on_end(cell, None, next(self.evaluate([cell])))
+                continue
+            row = self.table.index_of(cell)
+            labels, seconds = self._at_budget(budget)
+            if np.isnan(labels[row]):
+                on_end(cell, budget, f"the table has no label of it at {budget} epochs")
+            else:
+                on_end(cell, budget, Outcome(float(labels[row]), _known(seconds[row])))
+
+    def _at_budget(self, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return labels and seconds of the table's cells at a smaller budget, ``[N]`` each."""
+        if budget not in self._smaller:
+            # A failed run at a smaller budget is a reason to stop, and is not replaced.
+            policy = replace(self.policy, budget=budget, resample_below=None)
+            seconds = self.table.training_seconds(policy)
+            share = self._seconds * budget / self._full_budget
+            self._smaller[budget] = (
+                self.table.label(policy),
+                np.where(np.isnan(seconds), share, seconds),
+            )
+        return self._smaller[budget]
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the seconds of a cell's label; None if the table does not have them."""
+        return _known(self._seconds[self.table.index_of(cell)])
 
     def network(self, cell: Cell) -> tuple[Any, Any]:
         """Return the cell's network at the size of the table's networks, with one image.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.evaluator import Outcome, Rung
 
 _FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 
@@ -102,7 +102,16 @@ class Query:
             raise SettingsError(
                 f"cell {self.cell.hash}: accuracy must be a finite number, got None"
             )
-        object.__setattr__(self, "outcome", Outcome(accuracy, *others))
+        seconds, test, true = others
+        plain = replace(
+            self.outcome,
+            accuracy=accuracy,
+            seconds=seconds,
+            test_accuracy=test,
+            true_accuracy=true,
+            full_seconds=self._figure("full_seconds"),
+        )
+        object.__setattr__(self, "outcome", plain)
 
     def _figure(self, key: str) -> float | None:
         value = _plain(getattr(self.outcome, key))
@@ -127,6 +136,7 @@ class Query:
             **{key: getattr(self.outcome, key) for key in _FIGURES},
             "parameters": self.parameters,
             "batch": self.batch,
+            **_steps(self.outcome),
             "why": self.proposal.why,
             "genotype": None if genotype is None else genotype.to_dict(),
         }
@@ -147,10 +157,35 @@ class Query:
                 raise ValueError(f"{key} must be a whole number or null, got {value!r}")
         return cls(
             Proposal.from_dict(record, space),
-            Outcome(*(record[key] for key in _FIGURES)),
+            Outcome(
+                **{key: record[key] for key in _FIGURES},
+                rungs=tuple(_rung(*rung) for rung in record.get("rungs", ())),
+                full_seconds=record.get("full_seconds"),
+                stopped=record.get("stopped") is True,
+            ),
             parameters,
             batch,
         )
+
+
+def _steps(outcome: Outcome) -> dict[str, Any]:
+    """Return what early stopping adds to a record."""
+    if not outcome.rungs:
+        return {}
+    return {
+        "rungs": [[rung.budget, rung.accuracy, rung.seconds] for rung in outcome.rungs],
+        "full_seconds": outcome.full_seconds,
+        "stopped": outcome.stopped,
+    }
+
+
+def _rung(budget: Any, accuracy: Any, seconds: Any) -> Rung:
+    if type(budget) is not int or budget < 1:
+        raise ValueError(f"a rung's budget must be a whole number >= 1, got {budget!r}")
+    for value in (accuracy, 0.0 if seconds is None else seconds):
+        if type(value) not in (int, float) or not abs(value) < 1e300:
+            raise ValueError(f"a rung's figures must be finite numbers, got {value!r}")
+    return Rung(budget, float(accuracy), None if seconds is None else float(seconds))
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Outcome, Reference
+from pyg_nas.search.evaluator import Outcome, Reference, Rung
 
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor
@@ -97,18 +97,46 @@ class LiveEvaluator:
             on_end: Called with a cell and its outcome, or the error for which it failed, in the
                 order in which they end.
         """
+        self.train_for(
+            ((cell, None) for cell in cells), lambda cell, _, outcome: on_end(cell, outcome)
+        )
+
+    @property
+    def smaller_budgets(self) -> tuple[int, ...]:
+        """A ninth and a third of the budget, where those are an epoch at least."""
+        shares = (self.budget // 9, self.budget // 3)
+        return tuple(budget for budget in shares if budget)
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the seconds of the last rung, by the number of epochs."""
+        seconds = rungs[-1].seconds
+        return None if seconds is None else seconds * self.budget / rungs[-1].budget
+
+    def train_for(
+        self,
+        pairs: Iterable[tuple[Cell, int | None]],
+        on_end: Callable[[Cell, int | None, Outcome | str], None],
+    ) -> None:
+        """Train cells as :meth:`train` does, each for a budget, or the full one where it is None.
+
+        Args:
+            pairs: Cell and budget, read one at a time.
+            on_end: Called with a cell, its budget, and its outcome or error.
+        """
         from pyg_nas.measure.campaign import train_missing
         from pyg_nas.measure.executor import Executor
 
         def ended(cell: Cell, budget: int, error: str | None) -> None:
+            asked = None if budget == self.budget else budget
             if error is not None:
-                on_end(cell, error)
+                on_end(cell, asked, error)
                 return
             runs = self.journal.runs(cell, budget)
-            on_end(cell, Outcome.from_runs([run for run in runs if run.seed < self.seeds]))
+            mine = [run for run in runs if run.seed < self.seeds]
+            on_end(cell, asked, Outcome.from_runs(mine))
 
         train_missing(
-            ((cell, self.budget) for cell in cells),
+            ((cell, budget or self.budget) for cell, budget in pairs),
             range(self.seeds),
             self.task,
             self.journal,

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.early_stopping import EarlyStopping, RungEvaluator, SteppedTraining
 from pyg_nas.search.evaluator import Evaluator, Outcome, WorkerEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
@@ -27,6 +28,7 @@ def search(
     constraints: Constraints | None = None,
     folder: SearchFolder | None = None,
     on_query: Callable[[int, Query], None] | None = None,
+    early_stopping: EarlyStopping | None = None,
 ) -> SearchResult:
     """Ask for up to ``budget`` cells, each once, and keep the best.
 
@@ -44,20 +46,32 @@ def search(
         constraints: The constraints on the answer.
         folder: Where queries are recorded, and read from first.
         on_query: Called after each new query with its index.
+        early_stopping: Train cells for smaller budgets first, and stop hopeless ones there.
 
     Raises:
         SettingsError: If the budget is not positive, parameters are limited but not known, no
             cell keeps the limit, another search is at work in the folder, or the evaluator gives
-            fewer or more outcomes than it was asked for.
+            fewer or more outcomes than it was asked for; or if training time is limited with early
+            stopping, or the evaluator cannot train for smaller budgets.
         MeasureError: If no cell can be trained.
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
+    if early_stopping is not None and constraints is not None and constraints.max_seconds:
+        raise SettingsError(
+            "training time cannot be limited with early stopping: that of the full budget is not "
+            "known of a cell that is stopped"
+        )
     with nullcontext() if folder is None else folder.locked():
         asked = Search(
             folder, evaluator=evaluator, strategy=strategy, seed=seed, constraints=constraints
         )
-        _Worker(asked, evaluator, budget, on_query).run()
+        trainer: Evaluator | WorkerEvaluator = evaluator
+        if early_stopping is not None:
+            if not isinstance(evaluator, RungEvaluator):
+                raise SettingsError("early stopping needs an evaluator that has smaller budgets")
+            trainer = SteppedTraining(evaluator, early_stopping, asked.ledger.history)
+        _Worker(asked, trainer, budget, on_query).run()
         return asked.result
 
 
@@ -67,7 +81,7 @@ class _Worker:
     def __init__(
         self,
         search: Search,
-        evaluator: Evaluator,
+        evaluator: Evaluator | WorkerEvaluator,
         budget: int,
         on_query: Callable[[int, Query], None] | None,
     ) -> None:
@@ -80,11 +94,12 @@ class _Worker:
 
     def run(self) -> None:
         """Train until the budget is used up or no cell is left."""
-        if isinstance(self.evaluator, WorkerEvaluator):
-            self._run_workers(self.evaluator)
+        evaluator = self.evaluator
+        if isinstance(evaluator, WorkerEvaluator):
+            self._run_workers(evaluator)
         else:
             while candidates := self._next_batch():
-                self._evaluate(candidates)
+                self._evaluate(evaluator, candidates)
 
     @property
     def _left(self) -> int:
@@ -96,9 +111,9 @@ class _Worker:
             return batch
         return self.search.ask_batch(self._left, WORKER) if self._left > 0 else []
 
-    def _evaluate(self, candidates: list[Candidate]) -> None:
+    def _evaluate(self, evaluator: Evaluator, candidates: list[Candidate]) -> None:
         answered = 0
-        for outcome in self.evaluator.evaluate([candidate.cell for candidate in candidates]):
+        for outcome in evaluator.evaluate([candidate.cell for candidate in candidates]):
             if answered == len(candidates):
                 raise SettingsError(
                     f"the evaluator gives more than one outcome for each of {answered} cells"

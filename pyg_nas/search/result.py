@@ -57,6 +57,8 @@ class Constraints:
 
     def keeps(self, query: Query) -> bool:
         """Return whether a query may be the answer."""
+        if query.outcome.stopped:
+            return False
         seconds = query.outcome.seconds
         if self.max_seconds is None:
             return True
@@ -105,6 +107,26 @@ class SearchResult:
     def seconds(self) -> NDArray[np.float64]:
         """Training time spent after each query, ``[Q]``; unknown times count as none."""
         return np.asarray(np.nancumsum(self.history.seconds), dtype=np.float64)
+
+    @property
+    def stopped(self) -> NDArray[np.bool_]:
+        """Which queries were stopped early, ``[Q]``."""
+        return np.array([query.outcome.stopped for query in self.history], dtype=bool)
+
+    @property
+    def saved_seconds(self) -> float | None:
+        """Training time that early stopping saved; None without it, or where it is not known.
+
+        The seconds of the full budget of every query, known or expected, minus those spent at all
+        budgets. It is negative where runs at smaller budgets cost more than stopping saved.
+        """
+        outcomes = [query.outcome for query in self.history if query.outcome.rungs]
+        known = [
+            outcome.full_seconds - outcome.seconds
+            for outcome in outcomes
+            if outcome.full_seconds is not None and outcome.seconds is not None
+        ]
+        return sum(known) if known and len(known) == len(outcomes) else None
 
     @property
     def best_accuracy(self) -> NDArray[np.float64]:
@@ -160,6 +182,8 @@ class SearchResult:
             "exhausted": self.exhausted,
             "training_seconds": float(np.nansum(times)),
             "queries_without_time": int(np.isnan(times).sum()),
+            "stopped_early": int(self.stopped.sum()),
+            "saved_seconds": self.saved_seconds,
             "simple_regret": None if answer is None or regret is None else float(regret[-1]),
             "regret_against": None
             if self.reference is None

@@ -1,0 +1,250 @@
+"""Early stopping: cells are first trained for small budgets, and hopeless ones for no larger one.
+
+This is asynchronous successive halving (Li et al., arXiv:1810.05934) in its form without pauses:
+when a cell has been trained for a budget, it is decided at once whether it is trained for the next
+one. The runs of the cells at one budget are a *rung*. A cell is stopped when it is below the best
+third of its rung and its expected accuracy at the full budget is surely below the best so far.
+
+The learning rate falls to 0 at the end of every budget, so that a run cannot be continued for a
+larger budget: the cell is trained again from the start. Its accuracy at the full budget is exactly
+that of a search without early stopping.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from scipy.stats import theilslopes
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.search.evaluator import Outcome, Rung
+from pyg_nas.search.history import History, Query
+
+KEPT = 3
+"""One of so many cells of a rung is among its better part."""
+LEAST = 8
+"""Cells trained for the full budget before the first is stopped."""
+SURE = 1.645
+"""Standard deviations from the best accuracy: a probability below 5 % of reaching it."""
+_TO_STD = 1.4826  # from the median absolute deviation of a normal distribution
+_SMALLEST_STD = 1e-6
+
+
+@runtime_checkable
+class RungEvaluator(Protocol):
+    """An evaluator that can train cells for smaller budgets than its own.
+
+    Attributes:
+        smaller_budgets: The smaller budgets that are worth training for, ascending.
+    """
+
+    smaller_budgets: tuple[int, ...]
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Yield the outcome of each cell at the full budget."""
+        ...
+
+    def train_for(
+        self,
+        pairs: Iterable[tuple[Cell, int | None]],
+        on_end: Callable[[Cell, int | None, Outcome | str], None],
+    ) -> None:
+        """Train cells, each for a budget or, where that is None, for the full one.
+
+        ``pairs`` is read one at a time, after all earlier outcomes were passed on.
+        """
+        ...
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the known or expected seconds of training a cell for the full budget."""
+        ...
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When the training of a cell is stopped.
+
+    Args:
+        budgets: Budgets in epochs below the full one, ascending.
+
+    Raises:
+        SettingsError: If there is none, or they are not ascending and positive.
+    """
+
+    budgets: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        budgets = list(self.budgets)
+        if not budgets or budgets[0] < 1 or budgets != sorted(set(budgets)):
+            raise SettingsError(
+                f"early stopping needs ascending positive budgets below the full one, got {budgets}"
+            )
+
+    @classmethod
+    def of(cls, evaluator: object) -> EarlyStopping:
+        """Return early stopping at the smaller budgets of an evaluator.
+
+        Raises:
+            SettingsError: If it has none.
+        """
+        if not isinstance(evaluator, RungEvaluator) or not evaluator.smaller_budgets:
+            raise SettingsError(
+                "early stopping needs a budget that is smaller than the full one: a table with "
+                "several budgets, or a task with a budget of at least 3 epochs"
+            )
+        return cls(evaluator.smaller_budgets)
+
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready settings."""
+        return {"budgets": list(self.budgets), "kept": KEPT}
+
+    def expected_if_stopped(
+        self, history: History, cell: Cell, rungs: Sequence[Rung]
+    ) -> float | None:
+        """Return the expected accuracy of a cell that is to be stopped; None to train it further.
+
+        Args:
+            history: All cells with an outcome so far.
+            cell: The cell.
+            rungs: Its results so far, one at least.
+        """
+        last = rungs[-1]
+        complete = [query for query in history if not query.outcome.stopped]
+        pairs = [
+            (rung.accuracy, query.outcome.accuracy)
+            for query in complete
+            for rung in query.outcome.rungs
+            if rung.budget == last.budget
+        ]
+        if len(pairs) < LEAST:
+            return None
+        others = [r.accuracy for q in history for r in q.outcome.rungs if r.budget == last.budget]
+        better = sum(accuracy > last.accuracy for accuracy in others)
+        if better < max(1, (len(others) + 1) // KEPT):
+            return None
+        mean, std = _expectation(pairs, last.accuracy)
+        asked = next((p for p in history.pending if p.cell.hash == cell.hash), None)
+        predicted = None if asked is None else _predicted(asked.why)
+        if predicted is not None:
+            mean, std = _with_prediction(mean, std, predicted, complete)
+        best = max(query.outcome.accuracy for query in complete)
+        return mean if mean + SURE * std < best else None
+
+
+def _expectation(pairs: Sequence[tuple[float, float]], accuracy: float) -> tuple[float, float]:
+    """Return mean and standard deviation at the full budget, by a robust line through ``pairs``."""
+    x, y = np.array(pairs).T
+    slope, intercept = 0.0, float(np.median(y))
+    if np.ptp(x) > 0:
+        slope, intercept = theilslopes(y, x)[:2]
+    if not slope > 0:  # a few noisy cells
+        slope, intercept = 0.0, float(np.median(y))
+    return float(intercept + slope * accuracy), _spread(y - intercept - slope * x)
+
+
+def _with_prediction(
+    mean: float, std: float, predicted: float, complete: Sequence[Query]
+) -> tuple[float, float]:
+    """Return mean and standard deviation with a prediction added, weighed by their precisions."""
+    known = [(_predicted(query.proposal.why), query.outcome.accuracy) for query in complete]
+    errors = np.array([accuracy - value for value, accuracy in known if value is not None])
+    if len(errors) < LEAST:
+        return mean, std
+    bias, spread = float(np.median(errors)), _spread(errors - np.median(errors))
+    first, second = std**-2, spread**-2
+    both = (first * mean + second * (predicted + bias)) / (first + second)
+    return both, float((first + second) ** -0.5)
+
+
+def _spread(residuals: Any) -> float:
+    return max(float(_TO_STD * np.median(np.abs(residuals))), _SMALLEST_STD)
+
+
+def _predicted(why: dict[str, Any]) -> float | None:
+    value = why.get("predicted")
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+class SteppedTraining:
+    """An evaluator's training, budget by budget.
+
+    Args:
+        evaluator: What trains the cells.
+        stopping: When to stop.
+        history: The outcomes so far, to which the caller adds each as it comes.
+    """
+
+    def __init__(self, evaluator: RungEvaluator, stopping: EarlyStopping, history: History) -> None:
+        self.evaluator = evaluator
+        self.stopping = stopping
+        self.history = history
+
+    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
+        """Train cells, and pass on each outcome, or the error for which a cell failed.
+
+        ``cells`` is read one at a time, after all earlier outcomes were passed on. A cell that is
+        trained further comes before the next one.
+        """
+        rungs: dict[str, list[Rung]] = {}
+        further: deque[tuple[Cell, int | None]] = deque()
+        wanted = iter(cells)
+        budgets: tuple[int | None, ...] = (*self.stopping.budgets, None)
+
+        def pairs() -> Iterator[tuple[Cell, int | None]]:
+            while True:
+                if further:
+                    yield further.popleft()
+                    continue
+                cell = next(wanted, None)
+                if cell is None:
+                    return
+                rungs[cell.hash] = []
+                yield cell, budgets[0]
+
+        def ended(cell: Cell, budget: int | None, outcome: Outcome | str) -> None:
+            done = rungs[cell.hash]
+            if isinstance(outcome, str):
+                on_end(cell, outcome)
+            elif budget is None:
+                on_end(cell, self._complete(outcome, done))
+            else:
+                done.append(Rung(budget, outcome.accuracy, outcome.seconds))
+                expected = self.stopping.expected_if_stopped(self.history, cell, done)
+                if expected is None:
+                    further.append((cell, budgets[budgets.index(budget) + 1]))
+                else:
+                    on_end(cell, self._stopped(cell, expected, done))
+
+        while True:
+            self.evaluator.train_for(pairs(), ended)
+            # A cell that ends last may be trained further when no other is left.
+            if not further:
+                return
+
+    def _complete(self, outcome: Outcome, rungs: Sequence[Rung]) -> Outcome:
+        seconds = outcome.seconds
+        return replace(
+            outcome,
+            seconds=_total([*(rung.seconds for rung in rungs), seconds]),
+            rungs=tuple(rungs),
+            full_seconds=seconds,
+        )
+
+    def _stopped(self, cell: Cell, expected: float, rungs: Sequence[Rung]) -> Outcome:
+        return Outcome(
+            expected,
+            _total([rung.seconds for rung in rungs]),
+            rungs=tuple(rungs),
+            full_seconds=self.evaluator.full_seconds(cell, rungs),
+            stopped=True,
+        )
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    known = [value for value in seconds if value is not None]
+    return sum(known) if len(known) == len(seconds) else None

@@ -1,0 +1,191 @@
+"""Early stopping: which cells are stopped, what is recorded, and that nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.measure import Executor, Journal
+from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.task import Task
+from pyg_nas.search.domain import Domain
+from pyg_nas.search.early_stopping import LEAST, EarlyStopping
+from pyg_nas.search.evaluator import Outcome, Rung, TableEvaluator
+from pyg_nas.search.folder import SearchFolder, read_queries
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.live import LiveEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.result import Constraints
+from pyg_nas.search.strategies import PredictorSearch, RandomSearch
+from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
+from tests.search.predictors import linear
+from tests.search.samples import hashes
+
+STOPPING = EarlyStopping((4,))
+
+
+def queries(table: Table, accuracies: list[float], **why: float) -> History:
+    """Complete queries that gain 0.1, give or take 0.001, between budget 4 and the full one."""
+    history = History()
+    for row, accuracy in enumerate(accuracies):
+        final = accuracy + 0.1 + 0.001 * (-1) ** row
+        outcome = Outcome(final, 8.0, rungs=(Rung(4, accuracy, 4.0),), full_seconds=4.0)
+        history.append(Query(Proposal(table.cells[row], why=why), outcome))
+    return history
+
+
+@pytest.fixture
+def history(whole_table: Table) -> History:
+    return queries(whole_table, [0.5 + 0.02 * row for row in range(9)])
+
+
+@pytest.fixture
+def cell(whole_table: Table) -> Cell:
+    return whole_table.cells[30]
+
+
+def test_a_cell_far_below_is_stopped_with_what_it_would_reach(history: History, cell: Cell) -> None:
+    expected = STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.4)])
+    assert expected == pytest.approx(0.5, abs=0.005)
+
+
+def test_the_better_third_of_a_rung_is_trained_further(history: History, cell: Cell) -> None:
+    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.63)]) is None
+    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.59)]) is not None
+
+
+def test_no_cell_is_stopped_before_enough_are_complete(whole_table: Table, cell: Cell) -> None:
+    early = queries(whole_table, [0.5 + 0.02 * row for row in range(LEAST - 1)])
+    assert STOPPING.expected_if_stopped(early, cell, [Rung(4, 0.1)]) is None
+
+
+def test_a_prediction_that_it_is_good_has_it_trained_further(
+    whole_table: Table, cell: Cell
+) -> None:
+    # Predictions were exact for cells whose accuracy at the rung says little.
+    rng = np.random.default_rng(0)
+    history = History()
+    for row in range(12):
+        outcome = Outcome(0.9 + 0.005 * row, rungs=(Rung(4, 0.5 + 0.1 * rng.random()),))
+        history.append(
+            Query(Proposal(whole_table.cells[row], why={"predicted": 0.9 + 0.005 * row}), outcome)
+        )
+    for predicted, stopped in ((0.97, False), (0.8, True)):
+        asked = history.first(12)
+        asked.expect(Proposal(cell, why={"predicted": predicted}))
+        found = STOPPING.expected_if_stopped(asked, cell, [Rung(4, 0.5)])
+        assert (found is not None) == stopped
+
+
+def test_equal_accuracies_at_a_rung(whole_table: Table, cell: Cell) -> None:
+    history = queries(whole_table, [0.5] * 9)
+    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.5)]) is None
+
+
+@pytest.mark.parametrize("budgets", [(), (0,), (4, 4), (8, 4)])
+def test_invalid_budgets(budgets: tuple[int, ...]) -> None:
+    with pytest.raises(SettingsError, match="ascending positive budgets"):
+        EarlyStopping(budgets)
+
+
+def test_a_table_with_one_budget(whole_table: Table) -> None:
+    one = Table(whole_table.cells, whole_table.metrics[:, 1:], budgets=(8,))
+    with pytest.raises(SettingsError, match="smaller than the full one"):
+        EarlyStopping.of(TableEvaluator(one))
+
+
+def test_training_time_cannot_be_limited_too(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    with pytest.raises(SettingsError, match="with early stopping"):
+        search(RandomSearch(), evaluator, 3, 0, Constraints(max_seconds=3), early_stopping=STOPPING)
+
+
+def test_a_search_of_a_table(whole_table: Table) -> None:
+    evaluator = TableEvaluator(whole_table)
+    assert EarlyStopping.of(evaluator) == STOPPING
+    plain = search(RandomSearch(), evaluator, 60)
+    result = search(RandomSearch(), evaluator, 60, early_stopping=STOPPING)
+    assert hashes(result) == hashes(plain)
+    assert 20 < result.stopped.sum() < 60 - LEAST
+    # No stopped cell is the answer, and complete cells have the table's accuracy.
+    answer = result.answer
+    assert answer is not None
+    assert not answer.outcome.stopped
+    for one, other in zip(result.history, plain.history, strict=True):
+        if not one.outcome.stopped:
+            assert one.outcome.accuracy == other.outcome.accuracy
+    # Seconds: half of the full time at the smaller budget, and all of it again if not stopped.
+    full = plain.history.seconds
+    spent = np.where(result.stopped, 0.5, 1.5) * full
+    assert result.history.seconds == pytest.approx(spent)
+    assert result.saved_seconds == pytest.approx(full.sum() - spent.sum())
+    assert result.to_dict()["stopped_early"] == result.stopped.sum()
+    assert plain.saved_seconds is None
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), PredictorSearch(linear, n=15, k=6)])
+def test_killed_and_resumed_it_asks_for_the_same_cells(
+    whole_table: Table, tmp_path: Path, strategy: RandomSearch | PredictorSearch
+) -> None:
+    evaluator = TableEvaluator(whole_table)
+    space = whole_table.space
+
+    def stop(index: int, query: Query) -> None:
+        if index in (7, 21):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search(
+                strategy, evaluator, 40, folder=SearchFolder(tmp_path / "a", {}, space),
+                on_query=stop, early_stopping=STOPPING,
+            )  # fmt: skip
+    folder = SearchFolder(tmp_path / "a", {}, space)
+    result = search(strategy, evaluator, 40, folder=folder, early_stopping=STOPPING)
+    whole = search(strategy, evaluator, 40, early_stopping=STOPPING)
+    assert list(result.history) == list(whole.history)
+    assert read_queries(tmp_path / "a" / "queries.jsonl", space)[0] == list(whole.history)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    digits = digits_task()
+    return digits.with_settings(
+        replace(digits.settings, stem_channels=2, num_stacks=1, batch_size=192)
+    )
+
+
+@pytest.fixture
+def journal(task: Task, tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite", task) as opened:
+        yield opened
+
+
+def test_training_on_a_task_with_workers(
+    task: Task, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyg_nas.search.early_stopping.LEAST", 3)
+    cells = nasbench101_cells()
+    domain = Domain(NASBENCH101, cells[np.flatnonzero(cells.num_vertices <= 4)])
+    executor = Executor("threading", workers=2)
+    evaluator = LiveEvaluator(task, 3, 1, journal, executor, domain)
+    result = search(RandomSearch(), evaluator, 7, early_stopping=EarlyStopping.of(evaluator))
+    assert len(result.history) == 7
+    trained = {(digest, budget) for digest, budget, _ in journal.finished()}
+    for query in result.history:
+        outcome, digest = query.outcome, query.cell.hash
+        assert ((digest, 3) in trained) != outcome.stopped
+        (first,) = journal.runs(query.cell, 1)
+        assert outcome.rungs == (Rung(1, first.end.validation_accuracy, first.end.wall_seconds),)
+        if outcome.stopped:
+            assert outcome.full_seconds == pytest.approx(3 * first.end.wall_seconds)
+        else:
+            (last,) = journal.runs(query.cell, 3)
+            assert outcome.accuracy == last.end.validation_accuracy
