@@ -14,3 +14,5 @@ from .network_costs import network_cost_names as network_cost_names
 from .network_costs import network_costs as network_costs
 from .networks import network_feature_names as network_feature_names
 from .networks import network_features as network_features
+from .paths import path_feature_names as path_feature_names
+from .paths import path_features as path_features

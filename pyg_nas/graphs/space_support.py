@@ -158,6 +158,11 @@ class SpaceSupport:
     extra_kinds: Mapping[str, tuple[int, ...]] = {}
     """Named sets of operation ids; features count the vertices of a set together."""
 
+    path_operations: tuple[int, ...] = ()
+    """Ids of the operations by whose subsets paths from input to output are counted as features
+    (:mod:`pyg_nas.features.paths`); empty for no such features. Where there are some, the recipes
+    best and fast have a forest that reads them (:mod:`pyg_nas.predictors.forest`)."""
+
     zero_cost_model: str | None = None
     """Name of the shipped model or file of zero-cost features of this space."""
 

@@ -22,6 +22,7 @@ _BUILT_IN = {
         "HybridRegressor": "hybrid",
         "TransferRegressor": "transfer_regressor",
         "GaussianProcess": "gaussian_process",
+        "FeatureForest": "forest",
         "ResidualGNNRegressor": "residual_gnn",
         "SmallGaussianProcess": "small_gp",
         "NetworkRegressor": "networks",

@@ -33,6 +33,7 @@ class TransferRegressor(HybridRegressor):
         digest_: Names the shipped data in use.
     """
 
+    _with_forest = False  # its share was not chosen around a prior mean
     fitted_state: ClassVar = FittedState(
         arrays=HybridRegressor.fitted_state.arrays,
         values={

@@ -84,7 +84,8 @@ def _features_of(space: SearchSpace) -> tuple[Any, ...]:
 
     support = space.support
     names = graph_feature_names(space), vertex_feature_names(space)
-    return *names, support.zero_cost_model, support.transfer_table
+    own = support.path_operations, support.zero_cost_model, support.transfer_table
+    return *names, *own
 
 
 def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:

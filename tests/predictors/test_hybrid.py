@@ -30,6 +30,7 @@ from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.transfer import transfer_digest
 from pyg_nas.predictors.zero_cost import zero_cost_digest
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
+from pyg_nas.spaces.nasbench201 import NASBENCH201
 from tests.renumbered import all_renumbered
 
 CELLS = sample_cells(400, seed=0)
@@ -347,3 +348,38 @@ def test_a_refused_update_changes_nothing() -> None:
     np.testing.assert_array_equal(fitted.predict(CELLS[:50]), before)
     with pytest.raises(NotFittedError):
         HybridRegressor().update(CELLS[:1], Y[:1])
+
+
+def test_a_forest_has_a_share_where_a_space_has_path_features(tmp_path: Path) -> None:
+    cells = sample_cells(90, seed=0, cells=NASBENCH201.support.cells())
+    y = np.log(cells.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 90)
+    fitted = HybridRegressor(ensemble_size=0).fit(cells[:60], y[:60])
+    assert fitted.forest_ is not None
+    features = extended_features(cells[60:], fitted._extra_groups())
+    process, _ = fitted.process_.predict_features(features)
+    trees = fitted.forest_.predict_features(cells[60:], features)
+    scores, _ = fitted.predict_scores(cells[60:])
+    np.testing.assert_allclose(scores, 0.7 * process + 0.3 * trees, atol=1e-3)
+    latent = latent_labels(y[:60])
+    features = extended_features(cells[:60], fitted._extra_groups())
+    alone = fitted.process_.unseen_residuals(cells.space, features, latent)
+    joint = 0.7 * alone + 0.3 * (latent - fitted.forest_.out_of_bag_)
+    ratio = np.abs(joint).mean() / np.abs(alone).mean()
+    assert fitted.ratio_ == pytest.approx(ratio, rel=1e-3)
+    save_model(fitted, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    np.testing.assert_allclose(again.predict(cells[60:]), fitted.predict(cells[60:]), rtol=1e-12)
+    assert HybridRegressor(ensemble_size=0).fit(CELLS[:20], Y[:20]).forest_ is None
+
+
+def test_a_model_without_a_forest_predicts_without_one(tmp_path: Path) -> None:
+    """As those do that were saved before there were forests."""
+    cells = sample_cells(60, seed=0, cells=NASBENCH201.support.cells())
+    fitted = HybridRegressor(ensemble_size=0).fit(cells[:40], np.arange(40.0))
+    fitted.forest_ = None
+    save_model(fitted, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    process, _ = fitted.process_.predict_features(
+        extended_features(cells[40:], fitted._extra_groups())
+    )
+    np.testing.assert_allclose(again.predict_scores(cells[40:])[0], process, atol=1e-3)

@@ -35,6 +35,7 @@ class NASBench201Support(EdgeCellSupport):
         "avg_pool_3x3": "avg pool 3×3",
     }
     extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
+    path_operations = (1, 2, 3, 4)
     zero_cost_model = "nasbench201_zero_cost.npz"
     common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
