@@ -164,6 +164,7 @@ def search(
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
     from pyg_nas.search.result import Constraints
+    from pyg_nas.search.stored import stored_score
 
     check_method(method)
     check_acquisition(acquisition)
@@ -215,7 +216,7 @@ def search(
         )
         results = {number: searcher.run(number, folder) for number, folder in folders.items()}
     if seeds == 1:
-        _print(results[seed], out)
+        _print(results[seed], out, stored_score(searcher.settings(seed)))
     else:
         from pyg_nas.report.seed_summary import write_seeds
 
@@ -297,6 +298,7 @@ class _Searcher:
         from pyg_nas.report.search_summary import write_report
         from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search as run_search
+        from pyg_nas.search.stored import stored_score
 
         settings = self.settings(seed)
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
@@ -310,7 +312,7 @@ class _Searcher:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total),
+                    _shown(advance, self.total, stored_score(settings)),
                     self.early_stopping,
                 )
             except KeyboardInterrupt:
@@ -405,9 +407,10 @@ def _task(
     return LiveEvaluator(task, budget, runs, journal, executor, Domain(trained)), label
 
 
-def _shown(advance: Advance, total: int) -> Callable[[int, Query], None]:
-    """Move a bar by cells trained, with the best accuracy so far beside it."""
+def _shown(advance: Advance, total: int, score: str) -> Callable[[int, Query], None]:
+    """Move a bar by cells trained, with the best score so far beside it."""
     from pyg_nas.metrics.regression import are_fractions
+    from pyg_nas.search.stored import ACCURACY
 
     best = float("-inf")
 
@@ -415,17 +418,19 @@ def _shown(advance: Advance, total: int) -> Callable[[int, Query], None]:
         nonlocal best
         if not query.outcome.stopped:
             best = max(best, query.outcome.accuracy)
-        shown = f"{100 * best:.2f} %" if are_fractions([best]) else f"{best:,.6g}"
-        advance(index + 1, total, f"best {shown}")
+        percent = score.endswith(ACCURACY) and are_fractions([best])
+        shown = f"{100 * best:.2f} %" if percent else f"{best:,.6g}"
+        # A resumed search may begin with a cell that is stopped early.
+        advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
 
     return on_query
 
 
-def _print(result: SearchResult, out: Path) -> None:
+def _print(result: SearchResult, out: Path, score: str) -> None:
     from pyg_nas.report.search_facts import SearchFacts
     from pyg_nas.search.stored import stored_latency
 
-    facts = SearchFacts(result, latency=stored_latency(out))
+    facts = SearchFacts(result, latency=stored_latency(out), score=score)
     print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")

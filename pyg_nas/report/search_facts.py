@@ -18,6 +18,7 @@ from pyg_nas.report.text import duration, quantity
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.stored import ACCURACY
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,
@@ -43,6 +44,7 @@ class SearchFacts:
         result: The search, of at least one query.
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
         latency: What :func:`~pyg_nas.search.latency.write_latency` wrote, where it was limited.
+        score: What runs are judged by (:func:`~pyg_nas.search.stored.stored_score`).
     """
 
     def __init__(
@@ -50,14 +52,18 @@ class SearchFacts:
         result: SearchResult,
         answer_runs: Sequence[float] = (),
         latency: Mapping[str, Any] | None = None,
+        score: str = ACCURACY,
     ) -> None:
+        self.score = score
         self.latency = latency
         self.result = result
         self.answer_runs = answer_runs
         self.queries: list[Query] = list(result.history)
         self.accuracy = result.history.accuracies
         self.seconds = result.history.seconds
-        self.factor, self.unit = percent_or_value(self.accuracy)
+        self.factor, self.unit = percent_or_value(
+            self.accuracy, None if score.endswith(ACCURACY) else False
+        )
 
     @cached_property
     def parameters(self) -> Floats:
@@ -96,7 +102,7 @@ class SearchFacts:
         test = _floats([query.outcome.test_accuracy for query in self.queries])
         position = np.arange(1.0, len(self.queries) + 1)
         return [
-            percent_column("accuracy", self.unit, self.factor * self.measured),
+            percent_column(self.score, self.unit, self.factor * self.measured),
             percent_column("predicted", self.unit, self.factor * self.predicted),
             percent_column("test", self.unit, self.factor * test),
             Column("query", position, lambda value: f"{value:.0f}"),
@@ -117,11 +123,11 @@ class SearchFacts:
         if answer is None:
             return []
         outcome = answer.outcome
-        facts = [Tile("validation accuracy", self.percent(outcome.accuracy), self._interval())]
+        facts = [Tile(f"validation {self.score}", self.percent(outcome.accuracy), self._interval())]
         if outcome.test_accuracy is None:
-            facts.append(Tile("test accuracy", "not measured"))
+            facts.append(Tile(f"test {self.score}", "not measured"))
         else:
-            facts.append(Tile("test accuracy", self.percent(outcome.test_accuracy)))
+            facts.append(Tile(f"test {self.score}", self.percent(outcome.test_accuracy)))
         facts.append(self._regret())
         if answer.parameters is not None:
             facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
@@ -168,9 +174,10 @@ class SearchFacts:
         predicted = np.where(self.stopped, np.nan, self.predicted)
         if np.isfinite(predicted).sum() >= _FEWEST_PREDICTIONS:
             # Of all queries, so that a dot's row is its query.
-            charts += prediction_charts(self.accuracy, predicted)
+            fractions = bool(self.unit)
+            charts += prediction_charts(self.accuracy, predicted, fractions=fractions)
             cells = CellArray.from_cells([query.cell for query in self.queries])
-            charts += residual_charts(self.accuracy, predicted, cells)
+            charts += residual_charts(self.accuracy, predicted, cells, fractions=fractions)
         return charts + list(self.pareto_charts().values())
 
     def search_charts(self) -> list[Chart]:
@@ -182,6 +189,8 @@ class SearchFacts:
             self.result.regret,
             seconds,
             f"the best cell {self._which}",
+            self.score,
+            bool(self.unit),
         )
 
     @property
@@ -193,7 +202,7 @@ class SearchFacts:
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known for at least two cells."""
         return {
-            name: pareto_chart(self.measured, cost, COST_NAMES[name])
+            name: pareto_chart(self.measured, cost, COST_NAMES[name], self.score, bool(self.unit))
             for name, cost in self.costs.items()
             if (np.isfinite(cost) & ~self.stopped).sum() >= _FEWEST_WITH_A_COST
         }

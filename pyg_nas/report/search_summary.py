@@ -12,7 +12,7 @@ from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import stored_latency
+from pyg_nas.search.stored import stored_latency, stored_score
 from pyg_nas.visualization.cells import draw_cell
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
@@ -31,7 +31,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     Returns:
         The content of ``answer.json``: :meth:`SearchResult.to_dict` and the Pareto fronts.
     """
-    facts = SearchFacts(result, latency=stored_latency(folder))
+    facts = SearchFacts(result, latency=stored_latency(folder), score=stored_score(settings))
     summary = result.to_dict()
     summary["pareto"] = {
         name: [facts.queries[i].cell.hash for i in front.tolist()]
@@ -40,7 +40,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     pictures = {}
     if facts.queries:
         for name, chart in facts.pareto_charts().items():
-            title = f"{len(facts.queries)} trained cells: validation accuracy"
+            title = f"{len(facts.queries)} trained cells: validation {facts.score}"
             pictures[f"pareto-{name}.svg"] = draw_charts([chart], title=title, size=(6.4, 4.4))
         pictures[CURVES] = draw_charts(facts.search_charts())
     for file, figure in pictures.items():
@@ -73,8 +73,11 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
     lines += ["", *(f"![{Path(name).stem}]({name})" for name in pictures)]
     for name, front in facts.fronts.items():
         cost_name, cost = COST_NAMES[name], facts.costs[name]
-        lines += ["", f"## Pareto front: accuracy and {cost_name}", ""]
-        lines += [f"| cell | validation accuracy{facts.unit} | {cost_name} |", "|---|---|---|"]
+        lines += ["", f"## Pareto front: {markdown(facts.score)} and {cost_name}", ""]
+        lines += [
+            f"| cell | validation {markdown(facts.score)}{facts.unit} | {cost_name} |",
+            "|---|---|---|",
+        ]
         lines += [
             f"| `{facts.queries[i].cell.hash}` | {facts.factor * facts.accuracy[i]:.2f} "
             f"| {cost[i]:,.6g} |"

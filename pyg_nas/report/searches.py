@@ -21,7 +21,7 @@ from pyg_nas.search.domain import LISTED
 from pyg_nas.search.folder import SETTINGS
 from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import nested_values, read_result, stored_latency
+from pyg_nas.search.stored import nested_values, read_result, stored_latency, stored_score
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing, network_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -48,7 +48,9 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     settings = read_object(folder / SETTINGS)
     space = _space(folder, settings, table)
     result, finished = read_result(folder, settings, space)
-    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder))
+    facts = SearchFacts(
+        result, _answer_runs(result, table), stored_latency(folder), stored_score(settings)
+    )
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = _network_drawings(folder, space)

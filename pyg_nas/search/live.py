@@ -167,7 +167,10 @@ class LiveEvaluator:
         return None
 
     def describe(self) -> dict[str, Any]:
-        """Return task, budget and runs."""
+        """Return task, budget and runs, and the score where it is not accuracy."""
+        from pyg_nas.measure.objective import Objective
+
+        score = Objective(self.task).score_name
         return {
             "evaluator": "measure",
             "task": self.task.name,
@@ -175,6 +178,7 @@ class LiveEvaluator:
             "budget": self.budget,
             "seeds": self.seeds,
             "cells": None if self.domain.whole else len(self.domain),
+            **({} if score == "accuracy" else {"score": score}),
         }
 
 

@@ -13,6 +13,9 @@ from pyg_nas.search.folder import ANSWER, LATENCY, QUERIES, read_queries
 from pyg_nas.search.history import History
 from pyg_nas.search.result import LIMITS, Constraints, SearchResult
 
+ACCURACY = "accuracy"
+"""The usual score of a run."""
+
 _DEEPEST = 8
 
 
@@ -37,6 +40,17 @@ def stored_latency(folder: Path) -> dict[str, Any] | None:
     """Return what the search's folder says of latencies; None where they were not limited."""
     path = folder / LATENCY
     return read_object(path) if path.exists() else None
+
+
+def stored_score(settings: dict[str, Any]) -> str:
+    """Return what the runs of a search are judged by: accuracy, R², or a function's name.
+
+    Args:
+        settings: Those of the search's folder. They name the score where it is not accuracy.
+    """
+    evaluator = settings.get("evaluator")
+    score = evaluator.get("score") if isinstance(evaluator, dict) else None
+    return score if isinstance(score, str) and score else ACCURACY
 
 
 def _constraints(settings: dict[str, Any]) -> Constraints:

@@ -367,7 +367,7 @@ def pareto_chart(
     low, high = factor * np.quantile(y, 0.02), factor * y.max()
     rest = np.setdiff1d(np.arange(len(x)), front)
     return Chart(
-        f"{accuracy_name.capitalize()} and {cost_name.split(',')[0]}",
+        f"{accuracy_name[:1].upper()}{accuracy_name[1:]} and {cost_name.split(',')[0]}",
         Axis(cost_name, log=bool((x > 0).all())),
         # A few failed cells would press all others into one line.
         Axis(f"{accuracy_name}{unit}", limits=_limits(np.array([low, high]), 0.06)),
@@ -375,7 +375,7 @@ def pareto_chart(
             Dots("cells", x[rest], factor * y[rest], GREY, rows[rest]),
             Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
         ),
-        note=f"Pareto front: cells that no other beats in both accuracy and {cost_name}.",
+        note=f"Pareto front: cells that no other beats in both {accuracy_name} and {cost_name}.",
         results=(f"{len(front):,} of {len(x):,} cells on the front",),
         legend=True,
     )
@@ -387,6 +387,8 @@ def search_charts(
     regret: Floats | None = None,
     seconds: Floats | None = None,
     reference: str = "the best cell of the space",
+    accuracy_name: str = "accuracy",
+    fractions: bool | None = None,
 ) -> list[Chart]:
     """Return what a search saw and had after each cell, by cells and by training time.
 
@@ -397,16 +399,19 @@ def search_charts(
             where not known.
         seconds: Training time spent after each cell ``[Q]``; None where not known.
         reference: What regret is counted against.
+        accuracy_name: What the cells are judged by.
+        fractions: Whether accuracies are fractions; None for whether those given are.
     """
-    factor, unit = percent_or_value(accuracy)
+    factor, unit = percent_or_value(accuracy, fractions)
+    title = accuracy_name[:1].upper() + accuracy_name[1:]
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
     low, high = factor * np.quantile(accuracy, 0.05), factor * accuracy.max()
     every = Dots("trained cell", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
     reached = Line("best so far", trained, factor * best, VERMILION, steps=True)
     by_cells = Chart(
-        "Accuracy by trained cells",
+        f"{title} by trained cells",
         Axis("trained cells"),
-        Axis(f"accuracy{unit}", limits=_limits(np.array([low, high]), 0.08)),
+        Axis(f"{accuracy_name}{unit}", limits=_limits(np.array([low, high]), 0.08)),
         (every, reached),
         note="Each dot is a trained cell, the line the best so far.",
         legend=True,
@@ -418,7 +423,7 @@ def search_charts(
         charts.append(
             replace(
                 by_cells,
-                title="Accuracy by training time",
+                title=f"{title} by training time",
                 x=Axis(f"training time, {time_unit}"),
                 marks=(replace(every, x=spent), replace(reached, x=spent)),
             )

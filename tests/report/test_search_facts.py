@@ -78,3 +78,18 @@ def test_a_prediction_that_is_no_number_counts_as_none(value: object) -> None:
     history.append(Query(Proposal(sample_cells(1, seed=0)[0], why={"predicted": value}),
                          Outcome(0.5)))  # fmt: skip
     assert np.isnan(SearchFacts(SearchResult(history, Constraints(), None)).predicted).all()
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [("R²", "0.60"), ("macro_f1", "0.60"), ("balanced accuracy", "60.00 %")],
+)
+def test_the_score_of_the_task_has_its_name_everywhere(score: str, shown: str) -> None:
+    outcomes = [Outcome(0.5, 3.0, 0.5), Outcome(0.6, 5.0, 0.7)]
+    facts = SearchFacts(_result(outcomes), score=score)
+    first, second, *_ = facts.answer()
+    assert (first.name, first.value) == (f"validation {score}", shown)
+    assert second.name == f"test {score}"
+    names = [chart.y.label for chart in [*facts.search_charts(), *facts.pareto_charts().values()]]
+    assert {name.removesuffix(", %") for name in names} == {score}
+    assert facts.columns[0].name.startswith(score)
