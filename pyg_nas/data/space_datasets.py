@@ -63,8 +63,8 @@ class NASBench101(SpaceDataset):
         root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all cells, enumerated, without labels)
-        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
-            :class:`~pyg_nas.data.dataset.CellDataset`.
+
+    All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
@@ -103,8 +103,8 @@ class NASBench201(SpaceDataset):
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures in their official
             order, without labels)
-        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
-            :class:`~pyg_nas.data.dataset.CellDataset`.
+
+    All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
@@ -139,8 +139,8 @@ class TransNASBench101(SpaceDataset):
         root (str): Folder of the dataset; processed files are written to ``processed``.
         source (str or Table or CellArray, optional): A table of cells of the space, or some
             cells without labels. (default: :obj:`None`, all architectures, without labels)
-        label, transform, pre_transform, pre_filter, force_reload, transform_key (optional): See
-            :class:`~pyg_nas.data.dataset.CellDataset`.
+
+    All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
     **STATS:**
 
