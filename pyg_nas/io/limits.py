@@ -54,3 +54,9 @@ MOST_ONNX_BYTES = 2 * 2**30
 
 MOST_OPERATORS = 100_000
 """Operators of one network: a ResNet of 152 layers has 516 in ONNX."""
+
+MOST_EPOCHS = 100_000
+"""Epochs of one training: the longest of NAS-Bench-101 has 108, of NAS-Bench-201 200."""
+
+MOST_RUNS = 10_000
+"""Runs of one cell at one budget: the tables of the field have at most 3."""

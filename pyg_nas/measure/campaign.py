@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import repeated_hash
+from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.journal import Journal
@@ -80,7 +81,7 @@ def measure_cells(
     """
     executor = executor or Executor()
     cells = cells if isinstance(cells, CellArray) else CellArray.from_cells(cells)
-    listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    listed = _listed(seeds)
     _check_request(cells, budgets, listed)
     task.check_cells(cells)
     with ExitStack() as stack:
@@ -95,9 +96,18 @@ def measure_cells(
         return journal.to_table(budgets, listed, cells, clock)
 
 
+def _listed(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    count = seeds if isinstance(seeds, int) else len(seeds)
+    if count > MOST_RUNS:
+        raise MeasureError(f"a cell must have at most {MOST_RUNS:,} runs, got {count}")
+    return tuple(range(count)) if isinstance(seeds, int) else tuple(seeds)
+
+
 def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int]) -> None:
     if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
         raise MeasureError(f"budgets must be ascending positive epochs, got {list(budgets)}")
+    if budgets[-1] > MOST_EPOCHS:
+        raise MeasureError(f"a budget must be at most {MOST_EPOCHS:,} epochs, got {budgets[-1]}")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise MeasureError(f"seeds must be different and at least 0, got {list(seeds)}")
     invalid = cells.first_invalid()

@@ -49,7 +49,12 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
                 f"{folder}: holds parts of another model, source or number of best rows; delete "
                 f"it, or choose another output"
             )
-        yield Parts(folder)
+        parts = Parts(folder)
+        try:
+            yield parts
+        except BaseException:
+            parts.discard()
+            raise
     finally:
         lock.release()
 
@@ -105,6 +110,11 @@ class Parts:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder)
+
+    def discard(self) -> None:
+        """Remove the folder if it has no part, from which scoring could resume."""
+        if not self._found:
+            self.remove()
 
     def _path(self, number: int, digest: str) -> Path:
         return self.folder / f"{number:09d}-{digest}.npz"

@@ -29,6 +29,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.io.files import check_output_folder
+from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
@@ -119,8 +120,12 @@ class Finish:
                 f"seeds must be at least {_FEWEST_SEEDS}, as a standard error is computed from "
                 f"them, got {seeds}"
             )
-        if epochs is not None and epochs < 1:
-            raise SettingsError(f"epochs must be at least 1, got {epochs}")
+        if seeds > MOST_RUNS:
+            raise SettingsError(f"seeds must be at most {MOST_RUNS:,}, got {seeds}")
+        if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
+            raise SettingsError(
+                f"epochs must be at least 1 and at most {MOST_EPOCHS:,}, got {epochs}"
+            )
         self.folder, self.out = Path(folder), Path(out)
         if not self.folder.is_dir():
             raise SettingsError(f"{self.folder}: no such folder")
@@ -333,6 +338,12 @@ def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     for key, type_ in (("budget", int), ("seeds", int), ("task_sha256", str)):
         if type(evaluator.get(key)) is not type_:
             raise SettingsError(f"{folder}: its settings have no valid {key} of the task's runs")
+    for key, most in (("budget", MOST_EPOCHS), ("seeds", MOST_RUNS)):
+        if not 1 <= evaluator[key] <= most:
+            raise SettingsError(
+                f"{folder}: {key} of its settings must be at least 1 and at most {most:,}, got "
+                f"{evaluator[key]}"
+            )
     return evaluator
 
 

@@ -12,6 +12,7 @@ from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
+from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Outcome, Reference, Rung
 
@@ -55,9 +56,9 @@ class LiveEvaluator:
         domain: Domain | None = None,
         retries: int = 2,
     ) -> None:
-        for name, value in (("budget", budget), ("seeds", seeds)):
-            if value < 1:
-                raise SettingsError(f"{name} must be at least 1, got {value}")
+        for name, value, most in (("budget", budget, MOST_EPOCHS), ("seeds", seeds, MOST_RUNS)):
+            if not 1 <= value <= most:
+                raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
         self.task = task
         self.task_name: str | None = task.name
         self.budget = budget

@@ -51,6 +51,8 @@ def test_progress_counts_epochs_up_to_all(tiny_task: Task):
         ((), 1, "budgets must be ascending"),
         ((4, 2), 1, "budgets must be ascending"),
         ((0, 2), 1, "budgets must be ascending"),
+        ((10**12,), 1, "at most 100,000 epochs"),
+        ((1,), 10**30, "at most 10,000 runs"),
         ((1,), 0, "seeds must be different"),
         ((1,), (1, 1), "seeds must be different"),
         ((1,), (-1,), "seeds must be different"),

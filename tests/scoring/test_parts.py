@@ -35,6 +35,9 @@ def test_other_scores_and_other_processes_are_refused(tmp_path: Path) -> None:
         open_parts(tmp_path / "p", SETTINGS),
     ):
         pass
+    with pytest.raises(ZeroDivisionError), open_parts(tmp_path / "q", SETTINGS):
+        _ = 1 / 0
+    assert not (tmp_path / "q").exists()  # nothing to resume from
     with (
         pytest.raises(SettingsError, match="another model, source or number"),
         open_parts(tmp_path / "p", {**SETTINGS, "top": 3}),

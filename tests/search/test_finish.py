@@ -195,6 +195,7 @@ def change_evaluator(**changes: object) -> Callable[[Path], None]:
         (change_evaluator(evaluator="table"), "is a search on a table; only a search on a task"),
         (change_evaluator(evaluator="external"), "by the user's code; only a search on a task"),
         (change_evaluator(budget="2"), "no valid budget"),
+        (change_evaluator(budget=10**15), "budget of its settings must be .* at most 100,000"),
         (lambda folder: (folder / "queries.jsonl").unlink(), "no cell has been trained yet"),
         (shutil.rmtree, "no such folder"),
         (lambda folder: (folder / "settings.json").unlink(), "has no settings.json"),
@@ -222,7 +223,13 @@ def test_a_folder_with_something_else_is_not_replaced(copied: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"top": 0}, "top must be"), ({"seeds": 1}, "seeds must be"), ({"epochs": 0}, "epochs must")],
+    [
+        ({"top": 0}, "top must be"),
+        ({"seeds": 1}, "seeds must be"),
+        ({"seeds": 10**12}, "seeds must be at most"),
+        ({"epochs": 0}, "epochs must"),
+        ({"epochs": 10**12}, "epochs must be .* at most"),
+    ],
 )
 def test_wrong_numbers(copied: Path, tmp_path: Path, options: dict[str, int], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
