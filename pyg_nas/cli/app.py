@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 
 import typer
@@ -23,7 +24,7 @@ from pyg_nas.cli.search import search
 from pyg_nas.cli.startup import postpone_compiler
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.tune import tune
-from pyg_nas.errors import PygNasError
+from pyg_nas.errors import PygNasError, one_line
 from pyg_nas.version import __version__
 
 app = typer.Typer(
@@ -80,6 +81,11 @@ def main() -> None:
         fail(str(error))
     except MemoryError:
         fail("not enough memory")
+    except RuntimeError as error:
+        # As torch says it, with the class OutOfMemoryError on a CUDA device alone.
+        if not re.search("can't allocate memory|out of memory", str(error)):
+            raise
+        fail(f"not enough memory ({one_line(error)})")
     except typer.Abort:
         fail("stopped", 1)
     except Exception as error:

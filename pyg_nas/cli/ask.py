@@ -14,6 +14,7 @@ from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_SEED
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
 
@@ -62,7 +63,9 @@ def ask(
     max_macs: MaxMacs = None,
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed for all random choices.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MOST_SEED, help="Seed for all random choices.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where predictors are fitted: cpu, cuda, auto.")] = (
         "auto"
     ),

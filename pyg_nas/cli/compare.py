@@ -12,6 +12,7 @@ from pyg_nas.cli.labels import check_label, chosen_label
 from pyg_nas.cli.options import Device, GraphSpace, Jobs, LearnedBudget, LearnedRun, TablePath
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.predictors.comparison import Comparison
@@ -34,7 +35,9 @@ def compare(
     draws: Annotated[
         int, typer.Option(help="Draws of the training cells, the same for all predictors.")
     ] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the first draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the first draw.")
+    ] = 0,
     split: Annotated[str, typer.Option(help="Cells that are evaluated.")] = "all",
     metric: Annotated[
         str | None, typer.Option(help="Metric that is learned: validation_accuracy (the default).")

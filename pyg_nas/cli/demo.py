@@ -9,6 +9,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_heading, print_line, print_table
 from pyg_nas.cli.progress import working
+from pyg_nas.io.limits import MOST_SEED
 
 
 def demo(
@@ -19,7 +20,8 @@ def demo(
         str | None, typer.Option(help="best (the default), fast, paper or two-stage.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Random seed of the training cells and the fit.")
+        int,
+        typer.Option(min=0, max=MOST_SEED, help="Random seed of the training cells and the fit."),
     ] = 0,
 ) -> None:
     """Show the whole loop on the shipped table of cells measured on handwritten digits.

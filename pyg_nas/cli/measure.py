@@ -12,6 +12,7 @@ from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
+from pyg_nas.io.limits import MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
@@ -47,7 +48,7 @@ def measure(
         typer.Option(help=f"Search space of the cells: nasbench101 by default, {OWN}."),
     ] = None,
     sample_seed: Annotated[
-        int, typer.Option(min=0, help="Random seed of the cells that are drawn.")
+        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the cells that are drawn.")
     ] = 0,
     split_seed: SplitSeed = 0,
     backend: Annotated[

@@ -21,6 +21,7 @@ from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
@@ -52,7 +53,10 @@ TrainedOn = Annotated[
     ),
 ]
 TrainedSeed = Annotated[
-    int, typer.Option("--split-seed", min=0, help="With --scores: random seed of the splits.")
+    int,
+    typer.Option(
+        "--split-seed", min=0, max=MOST_SEED, help="With --scores: random seed of the splits."
+    ),
 ]
 EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
 EvaluatedMetric = Annotated[
@@ -88,7 +92,7 @@ def train(
         typer.Option(help="JSON file of the recipe's settings, or a result of `pyg-nas tune`."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Random seed of weights, batches and dropout.")
+        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of weights, batches and dropout.")
     ] = 0,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pyg_nas.io.limits import MOST_SEED
+
 TablePath = Annotated[
     Path, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
 ]
@@ -18,7 +20,7 @@ GraphSpace = Annotated[
         "by default recognized by the operations' names.",
     ),
 ]
-SplitSeed = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
+SplitSeed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")]
 LearnedBudget = Annotated[
     int | None,
     typer.Option(help="Epochs after which it was measured; by default the table's most."),

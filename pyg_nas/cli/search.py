@@ -25,6 +25,7 @@ from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def search(
     latency_device: LatencyDevice = "cpu",
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed for all random choices.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Seed for all random choices.")
+    ] = 0,
     seeds: Annotated[
         int,
         typer.Option(

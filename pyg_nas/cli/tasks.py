@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pyg_nas.io.limits import MOST_SEED
+
 TrainingSettingsFile = Annotated[
     Path | None, typer.Option(help="JSON file of training settings that replace the task's own.")
 ]
@@ -21,4 +23,6 @@ Metric = Annotated[
         "my_file.py:score or sklearn.metrics:cohen_kappa_score.",
     ),
 ]
-SplitSeed = Annotated[int, typer.Option(min=0, help="Random seed of the split of the images.")]
+SplitSeed = Annotated[
+    int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split of the images.")
+]

@@ -11,6 +11,7 @@ from pyg_nas.cli.console import print_line, print_table, resumable
 from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_SEED
 
 
 def tune(
@@ -33,7 +34,9 @@ def tune(
     repeats: Annotated[
         int, typer.Option(help="Repeats, each with its own shuffle and random seed.")
     ] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of shuffles and fits.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of shuffles and fits.")
+    ] = 0,
     jobs: Jobs = 1,
     space: GraphSpace = None,
     device: Device = "auto",

@@ -23,14 +23,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.split_file import SUFFIXES, is_split_file, read_split, split_digest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
@@ -193,7 +194,9 @@ class Protocol:
 
     train: Annotated[str, Rule("the name of a split")]
     evaluate: Annotated[str, Rule("the name of a split")] = "all"
-    split_seed: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 0
+    split_seed: Annotated[
+        int, Ge(0), Le(MOST_SEED), Rule(f"a whole number >= 0 and <= {MOST_SEED}")
+    ] = 0
     label: Annotated[LabelPolicy | None, Rule("a LabelPolicy or None")] = None
     evaluation_label: Annotated[LabelPolicy | None, Rule("a LabelPolicy or None")] = None
     train_digest: Annotated[str | None, Rule("text or None")] = None

@@ -60,3 +60,6 @@ MOST_EPOCHS = 100_000
 
 MOST_RUNS = 10_000
 """Runs of one cell at one budget: the tables of the field have at most 3."""
+
+MOST_SEED = 2**32 - 1
+"""A random seed, and any other whole number of the settings: NumPy's generators take no more."""

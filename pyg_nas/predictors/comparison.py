@@ -26,6 +26,7 @@ from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import check_recipe, make_estimator
@@ -70,8 +71,10 @@ class ComparisonSettings:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise SettingsError(f"{what} must differ, {quoted(twice[0])} is named twice")
-        if self.draws < 1:
-            raise SettingsError(f"draws must be at least 1, got {self.draws}")
+        if not 1 <= self.draws <= MOST_RUNS:
+            raise SettingsError(
+                f"draws must be at least 1 and at most {MOST_RUNS:,}, got {self.draws}"
+            )
         for train in self.train:
             self.protocol(train, 0)
         for predictor in self.predictors:

@@ -33,6 +33,7 @@ from pyg_nas.predictors.base import CellEstimator
 from pyg_nas.predictors.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     DEPTH,
+    EPOCHS,
     Cells,
     Rule,
     as_cells,
@@ -66,7 +67,8 @@ def paper_width(n_train: int) -> int:
 
 
 _NETWORK_RULES: dict[str, Rule] = {
-    **dict.fromkeys(("head", "epochs", "batch_size", "ensemble_size"), whole(least=1)),
+    **dict.fromkeys(("head", "batch_size", "ensemble_size"), whole(least=1)),
+    "epochs": EPOCHS,
     "depth": DEPTH,
     "hidden": whole(least=1, optional=True),
     "random_state": whole(least=0),

@@ -25,6 +25,7 @@ from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
 from pyg_nas.predictors.validation import (
+    EPOCHS_OR_RULE,
     Cells,
     as_cells,
     check_cells,
@@ -106,7 +107,8 @@ class HybridRegressor(CellRegressor):
     parameter_rules: ClassVar = {
         "ensemble_size": whole(least=0),
         "network_share": share(),
-        **dict.fromkeys(("hidden", "epochs"), whole(least=1, optional=True)),
+        "hidden": whole(least=1, optional=True),
+        "epochs": EPOCHS_OR_RULE,
         "learning_rate": real(least=0),
         "transfer": flag(),
         "random_state": whole(least=0),

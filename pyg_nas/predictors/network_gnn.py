@@ -33,6 +33,7 @@ from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
 from pyg_nas.predictors.validation import (
     DEPTH,
+    EPOCHS,
     check_converged,
     dropout,
     mean_and_std,
@@ -67,7 +68,8 @@ class NetworkGNNRegressor(CellRegressor):
     """
 
     parameter_rules: ClassVar = {
-        **dict.fromkeys(("ensemble_size", "batch_size", "hidden", "epochs"), whole(least=1)),
+        **dict.fromkeys(("ensemble_size", "batch_size", "hidden"), whole(least=1)),
+        "epochs": EPOCHS,
         "depth": DEPTH,
         "random_state": whole(least=0),
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),

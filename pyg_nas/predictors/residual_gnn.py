@@ -34,6 +34,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     DEPTH,
+    EPOCHS_OR_RULE,
     Cells,
     as_cells,
     check_cells,
@@ -79,7 +80,8 @@ class ResidualGNNRegressor(CellRegressor):
     parameter_rules: ClassVar = {
         **dict.fromkeys(("ensemble_size", "batch_size"), whole(least=1)),
         "depth": DEPTH,
-        **dict.fromkeys(("hidden", "epochs"), whole(least=1, optional=True)),
+        "hidden": whole(least=1, optional=True),
+        "epochs": EPOCHS_OR_RULE,
         "random_state": whole(least=0),
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
         "dropout": dropout(),

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.splits import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.predictors.candidates import Candidate, check_candidates
@@ -50,6 +51,8 @@ class TuneSettings:
     metric: str = "mse"
 
     def __post_init__(self) -> None:
+        if self.repeats > MOST_RUNS:
+            raise SettingsError(f"repeats must be at most {MOST_RUNS:,}, got {self.repeats}")
         if self.folds < 2 or self.repeats < 1:
             raise SettingsError(
                 f"cross validation needs at least 2 folds and 1 repeat, got {self.folds} and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,7 +13,7 @@ from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.limits import MOST_LAYERS
+from pyg_nas.io.limits import MOST_EPOCHS, MOST_LAYERS, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.data.dataset import CellDataset
@@ -195,9 +196,13 @@ def check_parameters(estimator: Any) -> None:
         rule(name, getattr(estimator, name))
 
 
-def whole(least: int | None = None, optional: bool = False) -> Rule:
-    """Return the rule "a whole number, at least ``least``", or None if ``optional``."""
-    return _number(whole=True, least=least, optional=optional)
+def whole(least: int | None = None, optional: bool = False, most: int = MOST_SEED) -> Rule:
+    """Return the rule "a whole number from ``least`` to ``most``", or None if ``optional``."""
+
+    def small(value: int | None) -> bool:
+        return value is None or value <= most
+
+    return where(_number(whole=True, least=least, optional=optional), small, f"at most {most}")
 
 
 def real(least: float | None = None, optional: bool = False) -> Rule:
@@ -255,12 +260,25 @@ def _number(*, whole: bool, least: float | None, optional: bool) -> Rule:
     def check(name: str, value: Any) -> None:
         if optional and value is None:
             return
-        valid = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
+        valid = isinstance(value, kinds) and not isinstance(value, bool) and _is_finite(value)
         if not valid or (least is not None and value < least):
             raise SettingsError(f"{name} must be {text}{bound}, got {value!r}")
 
     return check
 
 
-DEPTH = where(whole(least=1), lambda depth: depth <= MOST_LAYERS, f"at most {MOST_LAYERS}")
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can be
+        return False
+
+
+DEPTH = whole(least=1, most=MOST_LAYERS)
 """The number of a network's layers: a file can name any, and each is made before it is filled."""
+
+EPOCHS = whole(least=1, most=MOST_EPOCHS)
+"""Passes over the training cells, each of whose losses is kept."""
+
+EPOCHS_OR_RULE = whole(least=1, optional=True, most=MOST_EPOCHS)
+"""The same, or None for a predictor's own rule."""

@@ -110,7 +110,9 @@ def test_a_protocol_without_a_label_takes_the_tables(small_table: Table) -> None
     assert "default of the table" in str(protocol)
 
 
-@pytest.mark.parametrize("wrong", [{"split_seed": -1}, {"split_seed": "a"}, {"train": 172}])
+@pytest.mark.parametrize(
+    "wrong", [{"split_seed": -1}, {"split_seed": 2**32}, {"split_seed": "a"}, {"train": 172}]
+)
 def test_wrong_protocols_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         Protocol(**{"train": "172", **wrong})

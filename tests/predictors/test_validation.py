@@ -74,6 +74,8 @@ def test_weighted_mean_and_std_are_those_of_copies() -> None:
     [
         (whole(least=1), [1, np.int64(3)], [0, 1.0, True, "1", None, 1e300], "a whole number >= 1"),
         (whole(least=1, optional=True), [None, 2], [0], "a whole number >= 1"),
+        (whole(), [2**32 - 1], [2**32, 10**300], "at most 4294967295"),
+        (real(), [10**300], [10**400], "a finite number"),
         (real(least=0), [0, 0.5, np.float32(2)], [-1, float("nan"), True, "x"], "a finite number"),
         (share(), [0, 1, 0.5], [1.01, -0.1, None], "0 to 1|a finite number"),
         (flag(), [True, np.True_], [1, 0, "yes", None], "true or false"),
