@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 
 if TYPE_CHECKING:
+    from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.table import Table
 
 table_app = typer.Typer(help="Tables of measured cells.", no_args_is_help=True)
@@ -53,9 +54,13 @@ def info(path: TablePath) -> None:
 
     Example: pyg-nas table info nasbench101.hdf5
     """
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.sources import open_any_table
 
-    table = open_table(path)
+    table = open_any_table(path)
+    if isinstance(table, NetworkTable):
+        _print_networks(table, path)
+        return
     _print_summary(table, path)
     _print_coverage(table)
     _print_best(table)
@@ -67,9 +72,13 @@ def check(path: TablePath) -> None:
 
     Example: pyg-nas table check nasbench101.hdf5
     """
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.sources import open_any_table
 
-    table = open_table(path)
+    table = open_any_table(path)
+    if isinstance(table, NetworkTable):  # it was checked when it was read
+        print_line(f"{path}: {len(table):,} networks, all valid")
+        return
     if path.suffix != ".jsonl":  # isomorphic graphs may stand twice in a graph file
         table.check(str(path))
     print_line(f"{path}: {len(table):,} cells, all valid")
@@ -140,11 +149,20 @@ def export(
     Example: pyg-nas table export nasbench101.hdf5 nasbench101.tfrecord
     """
     from pyg_nas.data.architecture_csv import write_architectures
+    from pyg_nas.data.network_table import NetworkTable, is_network_table
     from pyg_nas.data.table import Table
     from pyg_nas.data.tfrecord import write_tfrecord
+    from pyg_nas.errors import SettingsError
     from pyg_nas.io.files import check_output
 
     check_output(target, path)
+    if is_network_table(path):
+        if not csv:
+            raise SettingsError(f"{path}: whole networks have no TFRecord format, use --csv")
+        networks = NetworkTable.load(path)
+        networks.write_csv(target)
+        print_line(f"{target}: {len(networks):,} networks")
+        return
     table = Table.load(path)
     if csv:
         write_architectures(table, target)
@@ -168,6 +186,30 @@ def _print_summary(table: Table, path: Path) -> None:
         *table.about.items(),
     ]
     print_table(str(path), ("property", "value"), rows, header=False)
+
+
+def _print_networks(table: NetworkTable, path: Path) -> None:
+    import numpy as np
+
+    sizes = np.diff(table.networks.vertex_ptr)
+    rows: list[tuple[str, object]] = [
+        ("networks", f"{len(table):,}"),
+        ("different graphs", f"{len(np.unique(table.hashes)):,}"),
+        ("vertices of a graph", f"{sizes.min(initial=0):,} to {sizes.max(initial=0):,}"),
+        *(
+            (name, f"{np.isfinite(values).sum():,} measured, {_range(values)}")
+            for name, values in table.targets.items()
+        ),
+        ("parameters", _range(table.networks.parameters)),
+        ("macs", _range(table.networks.macs)),
+        *table.about.items(),
+    ]
+    print_table(str(path), ("property", "value"), rows, header=False)
+
+
+def _range(values: Any) -> str:
+    known = values[values == values]  # NaN is not measured
+    return f"{known.min():.4g} to {known.max():.4g}" if known.size else "none"
 
 
 def _print_coverage(table: Table) -> None:

@@ -16,6 +16,7 @@ The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about`
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.files import atomic_path
 from pyg_nas.io.hdf5 import json_attribute, new_hdf5, open_hdf5, stored_dataset
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -153,6 +155,19 @@ class NetworkTable:
                 file.create_dataset(name, data=array, **(_PACKING if array.size else {}))
             text = json.dumps({"format": FORMAT, "about": self.about}, allow_nan=False)
             file.attrs["pyg_nas"] = np.bytes_(text.encode())
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write names, hashes, targets, parameters and MACs as CSV; empty where not measured."""
+        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
+            writer = csv.writer(f, lineterminator="\n")
+            writer.writerow(["name", "hash", *self.targets, *_OWN])
+            targets = [
+                ["" if np.isnan(value) else value for value in values.tolist()]
+                for values in self.targets.values()
+            ]
+            hashes = [digest.decode() for digest in self.hashes.tolist()]
+            own = (self.cells.parameters.tolist(), self.cells.macs.tolist())
+            writer.writerows(zip(self.names, hashes, *targets, *own, strict=True))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NetworkTable:

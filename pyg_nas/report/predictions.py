@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from pyg_nas.data.labels import fallback_note
+from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.columns import Column, cell_table, make_gallery, percent_column
 from pyg_nas.report.page import Page, Tile
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.text import MISSING, duration, number, quantity
+from pyg_nas.search.network_list import listed_cells
 from pyg_nas.version import __version__
+from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     learning_curve_chart,
@@ -29,14 +32,20 @@ from pyg_nas.visualization.figures import (
 )
 
 if TYPE_CHECKING:
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.splits import AnyTable
+    from pyg_nas.graphs.cell import Cell
+    from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.predictors.trained import Evaluation, Model
+    from pyg_nas.visualization.drawing import Drawing
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 MOST_DRAWN = 2_500
 """Most cells in a figure: more would be slow on a phone, and overlap on any screen."""
+
+MOST_DRAWN_NETWORKS = 300
+"""Most whole networks in a figure: each has a large drawing of its own."""
 
 _BEST = 10
 _ALWAYS_DRAWN = 50
@@ -46,7 +55,7 @@ _CURVE_REPEATS = 3
 
 def prediction_page(
     model: Model,
-    table: Table,
+    table: AnyTable,
     source: str,
     table_name: str,
     learning_curve: bool = True,
@@ -71,9 +80,10 @@ def prediction_page(
     columns, costs = _columns(result, table, sign)
     best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
     fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
-    shown = _shown(sign * result.measured, sign * result.predicted, [best, *fronts])
-    cells = table.cells[result.rows]
-    gallery, numbers = make_gallery(table.space, cells, columns, shown)
+    most = MOST_DRAWN_NETWORKS if isinstance(table, NetworkTable) else MOST_DRAWN
+    shown = _shown(sign * result.measured, sign * result.predicted, [best, *fronts], most)
+    cells, draw = _drawn(table, result.rows)
+    gallery, numbers = make_gallery(cells.space, cells, columns, shown, draw)
     charts = _charts(result, table, costs)
     if learning_curve:
         charts += _learning_curve(model, table, result, progress)
@@ -98,33 +108,66 @@ def prediction_page(
 
 
 def _columns(
-    result: Evaluation, table: Table, sign: float
+    result: Evaluation, table: AnyTable, sign: float
 ) -> tuple[list[Column], dict[str, Floats]]:
     """Return the figures of the evaluated cells, and those of them that are costs."""
     measured, predicted = result.measured, result.predicted
     factor, unit = percent_or_value(measured, result.fractions)
-    seconds = table.training_seconds(result.protocol.label)[result.rows]
-    parameters = table.trainable_parameters[result.rows].astype(np.float64)
-    parameters[parameters < 0] = np.nan
+    costs = _costs(table, result)
     rank = np.empty(len(measured))
     rank[np.argsort(-sign * measured, kind="stable")] = np.arange(1, len(measured) + 1)
     columns = [
         percent_column("predicted", unit, factor * predicted),
         percent_column("measured", unit, factor * measured),
         Column("measured rank", rank, lambda value: f"{value:,.0f}"),
-        Column("parameters", parameters, quantity),
-        Column("training time", seconds, duration),
+        *(
+            Column(name.partition(",")[0].removeprefix("trainable "), values, write)
+            for name, (values, write) in costs.items()
+        ),
     ]
+    if isinstance(table, NetworkTable):
+        names = [table.names[row] for row in result.rows.tolist()]
+        columns.insert(
+            0, Column("network", np.arange(len(names), dtype=float), lambda row: names[int(row)])
+        )
     if not result.larger_is_better:  # the label is a cost: there is no accuracy
         return columns, {}
-    costs = {"trainable parameters": parameters, "training time, s": seconds}
-    return columns, {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
+    known = {name: values for name, (values, _) in costs.items() if np.isfinite(values).any()}
+    return columns, known
 
 
-def _charts(result: Evaluation, table: Table, costs: dict[str, Floats]) -> list[Chart]:
+def _costs(table: AnyTable, result: Evaluation) -> dict[str, tuple[Floats, Callable[[float], str]]]:
+    """Return what the evaluated architectures cost, and how it is written."""
+    if isinstance(table, NetworkTable):
+        counts = {"parameters": table.networks.parameters, "MACs": table.networks.macs}
+        return {
+            name: (values[result.rows].astype(np.float64), quantity)
+            for name, values in counts.items()
+        }
+    seconds = table.training_seconds(result.protocol.label)[result.rows]
+    parameters = table.trainable_parameters[result.rows].astype(np.float64)
+    parameters[parameters < 0] = np.nan
+    return {"trainable parameters": (parameters, quantity), "training time, s": (seconds, duration)}
+
+
+def _drawn(
+    table: AnyTable, rows: NDArray[np.int64]
+) -> tuple[CellArray, Callable[[Cell], Drawing] | None]:
+    """Return the cells ``[n]`` of a gallery, and how they are drawn if not by their own graphs."""
+    if not isinstance(table, NetworkTable):
+        return table.cells[rows], None
+    cells = listed_cells([f"{row} {table.names[row]}" for row in rows.tolist()])
+    first = cells.space.first_id
+    return cells, lambda cell: network_drawing(
+        table.networks, int(rows[cell.operation_ids[0] - first])
+    )
+
+
+def _charts(result: Evaluation, table: AnyTable, costs: dict[str, Floats]) -> list[Chart]:
     measured, predicted, fractions = result.measured, result.predicted, result.fractions
     charts = prediction_charts(measured, predicted, result.larger_is_better, fractions)
-    charts += residual_charts(measured, predicted, table.cells[result.rows], fractions)
+    if not isinstance(table, NetworkTable):
+        charts += residual_charts(measured, predicted, table.cells[result.rows], fractions)
     return charts + [
         pareto_chart(measured, cost, name, fractions=fractions) for name, cost in costs.items()
     ]
@@ -136,14 +179,14 @@ def _tiles(result: Evaluation, trained: int) -> list[Tile]:
     undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
         Tile("evaluated cells", f"{int(figures['n']):,}", f"trained on {trained:,}"),
-        Tile("MSE", number(figures["mse"], 3), "points²" if unit else ""),
+        Tile("MSE", _number(figures["mse"], 3), "points²" if unit else ""),
     ]
     for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
         value = number(figures[key], 3)
         tiles.append(Tile(name, value, undefined if value == MISSING else ""))
     if f"regret_in_top_{_BEST}" in figures:
-        regret = number(figures[f"regret_in_top_{_BEST}"] * factor, 2)
-        reached = number(figures[f"best_in_top_{_BEST}"] * factor, 2)
+        regret = _number(figures[f"regret_in_top_{_BEST}"] * factor, 2)
+        reached = _number(figures[f"best_in_top_{_BEST}"] * factor, 2)
         tiles.append(
             Tile(
                 f"regret of the top {_BEST}",
@@ -154,8 +197,13 @@ def _tiles(result: Evaluation, trained: int) -> list[Tile]:
     return tiles
 
 
+def _number(value: float, digits: int) -> str:
+    """Return a number with fixed digits, or with three that say something if it is smaller."""
+    return f"{value:.3g}" if 0 < abs(value) < 10**-digits else number(value, digits)
+
+
 def _learning_curve(
-    model: Model, table: Table, result: Evaluation, progress: Progress | None
+    model: Model, table: AnyTable, result: Evaluation, progress: Progress | None
 ) -> list[Chart]:
     """Return Kendall's tau by training size; no chart if training cells are not in the table."""
     rows_of: dict[bytes, list[int]] = {}
@@ -193,13 +241,13 @@ def _learning_curve(
 
 
 def _shown(
-    measured: Floats, predicted: Floats, needed: list[NDArray[np.int64]]
+    measured: Floats, predicted: Floats, needed: list[NDArray[np.int64]], most: int
 ) -> NDArray[np.int64]:
     """Return indices of a uniform sample, of the largest of either value, and of ``needed``."""
     total = len(measured)
-    if total <= MOST_DRAWN:
+    if total <= most:
         return np.arange(total)
-    sample = np.random.default_rng(0).permutation(total)[: MOST_DRAWN - 2 * _ALWAYS_DRAWN]
+    sample = np.random.default_rng(0).permutation(total)[: most - 2 * _ALWAYS_DRAWN]
     best = [np.argsort(-values, kind="stable")[:_ALWAYS_DRAWN] for values in (measured, predicted)]
     return np.unique(np.concatenate([sample, *best, *needed]))
 

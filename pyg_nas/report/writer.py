@@ -30,7 +30,7 @@ def write_report(
     Raises:
         PygNasError: If a folder or file is missing, damaged or does not fit the others.
     """
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.sources import open_any_table, open_table
     from pyg_nas.report.page import render
     from pyg_nas.search.folder import QUERIES
 
@@ -48,7 +48,7 @@ def write_report(
         model = Model.load(folder)
         if table is None:
             raise SettingsError(f"{folder}: the report on a model needs a table as well")
-        opened = open_table(table, model.estimator.space_)
+        opened = open_any_table(table, getattr(model.estimator, "space_", None))
         page = prediction_page(
             model, opened, folder.name, Path(table).name, learning_curve, progress
         )

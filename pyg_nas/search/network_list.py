@@ -7,6 +7,7 @@ records and folders are those of every search. Predictors receive the graphs beh
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +50,8 @@ class NetworkListEvaluator(ExternalEvaluator):
         names = self.listed.names
         if len(set(names)) < len(names) or not names:
             raise SettingsError("candidates must have different names, and there must be one")
-        space = SearchSpace(LISTED, names, max_vertices=1, max_edges=0)
-        rows = np.arange(len(names))
-        cells = CellArray(
-            np.zeros((len(names), 1, 1), np.int8),
-            rows[:, None].astype(space.id_type),
-            np.ones(len(names), space.size_type),
-            space,
-        )
-        super().__init__(Domain(space, cells), None)
+        cells = listed_cells(names)
+        super().__init__(Domain(cells.space, cells), None)
 
     def rows(self, cells: CellArray) -> NDArray[np.int64]:
         """Return the rows of candidates in the list, ``[N]``."""
@@ -117,6 +111,17 @@ class ListedRegressor:
 
     def _networks(self, cells: CellArray) -> NetworkArray:
         return self.listed.listed.networks.select(self.listed.rows(cells))
+
+
+def listed_cells(names: Sequence[str]) -> CellArray:
+    """Return networks as cells of one vertex, whose operation is the name; names must differ."""
+    space = SearchSpace(LISTED, tuple(names), max_vertices=1, max_edges=0)
+    return CellArray(
+        np.zeros((len(names), 1, 1), np.int8),
+        np.arange(len(names))[:, None].astype(space.id_type),
+        np.ones(len(names), space.size_type),
+        space,
+    )
 
 
 def as_network_table(networks: NetworkTable | NetworkDataset) -> NetworkTable:

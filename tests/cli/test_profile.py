@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from math import nan
 from pathlib import Path
 
 import pytest
+from torch import nn, zeros
 
 from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.spaces.modules import graph_of
+from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.cli.test_models import pyg_nas
 from tests.predictors.test_network_lists import BUILDER
 
@@ -29,6 +33,10 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "networks trained on 8 networks of t.hdf5" in capsys.readouterr().out
     assert pyg_nas("evaluate", model, out) == 0
     assert "kendall_tau" in capsys.readouterr().out
+    page = tmp_path / "report.html"
+    assert pyg_nas("report", model, out, "--no-learning-curve", "--out", page) == 0
+    assert all(text in page.read_text() for text in ("MACs", "network", "width"))
+    capsys.readouterr()
     configurations.write_text(json.dumps([{"width": 20}, {"width": 2}]))
     scores = tmp_path / "scores.csv"
     assert pyg_nas("predict", model, builder, "--out", scores, *options) == 0
@@ -36,6 +44,32 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
         rows = list(csv.DictReader(file))
     assert [row["arch"] for row in rows] == ['{"width": 2}', '{"width": 20}']
     assert abs(float(rows[0]["score"]) - 10) < 3
+
+
+def test_commands_on_a_table_of_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, listed = tmp_path / "t.hdf5", tmp_path / "t.csv"
+    graphs = [graph_of(nn.Linear(4, width), zeros(1, 4)) for width in (1, 2, 2)]
+    networks = NetworkArray.from_graphs(graphs)
+    NetworkTable(networks, ["a", "b", "c"], {"latency": [0.5, 0.25, nan]}).save(table)
+    assert pyg_nas("table", "info", table) == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("2 measured, 0.25 to 0.5", "5 to 10", "4 to 8"))
+    assert pyg_nas("table", "check", table) == 0
+    assert "3 networks, all valid" in capsys.readouterr().out
+    assert pyg_nas("table", "export", table, listed, "--csv") == 0
+    with listed.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["latency"] for row in rows] == ["0.5", "0.25", ""]
+    assert [row["parameters"] for row in rows] == ["5", "10", "10"]
+    assert rows[1]["hash"] == rows[2]["hash"] == graphs[1].hash
+    capsys.readouterr()
+    assert pyg_nas("table", "export", table, tmp_path / "t.tfrecord") == 2
+    assert "no TFRecord format, use --csv" in capsys.readouterr().err
+    for command in ("search", "tune", "compare"):
+        assert pyg_nas(command, table, "--out", tmp_path / command) == 2
+        assert "ask --networks searches in it" in capsys.readouterr().err
 
 
 def test_invalid_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
