@@ -100,7 +100,9 @@ def main(
     result: dict[str, Any] = {"about": opened.about}
     for title, start in (("unseen families", "without "), (KNOWN, KNOWN)):
         chosen = [name for name in jobs if name.startswith(start)]
-        joined = {key: sum((done[name][key] for name in chosen), []) for key in done[chosen[0]]}
+        joined = {
+            key: [value for name in chosen for value in done[name][key]] for key in done[chosen[0]]
+        }
         result[title] = figures(joined, np.concatenate([seconds[jobs[name]] for name in chosen]))
     for name, unseen in jobs.items():
         if name.startswith("without "):
