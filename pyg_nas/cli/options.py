@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.io.limits import MOST_SEED
 
 TablePath = Annotated[
@@ -26,7 +27,9 @@ LearnedBudget = Annotated[
     typer.Option(help="Epochs after which it was measured; by default the table's most."),
 ]
 LearnedRun = Annotated[str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")]
-Jobs = Annotated[int, typer.Option(help="Fits at a time; -1 for one on each core.")]
+Jobs = Annotated[
+    int, typer.Option(max=MOST_WORKERS, help="Fits at a time; -1 for one on each core.")
+]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
 ]

@@ -22,6 +22,9 @@ from pyg_nas.errors import BackendError, PygNasError, SettingsError, one_line
 
 BACKENDS = ("sequential", "threading", "loky", "ray", "dask")
 
+MOST_WORKERS = 10_000
+"""Calls at a time: the largest machines have 1,000 cores."""
+
 Call = tuple[Any, ...]
 
 
@@ -55,6 +58,8 @@ class Workers:
             )
         if self.workers != ALL and self.workers < 1:
             raise SettingsError(f"workers must be at least 1, or -1 for all, got {self.workers}")
+        if self.workers > MOST_WORKERS:
+            raise SettingsError(f"workers must be at most {MOST_WORKERS:,}, got {self.workers}")
 
     def run(
         self, function: Function, shared: Any, calls: Iterable[Call]

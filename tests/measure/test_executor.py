@@ -127,6 +127,7 @@ def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
     [
         ({"backend": "slurm"}, "backend must be one of sequential, threading, loky, ray, dask"),
         ({"workers": 0}, "workers must be at least 1"),
+        ({"workers": 10**12}, "workers must be at most 10,000"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"gpus_per_run": -1.0}, "gpus_per_run must be at least 0"),
         ({"gpus_per_run": 1.0}, "only the backend 'ray' supports"),
