@@ -25,7 +25,7 @@ from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.limits import MOST_RUNS, MOST_SEED
 from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def search(
         int,
         typer.Option(
             min=1,
+            max=MOST_RUNS,
             help="Table: repeat the search with so many seeds from --seed on, in folders seed-N of "
             "--out, and draw the median regret with a band.",
         ),
