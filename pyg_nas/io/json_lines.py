@@ -101,7 +101,7 @@ class SharedLines:
             SettingsError: If the file cannot be read, is too large, has become shorter, or ends
                 with something else than the start of a record.
         """
-        size = self.path.stat().st_size if self.path.exists() else 0
+        size = check_regular(self.path) if self.path.exists() else 0
         if size < self._length:
             raise SettingsError(f"{self.path}: has become shorter while it was in use")
         if size == self._length:

@@ -58,3 +58,9 @@ def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match="is a named pipe, a file is needed"):
         append_line(tmp_path / "pipe", {})
+
+
+def test_a_pipe_is_no_empty_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is a named pipe"):
+        SharedLines(tmp_path / "pipe").read_new()
