@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note, resumable
+from pyg_nas.cli.logs import Log
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
@@ -35,6 +36,7 @@ def finish(
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
     ] = "sequential",
     workers: Annotated[int, typer.Option(help="Runs at a time; -1 for all cores.")] = 1,
+    log: Log = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Train the best cell of a search for good and write the network for use.
@@ -47,6 +49,7 @@ def finish(
     Example: pyg-nas finish photos-search --out photos-network
     """
     check_device(device)
+    from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.measure.executor import Executor
     from pyg_nas.search.finish import Finish
 
@@ -54,6 +57,8 @@ def finish(
         chosen_space(space)
     executor = Executor(backend=backend, workers=workers, device=device)
     steps = Finish(search, out, images, top, seeds, epochs)
+    if log is not None:
+        check_logger(log)
     if steps.is_done:
         steps.clean()
         print_line(f"{out}: is finished already")
@@ -69,7 +74,17 @@ def finish(
             about = steps.write(confirmation, network)
         steps.clean()
     _print(about)
+    open_logger(log).on_end(_figures(about))
     print_line(f"folder: {out}")
+
+
+def _figures(about: dict[str, Any]) -> dict[str, float]:
+    """Return what is logged of the network."""
+    test = about["test"]
+    figures = {name: test.get(name) for name in ("accuracy", "score", "low", "high")}
+    known = {f"test_{name}": float(value) for name, value in figures.items() if value is not None}
+    sizes = {name: float(about[name]) for name in ("parameters", "macs")}
+    return {**known, **sizes, "latency_seconds": float(about["latency"]["median"])}
 
 
 def _print(about: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
+from pyg_nas.cli.logs import Log
 from pyg_nas.cli.options import (
     Device,
     GraphSpace,
@@ -106,6 +107,7 @@ def train(
     budget: LearnedBudget = None,
     run: LearnedRun = None,
     space: GraphSpace = None,
+    log: Log = None,
     device: Device = "auto",
 ) -> None:
     """Train a predictor on a split of a table.
@@ -115,6 +117,7 @@ def train(
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
+    from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
         LATENCY_RECIPE,
@@ -131,6 +134,8 @@ def train(
     check_recipe(recipe or DEFAULT_RECIPE)
     check_device(device)
     check_model_folder(out)
+    if log is not None:
+        check_logger(log)
     chosen, given = recipe, dict[str, Any]()
     if settings is not None:
         chosen, given = read_recipe(settings, recipe)
@@ -145,17 +150,16 @@ def train(
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
     check_storable(make_estimator(chosen, label, seed, device, **given))
+    logger = open_logger(log)
     with progress_bar("training, epochs") as advance:
-        model = Model.train(
-            opened,
-            protocol,
-            chosen,
-            seed,
-            device,
-            lambda epoch, loss: advance(epoch, text=f"loss {loss:.4f}"),
-            **given,
-        )
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            advance(epoch, text=f"loss {loss:.4f}")
+            logger.on_epoch(epoch, {"loss": loss})
+
+        model = Model.train(opened, protocol, chosen, seed, device, on_epoch, **given)
     model.save(out)
+    logger.on_end({"training_cells": len(model.training_hashes)})
     trained = f"{len(model.training_hashes)} {'networks' if is_of_networks else 'cells'}"
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_line(f"label: {label}")

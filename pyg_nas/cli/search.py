@@ -21,6 +21,7 @@ from pyg_nas.cli.latency import (
     set_latency_model,
 )
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
+from pyg_nas.cli.logs import Log
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
@@ -30,6 +31,7 @@ from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.io.callbacks import Callback
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
@@ -152,6 +154,7 @@ def search(
             "ones there. The time that this saves is reported.",
         ),
     ] = False,
+    log: Log = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
@@ -162,6 +165,8 @@ def search(
 
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.predictors.recipes import check_recipe
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.early_stopping import EarlyStopping
@@ -175,6 +180,10 @@ def search(
     if recipe is not None:
         check_recipe(recipe)
     check_device(device)
+    if log is not None:
+        check_logger(log)
+        if seeds > 1:
+            raise SettingsError("--log is for one search, got --seeds")
     check_label(None, budget, run)
     check_search_folder(out)
     is_table = Path(target).suffix in TABLE_SUFFIXES
@@ -217,6 +226,7 @@ def search(
             latencies,
             latency_device,
             EarlyStopping.of(evaluator) if early_stopping else None,
+            open_logger(log),
         )
         results = {number: searcher.run(number, folder) for number, folder in folders.items()}
     if seeds == 1:
@@ -278,6 +288,7 @@ class _Searcher:
     latencies: LatencyModel | None
     latency_device: str
     early_stopping: EarlyStopping | None
+    logger: Callback
 
     def settings(self, seed: int) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
@@ -316,7 +327,7 @@ class _Searcher:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total, stored_score(settings)),
+                    self._seen(_shown(advance, self.total, stored_score(settings))),
                     self.early_stopping,
                 )
             except KeyboardInterrupt:
@@ -332,7 +343,17 @@ class _Searcher:
                     self.latency_device,
                 )
             write_report(out, result, settings)
+        self.logger.on_end(_end_figures(result))
         return result
+
+    def _seen(self, shown: Callable[[int, Query], None]) -> Callable[[int, Query], None]:
+        """Return what shows a query and passes it on to the logger."""
+
+        def on_query(index: int, query: Query) -> None:
+            shown(index, query)
+            self.logger.on_query(index, _figures(query))
+
+        return on_query
 
 
 def _plan(
@@ -438,3 +459,26 @@ def _print(result: SearchResult, out: Path, score: str) -> None:
     print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")
+
+
+def _figures(query: Query) -> dict[str, float]:
+    """Return what is logged of a query; what is not known is left out."""
+    outcome = query.outcome
+    figures = {
+        "accuracy": outcome.accuracy,
+        "seconds": outcome.seconds,
+        "test_accuracy": outcome.test_accuracy,
+        "parameters": query.parameters,
+        "predicted": query.proposal.why.get("predicted"),
+        "stopped": float(outcome.stopped) if outcome.rungs else None,
+    }
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def _end_figures(result: SearchResult) -> dict[str, float]:
+    """Return what is logged of a search at its end."""
+    answer = {} if result.answer is None else _figures(result.answer)
+    summary = result.to_dict()
+    names = ("queries", "training_seconds", "simple_regret", "stopped_early", "saved_seconds")
+    known = {name: float(summary[name]) for name in names if summary[name] is not None}
+    return {**{f"answer_{name}": value for name, value in answer.items()}, **known}

@@ -397,3 +397,37 @@ def test_seeds_without_an_answer_have_no_band(table_path: Path, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     assert "0 of 2 searches found a cell" in " ".join(result.output.split())
     assert json.loads((tmp_path / "seeds.json").read_text())["final_regret"] == [None, None]
+
+
+def test_early_stopping_and_its_log(table_path: Path, tmp_path: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    out, log = tmp_path / "out", tmp_path / "log"
+    options = ["--method", "random", "--n", 15, "--k", 15, "--early-stopping"]
+    result = run(table_path, "--out", out, *options, "--log", f"tensorboard:{log}")
+    assert result.exit_code == 0, result.output
+    assert "stopped early: " in result.output
+    assert "training time saved: " in result.output
+    answer = json.loads((out / "answer.json").read_text())
+    events = reader.EventAccumulator(str(log)).Reload()
+    accuracy = [event.step for event in events.Scalars("query/accuracy")]
+    assert accuracy == list(range(answer["queries"]))
+    assert sum(e.value for e in events.Scalars("query/stopped")) == answer["stopped_early"]
+    assert events.Scalars("end/answer_accuracy")[0].value == pytest.approx(
+        answer["answer"]["accuracy"]
+    )
+
+
+def test_without_early_stopping_the_same_folder_is_refused(
+    table_path: Path, tmp_path: Path
+) -> None:
+    options = ["--method", "random", "--n", 3, "--k", 2, "--out", tmp_path / "out"]
+    assert run(table_path, *options, "--early-stopping").exit_code == 0
+    again = run(table_path, *options)
+    assert isinstance(again.exception, SettingsError)
+    assert "early_stopping" in str(again.exception)
+
+
+def test_a_log_that_names_no_logger(table_path: Path, tmp_path: Path) -> None:
+    result = run(table_path, "--out", tmp_path / "out", "--log", "paper:out")
+    assert isinstance(result.exception, SettingsError)
+    assert not (tmp_path / "out").exists()

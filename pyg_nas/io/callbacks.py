@@ -1,0 +1,200 @@
+"""Callbacks of searches and of predictors' training, and loggers that pass figures to other tools.
+
+``--log tensorboard:DIR``, ``wandb:PROJECT`` and ``mlflow:URI`` name a logger. Each tool is an extra
+of this package.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pyg_nas.errors import SettingsError, quoted
+
+LOGGERS = ("tensorboard", "wandb", "mlflow")
+"""Names of the loggers, of their packages and of the extras."""
+
+Figures = Mapping[str, float]
+
+
+class Callback:
+    """Is called while a predictor is trained or a search is at work; by default it does nothing.
+
+    Derive from it and override what you need.
+    """
+
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Receive the figures of an epoch of a training, counted from 1."""
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Receive the figures of a query of a search, counted from 0."""
+
+    def on_end(self, figures: Figures) -> None:
+        """Receive the figures of what has ended; nothing is called after this."""
+
+
+class Guarded(Callback):
+    """Passes calls on to a callback until it fails: what it watches is not stopped by that.
+
+    Args:
+        callback: Of its errors, the first is a warning, and it is not called again.
+    """
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback: Callback | None = callback
+
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Pass the figures of an epoch on."""
+        self._call("on_epoch", epoch, figures)
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Pass the figures of a query on."""
+        self._call("on_query", index, figures)
+
+    def on_end(self, figures: Figures) -> None:
+        """Pass the last figures on."""
+        self._call("on_end", figures)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        if self.callback is None:
+            return
+        try:
+            getattr(self.callback, name)(*arguments)
+        except Exception as error:  # of any tool, after hours of work
+            kind = type(self.callback).__name__
+            self.callback = None
+            warnings.warn(f"{kind} failed, nothing more is logged: {error!r}", stacklevel=3)
+
+
+class TensorBoardLogger(Callback):
+    """Writes events for TensorBoard.
+
+    Args:
+        folder: The folder of the run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Write the figures of an epoch."""
+        self._write("epoch", epoch, figures)
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Write the figures of a query."""
+        self._write("query", index, figures)
+
+    def on_end(self, figures: Figures) -> None:
+        """Write the last figures and close the file."""
+        self._write("end", 0, figures)
+        self._writer.close()
+
+    def _write(self, group: str, step: int, figures: Figures) -> None:
+        for name, value in _finite(figures).items():
+            self._writer.add_scalar(f"{group}/{name}", value, step)
+        self._writer.flush()
+
+
+class WandbLogger(Callback):
+    """Sends figures to a run of Weights & Biases; ``WANDB_MODE=offline`` keeps them on disk.
+
+    Args:
+        project: The project.
+    """
+
+    def __init__(self, project: str) -> None:
+        import wandb
+
+        self._run = wandb.init(project=project)
+
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Send the figures of an epoch."""
+        self._run.log(_named("epoch", figures), step=epoch)
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Send the figures of a query."""
+        self._run.log(_named("query", figures), step=index)
+
+    def on_end(self, figures: Figures) -> None:
+        """Make the last figures the summary of the run, and end it."""
+        self._run.summary.update(_named("end", figures))
+        self._run.finish()
+
+
+class MlflowLogger(Callback):
+    """Sends figures to a run of MLflow, of its default experiment.
+
+    Args:
+        uri: Where MLflow tracks runs: a server or a folder.
+    """
+
+    def __init__(self, uri: str) -> None:
+        from mlflow.tracking import MlflowClient
+
+        self._client = MlflowClient(tracking_uri=uri)
+        self._run = self._client.create_run(experiment_id="0").info.run_id
+
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Send the figures of an epoch."""
+        self._send("epoch", epoch, figures)
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Send the figures of a query."""
+        self._send("query", index, figures)
+
+    def on_end(self, figures: Figures) -> None:
+        """Send the last figures, and end the run."""
+        self._send("end", 0, figures)
+        self._client.set_terminated(self._run)
+
+    def _send(self, group: str, step: int, figures: Figures) -> None:
+        for name, value in _named(group, figures).items():
+            self._client.log_metric(self._run, name, value, step=step)
+
+
+def check_logger(text: str) -> tuple[str, str]:
+    """Return the logger and the place that a text such as ``tensorboard:runs`` names.
+
+    Raises:
+        SettingsError: If it names none, or the package of the logger is not installed.
+    """
+    name, _, place = text.partition(":")
+    if name not in LOGGERS or not place:
+        raise SettingsError(
+            f"--log {quoted(text)} must be tensorboard:DIR, wandb:PROJECT or mlflow:URI"
+        )
+    if find_spec(name) is None:
+        raise SettingsError(
+            f"--log {name} needs the package {name}: pip install '.[{name}]' in a clone of pyg_nas"
+        )
+    return name, place
+
+
+def open_logger(text: str | None) -> Callback:
+    """Return the logger of a text, guarded; a callback that does nothing for None.
+
+    Raises:
+        SettingsError: See :func:`check_logger`; or if the tool refuses to begin.
+    """
+    if text is None:
+        return Callback()
+    name, place = check_logger(text)
+    makers = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger, "mlflow": MlflowLogger}
+    try:
+        return Guarded(makers[name](place))
+    except Exception as error:  # of any tool
+        raise SettingsError(f"--log {quoted(text)}: {name} does not begin: {error}") from None
+
+
+def _finite(figures: Figures) -> dict[str, float]:
+    return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+
+
+def _named(group: str, figures: Figures) -> dict[str, float]:
+    return {f"{group}/{name}": value for name, value in _finite(figures).items()}
