@@ -169,7 +169,6 @@ def search(
     from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.predictors.recipes import check_recipe
     from pyg_nas.search.acquisition import check_acquisition
-    from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
     from pyg_nas.search.result import Constraints
@@ -194,6 +193,8 @@ def search(
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)
     constraints = Constraints(max_params, longest, max_macs, limit)
+    from pyg_nas.search.early_stopping import EarlyStopping
+
     with ExitStack() as stack:
         if is_table:
             evaluator, label = _table(Path(target), budget, run, space)

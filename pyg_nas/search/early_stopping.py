@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.stats import theilslopes
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -138,6 +137,8 @@ class EarlyStopping:
 
 def _expectation(pairs: Sequence[tuple[float, float]], accuracy: float) -> tuple[float, float]:
     """Return mean and standard deviation at the full budget, by a robust line through ``pairs``."""
+    from scipy.stats import theilslopes  # half a second, which refusals need not wait for
+
     x, y = np.array(pairs).T
     slope, intercept = 0.0, float(np.median(y))
     if np.ptp(x) > 0:
