@@ -28,8 +28,9 @@ LatencyDevice = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="Where latencies are measured, cpu, cuda or cuda:1; or a table of cells with a target "
-        "named latency, or a model folder that predicts latencies in seconds.",
+        help="Where latencies are measured, cpu, cuda or cuda:1; or a table with a target named "
+        "latency or a model folder that predicts latencies in seconds, of cells or of whole "
+        "networks; shipped for the table of networks of the package.",
     ),
 ]
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -63,8 +64,14 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
     if max_latency is None:
         if device != "cpu":
             raise SettingsError("--latency-device is used with --max-latency alone")
-    elif not Path(device).exists():
+    elif _is_device(device):
         check_device(device)
+
+
+def _is_device(device: str) -> bool:
+    from pyg_nas.search.latency import SHIPPED
+
+    return device != SHIPPED and not Path(device).exists()
 
 
 def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyModel:
@@ -72,8 +79,8 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
     from pyg_nas.measure.profile import ProfileSettings
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 
-    if Path(device).exists():
-        model = stored_latencies(device, evaluator.domain)
+    if not _is_device(device):
+        model = stored_latencies(device, evaluator.domain, evaluator.network)
     else:
         # Twice the usual noise: the median of a cell's passes is one of many.
         settings = ProfileSettings(device=device, most_noise=0.2, retries=1)
@@ -107,6 +114,6 @@ def report_latency(
     if result.answer is not None:
         counts = evaluator.macs(CellArray.from_cells([result.answer.cell]))
         macs = None if counts is None else int(counts[0])
-        if not Path(device).exists():
+        if _is_device(device):
             measured = measure_answer(evaluator.network(result.answer.cell), device)
     write_latency(folder, model, result, limit, measured, macs)

@@ -207,9 +207,11 @@ class GaussianProcess(CellRegressor):
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
         self.factor_ = torch.linalg.cholesky(covariance)
+        del covariance  # its inverse needs the memory
         self.hashes_ = None if hashes is None else _as_integers(hashes)
         inverse = torch.cholesky_inverse(self.factor_)
-        self._set_targets(y, target, inverse.diagonal(), weight, inverse)
+        # A copy: the diagonal itself would keep the whole inverse in memory.
+        self._set_targets(y, target, inverse.diagonal().clone(), weight, inverse)
         return self
 
     def update_features(
@@ -385,7 +387,7 @@ class GaussianProcess(CellRegressor):
         """Compute what is not stored: labels, their weights and the inverse's diagonal."""
         if hasattr(self, "_labels"):
             return
-        self._inverse = torch.cholesky_inverse(self.factor_).diagonal()
+        self._inverse = torch.cholesky_inverse(self.factor_).diagonal().clone()
         own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
         self._weight = self.noise_ / own_noise
         target = self.factor_ @ (self.factor_.T @ self.dual_)

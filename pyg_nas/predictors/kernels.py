@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
+_COVARIANCE_ROWS = 1024
 _LEAST_NOISE = 1e-4
 
 
@@ -31,6 +32,16 @@ class MaternLinearKernel:
 
     def covariance(self, one: Tensor, two: Tensor) -> Tensor:
         """Return the covariances of weighted inputs ``[n, d]`` and ``[m, d]``, ``[n, m]``."""
+        if len(one) <= _COVARIANCE_ROWS:
+            return self._covariance(one, two)
+        # By blocks: what a covariance is computed from needs several times its memory.
+        found = one.new_empty(len(one), len(two))
+        blocks = zip(found.split(_COVARIANCE_ROWS), one.split(_COVARIANCE_ROWS), strict=True)
+        for rows, part in blocks:
+            rows.copy_(self._covariance(part, two))
+        return found
+
+    def _covariance(self, one: Tensor, two: Tensor) -> Tensor:
         product = one @ two.T
         squares = one.square().sum(dim=1)[:, None] + two.square().sum(dim=1) - 2 * product
         distance = torch.sqrt(5 * squares.clamp(min=0) + 1e-10)

@@ -16,8 +16,10 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.data.network_sources import NetworkSource
-from pyg_nas.data.sources import open_table
+from pyg_nas.data.network_sources import NetworkSource, graph_of_network
+from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.shipped import shipped_latencies
+from pyg_nas.data.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -25,6 +27,7 @@ from pyg_nas.io.files import write_text
 from pyg_nas.measure.latency import time_passes
 from pyg_nas.measure.profile import OnProfiled, ProfileSettings, profile_networks, quiet
 from pyg_nas.measure.runner import runner_of
+from pyg_nas.predictors.latency import LatencyRegressor
 from pyg_nas.predictors.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.domain import Domain
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 
 MEASURED = 60
 FEWEST = 20
+GRAPHS = 60
+SHIPPED = "shipped"
+"""Names the table of networks of the package in place of a file."""
+
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
 _FOLDS = 5
@@ -137,8 +144,18 @@ def measured_latencies(
     )
 
 
-def stored_latencies(path: str | os.PathLike[str], domain: Domain) -> LatencyModel:
-    """Return the latencies of a model folder, or a model of a table's target ``latency``.
+def stored_latencies(
+    path: str | os.PathLike[str], domain: Domain, build: BuildNetwork | None = None
+) -> LatencyModel:
+    """Return latencies from a model folder, or a model of a table's target ``latency``.
+
+    A table or a model may also be of whole networks: it predicts :data:`GRAPHS` networks of random
+    cells from their graphs, and a model of the cells is fitted to these predictions.
+
+    Args:
+        path: The folder or file, or :data:`SHIPPED` for the table of networks of the package.
+        domain: The cells that a search may propose.
+        build: Builds their networks, which only whole networks need.
 
     Raises:
         SettingsError: If the table has no such target.
@@ -147,16 +164,39 @@ def stored_latencies(path: str | os.PathLike[str], domain: Domain) -> LatencyMod
     """
     from pyg_nas.predictors.trained import TrainedPredictor
 
+    about = f"as in {Path(path).name}"
     if Path(path).is_dir():
-        return LatencyModel(TrainedPredictor.load(path).estimator, f"as in {Path(path).name}")
-    table = open_table(path, domain.space)
+        estimator = TrainedPredictor.load(path).estimator
+        if hasattr(estimator, "space_"):
+            return LatencyModel(estimator, about)
+        return _from_networks(estimator, domain, build, about)
+    shipped = os.fspath(path) == SHIPPED
+    table = shipped_latencies() if shipped else open_any_table(path, domain.space)
     if _TARGET not in table.targets:
         raise SettingsError(
             f"{path}: has no target {_TARGET!r}, it has {', '.join(table.targets) or 'none'}"
         )
     rows = np.flatnonzero(np.isfinite(table.targets[_TARGET]))
     seconds = table.targets[_TARGET][rows]
-    return LatencyModel.fit(table.cells[rows], seconds, f"as in {Path(path).name}")
+    if isinstance(table, NetworkTable):
+        if shipped:
+            about = f"{table.about['processor']}, predicted from networks of the shipped table"
+        estimator = LatencyRegressor().fit(table.networks.select(rows), seconds)
+        return _from_networks(estimator, domain, build, about)
+    return LatencyModel.fit(table.cells[rows], seconds, about)
+
+
+def _from_networks(
+    estimator: Any, domain: Domain, build: BuildNetwork | None, about: str
+) -> LatencyModel:
+    """Return a model of cells that is fitted to an estimator's predictions of their networks."""
+    if build is None:
+        raise SettingsError("latencies of whole networks need the networks of the cells")
+    cells = domain.sample(GRAPHS, (), np.random.default_rng(0))
+    seconds = estimator.predict([graph_of_network(build(cell)) for cell in cells])
+    fitted = LatencyModel.fit(CellArray.from_cells(cells), seconds, about)
+    # The errors of the fit are against predictions; those against measurements are not known.
+    return LatencyModel(fitted.estimator, about)
 
 
 def measure_answer(network: tuple[Any, Any], device: str) -> float:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
@@ -20,6 +23,8 @@ from pyg_nas.search.latency import LatencyModel, measured_latencies, stored_late
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy, restrict
 from pyg_nas.search.result import Constraints
+from pyg_nas.spaces.modules import graph_of
+from pyg_nas.spaces.modules.network_array import NetworkArray
 
 CELLS = sample_cells(60, seed=3)
 # Of what a network's time consists: a call for each vertex, and its arithmetic.
@@ -108,3 +113,37 @@ def test_latencies_of_a_table(small_table: Table, tmp_path: Path) -> None:
     model = stored_latencies(path, domain)
     assert json.loads(json.dumps(model.describe()))["measured_cells"] == 80
     assert np.corrcoef(model(CELLS), CELLS.num_vertices)[0, 1] > 0.9
+
+
+def test_latencies_of_whole_networks(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network of a cell is a chain whose length is the number of its vertices."""
+
+    def build(cell):
+        return chain(cell.num_vertices), torch.zeros(1, 64)
+
+    networks = NetworkArray.from_graphs(
+        graph_of(chain(depth, width), torch.zeros(1, 64))
+        for depth in range(1, 9)
+        for width in (32, 64, 96)
+    )
+    seconds = 1e-8 * networks.macs
+    table = NetworkTable(networks, [str(i) for i in range(24)], {"latency": seconds})
+    table.save(tmp_path / "t.hdf5")
+    monkeypatch.setattr(latency, "shipped_latencies", lambda: table)
+    table.about["processor"] = "a processor"
+    domain = Domain(small_table.space, small_table.cells)
+    wanted = 1e-8 * 64 * 64 * CELLS.num_vertices
+    for path in (tmp_path / "t.hdf5", latency.SHIPPED):
+        model = stored_latencies(path, domain, build)
+        assert np.median(np.abs(model(CELLS) / wanted - 1)) < 0.15
+        assert model.describe()["median_error"] is None
+    assert model.device.startswith("a processor")
+    with pytest.raises(SettingsError, match="need the networks of the cells"):
+        stored_latencies(latency.SHIPPED, domain)
+
+
+def chain(depth: int, width: int = 64) -> nn.Module:
+    layers = [nn.Linear(width, width) for _ in range(depth - 1)]
+    return nn.Sequential(nn.Linear(64, width), *layers)
