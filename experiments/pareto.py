@@ -1,6 +1,6 @@
 """Selecting on the Pareto front of accuracy and cost, with predicted accuracy and predicted time.
 
-    python experiments/pareto.py TABLE [--recipe gp] [--seeds 20]
+    python experiments/pareto.py TABLE [--recipe small-gp] [--seeds 20]
 
 172 random cells are trained; accuracy is predicted by the recipe, training time by
 ``TimeRegressor``, parameters are exact. The cells on the front of the predictions are compared
@@ -64,7 +64,7 @@ def one_seed(table: Table, recipe: str, seed: int) -> dict[str, Any]:
     accuracy = table.label(label)
     seconds = table.training_seconds(label)
     costs = {"seconds": seconds, "parameters": table.trainable_parameters.astype(float)}
-    estimator = make_estimator("small-gp" if recipe == "gp" else recipe, label, seed, "cpu")
+    estimator = make_estimator(recipe, label, seed, "cpu")
     estimator.fit(table.cells[split.train], split.train_labels)
     predicted = estimator.predict(table.cells)
     time = TimeRegressor().fit(table.cells[split.train], seconds[split.train])
@@ -108,7 +108,7 @@ def both(
 
 def main(
     table: Path,
-    recipe: Annotated[str, typer.Option()] = "gp",
+    recipe: Annotated[str, typer.Option()] = "small-gp",
     seeds: Annotated[int, typer.Option()] = 20,
 ) -> None:
     loaded = open_table(table)

@@ -349,7 +349,7 @@ def _dress(axes: Axes, chart: Chart) -> None:
 
 
 def _scale(axes: Axes, axis: Axis, name: str) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
     drawn = getattr(axes, f"{name}axis")
     if axis.log:
@@ -357,7 +357,10 @@ def _scale(axes: Axes, axis: Axis, name: str) -> None:
         drawn.set_minor_formatter(NullFormatter())
         if axis.ticks is None:
             drawn.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            drawn.set_major_formatter(EngFormatter(sep=""))
+            prefixed = EngFormatter(sep="")  # 20k and 5M, but 0.5 and not 500m
+            drawn.set_major_formatter(
+                FuncFormatter(lambda value, _: f"{value:g}" if value < 1 else prefixed(value))
+            )
     if axis.ticks is not None:
         drawn.set_ticks(list(axis.ticks), axis.tick_labels, parse_math=False)
         drawn.set_ticks([], minor=True)

@@ -160,3 +160,11 @@ def test_figures_for_papers_have_one_column_and_small_print(tmp_path: Path) -> N
     content = (tmp_path / "figure.pdf").read_bytes()
     assert b"/FontFile2" in content  # TrueType, embedded
     assert b"/Type3" not in content
+
+
+def test_ticks_of_logarithmic_axes_are_short_and_plain() -> None:
+    cost = np.array([0.2, 1.0, 2e4, 5e6])
+    figure = plots.pareto(np.linspace(0.5, 0.9, 4), cost, cost_name="seconds")
+    figure.canvas.draw()
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert {"0.1", "1", "10k", "1M"} <= set(shown)
