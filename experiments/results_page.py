@@ -374,9 +374,15 @@ def fits() -> list[str]:
 
 
 def headline() -> list[str]:
-    """The three numbers of the README's first screen, beside what they are compared with."""
+    """The numbers of the README's first screen, beside what they are compared with."""
     found = taus(read("best_runs")["runs"], "best", 172)
     published = sorted(values[172] for values in PUBLISHED.values())
+    on_201 = next(
+        entry
+        for entry in read("nasbench201")["figures"]
+        if (entry["method"], entry["train"]) == ("fast", 156)
+    )
+    published_201 = sorted(values[156] for values in PUBLISHED_201.values() if 156 in values)
     trainings = {
         name: math.ceil(method["by_regret"]["0.002"]["median_trainings"])
         for name, method in read("search_nasbench101_20k_summary")["until_label_regret"].items()
@@ -392,6 +398,11 @@ def headline() -> list[str]:
         row(
             f"**{sum(found) / len(found):.2f} Kendall τ** from 172 training runs on NAS-Bench-101",
             f"published predictors: {published[0]:.2f} to {published[-1]:.2f}",
+        ),
+        row(
+            f"**{on_201['tau_all_others_mean']:.2f} Kendall τ** from 156 training runs on "
+            "NAS-Bench-201, CIFAR-10",
+            f"published predictors: {published_201[0]:.2f} to {published_201[-1]:.2f}",
         ),
         row(
             f"**{trainings['iterated-16-fast']} training runs** to within 0.2 points of the best "
@@ -489,15 +500,18 @@ def choose_networks() -> list[str]:
 
 
 def transfer_own() -> list[str]:
+    found = read("transfer_own")["figures"]
+    heads = [f"{few['labels']} labels" for few in found[0]["by_labels"]]
     lines = [
-        row("ranked", "cells", "fitted to (cells)", "left out", "τ"),
-        row(*["---"] * 5),
+        row("ranked", "cells", "used (cells)", "left out", "no label", *heads),
+        row(*["---"] * (5 + len(heads))),
     ]
-    for entry in read("transfer_own")["figures"]:
+    for entry in found:
         fitted = ", ".join(f"`{name}` ({n:,})" for name, n in entry["fitted_to"].items())
         rule = entry["rule"].removesuffix(" left out")
         values = f"{entry['cells']:,}", fitted, f"its {rule}", f"{entry['tau']:.3f}"
-        lines.append(row(f"`{entry['ranked']}`", *values))
+        few = (f"{f['transfer']:.3f} ({f['fast']:.3f})" for f in entry["by_labels"])
+        lines.append(row(f"`{entry['ranked']}`", *values, *few))
     return lines
 
 

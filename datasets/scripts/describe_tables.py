@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from pyg_nas.data.table import Table
+from pyg_nas.errors import TableError
 from pyg_nas.io.files import write_text
 from pyg_nas.spaces.measurements import METRICS
 
@@ -96,14 +97,27 @@ def figures(table: Table) -> str:
     return "\n".join(lines)
 
 
+def agreement(one: Table, other: Table) -> str:
+    """Returns how far the tasks of two tables with the same cells agree, in Markdown."""
+    if not np.array_equal(one.hashes, other.hashes):
+        raise TableError("the two tables have other cells or another order of them")
+    means = [table.metrics[:, -1, :, 1, 2:].mean(axis=(1, 2)) for table in (one, other)]
+    return (
+        "- Kendall's rank correlation of the two tasks' mean accuracies on unseen images at the "
+        f"largest budget: {kendalltau(*means)[0]:.3f}."
+    )
+
+
 def main() -> None:
     """Write the figures of each table between the card's two marks for it."""
     card = HERE / "README.md"
     content = card.read_text(encoding="utf-8")
-    for name in TABLES:
+    tables = {name: Table.load(HERE / f"{name}.hdf5") for name in TABLES}
+    texts = {name: figures(table) for name, table in tables.items()}
+    texts["agreement"] = agreement(*(tables[name] for name in TABLES[1:]))
+    for name, text in texts.items():
         start, end = (f"<!-- {name}: {mark} -->" for mark in ("start", "end"))
         before, rest = content.split(start)
-        text = figures(Table.load(HERE / f"{name}.hdf5"))
         content = f"{before}{start}\n{text}\n{end}{rest.split(end)[1]}"
         print(text)
     write_text(card, content)

@@ -35,7 +35,7 @@ from pyg_nas.predictors.state import pack_state, unpack_state
 from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
-_VERSION = 1
+_VERSION = 2
 _TUNING_CELLS = 700
 _MOST_CELLS = 20_000
 _GROUP = "graph"
@@ -46,6 +46,11 @@ Array = NDArray[np.float64]
 
 # Of the cells that a search scores again and again.
 _SCORES: BoundedCache[tuple[str, str, bytes], Array] = BoundedCache(4)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped tables of all spaces."""
+    return tuple(name for space in SPACES for name in find_space(space).support.common_tables)
 
 
 def fit_common_process(tables: Sequence[Table]) -> GaussianProcess:
@@ -70,20 +75,25 @@ def common_scores(process: GaussianProcess, cells: CellArray) -> Array:
     return process.predict_features(_inputs(cells), with_std=False)[0]
 
 
-def transfer_scores(cells: CellArray) -> Array:
+def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
     """Return scores ``[N]`` of cells by what was measured on the shipped tables, no other label.
 
     A score is a latent label: about 0 for a mean cell of its space and 1 for one that is better
     than 84 % of them.
 
+    Args:
+        cells: The cells.
+        tables: Names of the shipped tables to use; None for all.
+
     Raises:
         ModelError: If the space of the cells has no features in common with the shipped tables.
     """
     check_transferable(cells.space)
-    key = common_digest(), cells.space.name, cells.digest
+    names = shipped_names() if tables is None else tuple(tables)
+    key = common_digest(names), cells.space.name, cells.digest
     scores = _SCORES.get(key)
     if scores is None:
-        scores = common_scores(_shipped_process(), cells)
+        scores = common_scores(_shipped_process(names), cells)
         _SCORES.put(key, scores)
     return scores
 
@@ -101,26 +111,29 @@ def check_transferable(space: SearchSpace) -> None:
         )
 
 
-@lru_cache(maxsize=1)
-def common_digest() -> str:
-    """Return 16 hex digits that name the shipped data and this way of using them."""
+def common_digest(tables: Sequence[str] | None = None) -> str:
+    """Return 16 hex digits that name shipped tables and this way of using them; None for all."""
+    names = shipped_names() if tables is None else tables
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
-    for name in SPACES:
-        for table in find_space(name).support.common_tables:
-            content.update(shipped_measurements(table))
+    for name in names:
+        content.update(_table_digest(name))
     return content.hexdigest()[:16]
 
 
-@lru_cache(maxsize=1)
-def _shipped_process() -> GaussianProcess:
-    """Return the process of the shipped tables: fitted once, then read from the cache folder."""
+@lru_cache
+def _table_digest(name: str) -> bytes:
+    return sha256(shipped_measurements(name)).digest()
+
+
+@lru_cache
+def _shipped_process(tables: tuple[str, ...]) -> GaussianProcess:
+    """Return the common process of shipped tables."""
 
     def fit() -> Arrays:
-        names = [t for name in SPACES for t in find_space(name).support.common_tables]
-        return pack_state(fit_common_process([shipped_table(name) for name in names]))
+        return pack_state(fit_common_process([shipped_table(name) for name in tables]))
 
     process = GaussianProcess((_GROUP,), tuning_cells=_TUNING_CELLS)
-    unpack_state(process, cached_arrays(f"common-process-{common_digest()}", fit))
+    unpack_state(process, cached_arrays(f"common-process-{common_digest(tables)}", fit))
     return process
 
 

@@ -99,6 +99,11 @@ class GaussianProcess(CellRegressor):
 
     dual_: Tensor
     loo_mean_: NDArray[np.float64]
+    kernel_: MaternLinearKernel
+    variance_: float
+    linear_: float
+    noise_: float
+    weights_: Tensor
 
     provides_std = True
     parameter_rules: ClassVar = {
@@ -172,6 +177,7 @@ class GaussianProcess(CellRegressor):
         weights: NDArray[np.float64] | None = None,
         tuning: NDArray[np.int64] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
+        like: GaussianProcess | None = None,
     ) -> GaussianProcess:
         """Fit to cells whose features are known already.
 
@@ -182,27 +188,40 @@ class GaussianProcess(CellRegressor):
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
             hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
+            like: A fitted process with the same features and a similar label. The unit of labels,
+                the scale of features and the hyper-parameters are its, and nothing is tuned.
         """
         self.check_parameters()
-        self.space_, self.feature_version_ = space, FEATURE_VERSION
-        mean, spread = mean_and_std(y, weights)
-        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
+        self.space_, self.feature_version_, self._like = space, FEATURE_VERSION, like
+        self._set_unit(y, weights)
         target = torch.as_tensor((y - self.mean_) / self.std_)
-        raw = self._raw(features)
-        centre, scale = mean_and_std(raw, weights)
-        kept = np.flatnonzero(scale > 1e-6)
-        self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
-        widths = [features.groups[name].shape[1] for name in self.groups]
-        group = np.repeat(np.arange(len(widths)), widths)[kept]
-        relevant = np.array([name in _RELEVANCE for name in self.groups])
-        inputs = self._standardised(features)
-        if tuning is None:
-            tuning = np.random.default_rng(self.random_state).permutation(len(y))
-        rows = torch.from_numpy(tuning[: self.tuning_cells])
         weight = torch.ones(len(y), dtype=torch.float64)
         if weights is not None:
             weight = torch.as_tensor(weights)
-        self._tune(MaternLinearPosterior(inputs[rows], target[rows], weight[rows], group, relevant))
+        if like is None:
+            raw = self._raw(features)
+            centre, scale = mean_and_std(raw, weights)
+            kept = np.flatnonzero(scale > 1e-6)
+            self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
+            widths = [features.groups[name].shape[1] for name in self.groups]
+            group = np.repeat(np.arange(len(widths)), widths)[kept]
+            relevant = np.array([name in _RELEVANCE for name in self.groups])
+            inputs = self._standardised(features)
+            if tuning is None:
+                tuning = np.random.default_rng(self.random_state).permutation(len(y))
+            rows = torch.from_numpy(tuning[: self.tuning_cells])
+            self._tune(
+                MaternLinearPosterior(inputs[rows], target[rows], weight[rows], group, relevant)
+            )
+        else:
+            self.columns_, self.centre_, self.scale_ = like.columns_, like.centre_, like.scale_
+            inputs = self._standardised(features)
+            self.weights_, self.variance_, self.linear_ = (
+                like.weights_,
+                like.variance_,
+                like.linear_,
+            )
+            self.noise_, self.kernel_ = like.noise_, like.kernel_
         self.inputs_ = self.kernel_.scaled(inputs)
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
@@ -255,8 +274,7 @@ class GaussianProcess(CellRegressor):
             self.hashes_ = None
         weight = torch.cat([self._weight, torch.ones(k, dtype=torch.float64)])
         if rescale:
-            mean, std = mean_and_std(y, weight.numpy())
-            self.mean_, self.std_ = float(mean), float(std) if std > 0 else 1.0
+            self._set_unit(y, weight.numpy())
         target = torch.as_tensor((y - self.mean_) / self.std_)
         self._set_targets(y, target, inverse, weight)
         return self
@@ -295,8 +313,8 @@ class GaussianProcess(CellRegressor):
         """Return residuals ``[N]`` of the training cells that their labels had no part in.
 
         Leave-one-out residuals where the hyper-parameters come from the other half of the
-        graphs. With many more cells than are tuned on, the process' own are as good, and with one
-        graph alone there are no others.
+        graphs. With many more cells than are tuned on, or with the hyper-parameters of another
+        process, the process' own are as good, and with one graph alone there are no others.
         """
         graph = np.arange(len(y))
         if hashes is not None:
@@ -306,7 +324,7 @@ class GaussianProcess(CellRegressor):
         # where no graph appears twice.
         graphs, first = np.unique(graph[order], return_index=True)
         in_order = graphs[np.argsort(first)]
-        if len(y) > 2 * self.tuning_cells or len(graphs) == 1:
+        if self._like is not None or len(y) > 2 * self.tuning_cells or len(graphs) == 1:
             return y - self.loo_mean_
         residuals = np.empty(len(y))
         in_first = np.isin(graph[order], in_order[: len(graphs) // 2])
@@ -338,6 +356,21 @@ class GaussianProcess(CellRegressor):
             stds.append(std)
         joined = np.concatenate(means)
         return (joined, np.concatenate(stds)) if return_std else joined
+
+    def precision(
+        self, features: CellFeatures, weights: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the inverse covariance of measured labels before any is known, ``[N, N]``.
+
+        Args:
+            features: Of the ``N`` cells.
+            weights: The noise of a label is divided by its weight ``[N]``, None for 1.
+        """
+        inputs = self.kernel_.scaled(self._standardised(features))
+        covariance = self.kernel_.covariance(inputs, inputs)
+        noise = self.noise_ / (1 if weights is None else torch.as_tensor(weights))
+        covariance.diagonal().add_(noise)
+        return np.asarray(torch.linalg.inv(covariance).numpy())
 
     def predict_features(
         self, features: CellFeatures, with_std: bool = True
@@ -383,10 +416,17 @@ class GaussianProcess(CellRegressor):
         """Make what follows from a state that was read."""
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
 
+    def _set_unit(self, y: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
+        mean, spread = mean_and_std(y, weights)
+        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
+        if self._like is not None:
+            self.std_ = self._like.std_
+
     def _restore_training(self) -> None:
         """Compute what is not stored: labels, their weights and the inverse's diagonal."""
         if hasattr(self, "_labels"):
             return
+        self._like = None
         self._inverse = torch.cholesky_inverse(self.factor_).diagonal().clone()
         own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
         self._weight = self.noise_ / own_noise

@@ -168,12 +168,13 @@ class HybridRegressor(CellRegressor):
         transform = LabelTransform().fit(labels, weights)
         latent = transform.forward(labels, weights)
         self._set_transform(transform, weights is not None)
-        latent = self._without_prior_mean(cells, labels, latent, weights)
         self.extra_features_ = self._offered(cells, labels)
         features = extended_features(cells, self._extra_groups())
+        like = self._fit_prior(cells, features, labels, latent, weights)
+        latent = latent - self._prior_mean(cells)
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
-        ).fit_features(cells.space, features, latent, weights, hashes=cells.hashes())
+        ).fit_features(cells.space, features, latent, weights, hashes=cells.hashes(), like=like)
         self.networks_ = None
         if self.ensemble_size:
             self.networks_ = ResidualGNNRegressor(
@@ -263,15 +264,16 @@ class HybridRegressor(CellRegressor):
             np.concatenate([std, self.process_.loo_std_[later]]),
         )
 
-    def _without_prior_mean(
+    def _fit_prior(
         self,
         cells: CellArray,
+        features: CellFeatures,
         labels: NDArray[np.float64],
         latent: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
-    ) -> NDArray[np.float64]:
-        """Return what the process and networks are fitted to: latent labels ``[N]`` less a mean."""
-        return latent
+    ) -> GaussianProcess | None:
+        """Fit the prior mean and return the process whose hyper-parameters hold, None to tune."""
+        return None
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         """Return the mean of the latent labels ``[N]`` of cells before the process is fitted."""

@@ -82,18 +82,18 @@ def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
     return any(abs(spearmanr(column, given).statistic) > _SAME_ORDER for column in varied.T)
 
 
-def have_shipped_values(cells: CellArray, labels: NDArray[np.float64]) -> bool:
-    """Return whether labels are the values of a shipped table of the cells' space.
+def have_shipped_values(table: str, cells: CellArray, labels: NDArray[np.float64]) -> bool:
+    """Return whether labels are the values of a shipped table.
 
     They are if half of the labels of cells that the table has are equal to one of its metrics: a
     run's or the mean over runs, as a fraction, in percent or as an error.
 
     Args:
+        table: Its name.
         cells: Cells ``[N]``.
         labels: Their labels ``[N]``.
     """
-    tables = cells.space.support.common_tables
-    return any(_are_equal(*_shared(table, cells, labels)) for table in tables)
+    return _are_equal(*_shared(table, cells, labels))
 
 
 def _shared(

@@ -1,4 +1,4 @@
-"""The regressor of the recipe transfer: a Gaussian process around a transferred mean."""
+"""The regressor of the recipe transfer: a Gaussian process that knows the shipped tables."""
 
 from __future__ import annotations
 
@@ -9,68 +9,93 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from pyg_nas.errors import ModelError
+from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.common_process import common_digest, transfer_scores
+from pyg_nas.predictors.common_process import common_digest, shipped_names, transfer_scores
+from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.space_process import space_process
 from pyg_nas.predictors.state import FittedState
 from pyg_nas.predictors.transfer import have_shipped_values
+from pyg_nas.predictors.validation import anything, where
 
-# Weight of a line of slope 1, in labels.
-_PSEUDO_LABELS = 5.0
+# Prior of the slope, chosen on the shipped tables (experiments/transfer.py).
+_SLOPE, _SLOPE_VARIANCE = 0.35, 0.1
 
 
 class TransferRegressor(HybridRegressor):
-    """A :class:`HybridRegressor` whose prior mean is transferred from the shipped tables.
+    """A :class:`HybridRegressor` that takes its prior from the shipped tables.
 
-    The mean of the latent labels is a straight line of the scores by the shipped tables
-    (:func:`~pyg_nas.predictors.common_process.transfer_scores`). It is fitted to the labels,
-    however few, and the process predicts the differences from it. Arguments are those of
-    :class:`HybridRegressor`.
+    Where shipped tables have cells of the space, the scale of the features and the process'
+    hyper-parameters are those found on them
+    (:func:`~pyg_nas.predictors.space_process.space_process`). The prior mean of the latent labels
+    is a straight line of the scores by all shipped tables
+    (:func:`~pyg_nas.predictors.common_process.transfer_scores`). Its slope is normal a priori and
+    fitted by generalised least squares; the process predicts what is left. Tables that hold the
+    training labels are not used. The arguments are those of :class:`HybridRegressor`, without its
+    ``transfer`` features.
 
     Attributes:
-        slope_: Slope of the line.
-        offset_: Offset of the line.
-        digest_: Names the shipped data in use.
+        tables_: Names of the shipped tables in use.
+        slope_: Of the line; 0 without a table.
+        digest_: Names the data of these tables.
     """
 
     _with_forest = False  # its share was not chosen around a prior mean
+
+    parameter_rules: ClassVar = {
+        **HybridRegressor.parameter_rules,
+        "transfer": where(anything, lambda value: not value, "False in TransferRegressor"),
+    }
     fitted_state: ClassVar = FittedState(
         arrays=HybridRegressor.fitted_state.arrays,
         values={
             **HybridRegressor.fitted_state.values,
+            "tables": tuple[str, ...],
             "slope": FiniteFloat,
-            "offset": FiniteFloat,
             "digest": str,
         },
         parts=HybridRegressor.fitted_state.parts,
     )
 
-    def _without_prior_mean(
+    def usable_tables(self, cells: CellArray, labels: NDArray[np.float64]) -> tuple[str, ...]:
+        """Return the names of the shipped tables that do not hold the labels ``[N]`` of cells."""
+        return tuple(
+            name for name in shipped_names() if not have_shipped_values(name, cells, labels)
+        )
+
+    def _fit_prior(
         self,
         cells: CellArray,
+        features: CellFeatures,
         labels: NDArray[np.float64],
         latent: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
-    ) -> NDArray[np.float64]:
-        scores = transfer_scores(cells)
-        self.digest_ = common_digest()
-        self.slope_ = self.offset_ = 0.0
-        if have_shipped_values(cells, labels):  # the scores were computed from these labels
-            return latent
-        centre = np.average(scores, weights=weights)
-        spread = np.average((scores - centre) ** 2, weights=weights)
-        level = np.average(latent, weights=weights)
-        common = np.average((scores - centre) * (latent - level), weights=weights)
-        share = _PSEUDO_LABELS / (_PSEUDO_LABELS + len(latent))
-        self.slope_ = float(((1 - share) * common + share) / ((1 - share) * spread + share))
-        self.offset_ = float(level - self.slope_ * centre)
-        return latent - self._line(scores)
+    ) -> GaussianProcess | None:
+        self.tables_ = self.usable_tables(cells, labels)
+        self.digest_ = common_digest(self.tables_)
+        self.slope_ = 0.0
+        if not self.tables_:
+            return None
+        like = space_process(cells.space, self.tables_, self._extra_groups())
+        if like is None:
+            groups = (*GROUPS, *self.extra_features_)
+            like = GaussianProcess(groups, random_state=self.random_state).fit_features(
+                cells.space, features, latent, weights, hashes=cells.hashes()
+            )
+        inverse = like.precision(features, weights)
+        scores = transfer_scores(cells, self.tables_)
+        scores = scores - np.average(scores, weights=weights)
+        centred = latent - np.average(latent, weights=weights)
+        known = scores @ inverse
+        self.slope_ = float(
+            (known @ centred + _SLOPE / _SLOPE_VARIANCE) / (known @ scores + 1 / _SLOPE_VARIANCE)
+        )
+        return like
 
-    def _prior_mean(self, cells: CellArray) -> NDArray[np.float64]:
-        return self._line(transfer_scores(cells))
-
-    def _line(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.offset_ + self.slope_ * scores
+    def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
+        # A level is not needed: the process has the mean of what is left.
+        return self.slope_ * transfer_scores(cells, self.tables_) if self.tables_ else 0.0
 
     def check_fitted_state(self) -> None:
         """Check a state that was read against its parts and the shipped data here.
@@ -79,8 +104,11 @@ class TransferRegressor(HybridRegressor):
             ModelError: If they do not fit.
         """
         super().check_fitted_state()
-        if self.digest_ != common_digest():
+        if unknown := set(self.tables_) - set(shipped_names()):
+            raise ModelError(f"there is no shipped table {min(unknown)!r}")
+        here = common_digest(self.tables_)
+        if self.digest_ != here:
             raise ModelError(
                 f"this model was trained with another version of the shipped tables: "
-                f"{self.digest_!r}, here is {common_digest()!r}"
+                f"{self.digest_!r}, here is {here!r}"
             )

