@@ -102,9 +102,12 @@ def main(
         for method in METHODS
         if (found := [r for r in done if (r["method"], r["train"]) == (method, size)])
     ]
+    rows = np.flatnonzero(np.isfinite(trained_on) & np.isfinite(ranked_by))
     about = {
         "table": table.name,
-        "architectures": int((np.isfinite(trained_on) & np.isfinite(ranked_by)).sum()),
+        "architectures": len(rows),
+        # Of a predictor that has seen the validation accuracy of every architecture.
+        "tau_of_the_label_itself": kendall_tau(ranked_by[rows], trained_on[rows]),
         "trained_on": "mean validation accuracy, largest budget",
         "ranked_by": "mean test accuracy, largest budget",
     }
