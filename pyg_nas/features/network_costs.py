@@ -61,6 +61,16 @@ def network_cost_names() -> tuple[str, ...]:
     return tuple(name for name, _ in _amounts(NetworkArray.from_graphs([])))
 
 
+def network_cost_totals() -> NDArray[np.bool_]:
+    """Return which columns of :func:`network_costs` are a kind's part of a total, ``[3, costs]``.
+
+    The totals are multiply-accumulates, bytes and operations of all kinds of work.
+    """
+    names = network_cost_names()
+    totals = ("multiply-accumulates of ", "bytes of ", "operations of ")
+    return np.array([[name.startswith(total) for name in names] for total in totals])
+
+
 def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
     """Yield names and amounts of every vertex ``[V]``."""
     values = {

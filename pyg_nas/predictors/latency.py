@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.features.graph_features import CellFeatures
-from pyg_nas.features.network_costs import network_costs
+from pyg_nas.features.network_costs import network_cost_totals, network_costs
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 _REWEIGHTINGS = 5
 _RIDGE = 1e-3
 _LEAST_RESIDUAL = 0.05
+_KNOWN_SHARE = 0.99
 _NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within so many deviations
 
 
@@ -39,8 +40,10 @@ class LatencyRegressor(CellRegressor):
 
     The device takes a time for each unit of work of each kind
     (:mod:`pyg_nas.features.network_costs`): weights that are not negative, fitted to relative
-    errors. The logarithm of what this misses is learned by a Gaussian process and by trees, whose
-    mean is taken, from the shares of the kinds in that time and the features of the graph.
+    errors. Units beyond what nearly all training networks have of a kind, and so all units of
+    an unknown kind, take the time of a unit of all kinds together. The logarithm of what this
+    misses is learned by a Gaussian process and by trees, whose mean is taken, from the shares of
+    the kinds in that time and the features of the graph.
 
     Intervals come from networks of groups that a fit left out.
 
@@ -49,7 +52,9 @@ class LatencyRegressor(CellRegressor):
         random_state: Random seed of the fit.
 
     Attributes:
-        weights_: Seconds for each unit of work, the last for one pass.
+        weights_: Seconds for each unit of work ``[c]``, the last for one pass.
+        limits_: Units up to which these weights hold ``[c]``.
+        common_: Seconds for each unit beyond ``[c]``.
         scores_: Residuals of left-out networks in predicted standard deviations ``[n]``.
 
     Example:
@@ -67,7 +72,7 @@ class LatencyRegressor(CellRegressor):
     parameter_rules: ClassVar = {"folds": whole(least=2), "random_state": whole(least=0)}
     fitted_state: ClassVar = FittedState(
         arrays={
-            "weights": Array("float64", ("c",)),
+            **dict.fromkeys(("weights", "limits", "common"), Array("float64", ("c",))),
             "scores": Array("float64", ("n",)),
             "inputs": Array("float32", ("n", "d")),
             "targets": Array("float64", ("n",)),
@@ -177,7 +182,8 @@ class LatencyRegressor(CellRegressor):
     def _learn(self, work: _Work, labels: Floats) -> None:
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.weights_ = _fitted_weights(work.costs, labels)
-        seconds, features = work.explained(self.weights_)
+        self.limits_, self.common_ = _limits(work.costs, labels)
+        seconds, features = self._explained(work)
         self.targets_ = np.log(labels) - np.log(seconds)
         self.process_ = GaussianProcess(tuple(features.groups), random_state=self.random_state)
         self.process_.fit_features(NETWORKS, features, self.targets_)
@@ -189,9 +195,14 @@ class LatencyRegressor(CellRegressor):
             150, max_features=0.3, min_samples_leaf=2, random_state=self.random_state
         ).fit(self.inputs_, self.targets_)
 
+    def _explained(self, work: _Work) -> tuple[Floats, CellFeatures]:
+        within = np.minimum(work.costs, self.limits_)
+        parts = within * self.weights_ + (work.costs - within) * self.common_
+        return work.explained(parts)
+
     def _predict_logarithms(self, work: _Work) -> tuple[Floats, Floats]:
         """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
-        seconds, features = work.explained(self.weights_)
+        seconds, features = self._explained(work)
         mean, std = self.process_.predict_features(features, True)
         return np.log(seconds) + (mean + self.trees_.predict(features.joined())) / 2, std
 
@@ -217,9 +228,8 @@ class _Work:
     def take(self, rows: NDArray[np.bool_]) -> _Work:
         return _Work(self.costs[rows], self.graph[rows])
 
-    def explained(self, weights: Floats) -> tuple[Floats, CellFeatures]:
-        """Return the seconds ``[N]`` that weights explain, and features of what they miss."""
-        parts = self.costs * weights
+    def explained(self, parts: Floats) -> tuple[Floats, CellFeatures]:
+        """Return the seconds ``[N]`` of all parts ``[N, c]``, and features of what they miss."""
         seconds = np.maximum(parts.sum(axis=1), np.finfo(float).tiny)
         logs = np.log1p(self.costs)
         groups = {
@@ -228,6 +238,22 @@ class _Work:
         }
         found = {name: values.astype(np.float32) for name, values in groups.items()}
         return seconds, CellFeatures(found, np.zeros((len(seconds), 0, 0), dtype=np.float32))
+
+
+def _limits(costs: Floats, labels: Floats) -> tuple[Floats, Floats]:
+    """Return the units up to which weights hold, and the weights beyond, ``[c]`` each.
+
+    A weight that was fitted to a little work of a kind holds for so little work alone.
+    """
+    limits = np.full(costs.shape[1], np.finfo(np.float64).max)
+    common = np.zeros(costs.shape[1])
+    totals = network_cost_totals()
+    in_totals = totals.any(axis=0).nonzero()[0]
+    limits[in_totals] = np.quantile(costs[:, in_totals], _KNOWN_SHARE, axis=0)
+    sums = [costs[:, :-1] @ total for total in totals]
+    joint = _fitted_weights(np.column_stack([*sums, costs[:, -1]]), labels)
+    common[:-1] = joint[:-1] @ totals
+    return limits, common
 
 
 def _fitted_weights(costs: Floats, labels: Floats) -> Floats:

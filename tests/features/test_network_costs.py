@@ -7,7 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.features.network_costs import network_cost_names, network_costs
+from pyg_nas.features.network_costs import (
+    network_cost_names,
+    network_cost_totals,
+    network_costs,
+)
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.trace import graph_of
 
@@ -59,3 +63,10 @@ def test_the_roofline_is_the_larger_of_both() -> None:
             if v.bytes_written
         )
         assert found[f"roofline at {intensity}"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_totals_are_those_of_the_whole_network() -> None:
+    graph = graph_of(NETWORK, torch.zeros(1, 8, 4, 4))
+    macs, _, operations = network_cost_totals() @ np.array(list(costs().values()))
+    assert macs == pytest.approx(graph.macs, rel=1e-5)
+    assert operations == 5  # of six layers, one is a view

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
 
+from pyg_nas.data.shipped import shipped_latencies
 from pyg_nas.errors import SettingsError
 from pyg_nas.features.network_costs import network_costs
 from pyg_nas.predictors.latency import LatencyRegressor
@@ -44,6 +47,20 @@ def test_intervals_and_deviations_are_those_of_left_out_groups(model: LatencyReg
     wider = model.predict_interval(GRAPHS[70:], coverage=0.95)
     assert (wider[1] >= high).all()
     assert len(model.scores_) == 70
+
+
+def test_work_that_training_networks_hardly_have_is_not_extrapolated() -> None:
+    table = shipped_latencies()
+    seconds = table.targets["latency"]
+    families = np.array([json.loads(name)["family"] for name in table.names])
+    known = np.isfinite(seconds)
+    # Classifiers are the only matrix products of these families.
+    train = np.flatnonzero(known & np.isin(families, ["resnet", "nasbench101"]))[::3]
+    attention = np.flatnonzero(known & (families == "transformer"))[::6]
+    model = LatencyRegressor().fit(table.networks[train], seconds[train])
+    predicted = model.predict(table.networks[attention])
+    assert np.median(np.abs(predicted / seconds[attention] - 1)) < 1
+    assert spearmanr(predicted, seconds[attention]).statistic > 0.8
 
 
 def test_a_stored_model_predicts_the_same(model: LatencyRegressor, tmp_path: Path) -> None:
