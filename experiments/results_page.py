@@ -487,6 +487,20 @@ def device_latency() -> list[str]:
     return [*lines, row("*published:* HELP, new device", "0.932", *["–"] * (len(sizes) - 1))]
 
 
+def network_latency() -> list[str]:
+    found = read("network_latency")
+    heads = ("recipe `latency`", "trees on totals", "MACs alone", "90 % intervals hold")
+    lines = [row("networks of", *heads), row(*["---"] * 5)]
+    for name in ("unseen families", "known families"):
+        errors = (
+            f"{100 * found[name][method]['mape']:.1f} %"
+            for method in ("latency", "trees on totals", "macs")
+        )
+        held = f"{100 * found[name]['intervals_of_90_percent_hold']:.0f} %"
+        lines.append(row(name, *errors, held))
+    return lines
+
+
 def choose_networks() -> list[str]:
     found = read("choose_networks")
     lines = [row("evaluated networks", *map(str, found["budgets"]))]
@@ -560,6 +574,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
     "choose-networks": choose_networks,
+    "network-latency": network_latency,
     "transfer-own": transfer_own,
     "few-labels": few_labels,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells"),
