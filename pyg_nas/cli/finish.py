@@ -32,6 +32,10 @@ def finish(
         str | None,
         typer.Option(help="file.py:NAME of the space of the search, if it is one of your own."),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Metric of the search, if it had one."),
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="sequential, threading, loky, ray or dask.")
     ] = "sequential",
@@ -56,7 +60,7 @@ def finish(
     if space is not None:
         chosen_space(space)
     executor = Executor(backend=backend, workers=workers, device=device)
-    steps = Finish(search, out, images, top, seeds, epochs)
+    steps = Finish(search, out, images, top, seeds, epochs, metric)
     if log is not None:
         check_logger(log)
     if steps.is_done:

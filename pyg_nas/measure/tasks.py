@@ -135,15 +135,21 @@ def write_task_source(
     write_text(path, json.dumps(source, indent=2) + "\n")
 
 
-def read_task(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Task:
+def read_task(
+    path: str | os.PathLike[str],
+    name: str | os.PathLike[str] | None = None,
+    metric: str | None = None,
+) -> Task:
     """Return the task of a file that :func:`write_task_source` wrote.
 
     Args:
         path: The file.
         name: Where the images are by now; by default where they were.
+        metric: The metric of the task, if it has one: it is code, so it is imported only where the
+            caller names it too.
 
     Raises:
-        SettingsError: If the file is missing or damaged.
+        SettingsError: If the file is missing or damaged, or has another metric.
         MeasureError: If there is no such task any more.
         DownloadError: If images could not be downloaded.
     """
@@ -159,9 +165,16 @@ def read_task(path: str | os.PathLike[str], name: str | os.PathLike[str] | None 
             raise SettingsError(
                 f"{path}: {key} {quoted(source.get(key))} is not what a search writes there"
             )
+    settings = TrainingSettings.all_values(source["settings"])
+    stored = settings["metric"] or None
+    if stored != (absolute_reference(metric) if metric else None):
+        rule = "name it with --metric" if stored else "leave --metric away"
+        raise SettingsError(
+            f"{path}: the search has the metric {quoted(stored, 500)}, got {quoted(metric)}; {rule}"
+        )
     return get_task(
         _path(source["task"]) if name is None else name,
-        TrainingSettings.all_values(source["settings"]),
+        settings,
         source["image_size"],
         source["split_seed"],
     )

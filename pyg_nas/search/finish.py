@@ -96,6 +96,7 @@ class Finish:
         top: Cells that are confirmed.
         seeds: Runs of each of them.
         epochs: Of the last training; by default those of the search's runs.
+        metric: That of the search, if it has one.
 
     Raises:
         SettingsError: If ``folder`` is not of a search on a task, no cell of it has been trained,
@@ -112,6 +113,7 @@ class Finish:
         top: int = 5,
         seeds: int = 5,
         epochs: int | None = None,
+        metric: str | None = None,
     ) -> None:
         if top < 1:
             raise SettingsError(f"top must be at least 1, got {top}")
@@ -149,7 +151,7 @@ class Finish:
         }
         self.is_done = self._check_out()
         if not self.is_done:
-            self.task = _read_task(self.folder, evaluator["task_sha256"], task)
+            self.task = _read_task(self.folder, evaluator["task_sha256"], task, metric)
 
     def _check_out(self) -> bool:
         """Whether the result is there already."""
@@ -360,13 +362,15 @@ def _best(search: SearchFolder) -> list[Query]:
     return sorted(queries, key=lambda query: (-query.outcome.accuracy, query.parameters or 0))
 
 
-def _read_task(folder: Path, fingerprint: str, name: str | os.PathLike[str] | None) -> Task:
+def _read_task(
+    folder: Path, fingerprint: str, name: str | os.PathLike[str] | None, metric: str | None
+) -> Task:
     if not (folder / TASK).exists():
         raise SettingsError(
             f"{folder}: {TASK}, which says where the images are, is missing; the command of the "
             f"search, given again, writes it"
         )
-    task = read_task(folder / TASK, name)
+    task = read_task(folder / TASK, name, metric)
     if task.fingerprint != fingerprint:
         raise SettingsError(
             f"{folder}: the images of task {task.name!r}, its name or its settings are not those "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pyg_nas.errors import MeasureError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import get_task
 from pyg_nas.measure.tasks import read_task, write_task_source
 from tests.measure.images import make_folder, settings_file
@@ -60,3 +61,22 @@ def test_a_task_whose_path_is_no_text_is_read_again(tmp_path: Path) -> None:
     write_task_source(tmp_path / "task.json", path, task, None, 0)
     (tmp_path / "task.json").read_bytes().decode()
     assert read_task(tmp_path / "task.json").fingerprint == task.fingerprint
+
+
+def test_a_stored_metric_is_imported_only_where_it_is_named_again(tmp_path: Path, monkeypatch):
+    file = tmp_path / "stored_metric.py"
+    file.write_text("def score(labels, predictions):\n    return 0.5\n")
+    metric = f"{file}:score"
+    task = get_task("digits", metric=metric)
+    write_task_source(tmp_path / "task.json", "digits", task, None, 0)
+    monkeypatch.delitem(sys.modules, "stored_metric")
+    for given in (None, "os:getcwd"):
+        with pytest.raises(SettingsError, match=r"has the metric .*name it with --metric"):
+            read_task(tmp_path / "task.json", metric=given)
+    assert "stored_metric" not in sys.modules
+    monkeypatch.chdir(tmp_path)
+    read = read_task(tmp_path / "task.json", metric="stored_metric.py:score")
+    assert read.fingerprint == task.fingerprint
+    write_task_source(tmp_path / "task.json", "digits", get_task("digits"), None, 0)
+    with pytest.raises(SettingsError, match="leave --metric away"):
+        read_task(tmp_path / "task.json", metric=metric)
