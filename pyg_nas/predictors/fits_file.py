@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,10 +44,17 @@ class FitsFile:
 
     def open(self, fingerprint: str) -> FitScores:
         """Return the fits that are there; begin the file where there is none."""
+        head_line = {"comparison": fingerprint}
         if not self.path.exists():
-            append_line(self.path, {"comparison": fingerprint})
+            append_line(self.path, head_line)
             return {}
-        written, length = whole_lines(read_regular(self.path, MOST_RECORDS_BYTES))
+        content = read_regular(self.path, MOST_RECORDS_BYTES)
+        if json.dumps(head_line).encode().startswith(content.rstrip(b"\0")):
+            # The disk was full, or the process was killed, before the first line was whole.
+            cut_torn_line(self.path, 0)
+            append_line(self.path, head_line)
+            return {}
+        written, length = whole_lines(content)
         try:
             head, *lines = [parse_json(line) for line in written]
             found = {

@@ -35,7 +35,15 @@ def test_a_torn_line_is_removed(tmp_path: Path) -> None:
     assert path.read_text() == HEAD + FIT
 
 
-@pytest.mark.parametrize("foreign", ["nonsense\n", '{"a": 1}', "", HEAD + "[]\n"])
+@pytest.mark.parametrize("torn", ["", HEAD[:9], HEAD[:-1], "\0" * 5])
+def test_a_first_line_that_a_full_disk_tore_is_written_again(tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "fits.jsonl"
+    path.write_text(torn)
+    assert FitsFile(path).open("abc") == {}
+    assert path.read_text() == HEAD
+
+
+@pytest.mark.parametrize("foreign", ["nonsense\n", '{"a": 1}', HEAD + "[]\n"])
 def test_a_foreign_file_is_refused_and_kept(tmp_path: Path, foreign: str) -> None:
     path = tmp_path / "fits.jsonl"
     path.write_text(foreign)
