@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,14 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
 
     picture_format = check_format(path)
     date = {"svg": "Date", "pdf": "CreationDate"}.get(picture_format)
-    with (
-        atomic_path(path) as temporary,
-        rc_context({"svg.hashsalt": "pyg_nas", "pdf.fonttype": 42}),
-    ):
+    # In memory, since matplotlib's PDF writer raises an error of its own where the disk is full.
+    content = BytesIO()
+    with rc_context({"svg.hashsalt": "pyg_nas", "pdf.fonttype": 42}):
         figure.savefig(
-            temporary,
+            content,
             format=picture_format,
             dpi=_DOTS_PER_INCH,
             metadata=None if date is None else {date: None},
         )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())

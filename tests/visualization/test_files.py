@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -34,4 +35,14 @@ def test_another_ending_is_refused_and_nothing_written(tmp_path: Path) -> None:
     for name in ("figure.jpg", "figure"):
         with pytest.raises(SettingsError, match=f"'{name}' must end in svg, png, pdf"):
             save_figure(Figure(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_reported_as_such(tmp_path: Path, monkeypatch) -> None:
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"No space left on device.*figure\.pdf"):
+        save_figure(Figure(), tmp_path / "figure.pdf")
     assert not list(tmp_path.iterdir())
