@@ -101,7 +101,8 @@ class SharedLines:
             SettingsError: If the file cannot be read, is too large, has become shorter, or ends
                 with something else than the start of a record.
         """
-        size = check_regular(self.path) if self.path.exists() else 0
+        # A link in a circle does not exist either, and is not empty.
+        size = check_regular(self.path) if os.path.lexists(self.path) else 0
         if size < self._length:
             raise SettingsError(f"{self.path}: has become shorter while it was in use")
         if size == self._length:

@@ -64,3 +64,9 @@ def test_a_pipe_is_no_empty_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match="is a named pipe"):
         SharedLines(tmp_path / "pipe").read_new()
+
+
+def test_a_link_in_a_circle_is_no_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        SharedLines(tmp_path / "link").read_new()
