@@ -14,14 +14,14 @@ from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.limits import MOST_CELLS, MOST_SEED
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
 
 
 def ask(
     folder: Folder,
-    n: Annotated[int, typer.Option(min=1, help="Architectures to return.")] = 1,
+    n: Annotated[int, typer.Option(min=1, max=MOST_CELLS, help="Architectures to return.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: graph, hash, parameters, reason.")
     ] = False,

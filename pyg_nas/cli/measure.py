@@ -72,11 +72,13 @@ def measure(
     """
     from pyg_nas.io.files import check_output
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
+    from pyg_nas.measure.campaign import check_request
 
     check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     drawn = _cells(cells, sample_seed, space)
+    check_request(drawn, epochs, seeds)  # before there is a journal
     loaded = get_task(task, settings, image_size, split_seed, journal, metric)
     with Journal(journal, loaded, drawn.space) as opened:
         try:

@@ -10,6 +10,7 @@ import typer
 from pyg_nas.cli.console import print_line, resumable
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_PASSES
 
 Configurations = Annotated[
     Path | None,
@@ -33,8 +34,10 @@ def profile(
     configurations: Configurations = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads of a pass on the CPU.")] = 1,
-    warm_up: Annotated[int, typer.Option(help="Passes before those that are measured.")] = 3,
-    repeats: Annotated[int, typer.Option(help="Passes that are measured.")] = 25,
+    warm_up: Annotated[
+        int, typer.Option(max=MOST_PASSES, help="Passes before those that are measured.")
+    ] = 3,
+    repeats: Annotated[int, typer.Option(max=MOST_PASSES, help="Passes that are measured.")] = 25,
     most_noise: Annotated[
         float,
         typer.Option(

@@ -26,7 +26,7 @@ from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_RUNS, MOST_SEED
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS, MOST_SEED
 from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
@@ -77,15 +77,18 @@ def search(
     method: Annotated[
         str, typer.Option(help="predictor, random, evolution, local or oracle.")
     ] = "predictor",
-    n: Annotated[int | None, typer.Option(help="Random cells trained first; 16.")] = None,
+    n: Annotated[
+        int | None, typer.Option(max=MOST_CELLS, help="Random cells trained first; 16.")
+    ] = None,
     k: Annotated[
-        int | None, typer.Option(help="Cells trained in each round after that; 4.")
+        int | None, typer.Option(max=MOST_CELLS, help="Cells trained in each round after that; 4.")
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
+            max=MOST_CELLS,
             help="Rounds; a predictor is refitted in each. Every method trains n + k * rounds. 11, "
-            "or 1 where --n or --k is given."
+            "or 1 where --n or --k is given.",
         ),
     ] = None,
     protocol: Annotated[
@@ -120,8 +123,9 @@ def search(
     budget: Annotated[
         int | None,
         typer.Option(
+            max=MOST_EPOCHS,
             help="Epochs of each run. By default the most that a table has, and 12 on a task: a "
-            "ninth of what NAS-Bench-101 spends at most, as cells need only be ranked."
+            "ninth of what NAS-Bench-101 spends at most, as cells need only be ranked.",
         ),
     ] = None,
     run: Annotated[
@@ -131,7 +135,9 @@ def search(
     image_size: ImageSize = None,
     metric: Metric = None,
     split_seed: SplitSeed = 0,
-    runs: Annotated[int, typer.Option(help="Task: runs of each cell, averaged.")] = 1,
+    runs: Annotated[
+        int, typer.Option(max=MOST_RUNS, help="Task: runs of each cell, averaged.")
+    ] = 1,
     backend: Annotated[
         str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")
     ] = "sequential",

@@ -61,5 +61,11 @@ MOST_EPOCHS = 100_000
 MOST_RUNS = 10_000
 """Runs of one cell at one budget: the tables of the field have at most 3."""
 
+MOST_CELLS = 1_000_000
+"""Cells that a search takes in one step, and its rounds: NAS-Bench-101 has 423,624 in all."""
+
+MOST_PASSES = 100_000
+"""Passes through one network of which the time is measured: 25 are usual."""
+
 MOST_SEED = 2**32 - 1
 """A random seed, and any other whole number of the settings: NumPy's generators take no more."""

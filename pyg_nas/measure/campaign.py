@@ -81,8 +81,7 @@ def measure_cells(
     """
     executor = executor or Executor()
     cells = cells if isinstance(cells, CellArray) else CellArray.from_cells(cells)
-    listed = _listed(seeds)
-    _check_request(cells, budgets, listed)
+    listed = check_request(cells, budgets, seeds)
     task.check_cells(cells)
     with ExitStack() as stack:
         if journal is None:
@@ -96,14 +95,18 @@ def measure_cells(
         return journal.to_table(budgets, listed, cells, clock)
 
 
-def _listed(seeds: int | Sequence[int]) -> tuple[int, ...]:
+def check_request(
+    cells: CellArray, budgets: Sequence[int], seeds: int | Sequence[int]
+) -> tuple[int, ...]:
+    """Return the seeds of a request that :func:`measure_cells` accepts.
+
+    Raises:
+        MeasureError: If it is malformed.
+    """
     count = seeds if isinstance(seeds, int) else len(seeds)
     if count > MOST_RUNS:
         raise MeasureError(f"a cell must have at most {MOST_RUNS:,} runs, got {count}")
-    return tuple(range(count)) if isinstance(seeds, int) else tuple(seeds)
-
-
-def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int]) -> None:
+    seeds = tuple(range(count)) if isinstance(seeds, int) else tuple(seeds)
     if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
         raise MeasureError(f"budgets must be ascending positive epochs, got {list(budgets)}")
     if budgets[-1] > MOST_EPOCHS:
@@ -116,6 +119,7 @@ def _check_request(cells: CellArray, budgets: Sequence[int], seeds: Sequence[int
     twice = repeated_hash(cells.hashes())
     if twice is not None:
         raise MeasureError(f"cell {twice.decode()} is asked for more than once")
+    return seeds
 
 
 def train_missing(

@@ -58,6 +58,7 @@ COMMANDS = [
     (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
     (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
     (("tell", "begun", "0"), "give its accuracy, or that it failed"),
+    (("ask", "new", "--n", str(10**12)), "less than or equal to"),
     (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),
     (("tell", "begun", "0", "--accuracy", "0.5"), "recorded"),
 ]

@@ -77,3 +77,6 @@ def test_invalid_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "must end in .hdf5" in capsys.readouterr().err
     assert pyg_nas("profile", tmp_path, "--out", tmp_path / "t.hdf5") == 2
     assert "has no file that ends in .onnx" in capsys.readouterr().err
+    for option in ("--repeats", "--warm-up"):
+        assert pyg_nas("profile", tmp_path, "--out", tmp_path / "t.hdf5", option, 10**12) == 2
+        assert "less than or equal to" in capsys.readouterr().err

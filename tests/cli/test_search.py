@@ -232,6 +232,14 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert "seed = 0, asked for is 1" in str(message.exception)
 
 
+@pytest.mark.parametrize("option", ["--n", "--k", "--rounds", "--budget", "--runs"])
+def test_a_number_without_measure_leaves_no_folder(tmp_path: Path, option: str) -> None:
+    result = run("digits", "--out", tmp_path / "out", option, 10**12)
+    assert result.exit_code == 2
+    assert "less than or equal to" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def searched(table_path: Path, out: Path, *options: object) -> list[dict[str, Any]]:
     few = ("--method", "random", "--n", 12, "--k", 3)
     assert pyg_nas("search", table_path, "--out", out, *few, *options) == 0
