@@ -513,19 +513,24 @@ def choose_networks() -> list[str]:
     return lines
 
 
+OWN_TABLES = {
+    "nasbench_digits.hdf5": "NAS-Bench-101, digits",
+    "nasbench201_digits.hdf5": "NAS-Bench-201, digits",
+    "nasbench201_textures.hdf5": "NAS-Bench-201, textures",
+}
+
+
 def transfer_own() -> list[str]:
     found = read("transfer_own")["figures"]
     heads = [f"{few['labels']} labels" for few in found[0]["by_labels"]]
     lines = [
-        row("ranked", "cells", "used (cells)", "left out", "no label", *heads),
-        row(*["---"] * (5 + len(heads))),
+        row("ranked cells", "tables in use", "no label", *heads),
+        row(*["---"] * (3 + len(heads))),
     ]
     for entry in found:
-        fitted = ", ".join(f"`{name}` ({n:,})" for name, n in entry["fitted_to"].items())
-        rule = entry["rule"].removesuffix(" left out")
-        values = f"{entry['cells']:,}", fitted, f"its {rule}", f"{entry['tau']:.3f}"
+        used = " and ".join(OWN_TABLES[name] for name in entry["fitted_to"])
         few = (f"{f['transfer']:.3f} ({f['fast']:.3f})" for f in entry["by_labels"])
-        lines.append(row(f"`{entry['ranked']}`", *values, *few))
+        lines.append(row(OWN_TABLES[entry["ranked"]], used, f"{entry['tau']:.3f}", *few))
     return lines
 
 
