@@ -23,10 +23,10 @@ read-only
 same
     Two threads, other seeds of Python's hashes, and as many processes as the command can use.
 
-``hostile.json`` has what was run so far: at least 50 kills of each of nine commands, eight
-processes on one cache, read-only folders for all commands, full disks for eight and other
-threads and seeds of hashes for seven. The other parts were not run. A commit with ``-changed`` was
-run with changes of the exports alone.
+``hostile.json`` has what was run so far: at least 50 kills of each of ten commands, crowds on a
+cache, on a dataset and on a search of a table, and read-only folders, full disks, and other threads
+and seeds of hashes for all commands. The other parts were not run: the kills of a cache and of a
+dataset, and five crowds. A commit with ``-changed`` was run with changes of the exports alone.
 """
 
 from __future__ import annotations
