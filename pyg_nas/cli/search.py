@@ -368,6 +368,7 @@ def _plan(
 ) -> Plan:
     """Fill in what the user left out: from the search in the folder, else from the protocol."""
     from pyg_nas.errors import SettingsError, quoted
+    from pyg_nas.predictors.recipes import resumed_recipe
     from pyg_nas.search.folder import SETTINGS, SearchFolder
 
     if protocol not in PROTOCOLS:
@@ -376,7 +377,8 @@ def _plan(
     stored = SearchFolder.open(out).settings if (out / SETTINGS).exists() else None
     if stored is not None:
         strategy = stored["strategy_settings"]
-        usual_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
+        stored_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
+        usual_recipe = resumed_recipe(stored_recipe, recipe)
         usual_n = strategy.get("n", usual_n)
         usual_k = strategy.get("k", strategy.get("at_once", usual_k))
     given = n is not None or k is not None

@@ -114,6 +114,20 @@ def find_recipe(recipe: str) -> Factory:
     return _factory_of(recipe)
 
 
+def resumed_recipe(stored: str, given: str | None) -> str:
+    """Return the recipe that the user gives, by default the one that a folder has.
+
+    Raises:
+        SettingsError: If the folder's is a class of the user's: code that a folder names is
+            imported only where the user names it too.
+    """
+    if given is None and ":" in stored and stored not in _recipes:
+        raise SettingsError(
+            f"the folder's recipe {quoted(stored, 500)} is code: name it again with --recipe"
+        )
+    return stored if given is None else given
+
+
 def _factory_of(reference: str) -> Factory:
     cls = class_named(reference)
 

@@ -24,7 +24,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.predictors.recipes import NETWORK_RECIPE
+from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, TableEvaluator
 from pyg_nas.search.folder import SETTINGS, SearchFolder
@@ -173,7 +173,7 @@ class Search:
         """
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
-            settings = {**_recorded_settings(stored), **settings}
+            settings = {**_recorded_settings(stored, settings.get("recipe")), **settings}
         limits = {name: settings.pop(name, None) for name in LIMITS}
         return cls(folder, constraints=Constraints(**limits), device=device, **settings)
 
@@ -372,7 +372,7 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
     return part[:ends]
 
 
-def _recorded_settings(folder: SearchFolder) -> dict[str, Any]:
+def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[str, Any]:
     """Return the arguments by which a search folder was begun."""
     stored = folder.settings
     strategy, evaluator = stored["strategy_settings"], stored.get("evaluator") or {}
@@ -393,7 +393,7 @@ def _recorded_settings(folder: SearchFolder) -> dict[str, Any]:
         "method": stored["method"],
         "n": strategy.get("n", 16),
         "k": strategy.get("k", strategy.get("at_once", 4)),
-        "recipe": recipe.removeprefix("recipe "),
+        "recipe": resumed_recipe(recipe.removeprefix("recipe "), recipe_given),
         "acquisition": strategy.get("acquisition", "mean"),
         "seed": stored["seed"],
         "max_parameters": stored["max_parameters"],

@@ -17,6 +17,7 @@ from pyg_nas.predictors.recipes import (
     RECIPES,
     make_estimator,
     recipe_needs,
+    resumed_recipe,
 )
 from pyg_nas.predictors.trained import Model
 
@@ -86,3 +87,10 @@ def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
     needs = recipe_needs(recipe)
     assert needs.least_cells == getattr(estimator, "least_cells", 1)
     assert needs.provides_std == getattr(estimator, "provides_std", False)
+
+
+def test_a_class_that_a_folder_names_must_be_named_again() -> None:
+    assert resumed_recipe("fast", None) == "fast"
+    assert resumed_recipe("theirs.py:Class", "mine.py:Class") == "mine.py:Class"
+    with pytest.raises(SettingsError, match="name it again with --recipe"):
+        resumed_recipe("theirs.py:Class", None)

@@ -394,3 +394,14 @@ def test_records_of_version_0_1_are_resumed_exactly(partial_table: Table, tmp_pa
             assert hashes(own.result) == hashes(undisturbed)
             assert len(read_queries(tmp_path / QUERIES, SMALL)[0]) == 40
             (tmp_path / ASKED).unlink()
+
+
+def test_a_predictor_of_a_folder_is_not_imported_by_itself(tmp_path: Path) -> None:
+    Search(tmp_path / "run", recipe="fast").ask(1)
+    path = tmp_path / "run" / "settings.json"
+    code = tmp_path / "planted.py"
+    code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    path.write_text(path.read_text().replace("recipe fast", f"recipe {code}:Class"))
+    with pytest.raises(SettingsError, match="name it again with --recipe"):
+        Search.open(tmp_path / "run")
+    assert not (tmp_path / "ran").exists()
