@@ -68,8 +68,14 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what Ray stores of a run: the search's folder in place of the search."""
-        folder = self.search.folder
-        return {**self.__dict__, "search": None if folder is None else str(folder.path)}
+        folder, named = self.search.folder, {}
+        if folder is not None:
+            predictor = str(folder.settings["strategy_settings"].get("predictor"))
+            kind, _, recipe = predictor.partition(" ")
+            # Ray pickles this state, so that it may name the user's code that is imported again.
+            named = {"recipe": recipe} if kind == "recipe" and ":" in recipe else {}
+        path = None if folder is None else str(folder.path)
+        return {**self.__dict__, "search": path, "_named": named}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the search's folder again.
@@ -80,7 +86,7 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
         self.__dict__.update(state)
         if state["search"] is None:
             raise SettingsError("a search without a folder cannot be restored")
-        self.search = Search.open(state["search"])
+        self.search = Search.open(state["search"], **self.__dict__.pop("_named"))
 
     def save(self, checkpoint_path: str) -> None:
         """Write which trial has which candidate; all else is in the folder of the search."""

@@ -186,7 +186,7 @@ def test_failing_predictors_are_named(source: Path, small_table: Table) -> None:
         ({"predictors": ("fast", "fast")}, "'fast' is named twice"),
         ({"predictors": ("nothing",)}, "recipe 'nothing' must be one of"),
         ({"train": ("1x",)}, "split '1x'"),
-        ({"draws": 0}, "draws must be at least 1, got 0"),
+        ({"draws": 0}, "draws must be at least 1 and at most 10,000, got 0"),
     ],
 )
 def test_settings_outside_their_rules(given: dict[str, object], message: str) -> None:

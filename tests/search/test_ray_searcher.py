@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,11 @@ def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
     second.on_trial_complete("a", {"error": 0.25, "time_total_s": 3.0})
     (query,) = search.result.history
     assert (number, query.outcome.accuracy, query.outcome.seconds) == (0, -0.25, 3.0)
+
+
+def test_a_recipe_of_the_users_own_is_restored(tmp_path: Path) -> None:
+    source = tmp_path / "mine.py"
+    source.write_text("from pyg_nas.predictors import GCNRegressor as Mine\n")
+    search = Search(tmp_path / "search", recipe=f"{source}:Mine", n=2)
+    again = pickle.loads(pickle.dumps(ArchitectureSearcher(search)))
+    assert again.search.strategy.describe() == search.strategy.describe()
