@@ -573,6 +573,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "width": width,
     "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
     "search-nasbench_digits": lambda: searches("nasbench_digits"),
+    "search-nasbench201": lambda: searches("nasbench201"),
     "speed": speed,
     "equal": equal,
     "mean-test": mean_test,
