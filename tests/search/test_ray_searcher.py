@@ -59,7 +59,7 @@ def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
 
 
 def test_a_recipe_of_the_users_own_is_restored(tmp_path: Path) -> None:
-    source = tmp_path / "mine.py"
+    source = tmp_path / "restored_recipe.py"
     source.write_text("from pyg_nas.predictors import GCNRegressor as Mine\n")
     search = Search(tmp_path / "search", recipe=f"{source}:Mine", n=2)
     again = pickle.loads(pickle.dumps(ArchitectureSearcher(search)))
