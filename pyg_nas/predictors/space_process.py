@@ -7,6 +7,7 @@ A process for a new task with few labels takes both from the shipped tables, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -23,8 +24,9 @@ _VERSION = 1
 _LEAST_CELLS = 50
 
 
+@lru_cache
 def space_process(
-    space: SearchSpace, tables: Sequence[str], extra: Sequence[ExtraGroup]
+    space: SearchSpace, tables: tuple[str, ...], extra: tuple[ExtraGroup, ...]
 ) -> GaussianProcess | None:
     """Return the process of a space, fitted to the mean latent labels of shipped tables.
 

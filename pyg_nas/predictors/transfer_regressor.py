@@ -77,7 +77,7 @@ class TransferRegressor(HybridRegressor):
         self.slope_ = 0.0
         if not self.tables_:
             return None
-        like = space_process(cells.space, self.tables_, self._extra_groups())
+        like = space_process(cells.space, self.tables_, tuple(self._extra_groups()))
         if like is None:
             groups = (*GROUPS, *self.extra_features_)
             like = GaussianProcess(groups, random_state=self.random_state).fit_features(

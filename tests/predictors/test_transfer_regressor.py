@@ -67,7 +67,7 @@ def test_the_slope_is_that_of_a_bayesian_regression() -> None:
     labels = np.random.default_rng(1).normal(size=30)
     model = fitted(labels, 30)
     features = extended_features(CELLS[:30], model._extra_groups())
-    process = space_process(CELLS.space, model.tables_, model._extra_groups())
+    process = space_process(CELLS.space, model.tables_, tuple(model._extra_groups()))
     assert process is not None
     inputs = process.kernel_.scaled(process._standardised(features))
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
