@@ -68,6 +68,18 @@ class NetworkSize:
         return height // further, width // further
 
 
+class UniformWidth:
+    """The part of a :class:`CellNetwork` whose vertices all have the channels of the output."""
+
+    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
+        """Return 1 for each vertex, ``[N, V]``, 0 at padding."""
+        return cells.mask.astype(np.float64)
+
+    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return 1 for each cell, ``[N]``: the network can have any width."""
+        return np.ones(len(cells), dtype=np.int64)
+
+
 class CellNetwork(Protocol):
     """The networks of the cells of a space."""
 

@@ -14,7 +14,13 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
+from pyg_nas.graphs.space_support import (
+    Array,
+    ExtraFeatures,
+    NetworkSize,
+    SpaceSupport,
+    UniformWidth,
+)
 from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
 
 if TYPE_CHECKING:
@@ -27,7 +33,7 @@ Build = Callable[[list[int], NetworkSize, int, float | None], "nn.Module"]
 _FEW_CELLS = 500  # from so many cells on, hashing the whole space is slower
 
 
-class EdgeCellNetworks:
+class EdgeCellNetworks(UniformWidth):
     """The networks of edge cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`).
 
     Args:
@@ -78,14 +84,6 @@ class EdgeCellNetworks:
         """
         size = size or self.size
         return self._parameters(operations, size), self._macs(operations, size)
-
-    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
-        """Return 1 for each vertex: all have the channels of the output, ``[N, V]``."""
-        return cells.mask.astype(np.float64)
-
-    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
-        """Return 1 for each cell, ``[N]``: the network can have any width."""
-        return np.ones(len(cells), dtype=np.int64)
 
     def build(
         self,

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.errors import MeasureError, PygNasError, SpaceError, one_line, quoted
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.space_support import NetworkSize, UniformWidth
 from pyg_nas.spaces.graph_text import to_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class OwnNetwork(nn.Module):
         )
 
 
-class OwnNetworks:
+class OwnNetworks(UniformWidth):
     """The networks of a space's cells by a user's builder.
 
     Args:
@@ -120,14 +120,6 @@ class OwnNetworks:
                 self._counts[key] = count(self._made(cell, size, 0), size)
             counts[row] = self._counts[key]
         return counts
-
-    def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
-        """Return 1 for each vertex, ``[N, V]``, 0 at padding."""
-        return cells.mask.astype(np.float64)
-
-    def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
-        """Return 1 for each cell, ``[N]``: the builder decides about channels."""
-        return np.ones(len(cells), dtype=np.int64)
 
     def build(
         self,
