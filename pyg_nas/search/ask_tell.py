@@ -30,7 +30,7 @@ from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, Ta
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
-from pyg_nas.search.methods import make_strategy, restrict
+from pyg_nas.search.methods import make_strategy, recorded_recipe, restrict
 from pyg_nas.search.network_list import (
     NETWORKS,
     NetworkListEvaluator,
@@ -380,9 +380,9 @@ def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[s
         raise SettingsError(
             f"{folder.path}: the architectures of this search are trained by pyg-nas search"
         )
-    recipe = str(strategy.get("predictor", "recipe fast"))
+    recipe = recorded_recipe(strategy)
     listed = "networks_sha256" in evaluator
-    if (evaluator.get("cells") is not None and not listed) or not recipe.startswith("recipe "):
+    if (evaluator.get("cells") is not None and not listed) or recipe is None:
         raise SettingsError(
             f"{folder.path}: begun with a domain or a predictor of its own, which only the program "
             f"that began it can give again"
@@ -393,7 +393,7 @@ def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[s
         "method": stored["method"],
         "n": strategy.get("n", 16),
         "k": strategy.get("k", strategy.get("at_once", 4)),
-        "recipe": resumed_recipe(recipe.removeprefix("recipe "), recipe_given),
+        "recipe": resumed_recipe(recipe, recipe_given),
         "acquisition": strategy.get("acquisition", "mean"),
         "seed": stored["seed"],
         "max_parameters": stored["max_parameters"],

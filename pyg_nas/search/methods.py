@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyg_nas.predictors.recipes import RecipeNeeds
 
 METHODS = ("predictor", "random", "evolution", "local", "oracle")
+_RECIPE = "recipe "  # begins the description of a predictor that a recipe makes
 
 
 def check_method(method: str) -> None:
@@ -107,8 +109,14 @@ def make_strategy(
         k=k,
         acquisition=acquisition,
         max_seconds=constraints.max_seconds,
-        predictor=f"recipe {recipe}",
+        predictor=f"{_RECIPE}{recipe}",
     )
+
+
+def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
+    """Return the recipe of a strategy's recorded settings; None for another predictor."""
+    predictor = str(strategy.get("predictor", f"{_RECIPE}fast"))
+    return predictor.removeprefix(_RECIPE) if predictor.startswith(_RECIPE) else None
 
 
 def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) -> None:
