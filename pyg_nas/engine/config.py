@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
-
-ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
-"""Adam's constants (Kingma and Ba, 2015, algorithm 1), which the paper uses."""
 
 
 @dataclass(frozen=True)

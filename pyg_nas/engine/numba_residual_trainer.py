@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.engine.config import ADAM_EPSILON
-from pyg_nas.engine.residual import ResidualTask, one_cycle, optimizer_of
+from pyg_nas.engine.adam import ADAM_EPSILON
+from pyg_nas.engine.residual import BETA2, ResidualTask, weight_decay_of
 from pyg_nas.nn.dense_residual import ResidualGraphs, mask_shapes
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
@@ -97,7 +97,7 @@ def compiled_epochs(task: ResidualTask) -> Iterator[float]:
 
 def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
     """Draw the batches and masks of all steps in the order of :func:`~.residual.torch_epochs`."""
-    rates, betas = one_cycle(task.config, task.steps)
+    rates, betas = task.config.cycle(task.steps)
     shapes = mask_shapes(task.network, task.batch_size, task.graphs.vertices.shape[1])
     length = max(1, _DRAWN_BYTES // sum(math.prod(shape) for shape in shapes))
     depth = len(task.network.layers)
@@ -141,13 +141,7 @@ class _Members:
         self._moments = np.zeros((self.count, 2, self._flat.shape[1]), dtype=self._flat.dtype)
         sizes = [part[0].numel() for part in self._parameters]
         self._ends = np.cumsum(sizes)
-        decay = {
-            id(p): group["weight_decay"]
-            for group in optimizer_of(task.network, task.config).param_groups
-            for p in group["params"]
-        }
-        self._decays = np.array([decay[id(p)] for p in self._parameters])
-        self._beta2 = optimizer_of(task.network, task.config).param_groups[0]["betas"][1]
+        self._decays = np.array([weight_decay_of(p, task.config) for p in self._parameters])
         self._steps = 0
 
     def submit(
@@ -183,7 +177,7 @@ class _Members:
             1.0 / (1.0 - self._task.network.dropout),
             self._ends,
             self._decays,
-            self._beta2,
+            BETA2,
             ADAM_EPSILON,
             losses,
         )

@@ -20,9 +20,8 @@ from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON
 from pyg_nas.engine.config import (
-    ADAM_BETAS,
-    ADAM_EPSILON,
     TrainingTask,
     batch_loss,
     draw_batches,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.compute.threads import single_threaded
-from pyg_nas.engine.config import ADAM_EPSILON
+from pyg_nas.engine.adam import ADAM_EPSILON, one_cycle
 from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.nn.dense_residual import (
@@ -31,9 +31,9 @@ _CHUNK = 256  # graphs that torch predicts in one pass
 # Up to this width torch's threads save only a tenth of its small steps, and beside other busy
 # processes they wait for each other so long that training takes twenty times as long.
 _NARROW = 64
-# One cycle (Smith and Topin, 2018) with fastai's momenta, which are the defaults of torch's
-# scheduler, and fastai's second beta of Adam; the rate rises for 0.15 of the steps, not 0.25.
-_BETA2, _RISING = 0.99, 0.15
+BETA2 = 0.99
+"""Adam's second constant, as fastai has it."""
+_RISING = 0.15  # the part of the steps in which the learning rate rises
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ class ResidualTrainingConfig:
     batch_size: int
     learning_rate: float
     weight_decay: float
+
+    def cycle(self, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the learning rate and Adam's first beta of each step, ``steps`` in an epoch."""
+        total = self.epochs * steps
+        rates, betas = one_cycle(max(2, total), self.learning_rate, _RISING)
+        return rates[:total], betas[:total]
 
 
 class ResidualTask(NamedTuple):
@@ -99,40 +105,22 @@ class ResidualTask(NamedTuple):
             mask.bernoulli_(1 - self.network.dropout, generator=self.generator)
 
 
+def weight_decay_of(parameter: Tensor, config: ResidualTrainingConfig) -> float:
+    """Return the weight decay of a parameter ``[M, rows, columns]``; biases and gains have none."""
+    return config.weight_decay if parameter.shape[1] > 1 else 0.0
+
+
 def optimizer_of(network: ResidualGNN, config: ResidualTrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW over the network's parameters, without decay of biases and gains."""
-    parameters = list(network.parameters())
-    groups = [
-        {
-            "params": [p for p in parameters if (p.shape[1] > 1) == decays],
-            "weight_decay": config.weight_decay if decays else 0.0,
-        }
-        for decays in (True, False)
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, _BETA2), eps=ADAM_EPSILON)
-
-
-def one_cycle(
-    config: ResidualTrainingConfig, steps: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the learning rate and Adam's first beta of each step, from torch's scheduler.
-
-    Args:
-        config: Training settings.
-        steps: Steps of an epoch.
-    """
-    optimizer = torch.optim.AdamW([torch.zeros(1)], betas=(0.9, _BETA2))
-    total = config.epochs * steps
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(2, total), pct_start=_RISING
+    """Return AdamW over the network's parameters."""
+    groups: dict[float, list[Tensor]] = {config.weight_decay: [], 0.0: []}
+    for parameter in network.parameters():
+        groups[weight_decay_of(parameter, config)].append(parameter)
+    return torch.optim.AdamW(
+        [{"params": group, "weight_decay": decay} for decay, group in groups.items()],
+        lr=config.learning_rate,
+        betas=(0.9, BETA2),
+        eps=ADAM_EPSILON,
     )
-    rates, betas = np.empty(total), np.empty(total)
-    (group,) = optimizer.param_groups
-    for step in range(total):
-        rates[step], betas[step] = group["lr"], group["betas"][0]
-        optimizer.step()
-        schedule.step()
-    return rates, betas
 
 
 def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArray[np.float64]:
@@ -167,7 +155,7 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
     shapes = mask_shapes(network, task.batch_size, inputs.vertices.shape[1])
     masks = [torch.ones(shape, dtype=torch.uint8, device=device) for shape in shapes]
     optimizer = optimizer_of(network, task.config)
-    rates, betas = one_cycle(task.config, task.steps)
+    rates, betas = task.config.cycle(task.steps)
     step = 0
     alone = device.type == "cpu" and network.embed.shape[2] <= _NARROW
     for _ in range(task.config.epochs):
@@ -175,7 +163,7 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
         with single_threaded() if alone else nullcontext():
             for index in task.draw_batches().to(device):  # [M, B]
                 for group in optimizer.param_groups:
-                    group.update(lr=rates[step], betas=(betas[step], _BETA2))
+                    group.update(lr=rates[step], betas=(betas[step], BETA2))
                 if network.dropout:
                     task.draw_masks(masks)
                 predicted = dense_residual(

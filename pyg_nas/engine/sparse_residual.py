@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.engine.loop import OnEpoch
-from pyg_nas.engine.residual import ResidualTrainingConfig, one_cycle, optimizer_of
+from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -66,7 +66,7 @@ def train_sparse_residual(
     size = min(config.batch_size, len(targets))
     steps = len(targets) // size
     optimizer = optimizer_of(network, config)
-    rates, betas = one_cycle(config, steps)
+    rates, betas = config.cycle(steps)
     losses = np.empty(config.epochs)
     for epoch in range(config.epochs):
         order = torch.randperm(len(targets), generator=shuffler)[: steps * size].view(steps, size)

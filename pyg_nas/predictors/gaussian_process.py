@@ -11,6 +11,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON, one_cycle
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
@@ -481,15 +482,16 @@ class GaussianProcess(CellRegressor):
     @torch.no_grad()
     def _tune(self, posterior: MaternLinearPosterior) -> None:
         """Maximise the posterior of the hyper-parameters."""
-        logarithms = torch.nn.Parameter(posterior.start())
-        adam = torch.optim.Adam([logarithms], lr=0.1)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adam, 0.1, total_steps=self.steps, pct_start=0.1
-        )
-        for _ in range(self.steps):
-            logarithms.grad = posterior.loss_and_gradient(logarithms)[1]
-            adam.step()
-            schedule.step()
+        logarithms = posterior.start()
+        mean, square = torch.zeros_like(logarithms), torch.zeros_like(logarithms)
+        beta2 = ADAM_BETAS[1]
+        rates, betas = one_cycle(self.steps, highest=0.1, rising=0.1)
+        for step, (rate, beta1) in enumerate(zip(rates, betas, strict=True), 1):
+            gradient = posterior.loss_and_gradient(logarithms)[1]
+            mean = beta1 * mean + (1 - beta1) * gradient
+            square = beta2 * square + (1 - beta2) * gradient**2
+            root = (square / (1 - beta2**step)).sqrt() + ADAM_EPSILON
+            logarithms = logarithms - rate / (1 - beta1**step) * mean / root
         kernel = posterior.kernel(logarithms)
         self.weights_ = kernel.weights
         self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)

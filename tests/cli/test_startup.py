@@ -64,6 +64,7 @@ def test_refusals_need_no_torch(folder: Path) -> None:
 
 
 TRAIN = "train table.hdf5 --split 20 --recipe paper --epochs 1 --out m"
+FAST = "train table.hdf5 --split 20 --recipe fast --out fast"
 # Commands of one process, which keeps what it has loaded: each may load what those before it may.
 ALLOWED: list[dict[str, set[str]]] = [
     {
@@ -77,6 +78,7 @@ ALLOWED: list[dict[str, set[str]]] = [
     },
     {
         TRAIN: PREDICTION | {"h5py"},
+        FAST: PREDICTION | {"h5py"},
         "predict m table.hdf5 --out s.csv": PREDICTION | {"h5py"},
     },
     {

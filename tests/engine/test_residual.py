@@ -9,7 +9,6 @@ import torch
 from pyg_nas.engine.residual import (
     ResidualTask,
     ResidualTrainingConfig,
-    one_cycle,
     optimizer_of,
     predict_residual,
     train_residual,
@@ -50,7 +49,7 @@ def test_batches_are_of_each_members_own_graphs(task: ResidualTask) -> None:
 
 
 def test_one_cycle_rises_to_the_learning_rate_and_falls_to_zero(task: ResidualTask) -> None:
-    rates, betas = one_cycle(task.config, task.steps)
+    rates, betas = task.config.cycle(task.steps)
     assert rates.shape == betas.shape == (80,)
     top = int(rates.argmax())
     assert rates[top] == pytest.approx(0.02, rel=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -226,3 +227,33 @@ def test_a_state_of_more_columns_than_features_is_refused(
         tensors[name] = zero.expand([*tensors[name].shape[:-1], width])
     with pytest.raises(ModelError, match=r"182 columns of 181 features|features, at most 100,000"):
         write_state(GaussianProcess(), tensors, values, shapes_only=True)
+
+
+def test_tuning_takes_the_steps_of_torchs_adam() -> None:
+    scale = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
+
+    class Posterior:
+        """Its loss is a quadratic function of three logarithms of different scales."""
+
+        def start(self) -> torch.Tensor:
+            return torch.ones(3, dtype=torch.float64)
+
+        def loss_and_gradient(self, logarithms: torch.Tensor) -> tuple[float, torch.Tensor]:
+            return 0.0, scale * (logarithms + 2)
+
+        def kernel(self, logarithms: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(weights=logarithms, variance=1.0, linear=1.0)
+
+        def noise(self, logarithms: torch.Tensor) -> float:
+            return 1.0
+
+    parameter = torch.nn.Parameter(Posterior().start())
+    adam = torch.optim.Adam([parameter], lr=0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.1, total_steps=40, pct_start=0.1)
+    for _ in range(40):
+        parameter.grad = Posterior().loss_and_gradient(parameter.detach())[1]
+        adam.step()
+        cycle.step()
+    process = GaussianProcess(steps=40)
+    process._tune(Posterior())  # type: ignore[arg-type]
+    torch.testing.assert_close(process.weights_, parameter.detach(), rtol=1e-10, atol=0)
