@@ -84,6 +84,7 @@ def _stream(result: dict[str, Any]) -> Ratios:
 
 # By the name of the module and of its result file: the ratios of a result, larger is better.
 BENCHMARKS: dict[str, tuple[str, Callable[[dict[str, Any]], Ratios]]] = {
+    "commands": ("commands", lambda r: r["ratios"]),
     "fit": ("fit", lambda r: r["ratios"]),
     "train": ("train", lambda r: _baseline_left_out(r["plain_loop_of_one_model_over_this"])),
     "score_space": ("score_space", lambda r: _baseline_left_out(r["shared_terms_faster_by"])),
