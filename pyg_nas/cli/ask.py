@@ -14,7 +14,7 @@ from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_CELLS, MOST_SEED
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_SEED
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
 
@@ -119,22 +119,41 @@ def tell(
     accuracy: Annotated[
         float | None, typer.Option(help="Validation accuracy, a fraction; larger is better.")
     ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_EPOCHS,
+            help="Training has not ended: it has done so many epochs. Prints go on or stop.",
+        ),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds of training.")] = None,
     test_accuracy: Annotated[float | None, typer.Option(help="Test accuracy, for reports.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Training gave no accuracy.")] = False,
     reason: Annotated[str, typer.Option(help="Why it failed.")] = "",
 ) -> None:
-    """Record how the training of an architecture ended.
+    """Record how the training of an architecture ended, or with --epochs how far it is.
 
-    The first outcome of an architecture counts; it can be told again without harm.
+    The first outcome of an architecture counts; it can be told again without harm. Where the
+    answer to --epochs is stop, the architecture is hopeless and nothing more is to be told.
 
     Example: pyg-nas tell my-search 3 --accuracy 0.91
     """
     from pyg_nas.errors import SettingsError
+    from pyg_nas.search.early_stopping import check_unlimited
     from pyg_nas.search.folder import SearchFolder
     from pyg_nas.search.ledger import Ledger
 
     opened = SearchFolder.open(folder)
+    if epochs is not None:
+        if failed or accuracy is None or test_accuracy is not None:
+            raise SettingsError(
+                f"architecture {number}: --epochs needs --accuracy, and no other outcome"
+            )
+        check_unlimited(opened.settings.get("max_seconds"))
+        go_on = Ledger(opened).report(number, epochs, accuracy, seconds)
+        print_line("go on" if go_on else "stop")
+        return
     if opened.settings.get("max_seconds") is not None and seconds is None and not failed:
         raise SettingsError(f"architecture {number}: give --seconds, training time is limited")
     recorded = Ledger(opened).tell(number, accuracy, seconds, test_accuracy, failed, reason)

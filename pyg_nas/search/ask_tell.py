@@ -26,6 +26,7 @@ from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.early_stopping import check_unlimited
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, TableEvaluator
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
@@ -305,6 +306,34 @@ class Search:
                 f"architecture {number}: seconds are needed, training time is limited"
             )
         return self.ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
+
+    def report(
+        self, number: int, *, epochs: int, accuracy: float, seconds: float | None = None
+    ) -> bool:
+        """Record what a training has reached so far; return whether it should be continued.
+
+        It is stopped where it is below the best third of all that were reported after as many
+        epochs, and, by them and the predictor, surely stays below the best accuracy so far
+        (:mod:`pyg_nas.search.early_stopping`). That is then its outcome, and nothing more is to
+        be told.
+
+        Args:
+            number: Its ``id``.
+            epochs: The epochs done; reports of different architectures are compared where these
+                are equal.
+            accuracy: Its validation accuracy after them, of the same kind as for :meth:`tell`.
+            seconds: Training time so far.
+
+        Returns:
+            True to continue; False to stop, also where it has an outcome by another worker. A
+            report of no more epochs than the last one changes nothing.
+
+        Raises:
+            SettingsError: If the architecture was not handed out, a figure is invalid, or
+                training time is limited: that of a stopped training is not known.
+        """
+        check_unlimited(self.constraints.max_seconds)
+        return self.ledger.report(number, epochs, accuracy, seconds)
 
     def pending(self, worker: str | None = None) -> list[Candidate]:
         """Return the architectures that are handed out (to a worker) and have no outcome."""

@@ -7,7 +7,8 @@ third of its rung and its expected accuracy at the full budget is surely below t
 
 The learning rate falls to 0 at the end of every budget, so that a run cannot be continued for a
 larger budget: the cell is trained again from the start. Its accuracy at the full budget is exactly
-that of a search without early stopping.
+that of a search without early stopping. Training code of the user's own (:mod:`.ask_tell`) reports
+what one run has reached after some of its epochs, and continues that run.
 """
 
 from __future__ import annotations
@@ -102,37 +103,68 @@ class EarlyStopping:
         """Return JSON-ready settings."""
         return {"budgets": list(self.budgets), "kept": KEPT}
 
-    def expected_if_stopped(
-        self, history: History, cell: Cell, rungs: Sequence[Rung]
-    ) -> float | None:
-        """Return the expected accuracy of a cell that is to be stopped; None to train it further.
 
-        Args:
-            history: All cells with an outcome so far.
-            cell: The cell.
-            rungs: Its results so far, one at least.
-        """
-        last = rungs[-1]
-        complete = [query for query in history if not query.outcome.stopped]
-        pairs = [
-            (rung.accuracy, query.outcome.accuracy)
-            for query in complete
-            for rung in query.outcome.rungs
-            if rung.budget == last.budget
-        ]
-        if len(pairs) < LEAST:
-            return None
-        others = [r.accuracy for q in history for r in q.outcome.rungs if r.budget == last.budget]
-        better = sum(accuracy > last.accuracy for accuracy in others)
-        if better < max(1, (len(others) + 1) // KEPT):
-            return None
-        mean, std = _expectation(pairs, last.accuracy)
-        asked = next((p for p in history.pending if p.cell.hash == cell.hash), None)
-        predicted = None if asked is None else _predicted(asked.why)
-        if predicted is not None:
-            mean, std = _with_prediction(mean, std, predicted, complete)
-        best = max(query.outcome.accuracy for query in complete)
-        return mean if mean + SURE * std < best else None
+def check_unlimited(max_seconds: float | None) -> None:
+    """Check that early stopping is possible with a limit of training time.
+
+    Raises:
+        SettingsError: If there is a limit.
+    """
+    if max_seconds is not None:
+        raise SettingsError(
+            "training time cannot be limited with early stopping: that of the full budget is not "
+            "known of a cell that is stopped"
+        )
+
+
+def expected_if_stopped(history: History, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+    """Return the expected accuracy of a cell that is to be stopped; None to train it further.
+
+    Args:
+        history: All cells with an outcome so far.
+        cell: The cell.
+        rungs: Its results so far, one at least.
+    """
+    last = rungs[-1]
+    complete = [query for query in history if not query.outcome.stopped]
+    pairs = [
+        (rung.accuracy, query.outcome.accuracy)
+        for query in complete
+        for rung in query.outcome.rungs
+        if rung.budget == last.budget
+    ]
+    if len(pairs) < LEAST:
+        return None
+    others = [r.accuracy for q in history for r in q.outcome.rungs if r.budget == last.budget]
+    better = sum(accuracy > last.accuracy for accuracy in others)
+    if better < max(1, (len(others) + 1) // KEPT):
+        return None
+    mean, std = _expectation(pairs, last.accuracy)
+    asked = next((p for p in history.pending if p.cell.hash == cell.hash), None)
+    predicted = None if asked is None else _predicted(asked.why)
+    if predicted is not None:
+        mean, std = _with_prediction(mean, std, predicted, complete)
+    best = max(query.outcome.accuracy for query in complete)
+    return mean if mean + SURE * std < best else None
+
+
+def expected_seconds(history: History, last: Rung) -> float | None:
+    """Return the expected seconds of a run for its full budget, which is not known in advance.
+
+    The seconds so far are multiplied by the median ratio of the complete runs in ``history``.
+    """
+    if last.seconds is None:
+        return None
+    ratios = [
+        query.outcome.full_seconds / rung.seconds
+        for query in history
+        for rung in query.outcome.rungs
+        if rung.budget == last.budget
+        and not query.outcome.stopped
+        and query.outcome.full_seconds is not None
+        and rung.seconds
+    ]
+    return last.seconds * float(np.median(ratios)) if ratios else None
 
 
 def _expectation(pairs: Sequence[tuple[float, float]], accuracy: float) -> tuple[float, float]:
@@ -215,7 +247,7 @@ class SteppedTraining:
                 on_end(cell, self._complete(outcome, done))
             else:
                 done.append(Rung(budget, outcome.accuracy, outcome.seconds))
-                expected = self.stopping.expected_if_stopped(self.history, cell, done)
+                expected = expected_if_stopped(self.history, cell, done)
                 if expected is None:
                     further.append((cell, budgets[budgets.index(budget) + 1]))
                 else:

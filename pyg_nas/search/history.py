@@ -159,7 +159,7 @@ class Query:
             Proposal.from_dict(record, space),
             Outcome(
                 **{key: record[key] for key in _FIGURES},
-                rungs=tuple(_rung(*rung) for rung in record.get("rungs", ())),
+                rungs=tuple(make_rung(*rung) for rung in record.get("rungs", ())),
                 full_seconds=record.get("full_seconds"),
                 stopped=record.get("stopped") is True,
             ),
@@ -179,12 +179,18 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _rung(budget: Any, accuracy: Any, seconds: Any) -> Rung:
+def make_rung(budget: Any, accuracy: Any, seconds: Any = None) -> Rung:
+    """Return a rung of plain numbers.
+
+    Raises:
+        ValueError: If the budget is no whole number of epochs >= 1, or a figure not finite.
+    """
+    budget, accuracy, seconds = map(_plain, (budget, accuracy, seconds))
     if type(budget) is not int or budget < 1:
-        raise ValueError(f"a rung's budget must be a whole number >= 1, got {budget!r}")
-    for value in (accuracy, 0.0 if seconds is None else seconds):
+        raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
+    for name, value in (("accuracy", accuracy), ("seconds", 0.0 if seconds is None else seconds)):
         if type(value) not in (int, float) or not abs(value) < 1e300:
-            raise ValueError(f"a rung's figures must be finite numbers, got {value!r}")
+            raise ValueError(f"{name} must be a finite number, got {value!r}")
     return Rung(budget, float(accuracy), None if seconds is None else float(seconds))
 
 

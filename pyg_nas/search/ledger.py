@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import SettingsError
@@ -21,9 +21,10 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.search.domain import LISTED
-from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.early_stopping import expected_if_stopped, expected_seconds
+from pyg_nas.search.evaluator import Outcome, Rung
 from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, parse_query
-from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.history import History, Proposal, Query, make_rung
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,6 +120,7 @@ class Ledger:
         self._ids: dict[str, int] = {}
         self._answers: dict[int, Query] = {}
         self._handed_out: dict[int, _HandOut] = {}
+        self._rungs: dict[int, list[Rung]] = {}
         self._lock = threading.RLock()
         self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
         self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
@@ -202,7 +204,7 @@ class Ledger:
 
         Returns:
             Whether it is recorded. False where the candidate has an outcome already: the same
-            one, or one of another worker that was handed it too.
+            one, one of another worker that was handed it too, or that it was stopped early.
 
         Raises:
             SettingsError: If the number was never handed out, a figure is not a finite number, or
@@ -210,10 +212,14 @@ class Ledger:
         """
         with self._changing():
             candidate = self._handed(number)
+            rungs = tuple(self._rungs.get(number, ()))
+            if rungs and not outcome.rungs:
+                outcome = replace(outcome, rungs=rungs, full_seconds=outcome.seconds)
             query = Query(candidate.proposal, outcome, candidate.parameters, candidate.batch)
             earlier = self._answers.get(number)
             if earlier is not None:
-                if earlier.outcome != query.outcome and self._handed_out[number].count == 1:
+                excused = earlier.outcome.stopped or self._handed_out[number].count > 1
+                if earlier.outcome != query.outcome and not excused:
                     raise SettingsError(
                         f"architecture {number} has {earlier.outcome} already, got {outcome}; the "
                         f"first outcome counts"
@@ -242,6 +248,42 @@ class Ledger:
             _write(self._asked_file, event)
             self._fail(event)
             return True
+
+    def report(
+        self, number: int, epochs: int, accuracy: float, seconds: float | None = None
+    ) -> bool:
+        """Record what a training has reached so far, and stop it early where it is hopeless.
+
+        Returns:
+            Whether to train further. False where it is stopped now, which is then its outcome, or
+            where it has an outcome. A report of no more epochs than the last one changes nothing.
+
+        Raises:
+            SettingsError: If the number was never handed out, or a figure is invalid.
+        """
+        with self._changing():
+            candidate = self._handed(number)
+            try:
+                rung = make_rung(epochs, accuracy, seconds)
+            except ValueError as error:
+                raise SettingsError(f"architecture {number}: {error}") from None
+            if number in self._answers:
+                return False
+            if number in self._rungs and rung.budget <= self._rungs[number][-1].budget:
+                return True
+            event = {"reported": number, "rung": [rung.budget, rung.accuracy, rung.seconds]}
+            _write(self._asked_file, event)
+            self._report(event)
+            rungs = tuple(self._rungs[number])
+            expected = expected_if_stopped(self.history, candidate.cell, rungs)
+            if expected is None:
+                return True
+            full = expected_seconds(self.history, rung)
+            outcome = Outcome(expected, rung.seconds, rungs=rungs, full_seconds=full, stopped=True)
+            query = Query(candidate.proposal, outcome, candidate.parameters, candidate.batch)
+            _write(self._query_file, query.to_dict())
+            self._answer(query)
+            return False
 
     def tell(
         self,
@@ -305,6 +347,8 @@ class Ledger:
             self._add(added)
         elif "handed_out" in event:
             self._hand_out(event)
+        elif "reported" in event:
+            self._report(event)
         else:
             self._fail(event)
 
@@ -326,6 +370,10 @@ class Ledger:
             self._handed_out[self.candidates[number].id] = _HandOut(
                 count, float(event["at"]), event["worker"]
             )
+
+    def _report(self, event: dict[str, Any]) -> None:
+        number = self.candidates[event["reported"]].id
+        self._rungs.setdefault(number, []).append(make_rung(*event["rung"]))
 
     def _fail(self, event: dict[str, Any]) -> None:
         candidate = self.candidates[event["failed"]]

@@ -8,7 +8,12 @@ from contextlib import nullcontext
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.early_stopping import EarlyStopping, RungEvaluator, SteppedTraining
+from pyg_nas.search.early_stopping import (
+    EarlyStopping,
+    RungEvaluator,
+    SteppedTraining,
+    check_unlimited,
+)
 from pyg_nas.search.evaluator import Evaluator, Outcome, WorkerEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
@@ -57,11 +62,8 @@ def search(
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
-    if early_stopping is not None and constraints is not None and constraints.max_seconds:
-        raise SettingsError(
-            "training time cannot be limited with early stopping: that of the full budget is not "
-            "known of a cell that is stopped"
-        )
+    if early_stopping is not None and constraints is not None:
+        check_unlimited(constraints.max_seconds)
     with nullcontext() if folder is None else folder.locked():
         asked = Search(
             folder, evaluator=evaluator, strategy=strategy, seed=seed, constraints=constraints

@@ -1,4 +1,4 @@
-"""An Optuna sampler that lets a :class:`~pyg_nas.search.ask_tell.Search` choose architectures.
+"""Optuna with a :class:`~pyg_nas.search.ask_tell.Search`, which chooses and stops architectures.
 
 Needs the extra ``optuna``.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -113,11 +114,35 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
         if state != TrialState.COMPLETE or values is None:
             self.search.tell(number, failed=True, reason=state.name.lower())
             return
-        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         start = trial.datetime_start
         seconds = None if start is None else (datetime.now() - start).total_seconds()
-        self.search.tell(number, sign * values[0], seconds)
+        self.search.tell(number, _accuracy(study, values[0]), seconds)
 
     def reseed_rng(self) -> None:
         """Give the other sampler a new random seed; the search shares its own among workers."""
         self.others.reseed_rng()
+
+
+class ArchitecturePruner(BasePruner):  # type: ignore[misc]
+    """Prunes the trials whose architectures the search stops early.
+
+    A step of ``trial.report`` is the number of epochs done, from 1 on.
+
+    Args:
+        search: The search of the study's :class:`ArchitectureSampler`.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Return whether a trial is to be stopped, see :meth:`~Search.report`."""
+        number, step = trial.params.get(PARAMETER), trial.last_step
+        if number is None or step is None:
+            return False
+        accuracy = _accuracy(study, trial.intermediate_values[step])
+        return not self.search.report(number, epochs=step, accuracy=accuracy)
+
+
+def _accuracy(study: Study, value: float) -> float:
+    return value if study.direction == StudyDirection.MAXIMIZE else -value

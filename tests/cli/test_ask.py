@@ -37,6 +37,8 @@ def test_a_script_asks_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFi
     for record in records:
         assert Cell.from_text(record["text"]).hash == record["hash"]
         assert record["parameters"] == Cell.from_dict(record).trainable_parameters
+    assert pyg_nas("tell", folder, 5, "--epochs", 3, "--accuracy", 0.2) == 0
+    assert capsys.readouterr().out == "go on\n"
     reissued = asked(capsys, folder, "--n", 2, "--reissue-after", 0)
     assert [number for number, _ in reissued] == [5, 6]
     assert pyg_nas("tell", folder, 0, "--accuracy", figures[0], "--seconds", 10) == 0
@@ -58,6 +60,7 @@ COMMANDS = [
     (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
     (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
     (("tell", "begun", "0"), "give its accuracy, or that it failed"),
+    (("tell", "begun", "0", "--epochs", "3"), "--epochs needs --accuracy, and no other outcome"),
     (("ask", "new", "--n", str(10**12)), "less than or equal to"),
     (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),
     (("tell", "begun", "0", "--accuracy", "0.5"), "recorded"),

@@ -308,6 +308,64 @@ def test_evolution_goes_on_while_its_first_population_trains(whole_table: Table)
     assert "parent" in own.ask()[0].proposal.why
 
 
+def _train_with_reports(own: Search, table: Table, candidate: Candidate) -> bool:
+    """Train for 4 of 8 epochs, and to the end if asked to; return whether it was."""
+    final = accuracy(table, candidate)
+    if not own.report(candidate.id, epochs=4, accuracy=final / 2, seconds=40.0):
+        return False
+    own.tell(candidate.id, final, 80.0)
+    return True
+
+
+def test_hopeless_runs_are_stopped(whole_table: Table, tmp_path: Path) -> None:
+    own = predictor_search(tmp_path, whole_table)
+    complete = [_train_with_reports(own, whole_table, own.ask()[0]) for _ in range(40)]
+    result = own.result
+    assert all(complete[:8])
+    assert 5 < complete.count(False) == result.stopped.sum()
+    assert own.pending() == []
+    # An answer is never of a stopped one, and what those were expected to reach is near the truth.
+    assert own.best is not None
+    assert not own.best.outcome.stopped
+    labels = whole_table.label(whole_table.default_label)
+    for query in result.history:
+        row = whole_table.index_of(query.cell)
+        assert query.outcome.accuracy == pytest.approx(labels[row], abs=1e-6)
+    assert result.saved_seconds == pytest.approx(40.0 * result.stopped.sum())
+    # Another process reads the same, and a worker that trained on all the same changes nothing.
+    again = predictor_search(tmp_path, whole_table)
+    assert again.result.to_dict() == result.to_dict()
+    stopped = complete.index(False)
+    assert not again.report(stopped, epochs=6, accuracy=0.9)
+    assert not again.tell(stopped, 0.9)
+    assert not again.tell(stopped, failed=True)
+    assert again.result.to_dict() == result.to_dict()
+
+
+def test_a_worker_that_dies_between_reports(whole_table: Table, tmp_path: Path) -> None:
+    own = predictor_search(tmp_path, whole_table)
+    (candidate,) = own.ask()
+    assert own.report(candidate.id, epochs=4, accuracy=0.4)
+    # The last line of a process that was killed is cut off, and so is not there.
+    with (tmp_path / ASKED).open("a") as file:
+        file.write('{"reported": 0, "ru')
+    again = predictor_search(tmp_path, whole_table)
+    assert ids(again.ask(reissue_after=0)) == [candidate.id]
+    assert again.report(candidate.id, epochs=4, accuracy=0.41)
+    assert again.tell(candidate.id, 0.8)
+    assert [rung.accuracy for rung in own.result.history[0].outcome.rungs] == [0.4]
+
+
+def test_reports_with_limited_training_time(whole_table: Table) -> None:
+    own = Search(
+        None, SMALL, method="random", constraints=Constraints(max_seconds=9),
+        domain=Domain(SMALL, whole_table.cells),
+    )  # fmt: skip
+    (candidate,) = own.ask()
+    with pytest.raises(SettingsError, match="training time cannot be limited with early stopping"):
+        own.report(candidate.id, epochs=4, accuracy=0.4)
+
+
 def _work(folder: Path, count: int, dies: bool) -> None:
     table = made_up_table(Domain(SMALL).cells)
     own = predictor_search(folder, table)

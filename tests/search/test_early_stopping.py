@@ -16,7 +16,7 @@ from pyg_nas.measure import Executor, Journal
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.early_stopping import LEAST, EarlyStopping
+from pyg_nas.search.early_stopping import LEAST, EarlyStopping, expected_if_stopped
 from pyg_nas.search.evaluator import Outcome, Rung, TableEvaluator
 from pyg_nas.search.folder import SearchFolder, read_queries
 from pyg_nas.search.history import History, Proposal, Query
@@ -52,18 +52,18 @@ def cell(whole_table: Table) -> Cell:
 
 
 def test_a_cell_far_below_is_stopped_with_what_it_would_reach(history: History, cell: Cell) -> None:
-    expected = STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.4)])
+    expected = expected_if_stopped(history, cell, [Rung(4, 0.4)])
     assert expected == pytest.approx(0.5, abs=0.005)
 
 
 def test_the_better_third_of_a_rung_is_trained_further(history: History, cell: Cell) -> None:
-    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.63)]) is None
-    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.59)]) is not None
+    assert expected_if_stopped(history, cell, [Rung(4, 0.63)]) is None
+    assert expected_if_stopped(history, cell, [Rung(4, 0.59)]) is not None
 
 
 def test_no_cell_is_stopped_before_enough_are_complete(whole_table: Table, cell: Cell) -> None:
     early = queries(whole_table, [0.5 + 0.02 * row for row in range(LEAST - 1)])
-    assert STOPPING.expected_if_stopped(early, cell, [Rung(4, 0.1)]) is None
+    assert expected_if_stopped(early, cell, [Rung(4, 0.1)]) is None
 
 
 def test_a_prediction_that_it_is_good_has_it_trained_further(
@@ -80,13 +80,13 @@ def test_a_prediction_that_it_is_good_has_it_trained_further(
     for predicted, stopped in ((0.97, False), (0.8, True)):
         asked = history.first(12)
         asked.expect(Proposal(cell, why={"predicted": predicted}))
-        found = STOPPING.expected_if_stopped(asked, cell, [Rung(4, 0.5)])
+        found = expected_if_stopped(asked, cell, [Rung(4, 0.5)])
         assert (found is not None) == stopped
 
 
 def test_equal_accuracies_at_a_rung(whole_table: Table, cell: Cell) -> None:
     history = queries(whole_table, [0.5] * 9)
-    assert STOPPING.expected_if_stopped(history, cell, [Rung(4, 0.5)]) is None
+    assert expected_if_stopped(history, cell, [Rung(4, 0.5)]) is None
 
 
 @pytest.mark.parametrize("budgets", [(), (0,), (4, 4), (8, 4)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.evaluator import Outcome
+from pyg_nas.search.evaluator import Outcome, Rung
 from pyg_nas.search.history import Proposal
 from pyg_nas.search.ledger import Ledger
 from pyg_nas.testing import small_cells
@@ -50,6 +50,31 @@ def test_an_outcome_replaces_a_failure(ledger: Ledger) -> None:
     assert ledger.tell(1, 0.7)
     assert ledger.failures == {}
     assert not ledger.tell(1, failed=True)
+
+
+def test_a_report_is_counted_once(ledger: Ledger) -> None:
+    ledger.hand_out(ledger.candidates[:2])
+    assert ledger.report(0, 3, 0.4, 30.0)
+    assert ledger.report(0, 3, 0.5)  # a worker that was started again
+    assert ledger.report(0, 2, 0.1)  # one that came late
+    assert ledger.report(0, 9, 0.6, 90.0)
+    assert ledger.answer(0, Outcome(0.7, 120.0))
+    outcome = ledger.history[0].outcome
+    assert outcome.rungs == (Rung(3, 0.4, 30.0), Rung(9, 0.6, 90.0))
+    assert (outcome.full_seconds, outcome.stopped) == (120.0, False)
+    assert not ledger.answer(0, Outcome(0.7, 120.0))
+    assert not ledger.report(0, 20, 0.9)  # there is an outcome, so that more is for nothing
+    with pytest.raises(SettingsError, match="architecture 2 was never handed out"):
+        ledger.report(2, 3, 0.4)
+    for figures, message in (
+        ((0, 0.4), "epochs must be a whole number >= 1, got 0"),
+        ((1.5, 0.4), "epochs must be a whole number >= 1, got 1.5"),
+        ((3, float("nan")), "architecture 1: accuracy must be a finite number, got nan"),
+        ((3, 0.4, float("inf")), "seconds must be a finite number, got inf"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            ledger.report(1, *figures)
+    assert ledger.report(1, 3, 0.4)
 
 
 def test_invalid_reports_are_refused(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ optuna = pytest.importorskip("optuna")
 from pyg_nas.data.table import Table  # noqa: E402
 from pyg_nas.search.ask_tell import Search  # noqa: E402
 from pyg_nas.search.domain import Domain  # noqa: E402
-from pyg_nas.search.optuna_sampler import ArchitectureSampler  # noqa: E402
+from pyg_nas.search.optuna_sampler import ArchitecturePruner, ArchitectureSampler  # noqa: E402
 from pyg_nas.search.strategies import PredictorSearch  # noqa: E402
 from tests.search.conftest import SMALL  # noqa: E402
 from tests.search.predictors import linear  # noqa: E402
@@ -59,6 +59,31 @@ def test_a_study_gets_the_architectures_of_the_search(
         alone.tell(candidate.id, known[candidate.cell.hash])
     first = {query.cell.hash for query in list(search.result.history)[:8]}
     assert first == {query.cell.hash for query in list(alone.result.history)[:8]}
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_trials_of_hopeless_architectures_are_pruned(whole_table: Table, direction: str) -> None:
+    known = accuracies(whole_table)
+    sign = 1 if direction == "maximize" else -1
+    search = make_search(whole_table)
+    sampler = ArchitectureSampler(search)
+
+    def objective(trial: optuna.Trial) -> float:
+        value = sign * known[sampler.suggest(trial).cell.hash]
+        trial.report(value / 2, step=4)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return value
+
+    study = optuna.create_study(
+        direction=direction, sampler=sampler, pruner=ArchitecturePruner(search)
+    )
+    study.optimize(objective, n_trials=40)
+    states = [trial.state for trial in study.trials]
+    assert 5 < states.count(optuna.trial.TrialState.PRUNED) == search.result.stopped.sum()
+    assert search.result.failed == 0
+    assert search.best is not None
+    assert sign * study.best_value == pytest.approx(search.best.outcome.accuracy)
 
 
 def test_failed_trials_and_the_end_of_the_space(partial_table: Table) -> None:
