@@ -117,7 +117,8 @@ class CellNetwork(Protocol):
         """Return the network in PyTorch, or ``members`` of them trained side by side.
 
         The module maps images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``, and its method
-        ``initialize`` takes one :class:`torch.Generator` a member.
+        ``initialize`` takes one :class:`torch.Generator` a member. A training sets its attribute
+        ``step``, on which what layers such as dropout draw may depend, and at its end None.
         """
 
 

@@ -130,6 +130,7 @@ def _train(
         for step in range(state.step, end):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total, settings)
+            network.step = step
             images, labels = next(batches)
             _step(network, optimizer, loss, images.to(device), labels.to(device))
             state.step = step + 1
@@ -150,6 +151,7 @@ def _train(
                     for accuracies in judge(network)
                 ]
             )
+    network.step = None
     readings = [[Reading(*figures) for figures in members] for members in state.readings]
     runs = [
         Run(budget, seed, halfway, end) for seed, halfway, end in zip(seeds, *readings, strict=True)

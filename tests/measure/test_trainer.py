@@ -11,15 +11,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.registry import register_space
 from pyg_nas.measure import trainer
+from pyg_nas.measure.checkpoint import Checkpoint
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
 from pyg_nas.measure.trainer import learning_rate, train, train_network
 from pyg_nas.spaces.nasbench101.network import Network
+from pyg_nas.spaces.own import CellModule, OwnSpace
+from tests.own_space import forget
 
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
 
@@ -47,6 +53,39 @@ def test_the_same_run_twice_gives_the_same_accuracies(tiny_task: Task):
     assert accuracies(train(CELL, tiny_task, 3, (4,))) == accuracies(
         train(CELL, tiny_task, 3, (4,))
     )
+
+
+def test_networks_with_dropout_are_reproducible_and_resumed_exactly(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def build(cell, task):
+        inner = CellModule(cell, {"conv": lambda n: nn.Conv2d(n, n, 3, padding=1)}, 4)
+        layers = [nn.Conv2d(task.image_channels, 4, 3), inner, nn.Dropout(0.5)]
+        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, task.num_labels)]
+        return nn.Sequential(*layers, *head)
+
+    forget(monkeypatch)
+    support = OwnSpace("dropping", {"conv": nn.Identity}, build, max_vertices=3)
+    register_space(support)
+    cell = Cell.from_edges([(0, 1), (1, 2)], ["input", "conv", "output"], support.space)
+
+    def weights(network: nn.Module) -> torch.Tensor:
+        return torch.cat([weight.flatten() for weight in network.parameters()])
+
+    _, expected = train_network(cell, tiny_task, 4, 7)
+    torch.rand(5)  # another state of the global generator
+    kept = Checkpoint(tmp_path / "state", seconds=0)
+
+    def stop(step: int, total: int) -> None:
+        if step > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(cell, tiny_task, 4, 7, on_step=stop, checkpoint=kept)
+    _, resumed = train_network(cell, tiny_task, 4, 7, checkpoint=kept)
+    assert torch.equal(weights(resumed), weights(expected))
+    together = train(cell, tiny_task, 4, (3, 7))[1]
+    assert accuracies([together]) == accuracies(train(cell, tiny_task, 4, (7,)))
 
 
 def test_a_network_is_returned_with_its_run(tiny_task: Task):

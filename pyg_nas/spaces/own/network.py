@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,11 +30,17 @@ Builder = Callable[[Cell, NetworkSize], nn.Module]
 
 _TRIED_IMAGES = 2
 _PACKAGE = Path(__file__).parents[2]
-_building = threading.Lock()  # torch's global generator is seeded meanwhile
+_PROCESSOR = torch.device("cpu")
+_drawing = threading.Lock()  # torch's global generator is seeded meanwhile
 
 
 class OwnNetwork(nn.Module):
     """Networks of one cell side by side; each is what the user's builder returns.
+
+    Attributes:
+        step: The step of a training, which sets it: what layers such as dropout draw then depends
+            on the member's random seed and the step alone. None to draw from torch's global
+            generator.
 
     Args:
         make: Makes a network with the weights of a random seed.
@@ -44,18 +50,27 @@ class OwnNetwork(nn.Module):
     def __init__(self, make: Callable[[int], nn.Module], members: int) -> None:
         super().__init__()
         self._make = make
+        self._seeds = [0] * members
+        self.step: int | None = None
         self.members = nn.ModuleList(make(0) for _ in range(members))
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         """Make every member again with a seed of its own generator."""
         for member, generator in enumerate(generators):
-            self.members[member] = self._make(int(torch.randint(2**62, (), generator=generator)))
+            seed = int(torch.randint(2**62, (), generator=generator))
+            self._seeds[member] = seed
+            self.members[member] = self._make(seed)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map each member's images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``."""
-        return torch.stack(
-            [member(seen) for member, seen in zip(self.members, images, strict=True)]
-        )
+        return torch.stack([self._run(member, seen) for member, seen in enumerate(images)])
+
+    def _run(self, member: int, images: Tensor) -> Any:
+        if self.step is None or not self.training:
+            return self.members[member](images)
+        seed = sha256(f"{self._seeds[member]} {self.step}".encode()).digest()
+        with _seeded(int.from_bytes(seed[:8], "big") >> 1, images.device):
+            return self.members[member](images)
 
 
 class OwnNetworks(UniformWidth):
@@ -164,7 +179,9 @@ class OwnNetworks(UniformWidth):
 
     def _made(self, cell: Cell, size: NetworkSize, seed: int) -> nn.Module:
         """Return the network of a cell on the processor, with the weights of a random seed."""
-        with self._named(cell, "building it"), _seeded(seed):
+        # A network that is loaded is built where the default device has no memory, on which a
+        # user's code need not work.
+        with self._named(cell, "building it"), torch.device("cpu"), _seeded(seed):
             network = self._builder(cell, size)
         if not isinstance(network, nn.Module):
             raise MeasureError(
@@ -238,14 +255,14 @@ def _place(error: Exception) -> str:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw and allocate on the processor, from a random seed, with torch's state as before.
-
-    A network that is loaded is built where the default device has no memory, on which a user's
-    code need not work.
-    """
-    with _building, torch.random.fork_rng(devices=[]), torch.device("cpu"):
+def _seeded(seed: int, device: torch.device = _PROCESSOR) -> Iterator[None]:
+    """Draw on the processor and a device from a random seed; torch's state is then as before."""
+    used = [device] if device.type == "cuda" else []
+    with _drawing, torch.random.fork_rng(devices=used):
         torch.default_generator.manual_seed(seed)
+        for gpu in used:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
         yield
 
 

@@ -57,6 +57,26 @@ def test_each_member_is_its_own_network_with_the_weights_of_its_seed() -> None:
     assert torch.equal(pair.members[1][0].module.weight, FIXED)
 
 
+def test_what_dropout_draws_depends_on_seed_and_step_alone() -> None:
+    def dropping(cell: Cell, task: NetworkSize) -> nn.Module:
+        return nn.Sequential(builder(cell, task), nn.Dropout(0.5))
+
+    def drawn(step: int | None, *seeds: int) -> torch.Tensor:
+        network: Any = OwnNetworks(SPACE, dropping).build(CELL, SIZE, len(seeds))
+        network.initialize([torch.Generator().manual_seed(seed) for seed in seeds])
+        network.train().step = step
+        return (network(torch.ones(len(seeds), 50, 1, 6, 4)) == 0)[..., 0]
+
+    state = torch.random.get_rng_state()
+    pair = drawn(3, 5, 6)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(pair[1], drawn(3, 6)[0])
+    assert not torch.equal(pair[0], pair[1])
+    assert not torch.equal(pair[1], drawn(4, 6)[0])
+    # Without a step, as in a training of the user's own, torch's global generator is drawn from.
+    assert not torch.equal(drawn(None, 6), drawn(None, 6))
+
+
 def test_a_network_is_built_on_the_processor_where_a_folder_is_loaded() -> None:
     with torch.device("meta"):
         network = OwnNetworks(SPACE, builder).build(CELL, SIZE)
