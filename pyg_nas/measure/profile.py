@@ -101,10 +101,10 @@ def profile_networks(
         progress: Called after each network.
 
     Raises:
-        SettingsError: If the machine does not have the device, or the journal was made with other
-            settings or on another processor.
-        MeasureError: If the machine is too noisy for its reference network, another process
-            measures into this journal, or no network could be measured.
+        SettingsError: If the machine does not have the device, another process uses the journal,
+            or it was made with other settings or on another processor.
+        MeasureError: If the machine is too noisy for its reference network, or no network could
+            be measured.
     """
     settings = settings or ProfileSettings()
     device = pick_device(settings.device)

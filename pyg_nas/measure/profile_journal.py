@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
-from filelock import FileLock, Timeout
 from pydantic import FiniteFloat
 
-from pyg_nas.errors import MeasureError, SettingsError, quoted
-from pyg_nas.io.json_lines import SharedLines
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
+from pyg_nas.io.records_file import RecordsFile
 
 
 @dataclass(frozen=True)
@@ -52,32 +51,26 @@ class ProfileJournal:
         about: Settings and device; those of an existing journal must be equal.
 
     Raises:
-        MeasureError: If another process uses the file.
-        SettingsError: If it was made with other settings, or is damaged.
+        SettingsError: On entering, if another process uses the file, it was made with other
+            settings, or it is damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str], about: dict[str, Any]) -> None:
-        self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = RecordsFile(Path(path), "settings")
+        self._about = about
+        self._open = ExitStack()
         self.reference: float | None = None
         self._networks: dict[tuple[str, str], Profile] = {}
-        self._lines = SharedLines(self.path)
-        self._lock = FileLock(f"{self.path}.lock", timeout=0)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise MeasureError(f"{self.path}: another process measures into this file") from None
-        try:
-            self._read(about)
-        except BaseException:
-            self._lock.release()
-            raise
 
     def __enter__(self) -> ProfileJournal:
+        with ExitStack() as stack:
+            stack.enter_context(self._file.locked())
+            self._read()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._lock.release()
+        self._open.close()
 
     def find(self, name: str, digest: str) -> Profile | None:
         """Return what was measured of a network with this name and graph."""
@@ -85,20 +78,13 @@ class ProfileJournal:
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a record; it is on the disk when this returns."""
-        self._lines.append(record)
+        self._file.append(record)
 
-    def _read(self, about: dict[str, Any]) -> None:
-        lines = self._lines.read_new()
-        for number, (where, line) in enumerate(lines):
-            try:
-                record = parse_json(line)
-            except SettingsError as error:
-                raise SettingsError(f"{where}: {error}") from None
-            if not isinstance(record, dict) or (number == 0) != ("settings" in record):
-                raise SettingsError(f"{where}: not a line of a profile's journal")
-            if number == 0:
-                self._check_settings(record["settings"], about)
-            elif "reference" in record:
+    def _read(self) -> None:
+        settings, records = self._file.open(self._about)
+        self._check_settings(settings)
+        for where, record in records:
+            if "reference" in record:
                 self.reference = record["reference"]
                 if not isinstance(self.reference, float) or self.reference <= 0:
                     raise SettingsError(f"{where}: the reference must be a number above 0")
@@ -108,14 +94,12 @@ class ProfileJournal:
                     self._networks[key] = record_from_dict(Profile, record, "a profile")
                 except SettingsError as error:
                     raise SettingsError(f"{where}: {error}") from None
-        if not lines:
-            self.add({"settings": about})
 
-    def _check_settings(self, found: Any, about: dict[str, Any]) -> None:
-        for name, value in about.items():
+    def _check_settings(self, found: Any) -> None:
+        for name, value in self._about.items():
             stored = found.get(name) if isinstance(found, dict) else None
             if stored != value:
                 raise SettingsError(
-                    f"{self.path}: was measured with {name} = {quoted(stored)}, asked for is "
+                    f"{self._file.path}: was measured with {name} = {quoted(stored)}, asked for is "
                     f"{quoted(value)}; choose another output file"
                 )

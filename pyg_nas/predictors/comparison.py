@@ -8,15 +8,14 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy, fallback_note
@@ -24,9 +23,8 @@ from pyg_nas.data.splits import Protocol, Split
 from pyg_nas.data.table import Table
 from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.json_lines import SharedLines
-from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_RUNS
+from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import check_recipe, make_estimator
@@ -239,7 +237,7 @@ def compare_predictors(
         for fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
             done[fit.key] = fit
             if file is not None:
-                file.append(fit, versions[fit.predictor], splits.digests[fit.train])
+                file.add(fit, versions[fit.predictor], splits.digests[fit.train])
             finished += 1
             if progress is not None:
                 progress(finished, len(wanted), f"{fit.predictor}, split {fit.train}")
@@ -321,51 +319,29 @@ def _fit(
     )
 
 
-class _FitsFile:
+class _FitsFile(RecordsFile):
     """``fits.jsonl``: a line that says what is compared, and then one line for each fit."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / FITS
-        self._lock = FileLock(folder / ".lock", timeout=0)
-        self._lines = SharedLines(self.path)
+        super().__init__(folder / FITS, "comparison")
         self._versions: dict[tuple[str, str], tuple[str, str | None]] = {}
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Exclude other processes from the folder.
-
-        Raises:
-            SettingsError: If there is one in it.
-        """
-        try:
-            with self._lock:
-                yield
-        except Timeout:
-            raise SettingsError(
-                f"{self.path.parent}: another process compares predictors in this folder"
-            ) from None
 
     def read(self, header: dict[str, Any]) -> dict[tuple[str, str, int], Fit]:
         """Return the fits that are there; begin the file where there is none."""
-        header = json.loads(json.dumps(header))
+        stored, records = self.open(header)
         found: dict[tuple[str, str, int], Fit] = {}
-        lines = self._lines.read_new()
-        if not lines:
-            self._lines.append({"comparison": header})
-        for number, (where, line) in enumerate(lines):
-            try:
-                record = parse_json(line)
-                if number == 0:
-                    self._check_header(record["comparison"], header)
-                    continue
+        where = f"{self.path}, line 1"
+        try:
+            self._check_header(stored, json.loads(json.dumps(header)))
+            for line, record in records:
+                where = line
                 version, digest = record.pop("version"), record.pop("train_digest")
                 figures = {k: np.nan if v is None else v for k, v in record["figures"].items()}
                 fit = Fit(**{**record, "figures": figures})
-            except (KeyError, TypeError, AttributeError) as error:
-                raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
-            self._versions[fit.predictor, fit.train] = version, digest
-            found[fit.key] = fit
+                self._versions[fit.predictor, fit.train] = version, digest
+                found[fit.key] = fit
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
         return found
 
     def _check_header(self, stored: dict[str, Any], header: dict[str, Any]) -> None:
@@ -391,11 +367,11 @@ class _FitsFile:
                     f"another folder"
                 )
 
-    def append(self, fit: Fit, version: str, train_digest: str | None) -> None:
+    def add(self, fit: Fit, version: str, train_digest: str | None) -> None:
         """Add one fit, on the disk when this returns."""
         record = asdict(fit)
         record["figures"] = {name: finite_or_none(value) for name, value in fit.figures.items()}
-        self._lines.append({**record, "version": version, "train_digest": train_digest})
+        self.append({**record, "version": version, "train_digest": train_digest})
 
 
 def _header(

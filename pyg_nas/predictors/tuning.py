@@ -214,7 +214,7 @@ def tune(
 
     file = None if fits_file is None else FitsFile(Path(fits_file))
     with nullcontext() if file is None else file.locked():
-        done = {} if file is None else file.open(comparison.digest)
+        done = {} if file is None else file.read(comparison.digest)
         if on_fit is not None:
             on_fit(sum(fit in done for fit in fits), len(fits))
         jobs = (
@@ -226,7 +226,7 @@ def tune(
         for key, split, score, seconds in Parallel(n_jobs, return_as="generator_unordered")(jobs):
             done[key, split] = (score, seconds)
             if file is not None:
-                file.append(key, split, score, seconds)
+                file.add(key, split, score, seconds)
             if on_fit is not None:
                 on_fit(sum(fit in done for fit in fits), len(fits))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import SettingsError
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
 
 ABOUT = {"device": "cpu", "repeats": 3}
@@ -31,7 +31,7 @@ def test_records_are_read_again_and_a_torn_line_is_not(tmp_path: Path) -> None:
         assert journal.find("a", "b") == PROFILE
         assert journal.find("a", "other graph") is None
         with (
-            pytest.raises(MeasureError, match="another process"),
+            pytest.raises(SettingsError, match="another process"),
             ProfileJournal(path, ABOUT),
         ):
             pass
@@ -40,20 +40,21 @@ def test_records_are_read_again_and_a_torn_line_is_not(tmp_path: Path) -> None:
 def test_other_settings_and_damaged_lines_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "j"
     journal_of(path)
-    with pytest.raises(SettingsError, match="repeats = 3, asked for is 4"):
-        ProfileJournal(path, {**ABOUT, "repeats": 4})
+    other = ProfileJournal(path, {**ABOUT, "repeats": 4})
+    with pytest.raises(SettingsError, match="repeats = 3, asked for is 4"), other:
+        pass
     whole = path.read_bytes()
     for line, message in [
         (b'{"reference": 0}\n', "above 0"),
         (b'{"name": "a", "hash": "b", "latency": -1}\n', "line 4: a profile needs"),
         (whole.splitlines()[2].replace(b"0.25", b"-0.25") + b"\n", "latency -0.25 must be"),
-        (b"[]\n", "not a line"),
+        (b"[]\n", "not a record"),
         (b"nonsense\n", "line 4: not JSON"),
         (b"\x89foreign", "not a file of records"),
     ]:
         path.write_bytes(whole + line)
-        with pytest.raises(SettingsError, match=message):
-            ProfileJournal(path, ABOUT)
+        with pytest.raises(SettingsError, match=message), ProfileJournal(path, ABOUT):
+            pass
         assert path.read_bytes() == whole + line
 
 
