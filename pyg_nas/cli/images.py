@@ -10,14 +10,17 @@ import typer
 from pyg_nas.cli.console import bold, print_line, print_note
 from pyg_nas.cli.options import Device
 from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
 
 if TYPE_CHECKING:
+    from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.measure.folder_report import FolderFacts, TrainingCost
     from pyg_nas.measure.task import Task
 
 _MOST_LISTED = 10
+_SAMPLED = 99
 
 
 def images(
@@ -34,21 +37,28 @@ def images(
     split_seed: SplitSeed = 0,
     budget: Annotated[int, typer.Option(min=1, help="Epochs of a run, for the estimate.")] = 12,
     runs: Annotated[int, typer.Option(min=1, help="Runs of a search, for the estimate.")] = 60,
+    space: Annotated[
+        str | None, typer.Option(help=f"Search space, for the estimate: its name, {OWN}.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Show what a folder of images has and what training on it will cost; nothing is trained.
 
     Classes, unequal classes, sizes, unreadable files, parts (train, val, test) and copies are
-    listed; one timed step of one network gives the time and memory of a search.
+    listed; steps of a middle-sized and a large network give the time and memory of a search.
 
     Example: pyg-nas images photos --image-size 64
     """
     check_device(device)
     from pyg_nas.errors import MeasureError
+    from pyg_nas.graphs.registry import missing_network
     from pyg_nas.measure.folder_report import inspect_folder
     from pyg_nas.measure.image_folder import scan_folder
     from pyg_nas.measure.tasks import get_task
 
+    searched = chosen_space(space)
+    if searched.support.network is None:
+        raise MeasureError(missing_network(searched))
     scan = scan_folder(folder)
     with progress_bar("reading, images") as advance:
         facts = inspect_folder(scan, lambda done, total: advance(done, total))
@@ -64,23 +74,24 @@ def images(
         )
     with working("timing one step"):
         task = get_task(folder, settings, image_size, split_seed, metric=metric)
-        cost = _cost(task, device)
+        cost = _cost(task, device, searched)
     _print_task(task)
     _print_cost(cost, budget, runs)
 
 
-def _cost(task: Task, device: str) -> TrainingCost:
+def _cost(task: Task, device: str, space: SearchSpace) -> TrainingCost:
     from pyg_nas.compute.device import pick_device
     from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.graphs.registry import default_space
     from pyg_nas.measure.folder_report import time_one_step
 
-    support = default_space().support
+    support = space.support
     assert support.network is not None
-    drawn = sample_cells(99, 0, support.cells())
-    sizes = support.network.trainable_parameters(drawn, task.network_size)
-    middle = drawn[int(sizes.argsort()[len(drawn) // 2])]
-    return time_one_step(task, middle, str(pick_device(device)))
+    cells = support.cells()
+    drawn = sample_cells(min(_SAMPLED, len(cells)), 0, cells)
+    task.check_cells(drawn)
+    order = support.network.trainable_parameters(drawn, task.network_size).argsort()
+    middle, largest = drawn[int(order[len(drawn) // 2])], drawn[int(order[-1])]
+    return time_one_step(task, middle, largest, str(pick_device(device)))
 
 
 def _print_facts(facts: FolderFacts, image_size: int | None) -> None:
@@ -167,8 +178,10 @@ def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:
     from pyg_nas.report.text import duration
 
     one = cost.run_seconds(budget)
-    print_line(f"one step: {duration(cost.step_seconds)}; an epoch has {cost.steps:,} steps")
+    step = cost.step_seconds
+    shown = f"{1e3 * step:.0f} ms" if step < 1 else duration(step)
+    print_line(f"one step: {shown}; an epoch has {cost.steps:,} steps")
     print_line(f"one run of {budget} epochs: ", bold(f"about {duration(one)}"))
     print_line(f"a search of {runs} runs: ", bold(f"about {duration(runs * one)}"))
     if cost.peak_bytes is not None:
-        print_line("memory: ", bold(f"about {cost.peak_bytes / 2**30:.1f} GiB"), " for each worker")
+        print_line("memory: ", bold(f"about {cost.peak_bytes / 2**30:.2f} GiB"), " for each worker")

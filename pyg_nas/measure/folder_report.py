@@ -120,17 +120,20 @@ class TrainingCost:
         return epochs * self.steps * self.step_seconds + 2 * self.judge_seconds
 
 
-def time_one_step(task: Task, cell: Cell, device: str = "cpu", threads: int = 1) -> TrainingCost:
+def time_one_step(
+    task: Task, cell: Cell, largest: Cell, device: str = "cpu", threads: int = 1
+) -> TrainingCost:
     """Time one step of training a cell on a task, after one that is not timed.
 
     Args:
         task: The task.
         cell: A cell of average size says most.
+        largest: A large cell, trained for one step that is not timed, for the memory.
         device: Torch device.
         threads: Processor threads, as a run has them.
 
     Raises:
-        MeasureError: If the cell has no network.
+        MeasureError: If a cell has no network.
     """
     import torch
 
@@ -144,6 +147,8 @@ def time_one_step(task: Task, cell: Cell, device: str = "cpu", threads: int = 1)
         started = time.perf_counter()
         trial.step()
         seconds = time.perf_counter() - started
+        del trial
+        Trial(largest, task, device).step()
     finally:
         torch.set_num_threads(before)
     judged = len(task.judged_train) + len(task.validation) + len(task.test)

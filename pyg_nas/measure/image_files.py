@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ from pyg_nas.measure.task import Part, Task
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Rows = NDArray[np.int64]
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +69,11 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
             f"{path}: labels must be whole numbers [{len(images)}], one for each image, "
             f"got {labels.dtype} {list(labels.shape)}"
         )
-    return split_task(printable(path.stem), images, labels, settings, seed, str(path))
+
+    def rows(chosen: Rows) -> NDArray[np.generic]:
+        return np.ascontiguousarray(images[chosen].transpose(0, 3, 1, 2))
+
+    return split_task(printable(path.stem), rows, labels, settings, seed, str(path))
 
 
 def folder_task(
@@ -102,11 +108,17 @@ def folder_task(
             f"such as {scan.stray[0].relative_to(scan.path)}"
         )
     mode, size = _common_form(scan.path, scan.files, image_size)
-    images = np.empty((len(scan.files), size[1], size[0], 1 if mode == "L" else 3), dtype=np.uint8)
-    for row, file in enumerate(scan.files):
-        images[row] = _pixels(file, mode, size, settings.image_fit).reshape(images.shape[1:])
+    shape = size[1], size[0], 1 if mode == "L" else 3
+
+    def rows(chosen: Rows) -> NDArray[np.generic]:
+        images = np.empty((len(chosen), shape[2], *shape[:2]), dtype=np.uint8)
+        for image, row in zip(images, chosen, strict=True):
+            pixels = _pixels(scan.files[row], mode, size, settings.image_fit)
+            image[:] = pixels.reshape(shape).transpose(2, 0, 1)
+        return images
+
     return split_task(
-        scan.name, images, scan.labels, settings, seed, str(path), scan.classes, scan.parts
+        scan.name, rows, scan.labels, settings, seed, str(path), scan.classes, scan.parts
     )
 
 
@@ -220,7 +232,7 @@ def check_image(file: Path) -> tuple[tuple[int, int], bool]:
 
 def split_task(
     name: str,
-    images: NDArray[np.generic],
+    images: Callable[[Rows], NDArray[np.generic]],
     labels: NDArray[Any],
     settings: TrainingSettings,
     seed: int,
@@ -232,7 +244,8 @@ def split_task(
 
     Args:
         name: Name of the task.
-        images: uint8 or float32 ``[N, H, W, C]``.
+        images: Returns those of some rows, uint8 or float32 ``[rows, C, H, W]``. It is called once
+            for each part, so that images of a folder are in memory once.
         labels: Whole numbers ``[N]``, renumbered from 0 in their order; or floating point ``[N]``,
             to predict a number for each image.
         settings: How networks are trained, and the share of validation and of test images.
@@ -276,8 +289,6 @@ def split_task(
         chosen[0].append(rows)
     for part in {1, 2} - set(missing):
         chosen[part].append(np.flatnonzero(divided == part))
-    everything = Part(np.ascontiguousarray(images.transpose(0, 3, 1, 2)), renumbered)
-    train, validation, test = (
-        everything.take(rng.permutation(np.concatenate(part))) for part in chosen
-    )
+    divisions = [rng.permutation(np.concatenate(part)) for part in chosen]
+    train, validation, test = (Part(images(part), renumbered[part]) for part in divisions)
     return Task(name, train, train.first(), validation, test, len(named), settings, named)

@@ -28,6 +28,7 @@ _UNEQUAL = 1.5
 """Classes are unequal where the largest has more than so many times the images of the smallest."""
 
 _LARGEST_CELL_INPUT = 64
+_FEW_AT_ONCE = 4  # from this stride of the stem on, what a step keeps outweighs all else in memory
 _MOST_HELD_OUT = 2_500  # the standard error of an accuracy is then 1 point at most
 
 
@@ -46,7 +47,7 @@ def chosen_settings(
         Settings by which every training image is used in every epoch, classes of which one has more
         than 1.5 times the images of another count equally, at most 2,500 images are for validation
         and as many for testing, images are padded to keep their aspect, and the first cell gets 64
-        pixels a side at most.
+        pixels a side at most. Batches have 32 images, or 16 of more than 128 pixels a side.
     """
     if stored is not None:
         known = TrainingSettings.all_values(dict(stored))
@@ -65,10 +66,12 @@ def chosen_settings(
     while side / stride > _LARGEST_CELL_INPUT:
         stride *= 2
     changes["stem_stride"] = stride
+    if stride >= _FEW_AT_ONCE:
+        changes["batch_size"] = OWN_IMAGES_SETTINGS.batch_size // 2
     for_training = (1 - 2 * held_out) * len(scan.files)
     if scan.parts is not None:
         for_training = (1 - 2 * held_out) * int(np.count_nonzero(scan.parts == 0))
-    if for_training < OWN_IMAGES_SETTINGS.batch_size:
+    if for_training < changes.get("batch_size", OWN_IMAGES_SETTINGS.batch_size):
         changes["batch_size"] = max(1, int(for_training) // 2)
     return OWN_IMAGES_SETTINGS.changed(changes)
 

@@ -29,6 +29,8 @@ _AUGMENTED_AT_ONCE = 2048
 # Large images are few at a time, so that they need no more memory than those of 64 and 32 pixels.
 _JUDGED_PIXELS = JUDGED_AT_ONCE * 64 * 64
 _AUGMENTED_PIXELS = _AUGMENTED_AT_ONCE * 32 * 32
+# Each call is then long enough for one run alone, and several would need the memory of all.
+_SIDE_BY_SIDE_PIXELS = 64 * 64
 
 
 def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
@@ -43,7 +45,7 @@ def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
 def train(
     cell: Cell, task: Task, budget: int, seeds: Sequence[int], device: str = "cpu"
 ) -> list[Run]:
-    """Train the network of a cell once for each seed, side by side.
+    """Train the network of a cell once for each seed, side by side, or large images in turn.
 
     The runs share nothing but the calls: each has its own weights, order of images, augmentation
     and statistics, drawn from its cell, budget and seed alone. So a run gives the same accuracies
@@ -62,6 +64,9 @@ def train(
     Raises:
         MeasureError: If ``budget`` is below 1 or a seed appears twice.
     """
+    if seeds and math.prod(task.network_size.image_size) > _SIDE_BY_SIDE_PIXELS:
+        _check(budget, seeds)
+        return [_train(cell, task, budget, (seed,), device)[0][0] for seed in seeds]
     return _train(cell, task, budget, seeds, device)[0]
 
 
@@ -104,11 +109,7 @@ def _train(
     on_step: Callable[[int, int], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[list[Run], nn.Module]:
-    if budget < 1 or len(set(seeds)) != len(seeds) or not seeds:
-        raise MeasureError(
-            f"a budget must be at least 1 epoch and seeds must differ, got {budget} and "
-            f"{list(seeds)}"
-        )
+    _check(budget, seeds)
     settings = task.settings
     generators = [_generator(cell, budget, seed) for seed in seeds]
     network = build_members(cell, task.network_size, settings.batch_norm_momentum, len(seeds))
@@ -157,6 +158,14 @@ def _train(
         Run(budget, seed, halfway, end) for seed, halfway, end in zip(seeds, *readings, strict=True)
     ]
     return runs, network
+
+
+def _check(budget: int, seeds: Sequence[int]) -> None:
+    if budget < 1 or len(set(seeds)) != len(seeds) or not seeds:
+        raise MeasureError(
+            f"a budget must be at least 1 epoch and seeds must differ, got {budget} and "
+            f"{list(seeds)}"
+        )
 
 
 class Trial:
@@ -289,16 +298,16 @@ def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tupl
         orders = [_order(len(labels), usable, generator) for generator in generators]
         for start in range(0, usable, block):
             rows = [order[start : start + block] for order in orders]
-            seen = torch.stack(
-                [
-                    task.settings.augmentation(images[r].float(), normalize.deviation, generator)
-                    for r, generator in zip(rows, generators, strict=True)
-                ]
-            )
+            seen = [
+                task.settings.augmentation(images[r].float(), normalize.deviation, generator)
+                for r, generator in zip(rows, generators, strict=True)
+            ]
+            # In place, as images are the largest arrays here.
+            ready = seen[0][None].contiguous() if len(seen) == 1 else torch.stack(seen)
+            del seen
+            ready.sub_(normalize.mean).div_(normalize.deviation)
             known = torch.stack([labels[r] for r in rows])
-            yield from zip(
-                torch.split(normalize(seen), size, 1), torch.split(known, size, 1), strict=True
-            )
+            yield from zip(torch.split(ready, size, 1), torch.split(known, size, 1), strict=True)
 
 
 def _order(images: int, usable: int, generator: torch.Generator) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pyg_nas.cli.images import images
 from pyg_nas.errors import MeasureError
 from tests.measure.images import make_folder
+from tests.own_space import SOURCE, forget, write_stem
 
 
 def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +23,25 @@ def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for text in ("images: 13", "ant: 8", "bee: 5", "5 x 5 (13)", "notes.txt", "balanced accuracy",
                  "one run of 12 epochs: about"):  # fmt: skip
         assert text in shown
+
+
+def test_the_estimate_is_of_the_space_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(monkeypatch)
+    folder = make_folder(tmp_path / "bugs")
+    (tmp_path / "users.py").write_text(SOURCE)
+    write_stem(tmp_path / "stem.pt", channels=3)
+    trained = []
+    monkeypatch.setattr(
+        "pyg_nas.measure.trainer.Trial",
+        lambda cell, *_: trained.append(cell) or SimpleNamespace(step=lambda: None),
+    )
+    images(folder, space=f"{tmp_path / 'users.py'}:SPACE")
+    assert "one run of 12 epochs: about" in capsys.readouterr().out
+    middle, largest = trained
+    assert middle.space.name == "users"
+    assert middle.num_vertices <= largest.num_vertices == 4
 
 
 def test_what_keeps_a_folder_from_being_used_is_an_error(tmp_path: Path) -> None:

@@ -14,10 +14,16 @@ from pyg_nas.measure.settings import TrainingSettings
 from tests.measure.images import make_folder, settings_file
 
 
-@pytest.mark.parametrize(("side", "stride"), [(32, 1), (64, 1), (65, 2), (128, 2), (224, 4)])
-def test_large_images_get_a_stem_with_a_stride(tmp_path: Path, side: int, stride: int) -> None:
-    scan = scan_folder(make_folder(tmp_path / "bugs"))
-    assert chosen_settings(scan, side).stem_stride == stride
+@pytest.mark.parametrize(
+    ("side", "stride", "batch"), [(32, 1, 32), (64, 1, 32), (65, 2, 32), (128, 2, 32), (224, 4, 16)]
+)
+def test_large_images_get_a_stem_with_a_stride_and_small_batches(
+    tmp_path: Path, side: int, stride: int, batch: int
+) -> None:
+    scan = scan_folder(make_folder(tmp_path / "bugs", per_class=30))
+    chosen = chosen_settings(scan, side)
+    assert chosen.stem_stride == stride
+    assert chosen.batch_size == batch
 
 
 def test_unequal_classes_count_equally(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def test_runs_trained_together_are_those_trained_alone(optimizer: str):
     alone = [train(CELL, task, 6, (seed,))[0] for seed in (0, 1, 2)]
     np.testing.assert_allclose(accuracies(together), accuracies(alone), atol=0.026)
     assert len({str(run) for run in accuracies(together)}) > 1
+
+
+def test_large_images_are_trained_in_turn(tiny_task: Task, monkeypatch: pytest.MonkeyPatch):
+    alone = [train(CELL, tiny_task, 2, (seed,))[0] for seed in (1, 4)]
+    monkeypatch.setattr(trainer, "_SIDE_BY_SIDE_PIXELS", 15)  # those of this task have 16
+    monkeypatch.setattr(trainer, "build_members", members := Mock(wraps=trainer.build_members))
+    assert accuracies(train(CELL, tiny_task, 2, (1, 4))) == accuracies(alone)
+    assert [call.args[-1] for call in members.call_args_list] == [1, 1]
 
 
 def test_the_same_run_twice_gives_the_same_accuracies(tiny_task: Task):
