@@ -78,7 +78,8 @@ def compare(
 
 def compare_searches(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of `pyg-nas search`.")
+        list[Path],
+        typer.Argument(metavar="FOLDER...", help="Folders of `pyg-nas search`, or 'runs/*'."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     by: Annotated[str, typer.Option(help="By runs (trained cells) or time.")] = "runs",
@@ -91,14 +92,26 @@ def compare_searches(
     Example: pyg-nas compare-searches runs/* --out comparison
     """
     from pyg_nas.io.files import check_output_folder
+    from pyg_nas.report.text import duration
     from pyg_nas.search import comparison
 
     check_output_folder(out)
-    curves = comparison.compare_searches(runs, by)
+    folders = [found for pattern in runs for found in _matching(pattern)]
+    curves = comparison.compare_searches(folders, by)
     files = comparison.write_search_comparison(out, curves, by)
     for curve in curves:
-        print_line(f"{curve.name}: {curve.searches} searches, to {curve.x[-1]:,.0f}")
+        end = f"{curve.x[-1]:,.0f} trained cells" if by == "runs" else duration(curve.x[-1])
+        print_line(f"{curve.name}: {curve.searches} searches, to {end}")
     print_line(f"{', '.join(files)} in {out}")
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return the folder, or those that match where a shell has left the pattern as it is."""
+    if pattern.exists():
+        return [pattern]
+    start = Path(pattern.anchor)
+    found = [path for path in start.glob(str(pattern.relative_to(start))) if path.is_dir()]
+    return sorted(found) or [pattern]
 
 
 def _names(text: str) -> tuple[str, ...]:

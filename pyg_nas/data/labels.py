@@ -168,8 +168,23 @@ class LabelPolicy:
         return record_from_dict(cls, description, "a label policy")
 
 
+SCORE = "score"
+"""Key of a table's ``about``: by what the runs of its task are judged, if not by accuracy."""
+
 PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 """Label of arXiv:1912.00848's reproduction: final validation accuracy of seed 0 on CIFAR-10."""
+
+
+def label_name(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return what a label is called in reports: validation accuracy, training time, a target.
+
+    Runs of a task may be judged by another score than accuracy, which its table names.
+    """
+    name = policy.metric.replace("_", " ")
+    score = table.about.get(SCORE)
+    return (
+        name.replace("accuracy", score) if policy.is_accuracy and isinstance(score, str) else name
+    )
 
 
 def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:

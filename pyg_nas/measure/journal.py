@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyg_nas.data.labels import SCORE
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell import Cell
@@ -36,6 +37,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
 from pyg_nas.measure.job import Job
+from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.owner import Owner
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.spaces.measurements import METRICS
@@ -99,6 +101,8 @@ class Journal:
             "fingerprint": task.fingerprint,
             "settings": task.settings.to_dict(),
         }
+        score = Objective(task).score_name
+        self._score = {} if score == "accuracy" else {SCORE: score}
         self._size = task.network_size
         networks = self.space.support.network_fingerprint(self._size)
         self._networks = {} if networks is None else {"networks": networks}
@@ -419,7 +423,7 @@ class Journal:
                     reading = self._reading(text)
                     names = (f"{clock}_seconds", *METRICS[1:])
                     runs[point] = [getattr(reading, name) for name in names]
-        described = {**self.about, "seeds": seeds, "clock": clock, **(about or {})}
+        described = {**self.about, **self._score, "seeds": seeds, "clock": clock, **(about or {})}
         parameters = None
         if self.space.support.network is not None:
             described["network"] = asdict(self._size)

@@ -13,7 +13,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.page import CellTable
-from pyg_nas.report.text import number
+from pyg_nas.report.text import MISSING, number
 from pyg_nas.visualization.drawing import Drawing
 
 Floats = NDArray[np.float64]
@@ -37,7 +37,11 @@ class Column:
 def percent_column(name: str, unit: str, values: Floats) -> Column:
     """Return a column of accuracies in their unit, with two digits; small values with three."""
     small = not unit and bool(np.nanmax(np.abs(values), initial=0.0) < 1)
-    return Column(f"{name}{unit}", values, (lambda value: f"{value:.3g}") if small else _two_digits)
+    return Column(f"{name}{unit}", values, _three_digits if small else _two_digits)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if np.isfinite(value) else MISSING
 
 
 def _two_digits(value: float) -> str:
@@ -75,13 +79,23 @@ def make_gallery(
 
 
 def cell_table(
-    title: str, columns: Sequence[Column], rows: NDArray[np.int64], numbers: dict[int, int]
+    title: str,
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+    numbers: dict[int, int],
+    missing: str = "",
 ) -> CellTable:
-    """Return the table of some cells, in the order of ``rows``."""
+    """Return the table of some cells, in the order of ``rows``.
+
+    ``missing`` says what a dash means; by default that the value is not known.
+    """
     columns = known_columns(columns, rows)
+    note = "Click a heading to sort, a row to pin the cell."
+    if any(np.isnan(column.values[rows]).any() for column in columns):
+        note += f" {MISSING}: {missing or 'not known'}."
     return CellTable(
         title,
-        "Click a heading to sort, a row to pin the cell.",
+        note,
         [numbers[row] for row in rows.tolist()],
         [column.name for column in columns],
         [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.data.labels import fallback_note
+from pyg_nas.data.labels import fallback_note, label_name
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
@@ -76,15 +76,16 @@ def prediction_page(
         SettingsError: If the table has no cell to evaluate on.
     """
     result = model.evaluate(table)
+    name = label_name(table, result.protocol.compared_label(table))
     sign = 1.0 if result.larger_is_better else -1.0
-    columns, costs = _columns(result, table, sign)
+    columns, costs = _columns(result, table, sign, name)
     best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
     fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
     most = MOST_DRAWN_NETWORKS if isinstance(table, NetworkTable) else MOST_DRAWN
     shown = _shown(sign * result.measured, sign * result.predicted, [best, *fronts], most)
     cells, draw = _drawn(table, result.rows)
     gallery, numbers = make_gallery(cells.space, cells, columns, shown, draw)
-    charts = _charts(result, table, costs)
+    charts = _charts(result, table, costs, name)
     if learning_curve:
         charts += _learning_curve(model, table, result, progress)
     return Page(
@@ -108,7 +109,7 @@ def prediction_page(
 
 
 def _columns(
-    result: Evaluation, table: AnyTable, sign: float
+    result: Evaluation, table: AnyTable, sign: float, name: str
 ) -> tuple[list[Column], dict[str, Floats]]:
     """Return the figures of the evaluated cells, and those of them that are costs."""
     measured, predicted = result.measured, result.predicted
@@ -117,12 +118,12 @@ def _columns(
     rank = np.empty(len(measured))
     rank[np.argsort(-sign * measured, kind="stable")] = np.arange(1, len(measured) + 1)
     columns = [
-        percent_column("predicted", unit, factor * predicted),
-        percent_column("measured", unit, factor * measured),
+        percent_column(f"predicted {name}", unit, factor * predicted),
+        percent_column(f"measured {name}", unit, factor * measured),
         Column("measured rank", rank, lambda value: f"{value:,.0f}"),
         *(
-            Column(name.partition(",")[0].removeprefix("trainable "), values, write)
-            for name, (values, write) in costs.items()
+            Column(cost.partition(",")[0].removeprefix("trainable "), values, write)
+            for cost, (values, write) in costs.items()
         ),
     ]
     if isinstance(table, NetworkTable):
@@ -132,7 +133,7 @@ def _columns(
         )
     if not result.larger_is_better:  # the label is a cost: there is no accuracy
         return columns, {}
-    known = {name: values for name, (values, _) in costs.items() if np.isfinite(values).any()}
+    known = {cost: values for cost, (values, _) in costs.items() if np.isfinite(values).any()}
     return columns, known
 
 
@@ -163,13 +164,16 @@ def _drawn(
     )
 
 
-def _charts(result: Evaluation, table: AnyTable, costs: dict[str, Floats]) -> list[Chart]:
+def _charts(
+    result: Evaluation, table: AnyTable, costs: dict[str, Floats], name: str
+) -> list[Chart]:
     measured, predicted, fractions = result.measured, result.predicted, result.fractions
-    charts = prediction_charts(measured, predicted, result.larger_is_better, fractions)
+    charts = prediction_charts(measured, predicted, result.larger_is_better, fractions, name)
     if not isinstance(table, NetworkTable):
         charts += residual_charts(measured, predicted, table.cells[result.rows], fractions)
     return charts + [
-        pareto_chart(measured, cost, name, fractions=fractions) for name, cost in costs.items()
+        pareto_chart(measured, cost, cost_name, name, fractions)
+        for cost_name, cost in costs.items()
     ]
 
 

@@ -103,8 +103,8 @@ class SearchFacts:
         position = np.arange(1.0, len(self.queries) + 1)
         return [
             percent_column(self.score, self.unit, self.factor * self.measured),
-            percent_column("predicted", self.unit, self.factor * self.predicted),
-            percent_column("test", self.unit, self.factor * test),
+            percent_column(f"predicted {self.score}", self.unit, self.factor * self.predicted),
+            percent_column(f"test {self.score}", self.unit, self.factor * test),
             Column("query", position, lambda value: f"{value:.0f}"),
             Column("parameters", self.parameters, quantity),
             Column("training time", self.seconds, duration),
@@ -175,7 +175,9 @@ class SearchFacts:
         if np.isfinite(predicted).sum() >= _FEWEST_PREDICTIONS:
             # Of all queries, so that a dot's row is its query.
             fractions = bool(self.unit)
-            charts += prediction_charts(self.accuracy, predicted, fractions=fractions)
+            charts += prediction_charts(
+                self.accuracy, predicted, fractions=fractions, name=self.score
+            )
             cells = CellArray.from_cells([query.cell for query in self.queries])
             charts += residual_charts(self.accuracy, predicted, cells, fractions=fractions)
         return charts + list(self.pareto_charts().values())

@@ -63,7 +63,15 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         + ("" if finished else " The search has not finished."),
         gallery=gallery,
         answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),
-        table=cell_table(f"The {len(best)} best trained cells", facts.columns, best, numbers),
+        table=cell_table(
+            f"The {len(best)} best trained cells",
+            facts.columns,
+            best,
+            numbers,
+            "not known; cells of the random start have no prediction"
+            if np.isnan(facts.predicted[best]).any()
+            else "",
+        ),
         tiles=facts.cost(),
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
         settings={**settings, "pyg_nas": __version__},

@@ -66,25 +66,29 @@ def prediction_charts(
     predicted: ArrayLike,
     larger_is_better: bool = True,
     fractions: bool | None = None,
+    name: str = "",
 ) -> list[Chart]:
     """Return predicted against measured values of all cells, and of the best measured ones.
+
+    The second chart is left out where it would have one cell only.
 
     Args:
         measured: ``[N]``; pairs with NaN are left out.
         predicted: ``[N]``.
         larger_is_better: False for costs such as seconds: the best are the smallest.
         fractions: Whether the values are; None for whether the measured ones are.
+        name: What is measured, for the axes.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
     """
     x, y, rows = _pairs(measured, predicted)
     factor, unit = percent_or_value(x, fractions)
-    best, name = best_end(x, larger_is_better, fractions)
-    parts = (
-        ("Predicted and measured: all cells", np.full(len(x), True)),
-        (f"Best cells: {name}", best),
-    )
+    best, region = best_end(x, larger_is_better, fractions)
+    parts = [("Predicted and measured: all cells", np.full(len(x), True))]
+    if best.sum() > 1:
+        parts.append((f"Best cells: {region}", best))
+    what = f" {name}" if name else ""
     charts = []
     for title, part in parts:
         across, up = factor * x[part], factor * y[part]
@@ -93,8 +97,8 @@ def prediction_charts(
         charts.append(
             Chart(
                 title,
-                Axis(f"measured{unit}", limits=limits),
-                Axis(f"predicted{unit}", limits=limits),
+                Axis(f"measured{what}{unit}", limits=limits),
+                Axis(f"predicted{what}{unit}", limits=limits),
                 (
                     Line("predicted = measured", diagonal, diagonal, GREY, legend=False),
                     Dots("cells", across, up, BLUE, rows[part], crowd=True),
@@ -109,7 +113,8 @@ def prediction_charts(
 
 def _agreement(measured: Floats, predicted: Floats, fractions: bool) -> tuple[str, ...]:
     error = mean_squared_error(measured, predicted, fractions)
-    found = [f"{len(measured):,} cells", f"MSE {error:.3g}{' points²' if fractions else ''}"]
+    cells = f"{len(measured):,} cell{'s' if len(measured) > 1 else ''}"
+    found = [cells, f"MSE {error:.3g}{' points²' if fractions else ''}"]
     tau = kendall_tau(measured, predicted) if len(measured) > 1 else float("nan")
     if np.isfinite(tau):
         found.append(f"Kendall τ {tau:.3f}")

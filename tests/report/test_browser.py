@@ -50,7 +50,7 @@ def test_hover_shows_and_click_pins_the_cell(opened: Open, model_report: Path) -
     page.mouse.move(x, y)
     page.wait_for_selector("#tip:not([hidden]) svg")
     assert page.locator("#tip text").first.text_content() == "input"
-    assert "measured, %" in page.locator("#tip").text_content()
+    assert "measured validation accuracy, %" in page.locator("#tip").text_content()
     digest = page.locator("#tip code").get_attribute("title")
     assert len(digest) == 32
     page.mouse.click(x, y)

@@ -55,8 +55,8 @@ def test_every_section_is_there(page: Reader, data: Any) -> None:
         "Prediction error by depth",
         "Prediction error by operation",
         "Learning curve",
-        "Accuracy and trainable parameters",
-        "Accuracy and training time",
+        "Validation accuracy and trainable parameters",
+        "Validation accuracy and training time",
         "The 10 best predicted cells",
         "Settings and seeds",
     ):
@@ -116,7 +116,7 @@ def test_the_time_of_a_mean_is_that_of_all_its_runs() -> None:
     model = make_model(table)
     model.protocol = Protocol(train="80", label=LabelPolicy(run="mean", resample_below=None))
     page = prediction_page(model, table, "m", "t", False)
-    (front,) = [f for f in page.figures if f.title == "Accuracy and training time"]
+    (front,) = [f for f in page.figures if f.title == "Validation accuracy and training time"]
     times = np.nansum(table.metrics[model.evaluate(table).rows, 0, :, 1, 0], axis=1)
     shown = front.traces[0]["x"] + front.traces[1]["x"]
     np.testing.assert_allclose(sorted(shown), sorted(times), rtol=1e-4)
@@ -138,7 +138,17 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     assert [row[2][0] for row in page.table.rows] == ranks[order].tolist()
     titles = [figure.title for figure in page.figures]
     assert "Best cells: measured in the lowest decile" in titles
-    assert not any(title.startswith("Accuracy and") for title in titles)
+    assert not any("and training time" in title for title in titles)
+    assert page.figures[0].layout["xaxis"]["title"]["text"] == "measured training time"
+
+
+def test_what_runs_are_judged_by_is_named() -> None:
+    table = make_table()
+    table.about["score"] = "R²"
+    page = prediction_page(make_model(table), table, "m", "t", False)
+    assert page.figures[0].layout["yaxis"]["title"]["text"].startswith("predicted validation R²")
+    assert "Validation R² and training time" in [figure.title for figure in page.figures]
+    assert page.table.columns[:2] == ["predicted validation R², %", "measured validation R², %"]
 
 
 def test_no_learning_curve_where_the_training_cells_are_not(tmp_path: Path) -> None:
@@ -165,7 +175,7 @@ def test_points_are_the_measured_and_predicted_values_of_their_cell() -> None:
     labels = table.label()
     for figure, least in zip(page.figures[:2], (0.0, 0.9), strict=True):
         dots = figure.traces[1]
-        assert figure.layout["xaxis"]["title"]["text"] == "measured, %"
+        assert figure.layout["xaxis"]["title"]["text"] == "measured validation accuracy, %"
         rows = [table.index_of(page.gallery.cell(n).hash) for n in dots["customdata"]]
         assert sorted(rows) == [
             row

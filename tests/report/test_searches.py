@@ -75,6 +75,12 @@ def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Pat
     assert any(
         text.startswith("30 cells, MSE 1 points², Kendall τ 1.000.") for text in reader.texts
     )
+    # Random cells among the best have none, which is said.
+    assert "nan" not in reader.texts
+    assert any(
+        "–: not known; cells of the random start have no prediction." in text
+        for text in reader.texts
+    )
 
 
 @pytest.mark.parametrize(

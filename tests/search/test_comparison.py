@@ -85,3 +85,10 @@ def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path)
 def test_the_command(folders: list[Path], tmp_path: Path) -> None:
     assert pyg_nas("compare-searches", *folders, "--out", tmp_path / "out") == 0
     assert (tmp_path / "out" / "searches.pdf").read_bytes().startswith(b"%PDF")
+    # A pattern that the shell has left as it is.
+    assert pyg_nas("compare-searches", folders[0].parent / "*", "--out", tmp_path / "same") == 0
+    first, second = (
+        (tmp_path / name / "searches.csv").read_text().splitlines() for name in ("out", "same")
+    )
+    assert sorted(first) == sorted(second)
+    assert pyg_nas("compare-searches", tmp_path / "no*", "--out", tmp_path / "none") == 2

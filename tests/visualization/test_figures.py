@@ -36,6 +36,12 @@ def test_the_second_panel_has_the_best_measured_cells() -> None:
     assert np.flatnonzero(best).tolist() == [0, 1]
 
 
+def test_a_panel_of_one_cell_is_left_out() -> None:
+    (chart,) = prediction_charts(10 * MEASURED[:8], 10 * PREDICTED[:8], name="R²")
+    assert chart.x.label == "measured R²"
+    assert chart.y.label == "predicted R²"
+
+
 def test_rows_are_those_of_the_cells_with_both_values() -> None:
     measured = MEASURED.copy()
     measured[::2] = np.nan
