@@ -11,7 +11,7 @@ import typer
 from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.profile import Configurations
-from pyg_nas.cli.progress import progress_bar
+from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_SEED
@@ -100,7 +100,8 @@ def ask(
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    candidates = Search.open(folder, device, **given).ask(n, reissue_after=reissue_after)
+    with working("choosing architectures"):
+        candidates = Search.open(folder, device, **given).ask(n, reissue_after=reissue_after)
     if as_json:
         records: list[dict[str, Any]] = [
             {**candidate.to_dict(), "text": candidate.text} for candidate in candidates

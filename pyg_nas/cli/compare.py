@@ -97,8 +97,9 @@ def compare_searches(
 
     check_output_folder(out)
     folders = [found for pattern in runs for found in _matching(pattern)]
-    curves = comparison.compare_searches(folders, by)
-    files = comparison.write_search_comparison(out, curves, by)
+    with working("reading and drawing"):
+        curves = comparison.compare_searches(folders, by)
+        files = comparison.write_search_comparison(out, curves, by)
     for curve in curves:
         end = f"{curve.x[-1]:,.0f} trained cells" if by == "runs" else duration(curve.x[-1])
         print_line(f"{curve.name}: {curve.searches} searches, to {end}")

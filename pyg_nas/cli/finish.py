@@ -60,7 +60,8 @@ def finish(
     if space is not None:
         chosen_space(space)
     executor = Executor(backend=backend, workers=workers, device=device)
-    steps = Finish(search, out, images, top, seeds, epochs, metric)
+    with working("reading search and images"):
+        steps = Finish(search, out, images, top, seeds, epochs, metric)
     if log is not None:
         check_logger(log)
     if steps.is_done:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, print_note
-from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.io.limits import MOST_SEED
@@ -77,9 +77,10 @@ def measure(
     check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
-    drawn = _cells(cells, sample_seed, space)
-    check_request(drawn, epochs, seeds)  # before there is a journal
-    loaded = get_task(task, settings, image_size, split_seed, journal, metric)
+    with working("reading cells and images"):
+        drawn = _cells(cells, sample_seed, space)
+        check_request(drawn, epochs, seeds)  # before there is a journal
+        loaded = get_task(task, settings, image_size, split_seed, journal, metric)
     with Journal(journal, loaded, drawn.space) as opened:
         try:
             with progress_bar("measuring, epochs") as advance:

@@ -356,11 +356,12 @@ def _predict_sorted(
         cells, hashes, texts = opened.cells, opened.hashes, opened.texts
     else:
         whole = find_space(space).support
-        if texts := tuple(whole.architecture_texts()):
-            cells = whole.cells_of_texts(texts)
-            hashes = cells.hashes()
-        else:
-            cells, hashes = whole.cells(), whole.hashes()
+        with working("listing the space"):
+            if texts := tuple(whole.architecture_texts()):
+                cells = whole.cells_of_texts(texts)
+                hashes = cells.hashes()
+            else:
+                cells, hashes = whole.cells(), whole.hashes()
     further: dict[str, Any] = {"arch": texts} if texts else {}
     with working(f"scoring {len(cells):,} architectures"):
         if isinstance(cells, CellArray) and estimator is None:
@@ -539,10 +540,10 @@ def _evaluated(
     check_split(split)
     check_label(metric, budget, run)
     check_device(device)
-    loaded = Model.load(model, device)
-    protocol = loaded.require_protocol()
-    opened = open_any_table(table, space or getattr(loaded.estimator, "space_", None))
-    label = chosen_label(protocol.training_label(opened), metric, budget, run)
     with working("predicting"):
+        loaded = Model.load(model, device)
+        protocol = loaded.require_protocol()
+        opened = open_any_table(table, space or getattr(loaded.estimator, "space_", None))
+        label = chosen_label(protocol.training_label(opened), metric, budget, run)
         result = loaded.evaluate(opened, split, label)
     return loaded, label, result, fallback_note(opened, result.rows, label)

@@ -22,7 +22,7 @@ from pyg_nas.cli.latency import (
 )
 from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
 from pyg_nas.cli.logs import Log
-from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
@@ -202,13 +202,14 @@ def search(
     from pyg_nas.search.early_stopping import EarlyStopping
 
     with ExitStack() as stack:
-        if is_table:
-            evaluator, label = _table(Path(target), budget, run, space)
-        else:
-            evaluator, label = _task(
-                target, settings, image_size, metric, split_seed, out, budget, runs, backend,
-                workers, space, device, stack,
-            )  # fmt: skip
+        with working("reading measurements" if is_table else "reading cells and images"):
+            if is_table:
+                evaluator, label = _table(Path(target), budget, run, space)
+            else:
+                evaluator, label = _task(
+                    target, settings, image_size, metric, split_seed, out, budget, runs, backend,
+                    workers, space, device, stack,
+                )  # fmt: skip
         latencies = None
         if limit is not None:
             latencies = set_latency_model(evaluator, latency_device, out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table
-from pyg_nas.cli.progress import progress_bar
+from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ def check(path: TablePath) -> None:
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_any_table
 
-    table = open_any_table(path)
-    if isinstance(table, NetworkTable):  # it was checked when it was read
+    with working("checking"):
+        table = open_any_table(path)
+        # Isomorphic graphs may stand twice in a graph file; whole networks are checked on reading.
+        if not isinstance(table, NetworkTable) and path.suffix != ".jsonl":
+            table.check(str(path))
+    if isinstance(table, NetworkTable):
         print_line(f"{path}: {len(table):,} networks, all valid")
-        return
-    if path.suffix != ".jsonl":  # isomorphic graphs may stand twice in a graph file
-        table.check(str(path))
-    print_line(f"{path}: {len(table):,} cells, all valid")
+    else:
+        print_line(f"{path}: {len(table):,} cells, all valid")
 
 
 @table_app.command()
@@ -129,8 +131,9 @@ def import_csv(
 
     found = chosen_space(space)
     check_output(target, source)
-    read = read_architectures(source, found)
-    read.table.save(target)
+    with working("reading architectures"):
+        read = read_architectures(source, found)
+        read.table.save(target)
     for note in read.notes:
         print_line(note)
     print_line(f"{target}: {len(read.table):,} architectures of {found.name}")
@@ -165,7 +168,8 @@ def export(
         return
     table = Table.load(path)
     if csv:
-        write_architectures(table, target)
+        with working("writing"):
+            write_architectures(table, target)
         print_line(f"{target}: {len(table):,} architectures of {table.space.name}")
         return
     with progress_bar("writing") as advance:
@@ -235,7 +239,7 @@ def _print_best(table: Table) -> None:
     """Show the cells with the best mean final validation accuracy at the largest budget."""
     import numpy as np
 
-    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.labels import LabelPolicy, label_name
 
     policy = LabelPolicy(run="mean", resample_below=None)
     label = table.label(policy)
@@ -248,4 +252,6 @@ def _print_best(table: Table) -> None:
         cell, parameters = table.cells[row], int(table.trainable_parameters[row])
         size = f"{parameters:,}" if parameters >= 0 else "unknown"
         shown.append((cell.hash, f"{label[row]:.6g}", size, cell.num_vertices, cell.num_edges))
-    print_table(f"Best cells by {policy}", ("hash", *numbers), shown, right=numbers)
+    name = label_name(table, policy)
+    title = f"Best cells by {name} at largest budget, mean of runs"
+    print_table(title, ("hash", *numbers), shown, right=numbers)

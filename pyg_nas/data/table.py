@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.labels import SCORE, LabelPolicy
 from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
 from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
@@ -474,7 +474,7 @@ class Table:
                     f"{official[row]}"
                 )
             outside = (accuracies < 0) | (accuracies > 1)
-            if outside.any():
+            if outside.any() and SCORE not in self.about:
                 row = int(np.argwhere(outside)[0, 0])
                 raise TableError(f"{name}: cell {row}: accuracies must be fractions from 0 to 1")
 
