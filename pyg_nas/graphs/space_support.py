@@ -174,7 +174,7 @@ class SpaceSupport:
     path_operations: tuple[int, ...] = ()
     """Ids of the operations by whose subsets paths from input to output are counted as features
     (:mod:`pyg_nas.features.paths`); empty for no such features. Where there are some, the recipes
-    best and fast have a forest that reads them (:mod:`pyg_nas.predictors.forest`)."""
+    best, fast and transfer have a forest that reads them (:mod:`pyg_nas.predictors.forest`)."""
 
     zero_cost_model: str | None = None
     """Name of the shipped model or file of zero-cost features of this space."""

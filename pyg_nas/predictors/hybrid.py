@@ -101,7 +101,6 @@ class HybridRegressor(CellRegressor):
         ((3,), (3,))
     """
 
-    _with_forest: ClassVar[bool] = True
     provides_std = True
     least_cells = 4
     parameter_rules: ClassVar = {
@@ -187,7 +186,7 @@ class HybridRegressor(CellRegressor):
                 progress=self.progress,
             ).fit_features(cells, features, latent, weights)
         self.forest_ = None
-        if self._with_forest and cells.space.support.path_operations:
+        if cells.space.support.path_operations:
             forest = FeatureForest(random_state=self.random_state)
             self.forest_ = forest.fit_features(cells, features, latent, weights)
         alone = self.process_.unseen_residuals(

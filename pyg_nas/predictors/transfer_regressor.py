@@ -31,17 +31,15 @@ class TransferRegressor(HybridRegressor):
     (:func:`~pyg_nas.predictors.space_process.space_process`). The prior mean of the latent labels
     is a straight line of the scores by all shipped tables
     (:func:`~pyg_nas.predictors.common_process.transfer_scores`). Its slope is normal a priori and
-    fitted by generalised least squares; the process predicts what is left. Tables that hold the
-    training labels are not used. The arguments are those of :class:`HybridRegressor`, without its
-    ``transfer`` features.
+    fitted by generalised least squares; the process, and the forest where there is one, predict
+    what is left. Tables that hold the training labels are not used. The arguments are those of
+    :class:`HybridRegressor`, without its ``transfer`` features.
 
     Attributes:
         tables_: Names of the shipped tables in use.
         slope_: Of the line; 0 without a table.
         digest_: Names the data of these tables.
     """
-
-    _with_forest = False  # its share was not chosen around a prior mean
 
     parameter_rules: ClassVar = {
         **HybridRegressor.parameter_rules,

@@ -113,14 +113,10 @@ def test_tables_with_the_training_labels_are_not_used() -> None:
     assert model.tables_ == tuple(name for name in shipped_names() if name != TEXTURES)
 
 
-def test_no_usable_table_leaves_the_process_alone() -> None:
+def test_without_a_usable_table_it_is_a_hybrid() -> None:
     labels = SCORES + np.random.default_rng(3).normal(size=len(SCORES))
     model = left_out(*shipped_names()).fit(CELLS[:20], labels[:20])
-
-    class Process(HybridRegressor):
-        _with_forest = False
-
-    alone = Process(ensemble_size=0).fit(CELLS[:20], labels[:20])
+    alone = HybridRegressor(ensemble_size=0).fit(CELLS[:20], labels[:20])
     np.testing.assert_allclose(model.predict(CELLS[20:]), alone.predict(CELLS[20:]), rtol=1e-9)
 
 
