@@ -210,7 +210,7 @@ def evaluate(
         f"{name}: {result.protocol.train} -> {split}",
         ("figure", "value"),
         [
-            (name + units.get(name, ""), f"{value:,}" if name == "n" else f"{value:,.4f}")
+            (name + units.get(name, ""), _shown_figure(name, value))
             for name, value in figures.items()
         ],
         right=("value",),
@@ -236,6 +236,12 @@ def evaluate(
             "protocol": result.protocol.to_dict(),
         }
         write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def _shown_figure(name: str, value: float) -> str:
+    if value != value:  # why is said below the table
+        return "not defined"
+    return f"{value:,}" if name == "n" else f"{value:,.4f}"
 
 
 def predict(

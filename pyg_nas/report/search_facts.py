@@ -115,7 +115,8 @@ class SearchFacts:
         """The result in one sentence."""
         if self.result.answer is None:
             return "No trained cell satisfies the constraints"
-        return f"The best of {len(self.queries):,} trained cells"
+        count = len(self.queries)
+        return f"The best of {count:,} trained cells" if count > 1 else "The only trained cell"
 
     def answer(self) -> list[Tile]:
         """Return name, value and note of each figure of the answer."""

@@ -59,12 +59,12 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     methods = [value for value in nested_values(settings, "method") if isinstance(value, str)]
     return Page(
         title=f"Search: {methods[0]}" if methods else "Search",
-        subtitle=f"{len(rows):,} cells of {space.name} trained."
+        subtitle=f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of {space.name} trained."
         + ("" if finished else " The search has not finished."),
         gallery=gallery,
         answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),
         table=cell_table(
-            f"The {len(best)} best trained cells",
+            f"The {len(best)} best trained cells" if len(best) > 1 else "The trained cell",
             facts.columns,
             best,
             numbers,

@@ -70,7 +70,7 @@ def prediction_charts(
 ) -> list[Chart]:
     """Return predicted against measured values of all cells, and of the best measured ones.
 
-    The second chart is left out where it would have one cell only.
+    The second chart is left out where it would have one cell only, or the cells of the first.
 
     Args:
         measured: ``[N]``; pairs with NaN are left out.
@@ -86,7 +86,7 @@ def prediction_charts(
     factor, unit = percent_or_value(x, fractions)
     best, region = best_end(x, larger_is_better, fractions)
     parts = [("Predicted and measured: all cells", np.full(len(x), True))]
-    if best.sum() > 1:
+    if 1 < best.sum() < len(x):
         parts.append((f"Best cells: {region}", best))
     what = f" {name}" if name else ""
     charts = []
@@ -433,7 +433,7 @@ def search_charts(
                 marks=(replace(every, x=spent), replace(reached, x=spent)),
             )
         )
-    if regret is not None and np.isfinite(regret).any():
+    if regret is not None and len(regret) > 1 and (regret > 0).any():
         charts.append(
             Chart(
                 "Distance to the best there is (regret)",

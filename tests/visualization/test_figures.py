@@ -40,6 +40,18 @@ def test_a_panel_of_one_cell_is_left_out() -> None:
     (chart,) = prediction_charts(10 * MEASURED[:8], 10 * PREDICTED[:8], name="R²")
     assert chart.x.label == "measured R²"
     assert chart.y.label == "predicted R²"
+    best = MEASURED >= 0.9  # the second panel would be the first one again
+    assert len(prediction_charts(MEASURED[best], PREDICTED[best])) == 1
+
+
+def test_regret_that_says_nothing_is_left_out() -> None:
+    def titles(*regret: float) -> list[str]:
+        accuracy = np.full(len(regret), 0.9)
+        return [chart.title for chart in search_charts(accuracy, accuracy, np.array(regret))]
+
+    assert "Distance to the best there is (regret)" in titles(0.1, 0.0)
+    for regret in ((0.1,), (0.0, 0.0), (np.nan, np.nan)):
+        assert titles(*regret) == ["Accuracy by trained cells"]
 
 
 def test_rows_are_those_of_the_cells_with_both_values() -> None:
