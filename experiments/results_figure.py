@@ -2,7 +2,7 @@
 
     python experiments/results_figure.py
 
-Reads result files alone: ``best_runs.json`` and the searches of ``search_methods.py``.
+Reads result files alone: ``mean_test.json`` and the searches of ``search_methods.py``.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def main() -> None:
 
 
 def predictors(axes: Any) -> None:
-    """Kendall τ on unseen cells by training size; mean and standard deviation over draws."""
-    runs = json.loads((RESULTS / "best_runs.json").read_text())["runs"]
+    """Kendall τ with mean test accuracy by training size; mean and deviation over draws."""
+    runs = json.loads((RESULTS / "mean_test.json").read_text())["runs"]
     found = [taus(runs, "best", size) for size in SIZES]
     means, spreads = [np.mean(t) for t in found], [np.std(t, ddof=1) for t in found]
     axes.errorbar(SIZES, means, spreads, color=OURS, marker="o", ms=4, lw=2, label="recipe best")
