@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line
+from pyg_nas.cli.console import bold, print_line, resumable
 from pyg_nas.cli.labels import check_label
 from pyg_nas.cli.latency import (
     LatencyDevice,
@@ -300,7 +300,7 @@ class _Searcher:
 
     def settings(self, seed: int) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
-        return {
+        settings: dict[str, Any] = {
             "method": self.method,
             "target": printable(Path(self.target).name),
             "space": self.evaluator.domain.space.to_dict(),
@@ -309,12 +309,10 @@ class _Searcher:
             "budget": self.total,
             "seed": seed,
             **self.constraints.to_settings(),
-            **(
-                {}
-                if self.early_stopping is None
-                else {"early_stopping": self.early_stopping.describe()}
-            ),
         }
+        if self.early_stopping is not None:
+            settings["early_stopping"] = self.early_stopping.describe()
+        return settings
 
     def run(self, seed: int, out: Path) -> SearchResult:
         """Search, or resume the search in the folder, and write its report."""
@@ -327,7 +325,7 @@ class _Searcher:
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
         with folder.locked(), progress_bar("searching, cells trained") as advance:
             advance(folder.count(), self.total)
-            try:
+            with resumable(out):
                 result = run_search(
                     self.strategy,
                     self.evaluator,
@@ -338,9 +336,6 @@ class _Searcher:
                     self._seen(_shown(advance, self.total, stored_score(settings))),
                     self.early_stopping,
                 )
-            except KeyboardInterrupt:
-                print_line(f"stopped; the same command resumes from {out}")
-                raise typer.Exit(130) from None
             if self.latencies is not None and self.constraints.max_latency is not None:
                 report_latency(
                     out,
