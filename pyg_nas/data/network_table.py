@@ -19,6 +19,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -29,10 +30,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.targets import checked_targets
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import SettingsError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
-from pyg_nas.io.hdf5 import json_attribute, new_hdf5, open_hdf5, stored_dataset
+from pyg_nas.io.hdf5 import (
+    has_name,
+    json_attribute,
+    new_hdf5,
+    open_hdf5,
+    stored_dataset,
+    stored_group,
+)
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
@@ -180,18 +188,16 @@ class NetworkTable:
         with open_hdf5(path, TableError) as file:
             try:
                 arrays = {name: _read(file, f"{GROUP}/{name}", _TYPES[name]) for name in _TYPES}
-                names = _read(file, "names", None).tolist()
-                targets = {
-                    name: _read(file, f"targets/{name}", np.float64)
-                    for name in file.get("targets", ())
-                }
+                names = _read(file, "names", np.bytes_)
+                listed = stored_group(file, "targets") if has_name(file, "targets") else ()
+                targets = {name: _read(file, f"targets/{name}", np.float64) for name in listed}
                 settings = json_attribute(file, "pyg_nas")
-                _check(arrays)
+                _check(arrays, names)
                 if not isinstance(settings, dict) or settings.get("format") != FORMAT:
                     raise TableError(f"attribute 'pyg_nas' must have the format {FORMAT}")
                 if not isinstance(settings.get("about"), dict):
                     raise TableError("attribute 'pyg_nas' must have an object 'about'")
-                texts = [name.decode() for name in names]
+                texts = [name.decode() for name in names.tolist()]
                 table = cls(NetworkArray(**arrays), texts, targets, settings["about"])
             except (SettingsError, TableError, UnicodeDecodeError) as error:
                 raise TableError(f"{path}: not a table of networks: {error}") from None
@@ -208,6 +214,7 @@ class NetworkTable:
         )
 
 
+_HASH = re.compile(rb"[0-9a-f]{1,64}")
 _PACKING = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
 
@@ -218,27 +225,37 @@ def is_network_table(path: str | os.PathLike[str]) -> bool:
         TableError: If it is not a readable HDF5 file.
     """
     with open_hdf5(path, TableError) as file:
-        return GROUP in file
+        return has_name(file, GROUP)
 
 
 def _read(file: Any, name: str, dtype: Any) -> NDArray[Any]:
     dataset = stored_dataset(file, name)
     if dataset.size * dataset.dtype.itemsize > MOST_TABLE_BYTES:
         raise TableError(f"{name} claims more than {MOST_TABLE_BYTES:,} bytes")
-    wanted = np.dtype(dtype) if dtype is not None else dataset.dtype
+    wanted = np.dtype(dtype)
     kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(wanted.kind, "S")
     if dataset.dtype.kind not in kinds:
         raise TableError(f"{name} must have the type {wanted}, got {dataset.dtype}")
-    values: NDArray[Any] = dataset[...].astype(wanted)
+    stored = dataset[...]
+    values: NDArray[Any] = stored.astype(wanted)
+    if wanted.kind in "iu" and not np.array_equal(values, stored):
+        raise TableError(f"{name} has values outside the range of {wanted}")
     return values
 
 
-def _check(arrays: dict[str, NDArray[Any]]) -> None:
-    """Check that the arrays describe graphs: shapes, pointers, columns and edges."""
-    count = len(arrays["hashes"])
-    for name in ("parameters", "macs"):
-        if arrays[name].shape != (count,):
-            raise TableError(f"{name} must be [{count}], got {list(arrays[name].shape)}")
+def _check(arrays: dict[str, NDArray[Any]], names: NDArray[np.bytes_]) -> None:
+    """Check that the arrays describe graphs: shapes, hashes, pointers, columns and edges."""
+    hashes = arrays["hashes"]
+    count = hashes.shape[0] if hashes.ndim else 0
+    one_each = {name: arrays[name] for name in ("hashes", "parameters", "macs")}
+    for name, values in {**one_each, "names": names}.items():
+        if values.shape != (count,):
+            raise TableError(f"{name} must be [{count}], got {list(values.shape)}")
+        if values.dtype.kind == "i" and (values < 0).any():
+            raise TableError(f"{name} must be at least 0, got {values.min()}")
+    wrong = next((digest for digest in hashes.tolist() if not _HASH.fullmatch(digest)), None)
+    if wrong is not None:
+        raise TableError(f"hashes must be hexadecimal digits, got {quoted(wrong)}")
     vertices, edges = arrays["columns"].shape, arrays["edges"].shape
     if len(vertices) != 1 or arrays["attributes"].shape != (vertices[0], len(ATTRIBUTES)):
         raise TableError(f"attributes must be [vertices, {len(ATTRIBUTES)}]")

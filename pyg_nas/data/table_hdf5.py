@@ -32,7 +32,14 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.io.hdf5 import json_attribute, new_hdf5, open_hdf5, stored_dataset
+from pyg_nas.io.hdf5 import (
+    has_name,
+    json_attribute,
+    new_hdf5,
+    open_hdf5,
+    stored_dataset,
+    stored_group,
+)
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
 MOST_STORED = 127
@@ -74,7 +81,7 @@ def read_columns(
     """
     with open_hdf5(path, TableError) as file:
         try:
-            own = [*_DATASETS, *([_TEXT] if _TEXT in file else [])]
+            own = [*_DATASETS, *([_TEXT] if has_name(file, _TEXT) else [])]
             names = [*own, *_target_names(file)]
             datasets = {name: stored_dataset(file, name) for name in names}
             for name, dataset in datasets.items():
@@ -89,15 +96,10 @@ def read_columns(
 
 
 def _target_names(file: Any) -> list[str]:
-    import h5py
-
-    link = file.get(_TARGETS, getlink=True)
-    if link is None:
+    group = _TARGETS.rstrip("/")
+    if not has_name(file, group):
         return []
-    group = file.get(_TARGETS) if isinstance(link, h5py.HardLink) else None
-    if not isinstance(group, h5py.Group):
-        raise TableError("'targets' must be a group of this file")
-    return [f"{_TARGETS}{name}" for name in group]
+    return [f"{_TARGETS}{name}" for name in stored_group(file, group)]
 
 
 _COLUMN_RULES = {

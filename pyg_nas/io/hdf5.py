@@ -55,6 +55,37 @@ def new_hdf5(path: AnyPath) -> Iterator[Any]:
         temporary.write_bytes(whole.getbuffer())
 
 
+def has_name(file: Any, name: str) -> bool:
+    """Return whether an open file has something of a name, be it a link to another file.
+
+    ``name in file`` would open that other file.
+    """
+    return file.get(name, getlink=True) is not None
+
+
+def stored_group(file: Any, name: str) -> Any:
+    """Return a group of an open file, which must be in that file.
+
+    Raises:
+        SettingsError: If it is missing, is a link, or is no group.
+    """
+    import h5py
+
+    group = _unlinked(file, name) if has_name(file, name) else None
+    if not isinstance(group, h5py.Group):
+        raise SettingsError(f"{name!r} must be a group of this file")
+    return group
+
+
+def _unlinked(file: Any, name: str) -> Any:
+    import h5py
+
+    link = file.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise SettingsError(f"{name!r} is a link to {_target(link)}, which is not followed")
+    return file.get(name)
+
+
 def stored_dataset(file: Any, name: str) -> Any:
     """Return a dataset of an open file, all of whose values must be stored in that file.
 
@@ -65,12 +96,12 @@ def stored_dataset(file: Any, name: str) -> Any:
     """
     import h5py
 
-    link = file.get(name, getlink=True)
-    if link is None:
+    group, _, _ = name.rpartition("/")
+    if group:
+        stored_group(file, group)
+    if not has_name(file, name):
         raise SettingsError(f"the dataset {name!r} is missing")
-    if not isinstance(link, h5py.HardLink):
-        raise SettingsError(f"{name!r} is a link to {_target(link)}, which is not followed")
-    dataset = file.get(name)
+    dataset = _unlinked(file, name)
     if not isinstance(dataset, h5py.Dataset):
         raise SettingsError(f"{name!r} is not a dataset")
     if dataset.is_virtual:

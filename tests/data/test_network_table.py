@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -86,13 +87,28 @@ def _replace(name: str, values: object):
         (_replace("networks/macs", GRAPHS.macs[1:]), r"macs must be \[12\]"),
         (_replace("targets/latency", np.full(12, np.inf)), "finite or NaN"),
         (lambda file: file.pop("networks/hashes"), "'networks/hashes' is missing"),
+        (
+            _replace("networks/columns", GRAPHS.columns.astype(int) + 2**32),
+            "outside the range of uint8",
+        ),
+        (_replace("networks/macs", -GRAPHS.macs), "macs must be at least 0"),
+        (_replace("networks/parameters", np.full(12, 2**63, np.uint64)), "outside the range"),
+        (_replace("networks/hashes", GRAPHS.hashes[:, None]), r"hashes must be \[12\]"),
+        (_replace("networks/hashes", np.full(12, b"\xff")), "must be hexadecimal digits"),
+        (_replace("names", np.arange(12)), "names must have the type"),
+        (_replace("names", np.full((12, 1), b"a")), r"names must be \[12\]"),
+        (_replace("networks", h5py.ExternalLink("pipe", "/networks")), "a link to the file 'pipe'"),
+        (_replace("targets", h5py.ExternalLink("pipe", "/targets")), "a link to the file 'pipe'"),
+        (_replace("targets", h5py.SoftLink("/networks")), "is a link to another dataset"),
         (lambda file: file.attrs.pop("pyg_nas"), "format 1"),
     ],
 )
 def test_a_damaged_file_is_refused(change, message: str, tmp_path: Path) -> None:
     path = tmp_path / "t.hdf5"
     table().save(path)
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
     with h5py.File(path, "r+") as file:
         change(file)
+    assert is_network_table(path)
     with pytest.raises(TableError, match=message):
         NetworkTable.load(path)

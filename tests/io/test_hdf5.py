@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.io.hdf5 import json_attribute, open_hdf5, stored_dataset
+from pyg_nas.io.hdf5 import has_name, json_attribute, open_hdf5, stored_dataset, stored_group
 
 
 def write(path: Path, make: Callable[[Any], object]) -> Path:
@@ -85,6 +85,24 @@ def test_stored_datasets_are_given(tmp_path: Path, options: dict[str, Any]) -> N
     path = write(tmp_path / "a.hdf5", lambda f: f.create_dataset("x", data=values, **options))
     with open_hdf5(path) as file:
         np.testing.assert_array_equal(stored_dataset(file, "x")[:], values)
+
+
+def test_a_group_in_another_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    def make(file: Any) -> None:
+        file["inner/x"] = 1
+        file["linked"] = h5py.ExternalLink("pipe", "/inner")
+
+    with open_hdf5(write(tmp_path / "a.hdf5", make)) as file:
+        assert [has_name(file, name) for name in ("inner", "linked", "x")] == [True, True, False]
+        assert list(stored_group(file, "inner")) == ["x"]
+        assert stored_dataset(file, "inner/x")[()] == 1
+        for refused in ("linked", "inner/x", "none"):
+            with pytest.raises(SettingsError, match=f"'{refused}'"):
+                stored_group(file, refused)
+        with pytest.raises(SettingsError, match="'linked' is a link to the file 'pipe'"):
+            stored_dataset(file, "linked/x")
 
 
 def test_attributes(tmp_path: Path) -> None:
