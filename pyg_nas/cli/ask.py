@@ -47,10 +47,16 @@ def ask(
         str | None, typer.Option(help="predictor (default), random, evolution or local.")
     ] = None,
     start: Annotated[
-        int | None, typer.Option(help="Random architectures before the first fit; 16 by default.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_CELLS, help="Random architectures before the first fit; 16 by default."
+        ),
     ] = None,
     refit: Annotated[
-        int | None, typer.Option(help="Architectures proposed after each fit; 4 by default.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_CELLS, help="Architectures proposed after each fit; 4 by default."
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -128,7 +134,7 @@ def tell(
             help="Training has not ended: it has done so many epochs. Prints go on or stop.",
         ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Seconds of training.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Seconds of training.")] = None,
     test_accuracy: Annotated[float | None, typer.Option(help="Test accuracy, for reports.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Training gave no accuracy.")] = False,
     reason: Annotated[str, typer.Option(help="Why it failed.")] = "",

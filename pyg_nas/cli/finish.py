@@ -12,6 +12,7 @@ from pyg_nas.cli.logs import Log
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_CELLS
 
 
 def finish(
@@ -19,7 +20,12 @@ def finish(
         Path, typer.Argument(help="Folder of `pyg-nas search` on a task.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="Folder for the trained network.")],
-    top: Annotated[int, typer.Option(help="Best cells of the search that are trained again.")] = 5,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_CELLS, help="Best cells of the search that are trained again."
+        ),
+    ] = 5,
     seeds: Annotated[int, typer.Option(help="Runs of each of them, at least 2.")] = 5,
     epochs: Annotated[
         int | None,

@@ -13,6 +13,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
@@ -35,8 +36,12 @@ def images(
     settings: TrainingSettingsFile = None,
     metric: Metric = None,
     split_seed: SplitSeed = 0,
-    budget: Annotated[int, typer.Option(min=1, help="Epochs of a run, for the estimate.")] = 12,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of a search, for the estimate.")] = 60,
+    budget: Annotated[
+        int, typer.Option(min=1, max=MOST_EPOCHS, help="Epochs of a run, for the estimate.")
+    ] = 12,
+    runs: Annotated[
+        int, typer.Option(min=1, max=MOST_CELLS, help="Runs of a search, for the estimate.")
+    ] = 60,
     space: Annotated[
         str | None, typer.Option(help=f"Search space, for the estimate: its name, {OWN}.")
     ] = None,

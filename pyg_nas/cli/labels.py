@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
 
+_MOST_DIGITS = 9  # longer texts are no number of a run
+
 
 def check_label(metric: str | None, budget: int | None, run: str | None) -> None:
     """Check the options of a label before any table is read.
@@ -37,5 +39,5 @@ def chosen_label(
     if budget is not None and budget != default.budget:
         given |= {"budget": budget, "fallback": None, "resample_below": None}
     if run is not None:
-        given["run"] = int(run) if run.isdecimal() else run
+        given["run"] = int(run) if run.isdecimal() and len(run) <= _MOST_DIGITS else run
     return replace(default, **given)

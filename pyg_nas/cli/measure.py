@@ -12,11 +12,14 @@ from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.compute.device import check_device
+from pyg_nas.io.limits import MOST_CELLS, MOST_RETRIES, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.measure import CampaignProgress
+
+_MOST_DIGITS = 9
 
 
 def measure(
@@ -60,7 +63,9 @@ def measure(
     gpus_per_run: Annotated[
         float, typer.Option(help="GPUs that Ray reserves for each job, 0.5 for two jobs on one.")
     ] = 0.0,
-    retries: Annotated[int, typer.Option(min=0, help="Tries after a failure.")] = 2,
+    retries: Annotated[
+        int, typer.Option(min=0, max=MOST_RETRIES, help="Tries after a failure.")
+    ] = 2,
 ) -> None:
     """Train cells on images and write their accuracies as a table.
 
@@ -74,6 +79,7 @@ def measure(
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
     from pyg_nas.measure.campaign import check_request
 
+    check_device(device)
     check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
@@ -99,19 +105,19 @@ def measure(
 
 
 def _budgets(text: str) -> tuple[int, ...]:
-    from pyg_nas.errors import SettingsError
+    from pyg_nas.errors import SettingsError, quoted
 
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise SettingsError(
-            f"--budgets must be whole numbers of epochs separated by commas, got {text!r}"
+            f"--budgets must be whole numbers of epochs separated by commas, got {quoted(text)}"
         ) from None
 
 
 def _cells(text: str, seed: int, space: str | None) -> CellArray:
     from pyg_nas.data.sources import open_table
-    from pyg_nas.errors import SettingsError
+    from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.graphs.enumeration import sample_cells
 
     found = chosen_space(space)
@@ -119,8 +125,8 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
         cells = open_table(text, found if space is not None else None).cells
         # Graphs of no known space are read again as cells of the default one, which says why not.
         return cells if cells.space.support.network is not None else open_table(text, found).cells
-    if int(text) < 1:
-        raise SettingsError(f"--cells must be at least 1 or a file, got {text}")
+    if len(text) > _MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
+        raise SettingsError(f"--cells must be 1 to {MOST_CELLS:,}, or a file, got {quoted(text)}")
     return sample_cells(int(text), seed, found.support.cells())
 
 

@@ -10,7 +10,8 @@ import typer
 from pyg_nas.cli.console import print_line, resumable
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_PASSES
+from pyg_nas.compute.workers import MOST_WORKERS
+from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
 
 Configurations = Annotated[
     Path | None,
@@ -33,7 +34,9 @@ def profile(
     out: Annotated[Path, typer.Option(help="Table of networks to write (.hdf5).")],
     configurations: Configurations = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads of a pass on the CPU.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="Threads of a pass on the CPU.")
+    ] = 1,
     warm_up: Annotated[
         int, typer.Option(max=MOST_PASSES, help="Passes before those that are measured.")
     ] = 3,
@@ -46,7 +49,12 @@ def profile(
         ),
     ] = 0.1,
     retries: Annotated[
-        int, typer.Option(help="Further tries of a network that is noisier, after all others.")
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_RETRIES,
+            help="Further tries of a network that is noisier, after all others.",
+        ),
     ] = 3,
 ) -> None:
     """Measure latency and peak memory of networks on this machine, and count parameters and MACs.

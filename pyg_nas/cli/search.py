@@ -78,10 +78,11 @@ def search(
         str, typer.Option(help="predictor, random, evolution, local or oracle.")
     ] = "predictor",
     n: Annotated[
-        int | None, typer.Option(max=MOST_CELLS, help="Random cells trained first; 16.")
+        int | None, typer.Option(min=1, max=MOST_CELLS, help="Random cells trained first; 16.")
     ] = None,
     k: Annotated[
-        int | None, typer.Option(max=MOST_CELLS, help="Cells trained in each round after that; 4.")
+        int | None,
+        typer.Option(min=1, max=MOST_CELLS, help="Cells trained in each round after that; 4."),
     ] = None,
     rounds: Annotated[
         int | None,
@@ -136,7 +137,7 @@ def search(
     metric: Metric = None,
     split_seed: SplitSeed = 0,
     runs: Annotated[
-        int, typer.Option(max=MOST_RUNS, help="Task: runs of each cell, averaged.")
+        int, typer.Option(min=1, max=MOST_RUNS, help="Task: runs of each cell, averaged.")
     ] = 1,
     backend: Annotated[
         str, typer.Option(help="Task: sequential, threading, loky, ray or dask.")

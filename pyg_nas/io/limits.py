@@ -67,5 +67,8 @@ MOST_CELLS = 1_000_000
 MOST_PASSES = 100_000
 """Passes through one network of which the time is measured: 25 are usual."""
 
+MOST_RETRIES = 1_000
+"""Tries after a failure, or after a measurement that is too noisy: 2 or 3 are usual."""
+
 MOST_SEED = 2**32 - 1
 """A random seed, and any other whole number of the settings: NumPy's generators take no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,8 @@ class Constraints:
     def __post_init__(self) -> None:
         for name in LIMITS:
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise SettingsError(f"{name} must be positive, got {value!r}")
+            if value is not None and not 0 < value < math.inf:
+                raise SettingsError(f"{name} must be positive and finite, got {value!r}")
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Constraints:

@@ -1,0 +1,44 @@
+"""Numbers beyond every measure are refused in one line, before torch and before a file is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyg_nas.data.table import Table
+
+from .processes import run_commands
+
+HUGE, LONG = "1" + 30 * "0", 5_000 * "1"
+TRAIN = "train t.hdf5 --out out --device cpu"
+SEARCH = "search t.hdf5 --method random --out out --device cpu"
+TASK = "search digits --method random --out out --device cpu"
+ASK = "ask out --method random --device cpu"
+MEASURE = "measure digits --journal out.sqlite --table out.hdf5 --device cpu"
+PROFILE = "profile networks --out out.hdf5"
+WRONG = [
+    *(f"{TRAIN} --run {LONG}", f"evaluate model t.hdf5 --run {LONG}", f"{TRAIN} --epochs nan"),
+    *(f"{TASK} --{name} {n}" for name in ("n", "k", "rounds", "runs") for n in (0, -1, HUGE)),
+    *(f"{SEARCH} --max-training-time {n}" for n in ("nan", "inf", "-inf", "0", "1e999", LONG)),
+    *(f"{ASK} --{name} {n}" for name in ("n", "start", "refit") for n in (0, -1, HUGE)),
+    *(f"{ASK} --max-training-time {n}" for n in ("nan", "inf", 0)),
+    *(f"finish search --out out --top {n}" for n in (0, -1, HUGE)),
+    *(f"images photos --{name} {n}" for name in ("budget", "runs") for n in (0, HUGE)),
+    *(f"{MEASURE} --cells {n}" for n in (0, HUGE, LONG)),
+    *(f"{MEASURE} --cells 1 --budgets {n}" for n in (0, -1, "nan", HUGE, LONG)),
+    *(f"{MEASURE} --cells 1 --retries {n}" for n in (-1, HUGE)),
+    *(f"{PROFILE} --threads {n}" for n in (0, -1, HUGE)),
+    *(f"{PROFILE} --retries {n}" for n in (-1, HUGE)),
+    *(f"tell out 0 --accuracy 0.5 --seconds {n}" for n in (-1, "text")),
+]
+
+
+def test_numbers_without_measure(small_table: Table, tmp_path: Path) -> None:
+    small_table.save(tmp_path / "t.hdf5")
+    commands = [line.split() for line in WRONG]
+    for line, ended in zip(WRONG, run_commands(commands, tmp_path), strict=True):
+        assert ended.code == 2, line[:90]
+        (error,) = ended.err.strip().splitlines()
+        assert error.startswith("error: "), line[:90]
+        assert len(error) < 400, line[:90]
+        assert "torch" not in ended.modules, line[:90]
+        assert [path.name for path in tmp_path.iterdir()] == ["t.hdf5"], line[:90]
