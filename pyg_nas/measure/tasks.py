@@ -51,13 +51,14 @@ def get_task(
         seed: Seed of the split; digits and textures are always split in the same way.
         journal: If there is such a file, what follows from the images is as it was for this
             journal of runs, so that it can be resumed.
-        metric: The setting ``metric``.
+        metric: The setting ``metric``. It is code: a settings file that names it is refused unless
+            the caller names one too.
 
     Raises:
         MeasureError: If there is no such task, its images are malformed, or the name of a built-in
             task is also that of a folder of class folders.
         DownloadError: If images could not be downloaded.
-        SettingsError: If the settings file is malformed.
+        SettingsError: If the settings file is malformed, or names code that the caller does not.
     """
     named_folder = str(name) != "" and Path(name).is_dir()
     if name in _BUILT_IN and named_folder and any(entry.is_dir() for entry in Path(name).iterdir()):
@@ -73,6 +74,11 @@ def get_task(
             base = base.changed(dict(settings))
         elif settings is not None:
             base = base.changed_by_file(settings)
+            if base.metric and metric is None:  # code that a file names
+                raise SettingsError(
+                    f"{settings}: names the metric {quoted(base.metric, 500)}, which is code: name "
+                    f"it with --metric too"
+                )
         named = base.metric if metric is None else metric
         return replace(base, metric=absolute_metric(named)) if named else base
 

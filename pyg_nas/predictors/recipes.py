@@ -115,15 +115,15 @@ def find_recipe(recipe: str) -> Factory:
 
 
 def resumed_recipe(stored: str, given: str | None) -> str:
-    """Return the recipe that the user gives, by default the one that a folder has.
+    """Return the recipe that the user gives, by default the one that a folder or file has.
 
     Raises:
-        SettingsError: If the folder's is a class of the user's: code that a folder names is
+        SettingsError: If the stored one is a class of the user's: code that a file names is
             imported only where the user names it too.
     """
     if given is None and ":" in stored and stored not in _recipes:
         raise SettingsError(
-            f"the folder's recipe {quoted(stored, 500)} is code: name it again with --recipe"
+            f"the stored recipe {quoted(stored, 500)} is code: name it again with --recipe"
         )
     return stored if given is None else given
 
@@ -220,19 +220,20 @@ def read_recipe(
         recipe: A recipe; None for the tuned one, or else the default.
 
     Raises:
-        SettingsError: If the file is unreadable, was tuned for another recipe, or has a setting
-            that the recipe lacks or a value outside its rule.
+        SettingsError: If the file is unreadable, was tuned for another recipe or for a class that
+            the caller does not name, or has a setting that the recipe lacks or a value outside its
+            rule.
     """
     found = read_json(path)
     tuned = None
     if isinstance(found, dict) and "chosen" in found:
         tuned, found = found.get("recipe"), found["chosen"]
-        if recipe is not None and tuned is not None and tuned != recipe:
-            raise SettingsError(f"{path}: was tuned for recipe {tuned!r}, not {recipe!r}")
+        if tuned is not None and (not isinstance(tuned, str) or recipe not in (None, tuned)):
+            raise SettingsError(f"{path}: was tuned for recipe {quoted(tuned)}, not {recipe!r}")
     if not isinstance(found, dict):
-        raise SettingsError(f"{path}: settings must be a JSON object, got {found!r}")
-    name = recipe or tuned or DEFAULT_RECIPE
+        raise SettingsError(f"{path}: settings must be a JSON object, got {quoted(found)}")
     try:
+        name = resumed_recipe(tuned or DEFAULT_RECIPE, recipe)
         _check_settings(name, found)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None

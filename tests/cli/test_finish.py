@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
 from pyg_nas.cli.finish import finish
-from pyg_nas.search.finish import Finish
+from pyg_nas.search.finish import Confirmation, Finish
 from tests.cli.test_models import pyg_nas
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
 from tests.measure.images import settings_file
@@ -103,3 +103,38 @@ def test_ctrl_c_says_how_to_resume(
     assert not (tmp_path / "net").exists()
     assert finish.__doc__ is not None
     assert "Example: pyg-nas finish" in finish.__doc__
+
+
+def test_a_metric_of_the_users_is_named_again(
+    searched: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "metric_to_finish.py"
+    file.write_text("def score(labels, predictions):\n    return float((labels == 0).mean())\n")
+    search, options = tmp_path / "search", ("--device", "cpu", "--metric", f"{file}:score")
+    code = pyg_nas(
+        "search", searched / "tiny.npz", "--out", search, "--settings", searched / "settings.json",
+        "--method", "random", "--n", 1, "--k", 1, "--budget", 1, *options,
+    )  # fmt: skip
+    assert code == 0
+    capsys.readouterr()
+    monkeypatch.delitem(sys.modules, "metric_to_finish")
+    finishing = ("finish", search, "--out", tmp_path / "net", "--top", 1, "--seeds", 2)
+    for given in (("--device", "cpu"), ("--device", "cpu", "--metric", "os:getcwd")):
+        assert pyg_nas(*finishing, *given) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "name it with --metric" in line
+    assert "metric_to_finish" not in sys.modules
+
+    shares: list[float] = []
+
+    def stop(_: Finish, confirmation: Confirmation, *__: object) -> None:
+        shares.extend(confirmation.accuracies.flat)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Finish, "train", stop)
+    assert pyg_nas(*finishing, *options) == 130
+    task = Finish(search, tmp_path / "other", top=1, seeds=2, metric=options[-1]).task
+    assert shares == [pytest.approx((task.validation.labels == 0).mean())] * 2

@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(images: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"cells": "0"}, SettingsError, "--cells must be at least 1 or a file, got 0"),
+        ({"cells": "0"}, SettingsError, "--cells must be 1 to 1,000,000, or a file, got '0'"),
         ({"cells": "gone.hdf5"}, TableError, "gone.hdf5"),
         ({"cells": "9999999"}, SettingsError, "9999999"),
         ({"budgets": "1,two"}, SettingsError, "--budgets must be whole numbers"),

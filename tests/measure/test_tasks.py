@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -80,3 +81,15 @@ def test_a_stored_metric_is_imported_only_where_it_is_named_again(tmp_path: Path
     write_task_source(tmp_path / "task.json", "digits", get_task("digits"), None, 0)
     with pytest.raises(SettingsError, match="leave --metric away"):
         read_task(tmp_path / "task.json", metric=metric)
+
+
+def test_a_metric_of_a_settings_file_is_imported_only_where_it_is_named_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("metric_of_file.py").write_text("def score(labels, predictions):\n    return 0.5\n")
+    named = "metric_of_file.py:score"
+    Path("settings.json").write_text(json.dumps({"metric": named}))
+    with pytest.raises(SettingsError, match=r"settings\.json: names the metric .*metric_of_file"):
+        get_task("digits", "settings.json")
+    assert "metric_of_file" not in sys.modules
+    task = get_task("digits", "settings.json", metric=named)
+    assert task.settings.metric == f"{tmp_path}/{named}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyg_nas.predictors.recipes import (
     NETWORK_RECIPE,
     RECIPES,
     make_estimator,
+    read_recipe,
     recipe_needs,
     resumed_recipe,
 )
@@ -94,3 +96,20 @@ def test_a_class_that_a_folder_names_must_be_named_again() -> None:
     assert resumed_recipe("theirs.py:Class", "mine.py:Class") == "mine.py:Class"
     with pytest.raises(SettingsError, match="name it again with --recipe"):
         resumed_recipe("theirs.py:Class", None)
+
+
+def test_a_tuned_class_is_imported_only_where_it_is_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("theirs_tuned.py").write_text("open('imported', 'w')\nfrom pyg_nas.predictors import *\n")
+    name = "theirs_tuned.py:GCNRegressor"
+    path = tmp_path / "tuned.json"
+    path.write_text(json.dumps({"recipe": name, "chosen": {"hidden": 8}}))
+    for given in (None, "paper"):
+        with pytest.raises(SettingsError, match=r"tuned\.json: .*theirs_tuned"):
+            read_recipe(path, given)
+    path.write_text(json.dumps({"recipe": [1], "chosen": {}}))
+    with pytest.raises(SettingsError, match=r"was tuned for recipe \[1\]"):
+        read_recipe(path)
+    assert not Path("imported").exists()
