@@ -14,6 +14,8 @@ from pyg_nas.io.text import markup
 from pyg_nas.report.gallery import Gallery
 from pyg_nas.report.text import excerpt
 
+_LONG = 40  # letters of a name that may be broken into lines
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -204,6 +206,12 @@ def _figure(number: int, figure: Figure, wide: bool) -> str:
     )
 
 
+def _entry(key: float | None, text: str) -> str:
+    order = "" if key is None else repr(float(key))
+    kind = ' class="long"' if len(text) > _LONG else ""
+    return f'<td data-sort="{order}"{kind}>{markup(text)}</td>'
+
+
 def _table(table: CellTable, gallery: Gallery) -> str:
     if not table.cells:
         return ""
@@ -213,10 +221,7 @@ def _table(table: CellTable, gallery: Gallery) -> str:
     )
     rows = []
     for rank, (cell, figures) in enumerate(zip(table.cells, table.rows, strict=True), start=1):
-        columns = "".join(
-            f'<td data-sort="{"" if key is None else repr(float(key))}">{markup(text)}</td>'
-            for key, text in [(float(rank), str(rank)), *figures]
-        )
+        columns = "".join(_entry(key, text) for key, text in [(float(rank), str(rank)), *figures])
         rows.append(
             f'<tr data-cell="{cell}"><td class="drawing">{gallery.svg(cell)}</td>{columns}</tr>'
         )

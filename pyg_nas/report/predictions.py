@@ -78,6 +78,7 @@ def prediction_page(
     result = model.evaluate(table)
     name = label_name(table, result.protocol.compared_label(table))
     sign = 1.0 if result.larger_is_better else -1.0
+    things = "networks" if isinstance(table, NetworkTable) else "cells"
     columns, costs = _columns(result, table, sign, name)
     best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
     fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
@@ -93,8 +94,8 @@ def prediction_page(
         subtitle=f"{result.protocol}.",
         note=fallback_note(table, result.rows, result.protocol.compared_label(table)),
         gallery=gallery,
-        table=cell_table(f"The {len(best)} best predicted cells", columns, best, numbers),
-        tiles=_tiles(result, len(model.training_hashes)),
+        table=cell_table(f"The {len(best)} best predicted {things}", columns, best, numbers),
+        tiles=_tiles(result, len(model.training_hashes), things),
         figures=[plotly_figure(chart, numbers) for chart in charts],
         settings={
             "model": source,
@@ -177,12 +178,12 @@ def _charts(
     ]
 
 
-def _tiles(result: Evaluation, trained: int) -> list[Tile]:
+def _tiles(result: Evaluation, trained: int, things: str) -> list[Tile]:
     figures = result.figures()
     factor, unit = percent_or_value(result.measured, result.fractions)
     undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
-        Tile("evaluated cells", f"{int(figures['n']):,}", f"trained on {trained:,}"),
+        Tile(f"evaluated {things}", f"{int(figures['n']):,}", f"trained on {trained:,}"),
         Tile("MSE", _number(figures["mse"], 3), "points²" if unit else ""),
     ]
     for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
