@@ -16,11 +16,14 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.measurements import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from pyg_nas.data.network_table import NetworkTable
 
 READINGS = ("halfway", "end")
 _CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
@@ -66,20 +69,25 @@ def table_frame(table: Table) -> pd.DataFrame:
 
 
 def read_frame(
-    frame: pd.DataFrame, space: SearchSpace | None = None, about: dict[str, Any] | None = None
+    frame: pd.DataFrame,
+    space: SearchSpace | str | None = None,
+    about: dict[str, Any] | None = None,
 ) -> Table:
     """Return the table of a data frame, the inverse of :func:`table_frame`.
 
     Args:
         frame: With the columns ``operations`` and ``edges``; ``hash`` and
             ``trainable_parameters`` are not needed. Other columns of numbers become targets.
-        space: The space of the cells, by default the default one.
+        space: The space of the cells or its name, by default the default one.
         about: Description of the measurements.
 
     Raises:
         TableError: If a column is missing, a row is not a cell of the space, or a column has no
             numbers.
+        SpaceError: If no space has the name.
     """
+    if isinstance(space, str):
+        space = find_space(space)
     for name in ("operations", "edges"):
         if name not in frame.columns:
             raise TableError(f"a data frame of cells needs the column {name!r}")
@@ -118,6 +126,23 @@ def _reading(name: Any) -> tuple[int, int, int, int] | None:
     if not (parts[1].isdecimal() and parts[2].isdecimal()) or int(parts[2]) > 999:
         return None
     return METRICS.index(parts[0]), int(parts[1]), int(parts[2]), READINGS.index(parts[3])
+
+
+def network_frame(table: NetworkTable) -> pd.DataFrame:
+    """Return names, hashes, targets, parameters and MACs of whole networks as a data frame.
+
+    Raises:
+        SettingsError: If pandas is not installed.
+    """
+    return _pandas().DataFrame(
+        {
+            "name": list(table.names),
+            "hash": [digest.decode() for digest in table.hashes.tolist()],
+            **table.targets,
+            "parameters": table.networks.parameters,
+            "macs": table.networks.macs,
+        }
+    )
 
 
 def _numbers(frame: pd.DataFrame, name: Any) -> Any:

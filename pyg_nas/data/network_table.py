@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +46,9 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 GROUP = "networks"
@@ -176,6 +179,16 @@ class NetworkTable:
             hashes = [digest.decode() for digest in self.hashes.tolist()]
             own = (self.cells.parameters.tolist(), self.cells.macs.tolist())
             writer.writerows(zip(self.names, hashes, *targets, *own, strict=True))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the columns of :meth:`write_csv` as a data frame, NaN where not measured.
+
+        Raises:
+            SettingsError: If pandas is not installed.
+        """
+        from pyg_nas.data.frames import network_frame
+
+        return network_frame(self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NetworkTable:

@@ -202,13 +202,14 @@ class Table:
     def from_pandas(
         cls,
         frame: pd.DataFrame,
-        space: SearchSpace | None = None,
+        space: SearchSpace | str | None = None,
         about: dict[str, Any] | None = None,
     ) -> Table:
         """Return the table of a data frame, see :func:`pyg_nas.data.frames.read_frame`.
 
         Raises:
             TableError: If a column is missing, or a row is not a cell of the space.
+            SpaceError: If no space has the name.
         """
         from pyg_nas.data.frames import read_frame
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
 
 MOST_ROWS = 5
+_SMALL = '<svg style="max-height:140px;max-width:200px" '
 
 
 def rows_html(
@@ -28,7 +29,7 @@ def rows_html(
     """
     head = "".join(f"<th>{markup(name)}</th>" for name in ("cell", *columns))
     body = "".join(
-        f"<tr><td>{cell_svg(cell)}</td>"
+        f"<tr><td>{cell_svg(cell).replace('<svg ', _SMALL, 1)}</td>"
         + "".join(f"<td>{markup(value)}</td>" for value in values)
         + "</tr>"
         for cell, values in islice(rows, MOST_ROWS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
@@ -35,6 +35,13 @@ def test_a_frame_becomes_the_table_it_came_from(table: Table) -> None:
     np.testing.assert_array_equal(again.metrics, table.metrics)
     np.testing.assert_array_equal(again.targets["latency"], table.targets["latency"])
     assert again.about == {"task": "mine"}
+
+
+def test_a_space_is_named(table: Table) -> None:
+    pytest.importorskip("pandas")
+    assert Table.from_pandas(table.to_pandas(), "nasbench101").cells == table.cells
+    with pytest.raises(SpaceError, match="'nowhere' is not one of"):
+        Table.from_pandas(table.to_pandas(), "nowhere")
 
 
 def test_a_search_is_a_frame_of_its_queries(table: Table) -> None:

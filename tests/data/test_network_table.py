@@ -39,6 +39,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert is_network_table(tmp_path / "t.hdf5")
 
 
+def test_a_frame_has_the_columns_of_the_csv_file(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    table().write_csv(tmp_path / "t.csv")
+    written = pandas.read_csv(tmp_path / "t.csv")
+    pandas.testing.assert_frame_equal(table().to_pandas(), written, check_dtype=False)
+
+
 def test_labels_are_targets_and_numbers_of_the_graphs() -> None:
     assert table().default_label.metric == "latency"
     assert not table().default_label.larger_is_better
