@@ -283,6 +283,32 @@ def searches(table: str) -> list[str]:
     return lines
 
 
+def search_answers() -> list[str]:
+    """Regret in mean test accuracy of the answers on NAS-Bench-101, by cells trained."""
+    trained = (20, 40, 100, 500, 2000)
+    lines = [
+        row("method", *(f"{count:,}" for count in trained)),
+        row(*["---"] * (1 + len(trained))),
+    ]
+    for name, title in {"random": "random search", **SEARCH_TITLES}.items():
+        path = RESULTS / f"search_nasbench101_mean_test_{name}.json"
+        if not path.exists():
+            continue
+        found = json.loads(path.read_text())
+        best = found["regret_against"]["best"]
+        cells = []
+        for count in trained:
+            answers = [
+                max((s for s in run["steps"] if s[0] <= count), key=lambda s: s[0])
+                for run in found["runs"]
+            ]
+            regrets = [100 * (best - answer[2]) for answer in answers]
+            known = count <= found["budget"]
+            cells.append(f"{mean(regrets):.2f} ± {stdev(regrets):.2f}" if known else "–")
+        lines.append(row(title, *cells))
+    return lines
+
+
 def speed() -> list[str]:
     scoring, loading = read("score_space", BENCHMARKS), read("load", BENCHMARKS)
     training, converting = read("train", BENCHMARKS), read("convert", BENCHMARKS)
@@ -572,6 +598,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "two-stage": two_stage,
     "width": width,
     "search-nasbench101_20k": lambda: searches("nasbench101_20k"),
+    "search-answers": search_answers,
     "search-nasbench_digits": lambda: searches("nasbench_digits"),
     "search-nasbench201": lambda: searches("nasbench201"),
     "speed": speed,
