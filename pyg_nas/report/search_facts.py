@@ -157,7 +157,8 @@ class SearchFacts:
         """Return what early stopping did, where it was used."""
         if not any(query.outcome.rungs for query in self.queries):
             return []
-        stopped = Tile("stopped early", f"{int(self.stopped.sum()):,} cells")
+        count = int(self.stopped.sum())
+        stopped = Tile("stopped early", f"{count:,} cell{'' if count == 1 else 's'}")
         saved = self.result.saved_seconds
         if saved is None:
             return [stopped, Tile("training time saved", "not known")]

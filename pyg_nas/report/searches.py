@@ -60,7 +60,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     return Page(
         title=f"Search: {methods[0]}" if methods else "Search",
         subtitle=f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of {space.name} trained."
-        + ("" if finished else " The search has not finished."),
+        + ("" if finished or _is_asked(settings) else " The search has not finished."),
         gallery=gallery,
         answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),
         table=cell_table(
@@ -87,7 +87,9 @@ def _answer_card(
 ) -> AnswerCard:
     answer, target = facts.result.answer, settings.get("target")
     steps = []
-    if not finished:
+    if _is_asked(settings):
+        steps.append(("More cells to train:", f"pyg-nas ask {shlex.quote(folder.name)}"))
+    elif not finished:
         steps.append(("The command that was stopped resumes the search.", ""))
     elif not facts.result.exhausted:
         steps.append(("The same command with more --rounds trains more cells.", ""))
@@ -101,6 +103,11 @@ def _answer_card(
         steps.append(("Further runs in the table give the accuracy an interval:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))
     return AnswerCard(facts.title, drawing, facts.answer(), steps)
+
+
+def _is_asked(settings: dict[str, Any]) -> bool:
+    """Whether the user's own code asks and tells, for as long as it likes."""
+    return "external" in nested_values(settings, "evaluator")
 
 
 def _network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:

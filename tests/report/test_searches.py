@@ -12,6 +12,7 @@ import pytest
 from pyg_nas.errors import PygNasError
 from pyg_nas.report import write_report
 from pyg_nas.report.searches import search_page
+from pyg_nas.search.ask_tell import Search
 from tests.report.conftest import make_table
 from tests.report.reader import Reader
 
@@ -60,6 +61,16 @@ def test_a_finished_search_that_goes_on(search_source: Path, tmp_path: Path) -> 
     write_report(folder, None, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "40 cells of nasbench101 trained. The search has not finished." in text
+
+
+def test_a_search_that_is_asked_says_how_to_go_on(tmp_path: Path) -> None:
+    search = Search(tmp_path / "own", method="random")
+    (candidate,) = search.ask()
+    search.tell(candidate.id, 0.9)
+    page = search_page(tmp_path / "own")
+    assert page.subtitle == "1 cell of nasbench101 trained."
+    assert page.answer is not None
+    assert ("More cells to train:", "pyg-nas ask own") in page.answer.next_steps
 
 
 def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
