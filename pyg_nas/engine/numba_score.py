@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -26,20 +26,10 @@ class BlockScorer:
 
     Args:
         pool: Threads among which the work is divided.
-        spare: List from which a buffer is taken, if it has one, and to which :meth:`close`
-            returns it.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, spare: deque[Floats]) -> None:
-        self._pool, self._spare = pool, spare
-        try:
-            self._buffer = spare.pop()
-        except IndexError:
-            self._buffer = np.empty(0, dtype=np.float32)
-
-    def close(self) -> None:
-        """Return the buffer, for the next scorer."""
-        self._spare.append(self._buffer)
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
 
     def score(self, layers: Sequence[Floats], head: Floats, block: Block) -> Floats:
         """Return one network's output for each cell of a block.
@@ -97,9 +87,7 @@ class BlockScorer:
         outward, inward = (np.ascontiguousarray(half) for half in np.split(table, 2, axis=1))
         split = len(layer.successors)
         shape = split + len(layer.predecessors), projection.shape[1]
-        if self._buffer.size < math.prod(shape):
-            self._buffer = np.empty(math.prod(shape), dtype=np.float32)
-        rows = self._buffer[: math.prod(shape)].reshape(shape)
+        rows = _buffer(math.prod(shape)).reshape(shape)
 
         together = rows_per_product(_MOST_TERMS_AT_ONCE, projection.size)
 
@@ -126,6 +114,24 @@ class BlockScorer:
         ]
         list(self._pool.map(project, tasks))
         return rows
+
+
+class _Kept(threading.local):
+    buffer: Floats = np.empty(0, dtype=np.float32)
+
+
+_kept = _Kept()
+
+
+def _buffer(size: int) -> Floats:
+    """Return the calling thread's buffer, which later blocks and scorers use again.
+
+    The rows of a block need hundreds of megabytes, and new memory can cost more time than the
+    scores. The next block needs a little more or less than this one.
+    """
+    if _kept.buffer.size < size:
+        _kept.buffer = np.empty(size + size // 4, dtype=np.float32)
+    return _kept.buffer[:size]
 
 
 def _slices(length: int, step: int) -> list[slice]:

@@ -12,7 +12,6 @@ vertices of a few cells at a time stay in the CPU's fastest cache
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 
 import numpy as np
 import torch
@@ -55,10 +54,8 @@ def score(members: Sequence[GCN], refinement: Refinement) -> NDArray[np.float32]
             )
     scores = np.empty((len(members), refinement.num_cells), dtype=np.float32)
     start = 0
-    with (
-        single_threaded_pool(torch.get_num_threads()) as pool,
-        closing(BlockScorer(pool, refinement.spare)) as scorer,
-    ):
+    with single_threaded_pool(torch.get_num_threads()) as pool:
+        scorer = BlockScorer(pool)
         for block in refinement.blocks:
             stop = start + len(block.num_vertices)
             for row, (layers, head) in zip(scores, folded, strict=True):

@@ -12,8 +12,7 @@ list the different terms of the first two layers once, for use with any weights
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,21 +92,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Refinement:
-    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block.
-
-    Attributes:
-        spare: At most one buffer, for reuse by the next scorer: a block's rows need hundreds of
-            megabytes, and allocating them takes half as long as the rest of scoring. It is freed
-            with the tables.
-    """
+    """The shared terms of ``num_cells`` cells in the first ``shared`` layers, block by block."""
 
     shared: int
     num_columns: int
     num_cells: int
     blocks: tuple[Block, ...]
-    spare: deque[NDArray[np.float32]] = field(
-        default_factory=lambda: deque(maxlen=1), repr=False, compare=False
-    )
 
     def num_terms(self, layer: int) -> int:
         """Return the terms computed at a layer (1 for the first), with repeats between blocks."""
