@@ -158,8 +158,10 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
     from pyg_nas.engine.numba_terms import neighbours, number_pairs
 
     graphs = cells.ragged
+    # In one type and layout, wherever the graphs come from: each is compiled by itself.
+    edges = graphs.edges.astype(np.int16, order="C")
     outward_ptr, successors_of, inward_ptr, predecessors_of = neighbours(
-        graphs.vertex_ptr, graphs.edge_ptr, graphs.edges
+        graphs.vertex_ptr, graphs.edge_ptr, edges
     )
     column = graphs.operations.astype(np.int64) - cells.space.first_id
     degree = np.diff(outward_ptr)
@@ -188,7 +190,7 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
         tuple(layers),
         cells.num_vertices.astype(np.int32),
         np.diff(graphs.edge_ptr).astype(np.int32),
-        graphs.edges.astype(np.int16),
+        edges,
     )
 
 

@@ -29,7 +29,9 @@ def hash_small_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
     """Return the module hashes ``S32 [N]`` of graphs, on all cores."""
     total = len(graphs)
     digits = np.zeros((total, 32), dtype=np.uint8)
+    # In one type and layout, wherever the graphs come from: each is compiled by itself.
     operations = graphs.operations.astype(np.int64)
+    edges = graphs.edges.astype(np.int64, order="C")
 
     def work(start: int) -> None:
         stop = min(start + _GRAPHS_A_TASK, total)
@@ -37,7 +39,7 @@ def hash_small_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
             graphs.vertex_ptr,
             operations,
             graphs.edge_ptr,
-            graphs.edges,
+            edges,
             start,
             stop,
             digits,

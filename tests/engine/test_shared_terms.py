@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pyg_nas.engine.score import score
@@ -33,3 +35,17 @@ def test_tables_of_the_space_cover_every_cell() -> None:
     tables = space_refinement(NASBENCH101, 3)
     assert tables.num_cells == 423_624
     assert space_refinement(NASBENCH101, 2) is space_refinement(NASBENCH101, 4) is tables
+
+
+def test_any_layout_of_edges_uses_the_same_compiled_code(cells: CellArray) -> None:
+    """Of a part of an array, and of a file whose edges are pairs end to end."""
+    from pyg_nas.engine.numba_terms import neighbours
+
+    graphs = cells.ragged
+    tables = refine(CellArray.from_ragged(graphs, cells.space), 2)
+    known = neighbours.signatures  # type: ignore[attr-defined]
+    pairs = replace(graphs, edges=np.asfortranarray(graphs.edges))
+    other = refine(CellArray.from_ragged(pairs, cells.space), 2)
+    np.testing.assert_array_equal(other.blocks[0].edges, tables.blocks[0].edges)
+    refine(CellArray.from_ragged(graphs, cells.space)[1:], 2)
+    assert neighbours.signatures == known  # type: ignore[attr-defined]
