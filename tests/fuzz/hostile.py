@@ -23,10 +23,8 @@ read-only
 same
     Two threads, other seeds of Python's hashes, and as many processes as the command can use.
 
-``hostile.json`` has what was run so far: at least 50 kills of each of ten commands, crowds on a
-cache, on a dataset and on a search of a table, and read-only folders, full disks, and other threads
-and seeds of hashes for all commands. The other parts were not run: the kills of a cache and of a
-dataset, and five crowds. A commit with ``-changed`` was run with changes of the exports alone.
+``hostile.json`` has all parts, with at least 50 kills of each command. A commit with ``-changed``
+was run with changes of the exports alone.
 """
 
 from __future__ import annotations
@@ -69,6 +67,8 @@ BUSY = (
     "another process is finishing it",
     "at work in this folder",
     "at work on this file",
+    "another process compares predictors",
+    "another process uses this file",
 )
 
 
