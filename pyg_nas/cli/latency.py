@@ -69,7 +69,7 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
 
 
 def _is_device(device: str) -> bool:
-    from pyg_nas.search.latency import SHIPPED
+    from pyg_nas.data.shipped import SHIPPED
 
     return device != SHIPPED and not Path(device).exists()
 

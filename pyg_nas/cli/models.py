@@ -22,7 +22,7 @@ from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.limits import MOST_EPOCHS, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
@@ -95,7 +95,9 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Random seed of weights, batches and dropout.")
     ] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training cells.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=MOST_EPOCHS, help="Passes over the training cells.")
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     metric: Annotated[
         str | None,
@@ -304,10 +306,12 @@ def predict(
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
     from pyg_nas.compute.workers import Workers
+    from pyg_nas.data.sources import check_table_file
     from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.graphs.registry import space_names
     from pyg_nas.io.files import check_output
     from pyg_nas.scoring.output import ARROW, check_format
+    from pyg_nas.scoring.source import check_source
 
     if recipe is not None:
         if recipe != "transfer":
@@ -327,6 +331,9 @@ def predict(
     check_format(out)
     if space is not None:
         space = scored_source(space)
+        check_source(space)
+    elif table is not None and not (configurations or ":" in table or Path(table).is_dir()):
+        check_table_file(table)  # and no folder of ONNX files
     in_memory = table is not None or space in space_names()
     if in_memory and top is None and backend == "sequential" and out.suffix != ARROW:
         _predict_sorted(model, table, configurations, space, out, device)
@@ -536,9 +543,10 @@ def _evaluated(
 ) -> tuple[Model, LabelPolicy, Evaluation, str]:
     """The model, the label that it is compared with, its predictions, and a note on the labels."""
     from pyg_nas.data.labels import fallback_note
-    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.sources import PLAIN, check_table_file, open_any_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.errors import SettingsError
+    from pyg_nas.graphs.registry import open_space
     from pyg_nas.predictors.trained import Model
 
     if table is None:
@@ -546,6 +554,9 @@ def _evaluated(
     check_split(split)
     check_label(metric, budget, run)
     check_device(device)
+    check_table_file(table)
+    if space is not None and space != PLAIN:
+        open_space(space)
     with working("predicting"):
         loaded = Model.load(model, device)
         protocol = loaded.require_protocol()

@@ -27,8 +27,22 @@ LearnedBudget = Annotated[
     typer.Option(help="Epochs after which it was measured; by default the table's most."),
 ]
 LearnedRun = Annotated[str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")]
+
+
+def _some_jobs(jobs: int) -> int:
+    if jobs == 0:
+        raise typer.BadParameter("0 is no number of fits; -1 is one on each core")
+    return jobs
+
+
 Jobs = Annotated[
-    int, typer.Option(max=MOST_WORKERS, help="Fits at a time; -1 for one on each core.")
+    int,
+    typer.Option(
+        min=-1,
+        max=MOST_WORKERS,
+        callback=_some_jobs,
+        help="Fits at a time; -1 for one on each core.",
+    ),
 ]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")

@@ -66,14 +66,15 @@ def profile(
     """
     from pyg_nas.errors import SettingsError
     from pyg_nas.io.files import check_output
-    from pyg_nas.measure.profile import ProfileSettings, profile_networks
-    from pyg_nas.predictors.network_lists import named_sources
 
     if out.suffix not in (".hdf5", ".h5"):
         raise SettingsError(f"{out}: a table's name must end in .hdf5 or .h5")
     check_device(device)
-    settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     check_output(out)
+    from pyg_nas.measure.profile import ProfileSettings, profile_networks
+    from pyg_nas.predictors.network_lists import named_sources
+
+    settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     sources = named_sources(networks, configurations)
     with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
         result = profile_networks(sources, out, settings, advance)

@@ -59,6 +59,7 @@ def tune(
     check_recipe(recipe)
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
+    listed = None if grid == "default" else _candidates(Path(grid))
     from pyg_nas.predictors.candidates import width_candidates
     from pyg_nas.predictors.tuning import TuneSettings
     from pyg_nas.predictors.tuning import tune as run_tuning
@@ -68,7 +69,7 @@ def tune(
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
     estimator = make_estimator(recipe, protocol.label, seed, device)
-    candidates = width_candidates(estimator) if grid == "default" else _candidates(Path(grid))
+    candidates = width_candidates(estimator) if listed is None else listed
     fits_file = out.with_suffix(".fits.jsonl")
     with resumable(fits_file), progress_bar("fits") as advance:
         result = run_tuning(

@@ -25,7 +25,7 @@ from pyg_nas.data.graph_class import (
 )
 from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import TableError
-from pyg_nas.io.files import atomic_path
+from pyg_nas.io.files import atomic_path, remove_abandoned
 from pyg_nas.io.regular_files import check_regular
 
 
@@ -127,8 +127,11 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
     def _process(self) -> None:
         # PyG keeps the transforms' names in two files of one name for the whole folder, which
         # concurrent processes can meet half-written; here the digest stands for them.
-        if self.force_reload or not Path(self.processed_paths[0]).exists():
+        path = Path(self.processed_paths[0])
+        if self.force_reload or not path.exists():
             self.process()
+        else:
+            remove_abandoned(path)  # of a process that was killed while another one wrote the file
 
     def _pre_process(
         self, data: Data, slices: dict[str, torch.Tensor], total: int

@@ -15,6 +15,9 @@ SHIPPED_LATENCIES = "network_latency.hdf5"
 SHIPPED_TASK = "digits"
 ZERO_COST_NETWORK = "zero_cost"
 
+SHIPPED = "shipped"
+"""Names the table of networks of the package in place of a file."""
+
 
 def shipped_table_path(name: str = SHIPPED_TABLE) -> Path:
     """Return the path of a shipped table: inside an installed package, or in ``datasets/``.

@@ -11,8 +11,12 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import open_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.regular_files import check_regular
 
 GRAPH_FILE_SUFFIX = ".jsonl"
+
+PLAIN = "plain"
+"""The space of graphs that are no cells, in the place of a registered name."""
 
 
 def open_any_table(
@@ -27,6 +31,17 @@ def open_any_table(
     path = Path(path)
     hdf5 = path.is_file() and path.suffix != GRAPH_FILE_SUFFIX
     return NetworkTable.load(path) if hdf5 and is_network_table(path) else open_table(path, space)
+
+
+def check_table_file(path: str | os.PathLike[str]) -> None:
+    """Check that a table or graph file is there, before work that needs it.
+
+    Raises:
+        TableError: If it is not a regular file that can be read.
+    """
+    if Path(path).is_dir():
+        raise TableError(f"{path}: is a folder, a table or graph file is needed")
+    check_regular(path, TableError)
 
 
 def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = None) -> Table:
@@ -44,12 +59,9 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
         SpaceError: If no space has that name.
     """
     path = Path(path)
-    if path.is_dir():
-        raise TableError(f"{path}: is a folder, a table or graph file is needed")
-    if not path.exists():
-        raise TableError(f"{path}: no such file")
-    named = isinstance(space, str) and space != "plain"
-    wanted = open_space(space) if isinstance(space, str) and space != "plain" else space
+    check_table_file(path)
+    named = isinstance(space, str) and space != PLAIN
+    wanted = open_space(space) if isinstance(space, str) and space != PLAIN else space
     if path.suffix == GRAPH_FILE_SUFFIX:
         return read_graphs(path, wanted)
     if is_network_table(path):

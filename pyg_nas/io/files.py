@@ -35,15 +35,10 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     if target.exists() and not target.is_file():  # renaming would replace a device by a file
         raise OSError(errno.EINVAL, "Is no file that can be replaced", str(target))
-    # Short, because the target's name may be as long as the system allows.
-    stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
-    temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.part{target.suffix}")
+    temporary = target.with_name(f"{_stem(target)}-{secrets.token_hex(6)}.part{target.suffix}")
     with _naming(target, temporary, *target.parents):
         target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f"{stem}-*.part*"):
-            with suppress(FileNotFoundError):  # another process may have removed it
-                if _is_abandoned(left):
-                    left.unlink()
+        remove_abandoned(target)
         # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but
         # its owner; the umask cannot be read without setting it, which another thread would notice.
         held = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -58,6 +53,19 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_abandoned(target: Path) -> None:
+    """Remove the temporary files of killed processes that wrote a file with :func:`atomic_path`."""
+    for left in target.parent.glob(f"{_stem(target)}-*.part*"):
+        with suppress(OSError):  # another process may have removed it, or the folder be read-only
+            if _is_abandoned(left):
+                left.unlink()
+
+
+def _stem(target: Path) -> str:
+    """Return how temporary names begin: short, as the target's may be as long as is allowed."""
+    return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
+
+
 @contextmanager
 def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder beside ``target`` and rename it to ``target`` when the block ends.
@@ -69,7 +77,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: If the folder cannot be written, or ``target`` exists and is not an empty folder.
     """
     target = Path(target)
-    stem = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
+    stem = _stem(target)
     temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.folder")
     with _naming(target, temporary, *target.parents):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from pyg_nas.data.graph_arrow import read_arrow_graphs
 from pyg_nas.data.graph_jsonl import parse_graphs
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
-from pyg_nas.errors import SettingsError, SpaceError, TableError
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space, open_space, space_reference
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
+from pyg_nas.scoring.source import GRAPH_FILES, check_source
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Graphs = CellArray | NetworkArray
@@ -237,7 +238,7 @@ def generator_blocks(
         yield StoredBlock(row, CellArray.from_cells(single, space))
 
 
-_FILES = {".jsonl": file_blocks, ".arrow": arrow_blocks}
+_FILES = dict(zip(GRAPH_FILES, (file_blocks, arrow_blocks), strict=True))
 
 
 def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
@@ -256,16 +257,9 @@ def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Ite
     """
     from pyg_nas.predictors.registry import class_named
 
+    check_source(source)
     if Path(source).suffix in _FILES:
-        if not Path(source).exists():
-            raise TableError(f"{source}: no such file")
         return _FILES[Path(source).suffix](source, space, size)
     if ":" in source:
         return generator_blocks(class_named(source), space, size)
-    try:
-        return space_blocks(find_space(source), size)
-    except SpaceError as error:
-        raise SpaceError(
-            f"{error}; --space also takes a graph file (.jsonl, .arrow) or a function of yours as "
-            f"file.py:function"
-        ) from None
+    return space_blocks(find_space(source), size)

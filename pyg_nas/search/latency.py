@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold
 from pyg_nas.compute.device import pick_device
 from pyg_nas.data.network_sources import NetworkSource, graph_of_network
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.data.shipped import shipped_latencies
+from pyg_nas.data.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 MEASURED = 60
 FEWEST = 20
 GRAPHS = 60
-SHIPPED = "shipped"
-"""Names the table of networks of the package in place of a file."""
 
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
@@ -153,7 +151,8 @@ def stored_latencies(
     cells from their graphs, and a model of the cells is fitted to these predictions.
 
     Args:
-        path: The folder or file, or :data:`SHIPPED` for the table of networks of the package.
+        path: The folder or file, or :data:`~pyg_nas.data.shipped.SHIPPED` for the table of
+            networks of the package.
         domain: The cells that a search may propose.
         build: Builds their networks, which only whole networks need.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch_geometric.data import Batch, Data
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.data.processed import transforms_text
 from pyg_nas.errors import TableError
+from pyg_nas.io.files import atomic_path
 from tests.spaces.modules.networks import random_network
 
 GRAPHS = [random_network(size, seed=size) for size in (4, 6, 9)]
@@ -34,6 +36,17 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     again = NetworkDataset(tmp_path, GRAPHS)
     assert torch.equal(again.x, dataset.x)
     assert again.processed_paths == dataset.processed_paths
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = Path(NetworkDataset(tmp_path, GRAPHS).processed_paths[0])
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(path.read_bytes())
+    temporary.touch()
+    os.utime(temporary, (0, 0))
+    NetworkDataset(tmp_path, GRAPHS)
+    assert not temporary.exists()
+    assert path.exists()
 
 
 def test_transforms_are_applied_before_saving_and_name_the_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Numbers beyond every measure are refused in one line, before torch and before a file is made."""
+"""What arguments alone show is refused in one line, before torch and before a file is made."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ TASK = "search digits --method random --out out --device cpu"
 ASK = "ask out --method random --device cpu"
 MEASURE = "measure digits --journal out.sqlite --table out.hdf5 --device cpu"
 PROFILE = "profile networks --out out.hdf5"
+TUNE = "tune t.hdf5 --out out.json --device cpu"
+COMPARE = "compare t.hdf5 --out out --device cpu"
 WRONG = [
     *(f"{TRAIN} --run {LONG}", f"evaluate model t.hdf5 --run {LONG}", f"{TRAIN} --epochs nan"),
     *(f"{TASK} --{name} {n}" for name in ("n", "k", "rounds", "runs") for n in (0, -1, HUGE)),
@@ -29,13 +31,34 @@ WRONG = [
     *(f"{PROFILE} --threads {n}" for n in (0, -1, HUGE)),
     *(f"{PROFILE} --retries {n}" for n in (-1, HUGE)),
     *(f"tell out 0 --accuracy 0.5 --seconds {n}" for n in (-1, "text")),
+    *(f"{TUNE} --jobs 0", f"{TUNE} --grid missing.json", f"{COMPARE} --jobs 0"),
+    *(
+        "evaluate model no.hdf5",
+        "evaluate model t.hdf5 --space no",
+        "plot model no.hdf5 --out out.png",
+    ),
+    *("predict model no.hdf5 --out out.csv", "predict model --space no --out out.csv"),
+    *(f"{SEARCH} --max-latency {given}" for given in ("no", "0", "5ms --latency-device no")),
+    *(f"{SEARCH} --max-latency 5ms --latency-device gpu:0", f"{TRAIN} --epochs 0"),
+]
+DEVICES = [
+    *("train t.hdf5 --out out", "evaluate model t.hdf5", "plot model t.hdf5 --out out.png"),
+    *(
+        "predict model t.hdf5 --out out.csv",
+        "tune t.hdf5 --out out.json",
+        "compare t.hdf5 --out out",
+    ),
+    *("search t.hdf5 --out out", "search digits --out out", "ask out", "images photos"),
+    *("finish search --out out", "profile networks --out out.hdf5"),
+    "measure digits --cells 1 --journal out.sqlite --table out.hdf5",
 ]
 
 
-def test_numbers_without_measure(small_table: Table, tmp_path: Path) -> None:
+def test_refusals_from_arguments(small_table: Table, tmp_path: Path) -> None:
     small_table.save(tmp_path / "t.hdf5")
-    commands = [line.split() for line in WRONG]
-    for line, ended in zip(WRONG, run_commands(commands, tmp_path), strict=True):
+    lines = [*WRONG, *(f"{line} --device nonsense" for line in DEVICES)]
+    commands = [line.split() for line in lines]
+    for line, ended in zip(lines, run_commands(commands, tmp_path), strict=True):
         assert ended.code == 2, line[:90]
         (error,) = ended.err.strip().splitlines()
         assert error.startswith("error: "), line[:90]
