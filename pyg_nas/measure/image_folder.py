@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.text import printable
 
 TARGETS = "targets.csv"
@@ -127,36 +127,37 @@ def _targets(path: Path) -> tuple[list[Path], list[float]]:
     """Return the files and numbers of ``targets.csv``."""
     source = path / TARGETS
     files, values = [], []
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if not {"file", "value"} <= set(rows.fieldnames or ()):
-                raise MeasureError(
-                    f"{source}: needs the columns file and value, has {rows.fieldnames}"
-                )
-            for row in rows:
-                where = f"{source}, line {rows.line_num}"
-                try:
-                    value = float(row["value"])
-                except (TypeError, ValueError):
-                    value = float("nan")
-                if not np.isfinite(value):
-                    raise MeasureError(
-                        f"{where}: value must be a finite number, got {quoted(row['value'])}"
-                    )
-                image = path / (row["file"] or "")
-                if not image.is_file():
-                    raise MeasureError(f"{where}: no such file: {quoted(row['file'])}")
-                files.append(image)
-                values.append(value)
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise MeasureError(f"{source}: not a readable CSV file ({error})") from error
+    header, rows = read_csv(source, MeasureError)
+    if not {"file", "value"} <= set(header):
+        raise MeasureError(f"{source}: needs the columns file and value, has {quoted(header)}")
+    for line, row in rows:
+        where = f"{source}, line {line}"
+        value = finite_number(row["value"])
+        if value is None or abs(value) > np.finfo(np.float32).max:
+            raise MeasureError(
+                f"{where}: value must be a finite number, got {quoted(row['value'])}"
+            )
+        name = Path(row["file"])
+        if name.is_absolute() or ".." in name.parts:
+            raise MeasureError(f"{where}: must be in this folder: {quoted(row['file'])}")
+        image = path / name
+        if not _is_file(image):
+            raise MeasureError(f"{where}: no such file: {quoted(row['file'])}")
+        files.append(image)
+        values.append(value)
     if len(set(files)) < len(files):
         twice = next(file for file in files if files.count(file) > 1)
         raise MeasureError(f"{source}: has {twice.relative_to(path)} more than once")
     if not files:
         raise MeasureError(f"{source}: has no image")
     return files, values
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # its name is too long, or has a NUL byte
+        return False
 
 
 def _strays(path: Path) -> tuple[Path, ...]:

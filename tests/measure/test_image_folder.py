@@ -75,6 +75,12 @@ def test_targets(tmp_path: Path) -> None:
         ("file,value\nant/99.png,1", r"line 2: no such file: 'ant/99.png'"),
         ("file,value\nant/0.png,1\nant/0.png,2", "has ant/0.png more than once"),
         ("file,value\n", "has no image"),
+        ("file,value\n../1.png,1\n", "line 2: must be in this folder: '../1.png'"),
+        ("file,value\n/etc/passwd,1\n", "line 2: must be in this folder"),
+        (f"file,value\n{'a' * 5000},1\n", "line 2: no such file: 'aaa"),
+        ("file,value\n\0,1\n", "line 2: no such file"),
+        ("file,value\n0.png,1e300\n", "must be a finite number"),
+        ("file,value\n" + "a" * 5_000_000, "line 2: longer than"),
     ],
 )
 def test_malformed_targets(tmp_path: Path, text: str, message: str) -> None:
