@@ -37,12 +37,13 @@ def demo(
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
     from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
-    from pyg_nas.predictors.storage import check_storable
+    from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
     from pyg_nas.visualization.cells import draw_cell
     from pyg_nas.visualization.files import save_figure
     from pyg_nas.visualization.plots import scatter
 
+    check_model_folder(out / "model")
     table = shipped_table()
     label = table.default_label
     check_storable(make_estimator(recipe or DEFAULT_RECIPE, label, seed))

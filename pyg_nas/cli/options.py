@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.limits import MOST_SEED
 
 TablePath = Annotated[
@@ -31,7 +32,7 @@ LearnedRun = Annotated[str | None, typer.Option(help="Run that was measured: 0, 
 
 def _some_jobs(jobs: int) -> int:
     if jobs == 0:
-        raise typer.BadParameter("0 is no number of fits; -1 is one on each core")
+        raise SettingsError("--jobs must be a number of processes, or -1 for all cores; got 0")
     return jobs
 
 

@@ -133,7 +133,7 @@ def _targets(path: Path) -> tuple[list[Path], list[float]]:
     for line, row in rows:
         where = f"{source}, line {line}"
         value = finite_number(row["value"])
-        if value is None or abs(value) > np.finfo(np.float32).max:
+        if value is None or abs(value) > float(np.finfo(np.float32).max):
             raise MeasureError(
                 f"{where}: value must be a finite number, got {quoted(row['value'])}"
             )

@@ -96,7 +96,7 @@ def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
     assert "metric 'r2'" in fails("--metric", "r2")
     assert "recipe 'nope'" in fails("--recipe", "nope")
     assert "no network whose width" in fails("--recipe", "fast")
-    assert "n_jobs" in fails("--jobs", 0)
+    assert "--jobs must be" in fails("--jobs", 0)
     assert not out.exists()
 
 
