@@ -4,7 +4,7 @@
 
 Networks are random: a chain of operations with further edges to a fifth of the vertices, and random
 attributes. A process that only makes the networks is measured beside them. It is no timing, so that
-other programs may run. A Gaussian process needs 56 bytes a pair of networks.
+other programs may run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, TERMINALS
 PREDICTORS = {
     "sparse residual network, one epoch": lambda: NetworkGNNRegressor(epochs=1),
     "boosted trees": lambda: NetworkRegressor("boosted-trees"),
+    "Gaussian process": lambda: NetworkRegressor("gp"),
 }
 
 

@@ -25,6 +25,7 @@ from pyg_nas.features.graph_features import (
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.cholesky import factored_in_place, inverse_blocks, inverse_diagonal, solved
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
@@ -43,7 +44,7 @@ GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 MOST_CELLS = 20_000
-"""A fit to ``N`` cells needs some 56 ``N``² bytes: with so many, 22 GB."""
+"""A fit to ``N`` cells needs some 10 ``N``² bytes: with so many, 4 GB."""
 
 _ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
 _MOST_EXTRA_COLUMNS = 64  # of a group that is not computed from the graph alone
@@ -226,12 +227,9 @@ class GaussianProcess(CellRegressor):
         self.inputs_ = self.kernel_.scaled(inputs)
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
-        self.factor_ = torch.linalg.cholesky(covariance)
-        del covariance  # its inverse needs the memory
+        self.factor_ = factored_in_place(covariance)
         self.hashes_ = None if hashes is None else _as_integers(hashes)
-        inverse = torch.cholesky_inverse(self.factor_)
-        # A copy: the diagonal itself would keep the whole inverse in memory.
-        self._set_targets(y, target, inverse.diagonal().clone(), weight, inverse)
+        self._set_targets(y, target, inverse_diagonal(self.factor_), weight)
         return self
 
     def update_features(
@@ -428,7 +426,7 @@ class GaussianProcess(CellRegressor):
         if hasattr(self, "_labels"):
             return
         self._like = None
-        self._inverse = torch.cholesky_inverse(self.factor_).diagonal().clone()
+        self._inverse = inverse_diagonal(self.factor_)
         own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
         self._weight = self.noise_ / own_noise
         target = self.factor_ @ (self.factor_.T @ self.dual_)
@@ -440,20 +438,18 @@ class GaussianProcess(CellRegressor):
         target: Tensor,
         diagonal: Tensor,
         weight: Tensor,
-        inverse: Tensor | None = None,
     ) -> None:
-        """Take labels ``[n]``, standardised too, and the inverse covariance or its diagonal."""
+        """Take labels ``[n]``, standardised too, and the diagonal of the inverse covariance."""
         self._labels, self._inverse, self._weight = y, diagonal, weight
-        self.dual_ = torch.cholesky_solve(target[:, None], self.factor_).squeeze(1)
+        self.dual_ = solved(self.factor_, target)
         # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12. The noise
         # of a label of weight 1 is put in place of the label's own.
         residual, variance = self.dual_ / diagonal, 1 / diagonal
-        for rows in self._copies():
+        copies = self._copies()
+        for rows, block in zip(copies, inverse_blocks(self.factor_, copies), strict=True):
             # The same by blocks: the inverse of the inverse's block is the covariance of these
             # labels given all others.
-            if inverse is None:
-                inverse = torch.cholesky_inverse(self.factor_)
-            covariance = torch.linalg.inv(inverse[rows[:, None], rows])
+            covariance = torch.linalg.inv(block)
             residual[rows], variance[rows] = covariance @ self.dual_[rows], covariance.diagonal()
         self.loo_mean_ = y - residual.numpy() * self.std_
         extra = self.noise_ * (1 - 1 / weight)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
-_COVARIANCE_ROWS = 1024
+_COVARIANCE_ROWS = 256
 _LEAST_NOISE = 1e-4
 
 
