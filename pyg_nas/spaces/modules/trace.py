@@ -183,6 +183,8 @@ class _Recorder:
     def _note(self, name: str, arguments: Any, result: Any) -> None:
         given = [value for value in tree_flatten(arguments)[0] if isinstance(value, Tensor)]
         made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
+        if name == "__setitem__":  # returns nothing
+            made = given[:1]
         if not made:
             return
         sources = tuple(source for tensor in given for source in self._sources(tensor))

@@ -191,6 +191,26 @@ class Splitting(nn.Module):
         return a.relu(), {"b": b.sigmoid()}
 
 
+def test_what_is_assigned_to_a_part_of_a_tensor_is_in_the_graph() -> None:
+    class Assigned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x)
+            y[:, 2:] += self.second(x)
+            return y.relu()
+
+    module = Assigned()
+    graph = graph_of(module, torch.zeros(3, 4))
+    assert graph.macs == 3 * (4 * 4 + 4 * 2)
+    assert graph.parameters == sum(p.numel() for p in module.parameters())
+    assert graph.unused_parameters == 0
+    (written,) = (i for i, name in enumerate(graph.operations) if name == "scatter")
+    assert graph.vertices[graph.operations.index("relu")].sources == (written,)
+
+
 def test_several_results_of_an_operation_and_of_the_network() -> None:
     graph = graph_of(Splitting(), IMAGES)
     assert graph.operations == ("input", "split", "relu", "sigmoid", "output")
