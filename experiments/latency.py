@@ -66,7 +66,8 @@ app = typer.Typer(help=__doc__.splitlines()[0])
 
 
 def family(name: str) -> str:
-    return name.split("_")[0].split(".")[0].rstrip("0123456789")
+    """Return the family of an architecture, or of NAME@PIXELS."""
+    return name.partition("@")[0].split("_")[0].split(".")[0].rstrip("0123456789")
 
 
 def device(setting: str) -> str:
