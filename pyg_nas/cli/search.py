@@ -31,6 +31,7 @@ from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.io.callbacks import Callback
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
@@ -71,7 +72,10 @@ LIVE_BUDGET = 12
 
 def search(
     target: Annotated[
-        str, typer.Argument(help="Table (.hdf5), graph file (.jsonl), or a task to train on.")
+        str,
+        typer.Argument(
+            help="Table of cells or networks (.hdf5), graph file (.jsonl), or a task to train on."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the search; an existing one is resumed.")],
     method: Annotated[
@@ -194,8 +198,11 @@ def search(
     check_search_folder(out)
     is_table = Path(target).suffix in TABLE_SUFFIXES
     _check_target(target, is_table, settings, image_size, split_seed, space, seeds)
+    networks = _network_table(Path(target)) if is_table else None
+    if networks is not None:
+        _check_networks(target, method, max_latency, budget, run, space, early_stopping)
     folders = _folders(out, seed, seeds)
-    plan = _plan(folders[seed], protocol, n, k, rounds, recipe)
+    plan = _plan(folders[seed], protocol, n, k, rounds, recipe, networks is not None)
     longest = longest_training(max_training_time, max_time)
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)
@@ -204,7 +211,12 @@ def search(
 
     with ExitStack() as stack:
         with working("reading measurements" if is_table else "reading cells and images"):
-            if is_table:
+            if networks is not None:
+                from pyg_nas.search.network_list import NetworkTableEvaluator
+
+                evaluator = NetworkTableEvaluator(networks)
+                label = evaluator.label
+            elif is_table:
                 evaluator, label = _table(Path(target), budget, run, space)
             else:
                 evaluator, label = _task(
@@ -320,10 +332,13 @@ class _Searcher:
         from pyg_nas.report.search_summary import write_report
         from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search as run_search
+        from pyg_nas.search.network_list import NetworkListEvaluator
         from pyg_nas.search.stored import stored_score
 
         settings = self.settings(seed)
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
+        if isinstance(self.evaluator, NetworkListEvaluator):
+            self.evaluator.save(out)
         with folder.locked(), progress_bar("searching, cells trained") as advance:
             advance(folder.count(), self.total)
             with resumable(out):
@@ -361,16 +376,24 @@ class _Searcher:
 
 
 def _plan(
-    out: Path, protocol: str, n: int | None, k: int | None, rounds: int | None, recipe: str | None
+    out: Path,
+    protocol: str,
+    n: int | None,
+    k: int | None,
+    rounds: int | None,
+    recipe: str | None,
+    of_networks: bool,
 ) -> Plan:
     """Fill in what the user left out: from the search in the folder, else from the protocol."""
     from pyg_nas.errors import SettingsError, quoted
-    from pyg_nas.predictors.recipes import resumed_recipe
+    from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
     from pyg_nas.search.folder import SETTINGS, SearchFolder
 
     if protocol not in PROTOCOLS:
         raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
     usual_n, usual_k, usual_rounds, usual_recipe = PROTOCOLS[protocol]
+    if of_networks:
+        usual_recipe = NETWORK_RECIPE
     stored = SearchFolder.open(out).settings if (out / SETTINGS).exists() else None
     if stored is not None:
         strategy = stored["strategy_settings"]
@@ -388,6 +411,41 @@ def _plan(
     else:
         total = n + k * (rounds or (1 if given else usual_rounds))
     return Plan(n, k, total, recipe or usual_recipe)
+
+
+def _network_table(path: Path) -> NetworkTable | None:
+    """Read a table of whole networks; None where the file is something else."""
+    from pyg_nas.data.network_table import NetworkTable, is_network_table
+
+    if path.suffix == ".jsonl" or not path.is_file() or not is_network_table(path):
+        return None
+    return NetworkTable.load(path)
+
+
+def _check_networks(
+    target: str,
+    method: str,
+    max_latency: float | None,
+    budget: int | None,
+    run: str | None,
+    space: str | None,
+    early_stopping: bool,
+) -> None:
+    """Refuse methods and options that a table of whole networks has no use for."""
+    from pyg_nas.errors import SettingsError
+    from pyg_nas.search.network_list import check_method
+
+    check_method(method)
+    given = {
+        "--max-latency": max_latency,
+        "--budget": budget,
+        "--run": run,
+        "--space": space,
+        "--early-stopping": early_stopping or None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise SettingsError(f"{option} is for cells, {target} is a table of networks")
 
 
 def _table(

@@ -67,7 +67,7 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     if is_network_table(path):
         raise TableError(
             f"{path}: is a table of whole networks, a table of cells is needed; train, evaluate, "
-            f"predict, plot, report and table take both, and ask --networks searches in it"
+            f"predict, plot, report, search and table take both"
         )
     table = Table.load(path)
     if named and table.space != wanted:

@@ -33,8 +33,8 @@ from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
 from pyg_nas.search.methods import make_strategy, recorded_recipe, restrict
 from pyg_nas.search.network_list import (
-    NETWORKS,
     NetworkListEvaluator,
+    NetworkTableEvaluator,
     as_network_table,
     check_method,
     stored_networks,
@@ -150,8 +150,8 @@ class Search:
                 **self.constraints.to_settings(),
             }
             folder = SearchFolder(folder, settings, evaluator.domain.space)
-            if isinstance(evaluator, NetworkListEvaluator) and stored_networks(folder.path) is None:
-                evaluator.listed.save(folder.path / NETWORKS)
+            if isinstance(evaluator, NetworkListEvaluator):
+                evaluator.save(folder.path)
         self.folder = folder
         self.ledger = Ledger(folder)
         self.exhausted = False
@@ -181,8 +181,8 @@ class Search:
     @cached_property
     def _reference(self) -> Reference | None:
         """The best architecture that keeps the constraints, where a table has all of them."""
-        limits = self.constraints
-        if limits == Constraints() or not isinstance(self.evaluator, TableEvaluator):
+        limits, tables = self.constraints, (TableEvaluator, NetworkTableEvaluator)
+        if limits == Constraints() or not isinstance(self.evaluator, tables):
             return self.evaluator.reference
         found = self.evaluator.best_within(
             limits.max_parameters, limits.max_seconds, limits.max_macs, limits.max_latency

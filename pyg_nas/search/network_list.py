@@ -7,19 +7,21 @@ records and folders are those of every search. Predictors receive the graphs beh
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.domain import LISTED, Domain
-from pyg_nas.search.evaluator import ExternalEvaluator
+from pyg_nas.search.evaluator import ExternalEvaluator, Outcome, Reference
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 NETWORKS = "networks.hdf5"
 """The candidates, in the folder of a search."""
 
-METHODS = ("predictor", "random")
-"""Methods that need no graphs to move among."""
+METHODS = ("predictor", "random", "oracle")
+"""Methods that need no graphs to move among; the oracle needs a table."""
 
 
 class NetworkListEvaluator(ExternalEvaluator):
@@ -67,6 +69,12 @@ class NetworkListEvaluator(ExternalEvaluator):
         counts: NDArray[np.int64] = self.listed.networks.macs[self.rows(cells)]
         return counts
 
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the candidates to a search's folder, where they are not there yet."""
+        path = Path(folder) / NETWORKS
+        if not path.exists():
+            self.listed.save(path)
+
     def predictor(self, estimator: Any) -> ListedRegressor:
         """Return an estimator of candidates from one of networks."""
         return ListedRegressor(estimator, self)
@@ -77,6 +85,74 @@ class NetworkListEvaluator(ExternalEvaluator):
 
         digest = sha256(self.listed.hashes.tobytes()).hexdigest()
         return {"evaluator": "external", "cells": len(self.listed), "networks_sha256": digest}
+
+
+class NetworkTableEvaluator(NetworkListEvaluator):
+    """Looks up the networks of a table that have a label.
+
+    Args:
+        table: The measured networks.
+        label: The label that the search maximises; by default that of the table.
+
+    Raises:
+        SettingsError: If the table lacks the label, or it is a cost.
+        TableError: If no network has it.
+    """
+
+    def __init__(self, table: NetworkTable, label: LabelPolicy | None = None) -> None:
+        self.label = label or table.default_label
+        if not self.label.larger_is_better:
+            raise SettingsError(
+                f"{table.source}: a search maximises its label, and {self.label.metric!r} is a "
+                f"cost; the table needs an accuracy"
+            )
+        labelled = np.flatnonzero(~np.isnan(table.label(self.label)))
+        if not len(labelled):
+            raise TableError(f"{table.source}: no network has the label {self.label.metric!r}")
+        super().__init__(table.subset(labelled))
+        self.labels = self.listed.label(self.label)
+        self.reference = self.best_within()
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Yield the table's label of each network."""
+        for value in self.labels[self.rows(CellArray.from_cells(cells))].tolist():
+            yield Outcome(value, true_accuracy=value)
+
+    def best_within(
+        self,
+        max_parameters: int | None = None,
+        max_seconds: float | None = None,
+        max_macs: int | None = None,
+        max_latency: float | None = None,
+    ) -> Reference | None:
+        """Return the best of the networks that keep the limits; None if none does.
+
+        Training times and latencies are not known: a limit on them excludes nothing.
+        """
+        networks = self.listed.networks
+        allowed = np.ones(len(self.labels), dtype=bool)
+        for limit, counts in ((max_parameters, networks.parameters), (max_macs, networks.macs)):
+            if limit is not None:
+                allowed &= counts <= limit
+        if not allowed.any():
+            return None
+        best = int(np.where(allowed, self.labels, -np.inf).argmax())
+        return Reference(float(self.labels[best]), self.label.metric, self.domain.hash_at(best))
+
+    def oracle(self) -> NDArray[np.float64]:
+        """Return the label of each network ``[N]``."""
+        return self.labels
+
+    def describe(self) -> dict[str, Any]:
+        """Return the label, the number of networks and digests of graphs and labels."""
+        from hashlib import sha256
+
+        return {
+            **super().describe(),
+            "evaluator": "table",
+            "score": self.label.metric.replace("_", " "),
+            "labels_sha256": sha256(self.labels.tobytes()).hexdigest(),
+        }
 
 
 class ListedRegressor:
@@ -145,5 +221,5 @@ def check_method(method: str) -> None:
     """
     if method not in METHODS:
         raise SettingsError(
-            f"method {method!r} cannot search a list of networks, {' and '.join(METHODS)} can"
+            f"method {method!r} cannot search a list of networks, {', '.join(METHODS)} can"
         )

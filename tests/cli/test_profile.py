@@ -67,9 +67,18 @@ def test_commands_on_a_table_of_networks(
     capsys.readouterr()
     assert pyg_nas("table", "export", table, tmp_path / "t.tfrecord") == 2
     assert "no TFRecord format, use --csv" in capsys.readouterr().err
-    for command in ("search", "tune", "compare"):
+    for command in ("tune", "compare"):
         assert pyg_nas(command, table, "--out", tmp_path / command) == 2
-        assert "ask --networks searches in it" in capsys.readouterr().err
+        assert "report, search and table take both" in capsys.readouterr().err
+    out = tmp_path / "search"
+    assert pyg_nas("search", table, "--out", out) == 2
+    assert "'latency' is a cost" in capsys.readouterr().err
+    NetworkTable(networks, ["a", "b", "c"], {"accuracy": [0.5, 0.25, nan]}).save(table)
+    for option, value in (("--method", "local"), ("--budget", 12)):
+        assert pyg_nas("search", table, "--out", out, option, value) == 2
+    arguments = ("--method", "random", "--n", 1, "--k", 1, "--rounds", 2)
+    assert pyg_nas("search", table, "--out", out, *arguments) == 0
+    assert "best of 2 trained" in capsys.readouterr().out
 
 
 def test_invalid_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

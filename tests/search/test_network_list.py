@@ -9,10 +9,12 @@ import pytest
 
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.network_list import NetworkListEvaluator
+from pyg_nas.search.loop import search as run_search
+from pyg_nas.search.methods import make_strategy
+from pyg_nas.search.network_list import NetworkListEvaluator, NetworkTableEvaluator
 from pyg_nas.search.result import Constraints
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.visualization.cells import network_drawing
@@ -96,3 +98,30 @@ def test_the_report_draws_the_networks(tmp_path: Path) -> None:
     assert page.answer.facts[0].value == best.cell.operations[0]
     drawn = network_drawing(TABLE.networks, NAMES.index(best.cell.operations[0]))
     assert page.answer.drawing == svg(drawn)
+
+
+def test_a_table_is_searched_by_looking_its_networks_up(tmp_path: Path) -> None:
+    values = [ACCURACY[name] for name in NAMES]
+    values[3] = np.nan
+    table = NetworkTable(TABLE.networks, NAMES, {"accuracy": values, "latency": np.ones(80)})
+    evaluator = NetworkTableEvaluator(table)
+    assert len(evaluator.domain) == 79
+    assert evaluator.reference is not None
+    assert evaluator.reference.best == np.nanmax(values)
+    strategy = make_strategy("oracle", evaluator, n=1, k=2, recipe="networks")
+    result = run_search(strategy, evaluator, 5)
+    found = [query.outcome.accuracy for query in result.history]
+    assert found == sorted(np.array(values)[~np.isnan(values)].tolist())[:-6:-1]
+    parameters = np.array([graph.parameters for graph in GRAPHS])
+    small = evaluator.best_within(max_parameters=int(np.median(parameters)))
+    assert small is not None
+    assert small.best == np.nanmax(np.where(parameters <= np.median(parameters), values, np.nan))
+    assert evaluator.best_within(max_macs=-1) is None
+
+
+def test_a_table_without_a_label_to_maximise_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'latency' is a cost"):
+        NetworkTableEvaluator(NetworkTable(TABLE.networks, NAMES, {"latency": np.ones(80)}))
+    empty = NetworkTable(TABLE.networks, NAMES, {"accuracy": np.full(80, np.nan)})
+    with pytest.raises(TableError, match="no network has the label 'accuracy'"):
+        NetworkTableEvaluator(empty)
