@@ -212,10 +212,7 @@ def search(
     with ExitStack() as stack:
         with working("reading measurements" if is_table else "reading cells and images"):
             if networks is not None:
-                from pyg_nas.search.network_list import NetworkTableEvaluator
-
-                evaluator = NetworkTableEvaluator(networks)
-                label = evaluator.label
+                evaluator, label = _listed(networks)
             elif is_table:
                 evaluator, label = _table(Path(target), budget, run, space)
             else:
@@ -425,7 +422,7 @@ def _network_table(path: Path) -> NetworkTable | None:
 def _check_networks(
     target: str,
     method: str,
-    max_latency: float | None,
+    max_latency: str | None,
     budget: int | None,
     run: str | None,
     space: str | None,
@@ -458,6 +455,13 @@ def _table(
     opened = open_table(path, space)
     label = chosen_label(opened.default_label, None, budget, run)
     return TableEvaluator(opened, label), label
+
+
+def _listed(networks: NetworkTable) -> tuple[Evaluator, LabelPolicy]:
+    from pyg_nas.search.network_list import NetworkTableEvaluator
+
+    evaluator = NetworkTableEvaluator(networks)
+    return evaluator, evaluator.label
 
 
 def _task(

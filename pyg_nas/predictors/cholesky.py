@@ -18,14 +18,16 @@ def factored_in_place(matrix: Tensor) -> Tensor:
         torch.linalg.LinAlgError: If the matrix is not positive definite.
     """
     # LAPACK works on columns, which are the rows of the transpose: nothing is copied.
-    return torch.linalg.cholesky(matrix.mT, out=matrix.mT)
+    factor: Tensor = torch.linalg.cholesky(matrix.mT, out=matrix.mT)
+    return factor
 
 
 def solved(factor: Tensor, targets: Tensor) -> Tensor:
     """Return the inverse of the matrix with a lower factor ``[n, n]`` times targets ``[n]``."""
     # torch.cholesky_solve copies the factor.
     half = solve_triangular(factor, targets[:, None], upper=False)
-    return solve_triangular(factor.mT, half, upper=True).squeeze(1)
+    found: Tensor = solve_triangular(factor.mT, half, upper=True).squeeze(1)
+    return found
 
 
 def inverse_diagonal(factor: Tensor) -> Tensor:
