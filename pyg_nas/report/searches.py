@@ -97,7 +97,9 @@ def _answer_card(
         name = shlex.quote(folder.name)
         command = f"pyg-nas finish {name} --out {shlex.quote(folder.name + '-network')}"
         steps.append(("A trained network of the best cell, confirmed with further runs:", command))
-    looked_up = "table" in nested_values(settings, "evaluator") and draw is None
+    # Networks of a table have one label each, cells may have several runs.
+    of_networks = bool(nested_values(settings, "networks_sha256"))
+    looked_up = "table" in nested_values(settings, "evaluator") and not of_networks
     if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
         command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"
         steps.append(("Further runs in the table give the accuracy an interval:", command))
