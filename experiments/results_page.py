@@ -580,6 +580,37 @@ def few_labels() -> list[str]:
     return lines
 
 
+def latency() -> list[str]:
+    found = read("latency")
+    lines = [
+        row("device and software", "networks", "`latency`", "trees on totals", "90 % inside"),
+        row(*["---"] * 5),
+    ]
+    for name, value in found.items():
+        if name.startswith("unseen families, "):
+            lines.append(
+                row(
+                    name.removeprefix("unseen families, "),
+                    str(value["networks"]),
+                    *(f"{100 * value[m]['mape']:.1f} %" for m in ("latency", "trees on totals")),
+                    f"{100 * value['intervals_of_90_percent_hold']:.0f} %",
+                )
+            )
+    return lines
+
+
+def latency_new_device() -> list[str]:
+    lines = [row("new device and software", "networks", "MAPE"), row(*["---"] * 3)]
+    for name, settings in read("latency").items():
+        if name.startswith("new device"):
+            note = " (from GPUs alone)" if name.endswith("alone") else ""
+            lines += [
+                row(f"{setting}{note}", str(v["networks"]), f"{100 * v['mape']:.1f} %")
+                for setting, v in settings.items()
+            ]
+    return lines
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -606,6 +637,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "mean-test": mean_test,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
+    "latency": latency,
+    "latency-new-device": latency_new_device,
     "choose-networks": choose_networks,
     "network-latency": network_latency,
     "transfer-own": transfer_own,
