@@ -465,6 +465,20 @@ def mean_test() -> list[str]:
     return lines
 
 
+def commands() -> list[str]:
+    """Seconds of whole commands by this code and by that of an earlier commit."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for entry in read("commands", BENCHMARKS)["rows"]:
+        found[entry["command"]][entry["code"]] = entry["seconds"]
+    lines = [row("command", "now, s", "before, s", "before over now"), row(*["---"] * 4)]
+    for name, seconds in found.items():
+        before = seconds.get("before")
+        ratio = "–" if before is None else f"{before / seconds['now']:.1f}"
+        shown = "–" if before is None else f"{before:.1f}"
+        lines.append(row(name, f"{seconds['now']:.1f}", shown, ratio))
+    return lines
+
+
 def equal() -> list[str]:
     found = read("equal_architectures")["share_of_evaluated_architectures_equal_to_a_training_one"]
     lines = [
@@ -633,6 +647,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "search-nasbench_digits": lambda: searches("nasbench_digits"),
     "search-nasbench201": lambda: searches("nasbench201"),
     "speed": speed,
+    "commands": commands,
     "equal": equal,
     "mean-test": mean_test,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
