@@ -353,12 +353,12 @@ def test_what_is_left_out_comes_from_the_folder_or_the_protocol(
     table_path: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert _plan(out, "recommended", None, None, None, None) == Plan(16, 4, 60, "fast")
-    assert _plan(out, "paper", None, None, None, None) == Plan(172, 10, 182, "two-stage")
-    assert _plan(out, "recommended", 40, 8, None, "best") == Plan(40, 8, 48, "best")
-    assert _plan(out, "paper", None, None, 3, None) == Plan(172, 10, 202, "two-stage")
+    assert _plan(out, "recommended", None, None, None, None, False) == Plan(16, 4, 60, "fast")
+    assert _plan(out, "paper", None, None, None, None, False) == Plan(172, 10, 182, "two-stage")
+    assert _plan(out, "recommended", 40, 8, None, "best") == Plan(40, 8, 48, "best", False)
+    assert _plan(out, "paper", None, None, 3, None, False) == Plan(172, 10, 202, "two-stage")
     with pytest.raises(SettingsError, match="--protocol 'old' must be one of recommended, paper"):
-        _plan(out, "old", None, None, None, None)
+        _plan(out, "old", None, None, None, None, False)
     # A folder of version 0.1, whose defaults were others, is resumed by the same command.
     assert run(table_path, "--out", out, "--method", "random", "--n", 172, "--k", 10).exit_code == 0
     again = run(table_path, "--out", out, "--method", "random")
