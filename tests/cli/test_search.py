@@ -355,7 +355,7 @@ def test_what_is_left_out_comes_from_the_folder_or_the_protocol(
     out = tmp_path / "out"
     assert _plan(out, "recommended", None, None, None, None, False) == Plan(16, 4, 60, "fast")
     assert _plan(out, "paper", None, None, None, None, False) == Plan(172, 10, 182, "two-stage")
-    assert _plan(out, "recommended", 40, 8, None, "best") == Plan(40, 8, 48, "best", False)
+    assert _plan(out, "recommended", 40, 8, None, "best", False) == Plan(40, 8, 48, "best")
     assert _plan(out, "paper", None, None, 3, None, False) == Plan(172, 10, 202, "two-stage")
     with pytest.raises(SettingsError, match="--protocol 'old' must be one of recommended, paper"):
         _plan(out, "old", None, None, None, None, False)
