@@ -358,23 +358,11 @@ class TableEvaluator:
 
         A limit on what is not known excludes nothing.
         """
-        allowed = np.ones(len(self.domain), dtype=bool)
-        for limit, count in (
-            (max_parameters, self.parameters),
-            (max_macs, self.macs),
-            (max_latency, self.latency),
-        ):
-            if limit is None or count is None:
-                continue
-            if (counts := count(self.domain.cells)) is not None:
-                allowed &= counts <= limit
+        allowed = within_limits(self, max_parameters, max_macs, max_latency)
         if max_seconds is not None:
             known = ~np.isnan(self._seconds)
             allowed &= known & ~above(self._seconds, max_seconds)
-        if not allowed.any():
-            return None
-        best = int(np.where(allowed, self._truth, -np.inf).argmax())
-        return Reference(float(self._truth[best]), self._kind, self.domain.hash_at(best))
+        return best_allowed(self.domain, self._truth, self._kind, allowed)
 
     def oracle(self) -> NDArray[np.float64]:
         """Return the mean validation accuracy of each cell, or its label where it has none."""
@@ -392,6 +380,37 @@ class TableEvaluator:
             "label": self.policy.to_dict(),
             "labels_sha256": digest,
         }
+
+
+def within_limits(
+    evaluator: Evaluator,
+    max_parameters: int | None,
+    max_macs: int | None,
+    max_latency: float | None,
+) -> NDArray[np.bool_]:
+    """Return which cells of the domain keep limits ``[N]``; what is not known excludes nothing."""
+    cells = evaluator.domain.cells
+    allowed = np.ones(len(cells), dtype=bool)
+    for limit, count in (
+        (max_parameters, evaluator.parameters),
+        (max_macs, evaluator.macs),
+        (max_latency, evaluator.latency),
+    ):
+        if limit is None or count is None:
+            continue
+        if (counts := count(cells)) is not None:
+            allowed &= counts <= limit
+    return allowed
+
+
+def best_allowed(
+    domain: Domain, truth: NDArray[np.float64], kind: str, allowed: NDArray[np.bool_]
+) -> Reference | None:
+    """Return the best of the allowed cells of a domain by its truth ``[N]``; None if none is."""
+    if not allowed.any():
+        return None
+    best = int(np.where(allowed, truth, -np.inf).argmax())
+    return Reference(float(truth[best]), kind, domain.hash_at(best))
 
 
 def _true(policy: LabelPolicy, metric: str) -> LabelPolicy:

@@ -21,7 +21,13 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.domain import LISTED, Domain
-from pyg_nas.search.evaluator import ExternalEvaluator, Outcome, Reference
+from pyg_nas.search.evaluator import (
+    ExternalEvaluator,
+    Outcome,
+    Reference,
+    best_allowed,
+    within_limits,
+)
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 if TYPE_CHECKING:
@@ -129,15 +135,8 @@ class NetworkTableEvaluator(NetworkListEvaluator):
 
         Training times and latencies are not known: a limit on them excludes nothing.
         """
-        networks = self.listed.networks
-        allowed = np.ones(len(self.labels), dtype=bool)
-        for limit, counts in ((max_parameters, networks.parameters), (max_macs, networks.macs)):
-            if limit is not None:
-                allowed &= counts <= limit
-        if not allowed.any():
-            return None
-        best = int(np.where(allowed, self.labels, -np.inf).argmax())
-        return Reference(float(self.labels[best]), self.label.metric, self.domain.hash_at(best))
+        allowed = within_limits(self, max_parameters, max_macs, max_latency)
+        return best_allowed(self.domain, self.labels, self.label.metric, allowed)
 
     def oracle(self) -> NDArray[np.float64]:
         """Return the label of each network ``[N]``."""
