@@ -31,7 +31,6 @@ from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.io.callbacks import Callback
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
@@ -198,11 +197,11 @@ def search(
     check_search_folder(out)
     is_table = Path(target).suffix in TABLE_SUFFIXES
     _check_target(target, is_table, settings, image_size, split_seed, space, seeds)
-    networks = _network_table(Path(target)) if is_table else None
-    if networks is not None:
+    of_networks = is_table and _is_network_table(Path(target))
+    if of_networks:
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
     folders = _folders(out, seed, seeds)
-    plan = _plan(folders[seed], protocol, n, k, rounds, recipe, networks is not None)
+    plan = _plan(folders[seed], protocol, n, k, rounds, recipe, of_networks)
     longest = longest_training(max_training_time, max_time)
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)
@@ -211,8 +210,8 @@ def search(
 
     with ExitStack() as stack:
         with working("reading measurements" if is_table else "reading cells and images"):
-            if networks is not None:
-                evaluator, label = _listed(networks)
+            if of_networks:
+                evaluator, label = _listed(Path(target))
             elif is_table:
                 evaluator, label = _table(Path(target), budget, run, space)
             else:
@@ -410,13 +409,11 @@ def _plan(
     return Plan(n, k, total, recipe or usual_recipe)
 
 
-def _network_table(path: Path) -> NetworkTable | None:
-    """Read a table of whole networks; None where the file is something else."""
-    from pyg_nas.data.network_table import NetworkTable, is_network_table
+def _is_network_table(path: Path) -> bool:
+    """Whether a file is a table of whole networks."""
+    from pyg_nas.data.network_table import is_network_table
 
-    if path.suffix == ".jsonl" or not path.is_file() or not is_network_table(path):
-        return None
-    return NetworkTable.load(path)
+    return path.suffix != ".jsonl" and path.is_file() and is_network_table(path)
 
 
 def _check_networks(
@@ -457,10 +454,11 @@ def _table(
     return TableEvaluator(opened, label), label
 
 
-def _listed(networks: NetworkTable) -> tuple[Evaluator, LabelPolicy]:
+def _listed(path: Path) -> tuple[Evaluator, LabelPolicy]:
+    from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.search.network_list import NetworkTableEvaluator
 
-    evaluator = NetworkTableEvaluator(networks)
+    evaluator = NetworkTableEvaluator(NetworkTable.load(path))
     return evaluator, evaluator.label
 
 
