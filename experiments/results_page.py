@@ -444,7 +444,7 @@ def headline() -> list[str]:
 
 def best_short() -> list[str]:
     """The lines of the table of predictors that the README shows."""
-    shown = (" training cells", "---", " `best`", " *published:*")
+    shown = (" training cells", " ---", " `best`", " *published:*")
     return [line for line in mean_test() if line.startswith(tuple(f"|{n}" for n in shown))]
 
 

@@ -196,6 +196,17 @@ def test_links_and_pictures_are_there(page: str) -> None:
             assert path.exists(), f"{page}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_has_a_head(page: str) -> None:
+    """Without its second line of dashes a table is shown as text, bars included."""
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        lines = table.splitlines()
+        assert len(lines) > 2, lines[0]
+        assert re.fullmatch(r"\|(?: *:?-+:? *\|)+", lines[1]), lines[0]
+        assert len({re.sub(r"\\\||`[^`]*`", "", line).count("|") for line in lines}) == 1, lines[0]
+
+
 def test_the_notebook_runs_from_top_to_bottom(sandbox: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
