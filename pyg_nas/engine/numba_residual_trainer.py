@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_EPSILON
+from pyg_nas.engine.numba_mersenne import draw_kept
 from pyg_nas.engine.residual import BETA2, ResidualTask, weight_decay_of
 from pyg_nas.nn.dense_residual import ResidualGraphs, mask_shapes
 from pyg_nas.nn.residual_gnn import ResidualGNN
@@ -109,15 +111,14 @@ def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
             order = torch.cat([order, task.draw_batches()])
             drawn += task.steps
         steps = last - first
-        layers = torch.ones((steps, depth, *shapes[0]), dtype=torch.uint8)
-        others = [torch.ones((steps, *shape), dtype=torch.uint8) for shape in shapes[depth:]]
+        layers = np.ones((steps, depth, *shapes[0]), dtype=np.uint8)
+        read, graph, joined = (np.ones((steps, *shape), np.uint8) for shape in shapes[depth:])
         if task.network.dropout:
-            for step in range(steps):
-                task.draw_masks([*layers[step], *(masks[step] for masks in others)])
-        read, graph, joined = (masks.numpy() for masks in others)
+            by_step = zip(layers, read, graph, joined, strict=True)
+            draw_kept(chain.from_iterable(by_step), 1 - task.network.dropout, task.generator)
         yield _Stretch(
             order[:steps].numpy(),
-            layers.numpy(),
+            layers,
             read,
             graph,
             joined,

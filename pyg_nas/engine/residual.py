@@ -101,8 +101,14 @@ class ResidualTask(NamedTuple):
 
     def draw_masks(self, masks: Sequence[Tensor]) -> None:
         """Draw one step's dropout masks of :func:`~pyg_nas.nn.dense_residual.mask_shapes`."""
+        kept = 1 - self.network.dropout
         for mask in masks:
-            mask.bernoulli_(1 - self.network.dropout, generator=self.generator)
+            if mask.device.type == "cpu":
+                # bernoulli_ draws other numbers on some processors than on others.
+                numbers = torch.rand(mask.shape, dtype=torch.float64, generator=self.generator)
+                torch.lt(numbers, kept, out=mask)
+            else:
+                mask.bernoulli_(kept, generator=self.generator)
 
 
 def weight_decay_of(parameter: Tensor, config: ResidualTrainingConfig) -> float:
