@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.table import Table
+    from pyg_nas.graphs.space_support import NetworkSize
     from pyg_nas.predictors.trained import Evaluation, Model
+    from pyg_nas.scoring import Architectures
 
 ModelOrTable = Annotated[
     Path,
@@ -250,8 +252,9 @@ def predict(
     out: Annotated[
         Path,
         typer.Option(
-            help="File to write, with the columns hash, score and row; std where the model has it, "
-            "and arch where architectures have a text form. CSV, or Arrow if it ends with .arrow."
+            help="File to write: hash, score and row of each architecture, its text form (arch), "
+            "its number of operations, the parameters of the network that is trained, and mean and "
+            "std of the prediction, each where it is known. CSV, or Arrow if it ends with .arrow."
         ),
     ],
     model: Annotated[
@@ -355,27 +358,31 @@ def _predict_sorted(
     device: str,
 ) -> None:
     """Write the scores of a table or of a whole space, the best first."""
+    import numpy as np
+
     from pyg_nas.data.scores_file import write_scores
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.registry import find_space
     from pyg_nas.predictors.trained import Model
+    from pyg_nas.scoring.blocks import Architectures
+    from pyg_nas.scoring.columns import architecture_columns
 
     loaded = None if model is None else Model.load(model, device)
     estimator = None if loaded is None else loaded.estimator
+    network = None if loaded is None else loaded.network
+    further: dict[str, Any] = {}
     if space is None:
         assert table is not None
-        opened = _scored(table, configurations, estimator)
-        cells, hashes, texts = opened.cells, opened.hashes, opened.texts
+        scored = _architectures(_scored(table, configurations, estimator), network)
     else:
         whole = find_space(space).support
         with working("listing the space"):
             if texts := tuple(whole.architecture_texts()):
-                cells = whole.cells_of_texts(texts)
-                hashes = cells.hashes()
+                scored = Architectures(whole.cells_of_texts(texts), None, texts)
             else:
-                cells, hashes = whole.cells(), whole.hashes()
-    further: dict[str, Any] = {"arch": texts} if texts else {}
+                scored = Architectures(whole.cells(), whole.hashes())
+    cells, rows = scored.graphs, np.arange(len(scored.graphs))
     with working(f"scoring {len(cells):,} architectures"):
         if isinstance(cells, CellArray) and estimator is None:
             from pyg_nas.predictors.common_process import transfer_scores
@@ -385,10 +392,13 @@ def _predict_sorted(
             raise SettingsError("the recipe transfer scores cells, got whole networks")
         elif getattr(estimator, "provides_std", False):
             scores, further["std"] = estimator.predict(cells, return_std=True)
+            further = {"mean": scores, **further}
         else:
             scores = estimator.predict(cells)
         larger_is_better = loaded is None or loaded.larger_is_better
-        write_scores(out, hashes, scores, larger_is_better, further)
+        described = architecture_columns(scored, rows, network)
+        hashes = scored.hashes_of(rows)
+        write_scores(out, hashes, scores, larger_is_better, {**described, **further})
     print_line(f"{len(cells):,} scores in {out}, the best first")
 
 
@@ -403,20 +413,18 @@ def _predict_stream(
     device: str,
 ) -> None:
     """Write the scores of a source of any length in its order, or the best of them."""
+    import numpy as np
+
     from pyg_nas.predictors.storage import read_settings, settings_checksum
     from pyg_nas.predictors.trained import Model
-    from pyg_nas.scoring import (
-        ScoringTask,
-        open_blocks,
-        score_stream,
-        stored_blocks,
-    )
+    from pyg_nas.scoring import ScoringTask, open_blocks, score_stream, stored_blocks
 
     loaded = Model.load(model, device)
     source = str(space or table)
     if table is not None:
-        opened = _scored(table, configurations, loaded.estimator)
-        blocks = stored_blocks(opened.cells, opened.hashes, opened.texts or ())
+        opened = _architectures(_scored(table, configurations, loaded.estimator), loaded.network)
+        hashes = opened.hashes_of(np.arange(len(opened.graphs)))
+        blocks = stored_blocks(opened.graphs, hashes, opened.texts, parameters=opened.parameters)
     else:
         blocks = open_blocks(source, loaded.estimator.space_)
     task = ScoringTask(
@@ -424,6 +432,7 @@ def _predict_stream(
         loaded.larger_is_better,
         top,
         threads=None if workers.backend == "sequential" else 1,
+        network=loaded.network,
     )
     with progress_bar("scoring, architectures") as advance:
         total = score_stream(
@@ -493,6 +502,17 @@ def _scored(table: str, configurations: Path | None, estimator: Any) -> Table | 
         return open_any_table(path, getattr(estimator, "space_", None))
     with progress_bar("reading networks") as advance:
         return read_candidates(table, configurations, advance)
+
+
+def _architectures(table: Table | NetworkTable, network: NetworkSize | None) -> Architectures:
+    """A table's architectures, with its parameters if they are of the networks of the model."""
+    from pyg_nas.data.table import Table
+    from pyg_nas.scoring.blocks import Architectures
+
+    counts = None
+    if isinstance(table, Table) and network in (None, table.network_size):
+        counts = table.trained_parameters
+    return Architectures(table.cells, table.hashes, table.texts or (), counts)
 
 
 def _judged(

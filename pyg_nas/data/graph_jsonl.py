@@ -78,7 +78,12 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
     cells = _cells(path, records, list(names), space)
     metrics = np.full((len(records), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
     metrics[:, 0, 0, 1, METRICS.index("validation_accuracy")] = [r.y for r in records]
-    return Table(cells, metrics, budgets=(1,), about={"source": printable(path.name)})
+    return Table(
+        cells,
+        metrics,
+        budgets=(1,),
+        about={"source": printable(path.name), "networks": "not known"},
+    )
 
 
 def parse_graphs(

@@ -19,6 +19,7 @@ from pyg_nas.io.files import atomic_path
 
 _SCORE = "score"
 _BLOCK_ROWS = 8_192
+_SPECIAL = (b",", b'"', b"\n", b"\r")  # bytes for which a field is quoted
 _FORMATS = {"f": b"%.9g", "i": b"%d", "S": b"%b"}  # by the kind of a column's type
 
 Columns = Mapping[str, NDArray[Any]]
@@ -172,11 +173,13 @@ def _taken(values: NDArray[Any] | Sequence[str], rows: NDArray[np.int64]) -> NDA
 
 def _fields(values: NDArray[Any]) -> list[Any]:
     listed: list[Any] = values.tolist()
-    return [_quoted(text) for text in listed] if values.dtype.kind == "S" else listed
+    if values.dtype.kind == "S" and any(sign in values.tobytes() for sign in _SPECIAL):
+        return [_quoted(text) for text in listed]
+    return listed
 
 
 def _quoted(text: bytes) -> bytes:
     """Return a field of a CSV file."""
-    if not set(b',"\n\r') & set(text):
+    if not any(sign in text for sign in _SPECIAL):
         return text
     return b'"' + text.replace(b'"', b'""') + b'"'

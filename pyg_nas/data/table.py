@@ -124,11 +124,18 @@ class Table:
             return None
         if described is None:
             return network.size
-        try:
-            height, width = described["image_size"]
-            return NetworkSize(**{**described, "image_size": (height, width)})
-        except (TypeError, ValueError, KeyError):
-            return None  # a text: networks of another project
+        return NetworkSize.from_dict(described)  # None of a text: networks of another project
+
+    @property
+    def trained_size(self) -> NetworkSize | None:
+        """The :attr:`network_size`, but None of a graph file, whose labels are of any networks."""
+        return None if "networks" in self.about else self.network_size
+
+    @property
+    def trained_parameters(self) -> NDArray[np.int32] | None:
+        """The ``trainable_parameters`` ``[N]`` if they are of the networks that were trained."""
+        counts = self.trainable_parameters
+        return None if "networks" in self.about or (counts < 0).any() else counts
 
     def _official_parameters(self) -> NDArray[np.int32] | None:
         """Parameters of the official networks ``[N]``, of the drawing if there is one."""

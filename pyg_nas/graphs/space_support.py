@@ -54,6 +54,18 @@ class NetworkSize:
     image_size: tuple[int, int] = (32, 32)
     stem_stride: int = 1
 
+    @classmethod
+    def from_dict(cls, description: Any) -> NetworkSize | None:
+        """Return the size that ``dataclasses.asdict`` described, None of anything else."""
+        try:
+            height, width = description["image_size"]
+            size = cls(**{**description, "image_size": (height, width)})
+        except (TypeError, ValueError, KeyError):
+            return None
+        numbers = (*vars(size).values(), height, width)
+        fields = [number for number in numbers if not isinstance(number, tuple)]
+        return size if all(type(n) is int and n >= 1 for n in fields) else None
+
     @property
     def stem_output(self) -> tuple[int, int]:
         """Height and width after the stem's convolution, which has stride 2 at most."""
@@ -260,6 +272,14 @@ class SpaceSupport:
             SpaceError: If the space has no text form.
         """
         raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+
+    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the text forms of many cells, UTF-8 bytes ``[N]``.
+
+        Raises:
+            SpaceError: If the space has no text form.
+        """
+        return np.array([self.to_text(cell).encode() for cell in cells], dtype=np.bytes_)
 
     def canonical_text(self, text: str) -> str:
         """Return a text form in the notation of :meth:`to_text`.

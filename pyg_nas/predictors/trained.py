@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
+from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage import load_described, read_settings, save_model
@@ -30,6 +32,7 @@ class TrainedPredictor:
             networks.
         seed: Seed of the fit.
         source: What errors call it: its folder, where it was read from one.
+        network: Size of the networks whose labels it learned; None if it is not known.
     """
 
     estimator: Any
@@ -38,6 +41,7 @@ class TrainedPredictor:
     training_hashes: NDArray[np.bytes_] = field(repr=False)
     seed: int = 0
     source: str = field(default="the model", repr=False)
+    network: NetworkSize | None = field(default=None, repr=False)
 
     @classmethod
     def train(
@@ -70,7 +74,9 @@ class TrainedPredictor:
             estimator.set_params(progress=progress)
         split = protocol.apply(table)
         estimator.fit(table.cells[split.train], split.train_labels)
-        return cls(estimator, recipe, protocol, table.hashes[split.train], seed)
+        network = table.trained_size if isinstance(table, Table) else None
+        hashes = table.hashes[split.train]
+        return cls(estimator, recipe, protocol, hashes, seed, network=network)
 
     def evaluate(
         self, table: AnyTable, split: str | None = None, label: LabelPolicy | None = None
@@ -133,6 +139,7 @@ class TrainedPredictor:
                 "seed": self.seed,
                 "protocol": self.protocol.to_dict(),
                 "training_cells": [digest.decode() for digest in self.training_hashes.tolist()],
+                "network": None if self.network is None else asdict(self.network),
             }
         save_model(self.estimator, folder, about)
 
@@ -162,7 +169,8 @@ class TrainedPredictor:
             )
         hashes = np.array([digest.encode() for digest in digests])
         estimator = load_described(folder, settings, device)
-        return cls(estimator, recipe, protocol, hashes, seed, str(folder))
+        network = NetworkSize.from_dict(about.get("network"))
+        return cls(estimator, recipe, protocol, hashes, seed, str(folder), network)
 
 
 @dataclass(frozen=True)

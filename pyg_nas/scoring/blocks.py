@@ -33,11 +33,13 @@ Graphs = CellArray | NetworkArray
 
 
 class Architectures(NamedTuple):
-    """Graphs ``[n]``, hashes ``S32 [n]`` if they are known, and text forms ``[n]`` or none."""
+    """Graphs ``[n]``, and of them hashes ``S32 [n]``, text forms ``[n]`` and parameters of the
+    trained networks ``[n]``, each where the source has them."""
 
     graphs: Graphs
     hashes: NDArray[np.bytes_] | None = None
     texts: Sequence[str] = ()
+    parameters: NDArray[np.integer[Any]] | None = None
 
     def hashes_of(self, rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
         """Return the hashes of some rows, ``S32``; hashing costs more than scoring."""
@@ -127,6 +129,7 @@ class StoredBlock(Block):
     graphs: Graphs
     hashes: NDArray[np.bytes_] | None = None
     texts: Sequence[str] = ()
+    parameters: NDArray[np.integer[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -138,7 +141,7 @@ class StoredBlock(Block):
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        return Architectures(self.graphs, self.hashes, self.texts)
+        return Architectures(self.graphs, self.hashes, self.texts, self.parameters)
 
 
 def stored_blocks(
@@ -146,11 +149,13 @@ def stored_blocks(
     hashes: NDArray[np.bytes_],
     texts: Sequence[str] = (),
     size: int = BLOCK_CELLS,
+    parameters: NDArray[np.integer[Any]] | None = None,
 ) -> Iterator[Block]:
     """Yield architectures ``[N]`` in memory, ``size`` to a block."""
     for start in range(0, len(graphs), size):
         part = slice(start, start + size)
-        yield StoredBlock(start, graphs[part], hashes[part], texts[part])
+        counts = None if parameters is None else parameters[part]
+        yield StoredBlock(start, graphs[part], hashes[part], texts[part], counts)
 
 
 def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pyg_nas.scoring.scores import Columns
 
 ARROW = ".arrow"
-_ORDER = ("hash", "score", "row", "std", "arch")
+COLUMNS = ("hash", "score", "row", "arch", "operations", "parameters", "mean", "std")
+"""All columns in their order."""
+_TEXTS, _WHOLE = ("hash", "arch"), ("row", "operations", "parameters")
 
 
 def check_format(path: str | os.PathLike[str]) -> None:
@@ -40,7 +42,7 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
         SettingsError: If pyarrow is needed and not installed.
     """
     first = next(blocks)
-    names = [name for name in _ORDER if name in first]
+    names = [name for name in COLUMNS if name in first]
     blocks = chain([first], blocks)
     if Path(path).suffix == ARROW:
         _write_arrow(path, names, blocks)
@@ -50,10 +52,11 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
 
 def _write_arrow(path: str | os.PathLike[str], names: list[str], blocks: Iterator[Columns]) -> None:
     arrow = import_pyarrow()
-    kinds = {
-        "hash": arrow.string(), "score": arrow.float64(), "row": arrow.int64(),
-        "std": arrow.float64(), "arch": arrow.string(),
-    }  # fmt: skip
+    kinds = (
+        dict.fromkeys(COLUMNS, arrow.float64())
+        | dict.fromkeys(_TEXTS, arrow.string())
+        | dict.fromkeys(_WHOLE, arrow.int64())
+    )
     schema = arrow.schema([(name, kinds[name]) for name in names])
     with (
         atomic_path(path) as temporary,

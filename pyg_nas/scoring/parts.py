@@ -46,8 +46,8 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
             write_text(path, json.dumps(settings, indent=1) + "\n")
         elif read_json(path) != settings:
             raise SettingsError(
-                f"{folder}: holds parts of another model, source or number of best rows; delete "
-                f"it, or choose another output"
+                f"{folder}: holds parts of another model, source or number of best rows, or of "
+                f"another version; delete it, or choose another output"
             )
         parts = Parts(folder)
         try:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.scores_file import check_finite, rank_keys
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.scoring.blocks import Block
+from pyg_nas.scoring.columns import architecture_columns
 
 Columns = dict[str, NDArray[Any]]
-"""``hash`` S32, ``score`` float64 and ``row`` int64 ``[n]``; ``std`` float64 where the predictor
-has it, and ``arch``, UTF-8 bytes, where architectures have a text form."""
+"""``hash`` S32, ``score`` float64 and ``row`` int64 ``[n]``; ``mean`` (the score again) and ``std``
+float64 where the predictor has them; and :func:`~pyg_nas.scoring.columns.architecture_columns`."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class ScoringTask:
         larger_is_better: False for costs such as seconds.
         top: Only so many of the best are kept; None for all.
         threads: Torch threads; None for those that the process has.
+        network: Size of the networks that are trained, for the parameters; None if not known.
     """
 
     estimator: Any
     larger_is_better: bool = True
     top: int | None = None
     threads: int | None = None
+    network: NetworkSize | None = None
 
 
 def score_block(
@@ -62,6 +66,7 @@ def score_block(
             columns["score"], columns["std"] = task.estimator.predict(
                 architectures.graphs, return_std=True
             )
+            columns["mean"] = columns["score"]
         else:
             columns["score"] = task.estimator.predict(architectures.graphs)
     finally:
@@ -75,9 +80,8 @@ def score_block(
         columns = best([columns], task.top, task.larger_is_better)
     rows = columns["row"]
     columns["hash"] = architectures.hashes_of(rows)
-    if architectures.texts:
-        texts = [architectures.texts[row].encode() for row in rows.tolist()]
-        columns["arch"] = np.array(texts, dtype=bytes)
+    # A network of the user's own takes long to build: only those of the best are counted.
+    columns |= architecture_columns(architectures, rows, task.network, task.top is not None)
     columns["row"] = block.row + rows
     return columns
 

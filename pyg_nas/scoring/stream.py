@@ -20,7 +20,7 @@ from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.data.scores_file import rank_keys
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.scoring.blocks import Block
-from pyg_nas.scoring.output import write_file
+from pyg_nas.scoring.output import COLUMNS, write_file
 from pyg_nas.scoring.parts import Parts, open_parts
 from pyg_nas.scoring.scores import ScoringTask, best, score_block
 
@@ -56,7 +56,10 @@ def score_stream(
     """
     out = Path(out)
     folder = out.with_name(f"{out.name}.parts")
-    with open_parts(folder, {**(settings or {}), "top": task.top}) as parts:
+    # Parts of versions that wrote other columns are not used.
+    depends = {"top": task.top, "network": str(task.network), "columns": list(COLUMNS)}
+    described = {**(settings or {}), **depends}
+    with open_parts(folder, described) as parts:
         count, total = _score_missing(task, blocks, parts, workers or Workers(), progress)
         if total:
             scored = parts.read(count)

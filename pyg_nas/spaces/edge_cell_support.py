@@ -180,6 +180,13 @@ class EdgeCellSupport(SpaceSupport):
         """Return the text form of a cell's representative."""
         return self.format_text(self.operations(CellArray.from_cells([cell]))[0].tolist())
 
+    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the :meth:`to_text` of many cells, ``[N]``."""
+        chosen, inverse = np.unique(self.codes(cells), return_inverse=True)
+        operations = self.edge_cells.all_operations[chosen].tolist()
+        texts = [self.format_text(numbers).encode() for numbers in operations]
+        return np.array(texts, dtype=np.bytes_)[inverse]
+
     def canonical_text(self, text: str) -> str:
         """Return the text form of the same architecture in the notation of this package.
 

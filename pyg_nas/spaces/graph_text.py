@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError, quoted
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 
 _MOST_DIGITS = 64**2
@@ -21,6 +23,21 @@ def to_text(cell: Cell) -> str:
     """Return the text form of a cell."""
     digits = "".join(map(str, cell.adjacency.ravel().tolist()))
     return f"{digits}:{','.join(cell.operations)}"
+
+
+def to_texts(cells: CellArray) -> NDArray[np.bytes_]:
+    """Return the text forms of many cells, UTF-8 bytes ``[N]``."""
+    space, sizes = cells.space, cells.num_vertices
+    names = [name.encode() for name in space.vocabulary]  # by one-hot column
+    parts, rows = [np.empty(0, np.bytes_)], [np.empty(0, np.int64)]
+    for size in np.unique(sizes).tolist():
+        rows.append(np.flatnonzero(sizes == size))
+        digits = (cells.adjacency[rows[-1], :size, :size] + ord("0")).astype(np.uint8)
+        lists, chosen = np.unique(cells.columns[rows[-1], :size], axis=0, return_inverse=True)
+        joined = [b":" + b",".join(names[column] for column in one) for one in lists.tolist()]
+        lines = digits.reshape(-1, size * size).view(f"S{size * size}").ravel()
+        parts.append(np.char.add(lines, np.array(joined)[chosen.ravel()]))
+    return np.concatenate(parts)[np.argsort(np.concatenate(rows))]
 
 
 def from_text(text: str, space: SearchSpace) -> Cell:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from matplotlib.figure import Figure
 from pyg_nas.cli import app
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.trained import Model
@@ -117,7 +121,7 @@ def test_the_best_of_a_table_and_of_a_graph_file(
     header, *rows = streamed.read_text().splitlines()
     assert [int(row.split(",")[2]) for row in rows] == list(range(300))
     assert sorted(rows) == sorted(every.read_text().splitlines()[1:])
-    assert header == "hash,score,row"
+    assert header == "hash,score,row,arch,operations,parameters"
     assert not list(tmp_path.glob("*.parts"))
     assert pyg_nas("predict", model_path, "--space", lines, "--out", top, "--top", 0) == 2
 
@@ -129,7 +133,11 @@ def test_predict_scores_every_cell_of_a_table(
     assert pyg_nas("predict", model_path, table_path, "--out", out) == 0
     with out.open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["hash", "score", "row"]
+    assert list(rows[0]) == ["hash", "score", "row", "arch", "operations", "parameters"]
+    for row in rows[:5]:
+        cell = Cell.from_text(row["arch"])
+        assert (cell.hash, cell.num_vertices - 2) == (row["hash"], int(row["operations"]))
+        assert cell.trainable_parameters == int(row["parameters"])  # the table is a benchmark's
     assert [int(row["row"]) for row in rows] == [small_table.index_of(row["hash"]) for row in rows]
     assert sorted(row["hash"].encode() for row in rows) == sorted(small_table.hashes.tolist())
     scores = [float(row["score"]) for row in rows]
@@ -137,6 +145,43 @@ def test_predict_scores_every_cell_of_a_table(
     expected = Model.load(model_path).estimator.predict(small_table)
     at = [small_table.index_of(row["hash"]) for row in rows]
     np.testing.assert_allclose(scores, expected[at], rtol=1e-6)
+
+
+def test_parameters_are_of_the_networks_that_were_trained(
+    small_table: Table, table_path: Path, tmp_path: Path
+) -> None:
+    def parameters(model: str, *source: object) -> list[int]:
+        out = tmp_path / "scores.csv"
+        assert pyg_nas("predict", tmp_path / model, *source, "--out", out) == 0
+        with out.open(newline="") as file:
+            return [int(row.get("parameters", -1)) for row in csv.DictReader(file)]
+
+    def sizes(size: NetworkSize | None = None) -> list[int]:
+        with (tmp_path / "scores.csv").open(newline="") as file:
+            cells = [Cell.from_text(row["arch"]) for row in csv.DictReader(file)]
+        return CellArray.from_cells(cells).trainable_parameters(size).tolist()
+
+    small = NetworkSize(8, 2, 1, num_labels=3, image_channels=1, image_size=(8, 8))
+    of_task = Table(
+        small_table.cells,
+        small_table.metrics,
+        small_table.budgets,
+        {"network": asdict(small)},
+        trainable_parameters=small_table.cells.trainable_parameters(small).astype(np.int32),
+    )
+    of_task.save(tmp_path / "task.hdf5")
+    lines = [{**cell.to_dict(), "y": i / 300} for i, cell in enumerate(small_table.cells)]
+    (tmp_path / "g.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name, source in (("task", "task.hdf5"), ("graphs", "g.jsonl")):
+        assert pyg_nas(
+            "train", tmp_path / source, "--recipe", "fast", "--split", 60, "--out", tmp_path / name
+        ) == 0  # fmt: skip
+    for source in ((tmp_path / "task.hdf5",), (table_path,), (tmp_path / "g.jsonl", "--top", 9)):
+        assert parameters("task", *source) == sizes(small)  # of the model's task in every source
+    assert parameters("graphs", table_path) == sizes()
+    # Nothing says which networks the labels of a graph file are of.
+    assert set(parameters("graphs", tmp_path / "g.jsonl")) == {-1}
+    assert set(parameters("graphs", tmp_path / "g.jsonl", "--top", 9)) == {-1}
 
 
 def test_a_model_without_a_protocol_scores_but_is_not_evaluated(

@@ -4,6 +4,7 @@ import pytest
 
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 
 
@@ -18,6 +19,13 @@ def test_text_goes_both_ways() -> None:
         again = Cell.from_text(cell.to_text())
         assert again.edges == cell.edges
         assert again.operations == cell.operations
+
+
+def test_texts_of_many_cells_are_those_of_each() -> None:
+    cells = sample_cells(300, seed=4)
+    for array in (cells, CellArray.from_cells(cells), cells[:0]):  # padded, as edge lists, empty
+        texts = array.space.support.to_texts(array)
+        assert [text.decode() for text in texts] == [cell.to_text() for cell in array]
 
 
 def test_a_drawing_with_dead_ends_is_read_as_its_cell() -> None:

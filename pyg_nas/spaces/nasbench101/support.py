@@ -118,6 +118,10 @@ class NASBench101Support(SpaceSupport):
         """Return adjacency digits and operations of a cell."""
         return graph_text.to_text(cell)
 
+    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the :meth:`to_text` of many cells, ``[N]``."""
+        return graph_text.to_texts(cells)
+
     def from_text(self, text: str) -> Cell:
         """Return the cell of :meth:`to_text`'s result."""
         return graph_text.from_text(text, self.space)

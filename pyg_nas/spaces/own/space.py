@@ -6,8 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import NetworkSize, SpaceSupport
 from pyg_nas.spaces import graph_text
@@ -100,6 +104,10 @@ class OwnSpace(SpaceSupport):
     def to_text(self, cell: Cell) -> str:
         """Return adjacency digits and operations of a cell."""
         return graph_text.to_text(cell)
+
+    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the :meth:`to_text` of many cells, ``[N]``."""
+        return graph_text.to_texts(cells)
 
     def from_text(self, text: str) -> Cell:
         """Return the cell of :meth:`to_text`'s result."""
