@@ -130,6 +130,19 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
+_PREPARED: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(2)
+
+
+def prepare(cells: CellArray, depth: int) -> None:
+    """Compute :func:`refine` of a block's cells for the next :func:`take_prepared` of them."""
+    _PREPARED.put((cells.digest, depth), refine(cells, depth))
+
+
+def take_prepared(cells: CellArray, depth: int) -> Refinement:
+    """Return :func:`refine` of a block's cells, by preference what :func:`prepare` computed."""
+    return _PREPARED.pop((cells.digest, depth)) or refine(cells, depth)
+
+
 _TABLES: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(SHARED_LAYERS)
 
 

@@ -24,7 +24,12 @@ from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import BLOCK_CELLS, refine, space_refinement
+from pyg_nas.engine.shared_terms import (
+    BLOCK_CELLS,
+    prepare,
+    space_refinement,
+    take_prepared,
+)
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense import DenseGCN, dense_cells
@@ -181,6 +186,24 @@ class _GCNEstimator(CellEstimator):
         with torch.device("meta"):
             return GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
 
+    def prepare(self, cells: CellArray) -> None:
+        """Compute what the next prediction of these cells needs besides the weights.
+
+        Another thread may do this while earlier cells are scored. Nothing is done for more than
+        one block of cells.
+        """
+        if len(cells) <= BLOCK_CELLS and self._shares_terms(cells):
+            prepare(cells, len(self.members_[0].convs))
+
+    def _shares_terms(self, cells: CellArray) -> bool:
+        """Whether compiled code scores these cells."""
+        device = next(self.members_[0].parameters()).device
+        return (
+            len(cells) >= _FEWEST_COMPILED
+            and not self._is_sparse(cells, _MOST_SCORED_DENSELY)
+            and use_compiled(device, [member.activation for member in self.members_])
+        )
+
     @torch.no_grad()
     def _outputs(self, X: Cells) -> NDArray[np.float64]:
         """Raw outputs of all members, ``[M, N]``."""
@@ -188,18 +211,17 @@ class _GCNEstimator(CellEstimator):
         cells = as_cells(X)
         check_cells(cells, self.space_)
         device = next(self.members_[0].parameters()).device
-        activations = [member.activation for member in self.members_]
-        sparse = self._is_sparse(cells, _MOST_SCORED_DENSELY)
-        depth = len(self.members_[0].convs)
         outputs = np.empty((len(self.members_), len(cells)))
-        if len(cells) >= _FEWEST_COMPILED and not sparse and use_compiled(device, activations):
+        if self._shares_terms(cells):
+            depth = len(self.members_[0].convs)
             if cells.space.support.is_whole(cells):
                 return score(self.members_, space_refinement(cells.space, depth)).astype(float)
             for start in range(0, len(cells), BLOCK_CELLS):
                 part = cells[start : start + BLOCK_CELLS]
-                outputs[:, start : start + len(part)] = score(self.members_, refine(part, depth))
+                terms = take_prepared(part, depth)
+                outputs[:, start : start + len(part)] = score(self.members_, terms)
             return outputs
-        if sparse:
+        if self._is_sparse(cells, _MOST_SCORED_DENSELY):
             gather = _SparseGather(cells, device)
             for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
                 x, edge_index, batch = gather(index)

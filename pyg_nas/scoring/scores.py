@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.scores_file import check_finite, rank_keys
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.scoring.blocks import Block
+from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.columns import architecture_columns
 
 Columns = dict[str, NDArray[Any]]
@@ -38,8 +38,25 @@ class ScoringTask:
     network: NetworkSize | None = None
 
 
+def prepared(task: ScoringTask, block: Block) -> Architectures:
+    """Read a block and let the predictor compute in advance what it can.
+
+    Raises:
+        TableError: If a line of a graph file is not a graph.
+    """
+    architectures = block.read()
+    prepare = getattr(task.estimator, "prepare", None)
+    if prepare is not None:
+        prepare(architectures.graphs)
+    return architectures
+
+
 def score_block(
-    task: ScoringTask, number: int, block: Block, bound: float | None = None
+    task: ScoringTask,
+    number: int,
+    block: Block,
+    bound: float | None = None,
+    architectures: Architectures | None = None,
 ) -> Columns:
     """Return the columns of a block, the best first if only these are kept.
 
@@ -50,6 +67,7 @@ def score_block(
         bound: Key of a score (:func:`~pyg_nas.data.scores_file.rank_keys`): rows behind it are not
             among the best of all. Without it each block hashes as many rows as are wanted in all,
             which takes longer than scoring.
+        architectures: The architectures, if they were read already.
 
     Raises:
         ModelError: If a score is not finite, or a cell is not of the model's operations.
@@ -60,7 +78,7 @@ def score_block(
     before = torch.get_num_threads()
     torch.set_num_threads(task.threads or before)
     try:
-        architectures = block.read()
+        architectures = architectures or block.read()
         columns: Columns = {}
         if getattr(task.estimator, "provides_std", False):
             columns["score"], columns["std"] = task.estimator.predict(

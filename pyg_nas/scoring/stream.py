@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.compute.ahead import read_ahead
 from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.data.scores_file import rank_keys
 from pyg_nas.errors import BackendError, SettingsError
-from pyg_nas.scoring.blocks import Block
+from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.output import COLUMNS, write_file
 from pyg_nas.scoring.parts import Parts, open_parts
-from pyg_nas.scoring.scores import ScoringTask, best, score_block
+from pyg_nas.scoring.scores import ScoringTask, best, prepared, score_block
 
 Progress = Callable[[int], None]
 
@@ -82,17 +83,22 @@ def _score_missing(
     """Score the blocks that are not among the parts; return the numbers of blocks and rows."""
     count = total = 0
     leading: NDArray[np.float64] = np.empty(0)  # keys of the best scores so far
+    here = workers.backend == "sequential"
+    opened = _opened(task, blocks, parts, read=here)
 
-    def calls() -> Iterator[tuple[int, Block, float | None]]:
+    def calls() -> Iterator[tuple[int, Block, float | None, Architectures | None]]:
         nonlocal count, total
-        for number, block in enumerate(blocks):
+        for number, (block, is_scored, architectures) in enumerate(
+            read_ahead(opened) if here else opened
+        ):
             count, total = number + 1, block.row + len(block)
-            if not parts.has(number, _short(block)):
-                yield number, block, float(leading.max()) if len(leading) == task.top else None
+            if not is_scored:
+                bound = float(leading.max()) if len(leading) == task.top else None
+                yield number, block, bound, architectures
 
     lost = []
     with closing(workers.run(score_block, task, calls())) as results:
-        for (number, block, _), columns in results:
+        for (number, block, *_), columns in results:
             if isinstance(columns, WorkerDiedError):
                 lost.append((block.row, columns))
                 continue
@@ -109,6 +115,15 @@ def _score_missing(
             f"{row:,} on ({error}); the scores of the other blocks are kept in {parts.folder}"
         )
     return count, total
+
+
+def _opened(
+    task: ScoringTask, blocks: Iterable[Block], parts: Parts, read: bool
+) -> Iterator[tuple[Block, bool, Architectures | None]]:
+    """Yield blocks, whether they are scored, and the architectures of the others if wanted."""
+    for number, block in enumerate(blocks):
+        is_scored = parts.has(number, _short(block))
+        yield block, is_scored, prepared(task, block) if read and not is_scored else None
 
 
 def _short(block: Block) -> str:

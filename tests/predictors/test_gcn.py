@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.data.table import Table
+from pyg_nas.engine import shared_terms
 from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -114,17 +115,39 @@ def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
     expected = fitted.predict(unseen)
     scored: list[int] = []
 
-    def refine(cells: CellArray, depth: int) -> Any:
+    def take_prepared(cells: CellArray, depth: int) -> Any:
         scored.append(len(cells))
-        return estimators_refine(cells, depth)
+        return estimators_take_prepared(cells, depth)
 
-    estimators_refine = estimators.refine
+    estimators_take_prepared = estimators.take_prepared
     monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
     monkeypatch.setattr(estimators, "BLOCK_CELLS", 25)
-    monkeypatch.setattr(estimators, "refine", refine)
+    monkeypatch.setattr(estimators, "take_prepared", take_prepared)
     np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
     if compiled_enabled():
         assert scored == [25, 25, 10]
+
+
+def test_prepared_cells_have_the_same_numbers(
+    fitted: GCNRegressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And their terms are computed once."""
+    unseen = sample_cells(60, seed=8)
+    monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
+    expected = fitted.predict(unseen)
+    numbered: list[int] = []
+
+    def refine(cells: CellArray, depth: int) -> Any:
+        numbered.append(len(cells))
+        return shared_terms_refine(cells, depth)
+
+    shared_terms_refine = shared_terms.refine
+    monkeypatch.setattr(shared_terms, "refine", refine)
+    fitted.prepare(unseen)
+    np.testing.assert_array_equal(fitted.predict(unseen), expected)
+    np.testing.assert_array_equal(fitted.predict(unseen), expected)
+    if compiled_enabled():
+        assert numbered == [60, 60]
 
 
 def test_clone_and_pickle(fitted: GCNRegressor, cells: CellArray) -> None:

@@ -52,6 +52,13 @@ def blocks() -> Iterator[Block]:
     return stored_blocks(CELLS, CELLS.hashes(), size=4)
 
 
+def interrupted() -> Iterator[Block]:
+    for block in blocks():
+        if block.row == 12:
+            raise KeyboardInterrupt
+        yield block
+
+
 def rows(path: Path) -> list[tuple[str, float, int]]:
     with path.open(newline="") as file:
         return [(r["hash"], float(r["score"]), int(r["row"])) for r in csv.DictReader(file)]
@@ -102,13 +109,30 @@ def test_only_rows_that_may_be_among_the_best_are_hashed(
     assert hashed == [min(2, max(0, ties - 4 * block)) if block else 2 for block in range(6)]
 
 
-def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
-    def interrupted() -> Iterator[Block]:
-        for block in blocks():
-            if block.row == 12:
-                raise KeyboardInterrupt
-            yield block
+class Preparing(Counting):
+    """Notes the sizes of the blocks that it prepares."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.prepared: list[int] = []
+
+    def prepare(self, cells: CellArray) -> None:
+        self.prepared.append(len(cells))
+
+
+def test_each_block_is_prepared_once_in_this_process(tmp_path: Path) -> None:
+    estimator, out = Preparing(tmp_path), tmp_path / "s.csv"
+    with pytest.raises(KeyboardInterrupt):
+        score_stream(ScoringTask(estimator), interrupted(), out)
+    assert estimator.prepared == [4, 4, 4]
+    score_stream(ScoringTask(estimator), blocks(), out)
+    assert estimator.prepared == [4, 4, 4, 4, 4, 3]
+    assert rows(out) == EXPECTED
+    score_stream(ScoringTask(estimator), blocks(), out, workers=Workers("threading"))
+    assert len(estimator.prepared) == 6
+
+
+def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
     estimator, out = Counting(tmp_path), tmp_path / "s.csv"
     with pytest.raises(KeyboardInterrupt):
         score_stream(ScoringTask(estimator), interrupted(), out)
