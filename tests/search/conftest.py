@@ -1,6 +1,10 @@
-"""A small made-up table that every cell of a small space or of a part of it is in."""
+"""A small made-up table of a space or of a part of it, and a task that is trained in no time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,9 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.task import Task
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))
 
@@ -39,3 +46,19 @@ def whole_table() -> Table:
 def partial_table(whole_table: Table) -> Table:
     rows = np.random.default_rng(1).permutation(len(whole_table))[:60]
     return whole_table.subset(rows)
+
+
+@pytest.fixture(scope="session")
+def task() -> Task:
+    """The digits, for networks of two channels."""
+    digits = digits_task()
+    return digits.with_settings(
+        replace(digits.settings, stem_channels=2, num_stacks=1, batch_size=192)
+    )
+
+
+@pytest.fixture
+def journal(task: Task, tmp_path: Path) -> Iterator[Journal]:
+    """An empty journal of that task."""
+    with Journal(tmp_path / "journal.sqlite", task) as opened:
+        yield opened

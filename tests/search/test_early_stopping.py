@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.measure import Executor, Journal
-from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping, expected_if_stopped
@@ -152,20 +149,6 @@ def test_killed_and_resumed_it_asks_for_the_same_cells(
     whole = search(strategy, evaluator, 40, early_stopping=STOPPING)
     assert list(result.history) == list(whole.history)
     assert read_queries(tmp_path / "a" / "queries.jsonl", space)[0] == list(whole.history)
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    digits = digits_task()
-    return digits.with_settings(
-        replace(digits.settings, stem_channels=2, num_stacks=1, batch_size=192)
-    )
-
-
-@pytest.fixture
-def journal(task: Task, tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", task) as opened:
-        yield opened
 
 
 def test_training_on_a_task_with_workers(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,20 +21,6 @@ from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.strategies import RandomSearch
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from pyg_nas.spaces.nasbench101.network import Network
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    digits = digits_task()
-    return digits.with_settings(
-        replace(digits.settings, stem_channels=2, num_stacks=1, batch_size=96)
-    )
-
-
-@pytest.fixture
-def journal(task: Task, tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", task) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
