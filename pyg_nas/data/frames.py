@@ -23,7 +23,6 @@ from pyg_nas.spaces.measurements import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pyg_nas.data.network_table import NetworkTable
 
 READINGS = ("halfway", "end")
 _CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
@@ -39,7 +38,7 @@ def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
     Raises:
         SettingsError: If pandas is not installed.
     """
-    pandas = _pandas()
+    pandas = pandas_module()
     listed = list(cells)
     return pandas.DataFrame(
         {
@@ -128,23 +127,6 @@ def _reading(name: Any) -> tuple[int, int, int, int] | None:
     return METRICS.index(parts[0]), int(parts[1]), int(parts[2]), READINGS.index(parts[3])
 
 
-def network_frame(table: NetworkTable) -> pd.DataFrame:
-    """Return names, hashes, targets, parameters and MACs of whole networks as a data frame.
-
-    Raises:
-        SettingsError: If pandas is not installed.
-    """
-    return _pandas().DataFrame(
-        {
-            "name": list(table.names),
-            "hash": [digest.decode() for digest in table.hashes.tolist()],
-            **table.targets,
-            "parameters": table.networks.parameters,
-            "macs": table.networks.macs,
-        }
-    )
-
-
 def _numbers(frame: pd.DataFrame, name: Any) -> Any:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -152,7 +134,12 @@ def _numbers(frame: pd.DataFrame, name: Any) -> Any:
         raise TableError(f"column {quoted(name)} of the data frame must contain numbers") from None
 
 
-def _pandas() -> Any:
+def pandas_module() -> Any:
+    """Return pandas.
+
+    Raises:
+        SettingsError: If it is not installed.
+    """
     try:
         import pandas
     except ModuleNotFoundError:

@@ -169,16 +169,13 @@ class NetworkTable:
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write names, hashes, targets, parameters and MACs as CSV; empty where not measured."""
+        columns = self._columns()
+        rows = zip(*(np.asarray(c, dtype=object).tolist() for c in columns.values()), strict=True)
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
             writer = csv.writer(f, lineterminator="\n")
-            writer.writerow(["name", "hash", *self.targets, *_OWN])
-            targets = [
-                ["" if np.isnan(value) else value for value in values.tolist()]
-                for values in self.targets.values()
-            ]
-            hashes = [digest.decode() for digest in self.hashes.tolist()]
-            own = (self.cells.parameters.tolist(), self.cells.macs.tolist())
-            writer.writerows(zip(self.names, hashes, *targets, *own, strict=True))
+            writer.writerow(columns)
+            # Of all values only NaN differs from itself.
+            writer.writerows(["" if v != v else v for v in row] for row in rows)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the columns of :meth:`write_csv` as a data frame, NaN where not measured.
@@ -186,9 +183,14 @@ class NetworkTable:
         Raises:
             SettingsError: If pandas is not installed.
         """
-        from pyg_nas.data.frames import network_frame
+        from pyg_nas.data.frames import pandas_module
 
-        return network_frame(self)
+        return pandas_module().DataFrame(self._columns())
+
+    def _columns(self) -> dict[str, Sequence[str] | NDArray[Any]]:
+        hashes = [digest.decode() for digest in self.hashes.tolist()]
+        own = {name: getattr(self.cells, name) for name in _OWN}
+        return {"name": self.names, "hash": hashes, **self.targets, **own}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NetworkTable:
