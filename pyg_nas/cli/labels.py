@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pyg_nas.io.limits import MOST_DIGITS
+
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
-
-_MOST_DIGITS = 9  # longer texts are no number of a run
 
 
 def check_label(metric: str | None, budget: int | None, run: str | None) -> None:
@@ -39,5 +39,5 @@ def chosen_label(
     if budget is not None and budget != default.budget:
         given |= {"budget": budget, "fallback": None, "resample_below": None}
     if run is not None:
-        given["run"] = int(run) if run.isdecimal() and len(run) <= _MOST_DIGITS else run
+        given["run"] = int(run) if run.isdecimal() and len(run) <= MOST_DIGITS else run
     return replace(default, **given)

@@ -13,13 +13,11 @@ from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_CELLS, MOST_RETRIES, MOST_SEED
+from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.measure import CampaignProgress
-
-_MOST_DIGITS = 9
 
 
 def measure(
@@ -125,7 +123,7 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
         cells = open_table(text, found if space is not None else None).cells
         # Graphs of no known space are read again as cells of the default one, which says why not.
         return cells if cells.space.support.network is not None else open_table(text, found).cells
-    if len(text) > _MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
+    if len(text) > MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
         raise SettingsError(f"--cells must be 1 to {MOST_CELLS:,}, or a file, got {quoted(text)}")
     return sample_cells(int(text), seed, found.support.cells())
 

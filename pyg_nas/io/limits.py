@@ -72,3 +72,6 @@ MOST_RETRIES = 1_000
 
 MOST_SEED = 2**32 - 1
 """A random seed, and any other whole number of the settings: NumPy's generators take no more."""
+
+MOST_DIGITS = 9
+"""Digits of a whole number on the command line: a number of cells, or of a run."""
