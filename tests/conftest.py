@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def real_table(real_table_path: Path) -> Table:
 def small_table() -> Table:
     """300 random cells with made-up but structured accuracies; nothing is missing but run 2."""
     return testing.small_table()
+
+
+@contextmanager
+def undrawn() -> Iterator[pytest.MonkeyPatch]:
+    """Leave out what matplotlib does to draw a figure: most of the time of a short search."""
+    with pytest.MonkeyPatch.context() as patch:
+        savefig = "matplotlib.figure.Figure.savefig"
+        patch.setattr(savefig, lambda _, file, **__: file.write(b"not drawn"))
+        yield patch
+
+
+@pytest.fixture(name="undrawn")
+def undrawn_pictures() -> Iterator[pytest.MonkeyPatch]:
+    """See :func:`undrawn`; a test that looks at pictures undoes it."""
+    with undrawn() as patch:
+        yield patch
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pyg_nas.cli.app import app
 from pyg_nas.cli.finish import finish
 from pyg_nas.search.finish import Confirmation, Finish
 from tests.cli.test_models import pyg_nas
+from tests.conftest import undrawn
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
 from tests.measure.images import settings_file
 
@@ -29,10 +30,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(root / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
     changes = {**TINY_SETTINGS.to_dict(), "stem_channels": 6}
     settings = settings_file(root, **changes)
-    code = pyg_nas(
-        "search", root / "tiny.npz", "--out", root / "search", "--settings", settings,
-        "--method", "random", "--n", 3, "--k", 1, "--budget", 2, "--device", "cpu",
-    )  # fmt: skip
+    with undrawn():
+        code = pyg_nas(
+            "search", root / "tiny.npz", "--out", root / "search", "--settings", settings,
+            "--method", "random", "--n", 3, "--k", 1, "--budget", 2, "--device", "cpu",
+        )  # fmt: skip
     assert code == 0
     return root
 
@@ -105,6 +107,7 @@ def test_ctrl_c_says_how_to_resume(
     assert "Example: pyg-nas finish" in finish.__doc__
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_metric_of_the_users_is_named_again(
     searched: Path,
     tmp_path: Path,

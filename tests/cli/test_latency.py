@@ -27,6 +27,7 @@ def test_times() -> None:
             seconds_of(text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_limited_search_reports_its_latency(
     small_table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

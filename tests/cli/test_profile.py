@@ -46,6 +46,7 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert abs(float(rows[0]["score"]) - 10) < 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_commands_on_a_table_of_networks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

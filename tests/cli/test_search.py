@@ -26,6 +26,8 @@ from tests.measure.test_tasks import make_folder
 app = typer.Typer()
 app.command()(search)
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def table_path(small_table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,7 +40,10 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_a_search_leaves_everything_in_its_folder(table_path: Path, tmp_path: Path) -> None:
+def test_a_search_leaves_everything_in_its_folder(
+    table_path: Path, tmp_path: Path, undrawn: pytest.MonkeyPatch
+) -> None:
+    undrawn.undo()
     out = tmp_path / "out"
     arguments = (table_path, "--out", out, "--method", "random", "--n", 20, "--k", 5, "--rounds", 2)
     result = run(*arguments)
@@ -366,7 +371,9 @@ def test_what_is_left_out_comes_from_the_folder_or_the_protocol(
     assert len((out / "queries.jsonl").read_text().splitlines()) == 182
 
 
-def test_seeds_repeat_a_search_and_give_a_band(table_path: Path, tmp_path: Path) -> None:
+def test_seeds_repeat_a_search_and_give_a_band(
+    table_path: Path, tmp_path: Path, undrawn: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     few = ("--method", "random", "--n", 12, "--k", 3, "--seed", 2)
     result = run(table_path, "--out", out, *few, "--seeds", 3)
@@ -387,12 +394,13 @@ def test_seeds_repeat_a_search_and_give_a_band(table_path: Path, tmp_path: Path)
     assert f"after 15 cells: {100 * np.median(regrets):.2f} points" in " ".join(
         result.output.split()
     )
-    assert "<svg" in (out / "regret.svg").read_text()
     # What is there is read, and further seeds are added.
     before = (out / "seed-3" / "queries.jsonl").read_bytes()
+    undrawn.undo()
     assert run(table_path, "--out", out, *few, "--seeds", 4).exit_code == 0
     assert (out / "seed-3" / "queries.jsonl").read_bytes() == before
     assert len(json.loads((out / "seeds.json").read_text())["seeds"]) == 4
+    assert "<svg" in (out / "regret.svg").read_text()
     one = run(table_path, "--out", tmp_path / "alone-2", *few, "--seeds", 2)
     assert "is the folder of one search" in str(one.exception)
     task = run("digits", "--out", tmp_path / "task", "--seeds", 2)

@@ -29,6 +29,7 @@ def test_a_space_is_chosen_by_name_or_file(space_file: Path) -> None:
     assert scored_source("graphs.jsonl") == "graphs.jsonl"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_folder_of_images_becomes_a_network(
     space_file: Path,
     tmp_path: Path,

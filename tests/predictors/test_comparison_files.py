@@ -65,6 +65,7 @@ def test_means_and_intervals(tmp_path: Path) -> None:
     assert rows["my_file.py:Net_2", "424", "kendall_tau"]["mean"] == ""
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_paired_differences(tmp_path: Path) -> None:
     write_comparison(tmp_path, made_up())
     rows = rows_of(tmp_path / "differences.csv")
@@ -77,6 +78,7 @@ def test_paired_differences(tmp_path: Path) -> None:
     assert rows["best - my_file.py:Net_2", "424", "kendall_tau"]["mean"] == ""
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_draw_has_no_interval(tmp_path: Path) -> None:
     comparison = made_up(draws=1)
     assert difference_rows(comparison) == []

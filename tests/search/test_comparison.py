@@ -15,6 +15,7 @@ from pyg_nas.search.comparison import compare_searches, write_search_comparison
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.stored import read_result
 from tests.cli.test_models import pyg_nas
+from tests.conftest import undrawn
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def folders(whole_table: Table, tmp_path_factory: pytest.TempPathFactory) -> lis
             made.append(root / f"{method}-{seed}")
             arguments = ("search", root / "table.hdf5", "--method", method, "--seed", seed)
             sizes = ("--n", 8, "--k", 4, "--rounds", 1)
-            assert pyg_nas(*arguments, *sizes, "--out", made[-1]) == 0
+            with undrawn():
+                assert pyg_nas(*arguments, *sizes, "--out", made[-1]) == 0
     return made
 
 
@@ -86,7 +88,8 @@ def test_the_command(folders: list[Path], tmp_path: Path) -> None:
     assert pyg_nas("compare-searches", *folders, "--out", tmp_path / "out") == 0
     assert (tmp_path / "out" / "searches.pdf").read_bytes().startswith(b"%PDF")
     # A pattern that the shell has left as it is.
-    assert pyg_nas("compare-searches", folders[0].parent / "*", "--out", tmp_path / "same") == 0
+    with undrawn():
+        assert pyg_nas("compare-searches", folders[0].parent / "*", "--out", tmp_path / "same") == 0
     first, second = (
         (tmp_path / name / "searches.csv").read_text().splitlines() for name in ("out", "same")
     )
