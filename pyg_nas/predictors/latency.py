@@ -5,24 +5,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.features.network_costs import network_cost_totals, network_costs
+from pyg_nas.features.network_operations import NetworkOperations, network_operations
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
 from pyg_nas.predictors.networks import NetworkFeatureVersion, Networks, as_networks
+from pyg_nas.predictors.operation_times import OperationTimes
 from pyg_nas.predictors.state import Array, FittedState
-from pyg_nas.predictors.validation import finite_labels, whole
+from pyg_nas.predictors.validation import positive_labels, whole
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -32,6 +35,7 @@ _REWEIGHTINGS = 5
 _RIDGE = 1e-3
 _LEAST_RESIDUAL = 0.05
 _KNOWN_SHARE = 0.99
+_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
 _NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within so many deviations
 
 
@@ -45,6 +49,10 @@ class LatencyRegressor(CellRegressor):
     misses is learned by a Gaussian process and by trees, whose mean is taken, from the shares of
     the kinds in that time and the features of the graph.
 
+    A second model gives each operation a time
+    (:class:`~pyg_nas.predictors.operation_times.OperationTimes`). The logarithms of both are
+    averaged, with the share of the second that was best for groups that a fit left out.
+
     Intervals come from networks of groups that a fit left out.
 
     Args:
@@ -55,6 +63,8 @@ class LatencyRegressor(CellRegressor):
         weights_: Seconds for each unit of work ``[c]``, the last for one pass.
         limits_: Units up to which these weights hold ``[c]``.
         common_: Seconds for each unit beyond ``[c]``.
+        operations_: The times of operations; None in a stored model of an older version.
+        share_: Share of their logarithm; None there too.
         scores_: Residuals of left-out networks in predicted standard deviations ``[n]``.
 
     Example:
@@ -77,8 +87,11 @@ class LatencyRegressor(CellRegressor):
             "inputs": Array("float32", ("n", "d")),
             "targets": Array("float64", ("n",)),
         },
-        values={"feature_version": NetworkFeatureVersion},
-        parts={"process": True},
+        values={
+            "feature_version": NetworkFeatureVersion,
+            "share": Annotated[float, Field(ge=0, le=1)] | None,  # not in older models
+        },
+        parts={"process": True, "operations": False},
     )
 
     def __init__(self, folds: int = 3, random_state: int = 0) -> None:
@@ -101,22 +114,22 @@ class LatencyRegressor(CellRegressor):
         """
         self.check_parameters()
         networks = as_networks(X)
-        labels = finite_labels(y, len(networks))
-        if not (labels > 0).all():
-            row = int(np.flatnonzero(labels <= 0)[0])
-            raise SettingsError(f"latencies must be above 0, label {row} is {labels[row]}")
+        labels = positive_labels(y, len(networks))
         if not self.least_cells <= len(networks) <= MOST_CELLS:
             raise SettingsError(
                 f"{self.least_cells} to {MOST_CELLS:,} networks are needed, got {len(networks):,}"
             )
-        self.scores_ = np.empty(len(labels))
         work = _Work.of(networks)
-        for unseen in self._folds(networks.hashes if groups is None else groups, len(labels)):
+        listed = np.asarray(networks.hashes if groups is None else groups)
+        found = np.empty((3, len(labels)))
+        for unseen in self._folds(listed, len(labels)):
             part = LatencyRegressor(random_state=self.random_state)
-            part._learn(work.take(~unseen), labels[~unseen])
-            mean, std = part._predict_logarithms(work.take(unseen))
-            self.scores_[unseen] = np.abs(np.log(labels[unseen]) - mean) / std
-        self._learn(work, labels)
+            part._learn(work.take(~unseen), labels[~unseen], listed[~unseen])
+            found[:, unseen] = part._both_logarithms(work.take(unseen))
+        self.share_ = _best_share(found[0], found[1], labels)
+        mean, std = _joined(found[0], found[1], found[2], self.share_)
+        self.scores_ = np.abs(np.log(labels) - mean) / std
+        self._learn(work, labels, listed)
         return self
 
     def predict(self, X: Networks, return_std: bool = False) -> Any:
@@ -150,7 +163,13 @@ class LatencyRegressor(CellRegressor):
         return np.exp(mean - half), np.exp(mean + half)
 
     def check_fitted_state(self) -> None:
-        """Fit the trees again to the training data that were read."""
+        """Fit the trees again to the training data that were read.
+
+        Raises:
+            ModelError: If there are times of operations without their share, or the reverse.
+        """
+        if (self.operations_ is None) != (self.share_ is None):
+            raise ModelError("times of operations and their share must both be there or be missing")
         self._fit_trees()
 
     def _quantile(self, coverage: float) -> float:
@@ -158,9 +177,8 @@ class LatencyRegressor(CellRegressor):
             warnings.simplefilter("ignore", UserWarning)
             return conformal_quantile(self.scores_, coverage)
 
-    def _folds(self, groups: ArrayLike, total: int) -> Iterator[NDArray[np.bool_]]:
+    def _folds(self, listed: NDArray[Any], total: int) -> Iterator[NDArray[np.bool_]]:
         """Yield which networks ``[N]`` are left out."""
-        listed = np.asarray(groups)
         if listed.shape != (total,):
             raise SettingsError(f"groups must be [{total}], got {list(listed.shape)}")
         number = np.unique(listed, return_inverse=True)[1]
@@ -179,7 +197,7 @@ class LatencyRegressor(CellRegressor):
             return np.empty(0), np.empty(0)
         return self._predict_logarithms(_Work.of(networks))
 
-    def _learn(self, work: _Work, labels: Floats) -> None:
+    def _learn(self, work: _Work, labels: Floats, groups: NDArray[Any]) -> None:
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.weights_ = _fitted_weights(work.costs, labels)
         self.limits_, self.common_ = _limits(work.costs, labels)
@@ -189,6 +207,8 @@ class LatencyRegressor(CellRegressor):
         self.process_.fit_features(NETWORKS, features, self.targets_)
         self.inputs_ = features.joined()
         self._fit_trees()
+        self.operations_: OperationTimes | None = OperationTimes(random_state=self.random_state)
+        self.operations_.fit_operations(work.operations, labels, groups)
 
     def _fit_trees(self) -> None:
         self.trees_ = ExtraTreesRegressor(
@@ -202,6 +222,18 @@ class LatencyRegressor(CellRegressor):
 
     def _predict_logarithms(self, work: _Work) -> tuple[Floats, Floats]:
         """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
+        if self.operations_ is None:
+            return self._by_kinds(work)
+        by_kinds, by_operations, std = self._both_logarithms(work)
+        return _joined(by_kinds, by_operations, std, self.share_)
+
+    def _both_logarithms(self, work: _Work) -> tuple[Floats, Floats, Floats]:
+        """Return logarithms by kinds of work and by operations, and deviations, ``[N]`` each."""
+        assert self.operations_ is not None
+        mean, std = self._by_kinds(work)
+        return mean, self.operations_.predict_operations(work.operations), std
+
+    def _by_kinds(self, work: _Work) -> tuple[Floats, Floats]:
         seconds, features = self._explained(work)
         mean, std = self.process_.predict_features(features, True)
         return np.log(seconds) + (mean + self.trees_.predict(features.joined())) / 2, std
@@ -214,19 +246,22 @@ class _Work:
     Attributes:
         costs: :func:`~pyg_nas.features.network_costs.network_costs`, and 1 for a pass, ``[N, c]``.
         graph: Features of the graph ``[N, d]``.
+        operations: The different operations of all.
     """
 
     costs: Floats
     graph: NDArray[np.float32]
+    operations: NetworkOperations
 
     @classmethod
     def of(cls, networks: NetworkArray) -> _Work:
         costs = network_costs(networks)
         graph = network_features(networks).groups["graph"]
-        return cls(np.column_stack([costs, np.ones(len(costs))]), graph)
+        costs = np.column_stack([costs, np.ones(len(costs))])
+        return cls(costs, graph, network_operations(networks))
 
     def take(self, rows: NDArray[np.bool_]) -> _Work:
-        return _Work(self.costs[rows], self.graph[rows])
+        return _Work(self.costs[rows], self.graph[rows], self.operations.take(rows))
 
     def explained(self, parts: Floats) -> tuple[Floats, CellFeatures]:
         """Return the seconds ``[N]`` of all parts ``[N, c]``, and features of what they miss."""
@@ -238,6 +273,24 @@ class _Work:
         }
         found = {name: values.astype(np.float32) for name, values in groups.items()}
         return seconds, CellFeatures(found, np.zeros((len(seconds), 0, 0), dtype=np.float32))
+
+
+def _best_share(by_kinds: Floats, by_operations: Floats, labels: Floats) -> float:
+    """Return the share of ``by_operations`` with the smallest mean relative error."""
+
+    def error(share: float) -> float:
+        mean = (1 - share) * by_kinds + share * by_operations
+        return float(np.abs(labels * np.exp(-mean) - 1).mean())
+
+    return min(_SHARES, key=error)
+
+
+def _joined(
+    by_kinds: Floats, by_operations: Floats, std: Floats, share: float
+) -> tuple[Floats, Floats]:
+    """Return the mean of both logarithms and its deviation, which grows where they differ."""
+    apart = share * (1 - share) * (by_operations - by_kinds) ** 2
+    return (1 - share) * by_kinds + share * by_operations, np.sqrt(std**2 + apart)
 
 
 def _limits(costs: Floats, labels: Floats) -> tuple[Floats, Floats]:

@@ -28,6 +28,7 @@ _BUILT_IN = {
         "NetworkRegressor": "networks",
         "NetworkGNNRegressor": "network_gnn",
         "LatencyRegressor": "latency",
+        "OperationTimes": "operation_times",
         "LogRegressor": "log_labels",
     }.items()
 }

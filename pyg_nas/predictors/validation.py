@@ -106,6 +106,19 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     return labels
 
 
+def positive_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
+    """Return ``y`` as float64 ``[N]``, as :func:`finite_labels`.
+
+    Raises:
+        SettingsError: As there, or if a label is not above 0.
+    """
+    labels = finite_labels(y, total)
+    if not (labels > 0).all():
+        row = int(np.flatnonzero(labels <= 0)[0])
+        raise SettingsError(f"latencies must be above 0, label {row} is {labels[row]}")
+    return labels
+
+
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     try:
         return np.asarray(values, dtype=np.float64)

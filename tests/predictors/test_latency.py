@@ -11,10 +11,11 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
 
 from pyg_nas.data.shipped import shipped_latencies
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.network_costs import network_costs
-from pyg_nas.predictors.latency import LatencyRegressor
+from pyg_nas.predictors.latency import LatencyRegressor, _Work
 from pyg_nas.predictors.networks import as_networks
+from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.predictors.storage import load_model, save_model
 from tests.spaces.modules.networks import random_network
 
@@ -72,6 +73,21 @@ def test_a_stored_model_predicts_the_same(model: LatencyRegressor, tmp_path: Pat
         strict=True,
     ):
         np.testing.assert_allclose(one, two, rtol=1e-9)
+
+
+def test_a_model_without_times_of_operations_is_that_of_an_older_version(
+    model: LatencyRegressor,
+) -> None:
+    tensors, values = read_state(model)
+    process = model.process_
+    older = LatencyRegressor(folds=3)
+    values.pop("share")
+    write_state(older, tensors, values, {"process": process})
+    by_kinds = older.predict(GRAPHS[70:])
+    both = model._both_logarithms(_Work.of(as_networks(GRAPHS[70:])))
+    np.testing.assert_allclose(np.log(by_kinds), both[0], rtol=1e-9)
+    with pytest.raises(ModelError, match="share must both be there"):
+        write_state(older, tensors, {**values, "share": 0.2}, {"process": process})
 
 
 def test_seconds_and_milliseconds_give_the_same_model() -> None:

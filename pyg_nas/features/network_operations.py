@@ -1,0 +1,136 @@
+"""The operations of whole networks, each different one once, as inputs of a small network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import breadth_first_order
+
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
+from pyg_nas.spaces.modules.space import NETWORKS
+
+Floats = NDArray[np.float64]
+
+_VIEWS = ("reshape", "transpose", "split", "slice", "dropout", "repeat")
+_CONVOLUTIONS = ("conv", "conv_transpose")
+_IS_VIEW = np.isin(NETWORKS.vocabulary, _VIEWS)
+BYTES_OF_A_CALL = 1000.0
+"""Bytes in whose time a device begins an operation, roughly."""
+
+_MACS_IN_THE_TIME_OF_A_BYTE = 16.0
+
+
+@dataclass(frozen=True)
+class NetworkOperations:
+    """The ``U`` different operations of ``N`` networks, and how often each network has them.
+
+    Attributes:
+        columns: One-hot column of each operation ``[U]``.
+        inputs: Numbers about it ``[U, d]``.
+        bytes: Bytes that it moves, and its multiply-accumulates in bytes of the same time ``[U]``.
+        counts: How often a network has it ``[N, U]``.
+        of_vertex: Operation of every vertex of all networks ``[V]``, -1 where nothing is computed.
+    """
+
+    columns: NDArray[np.uint8]
+    inputs: Floats
+    bytes: Floats
+    counts: csr_array
+    of_vertex: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.bool_]) -> NetworkOperations:
+        """Return the operations of chosen networks ``[N]``, without those that none of them has."""
+        counts = self.counts[np.flatnonzero(rows)]
+        used = np.unique(counts.indices)
+        return replace(
+            self,
+            columns=self.columns[used],
+            inputs=self.inputs[used],
+            bytes=self.bytes[used],
+            counts=counts[:, used],
+        )
+
+
+def network_operations(networks: NetworkArray) -> NetworkOperations:
+    """Return the different operations of ``N`` networks.
+
+    Views of data, inputs and outputs are no operations. An operation in place counts as one, though
+    its graph has no bytes that it writes.
+    """
+    written = networks.attributes[:, ATTRIBUTES.index("log bytes written")]
+    view = _IS_VIEW[networks.columns] & (written == 0)
+    works = np.flatnonzero(~view & (networks.columns >= len(NETWORKS.terminals)))
+    rows = np.column_stack(
+        [networks.columns, _depends_on_input(networks), networks.attributes]
+    ).astype(np.float32)[works]
+    distinct, number = np.unique(rows, axis=0, return_inverse=True)
+    of_vertex = np.full(len(networks.columns), -1)
+    of_vertex[works] = number.ravel()
+    counts = coo_array(
+        (np.ones(len(works)), (networks.graph[works], number.ravel())),
+        shape=(len(networks), len(distinct)),
+    ).tocsr()
+    inputs, moved = _numbers(distinct[:, 0].astype(np.uint8), distinct[:, 1:].astype(np.float64))
+    return NetworkOperations(distinct[:, 0].astype(np.uint8), inputs, moved, counts, of_vertex)
+
+
+def _depends_on_input(networks: NetworkArray) -> NDArray[np.bool_]:
+    """Return which vertices ``[V]`` are computed anew for each input; others once for a batch."""
+    total = len(networks.columns)
+    given = np.flatnonzero(networks.columns == NETWORKS.vocabulary.index("input"))
+    source, target = networks.joined_edges
+    source = np.concatenate([source, np.full(len(given), total)])
+    target = np.concatenate([target, given])
+    edges = csr_array((np.ones(len(source)), (source, target)), shape=(total + 1, total + 1))
+    reached = np.zeros(total + 1, dtype=bool)
+    reached[breadth_first_order(edges, total, return_predecessors=False)] = True
+    return reached[:total]
+
+
+def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
+    """Return inputs ``[U, d]`` and bytes ``[U]`` of whether an operation depends on the input, and
+    its attributes ``[U, 13]``."""
+    value = dict(zip(("depends on the input", *ATTRIBUTES), rows.T, strict=True))
+    parameters, macs, read, written, size, channels = (
+        np.expm1(value[f"log {name}"])
+        for name in (
+            "parameters",
+            "multiply-accumulates",
+            "bytes read",
+            "bytes written",
+            "size of the result",
+            "channels",
+        )
+    )
+    weights = np.minimum(parameters * value["bytes of a number"], read)
+    moved = read - weights + size * value["bytes of a number"]
+    convolution = np.isin(columns, [NETWORKS.vocabulary.index(n) for n in _CONVOLUTIONS])
+    groups = np.exp(value["log groups"])
+    terms = macs / np.maximum(size, 1)  # of each sum
+    one_by_one = convolution & (value["kernel"] == 1)
+    # With as many groups as channels, up to the rounding of their logarithms.
+    depthwise = convolution & (groups > 1.5) & (groups > 0.999 * channels - 0.5)
+    inputs = {
+        "log multiply-accumulates": value["log multiply-accumulates"],
+        "log bytes but for weights": np.log1p(read - weights),
+        "log bytes of weights": np.log1p(weights),
+        "log size of the result": value["log size of the result"],
+        "log channels": value["log channels"],
+        "log positions": value["log positions"],
+        "kernel": value["kernel"],
+        "stride": value["stride"],
+        "log groups": value["log groups"],
+        "log terms of a sum": np.log1p(terms),
+        "log multiply-accumulates of a byte": np.log((macs + 1) / (moved + 1)),
+        "writes": written > 0,
+        "depends on the input": value["depends on the input"],
+        "pointwise": one_by_one,
+        "depthwise": depthwise,
+        "grouped": convolution & (groups > 1.5) & ~depthwise,
+    }
+    time = moved + macs / _MACS_IN_THE_TIME_OF_A_BYTE + BYTES_OF_A_CALL
+    return np.column_stack(list(inputs.values())).astype(np.float64), time

@@ -1,0 +1,217 @@
+"""A time of every operation of a network, learned from the times of whole networks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import FiniteFloat
+from scipy.sparse import csr_array
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from pyg_nas.features.network_operations import (
+    BYTES_OF_A_CALL,
+    NetworkOperations,
+    network_operations,
+)
+from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.networks import Networks, as_networks
+from pyg_nas.predictors.state import Array, FittedState
+from pyg_nas.predictors.state import Networks as FittedNetworks
+from pyg_nas.predictors.validation import positive_labels, whole
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+
+Floats = NDArray[np.float64]
+
+_HIDDEN = 32
+_DROPOUT = 0.1
+_STEPS = 100
+_LEARNING_RATE = 1e-2
+_WEIGHT_DECAY = 3e-3
+_LARGEST_GRADIENT = 1.0
+_HUBER = 0.1  # absolute errors of the logarithm above this count linearly
+_MOST_DEVIATIONS = 4.0
+
+
+class OperationTimes(CellRegressor):
+    """Times, or other positive costs, of operations, whose sums are those of whole networks.
+
+    A small network gives the logarithm of the time of every operation from its kind and numbers
+    about it (:mod:`pyg_nas.features.network_operations`); the time of a network is their sum. It is
+    fitted to the logarithms of such sums alone: times of single operations are not needed. The
+    mean logarithm of several such networks is taken.
+
+    Args:
+        ensemble_size: Networks that are fitted, with other random seeds.
+        random_state: Random seed of the fit.
+
+    Attributes:
+        networks_: The fitted networks.
+
+    Example:
+        >>> from torch import nn, zeros
+        >>> from pyg_nas.spaces.modules import graph_of
+        >>> graphs = [graph_of(nn.Linear(4, n), zeros(1, 4)) for n in range(1, 30)]
+        >>> model = OperationTimes().fit(graphs, [1e-6 * g.macs + 1e-5 for g in graphs])
+        >>> model.times(graphs[0]).shape  # of input, linear and output
+        (3,)
+    """
+
+    parameter_rules: ClassVar = {
+        "ensemble_size": whole(least=1),
+        "random_state": whole(least=0),
+    }
+    fitted_state: ClassVar = FittedState(
+        arrays={"centre": Array("float64", ("d",)), "scale": Array("float64", ("d",))},
+        values={"offset": FiniteFloat},
+        networks=FittedNetworks("networks_", "build_networks"),
+    )
+
+    def __init__(self, ensemble_size: int = 2, random_state: int = 0) -> None:
+        self.ensemble_size = ensemble_size
+        self.random_state = random_state
+
+    def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> OperationTimes:
+        """Fit to ``N`` networks.
+
+        Args:
+            X: The networks.
+            y: Their times ``[N]``, above 0.
+            groups: Group of each network ``[N]``, such as its family; a network of a group of ``n``
+                weighs ``n ** -0.5``. None for equal weights.
+
+        Raises:
+            SettingsError: If a label is not finite or not above 0.
+            ModelError: If ``X`` contains no networks.
+        """
+        self.check_parameters()
+        networks = as_networks(X)
+        labels = positive_labels(y, len(networks))
+        return self.fit_operations(network_operations(networks), labels, groups)
+
+    def fit_operations(
+        self, operations: NetworkOperations, labels: Floats, groups: ArrayLike | None = None
+    ) -> OperationTimes:
+        """As :meth:`fit`, to the operations of ``N`` networks."""
+        self.centre_ = operations.inputs.mean(axis=0)
+        deviation = operations.inputs.std(axis=0)
+        self.scale_ = np.where(deviation > 1e-6, deviation, 1.0)
+        rough = np.log(np.maximum(operations.counts @ operations.bytes, BYTES_OF_A_CALL))
+        self.offset_ = float(np.median(np.log(labels) - rough))
+        inputs = self._inputs(operations)
+        rough_times = torch.from_numpy(np.log(operations.bytes).astype(np.float32))
+        targets = torch.from_numpy((np.log(labels) - self.offset_).astype(np.float32))
+        weights = torch.from_numpy(_weights(groups, len(labels)).astype(np.float32))
+        self.networks_ = []
+        for member in range(self.ensemble_size):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.random_state + member)
+                network = _network(operations.inputs.shape[1])
+                _train(network, inputs, rough_times, operations.counts, targets, weights)
+            first: Any = network[0]
+            with torch.no_grad():  # of operations that no training network has
+                first.weight[:, np.setdiff1d(np.arange(NUM_COLUMNS), operations.columns)] = 0
+            self.networks_.append(network.eval())
+        return self
+
+    def predict(self, X: Networks) -> Floats:
+        """Return the times ``[N]`` of networks, in the unit of the labels.
+
+        Raises:
+            ModelError: If ``X`` contains something else than networks.
+        """
+        return np.exp(self.predict_operations(network_operations(as_networks(X))))
+
+    def predict_operations(self, operations: NetworkOperations) -> Floats:
+        """Return the logarithms ``[N]`` of the times of ``N`` networks."""
+        least = np.exp(self.offset_) * BYTES_OF_A_CALL  # of a network without operations
+        sums = [np.maximum(operations.counts @ t, least) for t in self._times(operations)]
+        return np.asarray(np.mean(np.log(sums), axis=0))
+
+    def times(self, X: Networks) -> Floats:
+        """Return the time of every vertex of all networks ``[V]``, 0 where nothing is computed.
+
+        Raises:
+            ModelError: If ``X`` contains something else than networks.
+        """
+        operations = network_operations(as_networks(X))
+        times = np.append(np.mean(self._times(operations), axis=0), 0.0)
+        return np.asarray(times[operations.of_vertex])
+
+    def build_networks(self) -> list[nn.Sequential]:
+        """Return the networks without weights."""
+        with torch.device("meta"):
+            return [_network(len(self.centre_)) for _ in range(self.ensemble_size)]
+
+    def _inputs(self, operations: NetworkOperations) -> Tensor:
+        numbers = (operations.inputs - self.centre_) / self.scale_
+        numbers = numbers.clip(-_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        kinds = 2.0 * np.eye(NUM_COLUMNS)[operations.columns]
+        return torch.from_numpy(np.hstack([kinds, numbers]).astype(np.float32))
+
+    def _times(self, operations: NetworkOperations) -> list[Floats]:
+        """Return the times ``[U]`` of operations by each network."""
+        check_is_fitted(self)
+        inputs = self._inputs(operations)
+        rough = np.log(operations.bytes) + self.offset_
+        with torch.no_grad():
+            return [np.exp(net(inputs)[:, 0].double().numpy() + rough) for net in self.networks_]
+
+
+def _network(numbers: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(NUM_COLUMNS + numbers, _HIDDEN),
+        nn.SiLU(),
+        nn.Dropout(_DROPOUT),
+        nn.Linear(_HIDDEN, _HIDDEN),
+        nn.SiLU(),
+        nn.Dropout(_DROPOUT),
+        nn.Linear(_HIDDEN, 1),
+    )
+
+
+def _train(
+    network: nn.Sequential,
+    inputs: Tensor,
+    rough: Tensor,
+    counts: csr_array,
+    targets: Tensor,
+    weights: Tensor,
+) -> None:
+    """Fit the logarithms of sums over operations to ``targets`` ``[N]``."""
+    rows, operations = (torch.from_numpy(part.astype(np.int64)) for part in counts.nonzero())
+    counted = torch.from_numpy(counts.data.astype(np.float32))
+    last: Any = network[-1]
+    with torch.no_grad():  # begin near the rough times
+        last.weight.mul_(0.1)
+        last.bias.zero_()
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, _LEARNING_RATE, total_steps=_STEPS, pct_start=0.1
+    )
+    for _ in range(_STEPS):
+        times = torch.exp(network(inputs)[:, 0] + rough)
+        sums = torch.zeros_like(targets).index_add(0, rows, times[operations] * counted)
+        missed = torch.log(sums.clamp_min(BYTES_OF_A_CALL)) - targets
+        errors = nn.functional.huber_loss(
+            missed, torch.zeros_like(missed), reduction="none", delta=_HUBER
+        )
+        optimizer.zero_grad()
+        (errors @ weights / _HUBER).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+        optimizer.step()
+        cycle.step()
+
+
+def _weights(groups: ArrayLike | None, total: int) -> Floats:
+    """Return the weight of each network ``[N]``, of sum 1."""
+    if groups is None:
+        return np.full(total, 1 / total)
+    _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = sizes[number] ** -0.5
+    return np.asarray(weights / weights.sum())
