@@ -79,7 +79,7 @@ def network_operations(networks: NetworkArray) -> NetworkOperations:
 
 
 def _depends_on_input(networks: NetworkArray) -> NDArray[np.bool_]:
-    """Return which vertices ``[V]`` are computed anew for each input; others once for a batch."""
+    """Return which vertices ``[V]`` depend on an input; others are computed once for a batch."""
     total = len(networks.columns)
     given = np.flatnonzero(networks.columns == NETWORKS.vocabulary.index("input"))
     source, target = networks.joined_edges

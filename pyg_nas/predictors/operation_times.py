@@ -41,15 +41,13 @@ class OperationTimes(CellRegressor):
 
     A small network gives the logarithm of the time of every operation from its kind and numbers
     about it (:mod:`pyg_nas.features.network_operations`); the time of a network is their sum. It is
-    fitted to the logarithms of such sums alone: times of single operations are not needed. The
-    mean logarithm of several such networks is taken.
+    fitted to the logarithms of such sums alone: times of single operations are not needed.
 
     Args:
-        ensemble_size: Networks that are fitted, with other random seeds.
         random_state: Random seed of the fit.
 
     Attributes:
-        networks_: The fitted networks.
+        network_: The fitted small network.
 
     Example:
         >>> from torch import nn, zeros
@@ -60,18 +58,14 @@ class OperationTimes(CellRegressor):
         (3,)
     """
 
-    parameter_rules: ClassVar = {
-        "ensemble_size": whole(least=1),
-        "random_state": whole(least=0),
-    }
+    parameter_rules: ClassVar = {"random_state": whole(least=0)}
     fitted_state: ClassVar = FittedState(
         arrays={"centre": Array("float64", ("d",)), "scale": Array("float64", ("d",))},
         values={"offset": FiniteFloat},
-        networks=FittedNetworks("networks_", "build_networks"),
+        networks=FittedNetworks("network_", "build_network"),
     )
 
-    def __init__(self, ensemble_size: int = 2, random_state: int = 0) -> None:
-        self.ensemble_size = ensemble_size
+    def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
     def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> OperationTimes:
@@ -105,16 +99,14 @@ class OperationTimes(CellRegressor):
         rough_times = torch.from_numpy(np.log(operations.bytes).astype(np.float32))
         targets = torch.from_numpy((np.log(labels) - self.offset_).astype(np.float32))
         weights = torch.from_numpy(_weights(groups, len(labels)).astype(np.float32))
-        self.networks_ = []
-        for member in range(self.ensemble_size):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.random_state + member)
-                network = _network(operations.inputs.shape[1])
-                _train(network, inputs, rough_times, operations.counts, targets, weights)
-            first: Any = network[0]
-            with torch.no_grad():  # of operations that no training network has
-                first.weight[:, np.setdiff1d(np.arange(NUM_COLUMNS), operations.columns)] = 0
-            self.networks_.append(network.eval())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            network = _network(operations.inputs.shape[1])
+            _train(network, inputs, rough_times, operations.counts, targets, weights)
+        first: Any = network[0]
+        with torch.no_grad():  # of operations that no training network has
+            first.weight[:, np.setdiff1d(np.arange(NUM_COLUMNS), operations.columns)] = 0
+        self.network_ = network.eval()
         return self
 
     def predict(self, X: Networks) -> Floats:
@@ -128,8 +120,7 @@ class OperationTimes(CellRegressor):
     def predict_operations(self, operations: NetworkOperations) -> Floats:
         """Return the logarithms ``[N]`` of the times of ``N`` networks."""
         least = np.exp(self.offset_) * BYTES_OF_A_CALL  # of a network without operations
-        sums = [np.maximum(operations.counts @ t, least) for t in self._times(operations)]
-        return np.asarray(np.mean(np.log(sums), axis=0))
+        return np.asarray(np.log(np.maximum(operations.counts @ self._times(operations), least)))
 
     def times(self, X: Networks) -> Floats:
         """Return the time of every vertex of all networks ``[V]``, 0 where nothing is computed.
@@ -138,13 +129,12 @@ class OperationTimes(CellRegressor):
             ModelError: If ``X`` contains something else than networks.
         """
         operations = network_operations(as_networks(X))
-        times = np.append(np.mean(self._times(operations), axis=0), 0.0)
-        return np.asarray(times[operations.of_vertex])
+        return np.append(self._times(operations), 0.0)[operations.of_vertex]
 
-    def build_networks(self) -> list[nn.Sequential]:
-        """Return the networks without weights."""
+    def build_network(self) -> nn.Sequential:
+        """Return the network without weights."""
         with torch.device("meta"):
-            return [_network(len(self.centre_)) for _ in range(self.ensemble_size)]
+            return _network(len(self.centre_))
 
     def _inputs(self, operations: NetworkOperations) -> Tensor:
         numbers = (operations.inputs - self.centre_) / self.scale_
@@ -152,13 +142,12 @@ class OperationTimes(CellRegressor):
         kinds = 2.0 * np.eye(NUM_COLUMNS)[operations.columns]
         return torch.from_numpy(np.hstack([kinds, numbers]).astype(np.float32))
 
-    def _times(self, operations: NetworkOperations) -> list[Floats]:
-        """Return the times ``[U]`` of operations by each network."""
+    def _times(self, operations: NetworkOperations) -> Floats:
+        """Return the times ``[U]`` of operations."""
         check_is_fitted(self)
-        inputs = self._inputs(operations)
-        rough = np.log(operations.bytes) + self.offset_
         with torch.no_grad():
-            return [np.exp(net(inputs)[:, 0].double().numpy() + rough) for net in self.networks_]
+            found = self.network_(self._inputs(operations))[:, 0].double().numpy()
+        return np.asarray(np.exp(found + self.offset_) * operations.bytes)
 
 
 def _network(numbers: int) -> nn.Sequential:
