@@ -285,7 +285,8 @@ def evaluate(
             append_line(path, [name, done[name]])
             print(name, json.dumps(done[name]), flush=True)
     about = {"graphs": len(opened), **opened.about}
-    write_text(out, json.dumps({**about, **done}, indent=1) + "\n")
+    results = {name: done[name] for name in jobs}  # in this order, whichever was finished first
+    write_text(out, json.dumps({**about, **results}, indent=1) + "\n")
 
 
 @app.command()
