@@ -68,12 +68,18 @@ def single_threaded_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """Make torch and BLAS single-threaded in the calling thread, and restore them afterwards."""
+def torch_threads(threads: int) -> Iterator[None]:
+    """Give torch a number of threads in the calling thread, and restore it afterwards."""
     before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
-        with _own_threads:
-            torch.set_num_threads(1)
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Make torch and BLAS single-threaded in the calling thread, and restore them afterwards."""
+    with _own_threads, torch_threads(1):
+        yield

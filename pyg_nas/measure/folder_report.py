@@ -135,13 +135,10 @@ def time_one_step(
     Raises:
         MeasureError: If a cell has no network.
     """
-    import torch
-
+    from pyg_nas.compute.threads import torch_threads
     from pyg_nas.measure.trainer import Trial, steps_per_epoch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         trial = Trial(cell, task, device)
         trial.step()
         started = time.perf_counter()
@@ -149,8 +146,6 @@ def time_one_step(
         seconds = time.perf_counter() - started
         del trial
         Trial(largest, task, device).step()
-    finally:
-        torch.set_num_threads(before)
     judged = len(task.judged_train) + len(task.validation) + len(task.test)
     # A forward pass is a third of a step.
     judge_seconds = seconds / 3 * judged / task.settings.batch_size

@@ -58,19 +58,15 @@ def attempt(
         threads: Torch threads on a CPU.
         space: ``file.py:NAME`` of the cell's space where the user named one.
     """
-    import torch
-
+    from pyg_nas.compute.threads import torch_threads
     from pyg_nas.measure.trainer import train
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     try:
-        if space is not None:
-            open_space(space)
-        return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
+        with torch_threads(threads):
+            if space is not None:
+                open_space(space)
+            return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         return JobOutcome(job, (), f"{type(error).__name__}: {one_line(error)} ({where})")
-    finally:
-        torch.set_num_threads(before)

@@ -229,9 +229,8 @@ class Finish:
         Raises:
             MeasureError: If the run failed, so that the network has no finite outputs.
         """
-        import torch
-
         from pyg_nas.compute.device import pick_device
+        from pyg_nas.compute.threads import torch_threads
         from pyg_nas.measure.checkpoint import Checkpoint
         from pyg_nas.measure.trainer import train_network
 
@@ -245,14 +244,10 @@ class Finish:
             task = self.task.for_final_training()
             device = str(pick_device(executor.device))
             checkpoint = Checkpoint(kept.with_suffix(".checkpoint"))
-            before = torch.get_num_threads()
-            torch.set_num_threads(executor.threads)
-            try:
+            with torch_threads(executor.threads):
                 run, network = train_network(
                     cell, task, self.epochs, _SEED, device, on_step, checkpoint
                 )
-            finally:
-                torch.set_num_threads(before)
             save_network(kept, network, cell, task, {"test_accuracy": run.end.test_accuracy})
             checkpoint.remove()
         return load_network(kept, cell)
