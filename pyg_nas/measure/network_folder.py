@@ -22,8 +22,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.files import atomic_folder
 from pyg_nas.io.json_reader import read_object
-from pyg_nas.io.safetensors_file import read_safetensors
-from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, settings_checksum
+from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, read_weights, settings_checksum
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -133,16 +132,7 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
             channels = np.ones(size.image_channels, dtype=np.float32)
             members = build_members(stored, size, momentum, 1)
             network = ImageNetwork(Normalization(channels, channels), members, scale)
-        raw = read_safetensors(
-            folder / WEIGHTS,
-            settings["weights_bytes"],
-            ModelError,
-            check=lambda zeros: _set_weights(network, zeros),
-        )
-        if sha256(raw).hexdigest() != settings["weights_sha256"]:
-            raise ModelError(
-                f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
-            )
+        raw = read_weights(folder, settings, lambda zeros: _set_weights(network, zeros))
         _set_weights(network, load(raw))
     except ModelError:
         raise

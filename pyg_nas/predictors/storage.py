@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from pyg_nas.io.safetensors_file import read_safetensors
 from pyg_nas.predictors.registry import registered_class, registered_name
 from pyg_nas.predictors.state import read_parts, read_state, write_state
 from pyg_nas.predictors.validation import check_parameters
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SETTINGS = "settings.json"
 WEIGHTS = "weights.safetensors"
@@ -132,21 +136,32 @@ def load_described(
         except (PygNasError, *_UNFIT) as error:
             raise ModelError(f"{folder}: is not a model of this version: {error}") from error
 
-    raw = read_safetensors(
-        folder / WEIGHTS,
-        settings.get("weights_bytes"),
-        ModelError,
-        check=lambda zeros: rebuild(zeros, True),
-    )
-    if sha256(raw).hexdigest() != settings["weights_sha256"]:
-        raise ModelError(
-            f"{folder / WEIGHTS}: damaged, its checksum differs from the one in {SETTINGS}"
-        )
+    raw = read_weights(folder, settings, lambda zeros: rebuild(zeros, True))
     try:
         tensors = load(raw)
     except SafetensorError as error:
         raise ModelError(f"{folder / WEIGHTS}: not a readable weights file ({error})") from None
     return rebuild(tensors, False)
+
+
+def read_weights(
+    folder: Path, settings: dict[str, Any], check: Callable[[dict[str, Tensor]], None]
+) -> bytes:
+    """Return the content of a folder's weights file.
+
+    Args:
+        folder: The folder.
+        settings: With the size and the checksum of the file.
+        check: As that of :func:`~pyg_nas.io.safetensors_file.read_safetensors`.
+
+    Raises:
+        ModelError: If the file is missing, damaged or not that of the settings.
+    """
+    path = folder / WEIGHTS
+    raw = read_safetensors(path, settings.get("weights_bytes"), ModelError, check)
+    if sha256(raw).hexdigest() != settings["weights_sha256"]:
+        raise ModelError(f"{path}: damaged, its checksum differs from the one in {SETTINGS}")
+    return raw
 
 
 def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
