@@ -332,7 +332,7 @@ class _FitsFile(RecordsFile):
         found: dict[tuple[str, str, int], Fit] = {}
         where = f"{self.path}, line 1"
         try:
-            self._check_header(stored, json.loads(json.dumps(header)))
+            self._check_header(stored, header)
             for line, record in records:
                 where = line
                 version, digest = record.pop("version"), record.pop("train_digest")
