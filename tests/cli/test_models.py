@@ -192,7 +192,6 @@ def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
     for model in (model_path, bare):
         assert pyg_nas("predict", model, table_path, "--out", tmp_path / f"{model.name}.csv") == 0
     assert (tmp_path / "bare.csv").read_text() == (tmp_path / "model.csv").read_text()
-    assert pyg_nas("export", bare, "--out", tmp_path / "bare.pt2") == 0
     commands = (("evaluate",), ("plot", "--out", "p.png"), ("report", "--out", "r.html"))
     for name, *rest in commands:
         capsys.readouterr()

@@ -23,6 +23,7 @@ from pyg_nas.predictors.export import (
     export_onnx,
     export_program,
     scorer,
+    to_program,
 )
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.two_stage import TwoStageRegressor
@@ -55,6 +56,11 @@ def two_stage() -> TwoStageRegressor:
 @pytest.fixture(scope="module")
 def plain() -> GCNRegressor:
     return _fit(_small(depth=2), CellArray(*example_columns(PLAIN, 40), PLAIN))
+
+
+@pytest.fixture(scope="module")
+def program(regressor: GCNRegressor) -> torch.export.ExportedProgram:
+    return to_program(regressor)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +112,12 @@ def test_the_onnx_file_names_columns_and_space(regressor: GCNRegressor, onnx_fil
 
 
 def test_a_program_needs_torch_alone_and_takes_any_number(
-    regressor: GCNRegressor, tmp_path: Path
+    regressor: GCNRegressor,
+    program: torch.export.ExportedProgram,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("pyg_nas.predictors.export.to_program", lambda _: program)
     export_program(regressor, tmp_path / "model.pt2")
     for rows in (slice(0, 1), slice(0, 400_000, 1_000)):
         cells = nasbench101_cells()[rows]
@@ -189,29 +199,23 @@ def test_a_missing_package_is_named(
         export_onnx(regressor, tmp_path / "model.onnx")
 
 
-def test_a_file_that_scores_otherwise_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_file_that_scores_cells_otherwise_is_not_kept(
+    regressor: GCNRegressor,
+    program: torch.export.ExportedProgram,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: int,
 ) -> None:
-    model = _fit(_small(), sample_cells(40, seed=4))
-    truth = model.predict
-    monkeypatch.setattr(model, "predict", lambda cells: truth(cells) + 0.1)
-    with pytest.raises(ModelError, match="differ from the model's"):
-        export_program(model, tmp_path / "model.pt2")
-    assert not list(tmp_path.iterdir())
+    truth = regressor.predict
 
-
-def test_a_file_that_scores_some_cells_otherwise_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = _fit(_small(), sample_cells(40, seed=4))
-    truth = model.predict
-
-    def a_tenth_differs(cells: object) -> np.ndarray:
+    def some_differ(cells: object) -> np.ndarray:
         scores = truth(cells)
-        scores[::10] += 0.1
+        scores[::every] += 0.1
         return scores
 
-    monkeypatch.setattr(model, "predict", a_tenth_differs)
+    monkeypatch.setattr(regressor, "predict", some_differ)
+    monkeypatch.setattr("pyg_nas.predictors.export.to_program", lambda _: program)
     with pytest.raises(ModelError, match="differ from the model's"):
-        export_program(model, tmp_path / "model.pt2")
+        export_program(regressor, tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
