@@ -25,15 +25,7 @@ def read_table(
     Raises:
         RecordError: If a record is damaged or invalid; the message has its byte offset.
     """
-    found = read_records(source, progress)
-    return Table(
-        found.cells,
-        found.metrics,
-        found.budgets,
-        found.about,
-        found.hashes,
-        found.trainable_parameters,
-    )
+    return Table(*read_records(source, progress))
 
 
 def convert(

@@ -113,8 +113,7 @@ def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
             )
 
 
-@dataclass(frozen=True)
-class Records:
+class Records(NamedTuple):
     """The content of all records of a file, read or to be written.
 
     Attributes:
