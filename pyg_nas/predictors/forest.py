@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import PositiveInt
 from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
@@ -16,7 +15,7 @@ from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
-from pyg_nas.predictors.validation import Cells, as_cells, check_cells, weighted_cells, whole
+from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells, whole
 
 _SHARE_TRIED = 1 / 3  # of the features, at each split
 _CELLS = 1_024  # whose positions in all trees stay in the processor's cache
@@ -108,9 +107,7 @@ class FeatureForest(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        check_is_fitted(self)
-        cells = as_cells(X)
-        check_cells(cells, self.space_, features=True)
+        cells = cells_to_predict(self, X)
         return self.predict_features(cells, cell_features(cells))
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> Labels:

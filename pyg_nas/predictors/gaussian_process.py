@@ -31,7 +31,7 @@ from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
     Cells,
     anything,
-    as_cells,
+    cells_to_predict,
     check_cells,
     mean_and_std,
     weighted_cells,
@@ -344,9 +344,7 @@ class GaussianProcess(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        check_is_fitted(self)
-        cells = as_cells(X)
-        check_cells(cells, self.space_, features=True)
+        cells = cells_to_predict(self, X)
         means, stds = [np.empty(0)], [np.empty(0)]
         for start in range(0, len(cells), BLOCK_CELLS):
             features = cell_features(cells[start : start + BLOCK_CELLS])

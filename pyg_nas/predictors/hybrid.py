@@ -27,7 +27,7 @@ from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, tra
 from pyg_nas.predictors.validation import (
     EPOCHS_OR_RULE,
     Cells,
-    as_cells,
+    cells_to_predict,
     check_cells,
     flag,
     real,
@@ -377,9 +377,7 @@ class HybridRegressor(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        check_is_fitted(self)
-        cells = as_cells(X)
-        check_cells(cells, self.space_, features=True)
+        cells = cells_to_predict(self, X)
         latent, stds = np.empty(len(cells)), np.empty(len(cells))
 
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.engine.loop import OnEpoch
@@ -36,8 +35,7 @@ from pyg_nas.predictors.validation import (
     DEPTH,
     EPOCHS_OR_RULE,
     Cells,
-    as_cells,
-    check_cells,
+    cells_to_predict,
     check_converged,
     dropout,
     mean_and_std,
@@ -209,9 +207,7 @@ class ResidualGNNRegressor(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        check_is_fitted(self)
-        cells = as_cells(X)
-        check_cells(cells, self.space_, features=True)
+        cells = cells_to_predict(self, X)
         members = np.empty((len(self.network_.embed), len(cells)))
 
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:

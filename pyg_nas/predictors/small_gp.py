@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import Array, FittedState, Space
 from pyg_nas.predictors.training_time import work_features
-from pyg_nas.predictors.validation import Cells, as_cells, check_cells, weighted_cells, whole
+from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells, whole
 
 # A failed run would otherwise set the length scale.
 _MOST_DEVIATIONS = 3.0
@@ -88,9 +87,7 @@ class SmallGaussianProcess(CellRegressor):
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        check_is_fitted(self)
-        cells = as_cells(X)
-        check_cells(cells, self.space_, features=True)
+        cells = cells_to_predict(self, X)
         if not len(cells):
             return (np.empty(0), np.empty(0)) if return_std else np.empty(0)
         inputs = (small_features(cells) - self.centre_) / self.scale_

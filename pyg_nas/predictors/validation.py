@@ -79,6 +79,21 @@ def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) ->
         raise ModelError(f"the cells are of the space {here}, the model was fitted to {there}")
 
 
+def cells_to_predict(estimator: Any, X: Cells) -> CellArray:
+    """Return cells whose features a fitted estimator takes.
+
+    Raises:
+        NotFittedError: If the estimator is not fitted.
+        ModelError: If the cells have other operations or features than the training cells.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator)
+    cells = as_cells(X)
+    check_cells(cells, estimator.space_, features=True)
+    return cells
+
+
 def _features_of(space: SearchSpace) -> tuple[Any, ...]:
     """What the features of a space's cells are: equal for spaces with equal features."""
     from pyg_nas.features.graph_features import graph_feature_names, vertex_feature_names
