@@ -6,6 +6,7 @@ arXiv:1902.09635: colour refinement on md5 digests, started from ``(out_degree, 
 
 from __future__ import annotations
 
+import sys
 from hashlib import md5
 from typing import Any
 
@@ -18,7 +19,10 @@ from pyg_nas.graphs.ragged import RaggedGraphs
 LARGE = 127
 """Vertices beyond which a graph is refined until no colour splits, instead of once a vertex."""
 
-_FEWEST_COMPILED = 5_000  # below, loading compiled code takes longer than it saves
+# Graphs below which loading compiled code takes longer than it saves: Numba and the code, or only
+# the code.
+_FEWEST_COMPILED = 5_000
+_FEWEST_WITH_NUMBA = 500
 
 
 def module_hash(adjacency: NDArray[Any], operation_ids: NDArray[Any]) -> str:
@@ -50,7 +54,7 @@ def hash_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
     hashes = np.zeros(len(graphs), dtype="S32")
     small = sizes <= LARGE
     rows = np.arange(len(graphs))
-    if small.sum() >= _FEWEST_COMPILED and compiled_enabled():
+    if small.sum() >= _fewest_compiled() and compiled_enabled():
         from pyg_nas.graphs.numba_hashing import hash_small_graphs
 
         chosen = graphs if small.all() else graphs.take(small)
@@ -61,6 +65,13 @@ def hash_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
         edges = graphs.edges[:, e[i] : e[i + 1]]
         hashes[i] = hash_graph(edges, graphs.operations[v[i] : v[i + 1]]).encode()
     return hashes
+
+
+def _fewest_compiled() -> int:
+    """Return the number of graphs from which on compiled code pays."""
+    if "pyg_nas.graphs.numba_hashing" in sys.modules:
+        return 1
+    return _FEWEST_WITH_NUMBA if "numba" in sys.modules else _FEWEST_COMPILED
 
 
 def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:

@@ -26,7 +26,7 @@ def random_graphs(count: int, most: int, seed: int) -> RaggedGraphs:
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
-    monkeypatch.setattr("pyg_nas.graphs.hashing._FEWEST_COMPILED", 1)
+    monkeypatch.setattr("pyg_nas.graphs.hashing._fewest_compiled", lambda: 1)
 
 
 @pytest.mark.usefixtures("compiled")
@@ -46,3 +46,19 @@ def test_many_tasks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None
     few = nasbench101_cells()[::3_000]
     monkeypatch.setattr("pyg_nas.graphs.numba_hashing._GRAPHS_A_TASK", 20)
     assert [digest.decode() for digest in few.hashes()] == [cell.hash for cell in few]
+
+
+def test_code_that_is_loaded_hashes_few_graphs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    from pyg_nas.graphs import numba_hashing
+
+    hashed: list[int] = []
+
+    def hash_small_graphs(graphs: RaggedGraphs) -> np.ndarray:
+        hashed.append(len(graphs))
+        return np.zeros(len(graphs), dtype="S32")
+
+    monkeypatch.delenv("PYG_NAS_ENGINE", raising=False)
+    monkeypatch.setattr(numba_hashing, "hash_small_graphs", hash_small_graphs)
+    hash_graphs(random_graphs(3, 5, seed=1))
+    assert hashed == [3]
