@@ -11,6 +11,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON, one_cycle
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
@@ -328,10 +329,16 @@ class GaussianProcess(CellRegressor):
         residuals = np.empty(len(y))
         in_first = np.isin(graph[order], in_order[: len(graphs) // 2])
         halves = order[in_first], order[~in_first]
-        for tuned, others in (halves, halves[::-1]):
+
+        def left_out(tuned: NDArray[np.int64]) -> NDArray[np.float64]:
             process = GaussianProcess(**self.get_params())
             process.fit_features(space, features, y, weights, tuned, hashes)
-            residuals[others] = (y - process.loo_mean_)[others]
+            return y - process.loo_mean_
+
+        # Beside each other: matrices this small gain little from torch's own threads.
+        with single_threaded_pool(min(2, torch.get_num_threads())) as pool:
+            for found, others in zip(pool.map(left_out, halves), halves[::-1], strict=True):
+                residuals[others] = found[others]
         return residuals
 
     def predict(self, X: Cells, return_std: bool = False) -> Any:
