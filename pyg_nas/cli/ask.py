@@ -15,6 +15,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_SEED
+from pyg_nas.io.text import counted
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
 
@@ -30,16 +31,16 @@ def ask(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="First return architectures handed out so long ago that their worker must have "
-            "died.",
+            help="First return architectures that were handed out longer ago than this and have no "
+            "outcome: their worker may have died.",
         ),
     ] = None,
     space: Annotated[str | None, typer.Option(help=f"Search space, by name, {OWN}.")] = None,
     networks: Annotated[
         str | None,
         typer.Option(
-            help="In the place of a space: whole networks of which some are chosen; a table of "
-            "networks, a folder of ONNX files, or file.py:function."
+            help="In place of a space, whole networks to choose from: a table of networks, a "
+            "folder of ONNX files, or file.py:function."
         ),
     ] = None,
     configurations: Configurations = None,
@@ -117,7 +118,7 @@ def ask(
         for candidate in candidates:
             print_line(f"{candidate.id} {candidate.text or json.dumps(candidate.cell.to_dict())}")
     if len(candidates) < n:
-        print_note(f"no more than {len(candidates)} architectures are left")
+        print_note(f"no more than {counted(len(candidates), 'architecture')} are left")
 
 
 def tell(

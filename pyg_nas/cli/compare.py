@@ -13,6 +13,7 @@ from pyg_nas.cli.options import Device, GraphSpace, Jobs, LearnedBudget, Learned
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.predictors.comparison import Comparison
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def compare(
     table: TablePath,
-    out: Annotated[Path, typer.Option(help="Folder for the results; a stopped one is resumed.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
     predictors: Annotated[
         str,
         typer.Option(
@@ -40,7 +41,7 @@ def compare(
     ] = 0,
     split: Annotated[str, typer.Option(help="Cells that are evaluated.")] = "all",
     metric: Annotated[
-        str | None, typer.Option(help="Metric that is learned: validation_accuracy (the default).")
+        str | None, typer.Option(help="Metric to learn: validation_accuracy by default.")
     ] = None,
     budget: LearnedBudget = None,
     run: LearnedRun = None,
@@ -102,7 +103,7 @@ def compare_searches(
         files = comparison.write_search_comparison(out, curves, by)
     for curve in curves:
         end = f"{curve.x[-1]:,.0f} trained cells" if by == "runs" else duration(curve.x[-1])
-        print_line(f"{curve.name}: {curve.searches} searches, to {end}")
+        print_line(f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}")
     print_line(f"{', '.join(files)} in {out}")
 
 

@@ -10,6 +10,7 @@ import typer
 from pyg_nas.cli.console import bold, print_heading, print_line, print_table
 from pyg_nas.cli.progress import working
 from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.text import counted
 
 
 def demo(
@@ -70,7 +71,7 @@ def demo(
     digests = [digest.decode() for digest in best.hashes.tolist()]
     sizes = best.cells.trainable_parameters(table.network_size).tolist()
     print_table(
-        f"The ten best of {best.scored:,} cells, none of them measured before",
+        f"The ten best of {counted(best.scored, 'cell')}, none of them measured before",
         ("", "hash", "predicted", "parameters"),
         [
             (rank, digest, f"{100 * score:.2f} %", f"{size:,}")

@@ -13,6 +13,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS
+from pyg_nas.io.text import counted
 
 
 def finish(
@@ -49,12 +50,12 @@ def finish(
     log: Log = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
 ) -> None:
-    """Train the best cell of a search for good and write the network for use.
+    """Train the best cell of a search once more, in full, and write the network for use.
 
     The best cells are trained again with new random seeds. The smallest one within one standard
     error of the best is then trained on all images but those for testing. The folder has the
     network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py,
-    which needs torch alone, and a model card. Stopped, the same command resumes.
+    which needs torch alone, and a model card. If it was stopped, the same command resumes it.
 
     Example: pyg-nas finish photos-search --out photos-network
     """
@@ -77,7 +78,7 @@ def finish(
     with resumable(search), steps.locked():
         with progress_bar("confirming, epochs") as advance:
             confirmation = steps.confirm(
-                executor, lambda s: advance(s.finished, s.total, f"{s.runs} runs")
+                executor, lambda s: advance(s.finished, s.total, f"{counted(s.runs, 'run')}")
             )
         with progress_bar("training, steps") as advance:
             network = steps.train(confirmation, executor, lambda done, of: advance(done, of))

@@ -14,6 +14,7 @@ from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
+from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
@@ -47,10 +48,11 @@ def images(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Show what a folder of images has and what training on it will cost; nothing is trained.
+    """Show what is in a folder of images and what training on it will cost; nothing is trained.
 
-    Classes, unequal classes, sizes, unreadable files, parts (train, val, test) and copies are
-    listed; steps of a middle-sized and a large network give the time and memory of a search.
+    Listed are classes and how unequal they are, sizes, unreadable files, parts (train, val, test)
+    and copies. One step of a middle-sized network is timed, and one of a large network shows the
+    memory, to estimate what a search will need.
 
     Example: pyg-nas images photos --image-size 64
     """
@@ -70,7 +72,8 @@ def images(
     _print_facts(facts, image_size)
     if facts.unreadable:
         raise MeasureError(
-            f"{folder}: {len(facts.unreadable):,} images cannot be read, remove or replace them"
+            f"{folder}: {counted(len(facts.unreadable), 'image')} cannot be read; remove or "
+            f"replace what is named above"
         )
     if image_size is None and len(facts.sizes) > 1:
         raise MeasureError(
@@ -168,8 +171,9 @@ def _print_task(task: Task) -> None:
     channels, height, width = task.train.images.shape[1:]
     settings = task.settings
     print_line(
-        f"used as: {len(task.train):,} images for training, {len(task.validation):,} for "
-        f"validation, {len(task.test):,} for testing; {width} x {height}, {channels} channels"
+        f"used as: {counted(len(task.train), 'image')} for training, {len(task.validation):,} for "
+        f"validation, {len(task.test):,} for testing; {width} x {height} pixels, "
+        f"{counted(channels, 'channel')}"
     )
     print_line(
         f"judged by: {Objective(task).score_name}"
@@ -185,8 +189,9 @@ def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:
     one = cost.run_seconds(budget)
     step = cost.step_seconds
     shown = f"{1e3 * step:.0f} ms" if step < 1 else duration(step)
-    print_line(f"one step: {shown}; an epoch has {cost.steps:,} steps")
-    print_line(f"one run of {budget} epochs: ", bold(f"about {duration(one)}"))
-    print_line(f"a search of {runs} runs: ", bold(f"about {duration(runs * one)}"))
-    if cost.peak_bytes is not None:
-        print_line("memory: ", bold(f"about {cost.peak_bytes / 2**30:.2f} GiB"), " for each worker")
+    print_line(f"one step: {shown}; an epoch has {counted(cost.steps, 'step')}")
+    print_line(f"one run of {counted(budget, 'epoch')}: ", bold(f"about {duration(one)}"))
+    print_line(f"a search of {counted(runs, 'run')}: ", bold(f"about {duration(runs * one)}"))
+    for what, size in (("memory", cost.peak_bytes), ("GPU memory", cost.gpu_bytes)):
+        if size is not None:
+            print_line(f"{what}: ", bold(f"about {size / 2**30:.2f} GiB"), " for each worker")

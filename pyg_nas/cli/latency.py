@@ -20,17 +20,17 @@ MaxLatency = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Never propose cells whose network needs longer for one image, such as 5ms, by "
-        "prediction from networks that are measured before the search.",
+        help="Never propose cells whose network is predicted to need longer for one image, such as "
+        "5ms. Some networks are measured for this before the search.",
     ),
 ]
 LatencyDevice = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="Where latencies are measured, cpu, cuda or cuda:1; or a table with a target named "
-        "latency or a model folder that predicts latencies in seconds, of cells or of whole "
-        "networks; shipped for the table of networks of the package.",
+        help="Where latencies are measured: cpu, cuda or cuda:1. To measure nothing: a table with "
+        "a target named latency, or the folder of a model that predicts latencies in seconds, "
+        "either of cells or of whole networks; or shipped, the table of networks in the package.",
     ),
 ]
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}

@@ -16,7 +16,7 @@ MaxMacs = Annotated[
     typer.Option(help="Never propose cells whose network needs more MACs for one image."),
 ]
 MaxTrainingTime = Annotated[
-    float | None, typer.Option(help="Longest training time of the answer in seconds.")
+    float | None, typer.Option(help="Longest training time, in seconds, that the answer may have.")
 ]
 MaxTime = Annotated[float | None, typer.Option(hidden=True)]
 """Name of the same option in version 0.1."""

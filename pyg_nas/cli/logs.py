@@ -9,7 +9,7 @@ import typer
 Log = Annotated[
     str | None,
     typer.Option(
-        help="Log to a tool as well: tensorboard:DIR, wandb:PROJECT or mlflow:URI. Each is an "
-        "extra; a logger that fails is a warning."
+        help="Also log to tensorboard:DIR, wandb:PROJECT or mlflow:URI, each an extra of the "
+        "package. If logging fails, a warning is printed and the work continues."
     ),
 ]

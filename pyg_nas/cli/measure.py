@@ -14,6 +14,7 @@ from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES, MOST_SEED
+from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
@@ -99,7 +100,7 @@ def measure(
             )
             raise typer.Exit(130) from None
     result.save(table)
-    print_line(f"{table}: {len(result):,} cells of {loaded.name}")
+    print_line(f"{table}: {counted(len(result), 'cell')} of {loaded.name}")
 
 
 def _budgets(text: str) -> tuple[int, ...]:
@@ -130,4 +131,4 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
 
 def _shown(advance: Advance) -> Callable[[CampaignProgress], None]:
     """Move a bar in epochs, for they are what takes the time."""
-    return lambda state: advance(state.finished, state.total, f"{state.runs} runs")
+    return lambda state: advance(state.finished, state.total, f"{counted(state.runs, 'run')}")

@@ -23,6 +23,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_SEED
+from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
@@ -81,8 +82,8 @@ def train(
     split: Annotated[
         str,
         typer.Option(
-            help="Training cells: 172, 334, 860, 91-172, ..., all, a whole number, or a file of "
-            "rows or hashes."
+            help="Training cells: so many random ones, such as 172; 91-172 for those of the 172 "
+            "that are above 91 %; all; or a file of rows or hashes."
         ),
     ] = "172",
     split_seed: SplitSeed = 0,
@@ -182,7 +183,7 @@ def evaluate(
     split_seed: TrainedSeed = 0,
     space: GraphSpace = None,
     json: Annotated[
-        Path | None, typer.Option(help="JSON file that the figures are written to as well.")
+        Path | None, typer.Option(help="Write the figures to this JSON file too.")
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -220,9 +221,10 @@ def evaluate(
         right=("value",),
     )
     print_line(f"label: {label}")
-    print_line(f"{result.left_out} cells of the split trained the model and are left out")
+    left_out = counted(result.left_out, "cell")
+    print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
-        print_line(f"{result.without_score:,} others have no score and are left out too")
+        print_line(f"left out: {counted(result.without_score, 'other')} without a score")
     undefined = [name for name, value in figures.items() if value != value]
     if undefined:
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
@@ -279,16 +281,15 @@ def predict(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Score a source of any length instead, block by block: all architectures of a "
-            "search space, such as nasbench101, or of your own, as file.py:NAME; a graph file "
-            "(.jsonl, or .arrow, which is read faster); or a function of yours that yields cells "
-            "or arrays of cells, as file.py:function. The scores of a space are sorted, the best "
-            "first; those of a file or function keep its order, as do all with --backend and in "
-            "Arrow files."
+            help="In place of TABLE a source of any length: a search space, such as nasbench101, "
+            "or a space of your own as file.py:NAME; a graph file (.jsonl, or .arrow, which is "
+            "read faster); or file.py:function, a function that yields cells or arrays of cells. "
+            "Scores of a space are written best first. Those of a file or function are written in "
+            "its order, and so is everything with --backend or in an Arrow file."
         ),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(min=1, help="Write only so many of the best, the best first.")
+        int | None, typer.Option(min=1, help="Write only the best, so many of them, best first.")
     ] = None,
     backend: Annotated[
         str, typer.Option(help="Where blocks are scored: sequential, threading, loky, ray or dask.")
@@ -298,13 +299,13 @@ def predict(
     ] = 1,
     device: Device = "auto",
 ) -> None:
-    """Predict a score for each cell or network of a table, or of a space or file of any length.
+    """Score the architectures of a table, of a whole search space or of a file of any length.
 
     With `--recipe transfer` there is no model: cells are scored without any label of their task,
     from the measurements of other tasks.
 
-    Scoring a file, a function or the --top of a source is resumed by the same command if it was
-    stopped.
+    If scoring a file or a function, or scoring with --top, was stopped, the same command resumes
+    it.
 
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
@@ -383,7 +384,7 @@ def _predict_sorted(
             else:
                 scored = Architectures(whole.cells(), whole.hashes())
     cells, rows = scored.graphs, np.arange(len(scored.graphs))
-    with working(f"scoring {len(cells):,} architectures"):
+    with working(f"scoring {counted(len(cells), 'architecture')}"):
         if isinstance(cells, CellArray) and estimator is None:
             from pyg_nas.predictors.common_process import transfer_scores
 
@@ -399,7 +400,7 @@ def _predict_sorted(
         described = architecture_columns(scored, rows, network)
         hashes = scored.hashes_of(rows)
         write_scores(out, hashes, scores, larger_is_better, {**described, **further})
-    print_line(f"{len(cells):,} scores in {out}, the best first")
+    print_line(f"{counted(len(cells), 'score')} in {out}, the best first")
 
 
 def _predict_stream(
@@ -444,9 +445,9 @@ def _predict_stream(
             progress=advance,
         )
     if top is None:
-        print_line(f"{total:,} scores in {out}, in the order of {source}")
+        print_line(f"{counted(total, 'score')} in {out}, in the order of {source}")
     else:
-        print_line(f"the best {min(top, total):,} of {total:,} scores in {out}")
+        print_line(f"the best {min(top, total):,} of {counted(total, 'score')} in {out}")
 
 
 def plot(
@@ -489,7 +490,7 @@ def plot(
         note=note,
     )
     save_figure(figure, out)
-    print_line(f"{len(result.rows):,} cells plotted in {out}")
+    print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
 
 
 def _scored(table: str, configurations: Path | None, estimator: Any) -> Table | NetworkTable:

@@ -25,9 +25,12 @@ GraphSpace = Annotated[
 SplitSeed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")]
 LearnedBudget = Annotated[
     int | None,
-    typer.Option(help="Epochs after which it was measured; by default the table's most."),
+    typer.Option(help="Use measurements after so many epochs; by default the most in the table."),
 ]
-LearnedRun = Annotated[str | None, typer.Option(help="Run that was measured: 0, 1, ... or mean.")]
+LearnedRun = Annotated[
+    str | None,
+    typer.Option(help="Use the measurements of this run, 0, 1, ..., or the mean of all runs."),
+]
 
 
 def _some_jobs(jobs: int) -> int:

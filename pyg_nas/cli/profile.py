@@ -12,6 +12,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
+from pyg_nas.io.text import counted
 
 Configurations = Annotated[
     Path | None,
@@ -83,6 +84,6 @@ def profile(
     for name, reason in result.failed.items():
         print_line(f"left out: {name}: {reason}")
     measured = len(result.table) - len(result.noisy)
-    print_line(f"{measured:,} of {len(sources):,} networks measured: {out}")
+    print_line(f"{measured:,} of {counted(len(sources), 'network')} measured: {out}")
     if result.noisy:
         raise typer.Exit(1)

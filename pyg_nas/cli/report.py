@@ -10,6 +10,8 @@ import typer
 from pyg_nas.cli.console import print_line
 from pyg_nas.cli.progress import progress_bar
 
+_ENDINGS = (".html", ".htm")
+
 
 def report(
     source: Annotated[Path, typer.Argument(help="Folder of `pyg-nas train` or `pyg-nas search`.")],
@@ -17,22 +19,26 @@ def report(
         Path | None,
         typer.Argument(metavar="[TABLE]", help="Table or graph file; needed for a model."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="File to write: .html.")] = Path("report.html"),
     learning_curve: Annotated[
         bool,
         typer.Option(
-            help="Also train on parts of the training cells, to show what more of them bring."
+            help="Also train on fewer of the training cells, to show how much more of them would "
+            "help."
         ),
     ] = True,
 ) -> None:
-    """Write one HTML file that shows a model's predictions or a search.
+    """Write a web page (one HTML file) about a model's predictions or about a search.
 
     Example: pyg-nas report model nasbench101.hdf5 --out report.html
     """
+    from pyg_nas.errors import SettingsError
     from pyg_nas.io.files import check_output
     from pyg_nas.report import write_report
 
     check_output(out, table, source)
+    if out.suffix.lower() not in _ENDINGS:
+        raise SettingsError(f"{out}: a report is HTML, its name must end with .html or .htm")
     with progress_bar("report, models trained") as advance:
         write_report(source, table, out, learning_curve=learning_curve, progress=advance)
     print_line(f"report: {out}")

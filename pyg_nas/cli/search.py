@@ -81,30 +81,37 @@ def search(
         str, typer.Option(help="predictor, random, evolution, local or oracle.")
     ] = "predictor",
     n: Annotated[
-        int | None, typer.Option(min=1, max=MOST_CELLS, help="Random cells trained first; 16.")
+        int | None,
+        typer.Option(min=1, max=MOST_CELLS, help="Random cells trained first, 16 by default."),
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_CELLS, help="Cells trained in each round after that; 4."),
+        typer.Option(min=1, max=MOST_CELLS, help="Cells trained in each round, 4 by default."),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
             max=MOST_CELLS,
-            help="Rounds; a predictor is refitted in each. Every method trains n + k * rounds. 11, "
-            "or 1 where --n or --k is given.",
+            help="Rounds after the random cells; before each the predictor is fitted again. Every "
+            "method trains n + k * rounds cells. 11 by default, or 1 where --n or --k is given.",
         ),
     ] = None,
     protocol: Annotated[
         str,
         typer.Option(
-            help="Where the numbers above and --recipe come from if not given: recommended, or "
-            "paper (172 random cells, then the 10 best by the two-stage GCN)."
+            help="Defaults of --n, --k, --rounds and --recipe: recommended, or paper (172 random "
+            "cells, then the 10 that the two-stage GCN predicts to be best)."
         ),
     ] = "recommended",
-    recipe: Annotated[str | None, typer.Option(help="The predictor's recipe; fast.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="The predictor's recipe, fast by default.")
+    ] = None,
     acquisition: Annotated[
-        str, typer.Option(help="mean, ei, ucb or thompson; all but mean need a recipe with std.")
+        str,
+        typer.Option(
+            help="What proposals are ranked by: mean, the prediction; or ei, ucb or thompson, "
+            "which need a recipe that also predicts a standard deviation."
+        ),
     ] = "mean",
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
@@ -128,8 +135,8 @@ def search(
         int | None,
         typer.Option(
             max=MOST_EPOCHS,
-            help="Epochs of each run. By default the most that a table has, and 12 on a task: a "
-            "ninth of what NAS-Bench-101 spends at most, as cells need only be ranked.",
+            help="Epochs of each run. By default the most that a table has, and 12 on a task: that "
+            "is a ninth of NAS-Bench-101's largest budget, and enough to rank cells.",
         ),
     ] = None,
     run: Annotated[
@@ -169,7 +176,7 @@ def search(
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
 
-    Leaves a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
+    Writes a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
     drawing, curves, Pareto fronts and report.md. The same command resumes a stopped search, and
     continues a finished one with more --rounds.
 

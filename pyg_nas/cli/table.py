@@ -11,6 +11,7 @@ import typer
 from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
+from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.data.network_table import NetworkTable
@@ -45,7 +46,7 @@ def convert(
 
     with progress_bar("converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
-    print_line(f"{target}: {len(table):,} cells")
+    print_line(f"{target}: {counted(len(table), 'cell')}")
 
 
 @table_app.command()
@@ -81,9 +82,9 @@ def check(path: TablePath) -> None:
         if not isinstance(table, NetworkTable) and path.suffix != ".jsonl":
             table.check(str(path))
     if isinstance(table, NetworkTable):
-        print_line(f"{path}: {len(table):,} networks, all valid")
+        print_line(f"{path}: {counted(len(table), 'network')}, all valid")
     else:
-        print_line(f"{path}: {len(table):,} cells, all valid")
+        print_line(f"{path}: {counted(len(table), 'cell')}, all valid")
 
 
 @table_app.command()
@@ -136,7 +137,7 @@ def import_csv(
         read.table.save(target)
     for note in read.notes:
         print_line(note)
-    print_line(f"{target}: {len(read.table):,} architectures of {found.name}")
+    print_line(f"{target}: {counted(len(read.table), 'architecture')} of {found.name}")
 
 
 @table_app.command()
@@ -164,17 +165,17 @@ def export(
             raise SettingsError(f"{path}: whole networks have no TFRecord format, use --csv")
         networks = NetworkTable.load(path)
         networks.write_csv(target)
-        print_line(f"{target}: {len(networks):,} networks")
+        print_line(f"{target}: {counted(len(networks), 'network')}")
         return
     table = Table.load(path)
     if csv:
         with working("writing"):
             write_architectures(table, target)
-        print_line(f"{target}: {len(table):,} architectures of {table.space.name}")
+        print_line(f"{target}: {counted(len(table), 'architecture')} of {table.space.name}")
         return
     with progress_bar("writing") as advance:
         records = write_tfrecord(table, target, advance)
-    print_line(f"{target}: {records:,} records of {len(table):,} cells")
+    print_line(f"{target}: {counted(records, 'record')} of {counted(len(table), 'cell')}")
 
 
 def _print_summary(table: Table, path: Path) -> None:

@@ -12,6 +12,7 @@ from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.text import counted
 
 
 def tune(
@@ -21,11 +22,11 @@ def tune(
         str,
         typer.Option(
             help="JSON file with the candidates, simplest first: a list of objects, or an object "
-            "of lists. default compares widths of the recipe's networks."
+            "of lists. The word default compares widths of the recipe's networks."
         ),
     ] = "default",
     split: Annotated[
-        str, typer.Option(help="Training cells: 172, 334, ..., a number or a file.")
+        str, typer.Option(help="Training cells: a number, a named split or a file.")
     ] = "172",
     split_seed: SplitSeed = 0,
     recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
@@ -91,7 +92,7 @@ def tune(
     write_text(out, dumps(report, indent=1) + "\n")
     unit = ", points²" if metric == "mse" and result.fractions else ""
     print_table(
-        f"{recipe}: {metric} on held-out folds of {result.n} cells",
+        f"{recipe}: {metric} on held-out folds of {counted(result.n, 'cell')}",
         ("settings", f"{metric}{unit}", "standard error", ""),
         [
             (

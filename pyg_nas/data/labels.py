@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
 
@@ -148,7 +149,7 @@ class LabelPolicy:
         return runs[:, self.run]
 
     def __str__(self) -> str:
-        budget = "largest budget" if self.budget is None else f"{self.budget} epochs"
+        budget = "largest budget" if self.budget is None else f"{counted(self.budget, 'epoch')}"
         run = "mean of runs" if self.run == "mean" else f"run {self.run}"
         point = ", halfway" if self.halfway else ""
         resampled = f", runs below {self.resample_below:g} replaced" if self.resamples else ""
@@ -197,8 +198,9 @@ def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy)
     """
     if not policy.resamples:
         return ""
-    # No accuracy is negative, so that the mark differs from every measured label.
-    marked = table.label(replace(policy, fallback=-1.0))[rows] < 0
+    # Whatever the range of the score, only substitutes differ where the fallback does.
+    low, high = (table.label(replace(policy, fallback=value))[rows] for value in (0.0, 1.0))
+    marked = low < high
     if not marked.any():
         return ""
     return (

@@ -42,6 +42,7 @@ from pyg_nas.io.hdf5 import (
     stored_group,
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
+from pyg_nas.io.text import counted
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
@@ -149,7 +150,8 @@ class NetworkTable:
         return len(self.cells)
 
     def __repr__(self) -> str:
-        return f"NetworkTable({len(self)} networks, targets {', '.join(self.targets) or 'none'})"
+        targets = ", ".join(self.targets) or "none"
+        return f"NetworkTable({counted(len(self), 'network')}, targets {targets})"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, whole or not at all."""

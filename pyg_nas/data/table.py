@@ -22,6 +22,7 @@ from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import METRICS
 
 # Hashing takes 0.03 to 0.1 ms a cell: to keep loading fast, all hashes of small tables and so many
@@ -225,8 +226,8 @@ class Table:
     def __repr__(self) -> str:
         budgets = ", ".join(map(str, self.budgets))
         return (
-            f"Table({len(self)} cells of {self.space.name}, budgets {budgets}, "
-            f"{self.num_runs} runs)"
+            f"Table({counted(len(self), 'cell')} of {self.space.name}, budgets {budgets}, "
+            f"{counted(self.num_runs, 'run')})"
         )
 
     @property

@@ -16,6 +16,7 @@ from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
 from pyg_nas.graphs.registry import default_space, missing_network
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import CellNetwork, NetworkSize
+from pyg_nas.io.text import counted
 
 Padded = tuple[NDArray[np.int8], Ids, Ids]
 
@@ -312,7 +313,7 @@ class CellArray(Sequence[Cell]):
             stray = (self._padded[1] != 0) & ~self.mask
             yield "operations must be zero beyond num_vertices", stray.any(axis=1)
         yield (
-            f"a cell has at most {space.max_edges} edges",
+            f"a cell has at most {counted(space.max_edges, 'edge')}",
             np.diff(graphs.edge_ptr) > space.max_edges,
         )
         ids = graphs.operations
@@ -377,7 +378,7 @@ class CellArray(Sequence[Cell]):
             v = int(self.num_vertices[index])
             return Cell(self.adjacency[index, :v, :v], self.operations[index, :v], self.space)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of bounds for {len(self)} cells")
+            raise IndexError(f"index {index} is out of bounds for {counted(len(self), 'cell')}")
         graph = self.ragged.take([index])
         return Cell.from_edges(graph.edges.T, graph.operations, self.space)
 
@@ -408,7 +409,7 @@ class CellArray(Sequence[Cell]):
         return rows_html(repr(self), ("hash", "vertices", "edges"), rows, len(self))
 
     def __repr__(self) -> str:
-        return f"CellArray({len(self)} cells of {self.space.name})"
+        return f"CellArray({counted(len(self), 'cell')} of {self.space.name})"
 
 
 def longest_paths(graphs: RaggedGraphs) -> Ints:

@@ -1,4 +1,4 @@
-"""Text from files and users, made safe to show in a terminal, a page, a picture or a file."""
+"""Text to show in a terminal, a page, a picture or a file; what users and files bring made safe."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def printable(text: object) -> str:
         'a\\x1b[31mb\\udcff'
     """
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun, ``many`` by default with an s.
+
+    Example:
+        >>> counted(1, "class", "classes"), counted(1438, "cell")
+        ('1 class', '1,438 cells')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def markup(text: object) -> str:

@@ -15,6 +15,7 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import repeated_hash
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
+from pyg_nas.io.text import counted
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.job import Job
 from pyg_nas.measure.journal import Journal
@@ -252,10 +253,10 @@ class _Campaign:
         if not self.failures:
             return
         lines = [
-            f"cell {digest} at {budget} epochs: {error}"
+            f"cell {digest} at {counted(budget, 'epoch')}: {error}"
             for (digest, budget), error in self.failures.items()
         ]
         raise MeasureError(
-            f"{len(lines)} jobs failed {tries} times, everything else is in {self.path}: "
-            + "; ".join(lines)
+            f"{counted(len(lines), 'job')} failed {counted(tries, 'time')}, everything else is in "
+            f"{self.path}: " + "; ".join(lines)
         )

@@ -106,7 +106,8 @@ class TrainingCost:
         steps: Steps of an epoch.
         judged: Images on which accuracy is read, twice a run.
         judge_seconds: Seconds to read it once, estimated.
-        peak_bytes: Largest memory of this process; None where the system does not say.
+        peak_bytes: Largest main memory of this process; None where the system does not say.
+        gpu_bytes: Largest memory of this process on the CUDA device that trains; None without one.
     """
 
     step_seconds: float
@@ -114,6 +115,7 @@ class TrainingCost:
     judged: int
     judge_seconds: float
     peak_bytes: int | None
+    gpu_bytes: int | None = None
 
     def run_seconds(self, epochs: int) -> float:
         """Return the estimated seconds of one run."""
@@ -135,21 +137,37 @@ def time_one_step(
     Raises:
         MeasureError: If a cell has no network.
     """
+    import torch
+
     from pyg_nas.compute.threads import torch_threads
     from pyg_nas.measure.trainer import Trial, steps_per_epoch
 
+    cuda = torch.device(device).type == "cuda"
     with torch_threads(threads):
         trial = Trial(cell, task, device)
         trial.step()
+        _finish(device, cuda)
         started = time.perf_counter()
         trial.step()
+        _finish(device, cuda)
         seconds = time.perf_counter() - started
         del trial
         Trial(largest, task, device).step()
     judged = len(task.judged_train) + len(task.validation) + len(task.test)
     # A forward pass is a third of a step.
     judge_seconds = seconds / 3 * judged / task.settings.batch_size
-    return TrainingCost(seconds, steps_per_epoch(task), judged, judge_seconds, _peak_bytes())
+    steps = steps_per_epoch(task)
+    # What PyTorch has reserved, which is more than its tensors take, is what others cannot use.
+    gpu_bytes = torch.cuda.max_memory_reserved(device) if cuda else None
+    return TrainingCost(seconds, steps, judged, judge_seconds, _peak_bytes(), gpu_bytes)
+
+
+def _finish(device: str, cuda: bool) -> None:
+    """Wait until a CUDA device has done what it was given."""
+    if cuda:
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def _peak_bytes() -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.io.text import markdown
+from pyg_nas.io.text import counted, markdown
 from pyg_nas.measure.network_export import ONNX, PT2
 
 PREDICT, CARD = "predict.py", "README.md"
@@ -71,7 +71,8 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     missing = "" if onnx is None else f"\n\nThere is no `{ONNX}`: {markdown(onnx)}."
     classes = len(task["classes"])
     kind = "image classifier" if classes else "number of an image"
-    what = f"An image classifier for {classes} classes" if classes else "A network"
+    many = counted(classes, "class", "classes")
+    what = f"An image classifier for {many}" if classes else "A network"
     gives = "class names" if classes else "numbers"
     outputs = f"logits\n`[B, {classes}]`" if classes else "numbers `[B, 1]`"
     return f"""# {markdown(task["name"])}: {kind}
@@ -109,10 +110,12 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives {gives}
 
 def _test_rows(test: Mapping[str, Any]) -> str:
     rows = []
+    images = counted(test["images"], "image")
     if "accuracy" in test:
         confidence = f"{test['confidence']:.0%}"
+        images = counted(test["images"], "image")
         rows = [
-            ("test accuracy", f"{_percent(test['accuracy'])} of {test['images']:,} images"),
+            ("test accuracy", f"{_percent(test['accuracy'])} of {images}"),
             (
                 f"{confidence} interval (Wilson)",
                 f"{_percent(test['low'])} to {_percent(test['high'])}",
@@ -120,7 +123,7 @@ def _test_rows(test: Mapping[str, Any]) -> str:
         ]
     if test.get("score_name", "accuracy") != "accuracy":
         name = markdown(test["score_name"])
-        rows.append((f"test {name}", f"{test['score']:.4f} on {test['images']:,} images"))
+        rows.append((f"test {name}", f"{test['score']:.4f} on {images}"))
     for key in ("mean_absolute_error", "root_mean_squared_error"):
         if key in test:
             rows.append((f"test {key.replace('_', ' ')}", f"{test[key]:.6g}"))
@@ -145,12 +148,12 @@ def _percent(fraction: float) -> str:
 
 
 def _epochs(count: int) -> str:
-    return "1 epoch" if count == 1 else f"{count} epochs"
+    return counted(count, "epoch")
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
     median, lower, upper = (1000 * latency[name] for name in ("median", "lower", "upper"))
-    threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
+    threads = counted(latency["threads"], "thread")
     return (
         f"{median:.2f} ms median, {lower:.2f} to {upper:.2f} ms quartiles of "
         f"{latency['repeats']} passes on {markdown(latency['processor'])}, {threads}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.io.text import counted
 from pyg_nas.measure.objective import metric_source
 from pyg_nas.measure.settings import TrainingSettings
 
@@ -113,7 +114,7 @@ class Task:
         if self.settings.batch_size > len(self.train):
             raise MeasureError(
                 f"task {self.name!r}: a batch of {self.settings.batch_size} is larger than the "
-                f"training part of {len(self.train)} images"
+                f"training part of {counted(len(self.train), 'image')}"
             )
         smallest = self.settings.stem_stride * 2 ** (self.settings.num_stacks - 1)
         if min(shape[1:]) < smallest:

@@ -25,6 +25,7 @@ from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.io.records_file import RecordsFile
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.recipes import check_recipe, make_estimator
@@ -164,8 +165,8 @@ class Comparison:
                 kind = (fit.predictor, fit.train, fit.problem)
                 found[kind] = found.get(kind, 0) + 1
         return [
-            f"{self.shown_name(predictor)}, split {train}, {count} of {self.settings.draws} draws: "
-            f"{problem}."
+            f"{self.shown_name(predictor)}, split {train}, {count} of "
+            f"{counted(self.settings.draws, 'draw')}: {problem}."
             for (predictor, train, problem), count in found.items()
         ]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.io.files import atomic_path, write_text
 from pyg_nas.io.latex import latex_table
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
 from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
 from pyg_nas.predictors.comparison import Comparison
 from pyg_nas.visualization.charts import Chart
@@ -123,7 +123,7 @@ def explanation(comparison: Comparison) -> list[str]:
 def figure_note(comparison: Comparison) -> list[str]:
     """Return the sentences that must stand in the figure itself."""
     settings = comparison.settings
-    spread = f"Mean of {settings.draws} draws with 95 % interval."
+    spread = f"Mean of {counted(settings.draws, 'draw')} with 95 % interval."
     return [
         spread if settings.draws > 1 else "One draw of training cells.",
         *comparison.notes,
@@ -162,8 +162,8 @@ def latex_text(comparison: Comparison) -> str:
             for one, two in combinations(settings.predictors, 2)
         ]
         caption = (
-            f"Differences of Kendall τ on the same {settings.draws} draws of training cells: mean "
-            f"and 95 % interval by Student's t, not corrected for the number of pairs."
+            f"Differences of Kendall τ on the same {counted(settings.draws, 'draw')} of training "
+            f"cells: mean and 95 % interval by Student's t, not corrected for the number of pairs."
         )
         parts.append(latex_table(["predictors", *columns], rows, caption, "tab:differences"))
     return "% needs \\usepackage{booktabs}\n" + "\n".join(parts)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, percent_column
@@ -158,7 +159,7 @@ class SearchFacts:
         if not any(query.outcome.rungs for query in self.queries):
             return []
         count = int(self.stopped.sum())
-        stopped = Tile("stopped early", f"{count:,} cell{'' if count == 1 else 's'}")
+        stopped = Tile("stopped early", counted(count, "cell"))
         saved = self.result.saved_seconds
         if saved is None:
             return [stopped, Tile("training time saved", "not known")]
@@ -224,8 +225,8 @@ class SearchFacts:
             return "of one training run; more runs would give an interval"
         found = mean_interval(self.answer_runs)
         return (
-            f"95 % interval of the mean of {found.n} runs: {self.percent(found.low, '')} to "
-            f"{self.percent(found.high)}"
+            f"95 % interval of the mean of {counted(found.n, 'run')}: "
+            f"{self.percent(found.low, '')} to {self.percent(found.high)}"
         )
 
     def _latency(self) -> list[Tile]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.io.files import write_text
-from pyg_nas.io.text import markdown
+from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
@@ -40,7 +40,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     pictures = {}
     if facts.queries:
         for name, chart in facts.pareto_charts().items():
-            title = f"{len(facts.queries)} trained cells: validation {facts.score}"
+            title = f"{counted(len(facts.queries), 'trained cell')}: validation {facts.score}"
             pictures[f"pareto-{name}.svg"] = draw_charts([chart], title=title, size=(6.4, 4.4))
         pictures[CURVES] = draw_charts(facts.search_charts())
     for file, figure in pictures.items():

@@ -13,6 +13,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.text import counted
 from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
@@ -59,7 +60,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     methods = [value for value in nested_values(settings, "method") if isinstance(value, str)]
     return Page(
         title=f"Search: {methods[0]}" if methods else "Search",
-        subtitle=f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of {space.name} trained."
+        subtitle=f"{counted(len(rows), 'cell')} of {space.name} trained."
         + ("" if finished or _is_asked(settings) else " The search has not finished."),
         gallery=gallery,
         answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),

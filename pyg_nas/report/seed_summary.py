@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.io.files import write_text
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.result import SearchResult
@@ -45,7 +46,8 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     write_text(folder / SEEDS, json.dumps(content, indent=2) + "\n")
     found = sum(np.isfinite(regrets[:, -1]))
     if not len(reached):
-        return f"only {found} of {len(seeds)} searches found a cell that keeps the constraints"
+        searches = counted(len(seeds), "search", "searches")
+        return f"only {found} of {searches} found a cell that keeps the constraints"
     fractions = are_fractions(results[0].history.accuracies)
     trained = (reached + 1).astype(np.float64)
     quartiles = np.stack([low, middle, high])

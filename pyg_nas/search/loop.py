@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.early_stopping import (
     EarlyStopping,
@@ -124,7 +125,7 @@ class _Worker:
             answered += 1
         if answered < len(candidates):
             raise SettingsError(
-                f"the evaluator gave {answered} outcomes for {len(candidates)} cells"
+                f"the evaluator gave {answered} outcomes for {counted(len(candidates), 'cell')}"
             )
 
     def _run_workers(self, evaluator: WorkerEvaluator) -> None:

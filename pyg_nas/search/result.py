@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.evaluator import Reference
 from pyg_nas.search.history import History, Query
@@ -169,7 +170,7 @@ class SearchResult:
             (query.cell, (query.cell.hash, f"{query.outcome.accuracy:.4g}", query.parameters))
             for query in best
         )
-        title = f"{len(best):,} trained cells, the best first"
+        title = f"{counted(len(best), 'trained cell')}, the best first"
         return rows_html(title, ("hash", "accuracy", "parameters"), rows, len(best))
 
     def to_dict(self) -> dict[str, Any]:

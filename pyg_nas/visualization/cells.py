@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
 from pyg_nas.visualization.files import check_format, save_figure
@@ -221,7 +221,7 @@ def _description(operations: NDArray[np.int64], edges: Edges, space: SearchSpace
         arrows = " ".join(f"{u}>{v}" for u, v in edges.tolist())
         return f"{', '.join(map(printable, space.decode(operations)))}; {arrows}"
     most = [f"{count:,} {label}" for _, label, count in _counts(operations, space)]
-    return f"{size:,} vertices, {len(edges):,} edges: {', '.join(most)}"
+    return f"{_sizes(size, len(edges))}: {', '.join(most)}"
 
 
 def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int, str, int]]:
@@ -260,7 +260,7 @@ def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
     others = int(counts[:, -1].sum())
     lines += [f"others: {others:,}"] if others else []
     x = _MARGIN + _BAR_WIDTH + 24
-    sizes = f"{len(operations):,} vertices, {len(edges):,} edges, longest path {layers - 1:,}"
+    sizes = f"{_sizes(len(operations), len(edges))}, longest path {layers - 1:,}"
     words = [Words((_MARGIN, _MARGIN + _LINE_HEIGHT / 2 - 3), sizes)]
     for k, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         y = top + (k + 0.5) * _LINE_HEIGHT
@@ -276,3 +276,7 @@ def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -
         tuple(boxes),
         words=tuple(words),
     )
+
+
+def _sizes(vertices: int, edges: int) -> str:
+    return f"{counted(vertices, 'vertex', 'vertices')}, {counted(edges, 'edge')}"

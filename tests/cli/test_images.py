@@ -49,5 +49,5 @@ def test_what_keeps_a_folder_from_being_used_is_an_error(tmp_path: Path) -> None
     with pytest.raises(MeasureError, match="images have 2 sizes; give --image-size"):
         images(folder)
     (folder / "ant" / "3.png").write_bytes(b"broken")
-    with pytest.raises(MeasureError, match="1 images cannot be read"):
+    with pytest.raises(MeasureError, match="1 image cannot be read"):
         images(folder)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from pyg_nas.cli.app import app
 from pyg_nas.data.table import Table
+from pyg_nas.errors import SettingsError
 
 
 def run(*arguments: object) -> Result:
@@ -33,3 +34,12 @@ def test_the_learning_curve_is_a_choice(
     out = tmp_path / "r.html"
     assert run(*sources, "--out", out, option).exit_code == 0
     assert ("<h2>Learning curve</h2>" in out.read_text()) == (option == "--learning-curve")
+
+
+def test_a_report_is_html(sources: tuple[Path, Path], tmp_path: Path) -> None:
+    for name in ("r.xyz", "r", "r.pdf"):
+        result = run(*sources, "--out", tmp_path / name)
+        assert result.exit_code != 0
+        assert isinstance(result.exception, SettingsError)
+        assert "a report is HTML, its name must end with .html or .htm" in str(result.exception)
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.labels import chosen_label
-from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy, fallback_note
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.errors import SettingsError, TableError
@@ -256,3 +256,15 @@ def test_a_limit_of_accuracies_in_percent() -> None:
     check(
         label(LabelPolicy(), [[0.1, 5.0, 0.9], [0.5, 0.9, 300.0], [0.9, 0.9, 0.9]]), [5.0, 0.5, 0.9]
     )
+
+
+def test_substitutes_are_told_from_scores_below_zero() -> None:
+    # R squared: the runs of cell 0 failed, that of cell 1 is negative and counts.
+    runs = np.array([-2.0, -0.3, 0.6], dtype=np.float32)
+    metrics = np.full((3, 1, 1, 2, 4), np.nan, dtype=np.float32)
+    metrics[:, 0, 0, 1, 2] = runs
+    table = Table(sample_cells(3, seed=0), metrics, (108,), {"score": "R squared"})
+    policy = LabelPolicy(resample_below=-1.0, fallback=-0.5)
+    note = fallback_note(table, np.arange(3), policy)
+    assert note.startswith("1 of 3 evaluated cells have no run above -1.0")
+    assert fallback_note(table, np.array([1, 2]), policy) == ""

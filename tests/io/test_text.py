@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_any_text_can_be_encoded_and_stand_in_xml(text: str) -> None:
     element = ElementTree.fromstring(f"<a>{escape(shown)}</a>")
     assert (element.text or "") == shown
     assert printable(shown) == shown
+
+
+def test_one_of_a_thing_is_in_the_singular() -> None:
+    shown = [counted(number, "run") for number in (0, 1, 2, 1200)]
+    assert shown == ["0 runs", "1 run", "2 runs", "1,200 runs"]
+    assert [counted(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from pyg_nas.measure.folder_report import TrainingCost, inspect_folder, time_one_step
 from pyg_nas.measure.image_folder import scan_folder
 from pyg_nas.measure.task import Task
@@ -41,3 +43,17 @@ def test_the_estimate_counts_epochs_and_judging(tiny_task: Task) -> None:
     assert measured.steps == 3
     assert measured.judged == 104
     assert 0 < measured.step_seconds < 60
+
+
+def test_on_a_gpu_the_memory_is_that_of_the_gpu(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[str] = []
+    monkeypatch.setattr("pyg_nas.measure.trainer.Trial.__init__", lambda self, *_: None)
+    monkeypatch.setattr("pyg_nas.measure.trainer.Trial.step", lambda self: None)
+    monkeypatch.setattr("torch.cuda.synchronize", waits.append)
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda device: 3 * 2**30)
+    cell = chain("maxpool3x3")
+    assert time_one_step(tiny_task, cell, cell, "cuda:1").gpu_bytes == 3 * 2**30
+    assert waits == ["cuda:1", "cuda:1"]  # steps on a GPU are timed to their end
+    assert time_one_step(tiny_task, cell, cell).gpu_bytes is None
