@@ -198,7 +198,7 @@ def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy)
     """
     if not policy.resamples:
         return ""
-    # Whatever the range of the score, only substitutes differ where the fallback does.
+    # Only substitutes change with the fallback, in scores of any range.
     low, high = (table.label(replace(policy, fallback=value))[rows] for value in (0.0, 1.0))
     marked = low < high
     if not marked.any():
