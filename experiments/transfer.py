@@ -34,6 +34,7 @@ from pyg_nas.io.json_lines import append_line
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.common_process import (
     common_digest,
+    signal_scores,
     table_latents,
     transfer_scores,
 )
@@ -158,7 +159,7 @@ def judge(
     out = RESULTS / f"few_labels_{recipe}.json"
     path = out.with_suffix(".jsonl")
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    digest = common_digest()
+    digest = common_digest(space=find_space("nasbench201"))
     known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done if r["data"] == digest}
     done = [r for r in done if r["data"] == digest]
     opened = list(benchmarks(nasbench201, transnas))
@@ -187,6 +188,10 @@ def judge(
         "trained_on": "validation metric (NAS-Bench-201: mean of runs, 200 epochs)",
         "ranked_by": "test metric (NAS-Bench-201: mean of runs, 200 epochs)",
         "shipped_cells": {name: len(shipped_table(name)) for name in TABLES},
+        "tau_of_untrained_networks_alone": {
+            f"{b.space} {b.task}": float(kendall_tau(b.test, signal_scores(b.cells)))
+            for b in opened
+        },
     }
     write_text(out, json.dumps({**about, "figures": figures}, indent=1) + "\n")
     for row in figures:

@@ -1,15 +1,17 @@
-"""Measures the zero-cost numbers of all cells of a small space, for the package to ship.
+"""Measures what untrained networks of all cells of a small space show, for the package to ship.
 
-    python datasets/scripts/make_zero_cost_table.py measure nasbench201
-    python datasets/scripts/make_zero_cost_table.py pack nasbench201
+    python datasets/scripts/make_zero_cost_table.py measure nasbench201 zero_cost
+    python datasets/scripts/make_zero_cost_table.py pack nasbench201 zero_cost
 
-Every cell's network is drawn once for each seed (:mod:`pyg_nas.measure.zero_cost`). Blocks of 100
-cells are written as they are finished, and an interrupted run resumes. `pack` averages over the
-seeds and writes `datasets/SPACE_zero_cost.npz`: a row for each cell in the order of the space.
+The same with `propagation`: how signals propagate. Every cell's network is drawn once for each seed
+(:mod:`pyg_nas.measure.zero_cost`, :mod:`pyg_nas.measure.propagation`). Blocks of 100 cells are
+written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
+writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +21,23 @@ import typer
 
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import atomic_path
+from pyg_nas.measure.propagation import propagation
 from pyg_nas.measure.zero_cost import NOTHING, zero_cost_statistics
 
 BLOCK = 100
 HERE = Path(__file__).parents[1]
+
+
+class Numbers(str, Enum):
+    """What is measured."""
+
+    zero_cost = "zero_cost"
+    propagation = "propagation"
+
+
+MEASURES = {Numbers.zero_cost: zero_cost_statistics, Numbers.propagation: propagation}
+# Ranks of the propagation count, and half precision would make many of them equal.
+STORED = {Numbers.zero_cost: np.float16, Numbers.propagation: np.float32}
 
 app = typer.Typer(add_completion=False)
 Folder = Annotated[Path, typer.Option(help="Where measured blocks are.")]
@@ -32,6 +47,7 @@ BLOCKS = Path("zero_cost_blocks")
 @app.command()
 def measure(
     space: str,
+    numbers: Numbers,
     seeds: Annotated[int, typer.Option(min=1, help="Networks drawn for each cell.")] = 1,
     folder: Folder = BLOCKS,
 ) -> None:
@@ -41,25 +57,26 @@ def measure(
     cells = find_space(space).support.cells()
     for seed in range(seeds):
         for start in range(0, len(cells), BLOCK):
-            path = _path(folder, space, seed, start)
+            path = _path(folder, space, numbers, seed, start)
             if path.exists():
                 continue
             # A seed of its own for every network: cells share neither weights nor images.
             first = seed * 1_000_000 + start
             block = cells[start : start + BLOCK]
-            found = [zero_cost_statistics(cell, first + row) for row, cell in enumerate(block)]
+            found = [MEASURES[numbers](cell, first + row) for row, cell in enumerate(block)]
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.save(file, np.array(found, dtype=np.float32))
             print(f"seed {seed}: {min(start + BLOCK, len(cells))} of {len(cells)}", flush=True)
 
 
 @app.command()
-def pack(space: str, folder: Folder = BLOCKS) -> None:
+def pack(space: str, numbers: Numbers, folder: Folder = BLOCKS) -> None:
     """Average over the seeds that are complete, and write the shipped file."""
     cells = find_space(space).support.cells()
     seeds = []
     while True:
-        paths = [_path(folder, space, len(seeds), s) for s in range(0, len(cells), BLOCK)]
+        starts = range(0, len(cells), BLOCK)
+        paths = [_path(folder, space, numbers, len(seeds), start) for start in starts]
         if not all(path.exists() for path in paths):
             break
         seeds.append(np.concatenate([np.load(path) for path in paths]))
@@ -71,14 +88,14 @@ def pack(space: str, folder: Folder = BLOCKS) -> None:
     for column in range(measured.shape[2]):
         values = measured[:, :, column]
         values[nothing[:, :, column]] = values[~nothing[:, :, column]].min() - 1
-    statistics = measured.mean(axis=0).astype(np.float16)
-    with atomic_path(HERE / f"{space}_zero_cost.npz") as path, path.open("wb") as file:
+    statistics = measured.mean(axis=0).astype(STORED[numbers])
+    with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, statistics=statistics)
     print(f"{len(cells)} cells, {len(seeds)} seeds")
 
 
-def _path(folder: Path, space: str, seed: int, start: int) -> Path:
-    return folder / f"{space}-{seed}-{start:05d}.npy"
+def _path(folder: Path, space: str, numbers: Numbers, seed: int, start: int) -> Path:
+    return folder / f"{space}-{numbers.value}-{seed}-{start:05d}.npy"
 
 
 if __name__ == "__main__":

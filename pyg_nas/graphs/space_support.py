@@ -191,6 +191,9 @@ class SpaceSupport:
     zero_cost_model: str | None = None
     """Name of the shipped model or file of zero-cost features of this space."""
 
+    propagation_file: str | None = None
+    """Name of the shipped file of the propagation of signals in this space's networks."""
+
     transfer_table: str | None = None
     """Name of the shipped table whose measurements predictors of this space can use."""
 

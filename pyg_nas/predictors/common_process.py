@@ -3,7 +3,8 @@
 Cells of all spaces are described by the same features (:mod:`pyg_nas.features.common`), each by its
 rank within the space, and labelled by their rank within their table. The process that was fitted to
 the shipped tables therefore ranks the cells of a space without one label of it. The labels are this
-package's own measurements on embedded tasks.
+package's own measurements on embedded tasks. Where it is shipped how signals propagate in untrained
+networks of the space (:mod:`pyg_nas.measure.propagation`), this ranks the cells as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import pack_state, unpack_state
+from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers
 from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
@@ -76,7 +79,7 @@ def common_scores(process: GaussianProcess, cells: CellArray) -> Array:
 
 
 def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
-    """Return scores ``[N]`` of cells by what was measured on the shipped tables, no other label.
+    """Return scores ``[N]`` of cells by the shipped tables and untrained networks, no other label.
 
     A score is a latent label: about 0 for a mean cell of its space and 1 for one that is better
     than 84 % of them.
@@ -89,6 +92,15 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
         ModelError: If the space of the cells has no features in common with the shipped tables.
     """
     check_transferable(cells.space)
+    if cells.space.support.propagation_file is None:
+        return process_scores(cells, tables)
+    names = shipped_names() if tables is None else tuple(tables)
+    twins = cells.space.support.twins(cells)
+    return _rows(_space_scores(names, twins.space), twins)
+
+
+def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
+    """Return the part of :func:`transfer_scores` that the shipped tables give, ``[N]``."""
     names = shipped_names() if tables is None else tuple(tables)
     key = common_digest(names), cells.space.name, cells.digest
     scores = _SCORES.get(key)
@@ -96,6 +108,16 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
         scores = common_scores(_shipped_process(names), cells)
         _SCORES.put(key, scores)
     return scores
+
+
+def signal_scores(cells: CellArray) -> Array:
+    """Return the part of :func:`transfer_scores` that untrained networks give, ``[N]``.
+
+    Raises:
+        ModelError: If no propagation of signals is shipped for the space of the cells.
+    """
+    twins = cells.space.support.twins(cells)
+    return _rows(_space_signal_scores(twins.space), twins)
 
 
 def check_transferable(space: SearchSpace) -> None:
@@ -111,10 +133,17 @@ def check_transferable(space: SearchSpace) -> None:
         )
 
 
-def common_digest(tables: Sequence[str] | None = None) -> str:
-    """Return 16 hex digits that name shipped tables and this way of using them; None for all."""
+def common_digest(tables: Sequence[str] | None = None, space: SearchSpace | None = None) -> str:
+    """Return 16 hex digits that name shipped tables and this way of using them.
+
+    Args:
+        tables: Names of the tables; None for all.
+        space: Of the cells that are scored; without one what is shipped for it does not count.
+    """
     names = shipped_names() if tables is None else tables
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
+    if space is not None:
+        content.update(propagation_digest(space))
     for name in names:
         content.update(_table_digest(name))
     return content.hexdigest()[:16]
@@ -153,6 +182,43 @@ def _inputs(cells: CellArray) -> CellFeatures:
     return CellFeatures(
         {_GROUP: scores.T.astype(np.float32)}, np.empty((len(cells), 0, 0), dtype=np.float32)
     )
+
+
+def _rows(scores: Array, cells: CellArray) -> Array:
+    """Return the scores ``[N]`` of cells from those of all cells of their space."""
+    support: Any = cells.space.support
+    return np.asarray(scores[support.positions(cells)])
+
+
+@lru_cache
+def _space_scores(tables: tuple[str, ...], space: SearchSpace) -> Array:
+    """Return the scores of all cells of a space: the process votes beside the four proxies."""
+    process = common_scores(_shipped_process(tables), space.support.cells())
+    return _joined([process, *_proxies(space)])
+
+
+@lru_cache
+def _space_signal_scores(space: SearchSpace) -> Array:
+    return _joined(_proxies(space))
+
+
+def _proxies(space: SearchSpace) -> list[NDArray[Any]]:
+    """Return the four proxies of AZ-NAS of all cells of a space, ``[cells]`` each."""
+    cells, network = space.support.cells(), space.support.official_network
+    assert network is not None
+    return [*propagation_numbers(cells).T, network.macs(cells)]
+
+
+def _joined(proxies: Sequence[NDArray[Any]]) -> Array:
+    """Return normal scores of the product of ranks, as AZ-NAS joins them (arXiv:2403.19232).
+
+    A cell is good if none of the proxies ranks it low.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    sums = np.log(rankdata(np.stack(proxies), axis=1)).sum(axis=0)
+    return np.asarray(ndtri((rankdata(sums) - 0.5) / len(sums)))
 
 
 def _raw(cells: CellArray) -> NDArray[np.float32]:

@@ -11,16 +11,22 @@ from pydantic import FiniteFloat
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.common_process import common_digest, shipped_names, transfer_scores
+from pyg_nas.predictors.common_process import (
+    common_digest,
+    process_scores,
+    shipped_names,
+    signal_scores,
+)
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.space_process import space_process
-from pyg_nas.predictors.state import FittedState
+from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import have_shipped_values
 from pyg_nas.predictors.validation import anything, where
 
-# Prior of the slope, chosen on the shipped tables (experiments/transfer.py).
-_SLOPE, _SLOPE_VARIANCE = 0.35, 0.1
+# Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
+# where untrained networks give a second line, both have the same.
+_SLOPE, _SLOPE_OF_TWO, _SLOPE_VARIANCE = 0.35, 0.25, 0.1
 
 
 class TransferRegressor(HybridRegressor):
@@ -29,15 +35,17 @@ class TransferRegressor(HybridRegressor):
     Where shipped tables have cells of the space, the scale of the features and the process'
     hyper-parameters are those found on them
     (:func:`~pyg_nas.predictors.space_process.space_process`). The prior mean of the latent labels
-    is a straight line of the scores by all shipped tables
-    (:func:`~pyg_nas.predictors.common_process.transfer_scores`). Its slope is normal a priori and
-    fitted by generalised least squares; the process, and the forest where there is one, predict
-    what is left. Tables that hold the training labels are not used. The arguments are those of
-    :class:`HybridRegressor`, without its ``transfer`` features.
+    is linear in the scores by all shipped tables
+    (:func:`~pyg_nas.predictors.common_process.process_scores`) and, where the space has them, in
+    those by untrained networks (:func:`~pyg_nas.predictors.common_process.signal_scores`). The
+    slopes are normal a priori and fitted by generalised least squares; the process, and the forest
+    where there is one, predict what is left. Tables that hold the training labels are not used. The
+    arguments are those of :class:`HybridRegressor`, without its ``transfer`` features.
 
     Attributes:
         tables_: Names of the shipped tables in use.
-        slope_: Of the line; 0 without a table.
+        slope_: Of the scores by the shipped tables; 0 without a table.
+        signal_slope_: Of the scores by untrained networks; None where there are none.
         digest_: Names the data of these tables.
     """
 
@@ -46,7 +54,10 @@ class TransferRegressor(HybridRegressor):
         "transfer": where(anything, lambda value: not value, "False in TransferRegressor"),
     }
     fitted_state: ClassVar = FittedState(
-        arrays=HybridRegressor.fitted_state.arrays,
+        arrays={
+            **HybridRegressor.fitted_state.arrays,
+            "signal_slope": Array("float64", optional=True),
+        },
         values={
             **HybridRegressor.fitted_state.values,
             "tables": tuple[str, ...],
@@ -71,8 +82,8 @@ class TransferRegressor(HybridRegressor):
         weights: NDArray[np.float64] | None,
     ) -> GaussianProcess | None:
         self.tables_ = self.usable_tables(cells, labels)
+        self.slope_, self.signal_slope_ = 0.0, None
         self.digest_ = common_digest(self.tables_)
-        self.slope_ = 0.0
         if not self.tables_:
             return None
         like = space_process(cells.space, self.tables_, tuple(self._extra_groups()))
@@ -82,18 +93,32 @@ class TransferRegressor(HybridRegressor):
                 cells.space, features, latent, weights, hashes=cells.hashes()
             )
         inverse = like.precision(features, weights)
-        scores = transfer_scores(cells, self.tables_)
-        scores = scores - np.average(scores, weights=weights)
+        lines = [process_scores(cells, self.tables_)]
+        if cells.space.support.propagation_file is not None:
+            lines.append(signal_scores(cells))
+            self.digest_ = common_digest(self.tables_, cells.space)
+        scores = np.stack(lines)  # [lines, N]
+        scores -= np.average(scores, axis=1, weights=weights)[:, None]
         centred = latent - np.average(latent, weights=weights)
         known = scores @ inverse
-        self.slope_ = float(
-            (known @ centred + _SLOPE / _SLOPE_VARIANCE) / (known @ scores + 1 / _SLOPE_VARIANCE)
+        slope = _SLOPE if len(lines) == 1 else _SLOPE_OF_TWO
+        slopes = np.linalg.solve(
+            known @ scores.T + np.eye(len(lines)) / _SLOPE_VARIANCE,
+            known @ centred + slope / _SLOPE_VARIANCE,
         )
+        self.slope_ = float(slopes[0])
+        if len(lines) == 2:
+            self.signal_slope_ = slopes[1]
         return like
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         # A level is not needed: the process has the mean of what is left.
-        return self.slope_ * transfer_scores(cells, self.tables_) if self.tables_ else 0.0
+        if not self.tables_:
+            return 0.0
+        mean = self.slope_ * process_scores(cells, self.tables_)
+        return (
+            mean if self.signal_slope_ is None else mean + self.signal_slope_ * signal_scores(cells)
+        )
 
     def check_fitted_state(self) -> None:
         """Check a state that was read against its parts and the shipped data here.
@@ -104,7 +129,7 @@ class TransferRegressor(HybridRegressor):
         super().check_fitted_state()
         if unknown := set(self.tables_) - set(shipped_names()):
             raise ModelError(f"there is no shipped table {min(unknown)!r}")
-        here = common_digest(self.tables_)
+        here = common_digest(self.tables_, None if self.signal_slope_ is None else self.space_)
         if self.digest_ != here:
             raise ModelError(
                 f"this model was trained with another version of the shipped tables: "

@@ -79,6 +79,40 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
     if path.is_dir():
         members = _network(path).predict_features(cells, features)
         return np.asarray(members.mean(axis=0), dtype=np.float32)
+    return _rows(path, cells)
+
+
+def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
+    """Return how signals propagate in the networks of cells, float32 ``[N, 3]``.
+
+    They are those of :data:`pyg_nas.measure.propagation.PROPERTIES`, in their order; a block that
+    stops a gradient counts as worse than any that does not.
+
+    Args:
+        cells: ``N`` cells of a space that has them.
+
+    Raises:
+        ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
+    """
+    return _rows(_propagation(cells.space), cells)
+
+
+@lru_cache
+def propagation_digest(space: SearchSpace) -> bytes:
+    """Return a digest of the shipped numbers of a space; empty if it has none."""
+    if space.support.propagation_file is None:
+        return b""
+    return sha256(_propagation(space).read_bytes()).digest()
+
+
+def _propagation(space: SearchSpace) -> Path:
+    name = space.support.propagation_file
+    if name is None:
+        raise ModelError(f"there is no shipped propagation of cells of space {space.name!r}")
+    return zero_cost_path(name)
+
+
+def _rows(path: Path, cells: CellArray) -> NDArray[np.float32]:
     twins = cells.space.support.twins(cells)
     support: Any = twins.space.support
     return np.asarray(_measured(path)[support.positions(twins)])

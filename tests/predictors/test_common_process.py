@@ -18,9 +18,11 @@ from pyg_nas.predictors import common_process
 from pyg_nas.predictors.common_process import (
     common_scores,
     fit_common_process,
+    shipped_names,
     table_latents,
     transfer_scores,
 )
+from pyg_nas.predictors.zero_cost import propagation_numbers
 
 
 def test_scores_know_the_shipped_tables() -> None:
@@ -56,6 +58,24 @@ def test_a_process_of_one_space_ranks_another() -> None:
     table = shipped_table("nasbench201_digits.hdf5")
     process = fit_common_process([shipped_table()])
     assert kendall_tau(table_latents(table), common_scores(process, table.cells)) > 0.2
+
+
+def test_untrained_networks_rank_cells_too() -> None:
+    """Five ranks of equal weight: their product."""
+    support = find_space("nasbench201").support
+    cells = support.cells()
+    process = common_scores(common_process._shipped_process(shipped_names()), cells)
+    values = [process, *propagation_numbers(cells).T, support.network.macs(cells)]
+    rows = np.arange(0, len(cells), 7)
+    products = np.ones(len(rows))
+    for column in values:
+        below = (column[None] < column[rows, None]).sum(axis=1)
+        equal = (column[None] == column[rows, None]).sum(axis=1)
+        products *= (below + (equal + 1) / 2) / len(cells)
+    scores = transfer_scores(cells)
+    assert kendalltau(products, scores[rows]).statistic > 0.999
+    np.testing.assert_allclose(scores.mean(), 0, atol=1e-3)
+    np.testing.assert_allclose(scores.std(), 1, atol=0.01)
 
 
 def test_spaces_without_shipped_data_are_refused() -> None:

@@ -16,7 +16,13 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.predictors import load_model, make_estimator, save_model, transfer_regressor
-from pyg_nas.predictors.common_process import shipped_names, table_latents, transfer_scores
+from pyg_nas.predictors.common_process import (
+    process_scores,
+    shipped_names,
+    signal_scores,
+    table_latents,
+    transfer_scores,
+)
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.space_process import space_process
@@ -57,13 +63,13 @@ def test_few_labels_of_a_new_task_go_further_than_alone() -> None:
     assert with_transfer > alone
 
 
-def test_labels_that_contradict_turn_the_line() -> None:
+def test_labels_that_contradict_turn_the_lines() -> None:
     model = fitted(-SCORES, 60)
-    assert model.slope_ < 0
+    assert model.slope_ + model.signal_slope_ < 0
     assert kendalltau(model.predict(CELLS[60:]), -SCORES[60:]).statistic > 0.8
 
 
-def test_the_slope_is_that_of_a_bayesian_regression() -> None:
+def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
     labels = np.random.default_rng(1).normal(size=30)
     model = fitted(labels, 30)
     features = extended_features(CELLS[:30], model._extra_groups())
@@ -71,21 +77,30 @@ def test_the_slope_is_that_of_a_bayesian_regression() -> None:
     assert process is not None
     inputs = process.kernel_.scaled(process._standardised(features))
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
-    scores = SCORES[:30] - SCORES[:30].mean()
+    scores = np.stack([process_scores(CELLS[:30]), signal_scores(CELLS[:30])])
+    scores -= scores.mean(axis=1, keepdims=True)
     latent = latent_labels(labels)
-    # The posterior mean of the slope of a line with a normal prior N(0.35, 0.1), by its joint
-    # normal distribution with the labels.
-    joint = covariance + 0.1 * np.outer(scores, scores)
-    residual = latent - latent.mean() - 0.35 * scores
-    expected = 0.35 + 0.1 * scores @ np.linalg.solve(joint, residual)
-    assert model.slope_ == pytest.approx(expected, rel=1e-6)
+    # The posterior means of the slopes with normal priors N(0.25, 0.1), by their joint normal
+    # distribution with the labels.
+    joint = covariance + 0.1 * scores.T @ scores
+    residual = latent - latent.mean() - 0.25 * scores.sum(axis=0)
+    expected = 0.25 + 0.1 * scores @ np.linalg.solve(joint, residual)
+    assert [model.slope_, model.signal_slope_] == pytest.approx(expected, rel=1e-6)
+
+
+def test_nasbench101_has_one_line() -> None:
+    cells = sample_cells(40, seed=1)
+    labels = np.random.default_rng(1).normal(size=40)
+    model = left_out(SHIPPED_TABLE).fit(cells[:12], labels[:12])
+    assert model.signal_slope_ is None
+    assert np.isfinite(model.predict(cells)).all()
 
 
 def test_an_updated_model_is_the_same_as_a_fit_to_all() -> None:
     labels = SCORES**3 + np.random.default_rng(2).normal(size=len(SCORES))
     model = fitted(labels, 20).update(CELLS[20:22], labels[20:22])
     assert len(model.process_.dual_) == 22
-    latent = latent_labels(labels[:22]) - model.slope_ * transfer_scores(CELLS[:22])
+    latent = latent_labels(labels[:22]) - model._prior_mean(CELLS[:22])
     process = model.process_
     assert process.mean_ == pytest.approx(latent.mean())
     assert process.std_ == fitted(labels, 20).process_.std_
@@ -101,7 +116,7 @@ def test_it_is_stored_and_names_its_data(tmp_path: Path, monkeypatch: pytest.Mon
         strict=True,
     ):
         np.testing.assert_allclose(one, other, rtol=1e-6)
-    monkeypatch.setattr(transfer_regressor, "common_digest", lambda tables: "other")
+    monkeypatch.setattr(transfer_regressor, "common_digest", lambda *of: "other")
     with pytest.raises(ModelError, match="another version of the shipped tables"):
         load_model(tmp_path / "m")
 

@@ -15,11 +15,16 @@ from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
+from pyg_nas.measure.propagation import propagation
 from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
 from pyg_nas.predictors import zero_cost
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
-from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
+from pyg_nas.predictors.zero_cost import (
+    propagation_numbers,
+    zero_cost_digest,
+    zero_cost_features,
+)
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
@@ -70,6 +75,22 @@ def test_spaces_without_numbers_and_damaged_files(
     cells = find_space("nasbench201").support.cells()[:2]
     with pytest.raises(ModelError, match="not a readable"):
         zero_cost_features(cells, cell_features(cells))
+    with pytest.raises(ModelError, match="no shipped propagation of cells of space 'nasbench101'"):
+        propagation_numbers(sample_cells(2, seed=0))
+
+
+def test_shipped_propagation_is_that_of_the_cells() -> None:
+    support = find_space("nasbench201").support
+    rows = np.array([700, 1900, 2500, 4300])
+    shipped = propagation_numbers(support.cells()[rows])
+    # The script measures each cell with its row as the seed. Float32 differs among processors.
+    measured = np.array([propagation(support.cells()[row], seed=row) for row in rows.tolist()])
+    np.testing.assert_allclose(shipped, measured, rtol=0.02, atol=0.01)
+    small = find_space("transnasbench101").support
+    texts = [support.format_text(row) for row in small.operations(small.cells()[::50]).tolist()]
+    np.testing.assert_array_equal(
+        propagation_numbers(small.cells()[::50]), propagation_numbers(support.cells_of_texts(texts))
+    )
 
 
 def test_it_helps_to_rank_real_cells(real_table: Table) -> None:

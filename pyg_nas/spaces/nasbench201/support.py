@@ -37,6 +37,7 @@ class NASBench201Support(EdgeCellSupport):
     extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
     path_operations = (1, 2, 3, 4)
     zero_cost_model = "nasbench201_zero_cost.npz"
+    propagation_file = "nasbench201_propagation.npz"
     common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_NASBENCH201_CELLS

@@ -29,6 +29,7 @@ class TransNASBench101Support(EdgeCellSupport):
     extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
     path_operations = (1, 2, 3)
     zero_cost_model = "nasbench201_zero_cost.npz"
+    propagation_file = "nasbench201_propagation.npz"
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_TRANSNASBENCH101_CELLS
 
