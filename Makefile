@@ -4,20 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: bench demo test test-half test-other-half test-torch test-lowest test-newest lint docs hooks clean
+.PHONY: bench demo test test-torch test-lowest test-newest lint docs hooks clean
 
 demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best cells, on shipped data
 	$(BIN)/pyg-nas demo --out demo
 
-test: $(VENV)/.installed-dev ## Run the test suite, two halves at once
-	@echo "two halves run at once; each is shown when it ends"
-	OMP_NUM_THREADS=1 $(MAKE) --jobs=2 $(SYNCED) test-half test-other-half
-
-test-half: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(HALF)
-
-test-other-half: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(HALF))
+test: $(VENV)/.installed-dev ## Run the test suite, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
 
 test-lowest: $(VENV)-lowest/.installed ## Run a subset with the lowest declared versions (Python 3.11)
 	$(VENV)-lowest/bin/python -m pytest -W ignore $(SUBSET)
@@ -45,11 +38,6 @@ hooks: $(VENV)/.installed-dev ## Run the checks of lint before every commit
 
 clean: ## Remove the environments and everything built
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest build dist site demo *.egg-info
-
-# These tests take half of the time. All that start Ray are among them: one cluster at a time.
-HALF := $(addprefix tests/,cli compute engine fuzz measure search)
-# Makes of version 3 cannot keep the output of the halves apart.
-SYNCED := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 # Every room, without what takes long and depends on no version: a few minutes on two cores.
 SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_models.py compute data engine \

@@ -20,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PYG_NAS_CACHE"] = str(config.cache.mkdir("pyg_nas"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, those of one file stay together."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 REAL_TABLE = SHARED_DATA / "nasbench101_20k.hdf5"
 

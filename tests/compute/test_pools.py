@@ -11,6 +11,8 @@ from pyg_nas.compute.workers import Workers
 from pyg_nas.errors import BackendError
 from tests.compute.test_workers import divide
 
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
+
 CALLS = [(number,) for number in range(1, 6)]
 EXPECTED = {number: 60 / number for number in range(1, 6)}
 

@@ -14,6 +14,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.ray_searcher import ArchitectureSearcher
 
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
+
 
 def test_tune_gets_the_architectures_of_the_search(tmp_path: Path) -> None:
     import ray
