@@ -88,7 +88,7 @@ def test_a_job_that_keeps_failing_is_reported_by_cell_and_the_others_are_kept(tm
             measure_cells(CELLS, task, BUDGETS, 2, journal, retries=1)
         message = str(caught.value)
         assert f"cell {victim.hash} at 3 epochs: RuntimeError" in message
-        assert "1 jobs failed 2 times" in message
+        assert "1 job failed 2 times" in message
         assert len(list(tmp_path.glob("mark*"))) == 2
         finished = journal.finished()
         assert len(finished) == 4 * 2 * 2 - 2
@@ -104,8 +104,8 @@ def test_a_worker_that_dies_takes_only_its_own_job_with_it(tmp_path: Path):
     with Journal(tmp_path / "j.sqlite", task) as journal:
         with pytest.raises(MeasureError) as caught:
             measure_cells(CELLS, task, BUDGETS, 2, journal, Executor("loky", workers=2), retries=0)
-        assert f"cell {victim.hash} at 1 epochs: its worker died" in str(caught.value)
-        assert str(caught.value).count("at 1 epochs") == 1
+        assert f"cell {victim.hash} at 1 epoch: its worker died" in str(caught.value)
+        assert str(caught.value).count("at 1 epoch") == 1
         assert len(journal.finished()) == 4 * 2 * 2 - 2
 
 
