@@ -19,11 +19,14 @@ def export(
 
     Example: pyg-nas export model --out model.onnx
     """
+    from pyg_nas.compute.exported import check_format
     from pyg_nas.io.files import check_output
-    from pyg_nas.predictors.storage import load_described, read_settings
+    from pyg_nas.predictors.storage import check_exportable, load_described, read_settings
 
     check_output(out, model)
+    check_format(out)
     settings = read_settings(model)
+    check_exportable(settings["model"], model)
     from pyg_nas.predictors.export import export_model
 
     with working("exporting"):

@@ -11,7 +11,13 @@ from pyg_nas.cli.console import bold, print_line, print_note
 from pyg_nas.cli.options import Device
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
+from pyg_nas.cli.tasks import (
+    ImageSize,
+    Metric,
+    SplitSeed,
+    TrainingSettingsFile,
+    check_settings_file,
+)
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
@@ -57,6 +63,7 @@ def images(
     Example: pyg-nas images photos --image-size 64
     """
     check_device(device)
+    check_settings_file(settings)
     from pyg_nas.errors import MeasureError
     from pyg_nas.graphs.registry import missing_network
     from pyg_nas.measure.folder_report import inspect_folder

@@ -76,7 +76,7 @@ def _is_device(device: str) -> bool:
 
 def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyModel:
     """Give an evaluator the latencies of its networks, measured where the device is no file."""
-    from pyg_nas.measure.profile import ProfileSettings
+    from pyg_nas.measure.profile_settings import ProfileSettings
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 
     if not _is_device(device):

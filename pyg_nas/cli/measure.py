@@ -11,7 +11,13 @@ import typer
 from pyg_nas.cli.console import print_line, print_note
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
+from pyg_nas.cli.tasks import (
+    ImageSize,
+    Metric,
+    SplitSeed,
+    TrainingSettingsFile,
+    check_settings_file,
+)
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES, MOST_SEED
 from pyg_nas.io.text import counted
@@ -82,6 +88,7 @@ def measure(
     check_output(table, task, settings, journal)  # a table may well be measured further in place
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
+    check_settings_file(settings)
     with working("reading cells and images"):
         drawn = _cells(cells, sample_seed, space)
         check_request(drawn, epochs, seeds)  # before there is a journal

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.table import Table
     from pyg_nas.graphs.space_support import NetworkSize
+    from pyg_nas.predictors.model_header import ModelHeader
     from pyg_nas.predictors.trained import Evaluation, Model
     from pyg_nas.scoring import Architectures
 
@@ -127,16 +128,22 @@ def train(
         DEFAULT_RECIPE,
         LATENCY_RECIPE,
         NETWORK_RECIPE,
+        check_epochs,
         check_recipe,
+        check_subject,
         make_estimator,
         read_recipe,
     )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.validation import check_learning_rate
 
     Protocol(train=split, split_seed=split_seed)
     check_label(metric, budget, run)
     check_recipe(recipe or DEFAULT_RECIPE)
+    check_learning_rate(lr)
+    if recipe is not None and settings is None and (epochs, lr) != (None, None):
+        check_epochs(recipe)
     check_device(device)
     check_model_folder(out)
     if log is not None:
@@ -152,6 +159,9 @@ def train(
     if chosen is None and is_of_networks:
         chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
     chosen = chosen or DEFAULT_RECIPE
+    check_subject(chosen, is_of_networks)
+    if settings is None and (epochs, lr) != (None, None):
+        check_epochs(chosen)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
     check_storable(make_estimator(chosen, label, seed, device, **given))
@@ -365,32 +375,38 @@ def _predict_sorted(
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.registry import find_space
+    from pyg_nas.predictors.model_header import ModelHeader
     from pyg_nas.predictors.trained import Model
     from pyg_nas.scoring.blocks import Architectures
     from pyg_nas.scoring.columns import architecture_columns
 
-    loaded = None if model is None else Model.load(model, device)
-    estimator = None if loaded is None else loaded.estimator
-    network = None if loaded is None else loaded.network
+    header = None if model is None else ModelHeader.read(model)
+    network = None if header is None else header.network
     further: dict[str, Any] = {}
     if space is None:
         assert table is not None
-        scored = _architectures(_scored(table, configurations, estimator), network)
+        scored = _architectures(_scored(table, configurations, header), network)
     else:
-        whole = find_space(space).support
+        found = find_space(space)
+        if header is not None:
+            header.check_space(found)
+        whole = found.support
         with working("listing the space"):
             if texts := tuple(whole.architecture_texts()):
                 scored = Architectures(whole.cells_of_texts(texts), None, texts)
             else:
                 scored = Architectures(whole.cells(), whole.hashes())
     cells, rows = scored.graphs, np.arange(len(scored.graphs))
+    if model is None and not isinstance(cells, CellArray):
+        raise SettingsError("the recipe transfer scores cells, got whole networks")
+    loaded = None if model is None else Model.load(model, device)
+    estimator = None if loaded is None else loaded.estimator
     with working(f"scoring {counted(len(cells), 'architecture')}"):
-        if isinstance(cells, CellArray) and estimator is None:
+        if estimator is None:
             from pyg_nas.predictors.common_process import transfer_scores
 
+            assert isinstance(cells, CellArray)
             scores = transfer_scores(cells)
-        elif estimator is None:
-            raise SettingsError("the recipe transfer scores cells, got whole networks")
         elif getattr(estimator, "provides_std", False):
             scores, further["std"] = estimator.predict(cells, return_std=True)
             further = {"mean": scores, **further}
@@ -416,14 +432,21 @@ def _predict_stream(
     """Write the scores of a source of any length in its order, or the best of them."""
     import numpy as np
 
-    from pyg_nas.predictors.storage import read_settings, settings_checksum
+    from pyg_nas.graphs.registry import find_space, space_names
+    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.storage import settings_checksum
     from pyg_nas.predictors.trained import Model
     from pyg_nas.scoring import ScoringTask, open_blocks, score_stream, stored_blocks
 
+    header = ModelHeader.read(model)
+    if space in space_names():
+        header.check_space(find_space(space))
+    opened = None
+    if table is not None:
+        opened = _architectures(_scored(table, configurations, header), header.network)
     loaded = Model.load(model, device)
     source = str(space or table)
-    if table is not None:
-        opened = _architectures(_scored(table, configurations, loaded.estimator), loaded.network)
+    if opened is not None:
         hashes = opened.hashes_of(np.arange(len(opened.graphs)))
         blocks = stored_blocks(opened.graphs, hashes, opened.texts, parameters=opened.parameters)
     else:
@@ -440,7 +463,7 @@ def _predict_stream(
             task,
             blocks,
             out,
-            settings={"model": settings_checksum(read_settings(model)), "source": source},
+            settings={"model": settings_checksum(header.settings), "source": source},
             workers=workers,
             progress=advance,
         )
@@ -493,16 +516,25 @@ def plot(
     print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
 
 
-def _scored(table: str, configurations: Path | None, estimator: Any) -> Table | NetworkTable:
-    """The architectures that a user names: a table, or a list of whole networks."""
+def _scored(
+    table: str, configurations: Path | None, header: ModelHeader | None
+) -> Table | NetworkTable:
+    """The architectures that a user names, which the model can predict.
+
+    They are a table, or a list of whole networks.
+    """
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.predictors.network_lists import read_candidates
 
     path = Path(table)
     if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
-        return open_any_table(path, getattr(estimator, "space_", None))
-    with progress_bar("reading networks") as advance:
-        return read_candidates(table, configurations, advance)
+        found = open_any_table(path, None if header is None else header.graph_space)
+    else:
+        with progress_bar("reading networks") as advance:
+            found = read_candidates(table, configurations, advance)
+    if header is not None:
+        header.check_space(found.space)
+    return found
 
 
 def _architectures(table: Table | NetworkTable, network: NetworkSize | None) -> Architectures:
@@ -568,6 +600,7 @@ def _evaluated(
     from pyg_nas.data.splits import check_split
     from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.registry import open_space
+    from pyg_nas.predictors.model_header import ModelHeader, compared_rows
     from pyg_nas.predictors.trained import Model
 
     if table is None:
@@ -578,10 +611,14 @@ def _evaluated(
     check_table_file(table)
     if space is not None and space != PLAIN:
         open_space(space)
+    header = ModelHeader.read(model)
+    protocol = header.require_protocol()
     with working("predicting"):
-        loaded = Model.load(model, device)
-        protocol = loaded.require_protocol()
-        opened = open_any_table(table, space or getattr(loaded.estimator, "space_", None))
+        opened = open_any_table(table, space or header.graph_space)
+        header.check_space(opened.space)
         label = chosen_label(protocol.training_label(opened), metric, budget, run)
+        # What the table lacks is refused before torch is imported.
+        compared_rows(protocol, header.training_hashes, opened, split, label)
+        loaded = Model.load(model, device)
         result = loaded.evaluate(opened, split, label)
     return loaded, label, result, fallback_note(opened, result.rows, label)

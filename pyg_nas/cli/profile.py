@@ -67,16 +67,17 @@ def profile(
     """
     from pyg_nas.errors import SettingsError
     from pyg_nas.io.files import check_output
+    from pyg_nas.measure.profile_settings import ProfileSettings
+    from pyg_nas.predictors.network_lists import named_sources
 
     if out.suffix not in (".hdf5", ".h5"):
         raise SettingsError(f"{out}: a table's name must end in .hdf5 or .h5")
     check_device(device)
     check_output(out)
-    from pyg_nas.measure.profile import ProfileSettings, profile_networks
-    from pyg_nas.predictors.network_lists import named_sources
-
     settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     sources = named_sources(networks, configurations)
+    from pyg_nas.measure.profile import profile_networks
+
     with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
         result = profile_networks(sources, out, settings, advance)
     for name, noise in result.noisy.items():

@@ -24,7 +24,13 @@ from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, lon
 from pyg_nas.cli.logs import Log
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import ImageSize, Metric, SplitSeed, TrainingSettingsFile
+from pyg_nas.cli.tasks import (
+    ImageSize,
+    Metric,
+    SplitSeed,
+    TrainingSettingsFile,
+    check_settings_file,
+)
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS, MOST_SEED
 from pyg_nas.io.text import printable
@@ -184,7 +190,7 @@ def search(
     """
     from pyg_nas.errors import SettingsError
     from pyg_nas.io.callbacks import check_logger, open_logger
-    from pyg_nas.predictors.recipes import check_recipe
+    from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
@@ -209,6 +215,8 @@ def search(
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
     folders = _folders(out, seed, seeds)
     plan = _plan(folders[seed], protocol, n, k, rounds, recipe, of_networks)
+    if method == "predictor":
+        check_subject(plan.recipe, of_networks)
     longest = longest_training(max_training_time, max_time)
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)
@@ -280,6 +288,7 @@ def _check_target(
         )
     if not is_table and chosen_space(space).support.network is None:
         raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
+    check_settings_file(settings)
     if not is_table and seeds > 1:
         raise SettingsError(f"--seeds is for tables, got the task {target}")
 

@@ -26,3 +26,15 @@ Metric = Annotated[
 SplitSeed = Annotated[
     int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split of the images.")
 ]
+
+
+def check_settings_file(path: Path | None) -> None:
+    """Check a file of training settings before cells and images are read.
+
+    Raises:
+        SettingsError: If it cannot be read, or a setting is unknown or breaks its rule.
+    """
+    from pyg_nas.measure.settings import TrainingSettings
+
+    if path is not None:
+        TrainingSettings().changed_by_file(path)

@@ -54,10 +54,11 @@ def tune(
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
     from pyg_nas.io.files import check_output, write_text
-    from pyg_nas.predictors.recipes import check_recipe, make_estimator
+    from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 
     Protocol(train=split, split_seed=split_seed)
     check_recipe(recipe)
+    check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
     listed = None if grid == "default" else _candidates(Path(grid))

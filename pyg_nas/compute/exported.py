@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +19,32 @@ from pyg_nas.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+
+_ONNX_NEEDS = ("onnx", "onnxruntime", "onnxscript")
+
+
+ONNX, PROGRAM = ".onnx", ".pt2"
+
+
+def check_format(path: str | os.PathLike[str]) -> str:
+    """Return the ending of an exported program's file.
+
+    Raises:
+        SettingsError: If it is not ``.onnx`` or ``.pt2``, or a package that ONNX needs is missing.
+    """
+    ending = Path(path).suffix
+    if ending not in (ONNX, PROGRAM):
+        raise SettingsError(f"{Path(path).name!r} must end in {ONNX} or {PROGRAM}")
+    missing = [name for name in _ONNX_NEEDS if find_spec(name) is None] if ending == ONNX else []
+    if missing:
+        raise _lacks(missing[0])
+    return ending
+
+
+def _lacks(package: str | None) -> SettingsError:
+    return SettingsError(
+        f"ONNX needs the package {package}: pip install '.[export]' in a clone of pyg_nas"
+    )
 
 
 @contextmanager
@@ -43,9 +72,7 @@ def check_onnx() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
-        raise SettingsError(
-            f"ONNX needs the package {error.name}: pip install '.[export]' in a clone of pyg_nas"
-        ) from None
+        raise _lacks(error.name) from None
 
 
 def pt2_bytes(program: ExportedProgram) -> bytes:

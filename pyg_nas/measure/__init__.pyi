@@ -3,8 +3,8 @@ from .campaign import measure_cells as measure_cells
 from .executor import Executor as Executor
 from .journal import Journal as Journal
 from .profile import ProfileResult as ProfileResult
-from .profile import ProfileSettings as ProfileSettings
 from .profile import profile_networks as profile_networks
+from .profile_settings import ProfileSettings as ProfileSettings
 from .settings import TrainingSettings as TrainingSettings
 from .task import Part as Part
 from .task import Task as Task

@@ -10,22 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Gt
 from numpy.typing import NDArray
-from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 from torch import nn
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
-from pyg_nas.io.record import Rule, check_fields
 from pyg_nas.measure.latency import processor_name, time_passes
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
+from pyg_nas.measure.profile_settings import ProfileSettings
 from pyg_nas.measure.runner import ModuleRunner, Runner, runner_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
@@ -36,34 +34,6 @@ _PAUSE_SECONDS = 1.0
 
 OnProfiled = Callable[[int, int], None]
 """Called after each network with the number of networks that are done, and of all."""
-
-
-@dataclass(frozen=True)
-class ProfileSettings:
-    """How networks are measured.
-
-    Args:
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        threads: Threads of a pass on the CPU, pinned to as many cores where the system allows it.
-        warm_up: Passes before the first that is measured.
-        repeats: Passes that are measured.
-        most_noise: Largest interquartile range of the passes, as a fraction of their median, and
-            largest change of the reference network's time; a noisier measurement is not recorded.
-        retries: Further tries of a network that is noisier, after all others.
-
-    Raises:
-        SettingsError: If a value breaks its rule.
-    """
-
-    device: str = "cpu"
-    threads: Annotated[PositiveInt, Rule("a whole number >= 1")] = 1
-    warm_up: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
-    repeats: Annotated[PositiveInt, Rule("a whole number >= 1")] = 25
-    most_noise: Annotated[FiniteFloat, Gt(0), Rule("a number above 0")] = 0.1
-    retries: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
-
-    def __post_init__(self) -> None:
-        check_fields(self, "profile")
 
 
 @dataclass

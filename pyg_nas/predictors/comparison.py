@@ -28,7 +28,7 @@ from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
-from pyg_nas.predictors.recipes import check_recipe, make_estimator
+from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 from pyg_nas.version import __version__
 from pyg_nas.visualization.figures import no_correlation
 
@@ -78,6 +78,7 @@ class ComparisonSettings:
             self.protocol(train, 0)
         for predictor in self.predictors:
             check_recipe(predictor)
+            check_subject(predictor, of_networks=False)
 
     def protocol(self, train: str, draw: int, label: LabelPolicy | None = None) -> Protocol:
         """Return the protocol of one draw of training cells."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pyg_nas.compute.exported import (
+    ONNX,
+    PROGRAM,
+    check_format,
     check_onnx,
     onnx_bytes,
     pt2_bytes,
     quiet_exporter,
     run_onnx,
 )
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_path
@@ -191,7 +193,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(content)
 
 
-EXPORTERS = {".onnx": export_onnx, ".pt2": export_program}
+EXPORTERS = {ONNX: export_onnx, PROGRAM: export_program}
 
 
 def export_model(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -201,10 +203,7 @@ def export_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         SettingsError: If the ending is another, or a package is missing.
         ModelError: If the estimator cannot be exported, or the file gives other scores.
     """
-    ending = Path(path).suffix
-    if ending not in EXPORTERS:
-        raise SettingsError(f"{Path(path).name!r} must end in {' or '.join(EXPORTERS)}")
-    EXPORTERS[ending](estimator, path)
+    EXPORTERS[check_format(path)](estimator, path)
 
 
 def example_columns(

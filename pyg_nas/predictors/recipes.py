@@ -41,22 +41,27 @@ class RecipeNeeds:
     Args:
         least_cells: Training cells that a fit needs.
         provides_std: Whether predictions have standard deviations.
+        has_epochs: Whether the settings ``epochs`` and ``learning_rate`` change the fit.
+        of_networks: Whether it is fitted to whole networks, not to cells; None if that is not
+            known.
     """
 
     least_cells: int = 1
     provides_std: bool = False
+    has_epochs: bool = False
+    of_networks: bool | None = None
 
 
 # Of the recipes of this package, whose estimators import torch; a test compares them.
 _NEEDS = {
-    "paper": RecipeNeeds(),
-    "two-stage": RecipeNeeds(),
-    "best": RecipeNeeds(4, True),
-    "fast": RecipeNeeds(4, True),
-    "small-gp": RecipeNeeds(1, True),
-    NETWORK_RECIPE: RecipeNeeds(1, True),
-    LATENCY_RECIPE: RecipeNeeds(4, True),
-    "transfer": RecipeNeeds(4, True),
+    "paper": RecipeNeeds(has_epochs=True, of_networks=False),
+    "two-stage": RecipeNeeds(of_networks=False),
+    "best": RecipeNeeds(4, True, has_epochs=True, of_networks=False),
+    "fast": RecipeNeeds(4, True, of_networks=False),
+    "small-gp": RecipeNeeds(1, True, of_networks=False),
+    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True),
+    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True),
+    "transfer": RecipeNeeds(4, True, of_networks=False),
 }
 
 
@@ -190,6 +195,40 @@ def check_recipe(recipe: str) -> None:
         SettingsError: If it does not.
     """
     find_recipe(recipe)
+
+
+def check_epochs(recipe: str) -> None:
+    """Check that ``epochs`` and ``learning_rate`` change what a recipe of this package fits.
+
+    Raises:
+        SettingsError: If they do not.
+    """
+    if recipe in _NEEDS and not _NEEDS[recipe].has_epochs:
+        having = [name for name, needs in _NEEDS.items() if needs.has_epochs]
+        raise SettingsError(
+            f"recipe {recipe!r} trains no network, or none by these options, so that epochs and "
+            f"learning_rate would change nothing; they are for {' and '.join(having)}"
+        )
+
+
+def check_subject(recipe: str, of_networks: bool) -> None:
+    """Check that a recipe of this package is fitted to cells, or to whole networks.
+
+    Args:
+        recipe: Its name, or a class of the user's, which is not checked.
+        of_networks: Whether it shall be fitted to whole networks.
+
+    Raises:
+        SettingsError: If it is for the other of the two.
+    """
+    needs = _NEEDS.get(recipe)
+    if needs is not None and needs.of_networks is not of_networks:
+        kinds = {False: "cells", True: "whole networks"}
+        fitting = [name for name, other in _NEEDS.items() if other.of_networks is of_networks]
+        raise SettingsError(
+            f"recipe {recipe!r} is for {kinds[not of_networks]}, not for {kinds[of_networks]}, "
+            f"whose recipes are {', '.join(fitting)}"
+        )
 
 
 def recipe_needs(recipe: str) -> RecipeNeeds:

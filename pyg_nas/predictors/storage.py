@@ -190,6 +190,27 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return settings
 
 
+_EXPORTABLE = ("GCNRegressor", "TwoStageRegressor")
+
+
+def check_exportable(description: Any, folder: str | os.PathLike[str]) -> None:
+    """Check that :func:`~pyg_nas.predictors.export.export_model` takes a stored estimator.
+
+    Args:
+        description: The ``model`` of a folder's :func:`read_settings`.
+        folder: The folder, for the error.
+
+    Raises:
+        ModelError: If its class, or that of a part, has no exported form.
+    """
+    name = description.get("class") if isinstance(description, dict) else None
+    if isinstance(name, str) and name not in _EXPORTABLE:
+        raise ModelError(
+            f"{folder}: a model of class {name} cannot be exported; models of the recipes paper "
+            f"and two-stage can"
+        )
+
+
 def settings_checksum(settings: dict[str, Any]) -> str:
     """Return the checksum of a settings file's content but for the checksum itself."""
     content = {key: value for key, value in settings.items() if key != _CHECKSUM}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.model_header import ModelHeader, compared_rows, required
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
-from pyg_nas.predictors.storage import load_described, read_settings, save_model
+from pyg_nas.predictors.storage import load_described, save_model
 
 
 @dataclass
@@ -94,19 +95,9 @@ class TrainedPredictor:
             SettingsError: If no measured cell is left to evaluate on.
         """
         own = self.require_protocol()
-        compared = label or own.evaluation_label
-        protocol = replace(
-            own,
-            evaluate=split or own.evaluate,
-            evaluation_label=None if compared == own.label else compared,
-            evaluate_digest=None if split else own.evaluate_digest,
-        ).on(table)
-        rows, labels, left_out = protocol.evaluated(table, self.training_hashes)
-        if len(rows) == 0:
-            raise SettingsError(
-                f"split {protocol.evaluate!r} has no measured cell that the model was not trained "
-                f"on"
-            )
+        protocol, rows, labels, left_out = compared_rows(
+            own, self.training_hashes, table, split, label
+        )
         predicted = self.estimator.predict(table.cells[rows])
         fractions = _has_fractions(table, protocol)
         return Evaluation(protocol, rows, labels, predicted, left_out, fractions)
@@ -123,12 +114,7 @@ class TrainedPredictor:
         Raises:
             ModelError: If there is none.
         """
-        if self.protocol is None:
-            raise ModelError(
-                f"{self.source}: was saved without a protocol, so what it was trained on is not "
-                f"known; TrainedPredictor.save keeps one"
-            )
-        return self.protocol
+        return required(self.protocol, self.source)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""
@@ -150,27 +136,17 @@ class TrainedPredictor:
         Raises:
             ModelError: If it is missing or damaged.
         """
-        settings = read_settings(folder)
-        about = settings["about"]
-        if "protocol" not in about:
-            estimator = load_described(folder, settings, device)
-            none = np.empty(0, "S32")
-            return cls(estimator, type(estimator).__name__, None, none, source=str(folder))
-        try:
-            protocol = Protocol.from_dict(about["protocol"])
-            digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
-            recipe, seed = str(about["recipe"]), int(about["seed"])
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
-        if not digests or not all(len(digest) in (32, 64) for digest in digests):
-            raise ModelError(
-                f"{folder}: training_cells must list module hashes of 32 hex digits, or hashes of "
-                f"networks of 64"
-            )
-        hashes = np.array([digest.encode() for digest in digests])
-        estimator = load_described(folder, settings, device)
-        network = NetworkSize.from_dict(about.get("network"))
-        return cls(estimator, recipe, protocol, hashes, seed, str(folder), network)
+        header = ModelHeader.read(folder)
+        estimator = load_described(folder, header.settings, device)
+        return cls(
+            estimator,
+            header.recipe,
+            header.protocol,
+            header.training_hashes,
+            header.seed,
+            header.source,
+            header.network,
+        )
 
 
 @dataclass(frozen=True)

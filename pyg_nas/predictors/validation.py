@@ -66,11 +66,7 @@ def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) ->
         ModelError: If the operations differ, or the features where they are needed, as when only
             one of the two spaces adds its own.
     """
-    if cells.space.vocabulary != space.vocabulary:
-        raise ModelError(
-            f"the model was fitted to the operations {', '.join(space.vocabulary)}; "
-            f"the cells have {', '.join(cells.space.vocabulary)}"
-        )
+    check_operations(cells.space, space)
     if features and _features_of(cells.space) != _features_of(space):
         here, there = (
             f"{one.name} (at most {one.max_vertices} vertices and {one.max_edges} edges)"
@@ -92,6 +88,19 @@ def cells_to_predict(estimator: Any, X: Cells) -> CellArray:
     cells = as_cells(X)
     check_cells(cells, estimator.space_, features=True)
     return cells
+
+
+def check_operations(given: SearchSpace, fitted: SearchSpace) -> None:
+    """Check that cells of the space ``given`` have the operations that a model was fitted to.
+
+    Raises:
+        ModelError: If they have others.
+    """
+    if given.vocabulary != fitted.vocabulary:
+        raise ModelError(
+            f"the model was fitted to the operations {', '.join(fitted.vocabulary)}; "
+            f"the cells have {', '.join(given.vocabulary)}"
+        )
 
 
 def _features_of(space: SearchSpace) -> tuple[Any, ...]:
@@ -300,6 +309,15 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no float can be
         return False
+
+
+def check_learning_rate(rate: float | None) -> None:
+    """Check a learning rate that a user gives, before torch is imported; None is valid.
+
+    Raises:
+        SettingsError: If it is not a finite number of at least 0.
+    """
+    real(least=0, optional=True)("learning_rate", rate)
 
 
 DEPTH = whole(least=1, most=MOST_LAYERS)

@@ -30,7 +30,7 @@ def write_report(
     Raises:
         PygNasError: If a folder or file is missing, damaged or does not fit the others.
     """
-    from pyg_nas.data.sources import check_table_file, open_any_table, open_table
+    from pyg_nas.data.sources import open_any_table, open_table
     from pyg_nas.report.page import render
     from pyg_nas.search.folder import QUERIES
 
@@ -42,16 +42,19 @@ def write_report(
 
         page = search_page(folder, None if table is None else open_table(table))
     else:
-        from pyg_nas.predictors.storage import read_settings
+        from pyg_nas.predictors.model_header import ModelHeader
         from pyg_nas.predictors.trained import Model
-        from pyg_nas.report.predictions import prediction_page
 
-        read_settings(folder)  # what is wrong here is refused before torch is imported
+        # What is wrong here is refused before torch is imported.
+        header = ModelHeader.read(folder)
         if table is None:
             raise SettingsError(f"{folder}: the report on a model needs a table as well")
-        check_table_file(table)
+        header.require_protocol()
+        opened = open_any_table(table, header.graph_space)
+        header.check_space(opened.space)
+        from pyg_nas.report.predictions import prediction_page
+
         model = Model.load(folder)
-        opened = open_any_table(table, getattr(model.estimator, "space_", None))
         page = prediction_page(
             model, opened, folder.name, Path(table).name, learning_curve, progress
         )

@@ -90,17 +90,18 @@ def make_strategy(
         if scores is None:
             raise SettingsError("method 'oracle' needs a table, in which all cells are measured")
         return Ranking(scores[_allowed(evaluator, constraints)], at_once=k)
-    from pyg_nas.predictors.recipes import make_estimator, recipe_needs
+    from pyg_nas.predictors.recipes import check_subject, make_estimator, recipe_needs
 
+    # Candidates of a list of networks are cells by name alone.
+    adapt = getattr(evaluator, "predictor", None)
     needs = recipe_needs(recipe)
+    check_subject(recipe, of_networks=adapt is not None)
     check_acquisition(acquisition)
     if check:
         _check_predictor(needs, recipe, n, acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
         estimator = make_estimator(recipe, label, seed, device)
-        # Candidates of a list of networks are cells by name alone.
-        adapt = getattr(evaluator, "predictor", None)
         return estimator if adapt is None else adapt(estimator)
 
     return PredictorSearch(

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import write_tfrecord
+from pyg_nas.predictors.trained import Model
+from pyg_nas.spaces.modules import NetworkArray, graph_of
 
 from .processes import run_commands
 
@@ -44,6 +50,33 @@ REFUSED = [
     ("search", "none.hdf5", "--out", "s"),
     ("measure", "none", "--cells", "3", "--journal", "j", "--table", "t"),
     ("report", "none"),
+    *(("train", "table.hdf5", "--out", "m", "--lr", rate) for rate in ("nan", "-inf", "-1")),
+    ("train", "table.hdf5", "--out", "m", "--split", "20", "--recipe", "fast", "--epochs", "2"),
+    ("train", "table.hdf5", "--out", "m", "--split", "20", "--recipe", "networks"),
+    ("train", "networks.hdf5", "--out", "m", "--split", "all", "--recipe", "fast"),
+    ("evaluate", "model", "table.hdf5", "--metric", "foo"),
+    ("evaluate", "model", "table.hdf5", "--budget", "5"),
+    ("evaluate", "model", "table.hdf5", "--run", "9"),
+    ("evaluate", "model", "table.hdf5", "--split", "50"),
+    ("evaluate", "model", "networks.hdf5"),
+    ("plot", "model", "table.hdf5", "--out", "p.png", "--metric", "foo"),
+    ("predict", "model", "networks.hdf5", "--out", "s.csv"),
+    ("predict", "model", "networks.hdf5", "--out", "s.csv", "--top", "3"),
+    ("predict", "model", "--space", "nasbench201", "--out", "s.csv"),
+    ("predict", "model", "--space", "nasbench201", "--out", "s.csv", "--top", "3"),
+    ("export", "model", "--out", "m.xyz"),
+    ("export", "fast", "--out", "m.onnx"),
+    ("report", "model", "table.hdf5", "--out", "r.xyz"),
+    ("report", "model", "networks.hdf5", "--out", "r.html"),
+    ("report", "model", "--out", "r.html"),
+    ("search", "networks.hdf5", "--out", "s", "--recipe", "fast"),
+    ("search", "table.hdf5", "--out", "s", "--recipe", "networks"),
+    ("tune", "table.hdf5", "--out", "t.json", "--recipe", "latency"),
+    ("compare", "table.hdf5", "--out", "c", "--predictors", "fast,networks"),
+    ("profile", "none", "--out", "p.hdf5"),
+    ("profile", "model", "--out", "p.hdf5", "--most-noise", "nan"),
+    ("profile", "a.py:f", "--configurations", "none", "--out", "p.hdf5"),
+    ("measure", "digits", "--cells", "3", "--journal", "j", "--table", "t", "--settings", "none"),
 ]
 
 
@@ -54,12 +87,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_table: Table) -> Path
     table.save(folder / "table.hdf5")
     table.metrics[:, :, 2] = table.metrics[:, :, 1]
     write_tfrecord(table, folder / "table.tfrecord")
+    for recipe, settings in (("paper", {"epochs": 1}), ("fast", {})):
+        model = Model.train(small_table, Protocol("50"), recipe, **settings)
+        model.save(folder / ("model" if recipe == "paper" else recipe))
+    network = NetworkArray.from_graphs([graph_of(nn.Linear(4, 5), torch.zeros(1, 4))] * 8)
+    names = [str(number) for number in range(8)]
+    NetworkTable(network, names, {"accuracy": np.arange(8) / 8}).save(folder / "networks.hdf5")
     return folder
 
 
 def test_refusals_need_no_torch(folder: Path) -> None:
     for arguments, ended in zip(REFUSED, run_commands(REFUSED, folder), strict=True):
         assert ended.code == 2, arguments
+        (line,) = ended.err.splitlines()
+        assert line.startswith("error: "), line
+        assert len(line) < 400, line
         assert ended.modules & HEAVY <= {"h5py"}, arguments
 
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.predictors.recipes import (
     LATENCY_RECIPE,
     NETWORK_RECIPE,
     RECIPES,
+    check_subject,
     make_estimator,
     read_recipe,
     recipe_needs,
     resumed_recipe,
 )
 from pyg_nas.predictors.trained import Model
+from pyg_nas.spaces.modules import NetworkArray, graph_of
 
 FAST = {"hidden": 8, "epochs": 2}
 
@@ -82,13 +88,29 @@ def test_the_papers_constants_are_for_the_papers_label_alone(
 
 
 @pytest.mark.parametrize(
-    "recipe", ["paper", "two-stage", "best", "fast", "small-gp", "networks", "latency"]
+    "recipe", ["paper", "two-stage", "best", "fast", "small-gp", "networks", "latency", "transfer"]
 )
 def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
     estimator = make_estimator(recipe)
     needs = recipe_needs(recipe)
     assert needs.least_cells == getattr(estimator, "least_cells", 1)
     assert needs.provides_std == getattr(estimator, "provides_std", False)
+    for name, value in (("epochs", 3), ("learning_rate", 0.1)):
+        with nullcontext() if needs.has_epochs else pytest.raises(SettingsError, match=name):
+            make_estimator(recipe, **{name: value})
+
+
+def test_recipes_of_cells_and_of_networks(small_table: Table) -> None:
+    networks = NetworkArray.from_graphs([graph_of(nn.Linear(4, 5), torch.zeros(1, 4))] * 8)
+    for recipe in RECIPES:
+        of_networks = recipe_needs(recipe).of_networks
+        assert of_networks is not None
+        check_subject(recipe, of_networks)
+        with pytest.raises(SettingsError, match=f"{recipe!r} is for"):
+            check_subject(recipe, not of_networks)
+        X: Any = small_table.cells[:8] if of_networks else networks
+        with pytest.raises(ModelError, match="X must be"):
+            make_estimator(recipe).fit(X, np.linspace(0, 1, len(X)))
 
 
 def test_a_class_that_a_folder_names_must_be_named_again() -> None:
