@@ -55,6 +55,9 @@ MOST_ONNX_BYTES = 2 * 2**30
 MOST_OPERATORS = 100_000
 """Operators of one network: a ResNet of 152 layers has 516 in ONNX."""
 
+MOST_RANGE = 1_000_000
+"""Numbers of a constant range of an ONNX file, 140 bytes of memory each: positions of tokens."""
+
 MOST_EPOCHS = 100_000
 """Epochs of one training: the longest of NAS-Bench-101 has 108, of NAS-Bench-201 200."""
 

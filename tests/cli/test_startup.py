@@ -57,7 +57,6 @@ REFUSED = [
     ("evaluate", "model", "table.hdf5", "--metric", "foo"),
     ("evaluate", "model", "table.hdf5", "--budget", "5"),
     ("evaluate", "model", "table.hdf5", "--run", "9"),
-    ("evaluate", "model", "table.hdf5", "--split", "50"),
     ("evaluate", "model", "networks.hdf5"),
     ("plot", "model", "table.hdf5", "--out", "p.png", "--metric", "foo"),
     ("predict", "model", "networks.hdf5", "--out", "s.csv"),

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import NetworkError, one_line
-from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS
+from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 # What reading fields of an invalid model raises, beside the checks of onnx.
 _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+_MOST_BYTES_OF_NUMBER = 16
 _IDENTITIES = frozenset({"Identity", "Dropout"})
 _BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 # The running mean and variance of batch normalisation are not parameters.
@@ -64,6 +65,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         model = onnx.load_model_from_string(content)
         _check_operators(model)
         model = inliner.inline_local_functions(model)
+        _check_ranges(model.graph, {})
         inferred = shape_inference.infer_shapes(model, data_prop=True)
     except RecursionError:
         raise NetworkError(f"{path}: its functions call themselves") from None
@@ -88,6 +90,31 @@ def _check_operators(model: ModelProto) -> None:
     operators = total(model.graph.node)
     if operators > MOST_OPERATORS:
         raise NetworkError(f"{operators:,} operators, at most {MOST_OPERATORS:,}")
+
+
+def _check_ranges(graph: GraphProto, outer: Mapping[str, TensorProto]) -> None:
+    """Check the sizes of constant ranges: onnx makes an object of every number of one."""
+    constants = {**outer, **{tensor.name: tensor for tensor in graph.initializer}}
+    for node in graph.node:
+        if node.op_type == "Range" and all(name in constants for name in node.input):
+            start, stop, step = (_number(node, constants[name]) for name in node.input)
+            if step == 0 or not abs(stop - start) <= MOST_RANGE * abs(step):
+                raise NetworkError(
+                    f"{_named(node)}: a range from {start:g} to {stop:g} in steps of {step:g}, at "
+                    f"most {MOST_RANGE:,} numbers are read"
+                )
+        for item in node.attribute:
+            for inner in (item.g, *item.graphs):
+                _check_ranges(inner, constants)
+
+
+def _number(node: NodeProto, tensor: TensorProto) -> float:
+    from onnx import TensorProto, numpy_helper
+
+    external = tensor.data_location == TensorProto.EXTERNAL
+    if external or math.prod(tensor.dims) != 1 or len(tensor.raw_data) > _MOST_BYTES_OF_NUMBER:
+        raise NetworkError(f"{_named(node)}: start, stop and step must be one number each")
+    return float(numpy_helper.to_array(tensor).item())
 
 
 def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

@@ -165,9 +165,19 @@ def _claim_much(model: onnx.ModelProto) -> None:
     model.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "w"], ["y"]))
 
 
+def _range(model: onnx.ModelProto, stop: int | list[int], step: int = 1) -> None:
+    for name, value in (("from", 0), ("to", stop), ("by", step)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
+    model.graph.node.insert(0, helper.make_node("Range", ["from", "to", "by"], ["r"]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda model: _range(model, 2**40), r"Range \(''\): a range from 0 to 1.09951e.12"),
+        (lambda model: _range(model, -(2**40), -1000), "at most 1,000,000 numbers"),
+        (lambda model: _range(model, 5, 0), "in steps of 0"),
+        (lambda model: _range(model, [5, 6]), "must be one number each"),
         (lambda model: _call_functions(model, 2, "F0"), "its functions call themselves"),
         (lambda model: _call_functions(model, 40, "Relu"), "operators, at most 100,000"),
         (_set_group, "is malformed"),
