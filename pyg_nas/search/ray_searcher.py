@@ -1,4 +1,4 @@
-"""A Ray Tune searcher that lets a :class:`~pyg_nas.search.ask_tell.Search` choose architectures.
+"""Ray Tune with a :class:`~pyg_nas.search.ask_tell.Search`, which chooses and stops architectures.
 
 Needs the extra ``ray``.
 """
@@ -6,9 +6,11 @@ Needs the extra ``ray``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from pyg_nas.errors import SettingsError
@@ -67,6 +69,19 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
             return
         self.search.tell(number, self._sign * value, (result or {}).get("time_total_s"))
 
+    def continues(self, trial_id: str, epochs: int, result: dict[str, Any]) -> bool:
+        """Report what a trial has reached; return whether it is continued (:meth:`Search.report`).
+
+        A trial whose architecture is not of this searcher, or without the metric, is continued.
+        """
+        number, value = self._numbers.get(trial_id), result.get(self._name)
+        if number is None or value is None:
+            return True
+        seconds = result.get("time_total_s")
+        return self.search.report(
+            number, epochs=epochs, accuracy=self._sign * value, seconds=seconds
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what Ray stores of a run: the search's folder in place of the search."""
         folder, named = self.search.folder, {}
@@ -95,3 +110,43 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
     def restore(self, checkpoint_path: str) -> None:
         """Read what :meth:`save` wrote."""
         self._numbers = read_object(Path(checkpoint_path))
+
+
+class ArchitectureScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Stops the trials whose architectures the search stops early.
+
+    Args:
+        searcher: The searcher that chooses the architectures.
+        epochs: After how many epochs trials are judged: few numbers, such as a ninth and a third
+            of all.
+        time_attr: Name of the reported number of epochs done.
+
+    Raises:
+        SettingsError: If ``epochs`` has no number, or one below 1.
+    """
+
+    def __init__(
+        self,
+        searcher: ArchitectureSearcher,
+        epochs: Iterable[int],
+        time_attr: str = "training_iteration",
+    ) -> None:
+        super().__init__()
+        self.searcher = searcher
+        self.epochs = frozenset(epochs)
+        self._time = time_attr
+        if not self.epochs or min(self.epochs) < 1:
+            raise SettingsError(
+                f"epochs must be numbers from 1 on, one at least, got {sorted(self.epochs)}"
+            )
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        """Accept the metric of the run: the searcher has it too."""
+        return True
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Return whether a trial is continued or stopped."""
+        epochs = result.get(self._time)
+        if epochs not in self.epochs or self.searcher.continues(trial.trial_id, epochs, result):
+            return str(self.CONTINUE)
+        return str(self.STOP)

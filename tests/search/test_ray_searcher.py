@@ -10,9 +10,10 @@ import pytest
 
 pytest.importorskip("ray.tune")
 
+from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.ray_searcher import ArchitectureSearcher
+from pyg_nas.search.ray_searcher import ArchitectureScheduler, ArchitectureSearcher
 
 pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 
@@ -46,6 +47,48 @@ def test_tune_gets_the_architectures_of_the_search(tmp_path: Path) -> None:
     assert Cell.from_dict(best.config["architecture"]) == search.best.cell
     assert search.best.outcome.accuracy == best.metrics["accuracy"]
     assert search.best.outcome.seconds is not None
+
+
+def test_tune_stops_hopeless_architectures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+    from ray import tune
+
+    def train(config: dict[str, Any]) -> None:
+        final = (0.9, 0.8, 0.7, 0.4)[config["architecture"]["id"]]
+        for epoch in range(1, 5):
+            tune.report({"error": 1 - final * epoch / 4})
+
+    monkeypatch.setattr("pyg_nas.search.early_stopping.LEAST", 3)
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        search = Search(tmp_path / "search", method="random")
+        searcher = ArchitectureSearcher(search, "error", "min")
+        config = tune.TuneConfig(num_samples=4, search_alg=searcher, metric="error", mode="min",
+                                 scheduler=ArchitectureScheduler(searcher, [2]),
+                                 max_concurrent_trials=1)  # fmt: skip
+        run = tune.RunConfig(storage_path=str(tmp_path / "tune"), verbose=0)
+        results = tune.Tuner(train, tune_config=config, run_config=run).fit()
+    finally:
+        ray.shutdown()
+    epochs = {
+        result.config["architecture"]["id"]: result.metrics["training_iteration"]
+        for result in results
+        if result.config is not None
+    }
+    assert epochs == {0: 4, 1: 4, 2: 4, 3: 2}
+    found = search.result
+    assert found.stopped.tolist() == [False] * 3 + [True]
+    assert found.saved_seconds is not None
+    assert found.saved_seconds > 0
+    assert found.history[3].outcome.rungs[0].accuracy == pytest.approx(0.4 / 2 - 1)
+
+
+def test_a_trial_of_another_searcher_is_continued(tmp_path: Path) -> None:
+    searcher = ArchitectureSearcher(Search(tmp_path / "search", method="random"))
+    assert searcher.continues("other", 2, {"accuracy": 0.0})
+    for epochs in ([], [0, 2]):
+        with pytest.raises(SettingsError, match="epochs must be numbers from 1 on"):
+            ArchitectureScheduler(searcher, epochs)
 
 
 def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
