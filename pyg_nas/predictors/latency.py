@@ -51,8 +51,8 @@ class LatencyRegressor(CellRegressor):
     the kinds in that time and the features of the graph.
 
     A second model gives each operation a time
-    (:class:`~pyg_nas.predictors.operation_times.OperationTimes`). The logarithms of both are
-    averaged, with the share of the second that was best for groups that a fit left out.
+    (:class:`~pyg_nas.predictors.operation_times.OperationTimes`). It counts for half of
+    the logarithm, or not at all: whichever was better for groups that a fit left out.
 
     Intervals come from networks of groups that a fit left out.
 
