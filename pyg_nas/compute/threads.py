@@ -81,5 +81,11 @@ def torch_threads(threads: int) -> Iterator[None]:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Make torch and BLAS single-threaded in the calling thread, and restore them afterwards."""
-    with _own_threads, torch_threads(1):
-        yield
+    before = torch.get_num_threads()
+    try:
+        with _own_threads:
+            torch.set_num_threads(1)
+            yield
+    finally:
+        # The last to be set: closing the limit gives this thread that of the first that opened it.
+        torch.set_num_threads(before)

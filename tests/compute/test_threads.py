@@ -90,5 +90,10 @@ def test_a_thread_of_a_pool_stays_alone_after_it_asked_for_that_itself() -> None
             pass
         return torch.get_num_threads()
 
-    with single_threaded_pool(1) as pool:
-        assert pool.submit(ask).result() == 1
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with single_threaded_pool(1) as pool:
+            assert pool.submit(ask).result() == 1
+    finally:
+        torch.set_num_threads(before)
