@@ -349,8 +349,8 @@ def report(rows: list[dict[str, Any]], memory: dict[str, int]) -> None:
             figures = [f"{c['cells_per_second'] / 1e3:.1f}" if c else "–" for c in cells]
             lines.append([name, *figures])
         show(
-            f"Thousand cells/s, {kind}, width {width} ({clock()})",
-            ["backend", *(f"batch {size:,}" for size in sizes)],
+            f"Thousand graphs/s, {kind}, width {width} ({clock()})",
+            ["graphs in a batch", *(f"{size:,}" for size in sizes)],
             lines,
         )
     if memory:
@@ -403,10 +403,14 @@ def plot(rows: list[dict[str, Any]], file: str, horizontal: str) -> None:
                 axis.minorticks_off()
             axis.grid(alpha=0.3)
             if column == 0:
-                axis.set_ylabel("cells/s relative to dense")
+                axis.set_ylabel("graphs/s relative to dense")
             if line == 1:
                 axis.set_xlabel(horizontal)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(4, 2 * len(widths)),
+    )
     IMAGES.mkdir(parents=True, exist_ok=True)
     figure.savefig(IMAGES / f"{file}.png", dpi=120)
 

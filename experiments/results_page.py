@@ -479,6 +479,15 @@ def commands() -> list[str]:
     return lines
 
 
+def kernels() -> list[str]:
+    """How much faster than the plain way the kernels of this code and of earlier code are."""
+    lines = [row("benchmark", "ratio", "now", "before"), row(*["---"] * 4)]
+    for entry in read("kernels", BENCHMARKS)["rows"]:
+        shown = (f"{entry[code]:,.1f}" for code in ("now", "before"))
+        lines.append(row(entry["benchmark"], entry["ratio"], *shown))
+    return lines
+
+
 def equal() -> list[str]:
     found = read("equal_architectures")["share_of_evaluated_architectures_equal_to_a_training_one"]
     lines = [
@@ -652,6 +661,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "search-nasbench201": lambda: searches("nasbench201"),
     "speed": speed,
     "commands": commands,
+    "kernels": kernels,
     "equal": equal,
     "mean-test": mean_test,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
