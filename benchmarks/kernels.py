@@ -3,8 +3,8 @@
     python -m benchmarks.kernels --before PATH
 
 ``PATH`` is a checkout of commit 17a0068: ``git worktree add PATH 17a0068``. Each benchmark runs in
-both codes, one after the other. It writes its result file into its own checkout of the older code;
-those of this code are left as they are.
+both codes, one after the other. The older code writes its result files into its own checkout; those
+of this code stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measurement import RESULTS, parsed, show, write_result
+from benchmarks.measurement import RESULTS, show, write_result
 from benchmarks.short import BENCHMARKS, ratios_of
 
 # Options that both codes have.
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, required=True, help="a checkout of older code")
     parser.add_argument("names", nargs="*", default=list(KERNELS), help="some of the benchmarks")
-    arguments = parsed(parser)
+    arguments = parser.parse_args()
     older = arguments.before.resolve()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def main() -> None:
                 for ratio, value in today.items()
                 if ratio in before
             ]
-    write_result("kernels", {"before": "17a0068", "rows": rows}, arguments.results)
+    write_result("kernels", {"before": "17a0068", "rows": rows}, RESULTS)
     show(
         "Ratios to the plain way, larger is better",
         ["benchmark", "ratio", "now", "before"],
