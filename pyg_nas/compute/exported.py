@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,7 @@ from pyg_nas.errors import ModelError, SettingsError
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-_ONNX_NEEDS = ("onnx", "onnxruntime", "onnxscript")
-
-
+_ONNX_NEEDS = ("onnx", "onnxruntime", "onnxscript")  # torch's exporter needs the last
 ONNX, PROGRAM = ".onnx", ".pt2"
 
 
@@ -68,9 +67,8 @@ def check_onnx() -> None:
         SettingsError: If a package is missing.
     """
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401  (torch's exporter needs it)
+        for name in _ONNX_NEEDS:
+            import_module(name)
     except ImportError as error:
         raise _lacks(error.name) from None
 

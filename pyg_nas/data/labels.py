@@ -149,7 +149,7 @@ class LabelPolicy:
         return runs[:, self.run]
 
     def __str__(self) -> str:
-        budget = "largest budget" if self.budget is None else f"{counted(self.budget, 'epoch')}"
+        budget = "largest budget" if self.budget is None else counted(self.budget, "epoch")
         run = "mean of runs" if self.run == "mean" else f"run {self.run}"
         point = ", halfway" if self.halfway else ""
         resampled = f", runs below {self.resample_below:g} replaced" if self.resamples else ""

@@ -87,7 +87,7 @@ images is inside.{_fit(task["settings"])}
 | trainable parameters | {about["parameters"]:,} |
 | multiply-accumulates an image | {about["macs"]:,} |
 | latency, batch of 1 | {_latency(latency)} |
-| trained | {_epochs(training["epochs"])} on {training["images"]:,} images |
+| trained | {counted(training["epochs"], "epoch")} on {training["images"]:,} images |
 | cell | `{digest}` |
 
 ```python
@@ -113,7 +113,6 @@ def _test_rows(test: Mapping[str, Any]) -> str:
     images = counted(test["images"], "image")
     if "accuracy" in test:
         confidence = f"{test['confidence']:.0%}"
-        images = counted(test["images"], "image")
         rows = [
             ("test accuracy", f"{_percent(test['accuracy'])} of {images}"),
             (
@@ -145,10 +144,6 @@ def _fit(settings: Mapping[str, Any]) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
-
-
-def _epochs(count: int) -> str:
-    return counted(count, "epoch")
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
@@ -197,9 +192,10 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
         ),
         rows,
     )
+    epochs = counted(confirmation["budget"], "epoch")
     return (
         f"The {len(cells)} best cells of the search were trained {len(confirmation['seeds'])} "
-        f"times each for {_epochs(confirmation['budget'])}, with random seeds that the search had "
+        f"times each for {epochs}, with random seeds that the search had "
         f"not used. "
         f"The smallest one within one standard error "
         f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "

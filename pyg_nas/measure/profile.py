@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.threads import torch_threads
 from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
@@ -238,19 +239,18 @@ def _summary(seconds: NDArray[np.float64]) -> tuple[float, float]:
 @contextmanager
 def quiet(threads: int) -> Iterator[None]:
     """Run on ``threads`` threads and cores, without garbage collection, and restore both."""
-    before, collects = torch.get_num_threads(), gc.isenabled()
+    collects = gc.isenabled()
     cores = os.sched_getaffinity(0) if sys.platform == "linux" else set()
-    try:
-        torch.set_num_threads(threads)
-        if len(cores) > threads:
-            os.sched_setaffinity(0, sorted(cores)[-threads:])
-        gc.disable()
-        gc.freeze()  # what is there now need not be looked at by every collection
-        yield
-    finally:
-        gc.unfreeze()
-        torch.set_num_threads(before)
-        if cores:
-            os.sched_setaffinity(0, cores)
-        if collects:
-            gc.enable()
+    with torch_threads(threads):
+        try:
+            if len(cores) > threads:
+                os.sched_setaffinity(0, sorted(cores)[-threads:])
+            gc.disable()
+            gc.freeze()  # what is there now need not be looked at by every collection
+            yield
+        finally:
+            gc.unfreeze()
+            if cores:
+                os.sched_setaffinity(0, cores)
+            if collects:
+                gc.enable()

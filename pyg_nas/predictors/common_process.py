@@ -34,7 +34,7 @@ from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import pack_state, unpack_state
-from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers
+from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers, rows_of_twins
 from pyg_nas.spaces.measurements import METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
@@ -96,7 +96,7 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
         return process_scores(cells, tables)
     names = shipped_names() if tables is None else tuple(tables)
     twins = cells.space.support.twins(cells)
-    return _rows(_space_scores(names, twins.space), twins)
+    return rows_of_twins(_space_scores(names, twins.space), twins)
 
 
 def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
@@ -117,7 +117,7 @@ def signal_scores(cells: CellArray) -> Array:
         ModelError: If no propagation of signals is shipped for the space of the cells.
     """
     twins = cells.space.support.twins(cells)
-    return _rows(_space_signal_scores(twins.space), twins)
+    return rows_of_twins(_space_signal_scores(twins.space), twins)
 
 
 def check_transferable(space: SearchSpace) -> None:
@@ -182,12 +182,6 @@ def _inputs(cells: CellArray) -> CellFeatures:
     return CellFeatures(
         {_GROUP: scores.T.astype(np.float32)}, np.empty((len(cells), 0, 0), dtype=np.float32)
     )
-
-
-def _rows(scores: Array, cells: CellArray) -> Array:
-    """Return the scores ``[N]`` of cells from those of all cells of their space."""
-    support: Any = cells.space.support
-    return np.asarray(scores[support.positions(cells)])
 
 
 @lru_cache

@@ -79,7 +79,7 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
     if path.is_dir():
         members = _network(path).predict_features(cells, features)
         return np.asarray(members.mean(axis=0), dtype=np.float32)
-    return _rows(path, cells)
+    return rows_of_twins(_measured(path), cells.space.support.twins(cells))
 
 
 def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
@@ -94,7 +94,8 @@ def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
     """
-    return _rows(_propagation(cells.space), cells)
+    values = _measured(_propagation(cells.space))
+    return rows_of_twins(values, cells.space.support.twins(cells))
 
 
 @lru_cache
@@ -112,7 +113,12 @@ def _propagation(space: SearchSpace) -> Path:
     return zero_cost_path(name)
 
 
-def _rows(path: Path, cells: CellArray) -> NDArray[np.float32]:
-    twins = cells.space.support.twins(cells)
+def rows_of_twins(values: NDArray[Any], twins: CellArray) -> NDArray[Any]:
+    """Return the values of cells ``[N, ...]`` from those of all cells of their space.
+
+    Args:
+        values: ``[cells, ...]`` in the order of the space.
+        twins: The cells, of the space that has shipped data.
+    """
     support: Any = twins.space.support
-    return np.asarray(_measured(path)[support.positions(twins)])
+    return np.asarray(values[support.positions(twins)])

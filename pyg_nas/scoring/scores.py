@@ -75,9 +75,9 @@ def score_block(
     """
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(task.threads or before)
-    try:
+    from pyg_nas.compute.threads import torch_threads
+
+    with torch_threads(task.threads or torch.get_num_threads()):
         architectures = architectures or block.read()
         columns: Columns = {}
         if getattr(task.estimator, "provides_std", False):
@@ -87,8 +87,6 @@ def score_block(
             columns["mean"] = columns["score"]
         else:
             columns["score"] = task.estimator.predict(architectures.graphs)
-    finally:
-        torch.set_num_threads(before)
     check_finite(columns["score"], architectures.hashes_of)
     columns["row"] = np.arange(len(columns["score"]))
     if bound is not None:
