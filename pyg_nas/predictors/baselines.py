@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class ParameterCountRegressor(CellRegressor):
         return np.log(cells.trainable_parameters())[:, None]
 
 
+@dataclass(eq=False, repr=False)
 class FeatureRegressor(CellRegressor):
     """Any scikit-learn regressor on the features of :mod:`pyg_nas.features.graph_features`.
 
@@ -48,8 +50,7 @@ class FeatureRegressor(CellRegressor):
         regressor: A regressor of rows of numbers; it is cloned.
     """
 
-    def __init__(self, regressor: Any) -> None:
-        self.regressor = regressor
+    regressor: Any
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ _CELLS = 1_024  # whose positions in all trees stay in the processor's cache
 Labels = NDArray[np.float64]
 
 
+@dataclass(eq=False, repr=False)
 class FeatureForest(CellRegressor):
     """Extremely randomised trees (Geurts et al., 2006) on bootstrap samples of the cells.
 
@@ -57,9 +59,8 @@ class FeatureForest(CellRegressor):
         values={"space": Space, "feature_version": FeatureVersion, "width": PositiveInt},
     )
 
-    def __init__(self, num_trees: int = 100, random_state: int = 0) -> None:
-        self.num_trees = num_trees
-        self.random_state = random_state
+    num_trees: int = 100
+    random_state: int = 0
 
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> FeatureForest:
         """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``; weight 0 leaves one out.

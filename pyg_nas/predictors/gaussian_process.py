@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +65,7 @@ def check_not_too_many(cells: CellArray) -> None:
         )
 
 
+@dataclass(eq=False, repr=False)
 class GaussianProcess(CellRegressor):
     """Gaussian process over cells (Rasmussen and Williams, 2006, chapters 2 and 5).
 
@@ -100,14 +102,6 @@ class GaussianProcess(CellRegressor):
         ((3,), (3,))
     """
 
-    dual_: Tensor
-    loo_mean_: NDArray[np.float64]
-    kernel_: MaternLinearKernel
-    variance_: float
-    linear_: float
-    noise_: float
-    weights_: Tensor
-
     provides_std = True
     parameter_rules: ClassVar = {
         "groups": where(
@@ -139,17 +133,10 @@ class GaussianProcess(CellRegressor):
         },
     )
 
-    def __init__(
-        self,
-        groups: tuple[str, ...] = GROUPS,
-        steps: int = 60,
-        tuning_cells: int = 500,
-        random_state: int = 0,
-    ) -> None:
-        self.groups = groups
-        self.steps = steps
-        self.tuning_cells = tuning_cells
-        self.random_state = random_state
+    groups: tuple[str, ...] = GROUPS
+    steps: int = 60
+    tuning_cells: int = 500
+    random_state: int = 0
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -217,14 +204,10 @@ class GaussianProcess(CellRegressor):
                 MaternLinearPosterior(inputs[rows], target[rows], weight[rows], group, relevant)
             )
         else:
-            self.columns_, self.centre_, self.scale_ = like.columns_, like.centre_, like.scale_
+            scales = ("columns", "centre", "scale")
+            for name in (*scales, "weights", "variance", "linear", "noise", "kernel"):
+                setattr(self, f"{name}_", getattr(like, f"{name}_"))
             inputs = self._standardised(features)
-            self.weights_, self.variance_, self.linear_ = (
-                like.weights_,
-                like.variance_,
-                like.linear_,
-            )
-            self.noise_, self.kernel_ = like.noise_, like.kernel_
         self.inputs_ = self.kernel_.scaled(inputs)
         covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
         covariance.diagonal().add_(self.noise_ / weight)
@@ -446,7 +429,7 @@ class GaussianProcess(CellRegressor):
     ) -> None:
         """Take labels ``[n]``, standardised too, and the diagonal of the inverse covariance."""
         self._labels, self._inverse, self._weight = y, diagonal, weight
-        self.dual_ = solved(self.factor_, target)
+        self.dual_: Tensor = solved(self.factor_, target)
         # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12. The noise
         # of a label of weight 1 is put in place of the label's own.
         residual, variance = self.dual_ / diagonal, 1 / diagonal

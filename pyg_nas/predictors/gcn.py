@@ -6,6 +6,7 @@ one number a cell. Constructor arguments are only stored; what ``fit`` learns en
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -96,22 +97,23 @@ _TwoClasses = Annotated[
 ]
 
 
+@dataclass(eq=False, repr=False)
 class _GCNEstimator(CellEstimator):
     """What the regressor and the classifier share: an ensemble of GCNs and how to run it."""
 
-    hidden: int | None
-    depth: int
-    head: int
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    ensemble_size: int
-    random_state: int
-    device: str
-    backend: Backend
-    progress: OnEpoch | None
+    hidden: int | None = None
+    depth: int = 3
+    head: int = 128
+    dropout: float = 0.1
+    epochs: int = 300
+    batch_size: int = 10
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-3
+    ensemble_size: int = 1
+    random_state: int = 0
+    device: str = "auto"
+    backend: Backend = "auto"
+    progress: OnEpoch | None = None
 
     def _train(
         self,
@@ -236,6 +238,7 @@ class _GCNEstimator(CellEstimator):
         return outputs
 
 
+@dataclass(eq=False, repr=False)
 class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
     """The Neural Predictor's regressor (arXiv:1912.00848) as a scikit-learn estimator.
 
@@ -281,39 +284,8 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         values={**_NETWORK_VALUES, "mean": FiniteFloat, "std": FiniteFloat}, networks=_MEMBERS
     )
 
-    def __init__(
-        self,
-        hidden: int | None = None,
-        depth: int = 3,
-        head: int = 128,
-        dropout: float = 0.1,
-        epochs: int = 300,
-        batch_size: int = 10,
-        learning_rate: float = 1e-4,
-        weight_decay: float = 1e-3,
-        ensemble_size: int = 1,
-        target_mean: float | None = None,
-        target_std: float | None = None,
-        random_state: int = 0,
-        device: str = "auto",
-        backend: Backend = "auto",
-        progress: OnEpoch | None = None,
-    ) -> None:
-        self.hidden = hidden
-        self.depth = depth
-        self.head = head
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.ensemble_size = ensemble_size
-        self.target_mean = target_mean
-        self.target_std = target_std
-        self.random_state = random_state
-        self.device = device
-        self.backend = backend
-        self.progress = progress
+    target_mean: float | None = None
+    target_std: float | None = None
 
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> GCNRegressor:
         """Fit on ``N`` cells and their labels ``[N]``.
@@ -357,6 +329,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         return (mean, members.std(axis=0)) if return_std else mean
 
 
+@dataclass(eq=False, repr=False)
 class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
     """The same network as a two-class classifier: the first stage of arXiv:1912.00848.
 
@@ -388,37 +361,8 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         values={**_NETWORK_VALUES, "classes": _TwoClasses}, networks=_MEMBERS
     )
 
-    def __init__(
-        self,
-        hidden: int | None = None,
-        depth: int = 3,
-        head: int = 128,
-        dropout: float = 0.1,
-        epochs: int = 300,
-        batch_size: int = 10,
-        learning_rate: float = 2e-4,
-        weight_decay: float = 1e-3,
-        ensemble_size: int = 1,
-        class_weight: str | dict[Any, float] | None = None,
-        random_state: int = 0,
-        device: str = "auto",
-        backend: Backend = "auto",
-        progress: OnEpoch | None = None,
-    ) -> None:
-        self.hidden = hidden
-        self.depth = depth
-        self.head = head
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.ensemble_size = ensemble_size
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.device = device
-        self.backend = backend
-        self.progress = progress
+    learning_rate: float = 2e-4
+    class_weight: str | dict[Any, float] | None = None
 
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> GCNClassifier:
         """Fit on ``N`` cells, their classes ``[N]`` and optional weights ``[N]``.

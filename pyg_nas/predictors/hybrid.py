@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,6 +50,7 @@ _EXTRA_GROUPS = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class HybridRegressor(CellRegressor):
     """The mean of a Gaussian process and residual graph networks, on transformed labels.
 
@@ -122,27 +124,15 @@ class HybridRegressor(CellRegressor):
         parts={"process": True, "networks": False, "forest": False},
     )
 
-    def __init__(
-        self,
-        ensemble_size: int = 5,
-        network_share: float = 0.4,
-        hidden: int | None = None,
-        epochs: int | None = None,
-        learning_rate: float = 2e-3,
-        transfer: bool = False,
-        random_state: int = 0,
-        device: str = "auto",
-        progress: OnEpoch | None = None,
-    ) -> None:
-        self.ensemble_size = ensemble_size
-        self.network_share = network_share
-        self.hidden = hidden
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.transfer = transfer
-        self.random_state = random_state
-        self.device = device
-        self.progress = progress
+    ensemble_size: int = 5
+    network_share: float = 0.4
+    hidden: int | None = None
+    epochs: int | None = None
+    learning_rate: float = 2e-3
+    transfer: bool = False
+    random_state: int = 0
+    device: str = "auto"
+    progress: OnEpoch | None = None
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None

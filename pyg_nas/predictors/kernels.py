@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ _COVARIANCE_ROWS = 256
 _LEAST_NOISE = 1e-4
 
 
+@dataclass(eq=False, repr=False)
 class MaternLinearKernel:
     """Matérn 5/2 of the distances plus the inner products of weighted inputs.
 
@@ -21,10 +24,9 @@ class MaternLinearKernel:
         linear: Variance of the linear part.
     """
 
-    def __init__(self, weights: Tensor, variance: Tensor | float, linear: Tensor | float) -> None:
-        self.weights = weights
-        self.variance = variance
-        self.linear = linear
+    weights: Tensor
+    variance: Tensor | float
+    linear: Tensor | float
 
     def scaled(self, inputs: Tensor) -> Tensor:
         """Return weighted inputs, ``[N, d]``, as the other methods take them."""

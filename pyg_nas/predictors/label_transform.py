@@ -6,6 +6,7 @@ the expectation of the inverse under a normal error of the latent label.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ _STD_CHUNK = 1_024  # labels whose values at all nodes stay in the processor's c
 Ties = Literal["average", "ordinal"]
 
 
+@dataclass(eq=False, repr=False)
 class LabelTransform:
     """A strictly increasing, piecewise linear map between labels and latent labels.
 
@@ -39,8 +41,7 @@ class LabelTransform:
         latent_: Their latent labels, strictly increasing, float64 ``[K]``.
     """
 
-    def __init__(self, parts: tuple[int, ...] = (0, 1, 2)) -> None:
-        self.parts = parts
+    parts: tuple[int, ...] = (0, 1, 2)
 
     def fit(
         self, labels: NDArray[np.float64], weights: NDArray[np.float64] | None = None

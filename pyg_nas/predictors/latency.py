@@ -40,6 +40,7 @@ _SHARES = (0.0, 0.5)
 _NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within so many deviations
 
 
+@dataclass(eq=False, repr=False)
 class LatencyRegressor(CellRegressor):
     """Latencies, or other positive costs, of whole networks on one device.
 
@@ -95,9 +96,8 @@ class LatencyRegressor(CellRegressor):
         parts={"process": True, "operations": False},
     )
 
-    def __init__(self, folds: int = 3, random_state: int = 0) -> None:
-        self.folds = folds
-        self.random_state = random_state
+    folds: int = 3
+    random_state: int = 0
 
     def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> LatencyRegressor:
         """Fit to ``N`` networks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import FittedState
 
 
+@dataclass(eq=False, repr=False)
 class LogRegressor(CellRegressor):
     """A regressor that is fitted to the logarithms of the labels.
 
@@ -26,8 +28,7 @@ class LogRegressor(CellRegressor):
 
     fitted_state: ClassVar = FittedState(parts={"regressor": True})
 
-    def __init__(self, regressor: Any) -> None:
-        self.regressor = regressor
+    regressor: Any
 
     @property
     def provides_std(self) -> bool:

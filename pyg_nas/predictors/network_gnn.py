@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,7 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
 
+@dataclass(eq=False, repr=False)
 class NetworkGNNRegressor(CellRegressor):
     """An ensemble of residual graph networks (:class:`~pyg_nas.nn.residual_gnn.ResidualGNN`).
 
@@ -91,31 +92,17 @@ class NetworkGNNRegressor(CellRegressor):
         networks=FittedNetworks("network_", build="_empty_network", prefix="network."),
     )
 
-    def __init__(
-        self,
-        ensemble_size: int = 2,
-        hidden: int = 64,
-        depth: int = 3,
-        dropout: float = 0.1,
-        epochs: int = 60,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
-        random_state: int = 0,
-        device: str = "auto",
-        progress: OnEpoch | None = None,
-    ) -> None:
-        self.ensemble_size = ensemble_size
-        self.hidden = hidden
-        self.depth = depth
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.random_state = random_state
-        self.device = device
-        self.progress = progress
+    ensemble_size: int = 2
+    hidden: int = 64
+    depth: int = 3
+    dropout: float = 0.1
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    random_state: int = 0
+    device: str = "auto"
+    progress: OnEpoch | None = None
 
     @property
     def provides_std(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -85,6 +86,7 @@ def labelled_networks(
     return networks, labels, weights
 
 
+@dataclass(eq=False, repr=False)
 class NetworkRegressor(CellRegressor):
     """A Gaussian process or trees on the features of whole networks.
 
@@ -121,9 +123,8 @@ class NetworkRegressor(CellRegressor):
         parts={"process": False},
     )
 
-    def __init__(self, method: str = _PROCESS, random_state: int = 0) -> None:
-        self.method = method
-        self.random_state = random_state
+    method: str = _PROCESS
+    random_state: int = 0
 
     @property
     def provides_std(self) -> bool:

@@ -62,6 +62,7 @@ class _Rows:
         return _Rows(self.mean[rows], self.others[rows], self.inputs[rows], self.squares[rows])
 
 
+@dataclass(eq=False, repr=False)
 class NewDeviceRegressor:
     """A Gaussian process whose prior are the costs of the same architectures on other devices.
 
@@ -87,10 +88,9 @@ class NewDeviceRegressor:
         ((60,), (60,))
     """
 
-    def __init__(self, measured: int = 10, trials: int = 80, random_state: int = 0) -> None:
-        self.measured = measured
-        self.trials = trials
-        self.random_state = random_state
+    measured: int = 10
+    trials: int = 80
+    random_state: int = 0
 
     def fit(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ _HUBER = 0.1  # absolute errors of the logarithm above this count linearly
 _MOST_DEVIATIONS = 4.0
 
 
+@dataclass(eq=False, repr=False)
 class OperationTimes(CellRegressor):
     """Times, or other positive costs, of operations, whose sums are those of whole networks.
 
@@ -65,8 +67,7 @@ class OperationTimes(CellRegressor):
         networks=FittedNetworks("network_", "build_network"),
     )
 
-    def __init__(self, random_state: int = 0) -> None:
-        self.random_state = random_state
+    random_state: int = 0
 
     def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> OperationTimes:
         """Fit to ``N`` networks.

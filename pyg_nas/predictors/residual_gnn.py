@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -49,6 +50,7 @@ _HELD_OUT = 0.1
 _MOST_WIDTH = 4_096
 
 
+@dataclass(eq=False, repr=False)
 class ResidualGNNRegressor(CellRegressor):
     """An ensemble of residual graph networks with features of vertices and graphs.
 
@@ -104,31 +106,17 @@ class ResidualGNNRegressor(CellRegressor):
         networks=Networks("network_", build="_empty_network", prefix="network."),
     )
 
-    def __init__(
-        self,
-        ensemble_size: int = 6,
-        hidden: int | None = None,
-        depth: int = 3,
-        dropout: float = 0.1,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
-        random_state: int = 0,
-        device: str = "auto",
-        progress: OnEpoch | None = None,
-    ) -> None:
-        self.ensemble_size = ensemble_size
-        self.hidden = hidden
-        self.depth = depth
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.random_state = random_state
-        self.device = device
-        self.progress = progress
+    ensemble_size: int = 6
+    hidden: int | None = None
+    depth: int = 3
+    dropout: float = 0.1
+    epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    random_state: int = 0
+    device: str = "auto"
+    progress: OnEpoch | None = None
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None

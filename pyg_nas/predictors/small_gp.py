@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ _MOST_DEVIATIONS = 3.0
 _NORMAL_DEVIATION = 1.4826  # standard deviation of normal numbers over their median deviation
 
 
+@dataclass(eq=False, repr=False)
 class SmallGaussianProcess(CellRegressor):
     """scikit-learn's Gaussian process (Matérn 3/2) on a few features of the graph.
 
@@ -47,8 +49,7 @@ class SmallGaussianProcess(CellRegressor):
         values={"space": Space},
     )
 
-    def __init__(self, random_state: int = 0) -> None:
-        self.random_state = random_state
+    random_state: int = 0
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +33,7 @@ PASSING_PROBABILITY = 0.5
 """A cell passes if its calibrated probability is at least this."""
 
 
+@dataclass(eq=False, repr=False)
 class TwoStageRegressor(CellRegressor):
     """Regressor fitted on the cells that a classifier passes, others ranked below all of them.
 
@@ -81,21 +83,12 @@ class TwoStageRegressor(CellRegressor):
         parts={"classifier": False, "regressor": True},
     )
 
-    def __init__(
-        self,
-        classifier: Any,
-        regressor: Any,
-        threshold: float | None = None,
-        quantile: float = 0.4,
-        calibration_folds: int = 5,
-        random_state: int = 0,
-    ) -> None:
-        self.classifier = classifier
-        self.regressor = regressor
-        self.threshold = threshold
-        self.quantile = quantile
-        self.calibration_folds = calibration_folds
-        self.random_state = random_state
+    classifier: Any
+    regressor: Any
+    threshold: float | None = None
+    quantile: float = 0.4
+    calibration_folds: int = 5
+    random_state: int = 0
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
