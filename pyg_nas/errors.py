@@ -57,10 +57,20 @@ class DownloadError(PygNasError, RuntimeError):
 
 def quoted(value: object, most: int = 80) -> str:
     """Return a value as a message shows it, cut to ``most`` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of a user's class
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def one_line(error: BaseException) -> str:
-    """Return another library's message on one line, to be quoted in a message of this package."""
-    return " ".join(str(error).split())[:300]
+    """Return another library's message on one line, to be quoted in a message of this package.
+
+    An error without a message is named by its class.
+    """
+    try:
+        text = " ".join(str(error).split())[:300]
+    except Exception:  # of a user's class
+        text = ""
+    return text or type(error).__name__

@@ -17,3 +17,14 @@ def test_long_values_are_cut_and_messages_are_one_line() -> None:
     assert errors.quoted("x" * 500, most=10) == "'xxxxxx..."
     assert errors.quoted([1, 2]) == "[1, 2]"
     assert errors.one_line(ValueError("a\n  b")) == "a b"
+
+
+def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+        __repr__ = __str__
+
+    assert errors.quoted(Silent()) == "<Silent>"
+    assert errors.one_line(Silent()) == errors.one_line(type("Silent", (Exception,), {})())

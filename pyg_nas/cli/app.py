@@ -25,6 +25,7 @@ from pyg_nas.cli.startup import postpone_compiler
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import PygNasError, one_line
+from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__
 
 app = typer.Typer(
@@ -78,7 +79,7 @@ def main() -> None:
         fail(str(error))
     except OSError as error:
         # A missing folder, a full disk, no permission: the system's own words name the file.
-        fail(str(error))
+        fail(user_failure(error) or str(error))
     except MemoryError:
         fail("not enough memory")
     except RuntimeError as error:
@@ -88,7 +89,10 @@ def main() -> None:
         fail(f"not enough memory ({one_line(error)})")
     except typer.Abort:
         fail("stopped", 1)
-    except Exception as error:
+    except BaseException as error:
+        reason = user_failure(error)
+        if reason is not None and not isinstance(error, KeyboardInterrupt):
+            fail(reason)
         # A wrong option; its class has no public name.
         if not hasattr(error, "format_message"):
             raise
@@ -96,7 +100,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _refuse_arguments(error: Exception) -> None:
+def _refuse_arguments(error: BaseException) -> None:
     context = getattr(error, "ctx", None)
     message = error.format_message()  # type: ignore[attr-defined]
     if type(error).__name__ == "NoArgsIsHelpError":  # the message is the help itself

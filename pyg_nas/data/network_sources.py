@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from pyg_nas.errors import NetworkError, one_line, quoted
+from pyg_nas.errors import NetworkError, quoted
+from pyg_nas.io.user_code import user_call
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.onnx_file import graph_of_onnx
 
@@ -161,12 +162,8 @@ def _itself(network: _T) -> _T:
 
 
 def _built(builder: Builder, configuration: dict[str, Any]) -> tuple[Any, Any]:
-    try:
+    with user_call("the builder", NetworkError):
         network = builder(**configuration)
-    except Exception as error:  # a user's function may raise anything
-        raise NetworkError(
-            f"the builder raised {type(error).__name__}: {one_line(error)}"
-        ) from error
     if not isinstance(network, tuple) or len(network) != 2:
         raise NetworkError(
             f"the builder must return a pair (module, inputs), it returned a "

@@ -152,7 +152,7 @@ def _find_support(name: str) -> SpaceSupport | None:
         module, _, attribute = location.partition(":")
         try:
             found = as_support(getattr(import_module(module), attribute))
-        except Exception as error:  # another package may raise anything
+        except (Exception, SystemExit) as error:  # another package may raise anything
             raise SpaceError(
                 f"search space {name!r}: {location} cannot be imported ({one_line(error)})"
             ) from error

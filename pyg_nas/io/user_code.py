@@ -9,10 +9,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError, one_line
+from pyg_nas.io.limits import MOST_SETTINGS_BYTES
+from pyg_nas.io.regular_files import Failure, check_regular
+
+_files: set[str] = set()  # of the modules that the user has named
 
 
 def object_named(reference: str) -> Any:
@@ -27,9 +34,40 @@ def object_named(reference: str) -> Any:
     if here not in sys.path:  # as `python -m` has it; at the end, so that it hides no package
         sys.path.append(here)
     try:
-        return imported(reference)
-    except Exception as error:  # a user's module may raise anything
-        raise SettingsError(f"{reference}: cannot be imported ({one_line(error)})") from error
+        found = imported(reference)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's module may raise anything
+        raise SettingsError(f"{reference}: cannot be imported ({_described(error)})") from error
+    file = getattr(sys.modules.get(_module_name(reference)), "__file__", None)
+    if file is not None:
+        _files.add(file)
+    return found
+
+
+@contextmanager
+def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
+    """Turn whatever the user's code raises in the block, sys.exit among it, into one clear error.
+
+    Args:
+        what: The thing that fails, the beginning of the message.
+        failure: Class of the error.
+
+    Raises:
+        failure: If the block raises anything.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise failure(f"{what}: {_described(error)}") from error
+
+
+def user_failure(error: BaseException) -> str | None:
+    """Return what the user's code raised, and its line; None for an error of any other code."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in _files:
+            return f"{Path(frame.filename).name}, line {frame.lineno}: {_described(error)}"
+    return None
 
 
 def imported(reference: str) -> Any:
@@ -46,6 +84,16 @@ def absolute_reference(reference: str) -> str:
     return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else reference
 
 
+def _described(error: BaseException) -> str:
+    kind, text = type(error).__name__, one_line(error)
+    return kind if text == kind else f"{kind}: {text}"
+
+
+def _module_name(reference: str) -> str:
+    name = reference.rpartition(":")[0]
+    return Path(name).stem if name.endswith(".py") else name
+
+
 def _file_module(path: Path) -> Any:
     """The module of a file; imported once, so that its classes are the same at each call."""
     resolved = path.resolve()
@@ -53,8 +101,8 @@ def _file_module(path: Path) -> Any:
         if getattr(module, "__file__", None) == str(resolved):
             return module
     spec = importlib.util.spec_from_file_location(resolved.stem, resolved)
-    if spec is None or spec.loader is None or not resolved.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+    if check_regular(path) > MOST_SETTINGS_BYTES or spec is None or spec.loader is None:
+        raise ImportError(f"no Python file of at most {MOST_SETTINGS_BYTES:,} bytes")
     if resolved.stem in sys.modules:
         raise ImportError(f"a module named {resolved.stem!r} is imported already; rename the file")
     module = importlib.util.module_from_spec(spec)

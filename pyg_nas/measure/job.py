@@ -66,7 +66,7 @@ def attempt(
             if space is not None:
                 open_space(space)
             return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         return JobOutcome(job, (), f"{type(error).__name__}: {one_line(error)} ({where})")

@@ -103,7 +103,7 @@ def _program(network: ImageNetwork, shape: tuple[int, ...]) -> ExportedProgram:
             return torch.export.export(
                 network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
             )
-    except Exception as error:  # a user's layers may do anything
+    except (Exception, SystemExit) as error:  # a user's layers may do anything
         raise ModelError(
             f"torch.export refuses the network, whose steps must not depend on the values "
             f"of images: {one_line(error)}"

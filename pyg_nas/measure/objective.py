@@ -8,13 +8,15 @@ numbers, or the user's own metric.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, SettingsError, one_line
+from pyg_nas.errors import MeasureError
+from pyg_nas.io.limits import MOST_SETTINGS_BYTES
+from pyg_nas.io.regular_files import read_regular
+from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.registry import class_named
 
 if TYPE_CHECKING:
@@ -116,12 +118,8 @@ class Objective:
     def _own_score(self, labels: Labels, predicted: Labels) -> float:
         assert self._metric is not None
         name = self.task.settings.metric
-        try:
+        with user_call(f"metric {name}", MeasureError):
             value = float(self._metric(labels, predicted))
-        except Exception as error:  # the user's code may raise anything
-            raise MeasureError(
-                f"metric {name}: {type(error).__name__}: {one_line(error)}"
-            ) from error
         if not np.isfinite(value):
             raise MeasureError(f"metric {name}: must give a finite number, got {value}")
         return value
@@ -133,11 +131,7 @@ def metric_source(metric: str) -> bytes:
     Raises:
         SettingsError: If it cannot be read.
     """
-    path = Path(metric.rpartition(":")[0])
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"metric {metric}: {error.strerror}: {path}") from error
+    return read_regular(metric.rpartition(":")[0], MOST_SETTINGS_BYTES)
 
 
 def predicted_labels(outputs: NDArray[np.float32], task: Task) -> Labels:

@@ -149,7 +149,7 @@ def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
         raise NetworkError("a graph alone cannot be run, its module or ONNX file is needed")
     try:
         runner.run()
-    except Exception as error:  # a user's module may raise anything
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise NetworkError(f"it does not run on {device}: {one_line(error)}") from error
     return runner
 

@@ -303,7 +303,7 @@ def _fit(
     except DivergedError as error:
         fitted = predicted_at = time.perf_counter()
         problem = one_line(error)
-    except Exception as error:  # a user's class may raise anything
+    except (Exception, SystemExit) as error:  # a user's class may raise anything
         raise SettingsError(
             f"predictor {predictor}, split {train}, draw {draw}: {type(error).__name__}: "
             f"{one_line(error)}"

@@ -10,6 +10,7 @@ from typing import Any
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.registry import class_named
 from pyg_nas.predictors.validation import check_parameters
 
@@ -137,18 +138,17 @@ def _factory_of(reference: str) -> Factory:
     cls = class_named(reference)
 
     def make(label: LabelPolicy, seed: int, device: str) -> Any:
-        try:
+        with user_call(f"recipe {reference!r}: cannot be made without arguments"):
             estimator = cls()
-        except TypeError as error:
-            raise SettingsError(
-                f"recipe {reference!r}: cannot be made without arguments: {error}"
-            ) from None
-        lacks = [m for m in ("fit", "predict", "get_params") if not hasattr(estimator, m)]
+        needed = ("fit", "predict", "get_params", "set_params")
+        lacks = [m for m in needed if not hasattr(estimator, m)]
         if lacks:
             raise SettingsError(f"recipe {reference!r}: a predictor needs {', '.join(lacks)}")
-        given = {"random_state": seed, "device": device}
-        known = estimator.get_params(deep=False)
-        return estimator.set_params(**{k: v for k, v in given.items() if k in known})
+        with user_call(f"recipe {reference!r}: its parameters cannot be set"):
+            known = estimator.get_params(deep=False)
+            given = {"random_state": seed, "device": device}
+            estimator.set_params(**{k: v for k, v in given.items() if k in known})
+        return estimator
 
     return make
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import ModelError, SettingsError, quoted
 from pyg_nas.io.user_code import imported, object_named
 
 ENTRY_POINTS = "pyg_nas.estimators"
@@ -114,7 +114,7 @@ def class_named(reference: str) -> Callable[..., Any]:
     """
     found: Callable[..., Any] = object_named(reference)
     if not callable(found):
-        raise SettingsError(f"{reference}: must name a class or a function, got {found!r}")
+        raise SettingsError(f"{reference}: must name a class or a function, got {quoted(found)}")
     return found
 
 

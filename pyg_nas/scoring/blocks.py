@@ -26,6 +26,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space, open_space, space_reference
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.user_code import user_call
 from pyg_nas.scoring.source import GRAPH_FILES, check_source
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -216,7 +217,7 @@ def generator_blocks(
     """
     row = 0
     single: list[Cell] = []
-    for item in generator():
+    for item in _yielded(generator):
         if isinstance(item, Cell):
             single.append(item)
             if len(single) < size:
@@ -241,6 +242,12 @@ def generator_blocks(
             row += len(part)
     if single:
         yield StoredBlock(row, CellArray.from_cells(single, space))
+
+
+def _yielded(generator: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """Yield what the user's function yields; what it raises is one clear error."""
+    with user_call("the generator of architectures"):
+        yield from generator()
 
 
 _FILES = dict(zip(GRAPH_FILES, (file_blocks, arrow_blocks), strict=True))

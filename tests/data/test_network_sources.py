@@ -73,8 +73,8 @@ def test_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("configuration", "message"),
     [
-        ({"width": "wide"}, r"network 0 \(width='wide'\): the builder raised TypeError"),
-        ({"height": 1}, r"network 0 \(height=1\): the builder raised TypeError"),
+        ({"width": "wide"}, r"network 0 \(width='wide'\): the builder: TypeError"),
+        ({"height": 1}, r"network 0 \(height=1\): the builder: TypeError"),
         ("wide", "configuration 0 must be a mapping of arguments, got 'wide'"),
     ],
 )

@@ -75,7 +75,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         stack.enter_context(recorder.watch(module))
         try:
             result = torch.func.functional_call(module, state, arguments, named)
-        except Exception as error:  # a user's module may raise anything
+        except (Exception, SystemExit) as error:  # a user's module may raise anything
             raise recorder.failure(error) from error
     return recorder.finish(result, type(module).__name__)
 
@@ -236,7 +236,7 @@ class _Recorder:
         # A view depends on later in-place writes to its memory.
         return written if written and max(written) > max(made, default=-1) else made
 
-    def failure(self, error: Exception) -> NetworkError:
+    def failure(self, error: BaseException) -> NetworkError:
         """Return an error that names the operation and submodule at which the pass failed."""
         where = next((name for name in reversed(self.path) if name), "the network")
         text = one_line(error)

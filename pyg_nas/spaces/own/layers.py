@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from pyg_nas.errors import MeasureError, one_line, quoted
+from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.io.user_code import user_call
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
@@ -68,12 +69,8 @@ class CellModule(nn.Module):
 def _operation(name: str, operations: Mapping[str, Operation], channels: int) -> nn.Module:
     if name not in operations:
         raise MeasureError(f"operation {name!r} is not one of {', '.join(operations)}")
-    try:
+    with user_call(f"operation {name!r} of {channels} channels", MeasureError):
         made = operations[name](channels)
-    except Exception as error:  # the user's code may raise anything
-        raise MeasureError(
-            f"operation {name!r} of {channels} channels: {type(error).__name__}: {one_line(error)}"
-        ) from error
     if not isinstance(made, nn.Module):
         raise MeasureError(
             f"operation {name!r} of {channels} channels must make a torch.nn.Module, got "

@@ -217,7 +217,7 @@ class OwnNetworks(UniformWidth):
             yield
         except PygNasError as error:
             raise MeasureError(f"{self._name(cell)}: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise MeasureError(
                 f"{self._name(cell)}: {doing}: {type(error).__name__}: {one_line(error)}"
                 f"{_place(error)}"
@@ -244,7 +244,7 @@ def trial_cells(space: SearchSpace) -> list[Cell]:
     return [Cell.from_edges(edges, (entry, *inner, output), space) for edges, inner in drawings]
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return the innermost line of the user's code that an error passed, or an empty text."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
