@@ -20,11 +20,12 @@ def test_long_values_are_cut_and_messages_are_one_line() -> None:
 
 
 def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
-    class Silent(Exception):
+    class SilentError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
         __repr__ = __str__
 
-    assert errors.quoted(Silent()) == "<Silent>"
-    assert errors.one_line(Silent()) == errors.one_line(type("Silent", (Exception,), {})())
+    assert errors.quoted(SilentError()) == "<SilentError>"
+    assert errors.one_line(SilentError()) == "SilentError"
+    assert errors.one_line(ValueError()) == "ValueError"

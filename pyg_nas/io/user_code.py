@@ -47,7 +47,7 @@ def object_named(reference: str) -> Any:
 
 @contextmanager
 def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
-    """Turn whatever the user's code raises in the block, sys.exit among it, into one clear error.
+    """Turn any error of the block, which calls the user's code, into one clear error; sys.exit too.
 
     Args:
         what: The thing that fails, the beginning of the message.
@@ -59,7 +59,7 @@ def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        raise failure(f"{what}: {_described(error)}") from error
+        raise failure(f"{what}: {user_failure(error) or _described(error)}") from error
 
 
 def user_failure(error: BaseException) -> str | None:

@@ -18,6 +18,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
+from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, check_std, choose
 from pyg_nas.search.domain import Domain
@@ -367,7 +368,8 @@ class PredictorSearch:
 
     def _checked(self, what: str, values: Any, cells: CellArray) -> NDArray[np.float64]:
         """Return predictions ``[N]``; a column ``[N, 1]`` or a NaN would choose arbitrary cells."""
-        figures = np.asarray(values, dtype=np.float64)
+        with user_call(f"predictions of {self.predictor}"):
+            figures = np.asarray(values, dtype=np.float64)
         rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} cells"
         if figures.shape != (len(cells),):
             raise SettingsError(f"{rule}, got an array of shape {list(figures.shape)}")

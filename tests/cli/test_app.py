@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from pyg_nas.cli.app import app
+from pyg_nas.cli.app import app, main
+from pyg_nas.io.user_code import object_named
 
 VERSION = """
 import os, sys
@@ -39,6 +41,24 @@ def test_threads_are_told_to_wait_asleep_before_torch_is_there(
         check=True,
     )
     assert run.stdout.split()[-2:] == [expected, "False"]
+
+
+@pytest.mark.parametrize("raised", ["ValueError('two\\nlines')", "SystemExit(0)", "OSError('x')"])
+def test_what_the_users_code_raises_is_one_line(
+    raised: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    path = tmp_path / "users_command.py"
+    path.write_text(f"def work(**_):\n    raise {raised}\n")
+    monkeypatch.setattr("pyg_nas.cli.app.app", object_named(f"{path}:work"))
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    kind = raised.partition("(")[0]
+    assert capsys.readouterr().err.startswith(f"error: users_command.py, line 2: {kind}: ")
 
 
 def commands(group: Any, name: str) -> dict[str, Any]:

@@ -188,6 +188,12 @@ class OwnNetworks(UniformWidth):
                 f"{self._name(cell)}: the builder must return a torch.nn.Module, got "
                 f"{quoted(network)}"
             )
+        for name, weight in network.named_parameters():
+            if nn.parameter.is_lazy(weight):
+                raise MeasureError(
+                    f"{self._name(cell)}: its weight {name!r} is of a lazy layer and has no shape "
+                    f"yet; a layer with all its sizes is needed"
+                )
         return network
 
     def _try(self, cell: Cell, network: nn.Module, size: NetworkSize) -> None:

@@ -135,6 +135,7 @@ def fails(cell: Cell, task: NetworkSize) -> nn.Module:
     [
         (fails, r"network of cell 0100:input,output: building it: KeyError: 'wide' \(test_net.*:"),
         (lambda cell, task: None, "the builder must return a torch.nn.Module, got None"),
+        (lambda cell, task: nn.LazyLinear(3), "its weight 'weight' is of a lazy layer"),
         (lambda cell: None, "building it: TypeError"),
         (lambda cell, task: nn.Flatten(), "has no parameter that can be trained"),
         (lambda cell, task: nn.Sequential(nn.Linear(4, 4), Halves()), r"returned tuple"),
