@@ -9,8 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_note
-from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
-from pyg_nas.cli.profile import Configurations
+from pyg_nas.cli.options import (
+    Configurations,
+    MaxMacs,
+    MaxParams,
+    MaxTime,
+    MaxTrainingTime,
+    longest_training,
+)
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device

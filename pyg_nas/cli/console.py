@@ -50,8 +50,6 @@ def print_table(
     """Print a table.
 
     Args:
-        title: Above it.
-        columns: Their names.
         rows: Cells of each row, in the order of the columns. A column named ``hash`` is not cut.
         right: Columns whose cells are aligned to the right.
         header: Whether the names of the columns are shown.

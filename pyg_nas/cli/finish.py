@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note, resumable
-from pyg_nas.cli.logs import Log
+from pyg_nas.cli.options import Backend, Device, Log
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
@@ -43,12 +43,10 @@ def finish(
         str | None,
         typer.Option(metavar="MODULE:FUNCTION", help="Metric of the search, if it had one."),
     ] = None,
-    backend: Annotated[
-        str, typer.Option(help="sequential, threading, loky, ray or dask.")
-    ] = "sequential",
+    backend: Backend = "sequential",
     workers: Annotated[int, typer.Option(help="Runs at a time; -1 for all cores.")] = 1,
     log: Log = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train the best cell of a search once more, in full, and write the network for use.
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note
-from pyg_nas.cli.options import Device
-from pyg_nas.cli.progress import progress_bar, working
-from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import (
+from pyg_nas.cli.options import (
+    Device,
     ImageSize,
+    ImageSplitSeed,
     Metric,
-    SplitSeed,
     TrainingSettingsFile,
     check_settings_file,
 )
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
@@ -42,7 +42,7 @@ def images(
     image_size: ImageSize = None,
     settings: TrainingSettingsFile = None,
     metric: Metric = None,
-    split_seed: SplitSeed = 0,
+    split_seed: ImageSplitSeed = 0,
     budget: Annotated[
         int, typer.Option(min=1, max=MOST_EPOCHS, help="Epochs of a run, for the estimate.")
     ] = 12,

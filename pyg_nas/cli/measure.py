@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, print_note
-from pyg_nas.cli.progress import Advance, progress_bar, working
-from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import (
+from pyg_nas.cli.options import (
+    Backend,
+    Device,
     ImageSize,
+    ImageSplitSeed,
     Metric,
-    SplitSeed,
     TrainingSettingsFile,
     check_settings_file,
 )
+from pyg_nas.cli.progress import Advance, progress_bar, working
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES, MOST_SEED
 from pyg_nas.io.text import counted
@@ -58,13 +60,11 @@ def measure(
     sample_seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the cells that are drawn.")
     ] = 0,
-    split_seed: SplitSeed = 0,
-    backend: Annotated[
-        str, typer.Option(help="sequential, threading, loky, ray or dask.")
-    ] = "loky",
+    split_seed: ImageSplitSeed = 0,
+    backend: Backend = "loky",
     workers: Annotated[int, typer.Option(help="Jobs at a time; -1 for all cores.")] = 1,
     threads: Annotated[int, typer.Option(help="Processor threads of each job.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
+    device: Device = "auto",
     gpus_per_run: Annotated[
         float, typer.Option(help="GPUs that Ray reserves for each job, 0.5 for two jobs on one.")
     ] = 0.0,

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_table
 from pyg_nas.cli.labels import check_label, chosen_label
-from pyg_nas.cli.logs import Log
 from pyg_nas.cli.options import (
+    Configurations,
     Device,
     GraphSpace,
     LearnedBudget,
     LearnedRun,
+    Log,
     SplitSeed,
     TablePath,
 )
-from pyg_nas.cli.profile import Configurations
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
@@ -27,12 +27,11 @@ from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
-    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.table import Table
     from pyg_nas.graphs.space_support import NetworkSize
     from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.trained import Evaluation, Model
+    from pyg_nas.predictors.trained import Evaluation
     from pyg_nas.scoring import Architectures
 
 ModelOrTable = Annotated[
@@ -142,7 +141,8 @@ def train(
     check_label(metric, budget, run)
     check_recipe(recipe or DEFAULT_RECIPE)
     check_learning_rate(lr)
-    if recipe is not None and settings is None and (epochs, lr) != (None, None):
+    changed = settings is None and (epochs, lr) != (None, None)
+    if changed and recipe is not None:
         check_epochs(recipe)
     check_device(device)
     check_model_folder(out)
@@ -156,12 +156,13 @@ def train(
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
     label = chosen_label(opened.default_label, metric, budget, run)
-    if chosen is None and is_of_networks:
-        chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
-    chosen = chosen or DEFAULT_RECIPE
+    if chosen is None:
+        chosen = DEFAULT_RECIPE
+        if is_of_networks:
+            chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
+        if changed:
+            check_epochs(chosen)
     check_subject(chosen, is_of_networks)
-    if settings is None and (epochs, lr) != (None, None):
-        check_epochs(chosen)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     protocol.apply(opened)  # what the table lacks is refused before torch is imported
     check_storable(make_estimator(chosen, label, seed, device, **given))
@@ -214,15 +215,14 @@ def evaluate(
         check_output(json, table, model, scores)
     choice = metric, budget, run, space
     if scores is None:
-        loaded, label, result, note = _evaluated(model, table, split, *choice, device)
-        name, origin = loaded.recipe, {"recipe": loaded.recipe, "seed": loaded.seed}
+        compared = _evaluated(model, table, split, *choice, device)
     else:
-        label, result, note = _judged(scores, model, table, train, split, split_seed, *choice)
-        name, origin = scores.name, {"scores": scores.name, "without_score": result.without_score}
+        compared = _judged(scores, model, table, train, split, split_seed, *choice)
+    result = compared.result
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
     print_table(
-        f"{name}: {result.protocol.train} -> {split}",
+        f"{compared.name}: {result.protocol.train} -> {split}",
         ("figure", "value"),
         [
             (name + units.get(name, ""), _shown_figure(name, value))
@@ -230,7 +230,7 @@ def evaluate(
         ],
         right=("value",),
     )
-    print_line(f"label: {label}")
+    print_line(f"label: {result.protocol.evaluation_label or result.protocol.label}")
     left_out = counted(result.left_out, "cell")
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
@@ -238,8 +238,8 @@ def evaluate(
     undefined = [name for name, value in figures.items() if value != value]
     if undefined:
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
-    if note:
-        print_line(note)
+    if compared.note:
+        print_line(compared.note)
     if json is not None:
         # JSON has no NaN; a figure that does not exist is null.
         plain = {k: None if v != v else v for k, v in figures.items()}
@@ -248,7 +248,7 @@ def evaluate(
             "mse_unit": mse_unit(result.fractions),
             "split": split,
             "left_out": result.left_out,
-            **origin,
+            **compared.origin,
             "protocol": result.protocol.to_dict(),
         }
         write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
@@ -499,18 +499,17 @@ def plot(
     check_format(out)
     choice = metric, budget, run, space
     if scores is None:
-        loaded, _, result, note = _evaluated(model, table, split, *choice, device)
-        name = loaded.recipe
+        compared = _evaluated(model, table, split, *choice, device)
     else:
-        _, result, note = _judged(scores, model, table, train, split, split_seed, *choice)
-        name = scores.name
+        compared = _judged(scores, model, table, train, split, split_seed, *choice)
+    result = compared.result
     figure = scatter(
         result.measured,
         result.predicted,
-        title=f"{name}: trained on {result.protocol.train} cells, evaluated on {split}",
+        title=f"{compared.name}: trained on {result.protocol.train} cells, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
-        note=note,
+        note=compared.note,
     )
     save_figure(figure, out)
     print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
@@ -548,6 +547,22 @@ def _architectures(table: Table | NetworkTable, network: NetworkSize | None) -> 
     return Architectures(table.cells, table.hashes, table.texts or (), counts)
 
 
+class _Compared(NamedTuple):
+    """Predictions and measurements.
+
+    Args:
+        name: Name of the predictions.
+        origin: Where they come from, for the JSON file.
+        result: How they compare with the table.
+        note: On labels that are substitutes.
+    """
+
+    name: str
+    origin: dict[str, Any]
+    result: Evaluation
+    note: str
+
+
 def _judged(
     scores: Path,
     table: Path,
@@ -559,8 +574,8 @@ def _judged(
     budget: int | None,
     run: str | None,
     space: str | None,
-) -> tuple[LabelPolicy, Evaluation, str]:
-    """The label that scores of a file are compared with, the scores, and a note on the labels."""
+) -> _Compared:
+    """Compare the scores of a file with a table."""
     from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.scores_file import read_scores
     from pyg_nas.data.sources import open_any_table
@@ -581,7 +596,8 @@ def _judged(
     label = chosen_label(opened.default_label, metric, budget, run)
     protocol = Protocol(train, split, split_seed, label)
     result = evaluate_scores(opened, read_scores(scores, opened), protocol)
-    return label, result, fallback_note(opened, result.rows, label)
+    origin = {"scores": scores.name, "without_score": result.without_score}
+    return _Compared(scores.name, origin, result, fallback_note(opened, result.rows, label))
 
 
 def _evaluated(
@@ -593,8 +609,8 @@ def _evaluated(
     run: str | None,
     space: str | None,
     device: str,
-) -> tuple[Model, LabelPolicy, Evaluation, str]:
-    """The model, the label that it is compared with, its predictions, and a note on the labels."""
+) -> _Compared:
+    """Compare the predictions of a model with a table."""
     from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.sources import PLAIN, check_table_file, open_any_table
     from pyg_nas.data.splits import check_split
@@ -618,7 +634,7 @@ def _evaluated(
         header.check_space(opened.space)
         label = chosen_label(protocol.training_label(opened), metric, budget, run)
         # What the table lacks is refused before torch is imported.
-        compared_rows(protocol, header.training_hashes, opened, split, label)
-        loaded = Model.load(model, device)
-        result = loaded.evaluate(opened, split, label)
-    return loaded, label, result, fallback_note(opened, result.rows, label)
+        rows = compared_rows(protocol, header.training_hashes, opened, split, label)
+        result = Model.load(model, device).compare(opened, rows)
+    origin = {"recipe": header.recipe, "seed": header.seed}
+    return _Compared(header.recipe, origin, result, fallback_note(opened, result.rows, label))

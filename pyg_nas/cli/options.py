@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options and arguments that several commands have, and what is checked of them alone."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ GraphSpace = Annotated[
         "--space",
         help="Search space of a graph file: nasbench101, or plain for graphs that are not cells; "
         "by default recognized by the operations' names.",
+    ),
+]
+Configurations = Annotated[
+    Path | None,
+    typer.Option(
+        help="For a builder: JSON file with a list of objects, or .jsonl with an object a line; "
+        "each has the arguments of one call."
     ),
 ]
 SplitSeed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")]
@@ -51,3 +58,72 @@ Jobs = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
 ]
+Backend = Annotated[str, typer.Option(help="sequential, threading, loky, ray or dask.")]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        help="Also log to tensorboard:DIR, wandb:PROJECT or mlflow:URI, each an extra of the "
+        "package. If logging fails, a warning is printed and the work continues."
+    ),
+]
+
+# Limits on what a search may return.
+MaxParams = Annotated[
+    int | None, typer.Option(help="Never propose cells with more trainable parameters.")
+]
+MaxMacs = Annotated[
+    int | None,
+    typer.Option(help="Never propose cells whose network needs more MACs for one image."),
+]
+MaxTrainingTime = Annotated[
+    float | None, typer.Option(help="Longest training time, in seconds, that the answer may have.")
+]
+MaxTime = Annotated[float | None, typer.Option(hidden=True)]
+"""Name of the same option in version 0.1."""
+
+# Options of a task.
+TrainingSettingsFile = Annotated[
+    Path | None, typer.Option(help="JSON file of training settings that replace the task's own.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        help="Function of (labels, predictions) in place of accuracy, larger is better: "
+        "my_file.py:score or sklearn.metrics:cohen_kappa_score.",
+    ),
+]
+ImageSplitSeed = Annotated[
+    int,
+    typer.Option(
+        "--split-seed", min=0, max=MOST_SEED, help="Random seed of the split of the images."
+    ),
+]
+
+
+def longest_training(max_training_time: float | None, max_time: float | None) -> float | None:
+    """Return the limit on the training time, whichever of its two options was used.
+
+    Raises:
+        SettingsError: If both were used.
+    """
+    if max_training_time is not None and max_time is not None:
+        raise SettingsError(
+            "--max-time is the old name of --max-training-time: give one of them, not both"
+        )
+    return max_time if max_training_time is None else max_training_time
+
+
+def check_settings_file(path: Path | None) -> None:
+    """Check a file of training settings before cells and images are read.
+
+    Raises:
+        SettingsError: If it cannot be read, or a setting is unknown or breaks its rule.
+    """
+    from pyg_nas.measure.settings import TrainingSettings
+
+    if path is not None:
+        TrainingSettings().changed_by_file(path)

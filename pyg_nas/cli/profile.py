@@ -8,19 +8,12 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, resumable
+from pyg_nas.cli.options import Configurations
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
 from pyg_nas.io.text import counted
-
-Configurations = Annotated[
-    Path | None,
-    typer.Option(
-        help="For a builder: JSON file with a list of objects, or .jsonl with an object a line; "
-        "each has the arguments of one call."
-    ),
-]
 
 
 def profile(

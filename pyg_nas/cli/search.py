@@ -20,17 +20,22 @@ from pyg_nas.cli.latency import (
     seconds_of,
     set_latency_model,
 )
-from pyg_nas.cli.limits import MaxMacs, MaxParams, MaxTime, MaxTrainingTime, longest_training
-from pyg_nas.cli.logs import Log
-from pyg_nas.cli.progress import Advance, progress_bar, working
-from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.cli.tasks import (
+from pyg_nas.cli.options import (
+    Device,
     ImageSize,
+    ImageSplitSeed,
+    Log,
+    MaxMacs,
+    MaxParams,
+    MaxTime,
+    MaxTrainingTime,
     Metric,
-    SplitSeed,
     TrainingSettingsFile,
     check_settings_file,
+    longest_training,
 )
+from pyg_nas.cli.progress import Advance, progress_bar, working
+from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS, MOST_SEED
 from pyg_nas.io.text import printable
@@ -151,7 +156,7 @@ def search(
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
     metric: Metric = None,
-    split_seed: SplitSeed = 0,
+    split_seed: ImageSplitSeed = 0,
     runs: Annotated[
         int, typer.Option(min=1, max=MOST_RUNS, help="Task: runs of each cell, averaged.")
     ] = 1,
@@ -178,7 +183,7 @@ def search(
         ),
     ] = False,
     log: Log = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ... or auto.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Search for the best cell of a table, or by training cells on a task.
 
@@ -250,7 +255,6 @@ def search(
         )
         searcher = _Searcher(
             target,
-            method,
             strategy,
             evaluator,
             plan.total,
@@ -313,7 +317,6 @@ class _Searcher:
     """One search of the command, for any random seed."""
 
     target: str
-    method: str
     strategy: Strategy
     evaluator: Evaluator
     total: int
@@ -325,16 +328,12 @@ class _Searcher:
 
     def settings(self, seed: int) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
-        settings: dict[str, Any] = {
-            "method": self.method,
-            "target": printable(Path(self.target).name),
-            "space": self.evaluator.domain.space.to_dict(),
-            "strategy_settings": self.strategy.describe(),
-            "evaluator": self.evaluator.describe(),
-            "budget": self.total,
-            "seed": seed,
-            **self.constraints.to_settings(),
-        }
+        from pyg_nas.search.methods import search_settings
+
+        target = printable(Path(self.target).name)
+        settings = search_settings(
+            self.strategy, self.evaluator, self.constraints, seed, target, self.total
+        )
         if self.early_stopping is not None:
             settings["early_stopping"] = self.early_stopping.describe()
         return settings
@@ -361,7 +360,7 @@ class _Searcher:
                     seed,
                     self.constraints,
                     folder,
-                    self._seen(_shown(advance, self.total, stored_score(settings))),
+                    _shown(advance, self.total, stored_score(settings), self.logger),
                     self.early_stopping,
                 )
             if self.latencies is not None and self.constraints.max_latency is not None:
@@ -376,15 +375,6 @@ class _Searcher:
             write_report(out, result, settings)
         self.logger.on_end(_end_figures(result))
         return result
-
-    def _seen(self, shown: Callable[[int, Query], None]) -> Callable[[int, Query], None]:
-        """Return what shows a query and passes it on to the logger."""
-
-        def on_query(index: int, query: Query) -> None:
-            shown(index, query)
-            self.logger.on_query(index, _figures(query))
-
-        return on_query
 
 
 def _plan(
@@ -514,8 +504,10 @@ def _task(
     return LiveEvaluator(task, budget, runs, journal, executor, Domain(trained)), label
 
 
-def _shown(advance: Advance, total: int, score: str) -> Callable[[int, Query], None]:
-    """Move a bar by cells trained, with the best score so far beside it."""
+def _shown(
+    advance: Advance, total: int, score: str, logger: Callback
+) -> Callable[[int, Query], None]:
+    """Move a bar by cells trained, with the best score so far beside it, and log each."""
     from pyg_nas.metrics.regression import are_fractions
     from pyg_nas.search.stored import ACCURACY
 
@@ -529,6 +521,7 @@ def _shown(advance: Advance, total: int, score: str) -> Callable[[int, Query], N
         shown = f"{100 * best:.2f} %" if percent else f"{best:,.6g}"
         # A resumed search may begin with a cell that is stopped early.
         advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
+        logger.on_query(index, _figures(query))
 
     return on_query
 
@@ -551,7 +544,7 @@ def _figures(query: Query) -> dict[str, float]:
         "seconds": outcome.seconds,
         "test_accuracy": outcome.test_accuracy,
         "parameters": query.parameters,
-        "predicted": query.proposal.why.get("predicted"),
+        "predicted": query.proposal.predicted,
         "stopped": float(outcome.stopped) if outcome.rungs else None,
     }
     return {name: float(value) for name, value in figures.items() if value is not None}

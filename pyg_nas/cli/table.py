@@ -218,16 +218,13 @@ def _range(values: Any) -> str:
 
 
 def _print_coverage(table: Table) -> None:
-    from pyg_nas.data.table import describe_coverage
-    from pyg_nas.spaces.measurements import METRICS
+    from pyg_nas.spaces.measurements import METRICS, READINGS
 
-    rows: dict[tuple[int, str], list[float]] = {}
-    for budget, point, _, fraction in describe_coverage(table):
-        rows.setdefault((budget, point), []).append(fraction)
     shown = [
-        (budget, point, *(f"{fraction:.1%}" for fraction in fractions))
-        for (budget, point), fractions in rows.items()
-        if any(fractions)
+        (budget, reading, *(f"{fraction:.1%}" for fraction in fractions))
+        for budget, of_budget in zip(table.budgets, table.coverage, strict=True)
+        for reading, fractions in zip(READINGS, of_budget, strict=True)
+        if fractions.any()
     ]
     if shown:
         columns = ("epochs", "read", *(name.replace("_", " ") for name in METRICS))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from pyg_nas.cli.options import Jobs
+from pyg_nas.cli.options import Jobs, check_settings_file, longest_training
 from pyg_nas.errors import SettingsError
 
 
@@ -21,3 +23,34 @@ def test_jobs_are_a_number_or_all() -> None:
         assert CliRunner().invoke(app, ["--jobs", given]).exit_code == code
     with pytest.raises(SettingsError, match="--jobs must be a number of processes"):
         CliRunner().invoke(app, ["--jobs", "0"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"), [(None, None, None), (5.0, None, 5.0), (None, 7.0, 7.0)]
+)
+def test_either_name_gives_the_limit(
+    new: float | None, old: float | None, expected: float | None
+) -> None:
+    assert longest_training(new, old) == expected
+
+
+def test_both_names_at_once_are_refused() -> None:
+    with pytest.raises(SettingsError, match="--max-time is the old name of --max-training-time"):
+        longest_training(5.0, 5.0)
+
+
+def test_a_file_of_training_settings(tmp_path: Path) -> None:
+    check_settings_file(None)
+    file = tmp_path / "s.json"
+    for content, message in (
+        ('{"stem_channels": 8}', None),
+        ('{"batch": 8}', "unknown name 'batch'"),
+        ('{"stem_channels": 0}', "stem_channels must be a whole number >= 1"),
+        ("[", "not a readable JSON file"),
+    ):
+        file.write_text(content)
+        if message is None:
+            check_settings_file(file)
+        else:
+            with pytest.raises(SettingsError, match=message):
+                check_settings_file(file)
