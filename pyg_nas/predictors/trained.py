@@ -16,7 +16,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
-from pyg_nas.predictors.model_header import ModelHeader, compared_rows, required
+from pyg_nas.predictors.model_header import Compared, ModelHeader, compared_rows, required
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage import load_described, save_model
 
@@ -95,9 +95,11 @@ class TrainedPredictor:
             SettingsError: If no measured cell is left to evaluate on.
         """
         own = self.require_protocol()
-        protocol, rows, labels, left_out = compared_rows(
-            own, self.training_hashes, table, split, label
-        )
+        return self.compare(table, compared_rows(own, self.training_hashes, table, split, label))
+
+    def compare(self, table: AnyTable, compared: Compared) -> Evaluation:
+        """Compare predictions with rows of a table that :func:`.compared_rows` has returned."""
+        protocol, rows, labels, left_out = compared
         predicted = self.estimator.predict(table.cells[rows])
         fractions = _has_fractions(table, protocol)
         return Evaluation(protocol, rows, labels, predicted, left_out, fractions)
