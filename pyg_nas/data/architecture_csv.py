@@ -18,19 +18,19 @@ Rows may have any order, and an empty field is not measured. Columns without any
 
 from __future__ import annotations
 
-import csv
 import math
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.csv_rows import finite_number, read_csv
-from pyg_nas.io.files import atomic_path
+from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
 
@@ -66,7 +66,6 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     """Read a CSV file of measured architectures.
 
     Args:
-        path: The file.
         space: A space with a text form.
 
     Raises:
@@ -143,21 +142,18 @@ def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
         SpaceError: If the table's space has no text form.
     """
     texts = table.architecture_texts()
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_KEYS, *METRICS, *table.targets])
-        for index, text in enumerate(texts):
-            others = [_field(values[index]) for values in table.targets.values()]
-            written = False
-            for b, budget in enumerate(table.budgets):
-                for run in range(table.num_runs):
-                    values = table.metrics[index, b, run, 1]
-                    if not np.isnan(values).all():
-                        writer.writerow([text, budget, run, *map(_field, values), *others])
-                        written = True
-            if not written:
-                empty = [""] * len(METRICS)
-                writer.writerow([text, table.budgets[-1], 0, *empty, *others])
+    write_csv(path, [*_KEYS, *METRICS, *table.targets], _lines(table, texts))
+
+
+def _lines(table: Table, texts: Sequence[str]) -> Iterator[list[Any]]:
+    for index, text in enumerate(texts):
+        targets = [_field(values[index]) for values in table.targets.values()]
+        ends = table.metrics[index, :, :, 1]
+        measured = np.argwhere(~np.isnan(ends).all(axis=2)).tolist()
+        for b, run in measured:
+            yield [text, table.budgets[b], run, *map(_field, ends[b, run]), *targets]
+        if not measured:
+            yield [text, table.budgets[-1], 0, *[""] * len(METRICS), *targets]
 
 
 def _field(value: float) -> str:

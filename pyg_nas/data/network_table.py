@@ -16,7 +16,6 @@ The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about`
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -32,7 +31,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import atomic_path
+from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.hdf5 import (
     has_name,
     json_attribute,
@@ -173,11 +172,8 @@ class NetworkTable:
         """Write names, hashes, targets, parameters and MACs as CSV; empty where not measured."""
         columns = self._columns()
         rows = zip(*(np.asarray(c, dtype=object).tolist() for c in columns.values()), strict=True)
-        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
-            writer = csv.writer(f, lineterminator="\n")
-            writer.writerow(columns)
-            # Of all values only NaN differs from itself.
-            writer.writerows(["" if v != v else v for v in row] for row in rows)
+        # Of all values only NaN differs from itself.
+        write_csv(path, columns, (["" if v != v else v for v in row] for row in rows))
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the columns of :meth:`write_csv` as a data frame, NaN where not measured.

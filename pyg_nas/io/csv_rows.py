@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.limits import MOST_COLUMNS
 from pyg_nas.io.regular_files import AnyPath, Failure
@@ -37,6 +39,14 @@ def read_csv(
         return header, list(_fields(path, reader, header, failure))
     except (UnicodeDecodeError, csv.Error) as error:
         raise failure(f"{path}: cannot be read as CSV ({error})") from None
+
+
+def write_csv(path: AnyPath, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write the names of the columns and the rows, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def finite_number(text: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.io.files import atomic_path, write_text
+from pyg_nas.io.csv_rows import write_csv
+from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.io.text import counted, printable
 from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
@@ -35,11 +35,12 @@ def write_comparison(folder: str | os.PathLike[str], comparison: Comparison) -> 
         The files.
     """
     folder = Path(folder)
-    _write_csv(folder / CSV, summary_rows(comparison))
+    summary = summary_rows(comparison)
+    write_csv(folder / CSV, summary[0], _shown(summary))
     names = [CSV]
     differences = difference_rows(comparison)
     if differences:
-        _write_csv(folder / DIFFERENCES, differences)
+        write_csv(folder / DIFFERENCES, differences[0], _shown(differences))
         names.append(DIFFERENCES)
     write_text(folder / LATEX, latex_text(comparison))
     figure = draw_for_paper([curves(comparison)], note=" ".join(figure_note(comparison)))
@@ -226,13 +227,6 @@ def _ends_text(interval: Interval | None) -> str:
     if interval is None:
         return "not defined"
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]".replace("-", "−")
-
-
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows(_shown(rows))
 
 
 def _shown(rows: Sequence[Row]) -> Iterator[list[Any]]:

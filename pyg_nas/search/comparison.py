@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.files import atomic_path, write_text
+from pyg_nas.io.csv_rows import write_csv
+from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.folder import SearchFolder
@@ -56,7 +56,6 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
     A curve ends where the shortest search of its method ends.
 
     Args:
-        folders: Search folders.
         by: ``"runs"`` for trained cells, ``"time"`` for the training time that was charged.
 
     Raises:
@@ -157,15 +156,13 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     fractions = all(curve.fractions for curve in curves)
     factor = 100.0 if fractions else 1.0
     axis = "trained_cells" if by == "runs" else "training_seconds"
-    target = folder / "searches.csv"
-    with atomic_path(target) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["method", "searches", axis, "q25", "median", "q75"])
-        for curve in curves:
-            for x, row in zip(curve.x.tolist(), curve.quartiles.T.tolist(), strict=True):
-                writer.writerow(
-                    [curve.name, curve.searches, f"{x:.9g}", *(f"{v:.9g}" for v in row)]
-                )
+    points = (
+        [curve.name, curve.searches, *(f"{value:.9g}" for value in [x, *row])]
+        for curve in curves
+        for x, row in zip(curve.x.tolist(), curve.quartiles.T.tolist(), strict=True)
+    )
+    columns = ["method", "searches", axis, "q25", "median", "q75"]
+    write_csv(folder / "searches.csv", columns, points)
     rows = []
     for curve in curves:
         low, median, high = factor * curve.quartiles[:, -1]
