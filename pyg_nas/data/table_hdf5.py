@@ -45,7 +45,15 @@ from pyg_nas.io.limits import MOST_TABLE_BYTES
 MOST_STORED = 127
 """Most vertices of a graph, and most operations of a space, that fit into int8 columns."""
 
-_DATASETS = ("hash", "num_vertices", "trainable_parameters", "adjacency", "operations", "metrics")
+# The type in which a column is read, the kinds of types that it may have in a file, its dimensions.
+_DATASETS: dict[str, tuple[Any, str, int]] = {
+    "hash": ("S32", "S", 1),
+    "num_vertices": (np.int8, "iu", 1),
+    "trainable_parameters": (np.int32, "iu", 1),
+    "adjacency": (np.int8, "iub", 3),
+    "operations": (np.int8, "iu", 2),
+    "metrics": (np.float32, "f", 5),
+}
 _TEXT = "text"
 _TARGETS = "targets/"
 _ATTRIBUTE = "pyg_nas"
@@ -102,33 +110,16 @@ def _target_names(file: Any) -> list[str]:
     return [f"{_TARGETS}{name}" for name in stored_group(file, group)]
 
 
-_COLUMN_RULES = {
-    "hash": ("S", 1),
-    "num_vertices": ("iu", 1),
-    "trainable_parameters": ("iu", 1),
-    "adjacency": ("iub", 3),
-    "operations": ("iu", 2),
-    "metrics": ("f", 5),
-    "text": ("S", 1),
-}
-_TARGET_RULE = ("iuf", 1)
-_COLUMN_TYPES: dict[str, Any] = {
-    "hash": "S32",
-    "num_vertices": np.int8,
-    "trainable_parameters": np.int32,
-    "adjacency": np.int8,
-    "operations": np.int8,
-    "metrics": np.float32,
-}
 _CHUNK_BYTES = 2**19
 _READ_BYTES = 64 * 2**20
 
 
-def _type(name: str, dataset: Any) -> np.dtype[Any]:
-    """Return the type in which a column is read; texts may have any length."""
-    wanted: Any = dataset.dtype if name == _TEXT else _COLUMN_TYPES.get(name, np.float64)
-    dtype: np.dtype[Any] = np.dtype(wanted)
-    return dtype
+def _rule(name: str, dataset: Any) -> tuple[np.dtype[Any], str, int]:
+    """Return what ``_DATASETS`` says of a column, also of texts, of any length, and of targets."""
+    if name == _TEXT:
+        return dataset.dtype, "S", 1
+    wanted, kinds, dimensions = _DATASETS.get(name, (np.float64, "iuf", 1))
+    return np.dtype(wanted), kinds, dimensions
 
 
 def _packing(column: NDArray[Any]) -> dict[str, Any]:
@@ -145,11 +136,11 @@ def _packing(column: NDArray[Any]) -> dict[str, Any]:
 
 
 def _check_column(name: str, dataset: Any) -> None:
-    kinds, dimensions = _COLUMN_RULES.get(name, _TARGET_RULE)
+    wanted, kinds, dimensions = _rule(name, dataset)
     if dataset.dtype.kind not in kinds or dataset.ndim != dimensions:
         raise TableError(
-            f"{name} must have {dimensions} dimensions and type "
-            f"{_type(name, dataset)}, got {dataset.shape} {dataset.dtype}"
+            f"{name} must have {dimensions} dimensions and type {wanted}, got {dataset.shape} "
+            f"{dataset.dtype}"
         )
     if name == "hash" and dataset.dtype.itemsize != 32:
         raise TableError(f"hash must be S32, got {dataset.dtype}")
@@ -168,14 +159,16 @@ def _check_agreement(datasets: dict[str, Any]) -> None:
             f"{list(operations)}"
         )
     # In the type after reading; the file may have a wider one.
-    needed = sum(dataset.size * _type(name, dataset).itemsize for name, dataset in datasets.items())
+    needed = sum(
+        dataset.size * _rule(name, dataset)[0].itemsize for name, dataset in datasets.items()
+    )
     if needed > MOST_TABLE_BYTES:
         raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
 
 
 def _read_column(name: str, dataset: Any) -> NDArray[Any]:
     """Read a column block by block in its type, which may be narrower than the file's."""
-    narrow = np.empty(dataset.shape, _type(name, dataset))
+    narrow = np.empty(dataset.shape, _rule(name, dataset)[0])
     rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
     for start in range(0, len(dataset), rows):
         values = dataset[start : start + rows]
