@@ -18,22 +18,16 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import METRICS, READINGS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-READINGS = ("halfway", "end")
 _CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
 
 
 def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
     """Return a data frame of cells and figures.
-
-    Args:
-        cells: The cells, ``N`` of them.
-        columns: Figures ``[N]`` by name.
 
     Raises:
         SettingsError: If pandas is not installed.

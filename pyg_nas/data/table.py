@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -163,6 +163,12 @@ class Table:
     def measured(self) -> NDArray[np.bool_]:
         """Which numbers are measured: False where ``metrics`` is NaN, same shape."""
         return ~np.isnan(self.metrics)
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """Fraction of cells and runs that are measured, ``[B, (halfway, end), METRICS]``."""
+        means = self.measured.sum(axis=(0, 2)) / max(1, len(self) * self.num_runs)
+        return np.asarray(means, dtype=np.float64)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -419,6 +425,9 @@ class Table:
         """
         path = Path(path)
         columns, targets, settings = read_columns(path)
+        texts = None
+        if "text" in columns:
+            texts = [text.decode("utf-8", "replace") for text in columns["text"].tolist()]
         try:
             space = SearchSpace.from_dict(settings["space"])
             cells = CellArray(
@@ -432,7 +441,7 @@ class Table:
                 columns["hash"],
                 columns["trainable_parameters"],
                 targets,
-                _decoded(columns.get("text")),
+                texts,
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
@@ -449,10 +458,7 @@ class Table:
         if invalid is not None:
             row, rule = invalid
             raise TableError(f"{name}: cell {row} ({digest_text(self.hashes[row])}): {rule}")
-        infinite = np.isinf(self.metrics)
-        if infinite.any():
-            row = int(np.argwhere(infinite)[0, 0])
-            raise TableError(f"{name}: cell {row}: metrics must be finite, or NaN for not measured")
+        _refuse(name, np.isinf(self.metrics), "metrics must be finite, or NaN for not measured")
         self._check_distinct(name)
         step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
         self._check_hashes(name, np.arange(0, len(self), step))
@@ -469,9 +475,7 @@ class Table:
         self._check_distinct(name)
         self._check_hashes(name, np.arange(len(self)))
         times, accuracies = self.metrics[..., 0], self.metrics[..., 1:]
-        if (times < 0).any():
-            row = int(np.argwhere(times < 0)[0, 0])
-            raise TableError(f"{name}: cell {row}: training time must be >= 0")
+        _refuse(name, times < 0, "training time must be >= 0")
         official = self._official_parameters()
         if official is not None:
             wrong = np.flatnonzero(self.trainable_parameters != official)
@@ -482,10 +486,9 @@ class Table:
                     f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
                     f"{official[row]}"
                 )
-            outside = (accuracies < 0) | (accuracies > 1)
-            if outside.any() and SCORE not in self.about:
-                row = int(np.argwhere(outside)[0, 0])
-                raise TableError(f"{name}: cell {row}: accuracies must be fractions from 0 to 1")
+            if SCORE not in self.about:
+                outside = (accuracies < 0) | (accuracies > 1)
+                _refuse(name, outside, "accuracies must be fractions from 0 to 1")
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
@@ -500,18 +503,14 @@ class Table:
                 f"label metric {metric!r} must be one of {', '.join([*METRICS, *self.targets])}"
             )
         point = 0 if policy.halfway else 1
-        budget = self._budget_index(policy.budget)
-        return self.metrics[:, budget, :, point, METRICS.index(metric)].astype(np.float64)
-
-    def _budget_index(self, budget: int | None) -> int:
-        if budget is None:
-            return len(self.budgets) - 1
+        budget = self.budgets[-1] if policy.budget is None else policy.budget
         if budget not in self.budgets:
             raise TableError(
                 f"the table has the budgets {', '.join(map(str, self.budgets))} epochs, "
                 f"{budget} was requested"
             )
-        return self.budgets.index(budget)
+        runs = self.metrics[:, self.budgets.index(budget), :, point, METRICS.index(metric)]
+        return runs.astype(np.float64)
 
     def _check_distinct(self, name: str) -> None:
         if self.texts is not None:
@@ -552,14 +551,7 @@ class Table:
             )
 
 
-def _decoded(texts: NDArray[np.bytes_] | None) -> list[str] | None:
-    return None if texts is None else [text.decode("utf-8", "replace") for text in texts.tolist()]
-
-
-def describe_coverage(table: Table) -> Iterable[tuple[int, str, str, float]]:
-    """Yield (budget, point, metric, fraction of cells x runs measured) of a table."""
-    fractions = table.measured.mean(axis=(0, 2)) if len(table) else None
-    for b, budget in enumerate(table.budgets):
-        for p, point in enumerate(("halfway", "end")):
-            for m, metric in enumerate(METRICS):
-                yield budget, point, metric, 0.0 if fractions is None else float(fractions[b, p, m])
+def _refuse(name: str, wrong: NDArray[np.bool_], rule: str) -> None:
+    """Raise an error about the first cell of ``wrong`` ``[N, ...]``, if there is one."""
+    if wrong.any():
+        raise TableError(f"{name}: cell {np.argwhere(wrong)[0, 0]}: {rule}")
