@@ -70,64 +70,58 @@ class Guarded(Callback):
             warnings.warn(f"{kind} failed, nothing more is logged: {error!r}", stacklevel=3)
 
 
-class TensorBoardLogger(Callback):
-    """Writes events for TensorBoard.
+class _Logger(Callback):
+    """Sends the finite figures to a tool, named by what they are of."""
 
-    Args:
-        folder: The folder of the run.
-    """
+    def on_epoch(self, epoch: int, figures: Figures) -> None:
+        """Send the figures of an epoch."""
+        self._send(epoch, _named("epoch", figures))
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        """Send the figures of a query."""
+        self._send(index, _named("query", figures))
+
+    def _send(self, step: int, named: dict[str, float]) -> None:
+        raise NotImplementedError
+
+
+class TensorBoardLogger(_Logger):
+    """Writes events for TensorBoard into a folder."""
 
     def __init__(self, folder: str | Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder))
 
-    def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Write the figures of an epoch."""
-        self._write("epoch", epoch, figures)
-
-    def on_query(self, index: int, figures: Figures) -> None:
-        """Write the figures of a query."""
-        self._write("query", index, figures)
-
     def on_end(self, figures: Figures) -> None:
         """Write the last figures and close the file."""
-        self._write("end", 0, figures)
+        self._send(0, _named("end", figures))
         self._writer.close()
 
-    def _write(self, group: str, step: int, figures: Figures) -> None:
-        for name, value in _finite(figures).items():
-            self._writer.add_scalar(f"{group}/{name}", value, step)
+    def _send(self, step: int, named: dict[str, float]) -> None:
+        for name, value in named.items():
+            self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
 
-class WandbLogger(Callback):
-    """Sends figures to a run of Weights & Biases; ``WANDB_MODE=offline`` keeps them on disk.
-
-    Args:
-        project: The project.
-    """
+class WandbLogger(_Logger):
+    """Sends figures to a project of Weights & Biases; ``WANDB_MODE=offline`` keeps them on disk."""
 
     def __init__(self, project: str) -> None:
         import wandb
 
         self._run = wandb.init(project=project)
 
-    def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Send the figures of an epoch."""
-        self._run.log(_named("epoch", figures), step=epoch)
-
-    def on_query(self, index: int, figures: Figures) -> None:
-        """Send the figures of a query."""
-        self._run.log(_named("query", figures), step=index)
-
     def on_end(self, figures: Figures) -> None:
         """Make the last figures the summary of the run, and end it."""
         self._run.summary.update(_named("end", figures))
         self._run.finish()
 
+    def _send(self, step: int, named: dict[str, float]) -> None:
+        self._run.log(named, step=step)
 
-class MlflowLogger(Callback):
+
+class MlflowLogger(_Logger):
     """Sends figures to a run of MLflow, of its default experiment.
 
     Args:
@@ -140,21 +134,13 @@ class MlflowLogger(Callback):
         self._client = MlflowClient(tracking_uri=uri)
         self._run = self._client.create_run(experiment_id="0").info.run_id
 
-    def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Send the figures of an epoch."""
-        self._send("epoch", epoch, figures)
-
-    def on_query(self, index: int, figures: Figures) -> None:
-        """Send the figures of a query."""
-        self._send("query", index, figures)
-
     def on_end(self, figures: Figures) -> None:
         """Send the last figures, and end the run."""
-        self._send("end", 0, figures)
+        self._send(0, _named("end", figures))
         self._client.set_terminated(self._run)
 
-    def _send(self, group: str, step: int, figures: Figures) -> None:
-        for name, value in _named(group, figures).items():
+    def _send(self, step: int, named: dict[str, float]) -> None:
+        for name, value in named.items():
             self._client.log_metric(self._run, name, value, step=step)
 
 
@@ -192,9 +178,7 @@ def open_logger(text: str | None) -> Callback:
         raise SettingsError(f"--log {quoted(text)}: {name} does not begin: {error}") from None
 
 
-def _finite(figures: Figures) -> dict[str, float]:
-    return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
-
-
 def _named(group: str, figures: Figures) -> dict[str, float]:
-    return {f"{group}/{name}": value for name, value in _finite(figures).items()}
+    return {
+        f"{group}/{name}": float(value) for name, value in figures.items() if math.isfinite(value)
+    }

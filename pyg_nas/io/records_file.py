@@ -57,7 +57,7 @@ class RecordsFile:
         lines = self._lines.read_new()
         if not lines:
             self._begin({self._key: subject})
-            return json.loads(json.dumps(subject)), []
+            return self.open(subject)  # as it is read from the file: a tuple is a list there
         records: list[tuple[str, dict[str, Any]]] = []
         for where, line in lines:
             try:
