@@ -84,7 +84,7 @@ class SearchFacts:
     @cached_property
     def predicted(self) -> Floats:
         """Prediction of each query, ``[Q]``, NaN where there was none."""
-        return _floats([_predicted(query) for query in self.queries])
+        return _floats([query.proposal.predicted for query in self.queries])
 
     @property
     def costs(self) -> dict[str, Floats]:
@@ -266,11 +266,4 @@ def _milliseconds(value: object) -> str:
 
 
 def _floats(values: Sequence[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _predicted(query: Query) -> float | None:
-    value = query.proposal.why.get("predicted")
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e300:
-        return None
-    return float(value)
+    return np.array(values, dtype=np.float64)  # None becomes NaN

@@ -31,7 +31,7 @@ from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, Ta
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Candidate, Ledger
-from pyg_nas.search.methods import make_strategy, recorded_recipe, restrict
+from pyg_nas.search.methods import make_strategy, recorded_recipe, restrict, search_settings
 from pyg_nas.search.network_list import (
     NetworkListEvaluator,
     NetworkTableEvaluator,
@@ -139,16 +139,7 @@ class Search:
             )
         self.strategy = strategy
         if folder is not None and not isinstance(folder, SearchFolder):
-            settings = {
-                "method": strategy.name,
-                "target": None,
-                "space": evaluator.domain.space.to_dict(),
-                "strategy_settings": strategy.describe(),
-                "evaluator": evaluator.describe(),
-                "budget": None,
-                "seed": seed,
-                **self.constraints.to_settings(),
-            }
+            settings = search_settings(strategy, evaluator, self.constraints, seed)
             folder = SearchFolder(folder, settings, evaluator.domain.space)
             if isinstance(evaluator, NetworkListEvaluator):
                 evaluator.save(folder.path)
@@ -184,10 +175,7 @@ class Search:
         limits, tables = self.constraints, (TableEvaluator, NetworkTableEvaluator)
         if limits == Constraints() or not isinstance(self.evaluator, tables):
             return self.evaluator.reference
-        found = self.evaluator.best_within(
-            limits.max_parameters, limits.max_seconds, limits.max_macs, limits.max_latency
-        )
-        return found or self.evaluator.reference
+        return self.evaluator.best_within(limits) or self.evaluator.reference
 
     @cached_property
     def _domain(self) -> Domain:

@@ -122,7 +122,6 @@ def expected_if_stopped(history: History, cell: Cell, rungs: Sequence[Rung]) -> 
 
     Args:
         history: All cells with an outcome so far.
-        cell: The cell.
         rungs: Its results so far, one at least.
     """
     last = rungs[-1]
@@ -141,7 +140,7 @@ def expected_if_stopped(history: History, cell: Cell, rungs: Sequence[Rung]) -> 
         return None
     mean, std = _expectation(pairs, last.accuracy)
     asked = next((p for p in history.pending if p.cell.hash == cell.hash), None)
-    predicted = None if asked is None else _predicted(asked.why)
+    predicted = None if asked is None else asked.predicted
     if predicted is not None:
         mean, std = _with_prediction(mean, std, predicted, complete)
     best = max(query.outcome.accuracy for query in complete)
@@ -184,7 +183,7 @@ def _with_prediction(
     mean: float, std: float, predicted: float, complete: Sequence[Query]
 ) -> tuple[float, float]:
     """Return mean and standard deviation with a prediction added, weighed by their precisions."""
-    known = [(_predicted(query.proposal.why), query.outcome.accuracy) for query in complete]
+    known = [(query.proposal.predicted, query.outcome.accuracy) for query in complete]
     errors = np.array([accuracy - value for value, accuracy in known if value is not None])
     if len(errors) < LEAST:
         return mean, std
@@ -198,24 +197,18 @@ def _spread(residuals: Any) -> float:
     return max(float(_TO_STD * np.median(np.abs(residuals))), _SMALLEST_STD)
 
 
-def _predicted(why: dict[str, Any]) -> float | None:
-    value = why.get("predicted")
-    return float(value) if isinstance(value, (int, float)) else None
-
-
+@dataclass(frozen=True)
 class SteppedTraining:
     """An evaluator's training, budget by budget.
 
     Args:
-        evaluator: What trains the cells.
         stopping: When to stop.
         history: The outcomes so far, to which the caller adds each as it comes.
     """
 
-    def __init__(self, evaluator: RungEvaluator, stopping: EarlyStopping, history: History) -> None:
-        self.evaluator = evaluator
-        self.stopping = stopping
-        self.history = history
+    evaluator: RungEvaluator
+    stopping: EarlyStopping
+    history: History
 
     def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
         """Train cells, and pass on each outcome, or the error for which a cell failed.

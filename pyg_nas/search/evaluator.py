@@ -17,6 +17,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.result import Constraints
 
 if TYPE_CHECKING:
     from pyg_nas.measure.run import Run
@@ -254,7 +255,7 @@ class TableEvaluator:
             self._truth, kind = labels, str(policy)
         self._kind = kind
         self._smaller: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        self.reference = self.best_within()
+        self.reference = self.best_within(Constraints())
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Yield the table's numbers of each cell.
@@ -347,21 +348,15 @@ class TableEvaluator:
         size = self.table.network_size
         return None if network is None or size is None else network.macs(cells, size)
 
-    def best_within(
-        self,
-        max_parameters: int | None = None,
-        max_seconds: float | None = None,
-        max_macs: int | None = None,
-        max_latency: float | None = None,
-    ) -> Reference | None:
+    def best_within(self, limits: Constraints) -> Reference | None:
         """Return the best of the cells that keep the limits; None if no cell does.
 
         A limit on what is not known excludes nothing.
         """
-        allowed = within_limits(self, max_parameters, max_macs, max_latency)
-        if max_seconds is not None:
+        allowed = within_limits(self, limits)
+        if limits.max_seconds is not None:
             known = ~np.isnan(self._seconds)
-            allowed &= known & ~above(self._seconds, max_seconds)
+            allowed &= known & ~above(self._seconds, limits.max_seconds)
         return best_allowed(self.domain, self._truth, self._kind, allowed)
 
     def oracle(self) -> NDArray[np.float64]:
@@ -382,24 +377,28 @@ class TableEvaluator:
         }
 
 
-def within_limits(
-    evaluator: Evaluator,
-    max_parameters: int | None,
-    max_macs: int | None,
-    max_latency: float | None,
-) -> NDArray[np.bool_]:
-    """Return which cells of the domain keep limits ``[N]``; what is not known excludes nothing."""
-    cells = evaluator.domain.cells
-    allowed = np.ones(len(cells), dtype=bool)
-    for limit, count in (
-        (max_parameters, evaluator.parameters),
-        (max_macs, evaluator.macs),
-        (max_latency, evaluator.latency),
+def limited_numbers(
+    evaluator: Evaluator, limits: Constraints
+) -> Iterator[tuple[str, float, NDArray[Any] | None]]:
+    """Yield each limit that is kept before training: name, limit, and the numbers of the domain.
+
+    The numbers are ``[N]``, or None if they are not known.
+    """
+    for name, limit, count in (
+        ("parameters", limits.max_parameters, evaluator.parameters),
+        ("MACs", limits.max_macs, evaluator.macs),
+        ("seconds of latency", limits.max_latency, getattr(evaluator, "latency", None)),
     ):
-        if limit is None or count is None:
-            continue
-        if (counts := count(cells)) is not None:
-            allowed &= counts <= limit
+        if limit is not None:
+            yield name, limit, None if count is None else count(evaluator.domain.cells)
+
+
+def within_limits(evaluator: Evaluator, limits: Constraints) -> NDArray[np.bool_]:
+    """Return which cells of the domain keep limits ``[N]``; what is not known excludes nothing."""
+    allowed = np.ones(len(evaluator.domain), dtype=bool)
+    for _, limit, numbers in limited_numbers(evaluator, limits):
+        if numbers is not None:
+            allowed &= numbers <= limit
     return allowed
 
 

@@ -53,6 +53,12 @@ class Proposal:
             )
         object.__setattr__(self, "why", why)
 
+    @property
+    def predicted(self) -> float | None:
+        """The accuracy that was predicted for the cell; None if ``why`` has no such number."""
+        value: Any = self.why.get("predicted")
+        return float(value) if type(value) in (int, float) and abs(value) < 1e300 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready record."""
         genotype = None if self.genotype is None else self.genotype.to_dict()
@@ -267,19 +273,21 @@ class History:
     @property
     def accuracies(self) -> NDArray[np.float64]:
         """The accuracies that the search maximises, ``[queries]``."""
-        return np.array([query.outcome.accuracy for query in self._queries], dtype=np.float64)
+        return self._figures("accuracy")
 
     @property
     def seconds(self) -> NDArray[np.float64]:
         """Training time of each query, ``[queries]``, NaN where not known."""
-        return np.array([_nan(query.outcome.seconds) for query in self._queries], dtype=np.float64)
+        return self._figures("seconds")
 
     @property
     def true_accuracies(self) -> NDArray[np.float64]:
         """The accuracies in which regret is counted, ``[queries]``, NaN where not known."""
-        return np.array(
-            [_nan(query.outcome.true_accuracy) for query in self._queries], dtype=np.float64
-        )
+        return self._figures("true_accuracy")
+
+    def _figures(self, name: str) -> NDArray[np.float64]:
+        # None becomes NaN.
+        return np.array([getattr(q.outcome, name) for q in self._queries], dtype=np.float64)
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -300,7 +308,3 @@ class History:
     def last(self, count: int) -> list[Query]:
         """Return the last ``count`` queries, fewer where there are not so many."""
         return self._queries[-count:]
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else value

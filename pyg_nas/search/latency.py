@@ -106,7 +106,6 @@ def measured_latencies(
     build: BuildNetwork,
     folder: str | os.PathLike[str],
     settings: ProfileSettings,
-    seed: int = 0,
     progress: OnProfiled | None = None,
 ) -> LatencyModel:
     """Measure the networks of :data:`MEASURED` random cells on a device and fit a model to them.
@@ -115,16 +114,12 @@ def measured_latencies(
 
     Args:
         domain: The cells that a search may propose.
-        build: Builds their networks.
-        folder: Of the search.
         settings: How networks are measured, and where.
-        seed: Random seed of the cells.
-        progress: Called after each network.
 
     Raises:
         MeasureError: If too few networks could be measured within the noise that is allowed.
     """
-    cells = domain.sample(MEASURED, (), np.random.default_rng(seed))
+    cells = domain.sample(MEASURED, (), np.random.default_rng(0))
     sources = [NetworkSource(cell.hash, partial(build, cell)) for cell in cells]
     result = profile_networks(sources, Path(folder) / _TABLE, settings, progress)
     seconds = dict(zip(result.table.names, result.table.targets[_TARGET].tolist(), strict=True))
@@ -219,12 +214,8 @@ def write_latency(
     """Write what is known of latencies to ``latency.json`` in the folder of a search.
 
     Args:
-        folder: The folder.
-        model: What predicted them.
-        result: The search.
         limit: The limit in seconds.
         measured: Latency of the answer's network, where it was measured.
-        macs: MACs of the answer's network.
     """
     answer = result.answer
     record = {"limit": limit, **model.describe(), "predicted": None, "measured": measured}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyg_nas.measure.journal import Journal
     from pyg_nas.measure.task import Task
 
+_RETRIES = 2  # after an error of a job
+
 
 class LiveEvaluator:
     """Trains cells on a task; every finished run is in the journal at once.
@@ -36,7 +38,6 @@ class LiveEvaluator:
         journal: Where finished runs are kept; runs that it already has are not trained again.
         executor: How runs are spread; by default one at a time in this process.
         domain: The cells that may be proposed; by default all of the default space.
-        retries: How often a job is tried again after an error.
 
     Raises:
         SettingsError: If the budget or the number of runs is not positive.
@@ -54,7 +55,6 @@ class LiveEvaluator:
         journal: Journal,
         executor: Executor | None = None,
         domain: Domain | None = None,
-        retries: int = 2,
     ) -> None:
         for name, value, most in (("budget", budget, MOST_EPOCHS), ("seeds", seeds, MOST_RUNS)):
             if not 1 <= value <= most:
@@ -65,7 +65,6 @@ class LiveEvaluator:
         self.seeds = seeds
         self.journal = journal
         self.executor = executor
-        self.retries = retries
         self.domain = domain or Domain(default_space())
         network = self.domain.space.support.network
         # The space need not be listed where the networks are wide enough for every cell.
@@ -142,7 +141,7 @@ class LiveEvaluator:
             self.task,
             self.journal,
             self.executor or Executor(),
-            self.retries,
+            _RETRIES,
             ended,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -78,22 +79,18 @@ def search(
         return asked.result
 
 
+@dataclass
 class _Worker:
     """Takes candidates of a search until its budget is used up."""
 
-    def __init__(
-        self,
-        search: Search,
-        evaluator: Evaluator | WorkerEvaluator,
-        budget: int,
-        on_query: Callable[[int, Query], None] | None,
-    ) -> None:
-        self.search = search
-        self.evaluator = evaluator
-        self.budget = budget
-        self.on_query = on_query
+    search: Search
+    evaluator: Evaluator | WorkerEvaluator
+    budget: int
+    on_query: Callable[[int, Query], None] | None
+
+    def __post_init__(self) -> None:
         # What this worker had when it was stopped.
-        self.resumed = search.pending(WORKER)
+        self.resumed = self.search.pending(WORKER)
 
     def run(self) -> None:
         """Train until the budget is used up or no cell is left."""

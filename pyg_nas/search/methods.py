@@ -12,7 +12,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, check_std
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.evaluator import Evaluator, limited_numbers
 from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import (
     LocalSearch,
@@ -114,6 +114,32 @@ def make_strategy(
     )
 
 
+def search_settings(
+    strategy: Strategy,
+    evaluator: Evaluator,
+    constraints: Constraints,
+    seed: int,
+    target: str | None = None,
+    budget: int | None = None,
+) -> dict[str, Any]:
+    """Return the content of ``settings.json`` of a search.
+
+    Args:
+        target: Name of the table or task; None for training code outside of this package.
+        budget: Most cells to train; None for no limit.
+    """
+    return {
+        "method": strategy.name,
+        "target": target,
+        "space": evaluator.domain.space.to_dict(),
+        "strategy_settings": strategy.describe(),
+        "evaluator": evaluator.describe(),
+        "budget": budget,
+        "seed": seed,
+        **constraints.to_settings(),
+    }
+
+
 def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
     """Return the recipe of a strategy's recorded settings; None for another predictor."""
     predictor = str(strategy.get("predictor", f"{_RECIPE}fast"))
@@ -143,25 +169,16 @@ def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
 def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_]:
     """Return which cells of the domain keep what is known before training, ``[N]``."""
     allowed = np.ones(len(evaluator.domain), dtype=bool)
-    limits = (
-        ("parameters", constraints.max_parameters, evaluator.parameters),
-        ("MACs", constraints.max_macs, evaluator.macs),
-        ("seconds of latency", constraints.max_latency, getattr(evaluator, "latency", None)),
-    )
-    for name, limit, count in limits:
-        if limit is None:
-            continue
-        counts = None if count is None else count(evaluator.domain.cells)
-        if counts is None:
+    kept = []
+    for name, limit, numbers in limited_numbers(evaluator, constraints):
+        if numbers is None:
             raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
-        if not (counts <= limit).any():
+        if not (numbers <= limit).any():
             raise SettingsError(
-                f"no cell has at most {limit} {name}, the smallest has {counts.min():.6g}"
+                f"no cell has at most {limit} {name}, the smallest has {numbers.min():.6g}"
             )
-        allowed &= counts <= limit
+        allowed &= numbers <= limit
+        kept.append(f"{limit} {name}")
     if not allowed.any():
-        raise SettingsError(
-            "no cell keeps all limits: at most "
-            + " and ".join(f"{limit} {name}" for name, limit, _ in limits if limit is not None)
-        )
+        raise SettingsError(f"no cell keeps all limits: at most {' and '.join(kept)}")
     return allowed

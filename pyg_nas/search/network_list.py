@@ -28,6 +28,7 @@ from pyg_nas.search.evaluator import (
     best_allowed,
     within_limits,
 )
+from pyg_nas.search.result import Constraints
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ class NetworkListEvaluator(ExternalEvaluator):
     """Stands for code outside of this package that evaluates networks of a list.
 
     Networks with equal graphs are one candidate, the first of them.
-
-    Args:
-        networks: The candidates.
 
     Raises:
         SettingsError: If two different networks have one name, or there is none.
@@ -117,26 +115,21 @@ class NetworkTableEvaluator(NetworkListEvaluator):
             raise TableError(f"{table.source}: no network has the label {self.label.metric!r}")
         super().__init__(table.subset(labelled))
         self.labels = self.listed.label(self.label)
-        self.reference = self.best_within()
+        self.reference = self.best_within(Constraints())
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
         """Yield the table's label of each network."""
         for value in self.labels[self.rows(CellArray.from_cells(cells))].tolist():
             yield Outcome(value, true_accuracy=value)
 
-    def best_within(
-        self,
-        max_parameters: int | None = None,
-        max_seconds: float | None = None,
-        max_macs: int | None = None,
-        max_latency: float | None = None,
-    ) -> Reference | None:
+    def best_within(self, limits: Constraints) -> Reference | None:
         """Return the best of the networks that keep the limits; None if none does.
 
         Training times and latencies are not known: a limit on them excludes nothing.
         """
-        allowed = within_limits(self, max_parameters, max_macs, max_latency)
-        return best_allowed(self.domain, self.labels, self.label.metric, allowed)
+        return best_allowed(
+            self.domain, self.labels, self.label.metric, within_limits(self, limits)
+        )
 
     def oracle(self) -> NDArray[np.float64]:
         """Return the label of each network ``[N]``."""
@@ -159,7 +152,6 @@ class ListedRegressor:
 
     Args:
         estimator: Unfitted, such as :class:`~pyg_nas.predictors.networks.NetworkRegressor`.
-        listed: The candidates.
     """
 
     def __init__(self, estimator: Any, listed: NetworkListEvaluator) -> None:

@@ -36,7 +36,6 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
     search has a folder, in processes. Where no architecture is left, the study stops.
 
     Args:
-        search: The search.
         others: Samples all other parameters; by default at random.
     """
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.thresholds import above
-from pyg_nas.search.evaluator import Reference
-from pyg_nas.search.history import History, Query
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pyg_nas.search.evaluator import Reference
+    from pyg_nas.search.history import History, Query
 
 LIMITS = ("max_parameters", "max_seconds", "max_macs", "max_latency")
 """Names of the constraints, also in ``settings.json``."""
@@ -156,7 +156,7 @@ class SearchResult:
         records = [query.to_dict() for query in self.history]
         names = ("accuracy", "seconds", "test_accuracy", "true_accuracy", "parameters")
         columns: dict[str, Any] = {name: [record[name] for record in records] for name in names}
-        columns["predicted"] = [query.proposal.why.get("predicted") for query in self.history]
+        columns["predicted"] = [query.proposal.predicted for query in self.history]
         columns["best_accuracy"] = self.best_accuracy
         if self.regret is not None:
             columns["regret"] = self.regret

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,14 +54,10 @@ class Strategy(Protocol):
         ...
 
 
-class RandomSearch:
-    """Uniform draws from the cells (not from labelled graphs).
+class _Together:
+    """A strategy that always proposes ``at_once`` cells together."""
 
-    Args:
-        at_once: Cells proposed together, for evaluators that train in parallel.
-    """
-
-    name = "random"
+    name: str
 
     def __init__(self, at_once: int = 1) -> None:
         self.at_once = at_once
@@ -69,15 +66,29 @@ class RandomSearch:
         """Return ``at_once``."""
         return self.at_once
 
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"method": self.name, "at_once": self.at_once}
+
+
+class RandomSearch(_Together):
+    """Uniform draws from the cells (not from labelled graphs).
+
+    Args:
+        at_once: Cells proposed together, for evaluators that train in parallel.
+    """
+
+    name = "random"
+
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
     ) -> list[Proposal]:
         """Return uniform draws."""
-        return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
+        return _drawn(history, k, domain, rng)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the settings."""
-        return {"method": self.name, "at_once": self.at_once}
+
+def _drawn(history: History, k: int, domain: Domain, rng: np.random.Generator) -> list[Proposal]:
+    return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
 
 
 class RegularizedEvolution:
@@ -175,7 +186,7 @@ def _top_of_climb(history: History) -> Cell | None:
     return None if best is None else best.cell
 
 
-class Ranking:
+class Ranking(_Together):
     """The oracle: trains the cells of a domain in the order of scores that are given.
 
     Args:
@@ -186,13 +197,9 @@ class Ranking:
     name = "oracle"
 
     def __init__(self, scores: NDArray[np.float64], at_once: int = 1) -> None:
+        super().__init__(at_once)
         self.scores = scores
-        self.at_once = at_once
         self._order = np.argsort(-scores, kind="stable")
-
-    def batch(self, asked: int) -> int:
-        """Return ``at_once``."""
-        return self.at_once
 
     def propose(
         self, history: History, k: int, domain: Domain, rng: np.random.Generator
@@ -200,18 +207,21 @@ class Ranking:
         """Return the best cells that are left."""
         if len(self.scores) != len(domain):
             raise SettingsError(f"the oracle has {len(self.scores)} scores for {len(domain)} cells")
-        chosen: list[Proposal] = []
-        for row in self._order:
-            if len(chosen) == k:
-                break
-            if domain.hash_at(int(row)) not in history.asked:
-                score = float(self.scores[row])
-                chosen.append(Proposal(domain.cells[int(row)], why={"score": score}))
-        return chosen
+        return _first_new(
+            self._order, k, history, domain, lambda row: {"score": float(self.scores[row])}
+        )
 
-    def describe(self) -> dict[str, Any]:
-        """Return the settings."""
-        return {"method": self.name, "at_once": self.at_once}
+
+def _first_new(
+    rows: NDArray[np.int64],
+    k: int,
+    history: History,
+    domain: Domain,
+    reason: Callable[[int], dict[str, float]],
+) -> list[Proposal]:
+    """Return the first ``k`` of these cells of a domain that were not proposed before."""
+    new = (row for row in map(int, rows) if domain.hash_at(row) not in history.asked)
+    return [Proposal(domain.cells[row], why=reason(row)) for row in islice(new, k)]
 
 
 def _reason(mean: float, std: float | None, label_at: LabelMap | None) -> dict[str, float]:
@@ -288,11 +298,11 @@ class PredictorSearch:
                 them, or it does not predict one finite number for each cell.
         """
         if len(history.asked) < self.n or 2 * len(history) < self.n:
-            return self._random(history, k, domain, rng)
+            return _drawn(history, k, domain, rng)
         accuracies = history.accuracies
         predictor = self.make_predictor(len(history), int(rng.integers(2**31)))
         if len(history) < getattr(predictor, "least_cells", 1):
-            return self._random(history, k, domain, rng)
+            return _drawn(history, k, domain, rng)
         check_std(self.acquisition, predictor, self.predictor)
         updated = hasattr(predictor, "update")
         if updated:
@@ -333,14 +343,13 @@ class PredictorSearch:
                 label_at,
             )
         ]
-        chosen: list[Proposal] = []
-        for row in rows.tolist():
-            if len(chosen) == k:
-                break
-            if domain.hash_at(row) not in history.asked:
-                why = _reason(mean[row], None if std is None else std[row], label_at)
-                chosen.append(Proposal(domain.cells[row], why=why))
-        return chosen
+        return _first_new(
+            rows,
+            k,
+            history,
+            domain,
+            lambda row: _reason(mean[row], None if std is None else std[row], label_at),
+        )
 
     def _updated(self, cells: CellArray, labels: NDArray[np.float64]) -> Any:
         """Return a predictor of all cells, from the last fit that the schedule has.
@@ -359,12 +368,6 @@ class PredictorSearch:
         if fitted < len(cells):
             predictor.update(cells[fitted:], labels[fitted:])
         return predictor
-
-    @staticmethod
-    def _random(
-        history: History, k: int, domain: Domain, rng: np.random.Generator
-    ) -> list[Proposal]:
-        return [Proposal(cell) for cell in domain.sample(k, history.asked, rng)]
 
     def _checked(self, what: str, values: Any, cells: CellArray) -> NDArray[np.float64]:
         """Return predictions ``[N]``; a column ``[N, 1]`` or a NaN would choose arbitrary cells."""

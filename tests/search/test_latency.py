@@ -58,7 +58,7 @@ def test_a_search_proposes_only_cells_that_keep_the_limit(small_table: Table) ->
     strategy = make_strategy("random", evaluator, n=4, k=4, recipe="fast", constraints=constraints)
     result = search(strategy, evaluator, 10, 0, constraints)
     assert {query.cell.num_vertices for query in result.history} <= {2, 3, 4, 5}
-    best = evaluator.best_within(max_latency=0.005)
+    best = evaluator.best_within(constraints)
     assert best is not None
     assert small_table.cells[small_table.index_of(best.hash)].num_vertices <= 5
     with pytest.raises(SettingsError, match=r"no cell has at most 0\.0001 seconds of latency"):

@@ -113,10 +113,10 @@ def test_a_table_is_searched_by_looking_its_networks_up(tmp_path: Path) -> None:
     found = [query.outcome.accuracy for query in result.history]
     assert found == sorted(np.array(values)[~np.isnan(values)].tolist())[:-6:-1]
     parameters = np.array([graph.parameters for graph in GRAPHS])
-    small = evaluator.best_within(max_parameters=int(np.median(parameters)))
+    small = evaluator.best_within(Constraints(int(np.median(parameters))))
     assert small is not None
     assert small.best == np.nanmax(np.where(parameters <= np.median(parameters), values, np.nan))
-    assert evaluator.best_within(max_macs=-1) is None
+    assert evaluator.best_within(Constraints(max_macs=1)) is None
 
 
 def test_a_table_without_a_label_to_maximise_is_refused() -> None:
