@@ -164,7 +164,8 @@ def residual_chart(
             shape = list(np.shape(measured))
             raise SettingsError(f"groups of {name!r} must be {shape}, got {group.shape}")
         series.append((name, group[rows]))
-    crowded = any(_large(np.unique(group, return_counts=True)[1]) for _, group in series)
+    counts = [np.unique(group, return_counts=True)[1].max() for _, group in series]
+    crowded = max(counts, default=0) >= _FEWEST_IN_BOX
     least = _FEWEST_IN_BOX if crowded else 1
     marks = [
         _boxes(errors, group, least, name, _CURVE_COLOURS[k % len(_CURVE_COLOURS)])
@@ -205,10 +206,6 @@ def residual_charts(
         residual_chart(measured, predicted, group, by, fractions, label=label)
         for group, by, label in groups
     ]
-
-
-def _large(counts: NDArray[np.int64]) -> bool:
-    return bool((counts >= _FEWEST_IN_BOX).any())
 
 
 def _boxes(errors: Floats, group: NDArray[Any], least: int, name: str, colour: int) -> Boxes:

@@ -54,19 +54,8 @@ def scatter(
 
     The second panel shows the cells measured above 90 %, or the best decile if fewer than five are
     above 90 % or the values are not fractions. Each panel shows the number of cells, their MSE
-    (squared points for fractions) and Kendall's tau.
-
-    Args:
-        measured: ``[N]``; pairs with NaN are left out.
-        predicted: ``[N]``.
-        title: Title of both panels.
-        larger_is_better: False for costs such as seconds, where smaller is better.
-        fractions: Whether the axes are in percent; by default whether the measured values are
-            fractions.
-        note: Text below the panels.
-
-    Raises:
-        SettingsError: If the lengths differ or no pair is left.
+    (squared points for fractions) and Kendall's tau. ``note`` is a text below the panels; for the
+    other arguments and errors see :func:`.prediction_charts`.
     """
     charts = prediction_charts(measured, predicted, larger_is_better, fractions)
     return draw_charts(charts, title=title, note=note)
@@ -81,14 +70,7 @@ def learning_curve(
 ) -> Figure:
     """Draw a score against the number of training cells, mean and one standard deviation.
 
-    Args:
-        sizes: ``[S]`` training cells, positive.
-        scores: For each method ``[S, repeats]``, NaN where there is none.
-        score_name: Label of the vertical axis.
-        title: Title of the picture.
-
-    Raises:
-        SettingsError: If a method's scores are not ``[S, repeats]``.
+    For arguments and errors see :func:`.learning_curve_chart`.
     """
     chart = learning_curve_chart(sizes, scores, score_name)
     return draw_charts([chart], title=title, note="Band: one standard deviation.", size=(6.4, 4.4))
@@ -103,14 +85,7 @@ def pareto(
 ) -> Figure:
     """Draw all cells and the Pareto front of accuracy and cost.
 
-    Args:
-        accuracy: ``[N]``, larger is better; pairs with NaN are left out.
-        cost: ``[N]`` positive, smaller is better.
-        cost_name: Label of the horizontal axis.
-        title: Title of the picture.
-
-    Raises:
-        SettingsError: If the lengths differ or no pair is left.
+    For arguments and errors see :func:`.pareto_chart`.
     """
     return draw_charts([pareto_chart(accuracy, cost, cost_name)], title=title, size=(6.4, 4.4))
 
@@ -124,14 +99,8 @@ def residuals(
 ) -> Figure:
     """Draw predicted minus measured by properties of the cells: median, quartiles, 5 to 95 %.
 
-    Args:
-        measured: ``[N]``; cells with NaN are left out.
-        predicted: ``[N]``.
-        groups: For each panel's name the group of every cell, ``[N]``, for example its depth.
-        title: Title of the panels.
-
-    Raises:
-        SettingsError: If lengths differ or no pair is left.
+    ``groups`` has for each panel's name the group of every cell, ``[N]``, for example its depth.
+    For the other arguments and errors see :func:`.residual_chart`.
     """
     charts = [
         residual_chart(measured, predicted, {name: group}, name) for name, group in groups.items()
