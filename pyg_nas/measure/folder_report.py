@@ -64,7 +64,6 @@ def inspect_folder(
     """Open every image of a folder.
 
     Args:
-        scan: Its files.
         on_file: Called after each file with the number of files done and that of all.
 
     Raises:
@@ -122,17 +121,12 @@ class TrainingCost:
         return epochs * self.steps * self.step_seconds + 2 * self.judge_seconds
 
 
-def time_one_step(
-    task: Task, cell: Cell, largest: Cell, device: str = "cpu", threads: int = 1
-) -> TrainingCost:
-    """Time one step of training a cell on a task, after one that is not timed.
+def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") -> TrainingCost:
+    """Time one step of training a cell on a task, on one thread, after one that is not timed.
 
     Args:
-        task: The task.
         cell: A cell of average size says most.
         largest: A large cell, trained for one step that is not timed, for the memory.
-        device: Torch device.
-        threads: Processor threads, as a run has them.
 
     Raises:
         MeasureError: If a cell has no network.
@@ -143,7 +137,7 @@ def time_one_step(
     from pyg_nas.measure.trainer import Trial, steps_per_epoch
 
     cuda = torch.device(device).type == "cuda"
-    with torch_threads(threads):
+    with torch_threads(1):
         trial = Trial(cell, task, device)
         trial.step()
         _finish(device, cuda)

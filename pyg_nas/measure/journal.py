@@ -181,13 +181,7 @@ class Journal:
                     )
             connection.execute(
                 "INSERT INTO owner VALUES (?, ?, ?, ?, ?)",
-                (
-                    self._owner.token,
-                    self._owner.host,
-                    self._owner.pid,
-                    self._owner.started,
-                    time.time() + LEASE_SECONDS,
-                ),
+                (*astuple(self._owner), time.time() + LEASE_SECONDS),
             )
 
     def _check_space(self, name: str, found: str | None) -> None:
@@ -262,7 +256,10 @@ class Journal:
                 f"{self.path}: has cells of {self.space.name!r}, got one of {cell.space.name!r}"
             )
         with self._transaction() as connection:
-            self._add_cell(connection, cell)
+            connection.execute(
+                "INSERT OR IGNORE INTO cell VALUES (?, ?, ?)",
+                (cell.hash, json.dumps(cell.adjacency.tolist()), json.dumps(cell.operations)),
+            )
             key = (cell.hash, budget)
             taken = {
                 seed
@@ -293,12 +290,6 @@ class Journal:
             lease_until > time.time() and not Owner(token, *identity).has_gone()
         )
 
-    def _add_cell(self, connection: sqlite3.Connection, cell: Cell) -> None:
-        connection.execute(
-            "INSERT OR IGNORE INTO cell VALUES (?, ?, ?)",
-            (cell.hash, json.dumps(cell.adjacency.tolist()), json.dumps(cell.operations)),
-        )
-
     def record(self, cell: Cell, runs: Iterable[Run]) -> int:
         """Make finished runs durable and end their claims.
 
@@ -318,14 +309,11 @@ class Journal:
                 )
                 recorded += ended.rowcount
                 if ended.rowcount:
-                    self._insert(connection, key, run)
+                    points = (json.dumps(asdict(point)) for point in (run.halfway, run.end))
+                    connection.execute(
+                        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", (*key, *points, time.time())
+                    )
         return recorded
-
-    def _insert(self, connection: sqlite3.Connection, key: tuple[str, int, int], run: Run) -> None:
-        connection.execute(
-            "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)",
-            (*key, json.dumps(asdict(run.halfway)), json.dumps(asdict(run.end)), time.time()),
-        )
 
     def release(self, job: Job) -> None:
         """Give back the claims of a job that will not be finished."""

@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -52,10 +53,6 @@ def train(
     with any other runs beside it, up to rounding. The results of a failed run are returned too.
 
     Args:
-        cell: The cell.
-        task: The task.
-        budget: Epochs.
-        seeds: One run each.
         device: Torch device of the networks; images are augmented on the processor.
 
     Returns:
@@ -82,10 +79,6 @@ def train_network(
     """Train the network of a cell as :func:`train` does, and return it with its run.
 
     Args:
-        cell: The cell.
-        task: The task.
-        budget: Epochs.
-        seed: Random seed of the run.
         device: Torch device on which it is trained.
         on_step: Called after each step with the number of steps done and that of all.
         checkpoint: Where the state is kept after epochs, and read from first.
@@ -169,13 +162,7 @@ def _check(budget: int, seeds: Sequence[int]) -> None:
 
 
 class Trial:
-    """Single steps of training a cell, to see what they cost.
-
-    Args:
-        cell: The cell.
-        task: The task.
-        device: Torch device.
-    """
+    """Single steps of training a cell, to see what they cost."""
 
     def __init__(self, cell: Cell, task: Task, device: str = "cpu") -> None:
         generators = [_generator(cell, 1, 0)]
@@ -201,19 +188,17 @@ class Trial:
             torch.cuda.synchronize(self.device)
 
 
+@dataclass
 class _State:
     """What a training is resumed from."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        generators: Sequence[torch.Generator],
-    ) -> None:
-        self.network, self.optimizer, self.generators = network, optimizer, generators
-        self.step = 0
-        self.wall = self.cpu = 0.0
-        self.readings: list[list[list[float]]] = []
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    generators: Sequence[torch.Generator]
+    step: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    readings: list[list[list[float]]] = field(default_factory=list)
 
     def count(self, wall: float, cpu: float) -> None:
         """Add the time since these moments."""
