@@ -43,7 +43,6 @@ def read_arrow_graphs(
 
     Args:
         path: The file, read by one record batch at a time.
-        space: The space of all graphs.
         size: Graphs to an array, at most.
 
     Raises:

@@ -92,9 +92,7 @@ def parse_graphs(
     """Return the graphs of some lines of a graph file.
 
     Args:
-        path: The file, for errors.
         lines: (line number, content) of records of the file.
-        space: The space of the records.
 
     Raises:
         TableError: As :func:`read_graphs` does.
@@ -110,9 +108,7 @@ def graphs_of_objects(
     """Return the graphs of records that were decoded from rows of a file.
 
     Args:
-        path: The file, for errors.
         rows: (row number, record) of each.
-        space: The space of the records.
 
     Raises:
         TableError: As :func:`read_graphs` does; the message has the row in place of the line.

@@ -189,13 +189,7 @@ def label_name(table: AnyTable, policy: LabelPolicy) -> str:
 
 
 def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on evaluated cells with a substitute label; empty if there are none.
-
-    Args:
-        table: The table.
-        rows: The evaluated rows.
-        policy: The label policy.
-    """
+    """Return a sentence on evaluated cells with a substitute label; empty if there are none."""
     if not policy.resamples:
         return ""
     # Only substitutes change with the fallback, in scores of any range.

@@ -36,7 +36,6 @@ def write_scores(
     """Write cells, their scores and their rows in the source, the best first.
 
     Args:
-        path: The CSV file.
         hashes: ``S32 [N]``.
         scores: ``[N]``.
         larger_is_better: False for predicted costs such as seconds: the smallest is first.
@@ -66,11 +65,6 @@ def write_columns(
     """Write blocks of rows one after another.
 
     Scores have 9 significant digits, so that different float32 predictions differ in the file.
-
-    Args:
-        path: The CSV file.
-        names: The columns, in order.
-        blocks: Their values.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(",".join(names).encode() + b"\n")
@@ -90,7 +84,6 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
     Args:
         path: The file, with the columns ``score`` and ``hash`` or, where architectures have a text
             form, ``arch``. Other columns and cells are ignored.
-        table: The table.
 
     Raises:
         SettingsError: If a column is missing, a score is not a finite number, an architecture is
@@ -151,7 +144,6 @@ def check_finite(
     """Check that scores ``[N]`` are numbers.
 
     Args:
-        scores: The scores.
         hashes_of: Returns the hashes of some rows, for the error.
 
     Raises:

@@ -380,7 +380,6 @@ def stratified_folds(
 
     Args:
         labels: ``[N]``.
-        folds: Folds of one repeat.
         repeats: Repeats, each with its own shuffle.
         seed: Random seed of the shuffles.
         hashes: ``S32 [N]``; rows of one graph are then in one fold.

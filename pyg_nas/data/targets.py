@@ -20,7 +20,6 @@ def checked_targets(
 
     Args:
         targets: Numbers by name; None for none.
-        count: Number of architectures.
         taken: Names that mean something else.
         joined: These names in the words of an error.
 

@@ -19,7 +19,6 @@ def read_table(
     """Read an official file (:func:`~pyg_nas.spaces.nasbench101.tfrecord_reader.read_records`).
 
     Args:
-        source: The TFRecord file.
         progress: Called with (bytes done, bytes in all).
 
     Raises:
@@ -36,8 +35,6 @@ def convert(
     """Convert an official file to a table in HDF5 and return the table.
 
     Args:
-        source: The TFRecord file.
-        target: The HDF5 file, written whole or not at all.
         progress: Called with (bytes done, bytes in all).
 
     Raises:
@@ -62,7 +59,6 @@ def write_tfrecord(
 
     Args:
         table: A table of NAS-Bench-101 cells.
-        target: The TFRecord file.
         progress: Called with (cells done, cells in all).
 
     Returns:

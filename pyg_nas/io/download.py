@@ -56,8 +56,6 @@ def download(
     starts again. Only a file of the expected size and checksum gets its final name.
 
     Args:
-        remote: The file.
-        folder: Target folder, created if missing.
         progress: Called with (bytes received, bytes in all).
         pause_seconds: Wait before a broken connection is tried again.
 

@@ -39,11 +39,6 @@ def read_lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, content) of a file's lines, whose length is limited.
 
-    Args:
-        path: A regular file.
-        failure: Class of the error.
-        blank: Yield blank lines too.
-
     Raises:
         failure: If it is not a regular file, or a line is longer than
             :data:`~pyg_nas.io.limits.MOST_LINE_BYTES`.

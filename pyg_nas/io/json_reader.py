@@ -47,8 +47,6 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
     """Return the value of a JSON text, UTF-8 with or without a byte order mark.
 
     Args:
-        text: The text.
-        failure: The error's class.
         finite: Whether NaN and infinity, which Python writes although JSON lacks them, are refused.
 
     Raises:

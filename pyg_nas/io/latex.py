@@ -41,7 +41,6 @@ def latex_table(
     """Return a floating table: the first column to the left, the others to the right.
 
     Args:
-        columns: Their names.
         rows: Cells of each row, in the order of the columns.
         caption: Text above it.
         label: What the document refers to it by.

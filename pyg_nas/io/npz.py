@@ -30,9 +30,7 @@ def read_npz(
     The names, types and shapes of all arrays are checked before any array is read.
 
     Args:
-        path: The file.
         names: Names of the arrays; missing ones are left out. None for all.
-        failure: Class of the error.
 
     Raises:
         failure: If it is not a regular file or damaged, or the arrays need more than

@@ -25,8 +25,6 @@ def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsEr
 
     Args:
         record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
-        what: Name of the record in error messages.
-        failure: Class of the error.
 
     Raises:
         failure: At the first field that breaks its rule; the message names field, value and rule.

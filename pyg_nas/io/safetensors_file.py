@@ -37,9 +37,7 @@ def read_safetensors(
     """Return the content of a safetensors file whose header and size agree.
 
     Args:
-        path: The file.
         expected_bytes: The size that it must have; None if it is not known.
-        failure: Class of the error.
         check: Called before anything behind the header is read, with tensors of zeros that have
             the types and shapes of the header and need no memory; it may raise.
 

@@ -139,11 +139,7 @@ def train_missing(
     process trains is waited for, and taken over if that process dies.
 
     Args:
-        pairs: What to train.
         seeds: Seeds of the runs of each pair.
-        task: What the cells are trained on.
-        journal: Where the runs are kept.
-        executor: How jobs are spread over workers.
         retries: How often a failed job is tried again.
         on_end: Called with a pair when all of its runs are in the journal (and None), or when its
             job failed more than ``retries`` times (and the error).

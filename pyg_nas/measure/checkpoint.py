@@ -25,7 +25,6 @@ class Checkpoint:
     Torch does not notice when bytes of a file of its own have changed.
 
     Args:
-        path: The file.
         seconds: It is written at most once in so many seconds.
     """
 

@@ -36,7 +36,6 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
     Args:
         path: ``.npz`` file with ``images``, uint8 or floating point, ``[N, H, W]`` or
             ``[N, H, W, C]``, and ``labels``, whole numbers ``[N]``.
-        settings: How networks are trained.
         seed: Seed of the split into training, validation and test images.
 
     Raises:
@@ -89,7 +88,6 @@ def folder_task(
     if all of them are, else RGB.
 
     Args:
-        path: The folder.
         settings: How networks are trained, and images divided and resized.
         seed: Seed of the split into training, validation and test images.
         image_size: Pixels a side that every image is brought to; None takes them as they are.
@@ -243,13 +241,11 @@ def split_task(
     """Split images of every class into training, validation and test images, 60 : 20 : 20.
 
     Args:
-        name: Name of the task.
         images: Returns those of some rows, uint8 or float32 ``[rows, C, H, W]``. It is called once
             for each part, so that images of a folder are in memory once.
         labels: Whole numbers ``[N]``, renumbered from 0 in their order; or floating point ``[N]``,
             to predict a number for each image.
         settings: How networks are trained, and the share of validation and of test images.
-        seed: Seed of the split.
         source: Where the images come from, for the message.
         names: Name of each label; by default its number.
         parts: Part of each image where the images are divided already, ``[N]``: 0 for training,

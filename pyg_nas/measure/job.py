@@ -52,9 +52,6 @@ def attempt(
     """Train a job; an error is its outcome.
 
     Args:
-        task: What the cell is trained on.
-        job: The runs.
-        device: Torch device.
         threads: Torch threads on a CPU.
         space: ``file.py:NAME`` of the cell's space where the user named one.
     """

@@ -83,8 +83,6 @@ def build_members(cell: Cell, size: NetworkSize, momentum: float, members: int) 
     """Return the space's network of a cell for images ``[M, B, C, H, W]``.
 
     Args:
-        cell: The cell.
-        size: Size of the network.
         momentum: Share of the running statistics that batch normalisation keeps at every step.
         members: ``M``, the networks that are trained side by side.
 
@@ -114,7 +112,6 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
     """Return the network that a task trains for a cell, with random weights.
 
     Args:
-        cell: The cell.
         task: A task, its name or the path of its images. Images and settings give the network's
             size, labels, normalisation of images and momentum of batch normalisation.
         seed: Random seed of the weights.

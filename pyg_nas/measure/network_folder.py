@@ -49,8 +49,6 @@ def save_network(
     Args:
         folder: Must not exist, or be empty.
         network: The network, on the processor.
-        cell: Its cell.
-        task: What it was built for.
         about: JSON values that travel with the network.
         files: Content of further files, by name.
 

@@ -32,9 +32,6 @@ _LOWEST_R2 = -1.0  # a failed run; further down, predictors would see nothing el
 class Objective:
     """The loss and the score of a task.
 
-    Args:
-        task: The task.
-
     Raises:
         SettingsError: If its metric cannot be imported.
     """

@@ -100,7 +100,6 @@ class OnnxRunner(Runner):
     """An ONNX file in ONNX Runtime, whose inputs are zeros; sizes that are not fixed are 1.
 
     Args:
-        path: The file.
         device: Where it runs.
         threads: Threads of a pass on the CPU.
 

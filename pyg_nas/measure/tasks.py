@@ -125,11 +125,7 @@ def write_task_source(
     """Keep in a JSON file from what :func:`get_task` made a task.
 
     Args:
-        path: The file.
         name: As given to ``get_task``.
-        task: The task.
-        image_size: As given.
-        seed: As given.
     """
     built_in = str(name) in _BUILT_IN
     source = {
@@ -149,7 +145,6 @@ def read_task(
     """Return the task of a file that :func:`write_task_source` wrote.
 
     Args:
-        path: The file.
         name: Where the images are by now; by default where they were.
         metric: The metric of the task, if it has one: it is code, so it is imported only where the
             caller names it too.

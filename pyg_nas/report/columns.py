@@ -63,7 +63,6 @@ def make_gallery(
     """Return a gallery of some cells, and the gallery number of each row.
 
     Args:
-        space: Their space.
         cells: All cells, ``[N]``.
         columns: Their figures; columns without a value for any shown cell are left out.
         rows: The rows of the shown cells.

@@ -47,7 +47,6 @@ class Gallery:
         """Add a cell and return its number.
 
         Args:
-            cell: The cell.
             values: Text of each figure.
         """
         whole = cell.num_vertices <= MOST_VERTICES and self._draw is None

@@ -20,7 +20,6 @@ def plotly_figure(chart: Chart, numbers: Mapping[int, int] | None = None) -> Fig
     """Return a chart for the page.
 
     Args:
-        chart: The chart.
         numbers: Gallery number by the row of a cell. Points of other rows are left out, and the
             note gives their number.
     """

@@ -64,10 +64,7 @@ def prediction_page(
     """Return the report on a predictor's predictions for cells that it was not trained on.
 
     Args:
-        model: The predictor.
         table: Cells and their measurements.
-        source: Name of the model folder.
-        table_name: Name of the table's file.
         learning_curve: Also train the predictor on parts of its training cells, which takes about
             three times as long as training it once.
         progress: Called before each of these fits with the number of finished fits and of all.

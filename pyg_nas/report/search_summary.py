@@ -57,9 +57,7 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
     """Return the report in Markdown.
 
     Args:
-        facts: The facts about the search.
         pictures: Files of the charts in the same folder.
-        settings: The search's settings.
     """
     answer = facts.result.answer
     lines = ["# Search", "", f"**{facts.title}**", ""]

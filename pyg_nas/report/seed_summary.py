@@ -26,8 +26,6 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     """Write ``seeds.json`` and ``regret.svg``, and return the final regret in one sentence.
 
     Args:
-        folder: Where the files are written.
-        seeds: Random seed of each search.
         results: The searches, on one table with one budget.
     """
     regrets = regret_curves(results)

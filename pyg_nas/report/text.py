@@ -13,7 +13,6 @@ def excerpt(value: Any, depth: int = _DEEPEST) -> Any:
     """Return nested JSON values, cut where they are too deep, too long or too many.
 
     Args:
-        value: Values from a file.
         depth: Number of levels that are kept.
     """
     if isinstance(value, str):

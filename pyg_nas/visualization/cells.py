@@ -105,7 +105,6 @@ def graph_drawing(
         operations: Operation ids ``[V]``.
         edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
             vertex.
-        space: The space of the operations.
         box_width: Width of the boxes in pixels; by default that of the longest label.
     """
     size = len(operations)

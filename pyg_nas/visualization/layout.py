@@ -85,7 +85,6 @@ def layered_layout(size: int, edges: Edges, box_width: float) -> Layout:
     """Lay out a graph that :func:`fits`.
 
     Args:
-        size: Number of vertices.
         edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
             vertex.
         box_width: Width of every box in pixels.

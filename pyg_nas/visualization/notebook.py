@@ -22,7 +22,6 @@ def rows_html(
     """Return an HTML table of drawings and figures; all texts are escaped.
 
     Args:
-        title: Text above the table.
         columns: Names of the figures.
         rows: Cells and their figures; the first :data:`MOST_ROWS` are shown.
         total: Number of all rows.

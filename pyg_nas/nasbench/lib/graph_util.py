@@ -20,9 +20,6 @@ def gen_is_edge_fn(bits: int) -> Callable[[Any, Any], Any]:
     Bit 0 is the edge (0, 1), bits 1 and 2 the edges (0, 2) and (1, 2), bits 3 to 5 the edges into
     vertex 3, and so on: column by column, for any number of vertices.
 
-    Args:
-        bits: The edges.
-
     Returns:
         A function of sources and targets, numbers or arrays, as ``np.fromfunction`` calls it.
     """
@@ -72,7 +69,6 @@ def is_isomorphic(graph1: Graph, graph2: Graph) -> bool:
 
     Args:
         graph1: Adjacency ``[V, V]`` and ``V`` labels.
-        graph2: Another.
     """
     one, other = np.asarray(graph1[0]) == 1, np.asarray(graph2[0]) == 1
     if one.shape != other.shape or _signature(one, graph1[1]) != _signature(other, graph2[1]):
