@@ -28,6 +28,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.cholesky import factored_in_place, inverse_blocks, inverse_diagonal, solved
+from pyg_nas.predictors.kept_cells import WhitenedCells
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
@@ -373,6 +374,37 @@ class GaussianProcess(CellRegressor):
         prior = self.kernel_.variances(inputs)
         variance = (prior - explained.square().sum(dim=0)).clamp(min=0) + self.noise_
         return mean, variance.sqrt().numpy() * self.std_
+
+    def whitened(self, features: CellFeatures, count: int) -> WhitenedCells:
+        """Return ``N`` cells as the first ``count`` training cells see them."""
+        inputs = self.kernel_.scaled(self._standardised(features))
+        between = self.kernel_.covariance(self.inputs_[:count], inputs)  # [count, N]
+        factor = self.factor_[:count, :count]
+        rows = torch.linalg.solve_triangular(factor, between, upper=False)
+        variances = self.kernel_.variances(inputs) - rows.square().sum(dim=0)
+        return WhitenedCells(inputs.float(), rows.float(), variances)
+
+    def predict_whitened(
+        self, cells: WhitenedCells
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what :meth:`predict_features` does, to 1e-6, from the training cells added since.
+
+        The mean is the product of whitened covariances and whitened labels, and each added cell
+        takes its square from the variance (Rasmussen and Williams, 2006, algorithm 2.1).
+        """
+        count = len(cells.rows)
+        labels = self.factor_.T @ self.dual_  # whitened [n]
+        known, variances = cells.rows.double(), cells.variances
+        mean = labels[:count] @ known
+        if count < len(labels):
+            between = self.kernel_.covariance(self.inputs_[count:], cells.inputs.double())
+            between -= self.factor_[count:, :count] @ known
+            factor = self.factor_[count:, count:]
+            rows = torch.linalg.solve_triangular(factor, between, upper=False)  # [k, N]
+            mean += labels[count:] @ rows
+            variances = variances - rows.square().sum(dim=0)
+        deviations = (variances.clamp(min=0) + self.noise_).sqrt()
+        return mean.numpy() * self.std_ + self.mean_, deviations.numpy() * self.std_
 
     @torch.no_grad()
     def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[Any]:

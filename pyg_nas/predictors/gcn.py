@@ -62,7 +62,7 @@ Backend = Literal["auto", "dense", "sparse"]
 _PREDICT_CHUNK = 4096
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
 # scoring neither is for sure from 12 to 50).
-_MOST_TRAINED_DENSELY, _MOST_SCORED_DENSELY = 120, 12
+MOST_TRAINED_DENSELY, MOST_SCORED_DENSELY = 120, 12
 _FEWEST_COMPILED = 5_000  # cells; below, loading compiled code takes longer than it saves
 
 
@@ -136,7 +136,7 @@ class _GCNEstimator(CellEstimator):
         weight = None
         if weights is not None:
             weight = torch.as_tensor(weights, dtype=torch.float32, device=device)
-        if self._is_sparse(cells, _MOST_TRAINED_DENSELY):
+        if self._is_sparse(cells, MOST_TRAINED_DENSELY):
             gather = _SparseGather(cells, device)
             real = torch.from_numpy(cells.mask)
             histories = [
@@ -202,7 +202,7 @@ class _GCNEstimator(CellEstimator):
         device = next(self.members_[0].parameters()).device
         return (
             len(cells) >= _FEWEST_COMPILED
-            and not self._is_sparse(cells, _MOST_SCORED_DENSELY)
+            and not self._is_sparse(cells, MOST_SCORED_DENSELY)
             and use_compiled(device, [member.activation for member in self.members_])
         )
 
@@ -223,7 +223,7 @@ class _GCNEstimator(CellEstimator):
                 terms = take_prepared(part, depth)
                 outputs[:, start : start + len(part)] = score(self.members_, terms)
             return outputs
-        if self._is_sparse(cells, _MOST_SCORED_DENSELY):
+        if self._is_sparse(cells, MOST_SCORED_DENSELY):
             gather = _SparseGather(cells, device)
             for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
                 x, edge_index, batch = gather(index)

@@ -13,13 +13,19 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, over_blocks
-from pyg_nas.features.graph_features import TRANSFER_GROUP, ZERO_COST_GROUP, CellFeatures
+from pyg_nas.features.graph_features import (
+    BLOCK_CELLS,
+    TRANSFER_GROUP,
+    ZERO_COST_GROUP,
+    CellFeatures,
+)
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
+from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, over_kept
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
@@ -37,6 +43,8 @@ from pyg_nas.predictors.validation import (
     whole,
 )
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
+
+Others = tuple[NDArray[np.floating[Any]] | None, ...]
 
 _LEAST_RATIO = 0.5
 # By cross validation inside 156 training architectures of NAS-Bench-201, on CIFAR-10.
@@ -186,6 +194,7 @@ class HybridRegressor(CellRegressor):
         self._unseen = alone, self.process_.loo_std_
         self._calibrate(*self._unseen)
         self._training, self._first = (cells, labels, weights), len(cells)
+        self._kept = KeptCells()
         return self
 
     def update(self, X: Cells, y: ArrayLike) -> HybridRegressor:
@@ -196,6 +205,10 @@ class HybridRegressor(CellRegressor):
         the ratio of residuals are kept until the number of cells has grown by a factor of 1.25;
         then all is fitted again (:mod:`pyg_nas.predictors.refit_schedule`). The sequence of labels
         after a fit decides the predictions, however it is divided into updates.
+
+        After an update the cells that were scored last are kept, in at most 1 GiB: scoring them
+        again after the next one takes the new labels alone into account, to 1e-6. More cells than
+        fit there, some 400 training cells of the whole NAS-Bench-101, are scored as before.
 
         Args:
             X: The new cells.
@@ -371,16 +384,57 @@ class HybridRegressor(CellRegressor):
         latent, stds = np.empty(len(cells)), np.empty(len(cells))
 
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:
-            latent[rows], stds[rows] = self.process_.predict_features(features, with_std)
-            if self.networks_ is not None:
-                networks = self.networks_.predict_features(block, features).mean(axis=0)
-                latent[rows] += self.network_share * (networks - latent[rows])
-            if self.forest_ is not None:
-                trees = self.forest_.predict_features(block, features)
-                latent[rows] += _FOREST_SHARE * (trees - latent[rows])
+            mean, stds[rows] = self.process_.predict_features(features, with_std)
+            latent[rows] = self._joined(mean, self._others(block, features))
 
-        over_blocks(cells, self._extra_groups(), predict_block)
+        def predict_kept(kept: KeptBlock) -> None:
+            mean, stds[kept.rows] = self.process_.predict_whitened(kept.whitened)
+            latent[kept.rows] = self._joined(mean, kept.others)
+
+        if self._is_kept(cells):
+            blocks = self._kept.blocks(cells, lambda: self._kept_blocks(cells))
+            over_kept(blocks, predict_kept)
+        else:
+            over_blocks(cells, self._extra_groups(), predict_block)
         return latent + self._prior_mean(cells), stds
+
+    def _others(self, block: CellArray, features: CellFeatures) -> Others:
+        """Return the means of networks and trees, ``[N]`` each."""
+        networks = trees = None
+        if self.networks_ is not None:
+            networks = self.networks_.predict_features(block, features).mean(axis=0)
+        if self.forest_ is not None:
+            trees = self.forest_.predict_features(block, features)
+        return networks, trees
+
+    def _joined(self, mean: NDArray[np.float64], others: Others) -> NDArray[np.float64]:
+        for share_, other in zip((self.network_share, _FOREST_SHARE), others, strict=True):
+            if other is not None:
+                mean = mean + share_ * (other - mean)
+        return mean
+
+    def _is_kept(self, cells: CellArray) -> bool:
+        """Return whether cells are scored from what is kept of them.
+
+        It follows from the training and the given cells alone, so that predictions do, to the last
+        bit: cells of more than one block, by a fit that was updated and will be again.
+        """
+        total, inputs = self.process_.inputs_.shape
+        fitted = len(self._unseen[0]) if hasattr(self, "_unseen") else total
+        return (
+            fitted < total and len(cells) > BLOCK_CELLS and fits_memory(len(cells), fitted, inputs)
+        )
+
+    def _kept_blocks(self, cells: CellArray) -> list[KeptBlock]:
+        blocks: list[KeptBlock] = []
+        fitted = len(self._unseen[0])
+
+        def keep(rows: slice, block: CellArray, features: CellFeatures) -> None:
+            whitened = self.process_.whitened(features, fitted)
+            blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
+
+        over_blocks(cells, self._extra_groups(), keep)
+        return blocks
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of the latent labels ``[N]`` of measured labels.

@@ -121,5 +121,9 @@ def mapped_improvement(
 def _top(
     score: NDArray[np.float64], k: int, tie_break: NDArray[np.float64] | None = None
 ) -> NDArray[np.int64]:
-    order = np.lexsort((-(score if tie_break is None else tie_break), -score))
-    return np.asarray(order[:k], dtype=np.int64)
+    if not k:
+        return np.empty(0, dtype=np.int64)
+    # Only those at least as good as the k-th best are sorted.
+    rows = np.flatnonzero(score >= np.partition(score, len(score) - k)[len(score) - k])
+    keys = (-score[rows],) if tie_break is None else (-tie_break[rows], -score[rows])
+    return np.asarray(rows[np.lexsort(keys)[:k]], dtype=np.int64)

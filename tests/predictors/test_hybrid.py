@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,12 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import extended_features
-from pyg_nas.features.graph_features import TRANSFER_GROUP, ZERO_COST_GROUP, CellFeatures
+from pyg_nas.features.graph_features import (
+    BLOCK_CELLS,
+    TRANSFER_GROUP,
+    ZERO_COST_GROUP,
+    CellFeatures,
+)
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
@@ -333,6 +340,33 @@ def test_an_update_by_a_quarter_is_a_fit(members: int, tmp_path: Path) -> None:
     # The next fit is at 62.5 cells: the schedule is that of the first fit.
     assert updated.update(CELLS[55:62], Y[55:62])._unseen[0].shape == (50,)
     assert updated.update(CELLS[62:63], Y[62:63])._unseen[0].shape == (63,)
+
+
+@pytest.mark.parametrize("members", [0, 1])
+def test_cells_that_are_kept_between_updates_have_the_same_predictions(
+    members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = HybridRegressor(ensemble_size=members, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
+    many = sample_cells(BLOCK_CELLS + 100, seed=1)
+    kept = fitted._kept
+    before = fitted.predict_scores(many)
+    assert kept._last is None
+    one = deepcopy(fitted).update(CELLS[60:63], Y[60:63])
+    found = one.predict_scores(many)
+    blocks = kept._last[1]
+    assert sum(block.whitened.rows.shape[1] for block in blocks) == len(many)
+    # The next round: another copy of the fit, with all labels since.
+    other = deepcopy(fitted).update(CELLS[60:66], Y[60:66])
+    later, labels = other.predict_scores(many), other.predict(many, return_std=True)
+    assert kept._last[1] is blocks
+    # A resumed search has kept nothing: equal to the last bit.
+    resumed = pickle.loads(pickle.dumps(fitted)).update(CELLS[60:66], Y[60:66])
+    np.testing.assert_array_equal(resumed.predict_scores(many), later)
+    np.testing.assert_array_equal(fitted.predict_scores(many), before)
+    monkeypatch.setattr("pyg_nas.predictors.kept_cells.MOST_BYTES", 0)
+    np.testing.assert_allclose(one.predict_scores(many), found, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(other.predict_scores(many), later, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(other.predict(many, return_std=True), labels, rtol=0, atol=1e-7)
 
 
 def test_a_refused_update_changes_nothing() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.acquisition import (
+    _top,
     check_std,
     choose,
     expected_improvement,
@@ -87,3 +90,15 @@ def test_improvement_through_a_bent_map_is_that_of_draws() -> None:
     assert flat[0] > flat[1]
     rng = np.random.default_rng(1)
     assert choose("ei", mean, std, 1, 0.03, rng, label_at).tolist() == [1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30),
+    st.integers(0, 31),
+)
+def test_the_best_are_those_of_a_whole_sort(pairs: list[tuple[int, int]], k: int) -> None:
+    first, second = np.array(pairs, dtype=np.float64).T
+    order = sorted(range(len(pairs)), key=lambda i: (-first[i], -second[i], i))
+    assert _top(first, min(k, len(pairs)), tie_break=second).tolist() == order[:k]
+    alone = sorted(range(len(pairs)), key=lambda i: (-first[i], i))
+    assert _top(first, min(k, len(pairs))).tolist() == alone[:k]
