@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--slow-cells", type=int, default=20_000, help="cells of PyG's own way")
     parser.add_argument("--batches", type=int, nargs="+", default=[10, 256, 2048])
     parser.add_argument("--table", type=int, default=0, help="also a table of so many cells")
-    arguments = parsed(parser, repeats=1, slow_cells=5_000)
+    arguments = parsed(parser)
     torch.set_num_threads(arguments.threads)
     cells = nasbench101_cells()
     rows = np.sort(np.random.default_rng(0).permutation(len(cells))[: arguments.slow_cells])

@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +38,7 @@ def now() -> float:
 def interleaved(
     contenders: dict[str, Callable[[], Any]], repeats: int = 5, warmups: int = 1
 ) -> dict[str, float]:
-    """Return each contender's median seconds; they take turns, so a busy machine hits all alike."""
+    """Return each contender's least seconds; they take turns, so a busy machine hits all alike."""
     for _ in range(warmups):
         for run in contenders.values():
             run()
@@ -50,7 +49,7 @@ def interleaved(
             run()
             synchronize()
             seconds[name].append(now() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: min(values) for name, values in seconds.items()}
 
 
 def synchronize() -> None:

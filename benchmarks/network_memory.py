@@ -1,4 +1,4 @@
-"""Peak memory of training predictors on 10,000 networks of 500 vertices, each in a process.
+"""Peak memory of training predictors on up to 10,000 networks of 500 vertices, each in a process.
 
     python -m benchmarks.network_memory
 
@@ -10,7 +10,6 @@ other programs may run.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, TERMINALS
 
+ALONE = "the networks alone"
 PREDICTORS = {
     "sparse residual network, one epoch": lambda: NetworkGNNRegressor(epochs=1),
     "boosted trees": lambda: NetworkRegressor("boosted-trees"),
@@ -63,17 +63,26 @@ def train(name: str, count: int, vertices: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", type=int, default=10_000)
+    parser.add_argument("--networks", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--vertices", type=int, default=500)
-    arguments = parsed(parser, networks=1_000)
-    size = arguments.networks, arguments.vertices
-    peaks: dict[str, Any] = {
-        "the networks alone": peak_memory(train, "", *size),
-        **{name: peak_memory(train, name, *size) for name in PREDICTORS},
+    arguments = parsed(parser, networks=[1_000])
+    vertices = arguments.vertices
+    peaks = {
+        count: {
+            name or ALONE: peak_memory(train, name, count, vertices) for name in ("", *PREDICTORS)
+        }
+        for count in arguments.networks
     }
-    result = {"networks": size[0], "vertices": size[1], "peak_bytes": peaks}
+    result = {"vertices": vertices, "peak_bytes": peaks}
     write_result("network_memory", result, arguments.results)
-    show("Peak memory", ["", "GiB"], [[n, f"{peak / 2**30:.2f}"] for n, peak in peaks.items()])
+    show(
+        "Peak memory, GiB",
+        ["", *(f"{count:,} networks" for count in peaks)],
+        [
+            [name, *(f"{peaks[count][name] / 2**30:.2f}" for count in peaks)]
+            for name in (ALONE, *PREDICTORS)
+        ],
+    )
 
 
 if __name__ == "__main__":
