@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import PositiveInt
-from sklearn.ensemble import ExtraTreesRegressor
 
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
@@ -82,6 +81,8 @@ class FeatureForest(CellRegressor):
         self.check_parameters()
         self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
         inputs = _inputs(cells, features)
+        from sklearn.ensemble import ExtraTreesRegressor
+
         forest = ExtraTreesRegressor(
             self.num_trees, max_features=_SHARE_TRIED, bootstrap=True, oob_score=True,
             random_state=self.random_state, n_jobs=1,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, over_blocks
 from pyg_nas.features.graph_features import (
@@ -28,7 +27,6 @@ from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_n
 from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, over_kept
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
 from pyg_nas.predictors.validation import (
@@ -43,6 +41,10 @@ from pyg_nas.predictors.validation import (
     whole,
 )
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
+
+if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fast` does not need
+    from pyg_nas.engine.loop import OnEpoch
+    from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 
 Others = tuple[NDArray[np.floating[Any]] | None, ...]
 
@@ -172,8 +174,10 @@ class HybridRegressor(CellRegressor):
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
         ).fit_features(cells.space, features, latent, weights, hashes=cells.hashes(), like=like)
-        self.networks_ = None
+        self.networks_: ResidualGNNRegressor | None = None
         if self.ensemble_size:
+            from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+
             self.networks_ = ResidualGNNRegressor(
                 self.ensemble_size,
                 self.hidden,
