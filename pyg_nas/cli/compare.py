@@ -112,7 +112,10 @@ def _matching(pattern: Path) -> list[Path]:
     if pattern.exists():
         return [pattern]
     start = Path(pattern.anchor)
-    found = [path for path in start.glob(str(pattern.relative_to(start))) if path.is_dir()]
+    try:
+        found = [path for path in start.glob(str(pattern.relative_to(start))) if path.is_dir()]
+    except ValueError:  # of a pattern such as runs** before Python 3.13
+        found = []
     return sorted(found) or [pattern]
 
 

@@ -200,10 +200,13 @@ class NetworkTable:
         path = Path(path)
         with open_hdf5(path, TableError) as file:
             try:
-                arrays = {name: _read(file, f"{GROUP}/{name}", _TYPES[name]) for name in _TYPES}
-                names = _read(file, "names", np.bytes_)
                 listed = stored_group(file, "targets") if has_name(file, "targets") else ()
-                targets = {name: _read(file, f"targets/{name}", np.float64) for name in listed}
+                types = {f"{GROUP}/{name}": dtype for name, dtype in _TYPES.items()}
+                types |= {"names": np.bytes_, **{f"targets/{name}": np.float64 for name in listed}}
+                read = _read(file, types)
+                arrays = {name: read[f"{GROUP}/{name}"] for name in _TYPES}
+                names = read["names"]
+                targets = {name: read[f"targets/{name}"] for name in listed}
                 settings = json_attribute(file, "pyg_nas")
                 _check(arrays, names)
                 if not isinstance(settings, dict) or settings.get("format") != FORMAT:
@@ -241,16 +244,25 @@ def is_network_table(path: str | os.PathLike[str]) -> bool:
         return has_name(file, GROUP)
 
 
-def _read(file: Any, name: str, dtype: Any) -> NDArray[Any]:
-    dataset = stored_dataset(file, name)
-    if dataset.size * dataset.dtype.itemsize > MOST_TABLE_BYTES:
-        raise TableError(f"{name} claims more than {MOST_TABLE_BYTES:,} bytes")
+def _read(file: Any, types: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return datasets in their types; their total size is checked before any value is read."""
+    datasets = {name: stored_dataset(file, name) for name in types}
+    needed = sum(
+        dataset.size * max(dataset.dtype.itemsize, np.dtype(types[name]).itemsize)
+        for name, dataset in datasets.items()
+    )
+    if needed > MOST_TABLE_BYTES:
+        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
+    return {name: _values(name, datasets[name], types[name]) for name in types}
+
+
+def _values(name: str, dataset: Any, dtype: Any) -> NDArray[Any]:
     wanted = np.dtype(dtype)
     kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(wanted.kind, "S")
     if dataset.dtype.kind not in kinds:
         raise TableError(f"{name} must have the type {wanted}, got {dataset.dtype}")
     stored = dataset[...]
-    values: NDArray[Any] = stored.astype(wanted)
+    values: NDArray[Any] = stored.astype(wanted, copy=False)
     if wanted.kind in "iu" and not np.array_equal(values, stored):
         raise TableError(f"{name} has values outside the range of {wanted}")
     return values

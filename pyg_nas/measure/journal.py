@@ -143,8 +143,8 @@ class Journal:
         return connection
 
     def _check_journal(self, connection: sqlite3.Connection) -> None:
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        if names and not names >= _TABLES:
+        names = _table_names(connection)
+        if names is None or (names and not names >= _TABLES):
             raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
         for table, columns in _TYPES.items() if names else ():
             for column, kind in columns.items():  # SQLite itself stores any type in any column
@@ -192,7 +192,7 @@ class Journal:
                 f"runs: layers or pretrained weights have changed; use another folder or journal "
                 f"file"
             )
-        before = parse_json(found or "null", MeasureError)
+        before = parse_json(found, MeasureError) if isinstance(found, str) else None
         if name == "space" and isinstance(before, dict) and before.get("name") == self.space.name:
             changes = space_changes(before, self.space.to_dict())
             raise MeasureError(
@@ -425,11 +425,19 @@ def stored_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         return None
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            if not _table_names(connection):
+                return None
             row = connection.execute("SELECT value FROM journal WHERE name = 'settings'").fetchone()
     except sqlite3.Error:
         return None  # a file that is no journal is reported when it is opened as one
     settings = parse_json(row[0], MeasureError) if row and isinstance(row[0], str) else None
     return settings if isinstance(settings, dict) else None
+
+
+def _table_names(connection: sqlite3.Connection) -> set[str] | None:
+    """Return the names of a file's tables; None if it has views or triggers, which may run long."""
+    kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type != 'index'"))
+    return set(kinds) if set(kinds.values()) <= {"table"} else None
 
 
 def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:

@@ -145,7 +145,7 @@ def _factory_of(reference: str) -> Factory:
         if lacks:
             raise SettingsError(f"recipe {reference!r}: a predictor needs {', '.join(lacks)}")
         with user_call(f"recipe {reference!r}: its parameters cannot be set"):
-            known = estimator.get_params(deep=False)
+            known = dict(estimator.get_params(deep=False))
             given = {"random_state": seed, "device": device}
             estimator.set_params(**{k: v for k, v in given.items() if k in known})
         return estimator

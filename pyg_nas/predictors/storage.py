@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
-from pyg_nas.io.files import atomic_path, check_output_folder
+from pyg_nas.io.files import atomic_path, check_output, check_output_folder
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.safetensors_file import read_safetensors
 from pyg_nas.predictors.registry import registered_class, registered_name
@@ -95,8 +95,10 @@ def check_model_folder(folder: str | os.PathLike[str]) -> None:
         SettingsError: If it is a file or cannot be written.
     """
     check_output_folder(folder)
-    path = Path(folder) / SETTINGS
-    if path.exists() and not (Path(folder) / WEIGHTS).exists():
+    path, weights = Path(folder) / SETTINGS, Path(folder) / WEIGHTS
+    for file in (path, weights):
+        check_output(file)
+    if path.exists() and not weights.exists():
         raise ModelError(f"{path}: is there already, and not of a model; choose another folder")
 
 

@@ -24,7 +24,7 @@ from pyg_nas.io.files import check_output_folder, write_text
 from pyg_nas.io.json_lines import whole_lines
 from pyg_nas.io.json_reader import parse_json, read_object
 from pyg_nas.io.limits import MOST_RECORDS_BYTES
-from pyg_nas.io.regular_files import read_regular
+from pyg_nas.io.regular_files import file_blocks, read_regular
 from pyg_nas.predictors.storage import WEIGHTS
 from pyg_nas.search.history import Query
 
@@ -129,7 +129,7 @@ class SearchFolder:
     def count(self) -> int:
         """Return how many queries are recorded."""
         path = self.path / QUERIES
-        return path.read_bytes().count(b"\n") if path.exists() else 0
+        return sum(block.count(b"\n") for block in file_blocks(path)) if path.exists() else 0
 
 
 def check_search_folder(path: Path) -> None:

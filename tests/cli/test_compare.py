@@ -45,3 +45,12 @@ def test_compare_a_module_of_the_working_folder(
     error = capsys.readouterr().err
     assert "label run = 0, asked for is 'mean'" in error
     assert pyg_nas(*arguments, "--predictors", "compared_module:Nothing") == 2
+
+
+@pytest.mark.parametrize("pattern", ["runs**", "a**/b", "[", "*"])
+def test_a_pattern_without_folders_is_refused(
+    pattern: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = pyg_nas("compare-searches", pattern, "--out", "c")
+    assert code == 2
+    assert "is not the folder of a search" in capsys.readouterr().err

@@ -119,3 +119,13 @@ def test_a_damaged_file_is_refused(change, message: str, tmp_path: Path) -> None
     assert is_network_table(path)
     with pytest.raises(TableError, match=message):
         NetworkTable.load(path)
+
+
+def test_the_total_size_is_checked_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table().save(tmp_path / "t.hdf5")
+    largest = max(array.nbytes for array in vars(GRAPHS).values())
+    monkeypatch.setattr("pyg_nas.data.network_table.MOST_TABLE_BYTES", largest)
+    with pytest.raises(TableError, match=f"claims .* bytes, at most {largest:,} are read"):
+        NetworkTable.load(tmp_path / "t.hdf5")

@@ -20,7 +20,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.job import Job
-from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.journal import Journal, stored_settings
 from pyg_nas.measure.network import build_network
 from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
@@ -204,6 +204,29 @@ def test_somebody_elses_database_is_refused_and_left_alone(
         Journal(path, tiny_task)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS value FROM n"
+
+
+def test_views_are_refused_unread(opened: Journal, tiny_task: Task):
+    opened.close()
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute("DROP TABLE run")
+        connection.execute(f"CREATE VIEW run AS {ENDLESS}")
+    connection.close()
+    with pytest.raises(MeasureError, match="but not a journal"):
+        Journal(opened.path, tiny_task)
+    assert stored_settings(opened.path) is None
+
+
+def test_values_of_other_types_are_no_settings(opened: Journal, tiny_task: Task):
+    opened.close()
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute("UPDATE journal SET value = x'00ff' WHERE name = 'space'")
+    connection.close()
+    with pytest.raises(MeasureError, match="this journal has space b"):
+        Journal(opened.path, tiny_task)
 
 
 # Kills and rivals: real processes on one journal.

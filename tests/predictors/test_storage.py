@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,16 @@ from safetensors.torch import load_file
 
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.errors import ModelError
+from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors import storage
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
-from pyg_nas.predictors.storage import load_model, save_model, settings_checksum
+from pyg_nas.predictors.storage import (
+    check_model_folder,
+    load_model,
+    save_model,
+    settings_checksum,
+)
 from pyg_nas.predictors.trained import Model
 
 FAST = {"hidden": 8, "epochs": 2}
@@ -64,6 +70,15 @@ def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
     with pytest.raises(ModelError, match="cannot be stored"):
         save_model(object(), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["settings.json", "weights.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_before_training(
+    name: str, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SettingsError, match=f"{name}: is a pipe"):
+        check_model_folder(tmp_path)
 
 
 def test_saved_files_have_the_usual_permissions(folder: Path) -> None:

@@ -48,6 +48,17 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
         Ledger(SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL))
 
 
+def test_queries_are_counted_in_a_regular_file_only(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    assert folder.count() == 0
+    (tmp_path / QUERIES).write_text("{}\n{}\n")
+    assert folder.count() == 2
+    (tmp_path / QUERIES).unlink()
+    os.mkfifo(tmp_path / QUERIES)
+    with pytest.raises(SettingsError, match="is a named pipe"):
+        folder.count()
+
+
 def test_a_larger_budget_is_written_when_the_folder_is_free(
     partial_table: Table, tmp_path: Path
 ) -> None:
