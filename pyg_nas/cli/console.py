@@ -17,6 +17,7 @@ from rich.text import Text
 from pyg_nas.io.text import printable
 
 OUTPUT = Console(highlight=False, soft_wrap=True)
+_MOST_CHARACTERS = 5_000  # of an error: the longest path has 4,096
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -73,6 +74,8 @@ def print_table(
 def fail(message: str, exit_code: int = 2) -> NoReturn:
     """Print an error as one line on standard error and exit."""
     text = " ".join(message.split())
+    if len(text) > _MOST_CHARACTERS:
+        text = f"{text[:_MOST_CHARACTERS]}..."
     ERRORS.print(Text.assemble(("error:", "red"), " ", printable(text)))
     raise SystemExit(exit_code)
 

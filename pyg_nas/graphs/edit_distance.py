@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.search_space import SearchSpace
 
 _MOST_ALIGNMENTS = 5040  # all of them up to 9 vertices
@@ -106,7 +107,7 @@ def _operation_counts(features: NDArray[np.float32], space: SearchSpace) -> NDAr
 
 
 def _features(
-    adjacency: NDArray[np.int8], operations: NDArray[np.int8], space: SearchSpace
+    adjacency: NDArray[np.int8], operations: Ids, space: SearchSpace
 ) -> NDArray[np.float32]:
     """Return edges and then the operation of each slot as float32 ``[N, F]`` of 0 and 1."""
     total, size = operations.shape
@@ -117,7 +118,7 @@ def _features(
     return np.concatenate([edges, kinds.reshape(total, -1)], axis=1).astype(np.float32)
 
 
-def _spread(cells: CellArray) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def _spread(cells: CellArray) -> tuple[NDArray[np.int8], Ids]:
     """Move the output to the last slot; free slots get the operation ``len(operations)``."""
     total, size = cells.operations.shape
     rows = np.arange(total)
@@ -127,7 +128,7 @@ def _spread(cells: CellArray) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     adjacency[rows, :, last] = 0
     adjacency[:, :, size - 1] = to_output
     idle = len(cells.space.operations)
-    operations = np.where(cells.mask, cells.operations, idle).astype(np.int8)
+    operations = np.where(cells.mask, cells.operations, idle).astype(cells.space.id_type)
     operations[rows, last] = idle
     operations[:, -1] = cells.space.output_id
     return adjacency, operations

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyg_nas.compute.splitmix import GOLDEN, mix
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 
@@ -71,9 +72,9 @@ def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
             f"operations"
         )
     inner = np.array(
-        list(itertools.product(range(len(space.operations)), repeat=v - 2)), dtype=np.int8
+        list(itertools.product(range(len(space.operations)), repeat=v - 2)), dtype=space.id_type
     )
-    labels = np.empty((len(inner), v), dtype=np.int8)
+    labels = np.empty((len(inner), v), dtype=space.id_type)
     labels[:, 0], labels[:, -1] = space.input_id, space.output_id
     labels[:, 1:-1] = inner
     graph = np.repeat(np.arange(len(graphs)), len(labels))
@@ -82,7 +83,7 @@ def _cells_of_size(v: int, space: SearchSpace) -> CellArray:
     first = np.sort(np.unique(fingerprint, return_index=True)[1])
     width = space.max_vertices
     adjacency = np.zeros((len(first), width, width), dtype=np.int8)
-    operations = np.zeros((len(first), width), dtype=np.int8)
+    operations = np.zeros((len(first), width), dtype=space.id_type)
     adjacency[:, :v, :v] = graphs[graph[first]]
     operations[:, :v] = labels[label[first]]
     return CellArray(adjacency, operations, np.full(len(first), v, dtype=np.int8), space)
@@ -108,7 +109,7 @@ def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
 
 def _fingerprints(
     graphs: NDArray[np.int8],
-    labels: NDArray[np.int8],
+    labels: Ids,
     graph: NDArray[np.int64],
     label: NDArray[np.int64],
 ) -> NDArray[np.uint64]:
@@ -117,8 +118,8 @@ def _fingerprints(
     degrees = graphs.sum(axis=2, dtype=np.uint64) * np.uint64(16) + graphs.sum(
         axis=1, dtype=np.uint64
     )
-    start = labels.astype(np.uint64) & np.uint64(0xFF)
-    colours = [mix(degrees[graph, u] * np.uint64(256) + start[label, u]) for u in range(v)]
+    start = labels.astype(np.uint32).astype(np.uint64)
+    colours = [mix(degrees[graph, u] * np.uint64(2**32) + start[label, u]) for u in range(v)]
     present = {
         (a, b): graphs[graph, a, b].astype(np.uint64) for a in range(v) for b in range(a + 1, v)
     }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.graphs.cell import Cell, edge_index
+from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.search_space import SearchSpace
 
 _MOST_TRIES = 100_000
@@ -30,12 +31,12 @@ class Genotype:
 
     Args:
         adjacency: int8 ``[V, V]``, upper triangular.
-        operations: int8 ``[V]`` ids, input first and output last.
+        operations: ``[V]`` ids, input first and output last.
         space: Its search space, which has terminals.
     """
 
     adjacency: NDArray[np.int8]
-    operations: NDArray[np.int8]
+    operations: Ids
     space: SearchSpace
 
     @cached_property
@@ -57,7 +58,7 @@ class Genotype:
     @classmethod
     def from_dict(cls, description: dict[str, Any], space: SearchSpace) -> Genotype:
         """Rebuild a genotype from :meth:`to_dict`'s result."""
-        operations = np.array(space.encode(description["ops"]), dtype=np.int8)
+        operations = np.array(space.encode(description["ops"]), dtype=space.id_type)
         adjacency = np.zeros((len(operations), len(operations)), dtype=np.int8)
         adjacency[tuple(edge_index(list(description["edges"]), len(operations)))] = 1
         return cls(adjacency, operations, space)
@@ -162,7 +163,7 @@ def graph_neighbours(cell: Cell) -> list[Cell]:
     return list(found.values())
 
 
-def _edits(cell: Cell) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int8]]]:
+def _edits(cell: Cell) -> Iterator[tuple[NDArray[np.int8], Ids]]:
     adjacency, operations, space = cell.adjacency, cell.operation_ids, cell.space
     size, choices = cell.num_vertices, len(space.operations)
     path = _paths(adjacency)
@@ -195,23 +196,23 @@ def _edits(cell: Cell) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int8]]]:
 
 def _insert(
     adjacency: NDArray[np.int8],
-    operations: NDArray[np.int8],
+    operations: Ids,
     u: int,
     v: int,
     keep: int,
     operation: int,
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+) -> tuple[NDArray[np.int8], Ids]:
     size = len(adjacency)
     grown = np.zeros((size + 1, size + 1), dtype=np.int8)
     grown[:size, :size] = adjacency
     grown[u, v] = keep
     grown[u, size] = grown[size, v] = 1
-    return _topologically_sorted(grown, np.append(operations, np.int8(operation)))
+    return _topologically_sorted(grown, np.append(operations, operations.dtype.type(operation)))
 
 
 def _removals(
     adjacency: NDArray[np.int8], operations: NDArray[np.int8], vertex: int
-) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int8]]]:
+) -> Iterator[tuple[NDArray[np.int8], Ids]]:
     before = int(adjacency[:, vertex].argmax())
     after = int(adjacency[vertex].argmax())
     rest = np.delete(np.arange(len(adjacency)), vertex)
@@ -224,7 +225,7 @@ def _removals(
 
 def _topologically_sorted(
     adjacency: NDArray[np.int8], operations: NDArray[np.int8]
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+) -> tuple[NDArray[np.int8], Ids]:
     """Put the vertices of an acyclic graph into topological order, the output last."""
     # The longest path to a vertex is a topological rank; the output has the highest one alone,
     # because every vertex leads to it.
@@ -251,8 +252,9 @@ def _is_valid(genotype: Genotype) -> bool:
     return True
 
 
-def _random_operations(space: SearchSpace, rng: np.random.Generator) -> NDArray[np.int8]:
-    operations = rng.integers(0, len(space.operations), space.max_vertices).astype(np.int8)
+def _random_operations(space: SearchSpace, rng: np.random.Generator) -> Ids:
+    operations = rng.integers(0, len(space.operations), space.max_vertices)
+    operations = operations.astype(space.id_type)
     operations[0], operations[-1] = space.input_id, space.output_id
     return operations
 

@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_map_only
 
 from pyg_nas.data.network_sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
+from pyg_nas.io.limits import MOST_ONNX_BYTES
+from pyg_nas.io.regular_files import read_regular
 
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -122,7 +124,12 @@ class OnnxRunner(Runner):
         options.intra_op_num_threads = options.inter_op_num_threads = threads
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=[provider])
+            try:
+                str(path).encode()
+                model: Any = path
+            except UnicodeEncodeError:  # the name is not of this locale: ONNX Runtime refuses it
+                model = read_regular(path, MOST_ONNX_BYTES, NetworkError)
+            self._session = onnxruntime.InferenceSession(model, options, providers=[provider])
             self._feed = {given.name: _zeros(given) for given in self._session.get_inputs()}
         except Exception as error:  # of classes that onnxruntime does not name in public
             raise NetworkError(f"{path}: ONNX Runtime cannot load it ({one_line(error)})") from None

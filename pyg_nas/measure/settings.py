@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.spaces.nasbench101.network_size import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
@@ -147,7 +147,7 @@ class TrainingSettings:
 def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -> dict[str, Any]:
     """Returns a copy of the changes if each name is known and each value of the type it had."""
     if not isinstance(changes, dict):
-        raise SettingsError(f"{source}: must be a JSON object, got {changes!r}")
+        raise SettingsError(f"{source}: must be a JSON object, got {quoted(changes)}")
     known = {f.name: getattr(base, f.name) for f in fields(base)}
     for name, value in changes.items():
         if name not in known:
@@ -156,6 +156,6 @@ def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -
         accepted: Any = {float: (float, int), Augmentation: dict}.get(kind, kind)
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             raise SettingsError(
-                f"{source}: {name} must be of the type of {known[name]!r}, got {value!r}"
+                f"{source}: {name} must be of the type of {known[name]!r}, got {quoted(value)}"
             )
     return dict(changes)

@@ -139,6 +139,8 @@ class Search:
             )
         self.strategy = strategy
         if folder is not None and not isinstance(folder, SearchFolder):
+            if not _is_begun(folder):  # a space that cannot be listed leaves no folder
+                len(evaluator.domain)
             settings = search_settings(strategy, evaluator, self.constraints, seed)
             folder = SearchFolder(folder, settings, evaluator.domain.space)
             if isinstance(evaluator, NetworkListEvaluator):

@@ -44,6 +44,12 @@ def usual_warnings() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("usual_warnings")
+def test_an_error_has_a_longest_length(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail("x" * 1_000_000)
+    assert len(capsys.readouterr().err) < 5_100
+
+
 def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     prepare_streams()
     warnings.showwarning(UserWarning("a\n\x1b[31mb"), UserWarning, "file.py", 1)

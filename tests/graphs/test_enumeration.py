@@ -62,7 +62,8 @@ def _classes(cells: CellArray) -> list[Graph]:
 
 
 @pytest.mark.parametrize(
-    ("max_vertices", "max_edges", "operations"), [(5, 9, 3), (5, 10, 2), (5, 5, 2), (4, 6, 4)]
+    ("max_vertices", "max_edges", "operations"),
+    [(5, 9, 3), (5, 10, 2), (5, 5, 2), (4, 6, 4), (3, 3, 300)],
 )
 def test_small_spaces_against_brute_force(
     max_vertices: int, max_edges: int, operations: int

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
 from pyg_nas.graphs.search_space import SearchSpace
@@ -141,3 +143,18 @@ def test_spaces_without_terminals_are_refused() -> None:
         Genotype.of_cell(cell, np.random.default_rng(0))
     with pytest.raises(SpaceError, match="plain"):
         neighbours(cell)
+
+
+def test_operations_beyond_one_byte_are_moved_and_compared() -> None:
+    names = tuple(f"op{number}" for number in range(300))
+    wide = SearchSpace("wide", names, 4, 4, terminals=("out", "in"))
+    first, second = (
+        Cell.from_edges([(0, 1), (1, 2)], ("in", name, "out"), wide) for name in ("op299", "op43")
+    )  # 299 and 43 are the same byte
+    moved = {other.operations[1] for other in neighbours(first) if other.num_vertices == 3}
+    assert moved == set(names)
+    rng = np.random.default_rng(0)
+    genotype = Genotype.of_cell(first, rng)
+    assert Genotype.from_dict(genotype.to_dict(), wide).cell == first
+    assert mutate(genotype, rng).cell != first
+    assert EditDistance(CellArray.from_cells([first, second]))(first).tolist() == [0, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +58,15 @@ def test_named_inputs_run() -> None:
     runner_of((Named(), {"second": torch.ones(2), "first": torch.ones(2)}), CPU, 1).run()
 
 
-def test_an_onnx_file_runs_and_its_memory_is_not_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["net.onnx", os.fsdecode(b"caf\xe9.onnx")])
+def test_an_onnx_file_runs_and_its_memory_is_not_known(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 3])
     y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 3])
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
     graph = onnx.helper.make_graph([node], "g", [x], [y])
-    path = tmp_path / "net.onnx"
+    path = tmp_path / name
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
     model.ir_version = 8
     onnx.save(model, path)

@@ -18,6 +18,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.domain import Domain
@@ -229,6 +230,13 @@ def test_a_folder_has_one_search(whole_table: Table, tmp_path: Path) -> None:
         Search(None, "nowhere")
     with pytest.raises(SettingsError, match="at least 1, got 0"):
         predictor_search(tmp_path, whole_table).ask(0)
+
+
+def test_a_space_that_cannot_be_listed_leaves_no_folder(tmp_path: Path) -> None:
+    wide = SearchSpace("wide", tuple("abcdefgh"), 6, 15, ("out", "in"))
+    with pytest.raises(SpaceError, match="cannot be enumerated"):
+        Search(tmp_path / "s", wide, method="random")
+    assert not (tmp_path / "s").exists()
 
 
 def test_lines_that_no_search_wrote_are_named(whole_table: Table, tmp_path: Path) -> None:
