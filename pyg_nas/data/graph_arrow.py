@@ -18,7 +18,7 @@ from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids, Ints
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.arrow import import_pyarrow
+from pyg_nas.io.arrow import check_batch_sizes, import_pyarrow
 from pyg_nas.io.regular_files import check_regular
 
 _RULES = {
@@ -46,12 +46,14 @@ def read_arrow_graphs(
         size: Graphs to an array, at most.
 
     Raises:
-        TableError: If it is no such file, or a row is not a graph of the space.
+        TableError: If it is no such file, a batch takes more than
+            :data:`~pyg_nas.io.limits.MOST_BATCH_BYTES`, or a row is not a graph of the space.
         SettingsError: If pyarrow is not installed.
     """
     arrow = import_pyarrow()
     path = Path(path)
     check_regular(path, TableError)
+    check_batch_sizes(path, TableError)
     try:
         with arrow.OSFile(str(path)) as source, arrow.ipc.open_file(source) as file:
             _check_columns(path, file.schema)

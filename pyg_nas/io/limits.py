@@ -25,6 +25,9 @@ MOST_JSON_VALUES = 4_000_000
 MOST_TABLE_BYTES = 4 * 2**30
 """All columns of a table together: all 423,624 cells of NAS-Bench-101 have 0.2 GB."""
 
+MOST_BATCH_BYTES = 2**30
+"""Of one decompressed record batch of an Arrow file, or of all its dictionaries."""
+
 MOST_WEIGHTS_BYTES = 4 * 2**30
 """All weights of a model together: a Gaussian process on 16,000 cells has 2 GB."""
 

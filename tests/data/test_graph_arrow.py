@@ -111,7 +111,7 @@ def test_pairs_of_other_lengths_are_named(tmp_path: Path) -> None:
 
 def test_other_files_and_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.arrow").write_text("no Arrow file")
-    with pytest.raises(TableError, match=r"text\.arrow: is not an Arrow file of graphs"):
+    with pytest.raises(TableError, match=r"text\.arrow: is not an Arrow file"):
         read(tmp_path / "text.arrow")
     path = write(tmp_path / "g.arrow", [1], EDGES[:1], (INT, PAIRS))
     with pytest.raises(TableError, match=r'column "ops" must hold lists of names .*is int32'):
@@ -124,5 +124,5 @@ def test_other_files_and_columns_are_refused(tmp_path: Path) -> None:
         list(read_arrow_graphs(path, NASBENCH101, 4))
     whole = write(path, OPS, EDGES).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(TableError, match="is not an Arrow file of graphs"):
+    with pytest.raises(TableError, match="is not an Arrow file"):
         read(path)
