@@ -80,10 +80,13 @@ def compiled(function: _Function) -> _Function:
 
     The stored result is invalidated only by a change of the function's own file: a kernel must
     not call kernels of other files, and may use only constants of theirs that never change.
+
+    A kernel contains the kernels that it calls. The process that compiles would else call those
+    that are compiled on their own, which round differently from the copies stored with a caller.
     """
     import numba
 
-    options = {"nogil": True, "fastmath": _FLOATS, "error_model": "numpy"}
+    options = {"nogil": True, "fastmath": _FLOATS, "error_model": "numpy", "forceinline": True}
     try:
         result: _Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
 
-from pyg_nas.compute.jit import ENGINE_VARIABLE, compiled, compiled_enabled
+from pyg_nas.compute.jit import ENGINE_VARIABLE, Floats, compiled, compiled_enabled
 from pyg_nas.errors import SettingsError
 
 
@@ -17,6 +19,26 @@ def test_compiles_what_it_cannot_keep() -> None:
     exec("def double(x):\n    return 2 * x", names)
     double = compiled(names["double"])  # type: ignore[type-var]
     assert double(21) == 42
+
+
+def test_a_compiled_function_contains_those_that_it_calls() -> None:
+    """Else a process that compiles calls other machine code than one that loads what is stored."""
+    from pyg_nas.engine.numba_residual_trainer import _normalise, _normalise_back
+
+    def back_and_forth(states: Floats, normal: Floats, scale: Floats) -> None:
+        for _ in range(2):
+            _normalise(states, normal, scale)
+            _normalise_back(states, normal, scale, states)
+        _normalise(states, normal, scale)
+        _normalise_back(states, normal, scale, states)
+
+    caller: Any = compiled(back_and_forth)
+    caller(np.eye(3, dtype=np.float32), np.ones((3, 3), np.float32), np.ones(3, np.float32))
+    (code,) = caller.inspect_asm().values()
+    assert "back_and_forth" in code
+    environment = "NumbaEnv"  # of Python objects, which every function has
+    named = [line for line in code.splitlines() if "_normalise" in line]
+    assert all(environment in line for line in named)
 
 
 @pytest.mark.parametrize(("engine", "expected"), [("auto", True), ("torch", False)])
