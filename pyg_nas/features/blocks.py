@@ -46,6 +46,9 @@ class ExtraGroup:
 _GROUPS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
 # The other features of few enough cells, by cells and block: as much as 40 MB.
 _FEATURES: BoundedCache[tuple[str, bytes, int, int], CellFeatures] = BoundedCache(4)
+# Those of many cells without their vertices' features, 0.8 KB a cell, by first row of a block.
+_MANY: BoundedCache[tuple[str, bytes], dict[int, CellFeatures]] = BoundedCache(1)
+_MOST_MANY = 500_000
 _KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them
 
 
@@ -72,7 +75,13 @@ def _extended(
     return features.with_groups({**known, **new})
 
 
-def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None:
+def over_blocks(
+    cells: CellArray,
+    extra: Sequence[ExtraGroup],
+    use: Use,
+    without_vertices: bool = False,
+    again: bool = False,
+) -> None:
     """Call ``use`` with each block's rows, cells and features with extra groups, in threads.
 
     Extra groups are computed only where unknown. Those of all cells of a space are kept in the
@@ -83,6 +92,8 @@ def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None
         cells: The cells; may be empty.
         extra: The groups.
         use: Called from several threads. Torch and BLAS use no further ones in them.
+        without_vertices: Whether ``use`` needs no features of vertices, which may then be missing.
+        again: Whether many cells will be needed again, so that up to 500,000 of them are kept.
     """
     if not len(cells):
         return
@@ -90,8 +101,21 @@ def over_blocks(cells: CellArray, extra: Sequence[ExtraGroup], use: Use) -> None
     new = [group for group in extra if group.name not in known]
     step = cells_per_block(cells, BLOCK_CELLS)
     few = len(cells) <= _FEATURES.limit * step
+    many: dict[int, CellFeatures] | None = None
+    if without_vertices and not few and not new and len(cells) <= _MOST_MANY:
+        many = _MANY.get((cells.space.name, cells.digest))
+        if many is None and again:
+            many = {}
+            _MANY.put((cells.space.name, cells.digest), many)
 
     def block_features(rows: slice, block: CellArray) -> CellFeatures:
+        if many is not None:
+            found = many.get(rows.start)
+            if found is None:
+                computed = cell_features(block)
+                found = CellFeatures(computed.groups, computed.vertex[:, :0])
+                many[rows.start] = found
+            return found
         if not few:
             return cell_features(block)
         key = cells.space.name, cells.digest, rows.start, rows.stop

@@ -60,12 +60,7 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         raw = raw.removeprefix(_BOM)
         _check_size(raw)
-        value = json.loads(
-            raw.decode("utf-8"),
-            parse_constant=_refuse_constant if finite else float,
-            parse_float=_finite if finite else float,
-            object_pairs_hook=_distinct,
-        )
+        value = (_FINITE if finite else _ANY).decode(raw.decode("utf-8"))
         if _SURROGATE in raw:
             _check_text(value)
         return value
@@ -141,3 +136,9 @@ def _check_text(value: Any) -> None:
                 raise SettingsError(
                     f"text must be Unicode, {quoted(one)} contains half of a surrogate pair"
                 ) from None
+
+
+_FINITE = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_distinct
+)
+_ANY = json.JSONDecoder(parse_constant=float, parse_float=float, object_pairs_hook=_distinct)

@@ -399,8 +399,11 @@ class HybridRegressor(CellRegressor):
             blocks = self._kept.blocks(cells, lambda: self._kept_blocks(cells))
             over_kept(blocks, predict_kept)
         else:
-            over_blocks(cells, self._extra_groups(), predict_block)
+            over_blocks(cells, self._extra_groups(), predict_block, self._is_process_alone())
         return latent + self._prior_mean(cells), stds
+
+    def _is_process_alone(self) -> bool:
+        return self.networks_ is None and self.forest_ is None
 
     def _others(self, block: CellArray, features: CellFeatures) -> Others:
         """Return the means of networks and trees, ``[N]`` each."""
@@ -437,7 +440,8 @@ class HybridRegressor(CellRegressor):
             whitened = self.process_.whitened(features, fitted)
             blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
 
-        over_blocks(cells, self._extra_groups(), keep)
+        # The next fit of the search needs their features again.
+        over_blocks(cells, self._extra_groups(), keep, self._is_process_alone(), again=True)
         return blocks
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -91,6 +91,35 @@ def test_features_of_few_cells_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert computed.count(1) == 2
 
 
+@pytest.mark.parametrize("without_vertices", [True, False])
+def test_features_of_many_cells_are_kept_for_the_next_fit(
+    without_vertices: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
+    monkeypatch.setattr(cell_blocks, "_MANY", BoundedCache(1))
+    computed: list[int] = []
+
+    def counted(cells: CellArray) -> CellFeatures:
+        computed.append(len(cells))
+        return cell_features(cells)
+
+    monkeypatch.setattr(cell_blocks, "cell_features", counted)
+    cells = sample_cells(40, seed=5)
+    expected = cell_features(cells).groups["graph"]
+    for again in (False, True, False):
+        found = np.empty_like(expected)
+
+        def use(
+            rows: slice, block: CellArray, features: CellFeatures, found: np.ndarray = found
+        ) -> None:
+            assert without_vertices or features.vertex.shape[1] > 0
+            found[rows] = features.groups["graph"]
+
+        cell_blocks.over_blocks(cells, (), use, without_vertices, again)
+        np.testing.assert_array_equal(found, expected)
+    assert sum(computed) == 40 * (2 if without_vertices else 3)
+
+
 def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
     calls: list[int] = []
