@@ -46,16 +46,11 @@ def read_grid(description: Any) -> list[Candidate]:
         values = list(description.values())
         if not all(isinstance(choices, list) for choices in values):
             raise SettingsError("a grid must map each parameter to a list of values")
-        positions = itertools.product(*(range(len(choices)) for choices in values))
+        drawn = sorted(
+            itertools.product(*map(enumerate, values)), key=lambda chosen: sum(i for i, _ in chosen)
+        )
         candidates = [
-            dict(
-                zip(
-                    description,
-                    (choices[i] for choices, i in zip(values, at, strict=True)),
-                    strict=True,
-                )
-            )
-            for at in sorted(positions, key=sum)
+            dict(zip(description, (value for _, value in chosen), strict=True)) for chosen in drawn
         ]
     else:
         raise SettingsError(f"a grid must be a JSON object or list, got {description!r}")

@@ -39,6 +39,7 @@ from pyg_nas.predictors.base import CellEstimator
 from pyg_nas.predictors.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     DEPTH,
+    DROPOUT,
     EPOCHS,
     Cells,
     Rule,
@@ -46,7 +47,6 @@ from pyg_nas.predictors.validation import (
     check_cells,
     check_converged,
     checked_weights,
-    dropout,
     mean_and_std,
     one_of,
     real,
@@ -80,7 +80,7 @@ _NETWORK_RULES: dict[str, Rule] = {
     "random_state": whole(least=0),
     "learning_rate": real(least=0),
     "weight_decay": real(least=0),
-    "dropout": dropout(),
+    "dropout": DROPOUT,
     "backend": one_of("auto", "dense", "sparse"),
 }
 _NETWORK_VALUES = {

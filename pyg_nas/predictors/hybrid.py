@@ -31,12 +31,12 @@ from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
 from pyg_nas.predictors.validation import (
     EPOCHS_OR_RULE,
+    FLAG,
+    SHARE,
     Cells,
     cells_to_predict,
     check_cells,
-    flag,
     real,
-    share,
     weighted_cells,
     whole,
 )
@@ -117,11 +117,11 @@ class HybridRegressor(CellRegressor):
     least_cells = 4
     parameter_rules: ClassVar = {
         "ensemble_size": whole(least=0),
-        "network_share": share(),
+        "network_share": SHARE,
         "hidden": whole(least=1, optional=True),
         "epochs": EPOCHS_OR_RULE,
         "learning_rate": real(least=0),
-        "transfer": flag(),
+        "transfer": FLAG,
         "random_state": whole(least=0),
     }
     fitted_state: ClassVar = FittedState(

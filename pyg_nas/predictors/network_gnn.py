@@ -33,9 +33,9 @@ from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
 from pyg_nas.predictors.validation import (
     DEPTH,
+    DROPOUT,
     EPOCHS,
     check_converged,
-    dropout,
     mean_and_std,
     real,
     whole,
@@ -74,7 +74,7 @@ class NetworkGNNRegressor(CellRegressor):
         "depth": DEPTH,
         "random_state": whole(least=0),
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
-        "dropout": dropout(),
+        "dropout": DROPOUT,
     }
     fitted_state: ClassVar = FittedState(
         arrays={

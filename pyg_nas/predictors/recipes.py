@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
@@ -66,20 +67,7 @@ _NEEDS = {
 }
 
 
-class _Recipes(Mapping[str, Factory]):
-    """The registered recipes, for reading."""
-
-    def __getitem__(self, name: str) -> Factory:
-        return _recipes[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(_recipes))
-
-    def __len__(self) -> int:
-        return len(_recipes)
-
-
-RECIPES: Mapping[str, Factory] = _Recipes()
+RECIPES: Mapping[str, Factory] = MappingProxyType(_recipes)
 """Factories by recipe."""
 
 
@@ -302,6 +290,34 @@ def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:
     return {renamed.get(name, name): value for name, value in settings.items()}
 
 
+@register_recipe("best")
+def _best(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.hybrid import HybridRegressor
+
+    return HybridRegressor(transfer=True, random_state=seed, device=device)
+
+
+@register_recipe("fast")
+def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
+    return _best(label, seed, device).set_params(ensemble_size=0)
+
+
+@register_recipe(LATENCY_RECIPE)
+def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.latency import LatencyRegressor
+
+    return LatencyRegressor(random_state=seed)
+
+
+@register_recipe(NETWORK_RECIPE)
+def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.log_labels import LogRegressor
+    from pyg_nas.predictors.networks import NetworkRegressor
+
+    process = NetworkRegressor(random_state=seed)
+    return process if label.larger_is_better else LogRegressor(process)
+
+
 @register_recipe("paper")
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNRegressor
@@ -315,6 +331,20 @@ def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     )
 
 
+@register_recipe("small-gp")
+def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.small_gp import SmallGaussianProcess
+
+    return SmallGaussianProcess(random_state=seed)
+
+
+@register_recipe("transfer")
+def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
+    from pyg_nas.predictors.transfer_regressor import TransferRegressor
+
+    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
+
+
 @register_recipe("two-stage")
 def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNClassifier
@@ -326,45 +356,3 @@ def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
         threshold=0.91 if label == PAPER_LABEL else None,
         random_state=seed,
     )
-
-
-@register_recipe("best")
-def _best(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.hybrid import HybridRegressor
-
-    return HybridRegressor(transfer=True, random_state=seed, device=device)
-
-
-@register_recipe("fast")
-def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
-    return _best(label, seed, device).set_params(ensemble_size=0)
-
-
-@register_recipe("transfer")
-def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.transfer_regressor import TransferRegressor
-
-    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
-
-
-@register_recipe("small-gp")
-def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.small_gp import SmallGaussianProcess
-
-    return SmallGaussianProcess(random_state=seed)
-
-
-@register_recipe(NETWORK_RECIPE)
-def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.log_labels import LogRegressor
-    from pyg_nas.predictors.networks import NetworkRegressor
-
-    process = NetworkRegressor(random_state=seed)
-    return process if label.larger_is_better else LogRegressor(process)
-
-
-@register_recipe(LATENCY_RECIPE)
-def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.latency import LatencyRegressor
-
-    return LatencyRegressor(random_state=seed)

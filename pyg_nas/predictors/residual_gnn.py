@@ -34,11 +34,11 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     DEPTH,
+    DROPOUT,
     EPOCHS_OR_RULE,
     Cells,
     cells_to_predict,
     check_converged,
-    dropout,
     mean_and_std,
     real,
     weighted_cells,
@@ -84,7 +84,7 @@ class ResidualGNNRegressor(CellRegressor):
         "epochs": EPOCHS_OR_RULE,
         "random_state": whole(least=0),
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
-        "dropout": dropout(),
+        "dropout": DROPOUT,
     }
     fitted_state: ClassVar = FittedState(
         arrays={

@@ -270,21 +270,6 @@ def one_of(*values: str) -> Rule:
     return where(anything, lambda value: isinstance(value, str) and value in values, text)
 
 
-def flag() -> Rule:
-    """Return the rule "true or false"."""
-    return where(anything, lambda value: isinstance(value, (bool, np.bool_)), "true or false")
-
-
-def share() -> Rule:
-    """Return the rule "a number from 0 to 1"."""
-    return where(real(), lambda value: 0 <= value <= 1, "0 to 1")
-
-
-def dropout() -> Rule:
-    """Return the rule of a dropout probability."""
-    return where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")
-
-
 def anything(name: str, value: Any) -> None:
     """Rule of any value, for :func:`where`."""
 
@@ -319,6 +304,10 @@ def check_learning_rate(rate: float | None) -> None:
     """
     real(least=0, optional=True)("learning_rate", rate)
 
+
+FLAG = where(anything, lambda value: isinstance(value, (bool, np.bool_)), "true or false")
+SHARE = where(real(), lambda value: 0 <= value <= 1, "0 to 1")
+DROPOUT = where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")
 
 DEPTH = whole(least=1, most=MOST_LAYERS)
 """The number of a network's layers: a file can name any, and each is made before it is filled."""
