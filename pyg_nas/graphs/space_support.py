@@ -274,7 +274,7 @@ class SpaceSupport:
         Raises:
             SpaceError: If the space has no text form.
         """
-        raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+        raise self._without_text_form()
 
     def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
         """Return the text forms of many cells, UTF-8 bytes ``[N]``.
@@ -324,7 +324,10 @@ class SpaceSupport:
             SpaceError: If the space has no text form.
             CellError: If the text is not a cell.
         """
-        raise SpaceError(f"cells of space {self.space.name!r} have no text form")
+        raise self._without_text_form()
+
+    def _without_text_form(self) -> SpaceError:
+        return SpaceError(f"cells of space {self.space.name!r} have no text form")
 
     def cells(self) -> CellArray:
         """Return all cells of the space up to isomorphism, in a fixed order.
@@ -336,7 +339,12 @@ class SpaceSupport:
 
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the hashes of :meth:`cells`, ``S32 [N]``."""
-        return self.cells().hashes()
+        return self._hashes
+
+    def positions(self, cells: CellArray) -> NDArray[np.int64]:
+        """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""
+        order = np.argsort(self.hashes())
+        return order[np.searchsorted(self.hashes(), cells.hashes(), sorter=order)]
 
     def is_whole(self, cells: CellArray) -> bool:
         """Whether ``cells`` are all cells of the space in the order of :meth:`cells`."""
@@ -354,6 +362,10 @@ class SpaceSupport:
         from pyg_nas.graphs.enumeration import enumerate_cells
 
         return enumerate_cells(self.space)
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.bytes_]:
+        return self.cells().hashes()
 
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
         """Return the features that the space adds to those of its graphs.

@@ -120,5 +120,4 @@ def rows_of_twins(values: NDArray[Any], twins: CellArray) -> NDArray[Any]:
         values: ``[cells, ...]`` in the order of the space.
         twins: The cells, of the space that has shipped data.
     """
-    support: Any = twins.space.support
-    return np.asarray(values[support.positions(twins)])
+    return np.asarray(values[twins.space.support.positions(twins)])

@@ -245,10 +245,6 @@ class EdgeCellSupport(SpaceSupport):
         """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""
         return np.searchsorted(np.unique(self.edge_cells.representatives), self.codes(cells))
 
-    def hashes(self) -> NDArray[np.bytes_]:
-        """Return the hashes of all cells, ``S32 [N]``."""
-        return self._hashes
-
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
         """Return the parameters of the official network and of each vertex."""
         parameters = self.network.trainable_parameters(cells)

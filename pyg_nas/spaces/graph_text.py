@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import CellError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import SpaceSupport
 
 _MOST_DIGITS = 64**2
 
@@ -25,33 +25,41 @@ def to_text(cell: Cell) -> str:
     return f"{digits}:{','.join(cell.operations)}"
 
 
-def to_texts(cells: CellArray) -> NDArray[np.bytes_]:
-    """Return the text forms of many cells, UTF-8 bytes ``[N]``."""
-    space, sizes = cells.space, cells.num_vertices
-    names = [name.encode() for name in space.vocabulary]  # by one-hot column
-    parts, rows = [np.empty(0, np.bytes_)], [np.empty(0, np.int64)]
-    for size in np.unique(sizes).tolist():
-        rows.append(np.flatnonzero(sizes == size))
-        digits = (cells.adjacency[rows[-1], :size, :size] + ord("0")).astype(np.uint8)
-        lists, chosen = np.unique(cells.columns[rows[-1], :size], axis=0, return_inverse=True)
-        joined = [b":" + b",".join(names[column] for column in one) for one in lists.tolist()]
-        lines = digits.reshape(-1, size * size).view(f"S{size * size}").ravel()
-        parts.append(np.char.add(lines, np.array(joined)[chosen.ravel()]))
-    return np.concatenate(parts)[np.argsort(np.concatenate(rows))]
+class GraphTextSupport(SpaceSupport):
+    """Support of a space whose cells have this text form."""
 
+    has_text_form = True
 
-def from_text(text: str, space: SearchSpace) -> Cell:
-    """Return the cell of a text form.
+    def to_text(self, cell: Cell) -> str:
+        """Return the text form of a cell."""
+        return to_text(cell)
 
-    Raises:
-        CellError: If the text is not of this form, or not a cell of the space.
-    """
-    digits, colon, names = text.partition(":")
-    size = math.isqrt(len(digits))
-    if not colon or set(digits) - {"0", "1"} or not 0 < size**2 == len(digits) <= _MOST_DIGITS:
-        raise CellError(
-            f"a cell of {space.name!r} is written as V*V digits 0 and 1, a colon and V "
-            f"operations joined by commas, got {quoted(text)}"
-        )
-    adjacency = np.array(list(map(int, digits)), dtype=np.int8).reshape(size, size)
-    return Cell(adjacency, names.split(","), space)
+    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
+        """Return the text forms of many cells, UTF-8 bytes ``[N]``."""
+        sizes = cells.num_vertices
+        names = [name.encode() for name in self.space.vocabulary]  # by one-hot column
+        parts, rows = [np.empty(0, np.bytes_)], [np.empty(0, np.int64)]
+        for size in np.unique(sizes).tolist():
+            rows.append(np.flatnonzero(sizes == size))
+            digits = (cells.adjacency[rows[-1], :size, :size] + ord("0")).astype(np.uint8)
+            lists, chosen = np.unique(cells.columns[rows[-1], :size], axis=0, return_inverse=True)
+            joined = [b":" + b",".join(names[column] for column in one) for one in lists.tolist()]
+            lines = digits.reshape(-1, size * size).view(f"S{size * size}").ravel()
+            parts.append(np.char.add(lines, np.array(joined)[chosen.ravel()]))
+        return np.concatenate(parts)[np.argsort(np.concatenate(rows))]
+
+    def from_text(self, text: str) -> Cell:
+        """Return the cell of a text form.
+
+        Raises:
+            CellError: If the text is not of this form, or not a cell of the space.
+        """
+        digits, colon, names = text.partition(":")
+        size = math.isqrt(len(digits))
+        if not colon or set(digits) - {"0", "1"} or not 0 < size**2 == len(digits) <= _MOST_DIGITS:
+            raise CellError(
+                f"a cell of {self.space.name!r} is written as V*V digits 0 and 1, a colon and V "
+                f"operations joined by commas, got {quoted(text)}"
+            )
+        adjacency = np.array(list(map(int, digits)), dtype=np.int8).reshape(size, size)
+        return Cell(adjacency, names.split(","), self.space)

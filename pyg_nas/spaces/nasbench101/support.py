@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize, SpaceSupport
-from pyg_nas.spaces import graph_text
+from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize
+from pyg_nas.spaces.graph_text import GraphTextSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size
 from pyg_nas.spaces.nasbench101.cells import cached_costs
 from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
@@ -93,7 +93,7 @@ class NASBench101Network:
         )
 
 
-class NASBench101Support(SpaceSupport):
+class NASBench101Support(GraphTextSupport):
     """Support of NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""
 
     budgets = NASBENCH101_BUDGETS
@@ -112,23 +112,6 @@ class NASBench101Support(SpaceSupport):
     common_operations = {"conv3x3": "conv3x3-bn-relu"}  # noqa: RUF012
     num_cells = NUM_NASBENCH101_CELLS
     network = NASBench101Network()
-    has_text_form = True
-
-    def to_text(self, cell: Cell) -> str:
-        """Return adjacency digits and operations of a cell."""
-        return graph_text.to_text(cell)
-
-    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
-        """Return the :meth:`to_text` of many cells, ``[N]``."""
-        return graph_text.to_texts(cells)
-
-    def from_text(self, text: str) -> Cell:
-        """Return the cell of :meth:`to_text`'s result."""
-        return graph_text.from_text(text, self.space)
-
-    def hashes(self) -> NDArray[np.bytes_]:
-        """Return the hashes of all cells, read from the cache folder."""
-        return self._hashes
 
     @cached_property
     def _cells(self) -> CellArray:

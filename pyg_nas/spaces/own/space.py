@@ -6,15 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pyg_nas.errors import SpaceError
-from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize, SpaceSupport
-from pyg_nas.spaces import graph_text
+from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.graph_text import GraphTextSupport
 
 if TYPE_CHECKING:
     from pyg_nas.spaces.own.layers import Operation
@@ -24,7 +19,7 @@ _NAME = re.compile(r"[\w.+×/-]+")  # without what separates names in a text for
 _MOST_VERTICES = 7  # those that can be enumerated
 
 
-class OwnSpace(SpaceSupport):
+class OwnSpace(GraphTextSupport):
     """A space of the user's own: operations, limits of a cell, and a builder of networks.
 
     A file that has one as ``SPACE`` is used as ``--space file.py:SPACE``; a package names it in the
@@ -47,8 +42,6 @@ class OwnSpace(SpaceSupport):
     Raises:
         SpaceError: If a name, a function or a limit is outside its rule.
     """
-
-    has_text_form = True
 
     def __init__(
         self,
@@ -100,15 +93,3 @@ class OwnSpace(SpaceSupport):
             MeasureError: If a network cannot be built, run or trained.
         """
         return self._networks.fingerprint(size)
-
-    def to_text(self, cell: Cell) -> str:
-        """Return adjacency digits and operations of a cell."""
-        return graph_text.to_text(cell)
-
-    def to_texts(self, cells: CellArray) -> NDArray[np.bytes_]:
-        """Return the :meth:`to_text` of many cells, ``[N]``."""
-        return graph_text.to_texts(cells)
-
-    def from_text(self, text: str) -> Cell:
-        """Return the cell of :meth:`to_text`'s result."""
-        return graph_text.from_text(text, self.space)
