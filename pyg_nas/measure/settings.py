@@ -9,7 +9,7 @@ from typing import Any
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.measure.augmentation import Augmentation
-from pyg_nas.spaces.nasbench101.network_size import MODULES_PER_STACK, NUM_STACKS, STEM_CHANNELS
+from pyg_nas.spaces.nasbench101.network_size import OFFICIAL_SIZE
 
 OPTIMIZERS = ("sgd", "rmsprop")
 IMAGE_FITS = ("stretch", "pad", "crop")
@@ -55,9 +55,9 @@ class TrainingSettings:
         SettingsError: If a value is outside its rule.
     """
 
-    stem_channels: int = STEM_CHANNELS
-    num_stacks: int = NUM_STACKS
-    modules_per_stack: int = MODULES_PER_STACK
+    stem_channels: int = OFFICIAL_SIZE.stem_channels
+    num_stacks: int = OFFICIAL_SIZE.num_stacks
+    modules_per_stack: int = OFFICIAL_SIZE.modules_per_stack
     batch_size: int = 256
     optimizer: str = "rmsprop"
     learning_rate: float = 0.2

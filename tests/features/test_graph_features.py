@@ -22,6 +22,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.spaces.nasbench101.network import Network
 from pyg_nas.spaces.nasbench101.network_size import channel_shares
@@ -59,7 +60,7 @@ def test_scale_against_networks_that_are_not_trained() -> None:
     images = torch.randn(1, 16, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     measured = []
     for cell in cells:
-        network = Network(cell, stem_channels=60, num_stacks=1, modules_per_stack=1)
+        network = Network(cell, NetworkSize(60, 1, 1))
         network.initialize([torch.Generator().manual_seed(1)])
         with torch.no_grad():
             output = network.layers(images.permute(1, 3, 4, 0, 2))
@@ -176,7 +177,7 @@ CELLS = sample_cells(60, seed=1)
 
 
 def channels_of(cell: Cell) -> np.ndarray:
-    return channel_shares(cell.adjacency[None], np.array([cell.num_vertices]))[0]
+    return channel_shares(CellArray.from_cells([cell]))[0]
 
 
 def backward_walks(cell: Cell) -> Iterator[tuple[float, list[int]]]:

@@ -18,6 +18,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import register_space
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure import trainer
 from pyg_nas.measure.checkpoint import Checkpoint
 from pyg_nas.measure.digits import digits_task
@@ -216,7 +217,7 @@ def test_runs_side_by_side_share_the_time_and_judging_takes_none(
 
 
 def test_the_optimizer_has_every_setting_and_the_official_constants():
-    network = Network(CELL, 4, 2, 1, 3, 1)
+    network = Network(CELL, NetworkSize(4, 2, 1, num_labels=3, image_channels=1))
     shared = {"learning_rate": 0.3, "momentum": 0.7, "weight_decay": 0.02}
     (sgd,) = trainer._optimizer(network, TrainingSettings(optimizer="sgd", **shared)).param_groups
     expected = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02, "nesterov": True}

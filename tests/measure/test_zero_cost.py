@@ -26,7 +26,7 @@ def test_gradients_are_those_of_the_loss() -> None:
     cell = sample_cells(1, seed=3)[0]
     found = by_name(cell, seed=11)
     generator = torch.Generator().manual_seed(11)
-    network = Network(cell, SIZE.stem_channels)
+    network = Network(cell, SIZE)
     network.initialize([generator])
     network = network.double()
     images = natural_images(generator).double()

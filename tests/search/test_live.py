@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task
@@ -84,7 +85,7 @@ def test_live_parameters_and_description_are_the_tasks(tmp_path: Path) -> None:
     domain = Domain(NASBENCH101, cells)
     with Journal(tmp_path / "j.sqlite", task) as journal:
         evaluator = LiveEvaluator(task, 1, 1, journal, domain=domain)
-        networks = [Network(cell, 4, 2, 2, 10, image_channels=1) for cell in cells]
+        networks = [Network(cell, NetworkSize(4, 2, 2, image_channels=1)) for cell in cells]
         found = evaluator.parameters(cells)
         assert found is not None
         assert found.tolist() == [

@@ -54,7 +54,10 @@ def read_hashes(cells: CellArray) -> NDArray[np.bytes_]:
 
 
 def cached_costs(
-    cost: str, cells: CellArray, size: NetworkSize, compute: Callable[[], NDArray[np.int64]]
+    cost: str,
+    cells: CellArray,
+    size: NetworkSize,
+    compute: Callable[[CellArray, NetworkSize], NDArray[np.int64]],
 ) -> NDArray[np.int64]:
     """Return a cost of the networks of ``cells``, ``[N]``; for all cells, from the cache folder.
 
@@ -62,10 +65,10 @@ def cached_costs(
         cost: Name of the cost.
         cells: ``N`` cells.
         size: Size of the networks.
-        compute: Computes the cost, ``[N]``.
+        compute: Computes the cost ``[N]`` of cells at a size.
     """
     if len(cells) != NUM_NASBENCH101_CELLS or not NASBENCH101.support.is_whole(cells):
-        return compute()
+        return compute(cells, size)
     digest = sha256(f"{NASBENCH101!r} {size!r}".encode()).hexdigest()[:16]
     name = f"nasbench101-{cost}-{CACHE_VERSION}-{digest}"
-    return cached_arrays(name, lambda: {cost: compute()})[cost]
+    return cached_arrays(name, lambda: {cost: compute(cells, size)})[cost]

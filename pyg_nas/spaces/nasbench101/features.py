@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.space_support import ExtraFeatures
 from pyg_nas.spaces.nasbench101.network_size import (
-    STEM_CHANNELS,
+    OFFICIAL_SIZE,
     channel_shares,
     parameters_of_channels,
 )
@@ -41,7 +41,7 @@ def extra_features(cells: CellArray, adjacency: Array) -> ExtraFeatures:
 
 def work_features(cells: CellArray) -> list[NDArray[np.float64]]:
     """Return sums of channels and squared channels by operation, and channels of projections."""
-    channels = channel_shares(cells.adjacency, cells.num_vertices)
+    channels = channel_shares(cells)
     columns = []
     for operation in range(len(cells.space.operations)):
         kind = (cells.operations == operation) & cells.mask
@@ -61,10 +61,8 @@ class _Network:
         ids = np.where(self.mask, cells.operations.T, -3)
         self.kinds = [(ids == i).astype(np.float32) for i in range(len(cells.space.operations))]
         # Not rounded: rounded channels depend on the numbering of the vertices.
-        shares = channel_shares(cells.adjacency, cells.num_vertices)
-        parameters = parameters_of_channels(
-            cells.adjacency, cells.operations, cells.num_vertices, shares * STEM_CHANNELS
-        )
+        shares = channel_shares(cells)
+        parameters = parameters_of_channels(cells, shares * OFFICIAL_SIZE.stem_channels)
         self.channels = np.ascontiguousarray(shares.T, np.float32)
         self.parameters = np.ascontiguousarray(parameters.T, np.float32)
 

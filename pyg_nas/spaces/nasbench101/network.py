@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.grouped_layers import (
     CellLayer,
     GroupedBatchNorm,
@@ -18,11 +19,7 @@ from pyg_nas.spaces.grouped_layers import (
     halvings,
 )
 from pyg_nas.spaces.nasbench101.network_size import (
-    IMAGE_CHANNELS,
-    MODULES_PER_STACK,
-    NUM_LABELS,
-    NUM_STACKS,
-    STEM_CHANNELS,
+    OFFICIAL_SIZE,
     concatenated_vertices,
     vertex_channels,
 )
@@ -100,11 +97,9 @@ class CellModule(CellLayer):
         super().__init__()
         adjacency = [[int(edge) for edge in row] for row in cell.adjacency]
         self.last = len(adjacency) - 1
-        count = np.array([cell.num_vertices])
-        self.channels: list[int] = vertex_channels(
-            cell.adjacency[None], count, in_channels, out_channels
-        )[0].tolist()
-        least = int(concatenated_vertices(cell.adjacency[None], count)[0])
+        alone = CellArray.from_cells([cell])
+        self.channels: list[int] = vertex_channels(alone, in_channels, out_channels)[0].tolist()
+        least = int(concatenated_vertices(alone)[0])
         if out_channels < least:
             raise MeasureError(
                 f"cell {cell.hash}: {out_channels} channels are too few for the {least} vertices "
@@ -154,14 +149,10 @@ class Network(GroupedNetwork):
 
     Args:
         cell: The cell.
-        stem_channels: Channels of the stem and of the first stack.
-        num_stacks: Number of stacks.
-        modules_per_stack: Cells in each stack.
-        num_labels: Number of classes.
-        image_channels: Channels of an image.
+        size: Size of the network.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics that is retained at every step.
-        stem_stride: Power of two by which the stem divides height and width.
+        batch_norm_momentum: Share of the running statistics that is retained at every step; None
+            for the official one.
 
     Weights are drawn as in the released code: convolutions from a truncated normal distribution of
     variance 1 / fan-in, the dense layer by Glorot uniform.
@@ -172,29 +163,21 @@ class Network(GroupedNetwork):
     def __init__(
         self,
         cell: Cell,
-        stem_channels: int = STEM_CHANNELS,
-        num_stacks: int = NUM_STACKS,
-        modules_per_stack: int = MODULES_PER_STACK,
-        num_labels: int = NUM_LABELS,
-        image_channels: int = IMAGE_CHANNELS,
+        size: NetworkSize = OFFICIAL_SIZE,
         members: int = 1,
-        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
-        stem_stride: int = 1,
+        batch_norm_momentum: float | None = None,
     ) -> None:
-        channels = stem_channels
+        momentum = BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum
+        channels, stride = size.stem_channels, min(2, size.stem_stride)
         layers: list[nn.Module] = [
-            ConvBnRelu(
-                image_channels, channels, 3, members, batch_norm_momentum, min(2, stem_stride)
-            ),
-            *halvings(stem_stride // 2),
+            ConvBnRelu(size.image_channels, channels, 3, members, momentum, stride),
+            *halvings(size.stem_stride // 2),
         ]
-        for stack in range(num_stacks):
+        for stack in range(size.num_stacks):
             if stack > 0:
                 layers.append(MaxPool(2, stride=2, padding=0))
-            for module in range(modules_per_stack):
+            for module in range(size.modules_per_stack):
                 out_channels = channels * 2 if stack > 0 and module == 0 else channels
-                layers.append(
-                    CellModule(cell, channels, out_channels, members, batch_norm_momentum)
-                )
+                layers.append(CellModule(cell, channels, out_channels, members, momentum))
                 channels = out_channels
-        super().__init__(layers, channels, num_labels, members)
+        super().__init__(layers, channels, size.num_labels, members)

@@ -36,38 +36,20 @@ class NASBench101Network:
         self, cells: CellArray, size: NetworkSize | None = None
     ) -> NDArray[np.int64]:
         """Return the exact trainable parameters, ``[N]``."""
-        at = size or self.size
-
-        def compute() -> NDArray[np.int64]:
-            return network_size.trainable_parameters(
-                cells.adjacency,
-                cells.operations,
-                cells.num_vertices,
-                stem_channels=at.stem_channels,
-                num_stacks=at.num_stacks,
-                modules_per_stack=at.modules_per_stack,
-                num_labels=at.num_labels,
-                image_channels=at.image_channels,
-            )
-
-        return cached_costs("parameters", cells, at, compute)
+        compute = network_size.trainable_parameters
+        return cached_costs("parameters", cells, size or self.size, compute)
 
     def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
         """Return the multiply-accumulates for one image, ``[N]``."""
-        at = size or self.size
-
-        def compute() -> NDArray[np.int64]:
-            return network_size.macs(cells.adjacency, cells.operations, cells.num_vertices, at)
-
-        return cached_costs("macs", cells, at, compute)
+        return cached_costs("macs", cells, size or self.size, network_size.macs)
 
     def channel_shares(self, cells: CellArray) -> NDArray[np.float64]:
         """Return each vertex's channels relative to the output's, ``[N, V]``."""
-        return network_size.channel_shares(cells.adjacency, cells.num_vertices)
+        return network_size.channel_shares(cells)
 
     def least_stem_channels(self, cells: CellArray) -> NDArray[np.int64]:
         """Return one channel for each vertex that the output concatenates, ``[N]``."""
-        return network_size.concatenated_vertices(cells.adjacency, cells.num_vertices)
+        return network_size.concatenated_vertices(cells)
 
     def build(
         self,
@@ -77,20 +59,9 @@ class NASBench101Network:
         batch_norm_momentum: float | None = None,
     ) -> nn.Module:
         """Return the network in PyTorch, or ``members`` of them trained side by side."""
-        from pyg_nas.spaces.nasbench101.network import BATCH_NORM_MOMENTUM, Network
+        from pyg_nas.spaces.nasbench101.network import Network
 
-        size = size or self.size
-        return Network(
-            cell,
-            size.stem_channels,
-            size.num_stacks,
-            size.modules_per_stack,
-            size.num_labels,
-            size.image_channels,
-            members,
-            BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum,
-            size.stem_stride,
-        )
+        return Network(cell, size or self.size, members, batch_norm_momentum)
 
 
 class NASBench101Support(GraphTextSupport):

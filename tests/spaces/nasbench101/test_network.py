@@ -11,12 +11,15 @@ from torch.nn import functional
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101.network import ConvBnRelu, Network
 from pyg_nas.spaces.nasbench101.network_size import vertex_channels
 from tests.measure.conftest import chain
 
+SMALL = NetworkSize(4, 2, 1, num_labels=5, image_channels=2)
 CONV3, CONV1, POOL = "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"
 
 
@@ -37,8 +40,8 @@ def test_parameters_are_those_that_nasbench101_recorded(real_table: Table):
 
 
 def channels_of(cell: Cell, input_channels: int, output_channels: int) -> list[int]:
-    count = np.array([cell.num_vertices])
-    return vertex_channels(cell.adjacency[None], count, input_channels, output_channels)[0].tolist()
+    alone = CellArray.from_cells([cell])
+    return vertex_channels(alone, input_channels, output_channels)[0].tolist()
 
 
 def test_channels_that_a_predecessor_has_more_of_are_cut_off():
@@ -47,7 +50,7 @@ def test_channels_that_a_predecessor_has_more_of_are_cut_off():
         [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0] * 4], ["input", CONV1, CONV1, "output"]
     )
     assert channels_of(cell, 3, 3) == [3, 2, 1, 3]
-    network = Network(cell, stem_channels=3, num_stacks=1, modules_per_stack=1, num_labels=2)
+    network = Network(cell, NetworkSize(3, 1, 1, num_labels=2))
     network.initialize([torch.Generator().manual_seed(0)])
     assert network(torch.randn(1, 5, 3, 4, 4)).shape == (1, 5, 2)
 
@@ -59,8 +62,8 @@ def test_too_few_channels_for_the_vertices_that_are_concatenated():
     )
     message = f"cell {cell.hash}: 1 channels are too few for the 2 vertices"
     with pytest.raises(MeasureError, match=message):
-        Network(cell, stem_channels=1, num_stacks=1, modules_per_stack=1)
-    Network(cell, stem_channels=2, num_stacks=1, modules_per_stack=1)
+        Network(cell, NetworkSize(1, 1, 1))
+    Network(cell, NetworkSize(2, 1, 1))
 
 
 def convolve(module: ConvBnRelu, x: Tensor, channels: slice = slice(None)) -> Tensor:
@@ -117,7 +120,7 @@ CELLS = [
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.hash[:8])
 def test_output_is_that_of_a_plain_float64_reading(cell: Cell):
-    network = Network(cell, 4, 2, 1, num_labels=5, image_channels=2)
+    network = Network(cell, SMALL)
     network.initialize([torch.Generator().manual_seed(3)])
     images = torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
@@ -138,13 +141,13 @@ def test_members_do_not_see_each_other(cell: Cell):
     # float64: a ReLU that rounding switches the other way would change a gradient by more than
     # rounding.
     images = torch.randn(members, 6, 2, 8, 8, generator=torch.Generator().manual_seed(4)).double()
-    stacked = Network(cell, 4, 2, 1, 5, 2, members)
+    stacked = Network(cell, SMALL, members)
     stacked.initialize([torch.Generator().manual_seed(seed) for seed in seeds])
     stacked.double()
     logits = stacked(images)
     logits.square().sum().backward()
     for member in seeds:
-        alone = Network(cell, 4, 2, 1, 5, 2)
+        alone = Network(cell, SMALL)
         alone.initialize([torch.Generator().manual_seed(member)])
         alone.double()
         lone_logits = alone(images[member : member + 1])
@@ -161,7 +164,7 @@ def test_members_do_not_see_each_other(cell: Cell):
 
 def test_a_member_that_is_nan_leaves_the_others_as_they_are():
     cell = CELLS[3]
-    network = Network(cell, 4, 2, 1, 5, 2, members=2)
+    network = Network(cell, SMALL, members=2)
     network.initialize([torch.Generator().manual_seed(seed) for seed in range(2)])
     images = torch.randn(2, 6, 2, 8, 8)
     before = network(images)[0]
@@ -174,7 +177,7 @@ def test_a_member_that_is_nan_leaves_the_others_as_they_are():
 
 def test_initial_weights_have_the_official_distribution():
     """Variance 1 / fan-in, cut off at two standard deviations of the normal that is cut."""
-    network = Network(chain(CONV3), stem_channels=64, num_stacks=1, modules_per_stack=1)
+    network = Network(chain(CONV3), NetworkSize(64, 1, 1))
     network.initialize([torch.Generator().manual_seed(0)])
     weight = network.layers[1].operations[0][0].weight
     expected = (64 * 9) ** -0.5

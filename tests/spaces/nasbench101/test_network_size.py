@@ -6,14 +6,15 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101.network_size import (
     channel_shares,
     parameters_of_channels,
     trainable_parameters,
     vertex_channels,
-    vertex_parameters,
 )
 
 # What all networks share: the 3x3 stem of 3 -> 128 channels with batch norm, and the dense layer
@@ -27,10 +28,9 @@ PROJECTIONS = sum(a * b + 2 * b for a, b in CELLS)
 
 
 def _channels(edges: list[tuple[int, int]], vertices: int, outgoing: int) -> list[int]:
-    adjacency = np.zeros((1, 7, 7), dtype=np.int8)
-    for u, v in edges:
-        adjacency[0, u, v] = 1
-    channels = vertex_channels(adjacency, np.array([vertices], dtype=np.int8), 16, outgoing)
+    operations = ["input", *["maxpool3x3"] * (vertices - 2), "output"]
+    cells = CellArray.from_cells([Cell.from_edges(edges, operations)])
+    channels = vertex_channels(cells, 16, outgoing)
     assert (channels[0, vertices:] == 0).all()
     return [int(c) for c in channels[0, :vertices]]
 
@@ -85,20 +85,18 @@ def test_a_vertex_that_feeds_no_output_takes_the_largest_of_its_successors() -> 
 
 def test_shares_are_channels_that_are_not_rounded() -> None:
     cells = sample_cells(300, seed=2)
-    shares = channel_shares(cells.adjacency, cells.num_vertices)
+    shares = channel_shares(cells)
     many = 60 * 100  # one to six vertices share them evenly
-    exact = vertex_channels(cells.adjacency, cells.num_vertices, many, many)
+    exact = vertex_channels(cells, many, many)
     np.testing.assert_allclose(shares, exact / many, rtol=1e-12)
-    fractional = parameters_of_channels(
-        cells.adjacency, cells.operations, cells.num_vertices, shares * many
-    )
-    whole = vertex_parameters(cells.adjacency, cells.operations, cells.num_vertices, many, many)
+    fractional = parameters_of_channels(cells, shares * many)
+    whole = parameters_of_channels(cells, exact)
     np.testing.assert_allclose(fractional, whole, rtol=1e-12)
 
 
 def test_all_real_cells_have_their_official_count(real_table: Table) -> None:
     cells = real_table.cells
-    computed = trainable_parameters(cells.adjacency, cells.operations, cells.num_vertices)
+    computed = trainable_parameters(cells)
     assert len(computed) == 20_001
     np.testing.assert_array_equal(computed, real_table.trainable_parameters)
 
@@ -106,16 +104,8 @@ def test_all_real_cells_have_their_official_count(real_table: Table) -> None:
 def test_another_network_of_the_same_cell() -> None:
     # One stack of two cells, 4 channels, 2 classes, grey images: small enough to write out.
     cell = Cell([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv1x1-bn-relu", "output"])
-    counted = trainable_parameters(
-        cell.adjacency[None],
-        cell.operation_ids[None],
-        np.array([3], dtype=np.int8),
-        stem_channels=4,
-        num_stacks=1,
-        modules_per_stack=2,
-        num_labels=2,
-        image_channels=1,
-    )
+    size = NetworkSize(4, 1, 2, num_labels=2, image_channels=1)
+    counted = trainable_parameters(CellArray.from_cells([cell]), size)
     stem, projection, convolution, dense = 9 * 4 + 8, 16 + 8, 16 + 8, 4 * 2 + 2
     assert counted.tolist() == [stem + 2 * (projection + convolution) + dense]
 
