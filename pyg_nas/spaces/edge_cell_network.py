@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
-from pyg_nas.spaces.edge_cells import EDGES, NONE, SKIP
+from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, NONE, SKIP
 from pyg_nas.spaces.grouped_layers import (
     CellLayer,
     GroupedBatchNorm,
@@ -24,11 +24,15 @@ from pyg_nas.spaces.grouped_layers import (
     to_image,
 )
 
-CONV1X1, CONV3X3, AVERAGE_POOL = 2, 3, 4
-_KERNELS = {CONV1X1: 1, CONV3X3: 3}
+AVERAGE_POOL = 4
 
 BATCH_NORM_MOMENTUM = 0.9
 """Share of the running statistics that the official networks retain at every step."""
+
+
+def retained_share(momentum: float | None) -> float:
+    """Return a momentum of batch normalisation; None is the official one."""
+    return BATCH_NORM_MOMENTUM if momentum is None else momentum
 
 
 class ReluConvBn(nn.Sequential):
@@ -141,7 +145,7 @@ def _operation(
         return FactorizedReduction(in_channels, out_channels, members, momentum)
     if kind == AVERAGE_POOL:
         return AveragePool(3, stride=1, padding=1)
-    return ReluConvBn(in_channels, out_channels, _KERNELS[kind], members, momentum, stride)
+    return ReluConvBn(in_channels, out_channels, KERNEL_SIZES[kind], members, momentum, stride)
 
 
 class ReductionBlock(nn.Module):
@@ -175,7 +179,8 @@ class EdgeCellNetwork(GroupedNetwork):
         operations: The six operation numbers.
         size: ``num_stacks`` counts the stages, ``modules_per_stack`` the cells in each.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics that is retained at every step.
+        batch_norm_momentum: Share of the running statistics that is retained at every step; None
+            for the official one.
     """
 
     def __init__(
@@ -183,9 +188,9 @@ class EdgeCellNetwork(GroupedNetwork):
         operations: Sequence[int],
         size: NetworkSize = OFFICIAL_SIZE,
         members: int = 1,
-        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+        batch_norm_momentum: float | None = None,
     ) -> None:
-        channels, momentum = size.stem_channels, batch_norm_momentum
+        channels, momentum = size.stem_channels, retained_share(batch_norm_momentum)
         layers: list[nn.Module] = [
             GroupedConv(size.image_channels, channels, 3, members, min(2, size.stem_stride)),
             GroupedBatchNorm(channels, members, momentum),

@@ -7,66 +7,67 @@ in the published figures. Sizes are those of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.spaces.edge_cells import KERNEL_SIZES
 
 OFFICIAL_SIZE = NetworkSize(stem_channels=16, num_stacks=3, modules_per_stack=5)
 """Size of the networks of NAS-Bench-201 on CIFAR-10."""
 
-# Numbers of the operations with weights, and the area of their kernels.
-_KERNEL_AREAS = {2: 1, 3: 9}
 
-
-def trainable_parameters(
-    operations: NDArray[np.integer], size: NetworkSize = OFFICIAL_SIZE
-) -> NDArray[np.int64]:
-    """Return the parameters of the networks of ``N`` architectures, int64 ``[N]``.
+class Layers(NamedTuple):
+    """Equal layers of the networks of ``N`` architectures.
 
     Args:
-        operations: Operation numbers ``[N, 6]``.
-        size: Size of the networks.
+        number: How many there are, ``[N]``, or one number for all architectures.
+        parameters: Trainable parameters of one.
+        macs: Its multiply-accumulates for one image.
     """
-    channels = size.stem_channels
-    total = np.full(len(operations), (9 * size.image_channels + 2) * channels, dtype=np.int64)
-    for stack in range(size.num_stacks):
-        if stack > 0:
-            wider = 2 * channels
-            # Two 3x3 convolutions with batch normalisation, and the shortcut's 1x1 convolution.
-            total += (9 * channels + 2) * wider + (9 * wider + 2) * wider + channels * wider
-            channels = wider
-        for number, area in _KERNEL_AREAS.items():
-            count = (operations == number).sum(axis=1)
-            total += size.modules_per_stack * count * (area * channels + 2) * channels
-    return np.asarray(total + 2 * channels + (channels + 1) * size.num_labels)
+
+    number: NDArray[np.int64] | int
+    parameters: int
+    macs: int
 
 
-def multiply_accumulates(
-    operations: NDArray[np.integer], size: NetworkSize = OFFICIAL_SIZE
-) -> NDArray[np.int64]:
-    """Return the multiply-accumulates of one image through the networks, int64 ``[N]``.
+def convolution(
+    kernel_size: int, channels_in: int, channels_out: int, pixels: int
+) -> tuple[int, int]:
+    """Return parameters, with those of batch normalisation, and multiply-accumulates."""
+    weights = kernel_size**2 * channels_in * channels_out
+    return weights + 2 * channels_out, weights * pixels
 
-    Convolutions and the dense layer count, as in ``torch.utils.flop_counter`` (which counts two
-    operations for each). Published figures leave out the dense layer.
+
+def dense(channels: int, size: NetworkSize) -> tuple[int, int]:
+    """Return parameters and multiply-accumulates of the dense layer."""
+    return (channels + 1) * size.num_labels, channels * size.num_labels
+
+
+def layers(operations: NDArray[np.integer], size: NetworkSize) -> Iterator[Layers]:
+    """Yield the layers of the networks of ``N`` architectures.
 
     Args:
         operations: Operation numbers ``[N, 6]``.
         size: Size of the networks and of an image.
     """
     channels, (height, width) = size.stem_channels, size.stem_output
-    pixels = height * width
-    total = np.full(len(operations), 9 * size.image_channels * channels * pixels, dtype=np.int64)
+    yield Layers(1, *convolution(3, size.image_channels, channels, height * width))
     height, width = size.cell_input
-    pixels = height * width
     for stack in range(size.num_stacks):
         if stack > 0:
             wider = 2 * channels
             height, width = (height + 1) // 2, (width + 1) // 2
-            pixels = height * width
-            total += (9 * channels + 9 * wider + channels) * wider * pixels
+            yield Layers(1, *convolution(3, channels, wider, height * width))
+            yield Layers(1, *convolution(3, wider, wider, height * width))
+            # The shortcut's 1x1 convolution has no batch normalisation.
+            yield Layers(1, channels * wider, channels * wider * height * width)
             channels = wider
-        for number, area in _KERNEL_AREAS.items():
-            count = (operations == number).sum(axis=1)
-            total += size.modules_per_stack * count * area * channels**2 * pixels
-    return np.asarray(total + channels * size.num_labels)
+        for number, kernel_size in KERNEL_SIZES.items():
+            count = size.modules_per_stack * (operations == number).sum(axis=1)
+            yield Layers(count, *convolution(kernel_size, channels, channels, height * width))
+    yield Layers(1, 2 * channels, 0)  # the last batch normalisation
+    yield Layers(1, *dense(channels, size))

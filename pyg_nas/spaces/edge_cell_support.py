@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ from pyg_nas.graphs.space_support import (
     SpaceSupport,
     UniformWidth,
 )
+from pyg_nas.spaces.edge_cell_size import Layers
 from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
 
 if TYPE_CHECKING:
     from torch import nn
 
-Size = Callable[[NDArray[Any], NetworkSize], NDArray[np.int64]]
-Build = Callable[[list[int], NetworkSize, int, float | None], "nn.Module"]
-
+LayersOf = Callable[[NDArray[Any], NetworkSize], Iterator[Layers]]
+Build = Callable[[list[int], NetworkSize, int, "float | None"], "nn.Module"]
 
 _FEW_CELLS = 500  # from so many cells on, hashing the whole space is slower
 
@@ -39,8 +39,7 @@ class EdgeCellNetworks(UniformWidth):
     Args:
         support: The support of the space.
         size: Size of the official networks.
-        parameters: Exact parameters ``[N]`` of operation numbers ``[N, 6]`` at a size.
-        macs: Multiply-accumulates ``[N]`` of the same arguments.
+        layers: Yields the layers of networks of operation numbers ``[N, 6]`` at a size.
         build: Builds the network of six operation numbers at a size, for a number of members and
             a momentum of batch normalisation.
     """
@@ -48,28 +47,22 @@ class EdgeCellNetworks(UniformWidth):
     sufficient_stem_channels = 1
 
     def __init__(
-        self,
-        support: EdgeCellSupport,
-        size: NetworkSize,
-        parameters: Size,
-        macs: Size,
-        build: Build,
+        self, support: EdgeCellSupport, size: NetworkSize, layers: LayersOf, build: Build
     ) -> None:
         self.size = size
         self._support = support
-        self._parameters = parameters
-        self._macs = macs
+        self._layers = layers
         self._build = build
 
     def trainable_parameters(
         self, cells: CellArray, size: NetworkSize | None = None
     ) -> NDArray[np.int64]:
         """Return the exact trainable parameters, ``[N]``."""
-        return self._parameters(self._support.operations(cells), size or self.size)
+        return self.sizes(self._support.operations(cells), size)[0]
 
     def macs(self, cells: CellArray, size: NetworkSize | None = None) -> NDArray[np.int64]:
         """Return the multiply-accumulates for one image, ``[N]``."""
-        return self._macs(self._support.operations(cells), size or self.size)
+        return self.sizes(self._support.operations(cells), size)[1]
 
     def sizes(
         self, operations: NDArray[Any], size: NetworkSize | None = None
@@ -82,8 +75,11 @@ class EdgeCellNetworks(UniformWidth):
             operations: Operation numbers ``[N, 6]``.
             size: By default the official one.
         """
-        size = size or self.size
-        return self._parameters(operations, size), self._macs(operations, size)
+        parameters, macs = np.zeros((2, len(operations)), dtype=np.int64)
+        for layers in self._layers(operations, size or self.size):
+            parameters += layers.number * layers.parameters
+            macs += layers.number * layers.macs
+        return parameters, macs
 
     def build(
         self,

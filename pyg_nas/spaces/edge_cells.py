@@ -26,6 +26,9 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The edges (source node, target node) in the order of an architecture's operations."""
 
 NONE, SKIP = 0, 1
+KERNEL_SIZES = {2: 1, 3: 3}
+"""Kernel sizes of the convolutions by operation number."""
+
 _INPUT, _OUTPUT = 0, 3
 _INPUT_ID, _OUTPUT_ID = -1, -2
 

@@ -12,11 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork
-from pyg_nas.spaces.edge_cell_size import (
-    OFFICIAL_SIZE,
-    multiply_accumulates,
-    trainable_parameters,
-)
+from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
+from pyg_nas.spaces.nasbench201.support import SUPPORT
 from tests.conftest import SHARED_DATA
 
 ARCHITECTURES = ([3, 3, 3, 3, 3, 3], [0, 0, 0, 1, 0, 0], [2, 4, 1, 3, 0, 2])
@@ -38,12 +35,12 @@ def test_sizes_are_those_of_the_built_network(
     network.eval()
     rows = np.array([operations])
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable_parameters(rows, size).tolist() == [parameters]
+    counted, macs = SUPPORT.network.sizes(rows, replace(size, image_size=image_size))
+    assert counted.tolist() == [parameters]
     images = torch.randn(1, 1, size.image_channels, *image_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(images)
-    counted = multiply_accumulates(rows, replace(size, image_size=image_size))
-    assert counted.tolist() == [counter.get_total_flops() // 2]
+    assert macs.tolist() == [counter.get_total_flops() // 2]
 
 
 def test_sizes_are_the_published_ones() -> None:
@@ -53,7 +50,8 @@ def test_sizes_are_the_published_ones() -> None:
     with h5py.File(path) as file:
         operations = file["operations"][:]
         parameters, macs = file["cost/params_cifar10"][:], file["cost/macs_cifar10"][:]
-    assert np.array_equal(trainable_parameters(operations), parameters)
-    hundred = trainable_parameters(operations, replace(OFFICIAL_SIZE, num_labels=100)) - parameters
-    assert set(hundred.tolist()) == {5_850}
-    assert np.array_equal(multiply_accumulates(operations) - 64 * 10, macs)
+    counted, counted_macs = SUPPORT.network.sizes(operations)
+    assert np.array_equal(counted, parameters)
+    hundred = SUPPORT.network.sizes(operations, replace(OFFICIAL_SIZE, num_labels=100))[0]
+    assert set((hundred - parameters).tolist()) == {5_850}
+    assert np.array_equal(counted_macs - 64 * 10, macs)

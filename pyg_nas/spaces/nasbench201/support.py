@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.spaces.edge_cell_size import (
-    OFFICIAL_SIZE,
-    multiply_accumulates,
-    trainable_parameters,
-)
+from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_texts
 from pyg_nas.spaces.nasbench201.space import (
@@ -44,22 +39,17 @@ class NASBench201Support(EdgeCellSupport):
 
     def __init__(self) -> None:
         super().__init__(NASBENCH201, EDGE_CELLS, format_text, parse_text)
-        self.network = EdgeCellNetworks(
-            self, OFFICIAL_SIZE, trainable_parameters, multiply_accumulates, _build
-        )
+        self.network = EdgeCellNetworks(self, OFFICIAL_SIZE, layers, _build)
 
     def architecture_texts(self) -> tuple[str, ...]:
         """Return the text forms of all architectures in their official order."""
         return official_texts()
 
 
-def _build(
-    operations: list[int], size: NetworkSize, members: int, batch_norm_momentum: float | None
-) -> nn.Module:
-    from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM, EdgeCellNetwork
+def _build(*arguments: Any) -> nn.Module:
+    from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork  # imports torch
 
-    momentum = BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum
-    return EdgeCellNetwork(operations, size, members, momentum)
+    return EdgeCellNetwork(*arguments)
 
 
 SUPPORT = NASBench201Support()

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM, EdgeCellModule, ReluConvBn
+from pyg_nas.spaces.edge_cell_network import EdgeCellModule, ReluConvBn, retained_share
 from pyg_nas.spaces.grouped_layers import (
     GroupedBatchNorm,
     GroupedConv,
@@ -32,7 +32,8 @@ class TransNASNetwork(GroupedNetwork):
         size: ``num_stacks`` counts the modules that halve the image, ``modules_per_stack`` the
             cells in a module.
         members: Number of networks trained side by side.
-        batch_norm_momentum: Share of the running statistics that is retained at every step.
+        batch_norm_momentum: Share of the running statistics that is retained at every step; None
+            for the official one.
     """
 
     def __init__(
@@ -40,9 +41,9 @@ class TransNASNetwork(GroupedNetwork):
         operations: Sequence[int],
         size: NetworkSize = OFFICIAL_SIZE,
         members: int = 1,
-        batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+        batch_norm_momentum: float | None = None,
     ) -> None:
-        momentum = batch_norm_momentum
+        momentum = retained_share(batch_norm_momentum)
         half = max(size.stem_channels // 2, 1)
         layers: list[nn.Module] = [
             GroupedConv(size.image_channels, half, 3, members, stride=2),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.edge_cells import EdgeCells
-from pyg_nas.spaces.transnasbench101 import network_size
+from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.transnasbench101.space import NUM_TRANSNASBENCH101_CELLS, TRANSNASBENCH101
 from pyg_nas.spaces.transnasbench101.text_form import format_text, parse_text
 
@@ -36,13 +35,7 @@ class TransNASBench101Support(EdgeCellSupport):
     def __init__(self) -> None:
         edge_cells = EdgeCells(TRANSNASBENCH101.operations)
         super().__init__(TRANSNASBENCH101, edge_cells, format_text, parse_text)
-        self.network = EdgeCellNetworks(
-            self,
-            network_size.OFFICIAL_SIZE,
-            network_size.trainable_parameters,
-            network_size.multiply_accumulates,
-            _build,
-        )
+        self.network = EdgeCellNetworks(self, OFFICIAL_SIZE, layers, _build)
 
     def twins(self, cells: CellArray) -> CellArray:
         """Return the cells ``[N]`` of NAS-Bench-201 with the same operations on the edges."""
@@ -53,14 +46,10 @@ class TransNASBench101Support(EdgeCellSupport):
         return NASBENCH201_SUPPORT.cells_of_codes(codes)
 
 
-def _build(
-    operations: list[int], size: NetworkSize, members: int, batch_norm_momentum: float | None
-) -> nn.Module:
-    from pyg_nas.spaces.edge_cell_network import BATCH_NORM_MOMENTUM
-    from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
+def _build(*arguments: Any) -> nn.Module:
+    from pyg_nas.spaces.transnasbench101.network import TransNASNetwork  # imports torch
 
-    momentum = BATCH_NORM_MOMENTUM if batch_norm_momentum is None else batch_norm_momentum
-    return TransNASNetwork(operations, size, members, momentum)
+    return TransNASNetwork(*arguments)
 
 
 SUPPORT = TransNASBench101Support()

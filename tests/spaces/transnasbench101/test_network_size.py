@@ -10,11 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
-from pyg_nas.spaces.transnasbench101.network_size import (
-    OFFICIAL_SIZE,
-    multiply_accumulates,
-    trainable_parameters,
-)
+from pyg_nas.spaces.transnasbench101.support import SUPPORT
 from tests.conftest import SHARED_DATA
 
 SIZES = (
@@ -31,11 +27,12 @@ def test_sizes_are_those_of_the_built_network(operations: list[int], size: Netwo
     network.eval()
     rows = np.array([operations])
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable_parameters(rows, size).tolist() == [parameters]
+    counted, macs = SUPPORT.network.sizes(rows, size)
+    assert counted.tolist() == [parameters]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         logits = network(torch.randn(1, 2, size.image_channels, *size.image_size))
     assert logits.shape == (1, 2, size.num_labels)
-    assert multiply_accumulates(rows, size).tolist() == [counter.get_total_flops() // 4]
+    assert macs.tolist() == [counter.get_total_flops() // 4]
 
 
 def test_parameters_are_the_published_ones() -> None:
@@ -48,5 +45,5 @@ def test_parameters_are_the_published_ones() -> None:
         published = file["naslib_zero_cost"][:, columns.index("params")]
     known = ~np.isnan(published)
     assert known.sum() > 1_000
-    millions = trainable_parameters(operations[known], OFFICIAL_SIZE) / 1e6
+    millions = SUPPORT.network.sizes(operations[known])[0] / 1e6
     assert np.abs(millions - published[known]).max() < 1e-5
