@@ -12,32 +12,27 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.engine.residual import ResidualTrainingConfig
 from pyg_nas.engine.sparse_residual import (
     SparseGraphs,
     predict_sparse_residual,
     train_sparse_residual,
 )
-from pyg_nas.features.graph_features import select_columns
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.nn.residual_gnn import ResidualGNN
-from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.networks import (
     NetworkFeatureVersion,
     Networks,
     as_networks,
     labelled_networks,
 )
-from pyg_nas.predictors.state import Array, FittedState
+from pyg_nas.predictors.residual_gnn import SCALES, ResidualEnsemble
+from pyg_nas.predictors.state import FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
 from pyg_nas.predictors.validation import (
-    DEPTH,
-    DROPOUT,
     EPOCHS,
     check_converged,
     mean_and_std,
-    real,
     whole,
 )
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -45,7 +40,7 @@ from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
 
 @dataclass(eq=False, repr=False)
-class NetworkGNNRegressor(CellRegressor):
+class NetworkGNNRegressor(ResidualEnsemble):
     """An ensemble of residual graph networks (:class:`~pyg_nas.nn.residual_gnn.ResidualGNN`).
 
     Time and memory are linear in the edges. The readout also takes the features of
@@ -65,25 +60,20 @@ class NetworkGNNRegressor(CellRegressor):
         progress: Called after each epoch with its number and the training loss.
 
     Attributes:
-        network_: The fitted networks.
+        network_: The fitted :class:`~pyg_nas.nn.residual_gnn.ResidualGNN`.
     """
 
+    ensemble_size: int = 2
+    hidden: int = 64
+    epochs: int = 60
+
     parameter_rules: ClassVar = {
-        **dict.fromkeys(("ensemble_size", "batch_size", "hidden"), whole(least=1)),
+        **ResidualEnsemble.parameter_rules,
+        "hidden": whole(least=1),
         "epochs": EPOCHS,
-        "depth": DEPTH,
-        "random_state": whole(least=0),
-        **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
-        "dropout": DROPOUT,
     }
     fitted_state: ClassVar = FittedState(
-        arrays={
-            "vertex_centre": Array("float32", ("f",)),
-            "vertex_scale": Array("float32", ("f",)),
-            "columns": Array("int64", ("d",)),
-            "centre": Array("float32", ("d",)),
-            "scale": Array("float32", ("d",)),
-        },
+        arrays=SCALES,
         values={
             "mean": FiniteFloat,
             "std": FiniteFloat,
@@ -91,23 +81,6 @@ class NetworkGNNRegressor(CellRegressor):
         },
         networks=FittedNetworks("network_", build="_empty_network", prefix="network."),
     )
-
-    ensemble_size: int = 2
-    hidden: int = 64
-    depth: int = 3
-    dropout: float = 0.1
-    epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    random_state: int = 0
-    device: str = "auto"
-    progress: OnEpoch | None = None
-
-    @property
-    def provides_std(self) -> bool:
-        """Whether there are several members to differ from each other."""
-        return self.ensemble_size > 1
 
     def fit(
         self, X: Networks, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -124,13 +97,8 @@ class NetworkGNNRegressor(CellRegressor):
         mean, spread = mean_and_std(labels, weights)
         self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
         self.feature_version_ = NETWORK_FEATURE_VERSION
-        self.vertex_centre_ = networks.attributes.mean(axis=0)
-        self.vertex_scale_ = networks.attributes.std(axis=0) + 1e-3
         features = network_features(networks).joined()
-        deviation = features.std(axis=0)
-        self.columns_ = np.flatnonzero(deviation > 1e-6)
-        self.centre_ = features.mean(axis=0)[self.columns_]
-        self.scale_ = deviation[self.columns_]
+        self._fit_scales(networks.attributes, features)
         generator = torch.Generator().manual_seed(self.random_state)
         self.network_ = self._new_network(generator).to(pick_device(self.device))
         relative = np.ones(len(labels)) if weights is None else weights / weights.mean()
@@ -163,10 +131,8 @@ class NetworkGNNRegressor(CellRegressor):
         return (mean, members.std(axis=0)) if return_std else mean
 
     def _graphs(self, networks: NetworkArray, features: NDArray[np.float32]) -> SparseGraphs:
-        attributes = (networks.attributes - self.vertex_centre_) / self.vertex_scale_
-        graph = (select_columns(features, self.columns_) - self.centre_) / self.scale_
-        standard = replace(networks, attributes=np.clip(attributes, -4, 4))
-        return SparseGraphs(standard, np.clip(graph, -5, 5))
+        attributes, graph = self._standardised(networks.attributes, features)
+        return SparseGraphs(replace(networks, attributes=attributes), graph)
 
     def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
         return ResidualGNN(
@@ -178,7 +144,3 @@ class NetworkGNNRegressor(CellRegressor):
             dropout=self.dropout,
             generator=generator,
         )
-
-    def _empty_network(self) -> ResidualGNN:
-        with torch.device("meta"):
-            return self._new_network()

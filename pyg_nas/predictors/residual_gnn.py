@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -37,6 +38,7 @@ from pyg_nas.predictors.validation import (
     DROPOUT,
     EPOCHS_OR_RULE,
     Cells,
+    Rule,
     cells_to_predict,
     check_converged,
     mean_and_std,
@@ -50,8 +52,78 @@ _HELD_OUT = 0.1
 _MOST_WIDTH = 4_096
 
 
+SCALES = {
+    "vertex_centre": Array("float32", ("f",)),
+    "vertex_scale": Array("float32", ("f",)),
+    "columns": Array("int64", ("d",)),
+    "centre": Array("float32", ("d",)),
+    "scale": Array("float32", ("d",)),
+}
+"""Fitted scales of the inputs."""
+
+
 @dataclass(eq=False, repr=False)
-class ResidualGNNRegressor(CellRegressor):
+class ResidualEnsemble(CellRegressor):
+    """What estimators of cells and of whole networks share: settings, networks, scales of inputs.
+
+    Attributes:
+        network_: The fitted :class:`~pyg_nas.nn.residual_gnn.ResidualGNN`.
+    """
+
+    ensemble_size: int = 6
+    hidden: int | None = None
+    depth: int = 3
+    dropout: float = 0.1
+    epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    random_state: int = 0
+    device: str = "auto"
+    progress: OnEpoch | None = None
+
+    parameter_rules: ClassVar[Mapping[str, Rule]] = {
+        **dict.fromkeys(("ensemble_size", "batch_size"), whole(least=1)),
+        "depth": DEPTH,
+        "hidden": whole(least=1, optional=True),
+        "epochs": EPOCHS_OR_RULE,
+        "random_state": whole(least=0),
+        **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
+        "dropout": DROPOUT,
+    }
+
+    @property
+    def provides_std(self) -> bool:
+        """Whether there are several members to differ from each other."""
+        return self.ensemble_size > 1
+
+    def _fit_scales(self, vertices: NDArray[np.float32], graph: NDArray[np.float32]) -> None:
+        """Take the scales of inputs at all vertices ``[V, f]`` and of graphs ``[N, inputs]``."""
+        self.vertex_centre_ = vertices.mean(axis=0)
+        self.vertex_scale_ = vertices.std(axis=0) + 1e-3
+        spread = graph.std(axis=0)
+        self.columns_ = np.flatnonzero(spread > 1e-6)
+        self.centre_ = graph.mean(axis=0)[self.columns_]
+        self.scale_ = spread[self.columns_]
+
+    def _standardised(
+        self, vertices: NDArray[np.float32], graph: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return inputs at vertices ``[..., f]`` and of graphs ``[N, d]`` as networks take them."""
+        at_vertices = (vertices - self.vertex_centre_) / self.vertex_scale_
+        of_graphs = (select_columns(graph, self.columns_) - self.centre_) / self.scale_
+        return np.clip(at_vertices, -4, 4), np.clip(of_graphs, -5, 5)
+
+    def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
+        raise NotImplementedError
+
+    def _empty_network(self) -> ResidualGNN:
+        with torch.device("meta"):
+            return self._new_network()
+
+
+@dataclass(eq=False, repr=False)
+class ResidualGNNRegressor(ResidualEnsemble):
     """An ensemble of residual graph networks with features of vertices and graphs.
 
     Members are trained together (AdamW, one cycle). Each leaves out its own tenth of the cells,
@@ -77,24 +149,11 @@ class ResidualGNNRegressor(CellRegressor):
         space_: Search space of the training cells.
     """
 
-    parameter_rules: ClassVar = {
-        **dict.fromkeys(("ensemble_size", "batch_size"), whole(least=1)),
-        "depth": DEPTH,
-        "hidden": whole(least=1, optional=True),
-        "epochs": EPOCHS_OR_RULE,
-        "random_state": whole(least=0),
-        **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
-        "dropout": DROPOUT,
-    }
     fitted_state: ClassVar = FittedState(
         arrays={
             "mean": Array("float64", ("*k",)),
             "std": Array("float64", ("*k",)),
-            "vertex_centre": Array("float32", ("f",)),
-            "vertex_scale": Array("float32", ("f",)),
-            "columns": Array("int64", ("d",)),
-            "centre": Array("float32", ("d",)),
-            "scale": Array("float32", ("d",)),
+            **SCALES,
             "held_out": Array("int64", ("h",)),
             "held_out_prediction": Array("float64", ("h", "*k")),
         },
@@ -105,18 +164,6 @@ class ResidualGNNRegressor(CellRegressor):
         },
         networks=Networks("network_", build="_empty_network", prefix="network."),
     )
-
-    ensemble_size: int = 6
-    hidden: int | None = None
-    depth: int = 3
-    dropout: float = 0.1
-    epochs: int | None = None
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    random_state: int = 0
-    device: str = "auto"
-    progress: OnEpoch | None = None
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -155,7 +202,7 @@ class ResidualGNNRegressor(CellRegressor):
         self.hidden_ = self.hidden or _width(len(cells))
         self.mean_, spread = mean_and_std(y, weights)
         self.std_ = np.where(spread > 0, spread, 1.0)
-        self._fit_scales(cells, features)
+        self._fit_scales(features.vertex[cells.mask], self._readout(features))
         device = pick_device(self.device)
         graphs = self._graphs(cells, features)
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
@@ -209,38 +256,14 @@ class ResidualGNNRegressor(CellRegressor):
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
         return self._label_units(predict_residual(self.network_, self._graphs(cells, features)))
 
-    @property
-    def provides_std(self) -> bool:
-        """Whether there are several members to differ from each other."""
-        return self.ensemble_size > 1
-
-    def _fit_scales(self, cells: CellArray, features: CellFeatures) -> None:
-        vertices = features.vertex[cells.mask]
-        self.vertex_centre_ = vertices.mean(axis=0)
-        self.vertex_scale_ = vertices.std(axis=0) + 1e-3
-        graph = self._readout(features)
-        spread = graph.std(axis=0)
-        self.columns_ = np.flatnonzero(spread > 1e-6)
-        self.centre_ = graph.mean(axis=0)[self.columns_]
-        self.scale_ = spread[self.columns_]
-
     def _readout(self, features: CellFeatures) -> NDArray[np.float32]:
         names = [name for name in _READOUT if name in features.groups]
         return np.concatenate([features.groups[name] for name in names], axis=1)
 
-    def _standardised(
-        self, cells: CellArray, features: CellFeatures
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Inputs at the vertices ``[N, V, inputs]`` and of the graphs ``[N, inputs]``."""
-        one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
-        standard = (features.vertex - self.vertex_centre_) / self.vertex_scale_
-        vertices = np.concatenate([one_hot, np.clip(standard, -4, 4)], axis=2)
-        graph = select_columns(self._readout(features), self.columns_)
-        graph = (graph - self.centre_) / self.scale_
-        return vertices, np.clip(graph, -5, 5)
-
     def _graphs(self, cells: CellArray, features: CellFeatures) -> ResidualGraphs:
-        vertices, graph = self._standardised(cells, features)
+        one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]
+        standard, graph = self._standardised(features.vertex, self._readout(features))
+        vertices = np.concatenate([one_hot, standard], axis=2)
         return ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
 
     def _new_network(self, generator: torch.Generator | None = None) -> ResidualGNN:
@@ -254,10 +277,6 @@ class ResidualGNNRegressor(CellRegressor):
             self.dropout,
             generator,
         )
-
-    def _empty_network(self) -> ResidualGNN:
-        with torch.device("meta"):
-            return self._new_network()
 
     def _label_units(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs ``[..., targets]`` in the unit and shape of the labels."""
