@@ -10,20 +10,17 @@ from numpy.typing import NDArray
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
+from pyg_nas.spaces.modules.vocabulary import FAMILIES, group_of_column
 
 Floats = NDArray[np.float64]
 
 _KINDS = {
-    "convolution": "conv conv_transpose",
-    "linear": "linear embedding recurrent",
+    "convolution": FAMILIES["convolution"],
+    "linear": FAMILIES["linear"],
     "matmul": "matmul attention",
     "softmax": "softmax",
-    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm "
-    "normalize",
-    "activation": "relu relu6 leaky_relu elu gelu silu mish hardswish hardsigmoid sigmoid tanh "
-    "softplus glu",
-    "pooling": "max_pool avg_pool mean sum max",
-    "arithmetic": "add mul power unary compare cast",
+    **{name: FAMILIES[name] for name in ("normalisation", "activation", "pooling")},
+    "arithmetic": f"{FAMILIES['arithmetic']} cast",
     "movement": "",  # of data, and what is in no vocabulary
     # Convolutions by their groups, which differ in speed by orders of magnitude.
     "pointwise convolution": "",
@@ -32,8 +29,7 @@ _KINDS = {
 }
 _NAMES = tuple(_KINDS)
 _WITH_MACS = frozenset({"linear", "matmul", *(n for n in _NAMES if "convolution" in n)})
-_KIND_BY_NAME = {name: kind for kind, names in enumerate(_KINDS.values()) for name in names.split()}
-_KIND = np.array([_KIND_BY_NAME.get(n, _NAMES.index("movement")) for n in NETWORKS.vocabulary])
+_KIND = group_of_column(_KINDS, rest="movement")
 
 # Terms of the sums that a multiply-accumulate belongs to: short ones leave units idle.
 _TERMS = (0, 48, 192, 768)

@@ -12,11 +12,12 @@ from scipy.sparse.csgraph import breadth_first_order
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
+from pyg_nas.spaces.modules.vocabulary import FAMILIES
 
 Floats = NDArray[np.float64]
 
 _VIEWS = ("reshape", "transpose", "split", "slice", "dropout", "repeat")
-_CONVOLUTIONS = ("conv", "conv_transpose")
+_CONVOLUTIONS = FAMILIES["convolution"].split()
 _IS_VIEW = np.isin(NETWORKS.vocabulary, _VIEWS)
 BYTES_OF_A_CALL = 1000.0
 """Bytes in whose time a device begins an operation, roughly."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from pyg_nas.features.graph_features import CellFeatures
-from pyg_nas.spaces.modules.network_array import NetworkArray, gathered
+from pyg_nas.graphs.ragged import gathered, pointers
+from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
-from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+from pyg_nas.spaces.modules.vocabulary import FAMILIES, NUM_COLUMNS, TERMINALS, group_of_column
 
 NETWORK_FEATURE_VERSION = 1
 """Changes when the same network gets other features."""
@@ -28,22 +29,9 @@ _BLOCK_GRAPHS, _BLOCK_VERTICES = 256, 100_000
 _STEPS = 3  # of walks
 
 _COLUMN_NAMES = NETWORKS.vocabulary
-_FAMILIES = {
-    "terminal": "output input",
-    "convolution": "conv conv_transpose",
-    "linear": "linear embedding recurrent",
-    "attention": "matmul attention softmax",
-    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm "
-    "normalize",
-    "activation": "relu relu6 leaky_relu elu gelu silu mish hardswish hardsigmoid sigmoid tanh "
-    "softplus glu",
-    "pooling": "max_pool avg_pool mean sum max",
-    "arithmetic": "add mul power unary compare",
-    "other": "",  # movement of data, and what is in no vocabulary
-}
-_FAMILY_NAMES = tuple(_FAMILIES)
-_FAMILY_BY_NAME = {name: i for i, names in enumerate(_FAMILIES.values()) for name in names.split()}
-_FAMILY = np.array([_FAMILY_BY_NAME.get(n, len(_FAMILIES) - 1) for n in _COLUMN_NAMES])  # [columns]
+# The others move data, or are in no vocabulary.
+_FAMILIES = {"terminal": " ".join(TERMINALS), **FAMILIES, "other": ""}
+_FAMILY = group_of_column(_FAMILIES, rest="other")  # [columns]
 
 
 def network_features(networks: NetworkArray) -> CellFeatures:
@@ -127,7 +115,7 @@ class _Adjacency:
         self.sources, targets = edges
         self.degree_in = np.bincount(targets, minlength=vertices)
         self.degree_out = np.bincount(self.sources, minlength=vertices)
-        self.ptr = np.concatenate([[0], np.cumsum(self.degree_in)])
+        self.ptr = pointers(self.degree_in)
         ones = np.ones(len(targets))
         # At row v the sources of v.
         self.matrix = csr_array((ones, self.sources, self.ptr), shape=(vertices, vertices))
@@ -229,12 +217,12 @@ def _walks(networks: NetworkArray, adjacency: _Adjacency) -> dict[str, Floats]:
 
 
 def _pairs(networks: NetworkArray, edges: Ints) -> dict[str, Floats]:
-    kinds = len(_FAMILY_NAMES)
+    kinds = len(_FAMILIES)
     source, target = _FAMILY[networks.columns[edges]]
     cells = (networks.graph[edges[0]] * kinds + source) * kinds + target
     counts = np.bincount(cells, minlength=len(networks) * kinds**2).reshape(-1, kinds**2)
     logs = np.log1p(counts)
-    names = [f"log edges from {one} to {two}" for one in _FAMILY_NAMES for two in _FAMILY_NAMES]
+    names = [f"log edges from {one} to {two}" for one in _FAMILIES for two in _FAMILIES]
     return {name: logs[:, i] for i, name in enumerate(names)}
 
 

@@ -67,8 +67,8 @@ class RaggedGraphs:
                 v - v[0], self.operations[v[0] : v[-1]], e - e[0], self.edges[:, e[0] : e[-1]]
             )
         index = np.arange(len(self))[rows]
-        vertices, vertex_ptr = _gather(self.vertex_ptr, index)
-        edges, edge_ptr = _gather(self.edge_ptr, index)
+        vertices, vertex_ptr = gathered(self.vertex_ptr, index)
+        edges, edge_ptr = gathered(self.edge_ptr, index)
         return RaggedGraphs(vertex_ptr, self.operations[vertices], edge_ptr, self.edges[:, edges])
 
     @classmethod
@@ -120,8 +120,8 @@ def pointers(counts: Ids) -> Ints:
     return ends
 
 
-def _gather(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:
-    """Positions of all elements of the runs ``index``, and the new pointers."""
+def gathered(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:
+    """Return the positions of all elements of the runs ``index``, and the new pointers."""
     counts = np.diff(ptr)[index]
     found = pointers(counts)
     return np.arange(found[-1]) + np.repeat(ptr[index] - found[:-1], counts), found

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
+from pyg_nas.graphs.ragged import gathered
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
@@ -121,12 +122,3 @@ class NetworkArray:
             digest.update(repr((field.name, array.shape)).encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
-
-
-def gathered(
-    ptr: NDArray[np.int64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the entries of graphs ``rows``, and where each graph begins among them."""
-    sizes = np.diff(ptr)[rows]
-    new_ptr = np.concatenate([[0], np.cumsum(sizes)])
-    return np.arange(new_ptr[-1]) + np.repeat(ptr[rows] - new_ptr[:-1], sizes), new_ptr

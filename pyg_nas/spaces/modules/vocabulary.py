@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
 
 _KINDS = {
     # Products with weights or of two inputs.
@@ -89,6 +93,19 @@ TERMINALS = ("output", "input")
 OPERATIONS = tuple(_KINDS)
 """Names of the normalised operations."""
 
+FAMILIES = {
+    "convolution": "conv conv_transpose",
+    "linear": "linear embedding recurrent",
+    "attention": "matmul attention softmax",
+    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm "
+    "normalize",
+    "activation": "relu relu6 leaky_relu elu gelu silu mish hardswish hardsigmoid sigmoid tanh "
+    "softplus glu",
+    "pooling": "max_pool avg_pool mean sum max",
+    "arithmetic": "add mul power unary compare",
+}
+"""Families of operations that compute."""
+
 NUM_HASHED_COLUMNS = 8
 """One-hot columns for operations that are not in :data:`OPERATIONS`."""
 
@@ -114,6 +131,19 @@ def column(operation: str) -> int:
         return names.index(operation)
     digest = sha256(operation.encode("utf-8", "surrogatepass")).digest()
     return len(names) + digest[0] % NUM_HASHED_COLUMNS
+
+
+def group_of_column(groups: Mapping[str, str], rest: str) -> NDArray[np.int64]:
+    """Return the position in ``groups`` of each one-hot column's group, ``[columns]``.
+
+    Args:
+        groups: Names of operations and terminals by group.
+        rest: The group of operations that no group has.
+    """
+    names = list(groups)
+    found = {operation: group for group in names for operation in groups[group].split()}
+    columns = (*TERMINALS, *OPERATIONS, *[""] * NUM_HASHED_COLUMNS)
+    return np.array([names.index(found.get(operation, rest)) for operation in columns])
 
 
 NUM_COLUMNS = len(TERMINALS) + len(OPERATIONS) + NUM_HASHED_COLUMNS
