@@ -52,17 +52,9 @@ _MOST_MANY = 500_000
 _KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them
 
 
-def extended_features(
-    cells: CellArray, extra: Sequence[ExtraGroup], known: Mapping[str, Array] | None = None
-) -> CellFeatures:
-    """Return the features of ``N`` cells with extra groups.
-
-    Args:
-        cells: The cells.
-        extra: The groups.
-        known: Those that need no computing, ``[N, features]`` by name.
-    """
-    return _extended(cells, cell_features(cells), extra, known or {})
+def extended_features(cells: CellArray, extra: Sequence[ExtraGroup]) -> CellFeatures:
+    """Return the features of ``N`` cells with extra groups."""
+    return _extended(cells, cell_features(cells), extra, {})
 
 
 def _extended(

@@ -1,12 +1,8 @@
 from .cell import Cell as Cell
 from .cell_array import CellArray as CellArray
 from .edit_distance import EditDistance as EditDistance
-from .enumeration import (
-    enumerate_cells as enumerate_cells,
-)
-from .enumeration import (
-    sample_cells as sample_cells,
-)
+from .enumeration import enumerate_cells as enumerate_cells
+from .enumeration import sample_cells as sample_cells
 from .hashing import module_hash as module_hash
 from .hashing import module_hashes as module_hashes
 from .mutation import Genotype as Genotype

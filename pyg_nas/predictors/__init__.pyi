@@ -1,19 +1,9 @@
 from .base import CellEstimator as CellEstimator
-from .baselines import (
-    FeatureRegressor as FeatureRegressor,
-)
-from .baselines import (
-    ParameterCountRegressor as ParameterCountRegressor,
-)
-from .baselines import (
-    StatisticsRegressor as StatisticsRegressor,
-)
-from .baselines import (
-    boosted_trees as boosted_trees,
-)
-from .baselines import (
-    random_forest as random_forest,
-)
+from .baselines import FeatureRegressor as FeatureRegressor
+from .baselines import ParameterCountRegressor as ParameterCountRegressor
+from .baselines import StatisticsRegressor as StatisticsRegressor
+from .baselines import boosted_trees as boosted_trees
+from .baselines import random_forest as random_forest
 from .common_process import transfer_scores as transfer_scores
 from .export import export_model as export_model
 from .gaussian_process import GaussianProcess as GaussianProcess

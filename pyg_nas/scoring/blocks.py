@@ -127,22 +127,19 @@ class LinesBlock(Block):
 class StoredBlock(Block):
     """Architectures in memory."""
 
-    graphs: Graphs
-    hashes: NDArray[np.bytes_] | None = None
-    texts: Sequence[str] = ()
-    parameters: NDArray[np.integer[Any]] | None = None
+    architectures: Architectures
 
     def __len__(self) -> int:
-        return len(self.graphs)
+        return len(self.architectures.graphs)
 
     @property
     def digest(self) -> str:
         """See :attr:`Block.digest`."""
-        return str(self.graphs.digest)
+        return str(self.architectures.graphs.digest)
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        return Architectures(self.graphs, self.hashes, self.texts, self.parameters)
+        return self.architectures
 
 
 def stored_blocks(
@@ -156,7 +153,7 @@ def stored_blocks(
     for start in range(0, len(graphs), size):
         part = slice(start, start + size)
         counts = None if parameters is None else parameters[part]
-        yield StoredBlock(start, graphs[part], hashes[part], texts[part], counts)
+        yield StoredBlock(start, Architectures(graphs[part], hashes[part], texts[part], counts))
 
 
 def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
@@ -197,7 +194,7 @@ def arrow_blocks(
     """
     row = 0
     for graphs in read_arrow_graphs(path, space, size):
-        yield StoredBlock(row, graphs)
+        yield StoredBlock(row, Architectures(graphs))
         row += len(graphs)
 
 
@@ -238,10 +235,10 @@ def generator_blocks(
                     f"architecture {row + invalid[0]} that the generator yields, counted from 0: "
                     f"{invalid[1]}"
                 )
-            yield StoredBlock(row, part)
+            yield StoredBlock(row, Architectures(part))
             row += len(part)
     if single:
-        yield StoredBlock(row, CellArray.from_cells(single, space))
+        yield StoredBlock(row, Architectures(CellArray.from_cells(single, space)))
 
 
 def _yielded(generator: Callable[[], Iterable[Any]]) -> Iterator[Any]:

@@ -22,7 +22,7 @@ from pyg_nas.graphs.space_support import (
     UniformWidth,
 )
 from pyg_nas.spaces.edge_cell_size import Layers
-from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
+from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, NONE, EdgeCells
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,6 +107,17 @@ class EdgeCellSupport(SpaceSupport):
     """
 
     network: EdgeCellNetworks
+    drawing_labels = {  # noqa: RUF012
+        "none": "none",
+        "skip_connect": "skip",
+        "nor_conv_1x1": "conv 1×1",
+        "nor_conv_3x3": "conv 3×3",
+        "avg_pool_3x3": "avg pool 3×3",
+    }
+    extra_kinds = {"convolutions": tuple(KERNEL_SIZES)}  # noqa: RUF012
+    zero_cost_model = "nasbench201_zero_cost.npz"  # of the cells' twins, as the next one
+    propagation_file = "nasbench201_propagation.npz"
+    common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     has_text_form = True
     has_empty_cell = True  # architectures whose output is always zero
 
@@ -118,6 +129,7 @@ class EdgeCellSupport(SpaceSupport):
         parse_text: Callable[[str], list[int]],
     ) -> None:
         super().__init__(space)
+        self.path_operations = tuple(range(NONE + 1, len(space.operations)))
         self.edge_cells = edge_cells
         self.format_text = format_text
         self.parse_text = parse_text

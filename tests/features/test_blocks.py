@@ -249,9 +249,7 @@ def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
 def test_extra_groups_leave_the_features_as_they_were() -> None:
     cells = sample_cells(20, seed=10)
     plain = cell_features(cells)
-    groups = groups_by({"some": edges_and_vertices, "known": edges_and_vertices})
-    extended = extended_features(cells, groups, {"known": np.zeros((20, 1), np.float32)})
-    assert set(extended.groups) == {*plain.groups, "some", "known"}
+    extended = extended_features(cells, groups_by({"some": edges_and_vertices}))
+    assert set(extended.groups) == {*plain.groups, "some"}
     np.testing.assert_array_equal(extended.groups["some"], edges_and_vertices(cells, plain))
-    assert not extended.groups["known"].any()
     assert set(cell_features(cells).groups) == set(plain.groups)

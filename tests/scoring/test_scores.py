@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.scoring.blocks import StoredBlock
+from pyg_nas.scoring.blocks import Architectures, StoredBlock
 from pyg_nas.scoring.scores import ScoringTask, best, score_block
 
 CELLS = sample_cells(6, seed=3)
@@ -27,7 +27,7 @@ class Edges:
 
 
 def test_a_block_has_hashes_scores_rows_and_texts() -> None:
-    block = StoredBlock(100, CELLS, None, [f"é{n}" for n in range(6)])
+    block = StoredBlock(100, Architectures(CELLS, None, [f"é{n}" for n in range(6)]))
     before = torch.get_num_threads()
     columns = score_block(ScoringTask(Edges(), threads=1), 0, block)
     assert torch.get_num_threads() == before
@@ -46,13 +46,13 @@ def test_a_score_that_is_no_number_is_named() -> None:
             return np.where(np.arange(len(cells)) == 3, np.nan, 0.5)
 
     with pytest.raises(ModelError, match=f"cell {CELLS[3].hash} has nan"):
-        score_block(ScoringTask(Odd()), 0, StoredBlock(0, CELLS))
+        score_block(ScoringTask(Odd()), 0, StoredBlock(0, Architectures(CELLS)))
 
 
 def test_rows_behind_the_bound_are_left_out_and_ties_are_kept() -> None:
     edges = CELLS.num_edges
     bound = int(np.sort(edges)[2])
-    block = StoredBlock(0, CELLS, None, [f"{n}" for n in range(6)])
+    block = StoredBlock(0, Architectures(CELLS, None, [f"{n}" for n in range(6)]))
     columns = score_block(ScoringTask(Edges(), False, top=6), 0, block, float(bound))
     expected = sorted(np.flatnonzero(edges <= bound).tolist(), key=lambda row: (edges[row], row))
     assert columns["row"].tolist() == expected

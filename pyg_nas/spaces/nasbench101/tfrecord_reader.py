@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from pyg_nas.errors import RecordError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
+from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.spaces.measurements import METRICS
-from pyg_nas.spaces.nasbench101.run_message import decode_message, decode_messages
+from pyg_nas.spaces.nasbench101.run_message import decode_messages
 from pyg_nas.spaces.nasbench101.space import (
     NASBENCH101,
     NASBENCH101_BUDGETS,
@@ -56,61 +57,6 @@ _USUAL = re.compile(
     rb'"([A-Za-z0-9+/]+={0,2})"\]'
 )
 _HASH = re.compile("[0-9a-f]{32}")
-
-
-class Run(NamedTuple):
-    """One record.
-
-    Attributes:
-        offset: Byte offset of the record in its file.
-        hash: Module hash as stored in the record.
-        epochs: Budget.
-        adjacency: int8 ``[V, V]``.
-        operations: ``V`` names.
-        trainable_parameters: Trainable parameters of the network.
-        metrics: float64 ``[2, 4]``: halfway and end, :data:`~pyg_nas.spaces.measurements.METRICS`.
-    """
-
-    offset: int
-    hash: str
-    epochs: int
-    adjacency: NDArray[np.int8]
-    operations: tuple[str, ...]
-    trainable_parameters: int
-    metrics: NDArray[np.float64]
-
-
-def read_runs(path: str | os.PathLike[str]) -> Iterator[Run]:
-    """Yield the records of a file one by one, in constant memory.
-
-    Framing, checksums, JSON and metrics are verified, and that each graph is a pruned cell of
-    NAS-Bench-101; its hash is verified by :func:`read_records` only.
-
-    Raises:
-        RecordError: At the first invalid record; the message has its byte offset.
-    """
-    path = _existing(path)
-    for start, end in record_ranges(path):
-        for offset, payload in payloads(path, start, end):
-            try:
-                digest, epochs, digits, names, metrics = _parse_json(payload)
-                adjacency, ids = _parse_graph(digits, names)
-                readings, parameters = decode_message(_decode_base64(metrics))
-                _check_readings(np.array([readings]))
-                invalid = _pad([(adjacency, ids)]).first_invalid()
-                if invalid is not None:
-                    raise RecordError(invalid[1])
-            except RecordError as error:
-                raise RecordError(f"{path}, byte {offset}: {error}") from None
-            yield Run(
-                offset,
-                digest,
-                epochs,
-                adjacency,
-                NASBENCH101.decode(ids.tolist()),
-                parameters,
-                np.array(readings),
-            )
 
 
 class Records(NamedTuple):
@@ -235,7 +181,11 @@ def _read_batch(path: Path, start: int, end: int) -> _Batch:
     wrong = first_bad_reading(metrics_of)
     if wrong is not None:
         raise RecordError(f"{path}, byte {offsets[wrong[0]]}: {wrong[1]}")
-    cells = _pad(graphs)
+    drawn = RaggedGraphs.of_lists(
+        [ids for _, ids in graphs], [np.array(np.nonzero(matrix)) for matrix, _ in graphs]
+    )
+    sizes = np.diff(drawn.vertex_ptr).astype(np.int8)
+    cells = CellArray(*drawn.to_padded(_WIDTH), sizes, NASBENCH101)
     invalid = cells.first_invalid()
     if invalid is not None:
         raise RecordError(f"{path}, byte {offsets[first_record[invalid[0]]]}: {invalid[1]}")
@@ -440,12 +390,6 @@ def _decode_base64(text: str) -> bytes:
         raise RecordError(f"metrics are not base64 ({error})") from None
 
 
-def _check_readings(metrics: NDArray[np.float64]) -> None:
-    wrong = first_bad_reading(metrics)
-    if wrong is not None:
-        raise RecordError(wrong[1])
-
-
 def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
     """Return the first invalid one of ``[n, 2, 4]`` readings, and why."""
     highest = np.array([np.finfo(np.float32).max, 1.0, 1.0, 1.0])
@@ -458,18 +402,6 @@ def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
     if np.isnan(value):
         return i, f"{METRICS[metric]} {('halfway', 'at the end')[point]} is missing or NaN"
     return i, f"{METRICS[metric]} must be {rule}, got {value}"
-
-
-def _pad(graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]]) -> CellArray:
-    adjacency = np.zeros((len(graphs), _WIDTH, _WIDTH), dtype=np.int8)
-    operations = np.zeros((len(graphs), _WIDTH), dtype=np.int8)
-    num_vertices = np.zeros(len(graphs), dtype=np.int8)
-    for i, (matrix, ids) in enumerate(graphs):
-        v = len(ids)
-        adjacency[i, :v, :v] = matrix
-        operations[i, :v] = ids
-        num_vertices[i] = v
-    return CellArray(adjacency, operations, num_vertices, NASBENCH101)
 
 
 def _parameters_differ(path: Path, offset: int, digest: bytes, parameters: int) -> RecordError:

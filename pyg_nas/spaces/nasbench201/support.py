@@ -22,19 +22,7 @@ class NASBench201Support(EdgeCellSupport):
     """Support of NAS-Bench-201 (Dong and Yang, arXiv:2001.00326)."""
 
     budgets = NASBENCH201_BUDGETS
-    drawing_labels = {  # noqa: RUF012
-        "none": "none",
-        "skip_connect": "skip",
-        "nor_conv_1x1": "conv 1×1",
-        "nor_conv_3x3": "conv 3×3",
-        "avg_pool_3x3": "avg pool 3×3",
-    }
-    extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
-    path_operations = (1, 2, 3, 4)
-    zero_cost_model = "nasbench201_zero_cost.npz"
-    propagation_file = "nasbench201_propagation.npz"
     common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
-    common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_NASBENCH201_CELLS
 
     def __init__(self) -> None:

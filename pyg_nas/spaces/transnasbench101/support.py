@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 class TransNASBench101Support(EdgeCellSupport):
     """Support of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
 
-    drawing_labels = {  # noqa: RUF012
-        "none": "none",
-        "skip_connect": "skip",
-        "nor_conv_1x1": "conv 1×1",
-        "nor_conv_3x3": "conv 3×3",
-    }
-    extra_kinds = {"convolutions": (2, 3)}  # noqa: RUF012
-    path_operations = (1, 2, 3)
-    zero_cost_model = "nasbench201_zero_cost.npz"
-    propagation_file = "nasbench201_propagation.npz"
-    common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     num_cells = NUM_TRANSNASBENCH101_CELLS
 
     def __init__(self) -> None:

@@ -38,11 +38,11 @@ def test_costs_of_all_cells_are_computed_once_for_each_size(
     whole, computed = nasbench101_cells(), []
     few = whole[:5]
 
-    def costs(cells: CellArray, size: NetworkSize) -> list[int]:
-        def compute() -> NDArray[np.int64]:
-            computed.append(len(cells))
-            return np.full(len(cells), size.stem_channels)
+    def compute(cells: CellArray, size: NetworkSize) -> NDArray[np.int64]:
+        computed.append(len(cells))
+        return np.full(len(cells), size.stem_channels)
 
+    def costs(cells: CellArray, size: NetworkSize) -> list[int]:
         return np.unique(cached_costs("parameters", cells, size, compute)).tolist()
 
     small, large = NetworkSize(8, 1, 1), NetworkSize(16, 1, 1)
