@@ -90,11 +90,7 @@ def onnx_bytes(
 ) -> bytes:
     """Return the content of an ``.onnx`` file.
 
-    Args:
-        program: With one output.
-        inputs: Names of its inputs.
-        output: Name of its output.
-        properties: The file's metadata.
+    ``program`` has one output; ``properties`` are the metadata of the file.
 
     Raises:
         SettingsError: If a package is missing.

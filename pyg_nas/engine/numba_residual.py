@@ -24,12 +24,7 @@ def residual_outputs(
     network: ResidualGNN,
     graphs: ResidualGraphs,
 ) -> Floats:
-    """Return each member's outputs of each of ``N`` graphs, float32 ``[M, N, targets]``.
-
-    Args:
-        network: ``M`` members on the CPU.
-        graphs: The graphs.
-    """
+    """Return each member's outputs of each of ``N`` graphs, float32 ``[M, N, targets]``."""
     vertices, adjacency, num_vertices, graph = graphs
     members, _, hidden = network.embed.shape
     weights, constants = [], []

@@ -22,11 +22,7 @@ _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
 
 
 class BlockScorer:
-    """Scores blocks on the CPU.
-
-    Args:
-        pool: Threads among which the work is divided.
-    """
+    """Scores blocks on the CPU."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool

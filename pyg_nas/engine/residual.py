@@ -130,12 +130,7 @@ def optimizer_of(network: ResidualGNN, config: ResidualTrainingConfig) -> torch.
 
 
 def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArray[np.float64]:
-    """Train residual networks in place; return the members' mean loss by epoch ``[epochs]``.
-
-    Args:
-        task: The networks, their graphs and settings.
-        progress: Called after each epoch.
-    """
+    """Train residual networks in place; return the members' mean loss by epoch ``[epochs]``."""
     losses = np.empty(task.config.epochs)
     for epoch, loss in enumerate(_epochs(task)):
         losses[epoch] = loss

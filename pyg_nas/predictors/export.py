@@ -69,11 +69,7 @@ class CellScorer(nn.Module):
 
 
 class TwoStageScorer(nn.Module):
-    """A fitted two-stage regressor as one network over a table's columns, in float32.
-
-    Args:
-        model: Fitted, with a classifier.
-    """
+    """A fitted two-stage regressor as one network over a table's columns, in float32."""
 
     def __init__(self, model: TwoStageRegressor) -> None:
         super().__init__()

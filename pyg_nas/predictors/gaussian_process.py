@@ -144,11 +144,8 @@ class GaussianProcess(CellRegressor):
     ) -> GaussianProcess:
         """Fit to ``N`` cells and their labels ``[N]``.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: The noise of a label is divided by its weight ``[N]``; a whole weight
-                means as many equal labels of the cell, and 0 leaves it out.
+        The noise of a label is divided by its ``sample_weight`` ``[N]``; a whole weight means as
+        many equal labels of the cell, and 0 leaves it out.
 
         Raises:
             SettingsError: If a label or weight is not finite, a setting is outside its rule or
@@ -328,9 +325,7 @@ class GaussianProcess(CellRegressor):
     def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return the mean ``[N]`` in the unit of the labels.
 
-        Args:
-            X: The cells.
-            return_std: Also return the standard deviation of a measured label, noise included.
+        With ``return_std`` also the standard deviation of a measured label, noise included.
 
         Raises:
             ModelError: If the cells have other operations than the training cells.

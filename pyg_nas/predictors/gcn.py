@@ -290,11 +290,8 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> GCNRegressor:
         """Fit on ``N`` cells and their labels ``[N]``.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: Weight of each cell in the loss and in the labels' mean and standard
-                deviation ``[N]``; cells of weight 0 are left out.
+        Weights ``[N]`` are those of the cells in the loss and in the mean and standard deviation of
+        the labels; cells of weight 0 are left out.
 
         Raises:
             SettingsError: If a label or weight is not finite or a setting is outside its rule.
@@ -320,9 +317,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
     def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return predictions ``[N]`` in the unit of the labels.
 
-        Args:
-            X: The cells.
-            return_std: Also return the standard deviation between members, ``[N]``.
+        With ``return_std`` also the standard deviation between members, ``[N]``.
         """
         members = self._outputs(X) * self.std_ + self.mean_
         mean = members.mean(axis=0)

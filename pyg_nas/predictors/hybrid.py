@@ -149,11 +149,8 @@ class HybridRegressor(CellRegressor):
     ) -> HybridRegressor:
         """Fit to ``N`` cells and their labels ``[N]``, in any unit.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: Weight of each cell ``[N]``: of its rank, in the process and in the
-                networks' loss; cells of weight 0 are left out.
+        Weights ``[N]`` are those of the ranks, in the process and in the loss of the networks;
+        cells of weight 0 are left out.
 
         Raises:
             SettingsError: If a label or weight is not finite, a setting is outside its rule or
@@ -213,10 +210,6 @@ class HybridRegressor(CellRegressor):
         After an update the cells that were scored last are kept, in at most 1 GiB: scoring them
         again after the next one takes the new labels alone into account, to 1e-6. More cells than
         fit there, some 400 training cells of the whole NAS-Bench-101, are scored as before.
-
-        Args:
-            X: The new cells.
-            y: Their labels, in the unit of the others.
 
         Raises:
             ModelError: If the cells have other operations than the training cells, or the model
@@ -344,9 +337,7 @@ class HybridRegressor(CellRegressor):
     def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return predictions ``[N]`` in the unit of the labels.
 
-        Args:
-            X: The cells.
-            return_std: Also return the standard deviation of a measured label, ``[N]``.
+        With ``return_std`` also the standard deviation of a measured label, ``[N]``.
 
         Raises:
             ModelError: If the cells have other operations than the training cells.
@@ -365,9 +356,7 @@ class HybridRegressor(CellRegressor):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return lower and upper ends ``[N]`` of intervals that contain a measured label.
 
-        Args:
-            X: The cells.
-            coverage: Share of unseen cells whose label lies between the ends.
+        ``coverage`` is the share of unseen cells whose label lies between the ends.
 
         Raises:
             SettingsError: If ``coverage`` is not between 0 and 1.

@@ -60,10 +60,8 @@ class MaternLinearKernel:
         Most of the time of scoring many cells. Covariances are computed in the precision of
         ``duals``, their sums in double precision: large terms cancel.
 
-        Args:
-            inputs: Weighted inputs ``[N, d]``.
-            known: Those of the training cells ``[n, d]``.
-            duals: ``[n, K]``.
+        For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
+        K]``.
         """
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
         smooth = self.variance * duals.double()

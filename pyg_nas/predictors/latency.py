@@ -136,9 +136,7 @@ class LatencyRegressor(CellRegressor):
     def predict(self, X: Networks, return_std: bool = False) -> Any:
         """Return latencies ``[N]`` in the unit of the labels.
 
-        Args:
-            X: The networks.
-            return_std: Also return their standard deviations, calibrated on left-out groups.
+        With ``return_std`` also their standard deviations, calibrated on left-out groups.
 
         Raises:
             ModelError: If ``X`` contains something else than networks.
@@ -151,9 +149,7 @@ class LatencyRegressor(CellRegressor):
     def predict_interval(self, X: Networks, coverage: float = 0.9) -> tuple[Floats, Floats]:
         """Return the ends ``[N]`` of intervals that contain a measured latency.
 
-        Args:
-            X: The networks.
-            coverage: Share of the networks of unseen groups whose latency is inside.
+        ``coverage`` is the share of the networks of unseen groups whose latency is inside.
 
         Raises:
             SettingsError: If ``coverage`` is not between 0 and 1.

@@ -55,10 +55,7 @@ class LogRegressor(CellRegressor):
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return predictions ``[N]``, the medians of the labels, in their unit.
 
-        Args:
-            X: What the regressor takes.
-            return_std: Also return the standard deviation, the prediction times that of the
-                logarithm.
+        With ``return_std`` also the standard deviation: the prediction times that of the logarithm.
         """
         check_is_fitted(self)
         if not return_std:

@@ -169,9 +169,7 @@ class NetworkRegressor(CellRegressor):
     def predict(self, X: Networks, return_std: bool = False) -> Any:
         """Return predictions ``[N]`` in the unit of the labels.
 
-        Args:
-            X: The networks.
-            return_std: Also return the standard deviation of a measured label; ``method`` "gp".
+        With ``return_std`` also the standard deviation of a measured label, for ``method`` "gp".
 
         Raises:
             SettingsError: If standard deviations are asked of trees.

@@ -170,11 +170,8 @@ class ResidualGNNRegressor(ResidualEnsemble):
     ) -> ResidualGNNRegressor:
         """Fit to ``N`` cells and their labels ``[N]``.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: Weight of each cell in the loss and in the labels' mean and standard
-                deviation ``[N]``; cells of weight 0 are left out.
+        Weights ``[N]`` are those of the cells in the loss and in the mean and standard deviation of
+        the labels; cells of weight 0 are left out.
 
         Raises:
             SettingsError: If a label or weight is not finite or a setting is outside its rule.

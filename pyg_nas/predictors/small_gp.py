@@ -56,11 +56,7 @@ class SmallGaussianProcess(CellRegressor):
     ) -> SmallGaussianProcess:
         """Fit to ``N`` cells and their labels ``[N]``.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: Weight of each cell ``[N]``: one below the largest adds noise to its
-                label; cells of weight 0 are left out.
+        A weight below the largest adds noise to the label; cells of weight 0 are left out.
 
         Raises:
             SettingsError: If a label or weight is not finite or a setting is outside its rule.

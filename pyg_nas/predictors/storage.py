@@ -105,10 +105,6 @@ def check_model_folder(folder: str | os.PathLike[str]) -> None:
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:
     """Read the estimator of a folder.
 
-    Args:
-        folder: Written by :func:`save_model`.
-        device: Where its networks run.
-
     Raises:
         ModelError: If a file is missing, damaged or does not fit the others.
     """

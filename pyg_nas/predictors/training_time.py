@@ -33,10 +33,7 @@ class TimeRegressor(CellRegressor):
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TimeRegressor:
         """Fit to training times ``y`` in seconds, ``[N]``; unknown ones (NaN) are left out.
 
-        Args:
-            X: The cells.
-            y: Their training times.
-            sample_weight: Weight of each cell ``[N]``; cells of weight 0 are left out.
+        Cells of weight 0 are left out, too.
 
         Raises:
             SettingsError: If fewer than 2 times are known, or one is not positive.

@@ -95,11 +95,8 @@ class TwoStageRegressor(CellRegressor):
     ) -> TwoStageRegressor:
         """Fit both stages to labels ``y`` ``[N]``, fractions.
 
-        Args:
-            X: The cells.
-            y: Their labels.
-            sample_weight: Weight of each cell ``[N]``, for both stages and the quantile; cells of
-                weight 0 are left out.
+        Weights ``[N]`` are those of both stages and of the quantile; cells of weight 0 are left
+        out.
 
         Raises:
             SettingsError: If a label or weight is not finite, a setting is outside its rule or
@@ -174,10 +171,6 @@ class TwoStageRegressor(CellRegressor):
         """Return ``precision``, ``recall`` and ``roc_auc`` of the first stage, and base rates.
 
         A figure that the cells do not define (no cell passes, or all are of one class) is None.
-
-        Args:
-            X: Cells ``[N]``.
-            y: Their labels ``[N]``, fractions.
         """
         return classification_figures(is_above(y, self.threshold_), self.pass_probability(X))
 

@@ -64,9 +64,6 @@ class Parts:
 
     A file's name has the number of its block and a digest of the block's architectures, so that a
     block is scored once as long as its architectures stay the same.
-
-    Args:
-        folder: The folder, see :func:`open_parts`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -36,9 +36,6 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     normalisation. Undetermined sizes, such as the batch, count as 1. Files with external weights
     are not opened.
 
-    Args:
-        path: An ``.onnx`` file.
-
     Raises:
         NetworkError: If the file cannot be read as ONNX, or has control flow; the message names
             the operator.

@@ -29,11 +29,6 @@ def vertex_channels(cells: CellArray, channels_in: int, channels_out: int) -> ND
     The output's channels are divided equally among its inner predecessors, of which the first ones
     have one channel more if there is a remainder; every other inner vertex has the maximum over
     its inner successors.
-
-    Args:
-        cells: ``N`` cells.
-        channels_in: Channels of the cell's input.
-        channels_out: Channels of the cell's output.
     """
     to_output = _to_output(cells)
     feeding = to_output.sum(axis=1, keepdims=True)

@@ -84,9 +84,6 @@ class Frozen(nn.Module):
 
     Its weights get no gradients, and it stays in evaluation mode, so that its running statistics
     stay as they are.
-
-    Args:
-        module: The module.
     """
 
     def __init__(self, module: nn.Module) -> None:
