@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from pyg_nas.compute.exported import (
     ONNX,
-    PROGRAM,
     check_format,
     check_onnx,
     onnx_bytes,
@@ -154,52 +153,34 @@ def to_program(estimator: Any) -> ExportedProgram:
         )
 
 
-def export_program(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a ``.pt2`` file for ``torch.export.load``, checked against the estimator.
-
-    Raises:
-        ModelError: If the estimator cannot be exported, or the file gives other scores.
-    """
-    # Through memory, because torch takes no path that is not UTF-8.
-    content = pt2_bytes(to_program(estimator))
-    loaded = torch.export.load(io.BytesIO(content)).module()
-    columns = example_columns(estimator.space_, _CHECKED_CELLS)
-    with torch.no_grad():
-        scores = loaded(*map(torch.from_numpy, columns)).numpy()
-    _check_scores(estimator, columns, scores)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write an ``.onnx`` file, checked with ONNX Runtime against the estimator.
-
-    The file's metadata has the search space as JSON under ``space``.
-
-    Raises:
-        ModelError: If the estimator cannot be exported, or the file gives other scores.
-        SettingsError: If onnx, onnxscript or onnxruntime is not installed.
-    """
-    check_onnx()
-    properties = {"space": json.dumps(estimator.space_.to_dict())}
-    content = onnx_bytes(to_program(estimator), INPUTS, OUTPUT, properties)
-    columns = example_columns(estimator.space_, _CHECKED_CELLS)
-    _check_scores(estimator, columns, run_onnx(content, dict(zip(INPUTS, columns, strict=True))))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-
-
-EXPORTERS = {ONNX: export_onnx, PROGRAM: export_program}
-
-
 def export_model(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator in the format of the file's ending, ``.onnx`` or ``.pt2``.
+    """Write a fitted estimator in the format of the file's ending, checked against the estimator.
+
+    ``.pt2`` is for ``torch.export.load``, ``.onnx`` for ONNX Runtime; its metadata has the search
+    space as JSON under ``space``.
 
     Raises:
         SettingsError: If the ending is another, or a package is missing.
         ModelError: If the estimator cannot be exported, or the file gives other scores.
     """
-    EXPORTERS[check_format(path)](estimator, path)
+    ending = check_format(path)
+    if ending == ONNX:
+        check_onnx()
+    program = to_program(estimator)
+    columns = example_columns(estimator.space_, _CHECKED_CELLS)
+    if ending == ONNX:
+        properties = {"space": json.dumps(estimator.space_.to_dict())}
+        content = onnx_bytes(program, INPUTS, OUTPUT, properties)
+        scores = run_onnx(content, dict(zip(INPUTS, columns, strict=True)))
+    else:
+        # Through memory, because torch takes no path that is not UTF-8.
+        content = pt2_bytes(program)
+        loaded = torch.export.load(io.BytesIO(content)).module()
+        with torch.no_grad():
+            scores = loaded(*map(torch.from_numpy, columns)).numpy()
+    _check_scores(estimator, columns, scores)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def example_columns(

@@ -328,23 +328,12 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
 class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
     """The same network as a two-class classifier: the first stage of arXiv:1912.00848.
 
-    A sigmoid on the network's output, binary cross entropy, learning rate 2e-4.
+    A sigmoid on the network's output, binary cross entropy, learning rate 2e-4. The mean of the
+    members' logits decides.
 
     Args:
-        hidden: Width of the convolutions; None takes the paper's for the number of cells.
-        depth: Number of convolutions.
-        head: Width of the linear layer.
-        dropout: Probability of dropping a feature in training.
-        epochs: Passes over the training cells.
-        batch_size: Cells in a batch; the last partial batch is dropped.
-        learning_rate: Learning rate of the first epoch; it falls to zero as a cosine.
-        weight_decay: L2 coefficient.
-        ensemble_size: Members, trained together; the mean of their logits decides.
-        class_weight: None, ``"balanced"`` or a dictionary, as in scikit-learn.
-        random_state: Seed of weights, batch order and dropout.
-        device: A torch device name, or ``"auto"``.
-        backend: ``"sparse"``, ``"dense"`` or ``"auto"``.
-        progress: Called after each epoch with its number and the training loss.
+        class_weight: None, ``"balanced"`` or a dictionary, as in scikit-learn. The other arguments
+            are those of :class:`GCNRegressor`.
 
     Attributes:
         classes_: The two class labels, sorted; the second is the positive one.

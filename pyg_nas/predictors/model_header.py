@@ -37,8 +37,28 @@ class Compared(NamedTuple):
     left_out: int
 
 
+class WithProtocol:
+    """What may have the protocol by which a model was trained."""
+
+    protocol: Protocol | None
+    source: str
+
+    def require_protocol(self) -> Protocol:
+        """Return the protocol.
+
+        Raises:
+            ModelError: If there is none.
+        """
+        if self.protocol is None:
+            raise ModelError(
+                f"{self.source}: was saved without a protocol, so what it was trained on is not "
+                f"known; TrainedPredictor.save keeps one"
+            )
+        return self.protocol
+
+
 @dataclass(frozen=True)
-class ModelHeader:
+class ModelHeader(WithProtocol):
     """The settings of a model folder.
 
     Args:
@@ -90,14 +110,6 @@ class ModelHeader:
         network = NetworkSize.from_dict(about.get("network"))
         return cls(str(folder), settings, recipe, protocol, hashes, seed, space, network)
 
-    def require_protocol(self) -> Protocol:
-        """Return the protocol.
-
-        Raises:
-            ModelError: If there is none.
-        """
-        return required(self.protocol, self.source)
-
     @property
     def graph_space(self) -> SearchSpace | None:
         """The space of a graph file that the model predicts; None if its cells show it."""
@@ -115,20 +127,6 @@ class ModelHeader:
             fitted, given = ("whole networks", "cells")[:: 1 if self.space == NETWORKS else -1]
             raise ModelError(f"{self.source}: the model was fitted to {fitted}, got {given}")
         check_operations(space, self.space)
-
-
-def required(protocol: Protocol | None, source: str) -> Protocol:
-    """Return the protocol of a model that errors call ``source``.
-
-    Raises:
-        ModelError: If there is none.
-    """
-    if protocol is None:
-        raise ModelError(
-            f"{source}: was saved without a protocol, so what it was trained on is not "
-            f"known; TrainedPredictor.save keeps one"
-        )
-    return protocol
 
 
 def compared_rows(

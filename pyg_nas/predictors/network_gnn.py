@@ -46,18 +46,7 @@ class NetworkGNNRegressor(ResidualEnsemble):
     Time and memory are linear in the edges. The readout also takes the features of
     :mod:`pyg_nas.features.networks`. Members are trained together (AdamW, one cycle).
 
-    Args:
-        ensemble_size: Members.
-        hidden: Width of all layers.
-        depth: Number of layers.
-        dropout: Probability of dropping a feature in training.
-        epochs: Passes over the training networks.
-        batch_size: Networks in a batch; the last partial batch is dropped.
-        learning_rate: Highest of the cycle.
-        weight_decay: Decoupled, of weights but not of biases and gains.
-        random_state: Random seed of weights, batch order and dropout.
-        device: A torch device name, or ``"auto"``.
-        progress: Called after each epoch with its number and the training loss.
+    The arguments are those of :class:`~pyg_nas.predictors.ResidualGNNRegressor`.
 
     Attributes:
         network_: The fitted :class:`~pyg_nas.nn.residual_gnn.ResidualGNN`.

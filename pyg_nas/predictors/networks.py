@@ -97,7 +97,7 @@ class NetworkRegressor(CellRegressor):
         method: ``"gp"`` (:class:`~pyg_nas.predictors.gaussian_process.GaussianProcess`),
             ``"boosted-trees"`` or ``"random-forest"`` (:mod:`pyg_nas.predictors.baselines`). A
             stored model of trees has its training data, to which it is fitted again when it is
-            loaded.
+            loaded: they are smaller than the trees, and boosted trees have no plain arrays.
         random_state: Random seed of the fit.
 
     Example:

@@ -16,13 +16,13 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
-from pyg_nas.predictors.model_header import Compared, ModelHeader, compared_rows, required
+from pyg_nas.predictors.model_header import Compared, ModelHeader, WithProtocol, compared_rows
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage import load_described, save_model
 
 
 @dataclass
-class TrainedPredictor:
+class TrainedPredictor(WithProtocol):
     """A fitted estimator, its recipe and protocol, and the hashes of its training cells.
 
     Args:
@@ -109,14 +109,6 @@ class TrainedPredictor:
         """Whether larger predictions are better; they are if the label is not known."""
         label = None if self.protocol is None else self.protocol.label
         return label is None or label.larger_is_better
-
-    def require_protocol(self) -> Protocol:
-        """Return the protocol.
-
-        Raises:
-            ModelError: If there is none.
-        """
-        return required(self.protocol, self.source)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""

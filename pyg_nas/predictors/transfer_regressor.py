@@ -93,21 +93,19 @@ class TransferRegressor(HybridRegressor):
                 cells.space, features, latent, weights, hashes=cells.hashes()
             )
         inverse = like.precision(features, weights)
-        lines = [process_scores(cells, self.tables_)]
-        if cells.space.support.propagation_file is not None:
-            lines.append(signal_scores(cells))
+        scores = self._lines(cells, cells.space.support.propagation_file is not None)
+        if len(scores) == 2:
             self.digest_ = common_digest(self.tables_, cells.space)
-        scores = np.stack(lines)  # [lines, N]
         scores -= np.average(scores, axis=1, weights=weights)[:, None]
         centred = latent - np.average(latent, weights=weights)
         known = scores @ inverse
-        slope = _SLOPE if len(lines) == 1 else _SLOPE_OF_TWO
+        slope = _SLOPE if len(scores) == 1 else _SLOPE_OF_TWO
         slopes = np.linalg.solve(
-            known @ scores.T + np.eye(len(lines)) / _SLOPE_VARIANCE,
+            known @ scores.T + np.eye(len(scores)) / _SLOPE_VARIANCE,
             known @ centred + slope / _SLOPE_VARIANCE,
         )
         self.slope_ = float(slopes[0])
-        if len(lines) == 2:
+        if len(scores) == 2:
             self.signal_slope_ = slopes[1]
         return like
 
@@ -115,10 +113,13 @@ class TransferRegressor(HybridRegressor):
         # A level is not needed: the process has the mean of what is left.
         if not self.tables_:
             return 0.0
-        mean = self.slope_ * process_scores(cells, self.tables_)
-        return (
-            mean if self.signal_slope_ is None else mean + self.signal_slope_ * signal_scores(cells)
-        )
+        slopes = [self.slope_] if self.signal_slope_ is None else [self.slope_, self.signal_slope_]
+        return np.asarray(np.array(slopes) @ self._lines(cells, self.signal_slope_ is not None))
+
+    def _lines(self, cells: CellArray, by_signals: bool) -> NDArray[np.float64]:
+        """Return the scores ``[lines, N]`` by the tables and, if wanted, by untrained networks."""
+        lines = [process_scores(cells, self.tables_)]
+        return np.stack([*lines, signal_scores(cells)] if by_signals else lines)
 
     def check_fitted_state(self) -> None:
         """Check a state that was read against its parts and the shipped data here.

@@ -20,8 +20,6 @@ from pyg_nas.predictors.export import (
     TOLERANCE,
     example_columns,
     export_model,
-    export_onnx,
-    export_program,
     scorer,
     to_program,
 )
@@ -118,7 +116,7 @@ def test_a_program_needs_torch_alone_and_takes_any_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pyg_nas.predictors.export.to_program", lambda _: program)
-    export_program(regressor, tmp_path / "model.pt2")
+    export_model(regressor, tmp_path / "model.pt2")
     for rows in (slice(0, 1), slice(0, 400_000, 1_000)):
         cells = nasbench101_cells()[rows]
         np.testing.assert_allclose(
@@ -196,7 +194,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SettingsError, match=r"pip install '\.\[export\]' in a clone"):
-        export_onnx(regressor, tmp_path / "model.onnx")
+        export_model(regressor, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("every", [1, 10])
@@ -217,5 +215,5 @@ def test_a_file_that_scores_cells_otherwise_is_not_kept(
     monkeypatch.setattr(regressor, "predict", some_differ)
     monkeypatch.setattr("pyg_nas.predictors.export.to_program", lambda _: program)
     with pytest.raises(ModelError, match="differ from the model's"):
-        export_program(regressor, tmp_path / "model.pt2")
+        export_model(regressor, tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
