@@ -7,7 +7,6 @@ neither on the other members nor on the backend.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,18 +14,9 @@ from torch import Tensor
 from pyg_nas.engine.config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
 from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
 from pyg_nas.engine.paths import use_compiled
-from pyg_nas.engine.torch_trainer import TorchTrainer
+from pyg_nas.engine.torch_trainer import torch_epochs
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
-
-
-class Trainer(Protocol):
-    """Trains the networks of a :class:`~pyg_nas.engine.config.TrainingTask`."""
-
-    def epochs(self) -> Iterator[Tensor]:
-        """Train; yield the members' mean loss ``[M]`` after each epoch."""
-        ...
-
 
 OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and the members' mean training loss."""
@@ -58,21 +48,20 @@ def train_stacked(
     """
     weights = torch.ones_like(targets) if weights is None else weights
     task = TrainingTask(members, cells, targets, weights, config, seeds)
-    trainer = _new_trainer(task)
     history = torch.zeros(config.epochs, len(members))
-    for epoch, losses in enumerate(trainer.epochs()):
+    for epoch, losses in enumerate(_epochs(task)):
         history[epoch] = losses
         if progress is not None:
             progress(epoch + 1, float(history[epoch].mean()))
     return history
 
 
-def _new_trainer(task: TrainingTask) -> Trainer:
+def _epochs(task: TrainingTask) -> Iterator[Tensor]:
     if use_compiled(task.targets.device, [member.activation for member in task.members]):
-        from pyg_nas.engine.numba_trainer import CompiledTrainer
+        from pyg_nas.engine.numba_trainer import compiled_epochs
 
-        return CompiledTrainer(task)
-    return TorchTrainer(task)
+        return compiled_epochs(task)
+    return torch_epochs(task)
 
 
 def train_sparse(

@@ -31,37 +31,31 @@ from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.gcn import GCN
 
 
-class CompiledTrainer:
-    """Train the networks of a task on the CPU, in place."""
-
-    def __init__(self, task: TrainingTask) -> None:
-        dense = task.cells
-        cells = _Cells(
-            dense.x.argmax(-1).numpy(),
-            (dense.pool > 0).sum((-1, -2)).numpy(),
-            dense.propagation.contiguous().numpy(),
-            task.targets.float().numpy(),
-            task.weights.float().numpy(),
-        )
-        self._epochs = task.config.epochs
-        self._members = [
-            _Member(member, task, cells, seed)
-            for member, seed in zip(task.members, task.seeds, strict=True)
-        ]
-
-    def epochs(self) -> Iterator[Tensor]:
-        """Train; yield the members' mean loss ``[M]`` after each epoch."""
-        threads = min(torch.get_num_threads(), len(self._members))
-        with single_threaded_pool(threads) as pool:
-            parts = [self._members[thread::threads] for thread in range(threads)]
-            over = pool.map if threads > 1 else map
-            for _ in range(self._epochs):
-                losses = torch.empty(len(self._members))
-                for thread, part in enumerate(over(_train_epoch, parts)):
-                    losses[thread::threads] = torch.tensor(part)
-                yield losses
-        for member in self._members:
-            member.finish()
+def compiled_epochs(task: TrainingTask) -> Iterator[Tensor]:
+    """Train the networks in place; yield the members' mean loss ``[M]`` after each epoch."""
+    dense = task.cells
+    cells = _Cells(
+        dense.x.argmax(-1).numpy(),
+        (dense.pool > 0).sum((-1, -2)).numpy(),
+        dense.propagation.contiguous().numpy(),
+        task.targets.float().numpy(),
+        task.weights.float().numpy(),
+    )
+    members = [
+        _Member(network, task, cells, seed)
+        for network, seed in zip(task.members, task.seeds, strict=True)
+    ]
+    threads = min(torch.get_num_threads(), len(members))
+    with single_threaded_pool(threads) as pool:
+        parts = [members[thread::threads] for thread in range(threads)]
+        over = pool.map if threads > 1 else map
+        for _ in range(task.config.epochs):
+            losses = torch.empty(len(members))
+            for thread, part in enumerate(over(_train_epoch, parts)):
+                losses[thread::threads] = torch.tensor(part)
+            yield losses
+    for member in members:
+        member.finish()
 
 
 def _train_epoch(members: Sequence[_Member]) -> list[float]:

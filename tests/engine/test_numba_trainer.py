@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pyg_nas.engine.config import TrainingConfig, TrainingTask
-from pyg_nas.engine.numba_trainer import CompiledTrainer
-from pyg_nas.engine.torch_trainer import TorchTrainer
+from pyg_nas.engine.numba_trainer import compiled_epochs
+from pyg_nas.engine.torch_trainer import torch_epochs
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
@@ -47,10 +47,10 @@ def test_trains_as_torch_does(
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
     trained = []
-    for trainer in (CompiledTrainer, TorchTrainer):
+    for epochs in (compiled_epochs, torch_epochs):
         members = [new_member(seed, depth) for seed in range(2)]
         task = TrainingTask(members, dense_cells(cells), goals, weights, config, [4, 5])
-        trained.append((members, torch.stack(list(trainer(task).epochs()))))
+        trained.append((members, torch.stack(list(epochs(task)))))
     (compiled, losses), (by_torch, expected) = trained
     torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-4)
     for a, b in zip(compiled, by_torch, strict=True):
@@ -69,5 +69,5 @@ def test_products_in_parts_equal_whole_ones(
         trained.append(new_member(0, 3))
         config = TrainingConfig(4, 8, 1e-3)
         task = TrainingTask(trained[-1:], dense_cells(cells), targets, torch.ones(21), config, [0])
-        list(CompiledTrainer(task).epochs())
+        list(compiled_epochs(task))
     assert_same_weights(*trained)

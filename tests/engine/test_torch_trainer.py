@@ -7,7 +7,7 @@ import copy
 import torch
 
 from pyg_nas.engine.config import TrainingConfig, TrainingTask, adam, draw_batches
-from pyg_nas.engine.torch_trainer import TorchTrainer
+from pyg_nas.engine.torch_trainer import torch_epochs
 from pyg_nas.nn.dense import dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.testing import small_cells
@@ -23,7 +23,7 @@ def test_members_are_trained_as_if_they_were_alone() -> None:
     task = TrainingTask(
         members, dense_cells(cells), targets, torch.ones(len(cells)), config, seeds=[3, 4]
     )
-    losses = torch.stack(list(TorchTrainer(task).epochs()))
+    losses = torch.stack(list(torch_epochs(task)))
 
     assert losses.shape == (3, 2)
     graphs = [cell.to_data() for cell in cells]
