@@ -130,6 +130,8 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
+_OF_CELLS = ("num_vertices", "num_edges", "edges")  # of a block, in their order
+
 _PREPARED: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(2)
 
 
@@ -156,7 +158,7 @@ def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
     cells = space.support.cells()
     tables = _TABLES.get((cells.digest, shared))
     if tables is None:
-        name = f"{space.name}-terms-{shared}-{cells.digest.hex()[:16]}"
+        name = f"{space.name}-blocks-{shared}-{cells.digest.hex()[:16]}"
         arrays = read_cached(name)
         if arrays is None:
             tables = refine(cells, shared)
@@ -233,44 +235,30 @@ def _inverse(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _to_arrays(refinement: Refinement) -> Arrays:
-    flat = [_flatten(block) for block in refinement.blocks]
-    arrays: Arrays = {name: np.concatenate([block[name] for block in flat]) for name in flat[0]}
-    # One row per array, in their order, one column per block.
-    arrays["lengths"] = np.array([[len(block[name]) for block in flat] for name in flat[0]])
-    return arrays
+    return {
+        f"{number}.{name}": array
+        for number, block in enumerate(refinement.blocks)
+        for name, array in _flatten(block).items()
+    }
 
 
 def _from_arrays(arrays: Arrays, shared: int, space: SearchSpace) -> Refinement:
-    lengths = arrays["lengths"]
-    names = [name for name in arrays if name != "lengths"]
-    ends = np.cumsum(lengths, axis=1)
-    blocks = tuple(
-        _unflatten(
-            {
-                name: arrays[name][ends[row, block] - lengths[row, block] : ends[row, block]]
-                for row, name in enumerate(names)
-            },
-            shared,
-        )
-        for block in range(lengths.shape[1])
-    )
+    flat: dict[str, Arrays] = {}
+    for name, array in arrays.items():
+        number, _, rest = name.partition(".")
+        flat.setdefault(number, {})[rest] = array
+    blocks = tuple(_unflatten(flat[number], shared) for number in sorted(flat, key=int))
     num_cells = sum(len(block.num_vertices) for block in blocks)
     return Refinement(shared, space.num_columns, num_cells, blocks)
 
 
 def _flatten(block: Block) -> Arrays:
-    flat: Arrays = {
-        "columns": block.columns,
-        "num_vertices": block.num_vertices,
-        "num_edges": block.num_edges,
-        "edges": block.edges.reshape(-1),
-    }
+    flat = {name: getattr(block, name) for name in ("columns", *_OF_CELLS)}
     for number, layer in enumerate(block.layers):
-        flat[f"{number}.pairs"] = layer.pairs.reshape(-1)
-        flat[f"{number}.weight"] = layer.weight
+        flat |= {f"{number}.pairs": layer.pairs, f"{number}.weight": layer.weight}
         for direction in ("successors", "predecessors"):
-            for name in ("members", "offsets", "scale"):
-                flat[f"{number}.{direction}.{name}"] = getattr(getattr(layer, direction), name)
+            terms = getattr(layer, direction)
+            flat |= {f"{number}.{direction}.{name}": array for name, array in vars(terms).items()}
     return flat
 
 
@@ -283,14 +271,8 @@ def _unflatten(flat: Arrays, shared: int) -> Block:
             flat[f"{number}.weight"],
             terms(f"{number}.successors"),
             terms(f"{number}.predecessors"),
-            flat[f"{number}.pairs"].reshape(2, -1),
+            flat[f"{number}.pairs"],
         )
         for number in range(shared)
     )
-    return Block(
-        flat["columns"],
-        layers,
-        flat["num_vertices"],
-        flat["num_edges"],
-        flat["edges"].reshape(2, -1),
-    )
+    return Block(flat["columns"], layers, *(flat[name] for name in _OF_CELLS))
