@@ -37,6 +37,7 @@ from pyg_nas.spaces.measurements import METRICS
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
 _PERCENT = 100.0
+_MOST_SHOWN = 20  # seeds in a note
 _MOST_TEXT = 120  # most characters of an architecture in a message
 
 
@@ -91,6 +92,7 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
             f"{path}: {len(texts):,} architectures with {len(budgets):,} numbers of epochs and "
             f"{len(seeds):,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
         )
+    budget_at, seed_at = ({n: i for i, n in enumerate(numbers)} for numbers in (budgets, seeds))
     metrics = np.full(shape, np.nan, np.float32)
     first: dict[tuple[str, int, int], int] = {}
     targets: dict[str, list[float]] = {
@@ -106,7 +108,7 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
             )
         first[key] = row.line
         index = position[row.text]
-        measured = metrics[index, budgets.index(row.epochs), seeds.index(row.seed), 1]
+        measured = metrics[index, budget_at[row.epochs], seed_at[row.seed], 1]
         for name, value in row.numbers.items():
             if name in METRICS:
                 measured[METRICS.index(name)] = value / _PERCENT if name in percent else value
@@ -128,7 +130,8 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
         targets={name: np.array(values) for name, values in targets.items()},
     )
     if len(seeds) > 1:
-        notes.append(f"runs 0 to {len(seeds) - 1} are the seeds {', '.join(map(str, seeds))}")
+        shown = ", ".join(map(str, seeds[:_MOST_SHOWN])) + (", ..." if seeds[_MOST_SHOWN:] else "")
+        notes.append(f"runs 0 to {len(seeds) - 1} are the seeds {shown}")
     return ImportedTable(table, notes)
 
 

@@ -75,6 +75,20 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
         raise failure(f"not JSON that can be read ({one_line(error)})") from None
 
 
+def number_or_nan(value: Any) -> float:
+    """Return a number of a record, NaN for null.
+
+    Raises:
+        TypeError: If it is neither.
+        OverflowError: If it is too large for a float.
+    """
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float):
+        raise TypeError(f"must be a number or null, got {quoted(value)}")
+    return float(value)
+
+
 def _check_size(raw: bytes) -> None:
     """Check depth and number of values on the bytes, before any object is created."""
     brackets = raw.count(b"[") + raw.count(b"{")

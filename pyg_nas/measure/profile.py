@@ -22,6 +22,7 @@ from pyg_nas.compute.threads import torch_threads
 from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
+from pyg_nas.io.text import counted
 from pyg_nas.measure.latency import processor_name, time_passes
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
 from pyg_nas.measure.profile_settings import ProfileSettings
@@ -92,7 +93,7 @@ def profile_networks(
     if not len(graphs):
         name, reason = next(iter(profiler.failed.items()))
         raise MeasureError(
-            f"none of the {len(sources)} networks could be measured; {name}: {reason}"
+            f"none of {counted(len(sources), 'network')} could be measured; {name}: {reason}"
         )
     targets = {
         name: np.array([row[name] for row in profiler.rows], dtype=np.float64)

@@ -23,6 +23,7 @@ from pyg_nas.data.splits import Protocol, Split
 from pyg_nas.data.table import Table
 from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.io.text import counted
@@ -338,11 +339,15 @@ class _FitsFile(RecordsFile):
             for line, record in records:
                 where = line
                 version, digest = record.pop("version"), record.pop("train_digest")
-                figures = {k: np.nan if v is None else v for k, v in record["figures"].items()}
-                fit = Fit(**{**record, "figures": figures})
+                record["figures"] = {k: number_or_nan(v) for k, v in record["figures"].items()}
+                for name in ("fit_seconds", "predict_seconds"):
+                    record[name] = number_or_nan(record[name])
+                fit = Fit(**record)
+                if not type(fit.training_cells) is type(fit.evaluated_cells) is int:
+                    raise TypeError("training_cells and evaluated_cells must be whole numbers")
                 self._versions[fit.predictor, fit.train] = version, digest
                 found[fit.key] = fit
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
         return found
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from pyg_nas.errors import SettingsError
+from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
 
@@ -31,12 +30,12 @@ class FitsFile(RecordsFile):
         try:
             return {
                 (fit["candidate"], fit["split"]): (
-                    np.nan if fit["score"] is None else fit["score"],
-                    fit["seconds"],
+                    number_or_nan(fit["score"]),
+                    number_or_nan(fit["seconds"]),
                 )
                 for _, fit in fits
             }
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise SettingsError(f"{self.path}: not a file of fits ({error!r})") from None
 
     def add(self, candidate: str, split: int, score: float, seconds: float) -> None:

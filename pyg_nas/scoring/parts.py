@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import atomic_path, write_text
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.npz import read_npz
@@ -21,6 +21,7 @@ from pyg_nas.scoring.scores import Columns
 
 _NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")
 _SETTINGS = "settings.json"
+_LOCK = "lock"
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         SettingsError: If the folder holds parts of other scores, or another process uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -43,6 +44,12 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     try:
         path = folder / _SETTINGS
         if not path.exists():
+            if others := sorted(p.name for p in folder.iterdir() if p.name != _LOCK):
+                (folder / _LOCK).unlink(missing_ok=True)
+                raise SettingsError(
+                    f"{folder}: contains {quoted(others[0])} and no scores; parts of scores are "
+                    f"kept there, move the folder or choose another output"
+                )
             write_text(path, json.dumps(settings, indent=1) + "\n")
         elif read_json(path) != settings:
             raise SettingsError(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
@@ -394,8 +394,8 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
 def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[str, Any]:
     """Return the arguments by which a search folder was begun."""
     stored = folder.settings
-    strategy, evaluator = stored["strategy_settings"], stored.get("evaluator") or {}
-    if evaluator.get("evaluator") != "external":
+    strategy, evaluator = stored["strategy_settings"], stored.get("evaluator")
+    if not isinstance(evaluator, dict) or evaluator.get("evaluator") != "external":
         raise SettingsError(
             f"{folder.path}: the architectures of this search are trained by pyg-nas search"
         )
@@ -407,18 +407,21 @@ def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[s
             f"that began it can give again"
         )
     space = {"networks": stored_networks(folder.path)} if listed else {"space": folder.space}
-    return {
-        **space,
-        "method": stored["method"],
+    arguments: dict[str, Any] = {
+        "method": stored.get("method"),
         "n": strategy.get("n", 16),
         "k": strategy.get("k", strategy.get("at_once", 4)),
-        "recipe": resumed_recipe(recipe, recipe_given),
         "acquisition": strategy.get("acquisition", "mean"),
-        "seed": stored["seed"],
-        "max_parameters": stored["max_parameters"],
-        "max_seconds": stored["max_seconds"],
-        "max_macs": stored.get("max_macs"),
+        "seed": stored.get("seed"),
     }
+    for name, value in arguments.items():
+        kind = str if name in ("method", "acquisition") else int
+        if type(value) is not kind or (name == "seed" and value < 0):
+            raise SettingsError(
+                f"{folder.path / SETTINGS}: {name} {quoted(value)} is not of a search"
+            )
+    limits = {name: stored.get(name) for name in ("max_parameters", "max_seconds", "max_macs")}
+    return {**space, **arguments, **limits, "recipe": resumed_recipe(recipe, recipe_given)}
 
 
 def _is_begun(folder: str | os.PathLike[str] | SearchFolder | None) -> bool:

@@ -82,7 +82,7 @@ class SearchFolder:
         if not stored.exists():
             raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
         settings = read_object(stored)
-        if "strategy_settings" not in settings or "space" not in settings:
+        if not isinstance(settings.get("strategy_settings"), dict) or "space" not in settings:
             raise SettingsError(f"{path}: is not the folder of a search")
         return cls(path, settings, SearchSpace.from_dict(settings["space"]))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.thresholds import above
 
@@ -45,8 +45,9 @@ class Constraints:
     def __post_init__(self) -> None:
         for name in LIMITS:
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise SettingsError(f"{name} must be positive and finite, got {value!r}")
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (number and 0 < value < math.inf):
+                raise SettingsError(f"{name} must be positive and finite, got {quoted(value)}")
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Constraints:

@@ -147,6 +147,21 @@ def test_changed_settings_are_refused(source: Path, small_table: Table, tmp_path
     assert (tmp_path / FITS).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "changes", [{"figures": {"spearman": {}}}, {"fit_seconds": "1"}, {"training_cells": 1.5}]
+)
+def test_a_fit_that_no_comparison_wrote_is_refused(
+    changes: dict[str, object], source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    settings = settings_of(source, "Size")
+    compare_predictors(small_table, settings, folder=tmp_path)
+    *lines, last = (tmp_path / FITS).read_text().splitlines()
+    changed = json.dumps({**json.loads(last), **changes})
+    (tmp_path / FITS).write_text("\n".join([*lines, changed, ""]))
+    with pytest.raises(SettingsError, match="not a fit of a comparison"):
+        compare_predictors(small_table, settings, folder=tmp_path)
+
+
 def test_another_version_of_a_predictor_is_refused(
     small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,16 @@ def test_a_torn_line_is_removed(tmp_path: Path) -> None:
     assert path.read_text() == HEAD + FIT + FIT
 
 
-@pytest.mark.parametrize("fit", ["{}", '{"candidate": [], "split": 0, "score": 1, "seconds": 1}'])
+@pytest.mark.parametrize(
+    "fit",
+    [
+        "{}",
+        '{"candidate": [], "split": 0, "score": 1, "seconds": 1}',
+        '{"candidate": "{}", "split": 0, "score": true, "seconds": 1}',
+        '{"candidate": "{}", "split": 0, "score": 1, "seconds": "99"}',
+        f'{{"candidate": "{{}}", "split": 0, "score": 1{"0" * 400}, "seconds": 1}}',
+    ],
+)
 def test_a_line_that_is_no_fit_is_refused(tmp_path: Path, fit: str) -> None:
     path = tmp_path / "fits.jsonl"
     path.write_text(f"{HEAD}{fit}\n")

@@ -43,3 +43,10 @@ def test_other_scores_and_other_processes_are_refused(tmp_path: Path) -> None:
         open_parts(tmp_path / "p", {**SETTINGS, "top": 3}),
     ):
         pass
+
+
+def test_a_folder_of_the_user_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("mine")
+    with pytest.raises(SettingsError, match=r"contains 'own\.txt' and no scores"):
+        open_parts(tmp_path, SETTINGS).__enter__()
+    assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]

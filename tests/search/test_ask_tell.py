@@ -239,6 +239,23 @@ def test_a_space_that_cannot_be_listed_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("strategy_settings", None), ("evaluator", []), ("seed", 1e300), ("seed", -1)],
+        *[("max_seconds", "5"), ("max_parameters", True)],
+    ],
+)
+def test_settings_that_no_search_wrote_are_refused(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    Search(tmp_path, SMALL, method="random")
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(SettingsError):
+        Search.open(tmp_path)
+
+
 def test_lines_that_no_search_wrote_are_named(whole_table: Table, tmp_path: Path) -> None:
     own = predictor_search(tmp_path, whole_table)
     candidate = own.ask()[0]
