@@ -6,6 +6,11 @@ exits with code 2. Each message names the thing, its value and the rule that it 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class PygNasError(Exception):
     """Base of all errors whose cause is the input, not the program."""
@@ -62,6 +67,14 @@ def quoted(value: object, most: int = 80) -> str:
     except Exception:  # of a user's class
         text = f"<{type(value).__name__}>"
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Return names as a message lists them: the first ``most``, and how many more there are."""
+    texts = [str(name) for name in names]
+    if len(texts) <= most:
+        return ", ".join(texts) or "none"
+    return f"{', '.join(texts[:most])} and {len(texts) - most:,} more"
 
 
 def one_line(error: BaseException) -> str:

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.targets import checked_targets
-from pyg_nas.errors import SettingsError, TableError, quoted
+from pyg_nas.errors import SettingsError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.hdf5 import (
@@ -136,7 +136,7 @@ class NetworkTable:
             return np.asarray(getattr(self.cells, metric), dtype=np.float64)
         if metric not in self.targets:
             raise SettingsError(
-                f"{metric!r} is not in the table, it has {', '.join([*self.targets, *_OWN])}"
+                f"{metric!r} is not in the table, it has {listed([*self.targets, *_OWN])}"
             )
         values: NDArray[np.float64] = np.array(self.targets[metric])
         return values

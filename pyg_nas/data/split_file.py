@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_RECORDS_BYTES
 from pyg_nas.io.npz import read_npz
@@ -124,8 +124,7 @@ def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
         if key not in contents:
             what = "name one of its lists" if key is None else f"has no list {key!r}"
             raise SettingsError(
-                f"split {path}: {what}, {path}:NAME with NAME one of "
-                f"{', '.join(map(str, contents)) or 'none'}"
+                f"split {path}: {what}, {path}:NAME with NAME one of {listed(contents)}"
             )
         contents = contents[key]
     elif key is not None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.labels import SCORE, LabelPolicy
 from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
 from pyg_nas.data.targets import checked_targets
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, listed, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
@@ -361,8 +361,8 @@ class Table:
                 )
             if table.targets.keys() != first.targets.keys():
                 raise TableError(
-                    f"cannot join tables with the targets {', '.join(first.targets) or 'none'} and "
-                    f"{', '.join(table.targets) or 'none'}"
+                    f"cannot join tables with the targets {listed(first.targets)} and "
+                    f"{listed(table.targets)}"
                 )
             tasks = [first.about.get("task"), table.about.get("task")]
             if tasks[0] != tasks[1]:
@@ -500,14 +500,13 @@ class Table:
         """Return a metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""
         if metric not in METRICS:
             raise SettingsError(
-                f"label metric {metric!r} must be one of {', '.join([*METRICS, *self.targets])}"
+                f"label metric {metric!r} must be one of {listed([*METRICS, *self.targets])}"
             )
         point = 0 if policy.halfway else 1
         budget = self.budgets[-1] if policy.budget is None else policy.budget
         if budget not in self.budgets:
             raise TableError(
-                f"the table has the budgets {', '.join(map(str, self.budgets))} epochs, "
-                f"{budget} was requested"
+                f"the table has the budgets {listed(self.budgets)} epochs, {budget} was requested"
             )
         runs = self.metrics[:, self.budgets.index(budget), :, point, METRICS.index(metric)]
         return runs.astype(np.float64)

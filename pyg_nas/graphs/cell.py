@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import CellError, SettingsError, SpaceError
+from pyg_nas.errors import CellError, SettingsError, SpaceError, listed
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 
@@ -220,7 +220,7 @@ class Cell:
         if not one_hot or not (np.isin(x, (0, 1)).all() and (x.sum(axis=1) == 1).all()):
             raise CellError(
                 f"x must be one-hot [V, {space.num_columns}] in the order of "
-                f"{', '.join(space.vocabulary)}; got shape {tuple(x.shape)}"
+                f"{listed(space.vocabulary)}; got shape {tuple(x.shape)}"
             )
         edges = data.edge_index.detach().cpu().numpy()
         if edges.ndim != 2 or len(edges) != 2 or edges.dtype.kind not in "iu":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import SpaceError
+from pyg_nas.errors import SpaceError, listed
 from pyg_nas.graphs.registry import support_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class SearchSpace:
             if known is None:
                 raise SpaceError(
                     f"operation {operation!r} at vertex {position} is not in space "
-                    f"{self.name!r}: {', '.join(self.vocabulary)}"
+                    f"{self.name!r}: {listed(self.vocabulary)}"
                 )
             ids.append(known)
         return ids

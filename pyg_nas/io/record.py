@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pyg_nas.errors import PygNasError, SettingsError, quoted
+from pyg_nas.errors import PygNasError, SettingsError, listed, quoted
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def record_from_dict(
     known = fields(kind)  # type: ignore[arg-type]
     unknown = sorted(set(values) - {field.name for field in known})
     if unknown:
-        raise failure(f"unknown keys in {what}: {', '.join(unknown)}")
+        raise failure(f"unknown keys in {what}: {listed(unknown)}")
     needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
     missing = [name for name in needed if name not in values]
     if missing:

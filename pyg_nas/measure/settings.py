@@ -151,7 +151,9 @@ def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -
     known = {f.name: getattr(base, f.name) for f in fields(base)}
     for name, value in changes.items():
         if name not in known:
-            raise SettingsError(f"{source}: unknown name {name!r}, known are {', '.join(known)}")
+            raise SettingsError(
+                f"{source}: unknown name {quoted(name)}, known are {', '.join(known)}"
+            )
         kind = type(known[name])
         accepted: Any = {float: (float, int), Augmentation: dict}.get(kind, kind)
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, listed
 
 Candidate = dict[str, Any]
 
@@ -73,5 +73,5 @@ def check_candidates(estimator: Any, candidates: list[Candidate]) -> None:
         if unknown:
             raise SettingsError(
                 f"candidate {candidate!r}: {type(estimator).__name__} has no parameter "
-                f"{', '.join(unknown)}; it has {', '.join(sorted(known))}"
+                f"{listed(unknown)}; it has {', '.join(sorted(known))}"
             )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.registry import class_named
@@ -277,7 +277,7 @@ def _check_settings(recipe: str, settings: dict[str, Any]) -> None:
     unknown = sorted(set(settings) - {*known, *(o for o, n in _RENAMED.items() if n in known)})
     if unknown:
         raise SettingsError(
-            f"recipe {recipe!r} has no setting {', '.join(unknown)}; it has {', '.join(known)}"
+            f"recipe {recipe!r} has no setting {listed(unknown)}; it has {listed(known, 100)}"
         )
     estimator = make_estimator(recipe, **settings)
     for part in (estimator, *estimator.get_params().values()):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-from pyg_nas.errors import ModelError
+from pyg_nas.errors import ModelError, listed
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays
@@ -209,7 +209,7 @@ def _set_arrays(
         raise ModelError(f"a {named} lacks {', '.join(sorted(missing))}")
     unknown = set(tensors) - set(state.arrays)
     if unknown and state.networks is None:
-        raise ModelError(f"a {named} has no {', '.join(sorted(unknown))}")
+        raise ModelError(f"a {named} has no {listed(sorted(unknown))}")
     sizes: dict[str, Any] = {}
     for name, spec in state.arrays.items():
         if name not in tensors:

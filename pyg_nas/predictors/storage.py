@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import ModelError, PygNasError, SettingsError
+from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed
 from pyg_nas.io.files import atomic_path, check_output, check_output_folder
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.safetensors_file import read_safetensors
@@ -316,7 +316,7 @@ def _instantiate(description: Any, device: str) -> Any:
     known = set(cls._get_param_names())
     odd = set(arguments) ^ (known - set(_NOT_STORED))
     if odd:
-        raise SettingsError(f"{name}: unknown or missing arguments {', '.join(sorted(odd))}")
+        raise SettingsError(f"{name}: unknown or missing arguments {listed(sorted(odd))}")
     built = {
         key: _instantiate(value["estimator"], device)
         if isinstance(value, dict) and set(value) == {"estimator"}

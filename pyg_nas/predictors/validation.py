@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import DivergedError, ModelError, SettingsError
+from pyg_nas.errors import DivergedError, ModelError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -98,8 +98,8 @@ def check_operations(given: SearchSpace, fitted: SearchSpace) -> None:
     """
     if given.vocabulary != fitted.vocabulary:
         raise ModelError(
-            f"the model was fitted to the operations {', '.join(fitted.vocabulary)}; "
-            f"the cells have {', '.join(given.vocabulary)}"
+            f"the model was fitted to the operations {listed(fitted.vocabulary)}; "
+            f"the cells have {listed(given.vocabulary)}"
         )
 
 

@@ -416,7 +416,8 @@ def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[s
     }
     for name, value in arguments.items():
         kind = str if name in ("method", "acquisition") else int
-        if type(value) is not kind or (name == "seed" and value < 0):
+        negative = isinstance(value, int) and value < 0
+        if type(value) is not kind or negative:
             raise SettingsError(
                 f"{folder.path / SETTINGS}: {name} {quoted(value)} is not of a search"
             )

@@ -20,7 +20,7 @@ from pyg_nas.data.network_sources import NetworkSource, graph_of_network
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.sources import open_any_table
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
@@ -168,9 +168,7 @@ def stored_latencies(
     shipped = os.fspath(path) == SHIPPED
     table = shipped_latencies() if shipped else open_any_table(path, domain.space)
     if _TARGET not in table.targets:
-        raise SettingsError(
-            f"{path}: has no target {_TARGET!r}, it has {', '.join(table.targets) or 'none'}"
-        )
+        raise SettingsError(f"{path}: has no target {_TARGET!r}, it has {listed(table.targets)}")
     rows = np.flatnonzero(np.isfinite(table.targets[_TARGET]))
     seconds = table.targets[_TARGET][rows]
     if isinstance(table, NetworkTable):

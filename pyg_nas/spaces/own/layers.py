@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.errors import MeasureError, listed, quoted
 from pyg_nas.io.user_code import user_call
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class CellModule(nn.Module):
 
 def _operation(name: str, operations: Mapping[str, Operation], channels: int) -> nn.Module:
     if name not in operations:
-        raise MeasureError(f"operation {name!r} is not one of {', '.join(operations)}")
+        raise MeasureError(f"operation {name!r} is not one of {listed(operations)}")
     with user_call(f"operation {name!r} of {channels} channels", MeasureError):
         made = operations[name](channels)
     if not isinstance(made, nn.Module):
