@@ -205,7 +205,7 @@ def report_picture(table: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1180, "height": 860})
+        page = browser.new_page(viewport={"width": 1180, "height": 812})
         page.goto((Path(folder) / "report.html").as_uri())
         page.wait_for_selector("html[data-ready=true]")
         point = page.locator("#figure-1 .points path").nth(40).bounding_box()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 MARKER = "<!-- commands -->"
+_EXAMPLE = re.compile(r"^Example: (.*)$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -24,14 +26,14 @@ def describe_commands() -> str:
 
 
 def _describe(command: Any, name: str, parts: list[str]) -> None:
-    parts += [f"## `{name}`", "", (command.help or "").strip(), ""]
+    parts += [f"## `{name}`", "", _EXAMPLE.sub(r"```sh\n\1\n```", (command.help or "").strip()), ""]
     inner = getattr(command, "commands", None)
     if inner is not None:
         for key, sub in inner.items():
             _describe(sub, f"{name} {key}", parts)
         return
     rows = [_row(parameter) for parameter in command.params]
-    parts += ["| | | default |", "|---|---|---|", *rows, ""]
+    parts += ["| option | meaning | default |", "|---|---|---|", *rows, ""]
 
 
 def _row(parameter: Any) -> str:
