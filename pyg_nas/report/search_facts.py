@@ -162,7 +162,8 @@ class SearchFacts:
         stopped = Tile("stopped early", counted(count, "cell"))
         saved = self.result.saved_seconds
         if saved is None:
-            return [stopped, Tile("training time saved", "not known")]
+            note = "the seconds of some run were not recorded"
+            return [stopped, Tile("training time saved", "not known", note)]
         whole = saved + float(self.result.seconds[-1])
         note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every cell"
         if saved < 0:
