@@ -543,7 +543,8 @@ def _architectures(table: Table | NetworkTable, network: NetworkSize | None) -> 
 
     counts = None
     if isinstance(table, Table) and network in (None, table.network_size):
-        counts = table.trained_parameters
+        known = not (table.trainable_parameters < 0).any()
+        counts = table.trainable_parameters if known else None
     return Architectures(table.cells, table.hashes, table.texts or (), counts)
 
 

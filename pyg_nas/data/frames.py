@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
@@ -69,8 +70,8 @@ def read_frame(
     """Return the table of a data frame, the inverse of :func:`table_frame`.
 
     Args:
-        frame: With the columns ``operations`` and ``edges``; ``hash`` and
-            ``trainable_parameters`` are not needed. Other columns of numbers become targets.
+        frame: With the columns ``operations`` and ``edges``; ``hash`` is not needed, and without
+            ``trainable_parameters`` they are counted. Other columns of numbers become targets.
         space: The space of the cells or its name, by default the default one.
         about: Description of the measurements.
 
@@ -108,7 +109,14 @@ def read_frame(
         else:
             metric, budget, run, reading = place
             metrics[:, budgets.index(budget), run, reading, metric] = values
-    return Table(CellArray.from_cells(cells, space), metrics, budgets, about, targets=targets)
+    table = Table(CellArray.from_cells(cells, space), metrics, budgets, about, targets=targets)
+    if "trainable_parameters" not in frame.columns:
+        return table
+    counts = _counts(frame)
+    if (counts == table.trainable_parameters).all():
+        return table
+    described = {"network": "not known: read from a data frame", **table.about}
+    return Table(table.cells, metrics, budgets, described, None, counts, targets)
 
 
 def _reading(name: Any) -> tuple[int, int, int, int] | None:
@@ -126,6 +134,17 @@ def _numbers(frame: pd.DataFrame, name: Any) -> Any:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise TableError(f"column {quoted(name)} of the data frame must contain numbers") from None
+
+
+def _counts(frame: pd.DataFrame) -> NDArray[np.int32]:
+    """The column of parameters ``[N]``, -1 where there is no number."""
+    name = "trainable_parameters"
+    counts: NDArray[np.float64] = np.nan_to_num(_numbers(frame, name), nan=-1.0)
+    whole = (counts == np.floor(counts)) & (counts >= -1) & (counts <= np.iinfo(np.int32).max)
+    if not whole.all():
+        value = counts[int(np.flatnonzero(~whole)[0])]
+        raise TableError(f"column {name!r} must have whole numbers below 2**31, got {value:g}")
+    return counts.astype(np.int32)
 
 
 def pandas_module() -> Any:

@@ -47,7 +47,8 @@ class Table:
             the space, or of the default space if it has none.
         about: Task, provenance and other information about the numbers (JSON values).
         hashes: ``S32 [N]``, computed if None.
-        trainable_parameters: int32 ``[N]``, computed if None.
+        trainable_parameters: int32 ``[N]`` of the networks that were trained, -1 where not known;
+            computed if None. Of the networks of a graph file none is known.
         targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies,
             which can be the ``metric`` of a :class:`~pyg_nas.data.labels.LabelPolicy`.
         texts: Text form of the architecture of each row, ``[N]``; in spaces that have one.
@@ -92,10 +93,8 @@ class Table:
         self.texts = None if texts is None else tuple(texts)
         if self.texts is not None and len(self.texts) != len(cells):
             raise TableError(f"texts must be [{len(cells)}], got [{len(self.texts)}]")
-        if trainable_parameters is None:
-            trainable_parameters = self._official_parameters()
-        if trainable_parameters is None:
-            trainable_parameters = np.full(len(cells), -1, dtype=np.int32)
+        if trainable_parameters is None or "networks" in self.about:
+            trainable_parameters = self._counted_parameters()
         self.trainable_parameters = trainable_parameters
         for name, column in (("hash", hashes), ("trainable_parameters", trainable_parameters)):
             if column is not None and column.shape != (len(cells),):
@@ -117,8 +116,11 @@ class Table:
         """Size of the networks that were trained; None if it is not known.
 
         A table that a task measured says it in :attr:`about`, under ``network``. A table without it
-        has the official networks of its space, as tables of versions before 0.2 say of all.
+        has the official networks of its space, as tables of versions before 0.2 say of all. A graph
+        file has labels of any networks, and says so under ``networks``.
         """
+        if "networks" in self.about:
+            return None
         support, described = self.space.support, self.about.get("network")
         network = support.official_network if described is None else support.network
         if network is None:
@@ -127,24 +129,16 @@ class Table:
             return network.size
         return NetworkSize.from_dict(described)  # None of a text: networks of another project
 
-    @property
-    def trained_size(self) -> NetworkSize | None:
-        """The :attr:`network_size`, but None of a graph file, whose labels are of any networks."""
-        return None if "networks" in self.about else self.network_size
-
-    @property
-    def trained_parameters(self) -> NDArray[np.int32] | None:
-        """The ``trainable_parameters`` ``[N]`` if they are of the networks that were trained."""
-        counts = self.trainable_parameters
-        return None if "networks" in self.about or (counts < 0).any() else counts
-
-    def _official_parameters(self) -> NDArray[np.int32] | None:
-        """Parameters of the official networks ``[N]``, of the drawing if there is one."""
-        support = self.space.support
-        if support.official_network is None:
-            return None
-        drawn = None if self.texts is None else support.parameters_of_texts(self.texts)
-        return (self.cells.trainable_parameters() if drawn is None else drawn).astype(np.int32)
+    def _counted_parameters(self) -> NDArray[np.int32]:
+        """Parameters by the formula of the space ``[N]``, of the drawing if there is one, or -1."""
+        support, size = self.space.support, self.network_size
+        if support.official_network is None or size is None:
+            return np.full(len(self.cells), -1, dtype=np.int32)
+        drawn = None
+        if self.texts is not None and size == support.official_network.size:
+            drawn = support.parameters_of_texts(self.texts)
+        counts = self.cells.trainable_parameters(size) if drawn is None else drawn
+        return counts.astype(np.int32)
 
     def architecture_texts(self) -> tuple[str, ...]:
         """Return the text form of every row, ``N`` of them.
@@ -476,15 +470,15 @@ class Table:
         self._check_hashes(name, np.arange(len(self)))
         times, accuracies = self.metrics[..., 0], self.metrics[..., 1:]
         _refuse(name, times < 0, "training time must be >= 0")
-        official = self._official_parameters()
-        if official is not None:
-            wrong = np.flatnonzero(self.trainable_parameters != official)
+        if self.space.support.official_network is not None:
+            counted = self._counted_parameters()
+            wrong = np.flatnonzero(self.trainable_parameters != counted)
             if len(wrong) and "network" not in self.about:
                 row = int(wrong[0])
                 raise TableError(
                     f"{name}: cell {row} ({digest_text(self.hashes[row])}): "
                     f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
-                    f"{official[row]}"
+                    f"{counted[row]}"
                 )
             if SCORE not in self.about:
                 outside = (accuracies < 0) | (accuracies > 1)

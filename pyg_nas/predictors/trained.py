@@ -75,7 +75,7 @@ class TrainedPredictor(WithProtocol):
             estimator.set_params(progress=progress)
         split = protocol.apply(table)
         estimator.fit(table.cells[split.train], split.train_labels)
-        network = table.trained_size if isinstance(table, Table) else None
+        network = table.network_size if isinstance(table, Table) else None
         hashes = table.hashes[split.train]
         return cls(estimator, recipe, protocol, hashes, seed, network=network)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,12 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.spaces.nasbench101 import NASBENCH101
+
+NETWORK = NASBENCH101.support.official_network
+assert NETWORK is not None
+OFFICIAL = NETWORK.size
+SMALL = replace(OFFICIAL, stem_channels=16)
 
 
 @pytest.fixture
@@ -35,6 +43,22 @@ def test_a_frame_becomes_the_table_it_came_from(table: Table) -> None:
     np.testing.assert_array_equal(again.metrics, table.metrics)
     np.testing.assert_array_equal(again.targets["latency"], table.targets["latency"])
     assert again.about == {"task": "mine"}
+
+
+@pytest.mark.parametrize("about", [{"networks": "not known"}, {"network": asdict(SMALL)}, {}])
+def test_parameters_stay_those_of_the_trained_networks(table: Table, about: dict[str, Any]) -> None:
+    pytest.importorskip("pandas")
+    table = Table(table.cells, table.metrics, table.budgets, about)
+    size = SMALL if "network" in about else None
+    counts = table.cells.trainable_parameters(size)
+    assert table.trainable_parameters.tolist() == ([-1] * 12 if "networks" in about else [*counts])
+    again = Table.from_pandas(table.to_pandas())
+    again.check()
+    assert again.trainable_parameters.tolist() == table.trainable_parameters.tolist()
+    assert again.network_size == (None if about else OFFICIAL)
+    frame = table.to_pandas().assign(trainable_parameters=[0.5] * 12)
+    with pytest.raises(TableError, match=r"whole numbers below 2\*\*31, got 0\.5"):
+        Table.from_pandas(frame)
 
 
 def test_a_space_is_named(table: Table) -> None:

@@ -12,9 +12,11 @@ import pytest
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
-from pyg_nas.errors import TableError
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
+from pyg_nas.search.methods import restrict
+from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import RandomSearch, Ranking
 from tests.search.conftest import made_up_table
 
@@ -103,6 +105,22 @@ def test_parameters_are_the_tables_column(small_table: Table) -> None:
     found = evaluator.parameters(part)
     assert found is not None
     assert found.tolist() == part.trainable_parameters().tolist()
+
+
+def test_parameters_of_a_graph_file_are_not_known(tmp_path: Path, small_table: Table) -> None:
+    """Its labels are of any networks of these cells: what is not known cannot be limited."""
+    records = [
+        {"ops": cell.operations, "edges": cell.edges, "y": 0.9 + 0.001 * row}
+        for row, cell in enumerate(small_table.cells[:5])
+    ]
+    (tmp_path / "cells.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    evaluator = TableEvaluator(open_table(tmp_path / "cells.jsonl"))
+    assert evaluator.parameters(evaluator.domain.cells) is None
+    assert evaluator.macs(evaluator.domain.cells) is None
+    with pytest.raises(SettingsError, match="parameters cannot be limited: they are not known"):
+        restrict(evaluator, Constraints(max_parameters=10**7))
+    history = search(RandomSearch(2), evaluator, 2, seed=0).history
+    assert [query.parameters for query in history] == [None, None]
 
 
 def test_a_search_is_charged_the_time_of_the_run_that_it_sees(whole_table: Table) -> None:
