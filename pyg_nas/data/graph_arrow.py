@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyg_nas.data.graph_jsonl import canonical_graphs, graphs_of_objects
+from pyg_nas.data.graph_jsonl import canonical_graphs, parse_graphs
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids, Ints
@@ -106,7 +106,7 @@ def _graphs(path: Path, batch: Any, row: int, space: SearchSpace) -> CellArray:
         records = zip(batch.column("ops").to_pylist(), batch.column("edges").to_pylist(),
                       strict=True)  # fmt: skip
         objects = ({"ops": ops, "edges": edges} for ops, edges in records)
-        cells = graphs_of_objects(path, enumerate(objects, row), space)
+        cells = parse_graphs(path, enumerate(objects, row), space, "row")
     return cells
 
 

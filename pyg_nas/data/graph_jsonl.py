@@ -73,7 +73,9 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         chosen = recognized_space(names) if space is None else space
         if chosen is None:
             _warn_of_cells(path, records, list(names))
-        space = chosen if isinstance(chosen, SearchSpace) else _own_space(path, names)
+        # The limits of plain graphs are those of the largest one, see _cells.
+        own = printable(path.stem) or "graphs", tuple(sorted(names))
+        space = chosen if isinstance(chosen, SearchSpace) else SearchSpace(*own, 1, 0)
     except SpaceError as error:
         raise TableError(f"{path}: {error}") from None
     cells = _cells(path, records, list(names), space)
@@ -88,40 +90,25 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
 
 
 def parse_graphs(
-    path: str | os.PathLike[str], lines: Iterable[tuple[int, bytes]], space: SearchSpace
+    path: str | os.PathLike[str],
+    rows: Iterable[tuple[int, Any]],
+    space: SearchSpace,
+    unit: str = "line",
 ) -> CellArray:
-    """Return the graphs of some lines of a graph file.
+    """Return the graphs of some records of a file.
 
     Args:
-        lines: (line number, content) of records of the file.
+        path: The file, for errors.
+        rows: (number, record) of each; a record is decoded, or the content of a line.
+        space: The space of the records.
+        unit: What the numbers count, for errors.
 
     Raises:
         TableError: As :func:`read_graphs` does.
     """
     names: dict[str, int] = {}
-    records = _records(Path(path), lines, names)
-    return _cells(Path(path), records, list(names), space)
-
-
-def graphs_of_objects(
-    path: str | os.PathLike[str], rows: Iterable[tuple[int, Any]], space: SearchSpace
-) -> CellArray:
-    """Return the graphs of records that were decoded from rows of a file.
-
-    Args:
-        rows: (row number, record) of each.
-
-    Raises:
-        TableError: As :func:`read_graphs` does; the message has the row in place of the line.
-    """
-    names: dict[str, int] = {}
-    records = []
-    for row, decoded in rows:
-        try:
-            records.append(_record(row, decoded, names))
-        except TableError as error:
-            raise TableError(f"{path}, row {row}: {error}") from None
-    return _cells(Path(path), records, list(names), space, unit="row")
+    records = _records(Path(path), rows, names, unit)
+    return _cells(Path(path), records, list(names), space, unit)
 
 
 def canonical_graphs(
@@ -151,15 +138,16 @@ def canonical_graphs(
 
 
 def _records(
-    path: Path, lines: Iterable[tuple[int, bytes]], names: dict[str, int]
+    path: Path, rows: Iterable[tuple[int, Any]], names: dict[str, int], unit: str = "line"
 ) -> list[_Record]:
-    """Return the records of lines; names that are new are added to ``names``."""
+    """Return the records of rows; names that are new are added to ``names``."""
     records = []
-    for line, text in lines:
+    for number, row in rows:
         try:
-            records.append(_parse(line, text, names))
+            decoded = parse_json(row, TableError) if isinstance(row, bytes) else row
+            records.append(_record(number, decoded, names))
         except (CellError, TableError) as error:
-            raise TableError(f"{path}, line {line}: {error}") from None
+            raise TableError(f"{path}, {unit} {number}: {error}") from None
     return records
 
 
@@ -196,15 +184,6 @@ def _warn_of_cells(path: Path, records: list[_Record], names: list[str]) -> None
                 stacklevel=3,
             )
             return
-
-
-def _own_space(path: Path, names: dict[str, int]) -> SearchSpace:
-    return SearchSpace(
-        name=printable(path.stem) or "graphs",
-        operations=tuple(sorted(names)),
-        max_vertices=1,  # limits of the largest graph, see _cells
-        max_edges=0,
-    )
 
 
 def _widened(space: SearchSpace, vertices: int, edges: int) -> SearchSpace:
@@ -344,12 +323,8 @@ def _check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
             raise CellError(f"a cell of {space.name!r} has at most {most} {what}, got {number}")
 
 
-def _parse(line: int, text: bytes, names: dict[str, int]) -> _Record:
-    """Read one record and number its names; new ones are added to ``names``."""
-    return _record(line, parse_json(text, TableError), names)
-
-
 def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
+    """Check one record and number its names; new ones are added to ``names``."""
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")
@@ -366,7 +341,8 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
         raise TableError(f"edge {list(twice)} appears twice")
     if y is None:
         y = math.nan
-    elif isinstance(y, bool) or not isinstance(y, (int, float)) or not _fits_float32(y):
+    # False for NaN and infinity, too.
+    elif type(y) not in (int, float) or not abs(y) <= _LARGEST_FLOAT32:
         raise TableError(f'"y" must be a finite number or null, got {quoted(y)}')
     try:
         numbers = list(map(names.__getitem__, ops))
@@ -393,7 +369,3 @@ def _edge(edge: object, vertices: int) -> tuple[int, int]:
     raise TableError(
         f"edge {quoted(edge)} must be a pair of vertex numbers from 0 to {vertices - 1}"
     )
-
-
-def _fits_float32(value: int | float) -> bool:
-    return abs(value) <= _LARGEST_FLOAT32  # False for NaN and infinity
