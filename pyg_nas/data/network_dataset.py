@@ -25,7 +25,7 @@ from pyg_nas.data.network_sources import (
 )
 from pyg_nas.data.processed import ProcessedDataset, transforms_text
 from pyg_nas.errors import NetworkError, TableError
-from pyg_nas.io.regular_files import file_blocks
+from pyg_nas.io.regular_files import file_digest
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Labels: TypeAlias = "ArrayLike | Mapping[str, float]"
@@ -65,16 +65,14 @@ class NetworkDataset(ProcessedDataset):
         labels (array_like or mapping, optional): One number a network, in the order of
             ``networks``, or numbers by :attr:`names`; NaN or absent where it is not measured.
             (default: :obj:`None`)
-        transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_transform (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
-        pre_filter (callable, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
         force_reload (bool, optional): Read the networks again. (default: :obj:`False`)
-        transform_key (str, optional): See :class:`~pyg_nas.data.dataset.CellDataset`.
         source_key (str, optional): Stands for the networks in the processed file's name; change it
             whenever they change. Networks are then not read where that file exists.
             (default: :obj:`None`)
         progress (callable, optional): Called after each network that is read with the number of
             networks that are done, and of all. (default: :obj:`None`)
+
+    All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
     Raises:
         NetworkError: If a network cannot be read; the message names it.
@@ -87,25 +85,6 @@ class NetworkDataset(ProcessedDataset):
         >>> dataset = NetworkDataset(getfixture("tmp_path"), networks, labels=[0.1, 0.2])
         >>> dataset[1].parameters, dataset.y
         (tensor([15]), tensor([0.1000, 0.2000]))
-
-    **STATS:**
-
-    .. list-table::
-        :widths: 20 10 10 10 10 10
-        :header-rows: 1
-
-        * - Name
-          - #graphs
-          - #nodes
-          - #edges
-          - #features
-          - #tasks
-        * - The user's networks
-          - as given
-          - any
-          - any
-          - 75
-          - 1, or 0 without labels
     """
 
     def __init__(
@@ -235,10 +214,7 @@ def _files_digest(folder: Path, sources: Sequence[NetworkSource]) -> str:
     """Digest of the bytes of all files, 64 hex digits."""
     digest = hashlib.sha256()
     for source in sources:
-        content = hashlib.sha256()
-        for block in file_blocks(folder / source.name, NetworkError):
-            content.update(block)
-        digest.update(content.digest())
+        digest.update(file_digest(folder / source.name, NetworkError))
     return digest.hexdigest()
 
 

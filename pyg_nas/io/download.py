@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from pyg_nas.errors import DownloadError
-from pyg_nas.io.regular_files import file_blocks
+from pyg_nas.io.regular_files import file_digest
 
 _BLOCK_BYTES = 2**20
 _TIMEOUT_SECONDS = 60.0
@@ -65,7 +64,10 @@ def download(
     """
     target = Path(folder) / remote.name
     if target.exists():
-        if target.stat().st_size != remote.size or _sha256(target) != remote.sha256:
+        if (
+            target.stat().st_size != remote.size
+            or file_digest(target, DownloadError).hex() != remote.sha256
+        ):
             raise DownloadError(
                 f"{target}: exists and is not the file at {remote.url}; move it away first"
             )
@@ -94,7 +96,7 @@ def download(
                     f"{_size(part)} of {remote.size} bytes are here, the next call resumes there"
                 )
             time.sleep(pause_seconds)
-    digest = _sha256(part)
+    digest = file_digest(part, DownloadError).hex()
     if digest != remote.sha256:
         part.unlink()
         raise DownloadError(
@@ -151,13 +153,6 @@ def _resumes_at(answer: HTTPResponse, there: int) -> bool:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    for block in file_blocks(path, DownloadError):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _reason(error: BaseException) -> str:

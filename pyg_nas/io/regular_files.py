@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -90,6 +91,18 @@ def file_blocks(path: AnyPath, failure: Failure = SettingsError) -> Iterator[byt
                 yield block
         except OSError as error:
             raise failure(f"{path}: {_reason(error)}") from None
+
+
+def file_digest(path: AnyPath, failure: Failure = SettingsError) -> bytes:
+    """Return the SHA-256 digest of a regular file's content.
+
+    Raises:
+        failure: As :func:`file_blocks`.
+    """
+    digest = hashlib.sha256()
+    for block in file_blocks(path, failure):
+        digest.update(block)
+    return digest.digest()
 
 
 def _check_mode(path: AnyPath, mode: int, failure: Failure) -> None:

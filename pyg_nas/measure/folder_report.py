@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import Counter, defaultdict
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.io.regular_files import file_blocks
+from pyg_nas.io.regular_files import file_digest
 from pyg_nas.measure.image_files import check_image
 from pyg_nas.measure.image_folder import FolderScan
 
@@ -28,7 +27,6 @@ class FolderFacts:
     """What the files of a folder have.
 
     Args:
-        scan: The files.
         sizes: Number of images of each (width, height), the most frequent first.
         grey: Images without colour.
         unreadable: Files that cannot be decoded, each with the reason.
@@ -82,18 +80,11 @@ def inspect_folder(
         else:
             sizes[size] += 1
             grey += is_grey
-            contents[_digest(file)].append(file)
+            contents[file_digest(file, MeasureError)].append(file)
         if on_file is not None:
             on_file(done, len(scan.files))
     copies = tuple(tuple(group) for group in contents.values() if len(group) > 1)
     return FolderFacts(scan, tuple(sizes.most_common()), grey, tuple(unreadable), copies)
-
-
-def _digest(file: Path) -> bytes:
-    digest = hashlib.sha256()
-    for block in file_blocks(file, MeasureError):
-        digest.update(block)
-    return digest.digest()
 
 
 @dataclass(frozen=True)
