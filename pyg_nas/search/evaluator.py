@@ -20,7 +20,7 @@ from pyg_nas.search.domain import Domain
 from pyg_nas.search.result import Constraints
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.run import Run
+    from pyg_nas.measure.job import Run
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Evaluator(Protocol):
     """
 
     domain: Domain
-    reference: Reference | None
-    task_name: str | None
-    latency: Callable[[CellArray], NDArray[np.float64]] | None
+    reference: Reference | None = None
+    task_name: str | None = None
+    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
     def network(self, cell: Cell) -> tuple[Any, Any]:
         """Return the cell's network with one image.
@@ -129,8 +129,11 @@ class Evaluator(Protocol):
         ...
 
     def oracle(self) -> NDArray[np.float64] | None:
-        """Return the score ``[N]`` by which a perfect predictor would rank the domain."""
-        ...
+        """Return the score ``[N]`` by which a perfect predictor would rank the domain.
+
+        None where the accuracies of all cells are not known.
+        """
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready settings; a search resumes only under equal ones."""
@@ -149,7 +152,7 @@ class WorkerEvaluator(Protocol):
         ...
 
 
-class ExternalEvaluator:
+class ExternalEvaluator(Evaluator):
     """Stands for training code outside of this package, which calls ``ask`` and ``tell``.
 
     Args:
@@ -157,10 +160,6 @@ class ExternalEvaluator:
         parameters: Counts the trainable parameters of cells' networks, ``[N]``; by default those
             of the space's official networks, where it has some.
     """
-
-    reference: Reference | None = None
-    task_name: str | None = None
-    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
     def __init__(
         self, domain: Domain, parameters: Callable[[CellArray], NDArray[np.int64]] | None = None
@@ -173,19 +172,11 @@ class ExternalEvaluator:
         self._parameters = parameters
 
     def network(self, cell: Cell) -> tuple[Any, Any]:
-        """Raise an error: only the caller's code can build networks.
-
-        Raises:
-            SettingsError: Always.
-        """
+        """Raise a SettingsError: only the caller's code can build networks."""
         raise SettingsError("the networks of this search are built by the user's code")
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Raise an error: only the caller's code can train.
-
-        Raises:
-            SettingsError: Always.
-        """
+        """Raise a SettingsError: only the caller's code can train."""
         raise SettingsError("the architectures of this search are trained by the user's code")
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
@@ -200,17 +191,13 @@ class ExternalEvaluator:
         network = self.domain.space.support.official_network
         return None if network is None or self._own_networks else network.macs(cells)
 
-    def oracle(self) -> NDArray[np.float64] | None:
-        """Return None: the accuracies of all cells are not known."""
-        return None
-
     def describe(self) -> dict[str, Any]:
         """Return the kind of evaluator and the size of a restricted space."""
         whole = self.domain.whole
         return {"evaluator": "external", "cells": None if whole else len(self.domain)}
 
 
-class TableEvaluator:
+class TableEvaluator(Evaluator):
     """Looks cells up in a table; the domain is its cells that have a label.
 
     The accuracy of an outcome is the label of ``policy``, and its seconds are the training time of
@@ -226,8 +213,6 @@ class TableEvaluator:
         TableError: If no cell has a label.
     """
 
-    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
-
     def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
         policy = policy or table.default_label
         labels = table.label(policy)
@@ -239,7 +224,7 @@ class TableEvaluator:
         if len(labelled) < len(table):
             table, labels = table.subset(labelled), labels[labelled]
         self.table = table
-        self.task_name: str | None = table.about.get("task")
+        self.task_name = table.about.get("task")
         self.policy = policy
         self.domain = Domain(table.space, table.cells, table.hashes)
         self._labels = labels

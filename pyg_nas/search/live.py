@@ -14,7 +14,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Outcome, Reference, Rung
+from pyg_nas.search.evaluator import Evaluator, Outcome, Rung
 
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _RETRIES = 2  # after an error of a job
 
 
-class LiveEvaluator:
+class LiveEvaluator(Evaluator):
     """Trains cells on a task; every finished run is in the journal at once.
 
     The search uses the mean validation accuracy of the runs, failed ones included, and the
@@ -44,9 +44,6 @@ class LiveEvaluator:
         MeasureError: If the task's networks are too narrow for a cell of the domain.
     """
 
-    reference: Reference | None = None
-    latency: Callable[[CellArray], NDArray[np.float64]] | None = None
-
     def __init__(
         self,
         task: Task,
@@ -60,7 +57,7 @@ class LiveEvaluator:
             if not 1 <= value <= most:
                 raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
         self.task = task
-        self.task_name: str | None = task.name
+        self.task_name = task.name
         self.budget = budget
         self.seeds = seeds
         self.journal = journal
@@ -161,10 +158,6 @@ class LiveEvaluator:
     def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the MACs of the cells' networks at the task's size, ``[N]``."""
         return cells.macs(self.task.network_size)
-
-    def oracle(self) -> NDArray[np.float64] | None:
-        """Return None: the accuracies of all cells are not known."""
-        return None
 
     def describe(self) -> dict[str, Any]:
         """Return task, budget and runs, and the score where it is not accuracy."""
