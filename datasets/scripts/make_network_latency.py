@@ -22,7 +22,7 @@ from pyg_nas.data.network_sources import NetworkSource, built_networks
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.io.files import write_text
 from pyg_nas.measure.profile import profile_networks
-from pyg_nas.measure.profile_settings import ProfileSettings
+from pyg_nas.measure.settings import ProfileSettings
 
 HERE = Path(__file__).parents[1]
 TABLE = "network_latency.hdf5"

@@ -4,7 +4,7 @@ from .executor import Executor as Executor
 from .journal import Journal as Journal
 from .profile import ProfileResult as ProfileResult
 from .profile import profile_networks as profile_networks
-from .profile_settings import ProfileSettings as ProfileSettings
+from .settings import ProfileSettings as ProfileSettings
 from .settings import TrainingSettings as TrainingSettings
 from .task import Part as Part
 from .task import Task as Task

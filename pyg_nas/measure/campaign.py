@@ -195,26 +195,23 @@ def train_missing(
         wanted, elsewhere = iter(elsewhere), []
 
 
+@dataclass
 class _Campaign:
     """Missing runs, progress and failures of :func:`measure_cells`."""
 
-    def __init__(
-        self,
-        cells: CellArray,
-        budgets: Sequence[int],
-        seeds: tuple[int, ...],
-        journal: Journal,
-        on_progress: Callable[[CampaignProgress], None] | None,
-    ) -> None:
-        self.path = journal.path
-        self.cells = cells
-        self.budgets = budgets
-        self.seeds = seeds
-        self.on_progress = on_progress
-        self.hashes = [digest.decode() for digest in cells.hashes().tolist()]
-        self.total = len(cells) * len(seeds) * sum(budgets)
+    cells: CellArray
+    budgets: Sequence[int]
+    seeds: tuple[int, ...]
+    journal: Journal
+    on_progress: Callable[[CampaignProgress], None] | None
+
+    def __post_init__(self) -> None:
+        self.hashes = [digest.decode() for digest in self.cells.hashes().tolist()]
+        self.total = len(self.cells) * len(self.seeds) * sum(self.budgets)
         self.finished = {
-            run for run in journal.finished(self.hashes) if run[1] in budgets and run[2] in seeds
+            run
+            for run in self.journal.finished(self.hashes)
+            if run[1] in self.budgets and run[2] in self.seeds
         }
         # Counted incrementally: the time of a sum over all runs would grow with their number.
         self.epochs = sum(budget for _, budget, _ in self.finished)
@@ -254,5 +251,5 @@ class _Campaign:
         ]
         raise MeasureError(
             f"{counted(len(lines), 'job')} failed {counted(tries, 'time')}, everything else is in "
-            f"{self.path}: " + "; ".join(lines)
+            f"{self.journal.path}: " + "; ".join(lines)
         )

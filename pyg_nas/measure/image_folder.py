@@ -39,8 +39,6 @@ class FolderScan:
     """The files of a folder of images.
 
     Args:
-        path: The folder.
-        name: Its name.
         files: ``N`` image files in the order of their names.
         labels: Class of each file, int64 ``[N]``, or its number, float32 ``[N]``.
         classes: Name of each class; empty where a number is predicted.

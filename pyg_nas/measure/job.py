@@ -1,4 +1,4 @@
-"""A job: the runs of one cell at one budget, and how a worker trains them."""
+"""Results of training runs, and jobs: the runs of one cell at one budget, which a worker trains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pyg_nas.errors import one_line
 from pyg_nas.graphs.registry import open_space
-from pyg_nas.measure.run import Run
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
@@ -17,11 +16,47 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """The metrics of one run at one moment.
+
+    Args:
+        wall_seconds: Seconds of training so far, without evaluation. Runs that were trained side
+            by side share the time equally.
+        cpu_seconds: The same in processor seconds of the process, all threads together.
+        train_accuracy: Fraction of the evaluated training images that is classified correctly.
+        validation_accuracy: The same of the validation images.
+        test_accuracy: The same of the test images.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished training run.
+
+    Args:
+        budget: Epochs.
+        seed: Seed of the run.
+        halfway: Reading after half of the steps.
+        end: Reading after all steps.
+    """
+
+    budget: int
+    seed: int
+    halfway: Reading
+    end: Reading
+
+
+@dataclass(frozen=True)
 class Job:
     """Runs of one cell at one budget that are trained side by side.
 
     Args:
-        cell: The cell.
         budget: Epochs.
         seeds: One run each.
     """
@@ -36,7 +71,6 @@ class JobOutcome:
     """How a job ended.
 
     Args:
-        job: The job.
         runs: Its finished runs, none if it failed.
         error: What went wrong, None if nothing did.
     """

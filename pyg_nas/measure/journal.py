@@ -36,10 +36,9 @@ from pyg_nas.graphs.registry import default_space, space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
-from pyg_nas.measure.job import Job
+from pyg_nas.measure.job import Job, Reading, Run
 from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.owner import Owner
-from pyg_nas.measure.run import Reading, Run
 from pyg_nas.spaces.measurements import METRICS
 
 if TYPE_CHECKING:

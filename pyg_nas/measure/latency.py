@@ -26,9 +26,6 @@ class Latency:
         median: Median in seconds.
         lower: Lower quartile in seconds.
         upper: Upper quartile in seconds.
-        repeats: Measured passes.
-        threads: Threads of torch.
-        processor: Name of the processor.
     """
 
     median: float

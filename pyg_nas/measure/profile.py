@@ -25,8 +25,8 @@ from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted
 from pyg_nas.measure.latency import processor_name, time_passes
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
-from pyg_nas.measure.profile_settings import ProfileSettings
 from pyg_nas.measure.runner import ModuleRunner, Runner, runner_of
+from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 

@@ -1,13 +1,17 @@
-"""Settings of training cells: everything except the data that changes a measured accuracy."""
+"""Settings of training cells (all but the data that changes an accuracy), and of profiles."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Gt
+from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.record import Rule, check_fields
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.spaces.nasbench101.network_size import OFFICIAL_SIZE
 
@@ -161,3 +165,31 @@ def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -
                 f"{source}: {name} must be of the type of {known[name]!r}, got {quoted(value)}"
             )
     return dict(changes)
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How networks are measured.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        threads: Threads of a pass on the CPU, pinned to as many cores where the system allows it.
+        warm_up: Passes before the first that is measured.
+        repeats: Passes that are measured.
+        most_noise: Largest interquartile range of the passes, as a fraction of their median, and
+            largest change of the reference network's time; a noisier measurement is not recorded.
+        retries: Further tries of a network that is noisier, after all others.
+
+    Raises:
+        SettingsError: If a value breaks its rule.
+    """
+
+    device: str = "cpu"
+    threads: Annotated[PositiveInt, Rule("a whole number >= 1")] = 1
+    warm_up: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
+    repeats: Annotated[PositiveInt, Rule("a whole number >= 1")] = 25
+    most_noise: Annotated[FiniteFloat, Gt(0), Rule("a number above 0")] = 0.1
+    retries: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
+
+    def __post_init__(self) -> None:
+        check_fields(self, "profile")

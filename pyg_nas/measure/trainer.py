@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.checkpoint import Checkpoint
+from pyg_nas.measure.job import Reading, Run
 from pyg_nas.measure.network import ImageNetwork, Normalization, build_members, image_network
 from pyg_nas.measure.objective import Objective
-from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task
 
@@ -105,10 +105,7 @@ def _train(
     _check(budget, seeds)
     settings = task.settings
     generators = [_generator(cell, budget, seed) for seed in seeds]
-    network = build_members(cell, task.network_size, settings.batch_norm_momentum, len(seeds))
-    network.initialize(generators)
-    network.to(device)
-    optimizer = _optimizer(network, settings)
+    network, optimizer = _initial(cell, task, generators, device)
     objective = Objective(task)
     judge = _Judge(task, objective, len(seeds), device)
     loss = objective.loss(device)
@@ -166,11 +163,9 @@ class Trial:
 
     def __init__(self, cell: Cell, task: Task, device: str = "cpu") -> None:
         generators = [_generator(cell, 1, 0)]
-        self.network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)
-        self.network.initialize(generators)
-        self.network.to(device).train()
+        self.network, self._optimizer = _initial(cell, task, generators, device)
+        self.network.train()
         self.device = device
-        self._optimizer = _optimizer(self.network, task.settings)
         self._loss = Objective(task).loss(device)
         self._batches = _batches(task, generators)
 
@@ -236,6 +231,17 @@ def steps_per_epoch(task: Task) -> int:
 def _generator(cell: Cell, budget: int, seed: int) -> torch.Generator:
     digest = hashlib.sha256(f"{cell.hash} {budget} {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _initial(
+    cell: Cell, task: Task, generators: Sequence[torch.Generator], device: str
+) -> tuple[Any, torch.optim.Optimizer]:
+    """Return the network of a cell with random weights, a member for each generator."""
+    momentum = task.settings.batch_norm_momentum
+    network = build_members(cell, task.network_size, momentum, len(generators))
+    network.initialize(generators)
+    network.to(device)
+    return network, _optimizer(network, task.settings)
 
 
 def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -36,7 +36,6 @@ class RegretCurve:
     """Regret of the searches of one method.
 
     Args:
-        name: The method.
         x: Trained cells or seconds, ``[P]``.
         quartiles: 25 %, 50 % and 75 % of the searches, ``[3, P]``.
         searches: How many searches there are.

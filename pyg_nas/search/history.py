@@ -25,7 +25,6 @@ class Proposal:
     """A cell that a strategy proposes to train.
 
     Args:
-        cell: The cell.
         genotype: The graph that was pruned to the cell, where the strategy mutates it later.
         why: Why the strategy proposes it: predictions, or its current step (a JSON object).
             NumPy scalars become plain numbers, as they are read from a record.
@@ -86,8 +85,6 @@ class Query:
     """A proposal and its outcome, in plain numbers.
 
     Args:
-        proposal: The proposal.
-        outcome: Its outcome.
         parameters: Trainable parameters; None where not known.
         batch: Position of the first query that was proposed together with it, which a resumed
             search needs to find where a batch ended; None in older records, in which every batch

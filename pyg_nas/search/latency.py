@@ -26,8 +26,8 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
 from pyg_nas.measure.latency import time_passes
 from pyg_nas.measure.profile import OnProfiled, profile_networks, quiet
-from pyg_nas.measure.profile_settings import ProfileSettings
 from pyg_nas.measure.runner import runner_of
+from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.predictors.latency import LatencyRegressor
 from pyg_nas.predictors.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator

@@ -19,10 +19,9 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
-from pyg_nas.measure.job import Job
+from pyg_nas.measure.job import Job, Reading, Run
 from pyg_nas.measure.journal import Journal, stored_settings
 from pyg_nas.measure.network import build_network
-from pyg_nas.measure.run import Reading, Run
 from pyg_nas.measure.task import Task
 from pyg_nas.search.evaluator import TableEvaluator
 from tests.measure.test_executor import CELLS

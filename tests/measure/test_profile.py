@@ -15,7 +15,7 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import profile
 from pyg_nas.measure.profile import profile_networks
-from pyg_nas.measure.profile_settings import ProfileSettings
+from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.spaces.modules import graph_of
 
 INPUT = torch.zeros(1, 4)

@@ -8,6 +8,7 @@ import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.measure import get_task
+from pyg_nas.measure.settings import ProfileSettings
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,10 @@ def test_malformed_settings(tmp_path: Path, text, message):
     with pytest.raises(SettingsError, match=message) as caught:
         get_task("digits", path)
     assert "settings.json" in str(caught.value)
+
+
+def test_settings_of_a_profile_are_checked() -> None:
+    with pytest.raises(SettingsError, match=r"repeats 0 must be a whole number >= 1"):
+        ProfileSettings(repeats=0)
+    with pytest.raises(SettingsError, match=r"most_noise 0\.0 must be a number above 0"):
+        ProfileSettings(most_noise=0.0)

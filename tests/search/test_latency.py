@@ -15,7 +15,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import profile
-from pyg_nas.measure.profile_settings import ProfileSettings
+from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.search import latency
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluator import TableEvaluator
