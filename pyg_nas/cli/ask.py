@@ -16,11 +16,13 @@ from pyg_nas.cli.options import (
     MaxTime,
     MaxTrainingTime,
     longest_training,
+    seed_option,
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_SEED
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the search.")]
@@ -76,9 +78,7 @@ def ask(
     max_macs: MaxMacs = None,
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=MOST_SEED, help="Seed for all random choices.")
-    ] = None,
+    seed: Annotated[int | None, seed_option("Seed for all random choices.")] = None,
     device: Annotated[str, typer.Option(help="Where predictors are fitted: cpu, cuda, auto.")] = (
         "auto"
     ),
@@ -153,7 +153,6 @@ def tell(
 
     Example: pyg-nas tell my-search 3 --accuracy 0.91
     """
-    from pyg_nas.errors import SettingsError
     from pyg_nas.search.early_stopping import check_unlimited
     from pyg_nas.search.folder import SearchFolder
     from pyg_nas.search.ledger import Ledger

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, print_table, resumable
-from pyg_nas.cli.labels import check_label, chosen_label
-from pyg_nas.cli.options import Device, GraphSpace, Jobs, LearnedBudget, LearnedRun, TablePath
+from pyg_nas.cli.options import (
+    Device,
+    GraphSpace,
+    Jobs,
+    LearnedBudget,
+    LearnedRun,
+    TablePath,
+    check_label,
+    chosen_label,
+    seed_option,
+)
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
@@ -36,9 +45,7 @@ def compare(
     draws: Annotated[
         int, typer.Option(help="Draws of the training cells, the same for all predictors.")
     ] = 5,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the first draw.")
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed of the first draw.")] = 0,
     split: Annotated[str, typer.Option(help="Cells that are evaluated.")] = "all",
     metric: Annotated[
         str | None, typer.Option(help="Metric to learn: validation_accuracy by default.")
@@ -58,7 +65,6 @@ def compare(
     Example: pyg-nas compare nasbench101.hdf5 --predictors best,my_file.py:Mine --out comparison
     """
     from pyg_nas.data.sources import open_table
-    from pyg_nas.io.files import check_output_folder
 
     check_label(metric, budget, run)
     check_device(device)
@@ -92,7 +98,6 @@ def compare_searches(
 
     Example: pyg-nas compare-searches runs/* --out comparison
     """
-    from pyg_nas.io.files import check_output_folder
     from pyg_nas.report.text import duration
     from pyg_nas.search import comparison
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import bold, print_heading, print_line, print_table
+from pyg_nas.cli.options import seed_option
 from pyg_nas.cli.progress import working
-from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.text import counted
 
 
@@ -20,10 +20,7 @@ def demo(
     recipe: Annotated[
         str | None, typer.Option(help="best (the default), fast, paper or two-stage.")
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, max=MOST_SEED, help="Random seed of the training cells and the fit."),
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed of the training cells and the fit.")] = 0,
 ) -> None:
     """Show the whole loop on the shipped table of cells measured on handwritten digits.
 

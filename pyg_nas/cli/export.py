@@ -9,6 +9,7 @@ import typer
 
 from pyg_nas.cli.console import print_line
 from pyg_nas.cli.progress import working
+from pyg_nas.io.files import check_output
 
 
 def export(
@@ -20,7 +21,6 @@ def export(
     Example: pyg-nas export model --out model.onnx
     """
     from pyg_nas.compute.exported import check_format
-    from pyg_nas.io.files import check_output
     from pyg_nas.predictors.storage import check_exportable, load_described, read_settings
 
     check_output(out, model)

@@ -12,6 +12,7 @@ from pyg_nas.cli.options import Backend, Device, Log
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
+from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.limits import MOST_CELLS
 from pyg_nas.io.text import counted
 
@@ -58,7 +59,6 @@ def finish(
     Example: pyg-nas finish photos-search --out photos-network
     """
     check_device(device)
-    from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.measure.executor import Executor
     from pyg_nas.search.finish import Finish
 

@@ -19,6 +19,7 @@ from pyg_nas.cli.options import (
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
+from pyg_nas.errors import MeasureError
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
 
@@ -64,7 +65,6 @@ def images(
     """
     check_device(device)
     check_settings_file(settings)
-    from pyg_nas.errors import MeasureError
     from pyg_nas.graphs.registry import missing_network
     from pyg_nas.measure.folder_report import inspect_folder
     from pyg_nas.measure.image_folder import scan_folder

@@ -10,6 +10,7 @@ import typer
 
 from pyg_nas.cli.console import print_note
 from pyg_nas.cli.progress import progress_bar
+from pyg_nas.errors import SettingsError, quoted
 
 if TYPE_CHECKING:
     from pyg_nas.search.evaluator import Evaluator
@@ -43,7 +44,6 @@ def seconds_of(text: str) -> float:
     Raises:
         SettingsError: If it is not a time above 0.
     """
-    from pyg_nas.errors import SettingsError, quoted
 
     found = _TIME.fullmatch(text.strip().lower())
     seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
@@ -59,7 +59,6 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
         SettingsError: If a device is named that cannot be used, or a file that does not exist.
     """
     from pyg_nas.compute.device import check_device
-    from pyg_nas.errors import SettingsError
 
     if max_latency is None:
         if device != "cpu":
@@ -76,7 +75,7 @@ def _is_device(device: str) -> bool:
 
 def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyModel:
     """Give an evaluator the latencies of its networks, measured where the device is no file."""
-    from pyg_nas.measure.profile_settings import ProfileSettings
+    from pyg_nas.measure.settings import ProfileSettings
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 
     if not _is_device(device):

@@ -17,11 +17,14 @@ from pyg_nas.cli.options import (
     Metric,
     TrainingSettingsFile,
     check_settings_file,
+    seed_option,
 )
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES, MOST_SEED
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.files import check_output
+from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
@@ -57,9 +60,7 @@ def measure(
         str | None,
         typer.Option(help=f"Search space of the cells: nasbench101 by default, {OWN}."),
     ] = None,
-    sample_seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the cells that are drawn.")
-    ] = 0,
+    sample_seed: Annotated[int, seed_option("Random seed of the cells that are drawn.")] = 0,
     split_seed: ImageSplitSeed = 0,
     backend: Backend = "loky",
     workers: Annotated[int, typer.Option(help="Jobs at a time; -1 for all cores.")] = 1,
@@ -80,7 +81,6 @@ def measure(
 
     Example: pyg-nas measure photos --cells 100 --journal runs.sqlite --table photos.hdf5
     """
-    from pyg_nas.io.files import check_output
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
     from pyg_nas.measure.campaign import check_request
 
@@ -111,8 +111,6 @@ def measure(
 
 
 def _budgets(text: str) -> tuple[int, ...]:
-    from pyg_nas.errors import SettingsError, quoted
-
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -123,7 +121,6 @@ def _budgets(text: str) -> tuple[int, ...]:
 
 def _cells(text: str, seed: int, space: str | None) -> CellArray:
     from pyg_nas.data.sources import open_table
-    from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.graphs.enumeration import sample_cells
 
     found = chosen_space(space)

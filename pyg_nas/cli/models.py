@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_table
-from pyg_nas.cli.labels import check_label, chosen_label
 from pyg_nas.cli.options import (
     Configurations,
     Device,
@@ -18,10 +17,16 @@ from pyg_nas.cli.options import (
     Log,
     SplitSeed,
     TablePath,
+    check_label,
+    chosen_label,
+    seed_option,
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
 from pyg_nas.compute.device import check_device
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.callbacks import check_logger, open_logger
+from pyg_nas.io.files import check_output, write_text
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_SEED
 from pyg_nas.io.text import counted
 
@@ -95,9 +100,7 @@ def train(
         Path | None,
         typer.Option(help="JSON file of the recipe's settings, or a result of `pyg-nas tune`."),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of weights, batches and dropout.")
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed of weights, batches and dropout.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(min=1, max=MOST_EPOCHS, help="Passes over the training cells.")
     ] = None,
@@ -122,7 +125,6 @@ def train(
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.io.callbacks import check_logger, open_logger
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
         LATENCY_RECIPE,
@@ -207,7 +209,6 @@ def evaluate(
     """
     from json import dumps
 
-    from pyg_nas.io.files import check_output, write_text
     from pyg_nas.metrics.regression import mse_unit
     from pyg_nas.visualization.figures import no_correlation
 
@@ -321,9 +322,7 @@ def predict(
     """
     from pyg_nas.compute.workers import Workers
     from pyg_nas.data.sources import check_table_file
-    from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.graphs.registry import space_names
-    from pyg_nas.io.files import check_output
     from pyg_nas.scoring.output import ARROW, check_format
     from pyg_nas.scoring.source import check_source
 
@@ -372,7 +371,6 @@ def _predict_sorted(
     import numpy as np
 
     from pyg_nas.data.scores_file import write_scores
-    from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.registry import find_space
     from pyg_nas.predictors.model_header import ModelHeader
@@ -491,7 +489,6 @@ def plot(
 
     Example: pyg-nas plot model nasbench101.hdf5 --out scatter.png
     """
-    from pyg_nas.io.files import check_output
     from pyg_nas.visualization.files import check_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
@@ -581,7 +578,6 @@ def _judged(
     from pyg_nas.data.scores_file import read_scores
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.errors import SettingsError
     from pyg_nas.predictors.trained import evaluate_scores
 
     if second is not None:
@@ -615,7 +611,6 @@ def _evaluated(
     from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.sources import PLAIN, check_table_file, open_any_table
     from pyg_nas.data.splits import check_split
-    from pyg_nas.errors import SettingsError
     from pyg_nas.graphs.registry import open_space
     from pyg_nas.predictors.model_header import ModelHeader, compared_rows
     from pyg_nas.predictors.trained import Model

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.io.limits import MOST_DIGITS, MOST_SEED
+
+if TYPE_CHECKING:
+    from pyg_nas.data.labels import LabelPolicy
+
+
+def seed_option(text: str) -> Any:
+    """Return the option of a random seed with this help."""
+    return typer.Option(min=0, max=MOST_SEED, help=text)
+
 
 TablePath = Annotated[
     Path, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
@@ -29,7 +39,7 @@ Configurations = Annotated[
         "each has the arguments of one call."
     ),
 ]
-SplitSeed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed of the split.")]
+SplitSeed = Annotated[int, seed_option("Random seed of the split.")]
 LearnedBudget = Annotated[
     int | None,
     typer.Option(help="Use measurements after so many epochs; by default the most in the table."),
@@ -127,3 +137,35 @@ def check_settings_file(path: Path | None) -> None:
 
     if path is not None:
         TrainingSettings().changed_by_file(path)
+
+
+def check_label(metric: str | None, budget: int | None, run: str | None) -> None:
+    """Check the options of a label before any table is read.
+
+    Raises:
+        SettingsError: If one is outside its rule.
+    """
+    from pyg_nas.data.labels import LabelPolicy
+
+    chosen_label(LabelPolicy(), metric, budget, run)
+
+
+def chosen_label(
+    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
+) -> LabelPolicy:
+    """Return the default label, changed by the options of the user.
+
+    At another budget low accuracies are no sign of a failed run, and the default's stand-in
+    for such cells is a value of its own metric and budget: neither is kept beyond.
+
+    Raises:
+        SettingsError: If one is outside its rule.
+    """
+    given: dict[str, Any] = {}
+    if metric is not None and metric != default.metric:
+        given |= {"metric": metric, "fallback": None}
+    if budget is not None and budget != default.budget:
+        given |= {"budget": budget, "fallback": None, "resample_below": None}
+    if run is not None:
+        given["run"] = int(run) if run.isdecimal() and len(run) <= MOST_DIGITS else run
+    return replace(default, **given)

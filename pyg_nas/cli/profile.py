@@ -12,6 +12,8 @@ from pyg_nas.cli.options import Configurations
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
 from pyg_nas.io.text import counted
 
@@ -58,9 +60,7 @@ def profile(
 
     Example: pyg-nas profile onnx_files --out latencies.hdf5
     """
-    from pyg_nas.errors import SettingsError
-    from pyg_nas.io.files import check_output
-    from pyg_nas.measure.profile_settings import ProfileSettings
+    from pyg_nas.measure.settings import ProfileSettings
     from pyg_nas.predictors.network_lists import named_sources
 
     if out.suffix not in (".hdf5", ".h5"):

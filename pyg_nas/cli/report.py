@@ -9,6 +9,8 @@ import typer
 
 from pyg_nas.cli.console import print_line
 from pyg_nas.cli.progress import progress_bar
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output
 
 _ENDINGS = (".html", ".htm")
 
@@ -32,8 +34,6 @@ def report(
 
     Example: pyg-nas report model nasbench101.hdf5 --out report.html
     """
-    from pyg_nas.errors import SettingsError
-    from pyg_nas.io.files import check_output
     from pyg_nas.report import write_report
 
     check_output(out, table, source)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyg_nas.cli.console import bold, print_line, resumable
-from pyg_nas.cli.labels import check_label
 from pyg_nas.cli.latency import (
     LatencyDevice,
     MaxLatency,
@@ -31,18 +30,22 @@ from pyg_nas.cli.options import (
     MaxTrainingTime,
     Metric,
     TrainingSettingsFile,
+    check_label,
     check_settings_file,
+    chosen_label,
     longest_training,
+    seed_option,
 )
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS, MOST_SEED
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.callbacks import Callback, check_logger, open_logger
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.io.callbacks import Callback
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
@@ -130,9 +133,7 @@ def search(
     latency_device: LatencyDevice = "cpu",
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Seed for all random choices.")
-    ] = 0,
+    seed: Annotated[int, seed_option("Seed for all random choices.")] = 0,
     seeds: Annotated[
         int,
         typer.Option(
@@ -193,8 +194,7 @@ def search(
 
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
-    from pyg_nas.errors import SettingsError
-    from pyg_nas.io.callbacks import check_logger, open_logger
+    from pyg_nas.data.sources import has_networks
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.folder import check_search_folder
@@ -215,7 +215,7 @@ def search(
     check_search_folder(out)
     is_table = Path(target).suffix in TABLE_SUFFIXES
     _check_target(target, is_table, settings, image_size, split_seed, space, seeds)
-    of_networks = is_table and _is_network_table(Path(target))
+    of_networks = is_table and has_networks(target)
     if of_networks:
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
     folders = _folders(out, seed, seeds)
@@ -230,10 +230,8 @@ def search(
 
     with ExitStack() as stack:
         with working("reading measurements" if is_table else "reading cells and images"):
-            if of_networks:
-                evaluator, label = _listed(Path(target))
-            elif is_table:
-                evaluator, label = _table(Path(target), budget, run, space)
+            if is_table:
+                evaluator, label = _table(Path(target), of_networks, budget, run, space)
             else:
                 evaluator, label = _task(
                     target, settings, image_size, metric, split_seed, out, budget, runs, backend,
@@ -284,7 +282,6 @@ def _check_target(
     seeds: int,
 ) -> None:
     """Refuse options of a task for a table, and options of a table for a task."""
-    from pyg_nas.errors import SettingsError
 
     if is_table and (settings is not None or image_size is not None or split_seed):
         raise SettingsError(
@@ -299,7 +296,6 @@ def _check_target(
 
 def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
     """Return the folder of the search with each random seed."""
-    from pyg_nas.errors import SettingsError
     from pyg_nas.search.folder import SETTINGS, check_search_folder
 
     if seeds == 1:
@@ -387,7 +383,6 @@ def _plan(
     of_networks: bool,
 ) -> Plan:
     """Fill in what the user left out: from the search in the folder, else from the protocol."""
-    from pyg_nas.errors import SettingsError, quoted
     from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
     from pyg_nas.search.folder import SETTINGS, SearchFolder
 
@@ -415,13 +410,6 @@ def _plan(
     return Plan(n, k, total, recipe or usual_recipe)
 
 
-def _is_network_table(path: Path) -> bool:
-    """Whether a file is a table of whole networks."""
-    from pyg_nas.data.network_table import is_network_table
-
-    return path.suffix != ".jsonl" and path.is_file() and is_network_table(path)
-
-
 def _check_networks(
     target: str,
     method: str,
@@ -432,7 +420,6 @@ def _check_networks(
     early_stopping: bool,
 ) -> None:
     """Refuse methods and options that a table of whole networks has no use for."""
-    from pyg_nas.errors import SettingsError
     from pyg_nas.search.network_list import check_method
 
     check_method(method)
@@ -449,23 +436,19 @@ def _check_networks(
 
 
 def _table(
-    path: Path, budget: int | None, run: str | None, space: str | None
+    path: Path, of_networks: bool, budget: int | None, run: str | None, space: str | None
 ) -> tuple[Evaluator, LabelPolicy]:
-    from pyg_nas.cli.labels import chosen_label
+    from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_table
     from pyg_nas.search.evaluator import TableEvaluator
+    from pyg_nas.search.network_list import NetworkTableEvaluator
 
+    if of_networks:
+        listed = NetworkTableEvaluator(NetworkTable.load(path))
+        return listed, listed.label
     opened = open_table(path, space)
     label = chosen_label(opened.default_label, None, budget, run)
     return TableEvaluator(opened, label), label
-
-
-def _listed(path: Path) -> tuple[Evaluator, LabelPolicy]:
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.search.network_list import NetworkTableEvaluator
-
-    evaluator = NetworkTableEvaluator(NetworkTable.load(path))
-    return evaluator, evaluator.label
 
 
 def _task(

@@ -11,6 +11,8 @@ import typer
 from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
@@ -128,7 +130,6 @@ def import_csv(
     Example: pyg-nas table import results.csv table.hdf5 --space nasbench201
     """
     from pyg_nas.data.architecture_csv import read_architectures
-    from pyg_nas.io.files import check_output
 
     found = chosen_space(space)
     check_output(target, source)
@@ -156,8 +157,6 @@ def export(
     from pyg_nas.data.network_table import NetworkTable, is_network_table
     from pyg_nas.data.table import Table
     from pyg_nas.data.tfrecord import write_tfrecord
-    from pyg_nas.errors import SettingsError
-    from pyg_nas.io.files import check_output
 
     check_output(target, path)
     if is_network_table(path):

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table, resumable
-from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath
+from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath, seed_option
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.limits import MOST_SEED
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output, write_text
 from pyg_nas.io.text import counted
 
 
@@ -35,9 +36,7 @@ def tune(
     repeats: Annotated[
         int, typer.Option(help="Repeats, each with its own shuffle and random seed.")
     ] = 3,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Random seed of shuffles and fits.")
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed of shuffles and fits.")] = 0,
     jobs: Jobs = 1,
     space: GraphSpace = None,
     device: Device = "auto",
@@ -53,7 +52,6 @@ def tune(
 
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
-    from pyg_nas.io.files import check_output, write_text
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 
     Protocol(train=split, split_seed=split_seed)
@@ -112,7 +110,6 @@ def _figure(value: float | None) -> str:
 
 
 def _candidates(path: Path) -> list[dict[str, Any]]:
-    from pyg_nas.errors import SettingsError
     from pyg_nas.io.json_reader import read_json
     from pyg_nas.predictors.candidates import read_grid
 

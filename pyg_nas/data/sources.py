@@ -28,9 +28,17 @@ def open_any_table(
         TableError: As :func:`open_table`.
         SpaceError: If no space has that name.
     """
+    return NetworkTable.load(path) if has_networks(path) else open_table(path, space)
+
+
+def has_networks(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is a table of whole networks.
+
+    Raises:
+        TableError: If it is neither a graph file nor a readable HDF5 file.
+    """
     path = Path(path)
-    hdf5 = path.is_file() and path.suffix != GRAPH_FILE_SUFFIX
-    return NetworkTable.load(path) if hdf5 and is_network_table(path) else open_table(path, space)
+    return path.is_file() and path.suffix != GRAPH_FILE_SUFFIX and is_network_table(path)
 
 
 def check_table_file(path: str | os.PathLike[str]) -> None:

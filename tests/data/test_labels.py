@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.cli.labels import chosen_label
+from pyg_nas.cli.options import chosen_label
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy, fallback_note
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import convert, write_tfrecord
