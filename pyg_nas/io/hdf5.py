@@ -82,7 +82,9 @@ def _unlinked(file: Any, name: str) -> Any:
 
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
-        raise SettingsError(f"{name!r} is a link to {_target(link)}, which is not followed")
+        other = getattr(link, "filename", None)
+        target = "another dataset" if other is None else f"the file {other!r}"
+        raise SettingsError(f"{name!r} is a link to {target}, which is not followed")
     return file.get(name)
 
 
@@ -116,6 +118,8 @@ def stored_dataset(file: Any, name: str) -> Any:
 
 def _check_stored(dataset: Any, name: str) -> None:
     """Check that every value of a dataset is in the file."""
+    from h5py import h5z
+
     needed = prod(dataset.shape) * dataset.dtype.itemsize
     stored = dataset.id.get_storage_size()
     if dataset.chunks is None:
@@ -124,7 +128,7 @@ def _check_stored(dataset: Any, name: str) -> None:
         return
     filters = dataset.id.get_create_plist()
     kinds = {filters.get_filter(i)[0] for i in range(filters.get_nfilters())}
-    if not kinds <= _known_filters():
+    if not kinds <= {h5z.FILTER_DEFLATE, _LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}:
         raise SettingsError(f"{name!r} is packed in a way that is not gzip or lzf")
     if prod(dataset.chunks) * dataset.dtype.itemsize > max(needed, _MOST_CHUNK_BYTES):
         raise SettingsError(
@@ -154,14 +158,3 @@ def json_attribute(file: Any, name: str) -> Any:
         return parse_json(raw)
     except SettingsError as error:
         raise SettingsError(f"attribute {name!r}: {error}") from None
-
-
-def _known_filters() -> set[int]:
-    from h5py import h5z
-
-    return {h5z.FILTER_DEFLATE, _LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
-
-
-def _target(link: Any) -> str:
-    other = getattr(link, "filename", None)
-    return "another dataset" if other is None else f"the file {other!r}"

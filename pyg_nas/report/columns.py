@@ -36,16 +36,9 @@ class Column:
 
 def percent_column(name: str, unit: str, values: Floats) -> Column:
     """Return a column of accuracies in their unit, with two digits; small values with three."""
-    small = not unit and bool(np.nanmax(np.abs(values), initial=0.0) < 1)
-    return Column(f"{name}{unit}", values, _three_digits if small else _two_digits)
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:.3g}" if np.isfinite(value) else MISSING
-
-
-def _two_digits(value: float) -> str:
-    return number(value, 2)
+    if not unit and np.nanmax(np.abs(values), initial=0.0) < 1:
+        return Column(name, values, lambda v: f"{v:.3g}" if np.isfinite(v) else MISSING)
+    return Column(f"{name}{unit}", values, lambda value: number(value, 2))
 
 
 def known_columns(columns: Sequence[Column], rows: NDArray[np.int64]) -> list[Column]:

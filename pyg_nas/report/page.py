@@ -31,8 +31,6 @@ class Figure:
     """One interactive figure.
 
     Args:
-        title: Heading.
-        note: How to read the figure.
         traces: Plotly traces. Colours ``"c0"`` to ``"c7"`` are replaced by the page's, which differ
             in light and dark mode; ``customdata`` of traces with ``meta="cells"`` are gallery
             numbers.
@@ -50,10 +48,7 @@ class CellTable:
     """The best cells: drawings and sortable figures.
 
     Args:
-        title: Heading.
-        note: How to read the table.
         cells: Gallery numbers, best first.
-        columns: Headings of the figures.
         rows: The figures of each cell: a number to sort by, or None, and its text.
     """
 
@@ -69,7 +64,6 @@ class AnswerCard:
     """The answer of a search.
 
     Args:
-        title: Heading.
         drawing: Its drawing, an ``<svg>``; empty if none was found.
         facts: Name, value and note of each of its figures.
         next_steps: Suggested next steps: a sentence, and a command or an empty text.
@@ -86,14 +80,9 @@ class Page:
     """The content of the report.
 
     Args:
-        title: Heading of the page.
         subtitle: One sentence below the heading.
         note: Warning about all figures; empty for none.
         answer: The card at the top, if the page has an answer.
-        tiles: Numbers at the top.
-        figures: Figures in order.
-        gallery: The cells of figures and table.
-        table: The best cells.
         settings: Nested JSON values at the end: settings, protocol, seeds, versions.
     """
 

@@ -62,6 +62,7 @@ class SearchFacts:
         self.queries: list[Query] = list(result.history)
         self.accuracy = result.history.accuracies
         self.seconds = result.history.seconds
+        self.stopped = result.stopped
         self.factor, self.unit = percent_or_value(
             self.accuracy, None if score.endswith(ACCURACY) else False
         )
@@ -70,11 +71,6 @@ class SearchFacts:
     def parameters(self) -> Floats:
         """Trainable parameters of each query, ``[Q]``, NaN where not known."""
         return _floats([query.parameters for query in self.queries])
-
-    @cached_property
-    def stopped(self) -> NDArray[np.bool_]:
-        """Which queries were stopped early, ``[Q]``."""
-        return self.result.stopped
 
     @cached_property
     def measured(self) -> Floats:
@@ -217,10 +213,6 @@ class SearchFacts:
         """Return an accuracy in percent; unchanged if the search is for another metric."""
         return f"{self.factor * value:,.2f}{unit if self.unit else ''}"
 
-    def points(self, value: float) -> str:
-        """Return a difference of accuracies in points; unchanged for another metric."""
-        return self.percent(value, " points")
-
     def _interval(self) -> str:
         if len(self.answer_runs) < 2:
             return "of one training run; more runs would give an interval"
@@ -233,7 +225,11 @@ class SearchFacts:
     def _latency(self) -> list[Tile]:
         if self.latency is None:
             return []
-        found = {name: _milliseconds(value) for name, value in self.latency.items()}
+        found = {
+            name: f"{1e3 * value:.3g} ms"
+            for name, value in self.latency.items()
+            if isinstance(value, float)
+        }
         predicted, measured = found.get("predicted", ""), found.get("measured", "")
         note = [f"predicted {predicted}"] if measured else []
         note += [f"limit {found.get('limit', '')}", f"{self.latency.get('device')}"]
@@ -257,13 +253,9 @@ class SearchFacts:
             return Tile("simple regret", "not known", f"the answer has no {reference.kind}")
         return Tile(
             "simple regret",
-            self.points(regret[-1]),
+            self.percent(regret[-1], " points"),
             f"of {reference.kind}; the best cell {self._which} has {self.percent(reference.best)}",
         )
-
-
-def _milliseconds(value: object) -> str:
-    return f"{1e3 * value:.3g} ms" if isinstance(value, float) else ""
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

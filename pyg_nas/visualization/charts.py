@@ -46,10 +46,6 @@ class Dots:
     """Points ``x [N]``, ``y [N]``; NaN is not drawn.
 
     Args:
-        name: Text of the legend.
-        x: Horizontal positions.
-        y: Vertical positions.
-        colour: Number of a colour.
         rows: The cell of each point, ``[N]``, which the page shows when a user points at it; None
             if points are not cells.
         joined: Whether steps join the points.
@@ -70,10 +66,6 @@ class Line:
     """A line through ``x [N]``, ``y [N]``.
 
     Args:
-        name: Text of the legend.
-        x: Horizontal positions.
-        y: Vertical positions.
-        colour: Number of a colour.
         steps: Whether a value is valid until the next one.
         markers: Whether the points are marked.
         band: Lower and upper edge ``[N]`` of a band around the line.
@@ -97,11 +89,9 @@ class Boxes:
     """A box for each of ``G`` groups.
 
     Args:
-        name: Text of the legend.
         groups: Names of the groups.
         quantiles: 5, 25, 50, 75 and 95 % quantiles of each group, ``[G, 5]``.
         counts: Number of cells of each group.
-        colour: Number of a colour.
     """
 
     name: str
@@ -116,9 +106,6 @@ class Chart:
     """One chart.
 
     Args:
-        title: The title.
-        x: The horizontal axis.
-        y: The vertical axis.
         marks: Points, lines and boxes, in the order of drawing.
         note: How to read the chart, one or two sentences.
         results: Numbers shown with the chart, such as ``"Kendall τ 0.650"``.

@@ -46,12 +46,8 @@ class Drawing:
     """A picture in pixels; y grows downwards.
 
     Args:
-        width: Width of the picture.
-        height: Height of the picture.
         title: Description in words.
-        boxes: The boxes.
         routes: Arrows, each as :class:`~pyg_nas.visualization.layout.Layout` describes.
-        words: Lines of text.
     """
 
     width: float

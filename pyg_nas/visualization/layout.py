@@ -41,8 +41,6 @@ class Layout:
     """A drawing's geometry; y grows downwards.
 
     Attributes:
-        width: Width of the picture.
-        height: Height of the picture.
         box_width: Width of every vertex's box; its height is :data:`BOX_HEIGHT`.
         centres: Centre of each vertex's box.
         routes: For each edge an even number of points: a curve from the first to the second, a

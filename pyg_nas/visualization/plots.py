@@ -196,7 +196,11 @@ def _draw(axes: Axes, chart: Chart) -> None:
             parse_math=False,
         )
     if chart.legend:
-        _legend(axes)
+        legend = axes.legend(frameon=False, fontsize=9)
+        for line in legend.get_lines():
+            line.set_alpha(1.0)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 def _draw_dots(axes: Axes, dots: Dots, chart: Chart) -> None:
@@ -337,11 +341,3 @@ def _scale(axes: Axes, axis: Axis, name: str) -> None:
         getattr(axes, f"set_{name}lim")(axis.limits)
     if axis.from_zero:
         getattr(axes, f"set_{name}lim")(**{"bottom" if name == "y" else "left": 0})
-
-
-def _legend(axes: Axes) -> None:
-    legend = axes.legend(frameon=False, fontsize=9)
-    for line in legend.get_lines():
-        line.set_alpha(1.0)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
