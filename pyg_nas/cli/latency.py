@@ -15,7 +15,6 @@ from pyg_nas.errors import SettingsError, quoted
 if TYPE_CHECKING:
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.latency import LatencyModel
-    from pyg_nas.search.result import SearchResult
 
 MaxLatency = Annotated[
     str | None,
@@ -63,11 +62,12 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
     if max_latency is None:
         if device != "cpu":
             raise SettingsError("--latency-device is used with --max-latency alone")
-    elif _is_device(device):
+    elif is_device(device):
         check_device(device)
 
 
-def _is_device(device: str) -> bool:
+def is_device(device: str) -> bool:
+    """Return whether latencies are measured on a device, and not read from a file."""
     from pyg_nas.data.shipped import SHIPPED
 
     return device != SHIPPED and not Path(device).exists()
@@ -78,7 +78,7 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
     from pyg_nas.measure.settings import ProfileSettings
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 
-    if not _is_device(device):
+    if not is_device(device):
         model = stored_latencies(device, evaluator.domain, evaluator.network)
     else:
         # Twice the usual noise: the median of a cell's passes is one of many.
@@ -95,24 +95,3 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
             f"median error {said['median_error']:.1%}, 90 % below {said['error_90']:.1%}"
         )
     return model
-
-
-def report_latency(
-    folder: Path,
-    evaluator: Evaluator,
-    model: LatencyModel,
-    result: SearchResult,
-    limit: float,
-    device: str,
-) -> None:
-    """Measure the answer's network and write ``latency.json``."""
-    from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.search.latency import measure_answer, write_latency
-
-    measured = macs = None
-    if result.answer is not None:
-        counts = evaluator.macs(CellArray.from_cells([result.answer.cell]))
-        macs = None if counts is None else int(counts[0])
-        if _is_device(device):
-            measured = measure_answer(evaluator.network(result.answer.cell), device)
-    write_latency(folder, model, result, limit, measured, macs)

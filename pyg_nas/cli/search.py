@@ -15,7 +15,7 @@ from pyg_nas.cli.latency import (
     LatencyDevice,
     MaxLatency,
     check_latency_device,
-    report_latency,
+    is_device,
     seconds_of,
     set_latency_model,
 )
@@ -360,14 +360,11 @@ class _Searcher:
                     self.early_stopping,
                 )
             if self.latencies is not None and self.constraints.max_latency is not None:
-                report_latency(
-                    out,
-                    self.evaluator,
-                    self.latencies,
-                    result,
-                    self.constraints.max_latency,
-                    self.latency_device,
-                )
+                from pyg_nas.search.latency import write_latency
+
+                device = self.latency_device if is_device(self.latency_device) else None
+                limit = self.constraints.max_latency
+                write_latency(out, self.evaluator, self.latencies, result, limit, device)
             write_report(out, result, settings)
         self.logger.on_end(_end_figures(result))
         return result

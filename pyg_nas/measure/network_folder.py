@@ -58,7 +58,7 @@ def save_network(
     from safetensors.torch import save
 
     weights = save({name: t.contiguous() for name, t in network.state_dict().items()})
-    settings = {
+    settings: dict[str, Any] = {
         "format": FORMAT,
         "space": cell.space.to_dict(),
         "cell": cell.to_dict(),
@@ -71,10 +71,8 @@ def save_network(
         "weights_sha256": sha256(weights).hexdigest(),
         "weights_bytes": len(weights),
     }
-    # Through JSON, so that the checksum is of what will be read.
-    settings = json.loads(json.dumps(settings, allow_nan=False))
     settings["settings_sha256"] = settings_checksum(settings)
-    text = json.dumps(settings, indent=1) + "\n"
+    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
     with atomic_folder(folder) as temporary:
         (temporary / SETTINGS).write_text(text, encoding="utf-8")
         (temporary / WEIGHTS).write_bytes(weights)

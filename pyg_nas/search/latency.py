@@ -35,6 +35,7 @@ from pyg_nas.search.domain import Domain
 from pyg_nas.search.folder import LATENCY
 
 if TYPE_CHECKING:
+    from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.result import SearchResult
 
 MEASURED = 60
@@ -203,21 +204,28 @@ def measure_answer(network: tuple[Any, Any], device: str) -> float:
 
 def write_latency(
     folder: str | os.PathLike[str],
+    evaluator: Evaluator,
     model: LatencyModel,
     result: SearchResult,
     limit: float,
-    measured: float | None = None,
-    macs: int | None = None,
+    device: str | None,
 ) -> None:
     """Write what is known of latencies to ``latency.json`` in the folder of a search.
 
     Args:
-        limit: The limit in seconds.
-        measured: Latency of the answer's network, where it was measured.
+        folder: Of the search.
+        evaluator: It has the answer's network.
+        model: What predicted latencies.
+        result: The search.
+        limit: In seconds.
+        device: Where the answer's network is measured; None to measure nothing.
     """
-    answer = result.answer
-    record = {"limit": limit, **model.describe(), "predicted": None, "measured": measured}
-    record["macs"] = macs
-    if answer is not None:
-        record["predicted"] = float(model(CellArray.from_cells([answer.cell]))[0])
+    record = {"limit": limit, **model.describe(), "predicted": None, "measured": None, "macs": None}
+    if result.answer is not None:
+        cells = CellArray.from_cells([result.answer.cell])
+        counts = evaluator.macs(cells)
+        record["predicted"] = float(model(cells)[0])
+        record["macs"] = None if counts is None else int(counts[0])
+        if device is not None:
+            record["measured"] = measure_answer(evaluator.network(cells[0]), device)
     write_text(Path(folder) / LATENCY, json.dumps(record, indent=2) + "\n")
