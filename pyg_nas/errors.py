@@ -60,6 +60,16 @@ class DownloadError(PygNasError, RuntimeError):
     """A file could not be downloaded, or its size or checksum is not the expected one."""
 
 
+def check_count(name: str, value: int, most: int) -> None:
+    """Check a number that is counted from 1.
+
+    Raises:
+        SettingsError: If it is below 1 or above ``most``.
+    """
+    if not 1 <= value <= most:
+        raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
+
+
 def quoted(value: object, most: int = 80) -> str:
     """Return a value as a message shows it, cut to ``most`` characters."""
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+import pytest
+
 from pyg_nas import errors
 
 
@@ -29,3 +31,11 @@ def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
     assert errors.quoted(SilentError()) == "<SilentError>"
     assert errors.one_line(SilentError()) == "SilentError"
     assert errors.one_line(ValueError()) == "ValueError"
+
+
+def test_a_count_is_from_1_to_its_limit() -> None:
+    errors.check_count("runs", 1, 1000)
+    errors.check_count("runs", 1000, 1000)
+    for wrong in (0, 1001):
+        with pytest.raises(errors.SettingsError, match=f"at most 1,000, got {wrong}"):
+            errors.check_count("runs", wrong, 1000)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyg_nas.compute.workers import MOST_WORKERS, WorkerDiedError, Workers
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count
 from pyg_nas.graphs.registry import space_reference
 from pyg_nas.measure.job import Job, JobOutcome, attempt
 
@@ -40,10 +40,7 @@ class Executor:
 
     def __post_init__(self) -> None:
         Workers(self.backend, self.workers)
-        if not 1 <= self.threads <= MOST_WORKERS:
-            raise SettingsError(
-                f"threads must be at least 1 and at most {MOST_WORKERS:,}, got {self.threads}"
-            )
+        check_count("threads", self.threads, MOST_WORKERS)
         if self.gpus_per_run < 0:
             raise SettingsError(f"gpus_per_run must be at least 0, got {self.gpus_per_run}")
         if self.gpus_per_run and self.backend != "ray":

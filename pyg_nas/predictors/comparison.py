@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import LabelPolicy, fallback_note
 from pyg_nas.data.splits import Protocol, Split
 from pyg_nas.data.table import Table
-from pyg_nas.errors import DivergedError, SettingsError, one_line, quoted
+from pyg_nas.errors import DivergedError, SettingsError, check_count, one_line, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.limits import MOST_RUNS
@@ -71,10 +71,7 @@ class ComparisonSettings:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise SettingsError(f"{what} must differ, {quoted(twice[0])} is named twice")
-        if not 1 <= self.draws <= MOST_RUNS:
-            raise SettingsError(
-                f"draws must be at least 1 and at most {MOST_RUNS:,}, got {self.draws}"
-            )
+        check_count("draws", self.draws, MOST_RUNS)
         for train in self.train:
             self.protocol(train, 0)
         for predictor in self.predictors:

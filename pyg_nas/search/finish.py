@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, ModelError, SettingsError
+from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
@@ -124,10 +124,8 @@ class Finish:
             )
         if seeds > MOST_RUNS:
             raise SettingsError(f"seeds must be at most {MOST_RUNS:,}, got {seeds}")
-        if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
-            raise SettingsError(
-                f"epochs must be at least 1 and at most {MOST_EPOCHS:,}, got {epochs}"
-            )
+        if epochs is not None:
+            check_count("epochs", epochs, MOST_EPOCHS)
         self.folder, self.out = Path(folder), Path(out)
         if not self.folder.is_dir():
             raise SettingsError(f"{self.folder}: no such folder")
@@ -336,11 +334,7 @@ def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
         if type(evaluator.get(key)) is not type_:
             raise SettingsError(f"{folder}: its settings have no valid {key} of the task's runs")
     for key, most in (("budget", MOST_EPOCHS), ("seeds", MOST_RUNS)):
-        if not 1 <= evaluator[key] <= most:
-            raise SettingsError(
-                f"{folder}: {key} of its settings must be at least 1 and at most {most:,}, got "
-                f"{evaluator[key]}"
-            )
+        check_count(f"{folder}: {key} of its settings", evaluator[key], most)
     return evaluator
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
@@ -53,9 +53,8 @@ class LiveEvaluator(Evaluator):
         executor: Executor | None = None,
         domain: Domain | None = None,
     ) -> None:
-        for name, value, most in (("budget", budget, MOST_EPOCHS), ("seeds", seeds, MOST_RUNS)):
-            if not 1 <= value <= most:
-                raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
+        check_count("budget", budget, MOST_EPOCHS)
+        check_count("seeds", seeds, MOST_RUNS)
         self.task = task
         self.task_name = task.name
         self.budget = budget
