@@ -46,6 +46,7 @@ from pyg_nas.spaces.modules.space import NETWORKS
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
+_FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
 MOST_CELLS = 20_000
 """A fit to ``N`` cells needs some 10 ``N``² bytes: with so many, 4 GB."""
 
@@ -166,6 +167,7 @@ class GaussianProcess(CellRegressor):
         tuning: NDArray[np.int64] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
         like: GaussianProcess | None = None,
+        gradually: bool = False,
     ) -> GaussianProcess:
         """Fit to cells whose features are known already.
 
@@ -178,9 +180,12 @@ class GaussianProcess(CellRegressor):
             hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
             like: A fitted process with the same features and a similar label. The unit of labels,
                 the scale of features and the hyper-parameters are its, and nothing is tuned.
+            gradually: Whether the first half of the tuning, which is far from the maximum, takes
+                half of the cells where there are many.
         """
         self.check_parameters()
-        self.space_, self.feature_version_, self._like = space, FEATURE_VERSION, like
+        self.space_, self.feature_version_ = space, FEATURE_VERSION
+        self._like, self._gradually = like, gradually
         self._set_unit(y, weights)
         target = torch.as_tensor((y - self.mean_) / self.std_)
         weight = torch.ones(len(y), dtype=torch.float64)
@@ -198,8 +203,13 @@ class GaussianProcess(CellRegressor):
             if tuning is None:
                 tuning = np.random.default_rng(self.random_state).permutation(len(y))
             rows = torch.from_numpy(tuning[: self.tuning_cells])
+            halved = gradually and len(rows) >= _FEWEST_HALVED
+            parts = [rows[: len(rows) // 2], rows] if halved else [rows]
             self._tune(
-                MaternLinearPosterior(inputs[rows], target[rows], weight[rows], group, relevant)
+                [
+                    MaternLinearPosterior(inputs[part], target[part], weight[part], group, relevant)
+                    for part in parts
+                ]
             )
         else:
             scales = ("columns", "centre", "scale")
@@ -313,7 +323,9 @@ class GaussianProcess(CellRegressor):
 
         def left_out(tuned: NDArray[np.int64]) -> NDArray[np.float64]:
             process = GaussianProcess(**self.get_params())
-            process.fit_features(space, features, y, weights, tuned, hashes)
+            process.fit_features(
+                space, features, y, weights, tuned, hashes, gradually=self._gradually
+            )
             return y - process.loo_mean_
 
         # Beside each other: matrices this small gain little from torch's own threads.
@@ -491,14 +503,22 @@ class GaussianProcess(CellRegressor):
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
 
     @torch.no_grad()
-    def _tune(self, posterior: MaternLinearPosterior) -> None:
-        """Maximise the posterior of the hyper-parameters."""
+    def _tune(self, posteriors: list[MaternLinearPosterior]) -> None:
+        """Maximise the posterior of the hyper-parameters.
+
+        Args:
+            posteriors: The last one is maximised. Each takes an equal part of the steps.
+        """
+        posterior = posteriors[-1]
         logarithms = posterior.start()
         mean, square = torch.zeros_like(logarithms), torch.zeros_like(logarithms)
         beta2 = ADAM_BETAS[1]
         rates, betas = one_cycle(self.steps, highest=0.1, rising=0.1)
         for step, (rate, beta1) in enumerate(zip(rates, betas, strict=True), 1):
-            gradient = posterior.loss_and_gradient(logarithms)[1]
+            current = posteriors[(step - 1) * len(posteriors) // self.steps]
+            # A posterior grows with its cells: in the unit of the last one.
+            scale = len(posterior.targets) / len(current.targets)
+            gradient = scale * current.loss_and_gradient(logarithms)[1]
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             root = (square / (1 - beta2**step)).sqrt() + ADAM_EPSILON

@@ -170,7 +170,9 @@ class HybridRegressor(CellRegressor):
         latent = latent - self._prior_mean(cells)
         self.process_ = GaussianProcess(
             (*GROUPS, *self.extra_features_), random_state=self.random_state
-        ).fit_features(cells.space, features, latent, weights, hashes=cells.hashes(), like=like)
+        ).fit_features(
+            cells.space, features, latent, weights, None, cells.hashes(), like, gradually=True
+        )
         self.networks_: ResidualGNNRegressor | None = None
         if self.ensemble_size:
             from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor

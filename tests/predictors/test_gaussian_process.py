@@ -15,7 +15,9 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors import gaussian_process
 from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.kernels import MaternLinearPosterior
 from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.predictors.storage import load_model, save_model
 from tests.renumbered import all_renumbered
@@ -229,17 +231,24 @@ def test_a_state_of_more_columns_than_features_is_refused(
         write_state(GaussianProcess(), tensors, values, shapes_only=True)
 
 
-def test_tuning_takes_the_steps_of_torchs_adam() -> None:
+@pytest.mark.parametrize("sizes", [[10], [5, 10]])
+def test_tuning_takes_the_steps_of_torchs_adam(sizes: list[int]) -> None:
     scale = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
 
     class Posterior:
-        """Its loss is a quadratic function of three logarithms of different scales."""
+        """Its loss is a quadratic function of three logarithms of different scales.
+
+        It is proportional to the number of targets.
+        """
+
+        def __init__(self, size: int) -> None:
+            self.targets = torch.zeros(size)
 
         def start(self) -> torch.Tensor:
             return torch.ones(3, dtype=torch.float64)
 
         def loss_and_gradient(self, logarithms: torch.Tensor) -> tuple[float, torch.Tensor]:
-            return 0.0, scale * (logarithms + 2)
+            return 0.0, len(self.targets) * scale * (logarithms + 2)
 
         def kernel(self, logarithms: torch.Tensor) -> SimpleNamespace:
             return SimpleNamespace(weights=logarithms, variance=1.0, linear=1.0)
@@ -247,13 +256,40 @@ def test_tuning_takes_the_steps_of_torchs_adam() -> None:
         def noise(self, logarithms: torch.Tensor) -> float:
             return 1.0
 
-    parameter = torch.nn.Parameter(Posterior().start())
+    last = Posterior(10)
+    parameter = torch.nn.Parameter(last.start())
     adam = torch.optim.Adam([parameter], lr=0.1)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.1, total_steps=40, pct_start=0.1)
     for _ in range(40):
-        parameter.grad = Posterior().loss_and_gradient(parameter.detach())[1]
+        parameter.grad = last.loss_and_gradient(parameter.detach())[1]
         adam.step()
         cycle.step()
     process = GaussianProcess(steps=40)
-    process._tune(Posterior())  # type: ignore[arg-type]
+    process._tune([Posterior(size) for size in sizes])  # type: ignore[misc]
     torch.testing.assert_close(process.weights_, parameter.detach(), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("gradually", "expected"), [(False, [60] * 20), (True, [30] * 10 + [60] * 10)]
+)
+def test_the_first_half_of_a_gradual_tuning_takes_half_of_the_cells(
+    gradually: bool, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    computed = MaternLinearPosterior.loss_and_gradient
+
+    def counted(
+        self: MaternLinearPosterior, logarithms: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(self.targets))
+        return computed(self, logarithms)
+
+    monkeypatch.setattr(MaternLinearPosterior, "loss_and_gradient", counted)
+    monkeypatch.setattr(gaussian_process, "_FEWEST_HALVED", 60)
+    features = cell_features(CELLS[:60])
+    process = GaussianProcess(steps=20)
+    process.fit_features(CELLS.space, features, Y[:60], gradually=gradually)
+    assert sizes == expected
+    sizes.clear()
+    process.unseen_residuals(CELLS.space, features, Y[:60])
+    assert set(sizes) == {30}
