@@ -83,10 +83,7 @@ def pt2_bytes(program: ExportedProgram) -> bytes:
 
 
 def onnx_bytes(
-    program: ExportedProgram,
-    inputs: Sequence[str],
-    output: str,
-    properties: Mapping[str, str],
+    program: ExportedProgram, inputs: Sequence[str], output: str, properties: Mapping[str, str]
 ) -> bytes:
     """Return the content of an ``.onnx`` file.
 

@@ -20,10 +20,7 @@ _EPSILON = np.float32(1e-5)  # epsilon of torch's layer norm
 
 
 @torch.no_grad()
-def residual_outputs(
-    network: ResidualGNN,
-    graphs: ResidualGraphs,
-) -> Floats:
+def residual_outputs(network: ResidualGNN, graphs: ResidualGraphs) -> Floats:
     """Return each member's outputs of each of ``N`` graphs, float32 ``[M, N, targets]``."""
     vertices, adjacency, num_vertices, graph = graphs
     members, _, hidden = network.embed.shape

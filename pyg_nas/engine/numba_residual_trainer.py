@@ -117,13 +117,7 @@ def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
             by_step = zip(layers, read, graph, joined, strict=True)
             draw_kept(chain.from_iterable(by_step), 1 - task.network.dropout, task.generator)
         yield _Stretch(
-            order[:steps].numpy(),
-            layers,
-            read,
-            graph,
-            joined,
-            rates[first:last],
-            betas[first:last],
+            order[:steps].numpy(), layers, read, graph, joined, rates[first:last], betas[first:last]
         )
         order = order[steps:]
 

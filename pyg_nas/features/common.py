@@ -9,19 +9,13 @@ from pyg_nas.features.graph_features import CellFeatures, graph_feature_names
 from pyg_nas.graphs.search_space import SearchSpace
 
 _SIZE = "log parameters"
-_OF_KINDS = (
-    *("longest", "shortest", "number of"),
-    *("path mean", "backward walk", "forward walk"),
-)
+_OF_KINDS = (*("longest", "shortest", "number of"), *("path mean", "backward walk", "forward walk"))
 _SET = "convolutions"
 # Features of other operations made rankings of a space that was left out no better
 # (experiments/transfer.py).
 _OPERATION = "conv3x3"
 
-COMMON_FEATURES = (
-    _SIZE,
-    *(f"{what} {kind}" for kind in (_OPERATION, _SET) for what in _OF_KINDS),
-)
+COMMON_FEATURES = (_SIZE, *(f"{what} {kind}" for kind in (_OPERATION, _SET) for what in _OF_KINDS))
 """Names of the features of :func:`common_features`, in their order."""
 
 

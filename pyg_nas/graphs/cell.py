@@ -44,10 +44,7 @@ class Cell:
     """
 
     def __init__(
-        self,
-        adjacency: ArrayLike,
-        operations: Any,
-        space: SearchSpace | None = None,
+        self, adjacency: ArrayLike, operations: Any, space: SearchSpace | None = None
     ) -> None:
         matrix = _as_matrix(adjacency)
         self._set_up(np.array(np.nonzero(matrix)), len(matrix), operations, space)

@@ -108,10 +108,7 @@ def _full_graphs(v: int, max_edges: int) -> NDArray[np.int8]:
 
 
 def _fingerprints(
-    graphs: NDArray[np.int8],
-    labels: Ids,
-    graph: NDArray[np.int64],
-    label: NDArray[np.int64],
+    graphs: NDArray[np.int8], labels: Ids, graph: NDArray[np.int64], label: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
     """64-bit colour-refinement fingerprints of the labelled graphs (graph[i], label[i])."""
     v = graphs.shape[1]

@@ -195,12 +195,7 @@ def _edits(cell: Cell) -> Iterator[tuple[NDArray[np.int8], Ids]]:
 
 
 def _insert(
-    adjacency: NDArray[np.int8],
-    operations: Ids,
-    u: int,
-    v: int,
-    keep: int,
-    operation: int,
+    adjacency: NDArray[np.int8], operations: Ids, u: int, v: int, keep: int, operation: int
 ) -> tuple[NDArray[np.int8], Ids]:
     size = len(adjacency)
     grown = np.zeros((size + 1, size + 1), dtype=np.int8)

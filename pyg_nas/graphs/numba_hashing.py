@@ -35,15 +35,7 @@ def hash_small_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
 
     def work(start: int) -> None:
         stop = min(start + _GRAPHS_A_TASK, total)
-        _hash_graphs(
-            graphs.vertex_ptr,
-            operations,
-            graphs.edge_ptr,
-            edges,
-            start,
-            stop,
-            digits,
-        )
+        _hash_graphs(graphs.vertex_ptr, operations, graphs.edge_ptr, edges, start, stop, digits)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, range(0, total, _GRAPHS_A_TASK)))

@@ -71,11 +71,7 @@ class FeatureForest(CellRegressor):
         return self.fit_features(cells, cell_features(cells), labels, weights)
 
     def fit_features(
-        self,
-        cells: CellArray,
-        features: CellFeatures,
-        y: Labels,
-        weights: Labels | None = None,
+        self, cells: CellArray, features: CellFeatures, y: Labels, weights: Labels | None = None
     ) -> FeatureForest:
         """Fit to ``N`` cells and their features, labels ``[N]`` and weights above 0 ``[N]``."""
         self.check_parameters()

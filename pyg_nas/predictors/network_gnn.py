@@ -29,12 +29,7 @@ from pyg_nas.predictors.networks import (
 from pyg_nas.predictors.residual_gnn import SCALES, ResidualEnsemble
 from pyg_nas.predictors.state import FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
-from pyg_nas.predictors.validation import (
-    EPOCHS,
-    check_converged,
-    mean_and_std,
-    whole,
-)
+from pyg_nas.predictors.validation import EPOCHS, check_converged, mean_and_std, whole
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
@@ -63,11 +58,7 @@ class NetworkGNNRegressor(ResidualEnsemble):
     }
     fitted_state: ClassVar = FittedState(
         arrays=SCALES,
-        values={
-            "mean": FiniteFloat,
-            "std": FiniteFloat,
-            "feature_version": NetworkFeatureVersion,
-        },
+        values={"mean": FiniteFloat, "std": FiniteFloat, "feature_version": NetworkFeatureVersion},
         networks=FittedNetworks("network_", build="_empty_network", prefix="network."),
     )
 

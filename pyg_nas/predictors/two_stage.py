@@ -159,8 +159,7 @@ class TwoStageRegressor(CellRegressor):
         if (slope, intercept) == (1.0, 0.0):
             return _positive(self.classifier_, X)
         return np.asarray(
-            expit(slope * _safe_logit(_positive(self.classifier_, X)) + intercept),
-            dtype=np.float64,
+            expit(slope * _safe_logit(_positive(self.classifier_, X)) + intercept), dtype=np.float64
         )
 
     def passes(self, X: Cells) -> NDArray[np.bool_]:

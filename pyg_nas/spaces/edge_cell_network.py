@@ -158,8 +158,7 @@ class ReductionBlock(nn.Module):
             ReluConvBn(out_channels, out_channels, 3, members, momentum),
         )
         self.shortcut = nn.Sequential(
-            AveragePool(2, stride=2, padding=0),
-            GroupedConv(in_channels, out_channels, 1, members),
+            AveragePool(2, stride=2, padding=0), GroupedConv(in_channels, out_channels, 1, members)
         )
 
     def forward(self, x: Tensor) -> Tensor:

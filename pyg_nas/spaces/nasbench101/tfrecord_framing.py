@@ -36,12 +36,7 @@ def frame(payload: bytes) -> bytes:
     """Return the complete record of ``payload``."""
     length = _LENGTH.pack(len(payload))
     return b"".join(
-        (
-            length,
-            _FOOTER.pack(masked_crc(length)),
-            payload,
-            _FOOTER.pack(masked_crc(payload)),
-        )
+        (length, _FOOTER.pack(masked_crc(length)), payload, _FOOTER.pack(masked_crc(payload)))
     )
 
 

@@ -30,11 +30,7 @@ from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_messages
-from pyg_nas.spaces.nasbench101.space import (
-    NASBENCH101,
-    NASBENCH101_BUDGETS,
-    NUM_NASBENCH101_CELLS,
-)
+from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS, NUM_NASBENCH101_CELLS
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
 
 NUM_RUNS = 3
@@ -275,12 +271,7 @@ class _Collector:
             budgets = sorted(self.found)
             metrics = metrics[:, [self.budgets.index(b) for b in budgets]]
         return Records(
-            cells,
-            metrics,
-            tuple(budgets),
-            about,
-            self.hashes[:n],
-            parameters.astype(np.int32),
+            cells, metrics, tuple(budgets), about, self.hashes[:n], parameters.astype(np.int32)
         )
 
     def _rows(self, batch: _Batch) -> NDArray[np.int64]:
@@ -288,8 +279,7 @@ class _Collector:
         known = len(self.row_of)
         digests = batch.hashes.tolist()
         rows = np.array(
-            [self.row_of.setdefault(digest, len(self.row_of)) for digest in digests],
-            dtype=np.int64,
+            [self.row_of.setdefault(digest, len(self.row_of)) for digest in digests], dtype=np.int64
         )
         # A batch may have several labelled copies of one cell: the first one is kept.
         fresh_rows, fresh = np.unique(rows, return_index=True)

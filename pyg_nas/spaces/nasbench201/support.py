@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_texts
-from pyg_nas.spaces.nasbench201.space import (
-    NASBENCH201,
-    NASBENCH201_BUDGETS,
-    NUM_NASBENCH201_CELLS,
-)
+from pyg_nas.spaces.nasbench201.space import NASBENCH201, NASBENCH201_BUDGETS, NUM_NASBENCH201_CELLS
 from pyg_nas.spaces.nasbench201.text_form import format_text, parse_text
 
 if TYPE_CHECKING:
