@@ -400,20 +400,9 @@ def _adamw(
     epsilon: float,
     step: int,
 ) -> None:
-    """Apply one step of AdamW (Loshchilov and Hutter, 2019) in torch's form.
+    """Apply one step of AdamW (Loshchilov and Hutter, 2019) in torch's form; steps from 1.
 
-    Args:
-        weights: ``[P]``, all weights.
-        gradient: ``[P]``.
-        means: ``[P]``, running means of the gradients.
-        squares: ``[P]``, running means of their squares.
-        ends: Where each weight matrix ends in ``weights``.
-        decays: Weight decay of each matrix.
-        rate: Learning rate.
-        beta1: Adam's first constant, which changes from step to step.
-        beta2: Adam's second constant.
-        epsilon: Added to the root.
-        step: Number of the step, from 1.
+    Arrays are ``[P]``; each weight matrix has an end in them and a weight decay.
     """
     kind = weights.dtype.type
     size, root = kind(rate / (1 - beta1**step)), kind(1 / math.sqrt(1 - beta2**step))
@@ -517,21 +506,10 @@ def _train_steps(
     """Run a stretch's steps of one member, in place.
 
     Args:
-        flat: ``[P]``, of which ``weights`` are views.
-        flat_gradient: ``[P]``, of which ``gradient`` are views.
+        flat: ``[P]``, of which ``weights`` are views; ``flat_gradient`` and ``gradient`` likewise.
         moments: ``[2, P]``, Adam's.
-        weights: The member's weights.
-        gradient: Their gradient, overwritten.
-        graphs: The training graphs.
-        stretch: Batches, masks, rates.
-        member: Number of the member.
-        steps_before: Number of steps in earlier stretches.
         most_edges: Largest number of edges of a batch.
         factor: Factor of the features that dropout keeps.
-        ends: Ends of the weight matrices in ``flat``.
-        decays: Weight decay of each.
-        beta2: Adam's second constant.
-        epsilon: Adam's epsilon.
         losses: Filled: ``[steps]``.
     """
     kind = flat.dtype

@@ -319,17 +319,7 @@ def _adam(
     decay: float,
     step: int,
 ) -> None:
-    """Apply one step of Adam (Kingma and Ba, 2015) with L2 in the gradient; all arrays ``[P]``.
-
-    Args:
-        weights: Updated in place.
-        gradient: Gradient of the loss without L2.
-        means: Running means of the gradients.
-        squares: Running means of their squares.
-        rate: Learning rate.
-        decay: L2 coefficient.
-        step: Number of the step, from 1.
-    """
+    """Apply one step of Adam (Kingma and Ba, 2015) with L2; all arrays ``[P]``, steps from 1."""
     beta1, beta2 = ADAM_BETAS
     size = np.float32(rate / (1 - beta1**step))
     root = np.float32(1 / math.sqrt(1 - beta2**step))
@@ -406,10 +396,7 @@ def _read_out(
     Args:
         top: ``[B, T]``, before dropout; then the gradient of the loss.
         levels: Levels of dropout, ``[B T]``.
-        keep_from: The lowest level that is kept.
-        cells: Targets and weights of the loss.
         batch: Indices of the batch's cells, ``[B]``.
-        logistic: Binary cross entropy of logits instead of the squared error.
         output: ``[T]``.
         output_gradient: Filled: ``[T]``.
         predicted: Filled: ``[B]``.
@@ -462,24 +449,15 @@ def _train(
     applied once, in the mean over the vertices.
 
     Args:
-        flat: ``[P]``, of which ``weights`` are views.
-        flat_gradient: ``[P]``, of which ``gradient`` are views.
+        flat: ``[P]``, of which ``weights`` are views; ``flat_gradient`` and ``gradient`` likewise.
         moments: ``[2, P]``, Adam's.
-        weights: The network's weights.
-        gradient: Their gradient, overwritten.
         rows_at_once: Rows of each BLAS call for the product with a convolution's weights.
         columns_at_once: Columns of each BLAS call for the gradient of these weights.
-        cells: The training cells.
         order: ``[steps, B]``.
         key: Key of dropout. A step's levels are those of
             :func:`~pyg_nas.engine.dropout.draw_levels` for each convolution's ``[B, V, H]`` and
-            then the head's ``[B, T]``.
-        keep_from: The lowest level that is kept.
-        kept: Share of features that dropout keeps.
+            then the head's ``[B, T]``; kept are those from ``keep_from`` on, a share of ``kept``.
         logistic: Binary cross entropy of logits instead of the squared error.
-        rate: Adam's learning rate.
-        decay: L2 coefficient.
-        steps_before: Number of steps in earlier epochs.
         predicted: Filled: ``[steps, B]``.
     """
     depth, (hidden, head) = 1 + len(weights.later), weights.head.shape
