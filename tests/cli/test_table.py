@@ -140,7 +140,7 @@ def test_download_goes_to_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pyg_nas.io.download import RemoteFile
-    from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
+    from pyg_nas.spaces.nasbench101.support import SUPPORT
 
     asked: list[tuple[RemoteFile, Path]] = []
 
@@ -150,7 +150,7 @@ def test_download_goes_to_the_folder(
 
     monkeypatch.setattr("pyg_nas.io.download.download", fake)
     assert run(monkeypatch, "download", "full", "--out", tmp_path) == 0
-    assert asked == [(OFFICIAL_FILES["full"], tmp_path)]
+    assert asked == [(SUPPORT.official_files["full"], tmp_path)]
     assert "nasbench_full.tfrecord: complete" in capsys.readouterr().out.replace("\n", "")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pyg_nas.errors import DownloadError
 from pyg_nas.io.download import RemoteFile, download
-from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
+from pyg_nas.spaces.nasbench101.support import SUPPORT
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 
@@ -188,6 +188,6 @@ def test_a_folder_that_cannot_be_written_is_no_network_error(
 
 def test_official_files_have_plausible_sizes() -> None:
     # 423,624 cells x 3 runs, at one and at four budgets, about 410 bytes a record.
-    assert 405 < OFFICIAL_FILES["only108"].size / (423_624 * 3) < 415
-    assert 405 < OFFICIAL_FILES["full"].size / (423_624 * 12) < 415
-    assert OFFICIAL_FILES["full"].name == "nasbench_full.tfrecord"
+    assert 405 < SUPPORT.official_files["only108"].size / (423_624 * 3) < 415
+    assert 405 < SUPPORT.official_files["full"].size / (423_624 * 12) < 415
+    assert SUPPORT.official_files["full"].name == "nasbench_full.tfrecord"

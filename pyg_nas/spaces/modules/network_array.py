@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.graphs.ragged import gathered
-from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph
-from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, one_hot
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,7 @@ class NetworkArray:
 
     def one_hot(self) -> NDArray[np.float32]:
         """Return what ``NetworkGraph.features`` returns of each graph, float32 ``[V, columns]``."""
-        x = np.zeros((len(self.columns), NUM_COLUMNS + len(ATTRIBUTES)), dtype=np.float32)
-        x[np.arange(len(x)), self.columns] = 1
-        x[:, NUM_COLUMNS:] = self.attributes
-        return x
+        return one_hot(self.columns, self.attributes)
 
     @property
     def joined_edges(self) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,10 +171,7 @@ class NetworkGraph:
 
     def features(self) -> NDArray[np.float32]:
         """Return one-hot operations and :data:`ATTRIBUTES`, float32 ``[V, columns + 12]``."""
-        x = np.zeros((len(self), NUM_COLUMNS + len(ATTRIBUTES)), dtype=np.float32)
-        x[np.arange(len(self)), self.columns()] = 1
-        x[:, NUM_COLUMNS:] = self.attributes()
-        return x
+        return one_hot(self.columns(), self.attributes())
 
     def columns(self) -> NDArray[np.int64]:
         """Return the one-hot column of every vertex' operation, int64 ``[V]``."""
@@ -200,6 +197,11 @@ class NetworkGraph:
             parameters=self.parameters,
             macs=self.macs,
         )
+
+
+def one_hot(columns: NDArray[Any], attributes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return operations ``[V]`` one-hot beside attributes ``[V, 12]``, float32 ``[V, inputs]``."""
+    return np.hstack([np.eye(NUM_COLUMNS, dtype=np.float32)[columns], attributes])
 
 
 def _check_numbers(position: int, vertex: Vertex) -> None:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize
+from pyg_nas.io.download import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size
 from pyg_nas.spaces.nasbench101.cells import cached_costs
-from pyg_nas.spaces.nasbench101.official_files import OFFICIAL_FILES
 from pyg_nas.spaces.nasbench101.space import (
     CONVOLUTIONS,
     NASBENCH101,
@@ -70,7 +70,19 @@ class NASBench101Support(GraphTextSupport):
     budgets = NASBENCH101_BUDGETS
     # The reproduction of arXiv:1912.00848: final validation accuracy of seed 0 on CIFAR-10.
     official_label = {"budget": 108, "fallback": 0.908192}  # noqa: RUF012
-    official_files = OFFICIAL_FILES
+    # Checksums are those of the README of google-research/nasbench.
+    official_files = {  # noqa: RUF012
+        "only108": RemoteFile(
+            "https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
+            522_767_376,
+            "4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
+        ),
+        "full": RemoteFile(
+            "https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
+            2_085_986_016,
+            "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+        ),
+    }
     drawing_labels = {  # noqa: RUF012
         "conv3x3-bn-relu": "conv 3×3",
         "conv1x1-bn-relu": "conv 1×1",
