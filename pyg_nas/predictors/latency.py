@@ -160,7 +160,7 @@ class LatencyRegressor(CellRegressor):
         return np.exp(mean - half), np.exp(mean + half)
 
     def check_fitted_state(self) -> None:
-        """Fit the trees again to the training data that were read.
+        """Fit the trees again to the training data that were read, which are smaller than they are.
 
         Raises:
             ModelError: If there are times of operations without their share, or the reverse.

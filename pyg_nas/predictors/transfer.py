@@ -52,24 +52,16 @@ def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.fl
 
     One feature for each budget, point (halfway, end) and accuracy (training, validation, test) of
     the shipped table: the posterior mean of the latent labels of its mean over runs.
-
-    Args:
-        cells: ``N`` cells.
-        features: Features of the cells.
     """
     transfer = digits_process()
     return transfer.process.posterior_means(features, transfer.duals)
 
 
 def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
-    """Return whether labels are the shipped digits table's own, by their content.
+    """Return whether labels ``[N]`` of NAS-Bench-101 cells are the shipped digits table's own.
 
     They are if they have its values (:func:`have_shipped_values`), or if the cells are ordered
     nearly as by one of its metrics.
-
-    Args:
-        cells: NAS-Bench-101 cells ``[N]``.
-        labels: Their labels ``[N]``.
     """
     from scipy.stats import spearmanr
 
@@ -83,15 +75,10 @@ def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
 
 
 def have_shipped_values(table: str, cells: CellArray, labels: NDArray[np.float64]) -> bool:
-    """Return whether labels are the values of a shipped table.
+    """Return whether labels ``[N]`` of cells are the values of a shipped table.
 
     They are if half of the labels of cells that the table has are equal to one of its metrics: a
     run's or the mean over runs, as a fraction, in percent or as an error.
-
-    Args:
-        table: Its name.
-        cells: Cells ``[N]``.
-        labels: Their labels ``[N]``.
     """
     return _are_equal(*_shared(table, cells, labels))
 

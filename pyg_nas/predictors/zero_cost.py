@@ -67,10 +67,6 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
 
     They are those of :data:`pyg_nas.measure.zero_cost.STATISTICS`, in their order.
 
-    Args:
-        cells: ``N`` cells of a space that has them.
-        features: Features of the cells.
-
     Raises:
         ModelError: If the shipped data are missing, damaged or of other features of cells, or
             there are none for the space.
@@ -87,9 +83,6 @@ def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
 
     They are those of :data:`pyg_nas.measure.propagation.PROPERTIES`, in their order; a block that
     stops a gradient counts as worse than any that does not.
-
-    Args:
-        cells: ``N`` cells of a space that has them.
 
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
