@@ -6,7 +6,8 @@
 The same with `propagation`: how signals propagate. Every cell's network is drawn once for each seed
 (:mod:`pyg_nas.measure.zero_cost`, :mod:`pyg_nas.measure.propagation`). Blocks of 100 cells are
 written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
-writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space.
+writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space. Of how signals
+propagate it averages the ranks among all cells. `agree` compares this with other means.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.propagation import propagation
 from pyg_nas.measure.zero_cost import NOTHING, zero_cost_statistics
+from pyg_nas.metrics.regression import kendall_tau
+
+Array = NDArray[np.float64]
 
 BLOCK = 100
 HERE = Path(__file__).parents[1]
@@ -72,26 +78,61 @@ def measure(
 @app.command()
 def pack(space: str, numbers: Numbers, folder: Folder = BLOCKS) -> None:
     """Average over the seeds that are complete, and write the shipped file."""
+    measured = _read(space, numbers, folder)
+    mean = _mean_ranks if numbers is Numbers.propagation else _mean
+    statistics = mean(measured).astype(STORED[numbers])
+    with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
+        np.savez_compressed(file, statistics=statistics)
+    print(f"{len(statistics)} cells, {len(measured)} seeds")
+
+
+@app.command()
+def agree(space: str, folder: Folder = BLOCKS) -> None:
+    """Print Kendall's τ of AZ-NAS's joint ranks by one seed and by the mean of the others."""
+    measured = _read(space, Numbers.propagation, folder)
+    support = find_space(space).support
+    macs = support.network.macs(support.cells())
+
+    def joint(values: Array) -> Array:
+        return np.log(rankdata(np.column_stack([values, macs]), axis=0)).sum(axis=1)
+
+    for name, mean in {"of numbers": _mean, "of ranks": _mean_ranks}.items():
+        taus = [
+            kendall_tau(joint(measured[seed]), joint(mean(np.delete(measured, seed, axis=0))))
+            for seed in range(len(measured))
+        ]
+        print(f"mean {name}: {np.mean(taus):.4f}")
+
+
+def _read(space: str, numbers: Numbers, folder: Path) -> Array:
+    """Return the measurements of the seeds that are complete, float64 ``[seeds, N, numbers]``."""
     cells = find_space(space).support.cells()
-    seeds = []
+    seeds: list[Array] = []
     while True:
         starts = range(0, len(cells), BLOCK)
         paths = [_path(folder, space, numbers, len(seeds), start) for start in starts]
         if not all(path.exists() for path in paths):
             break
-        seeds.append(np.concatenate([np.load(path) for path in paths]))
+        seeds.append(np.concatenate([np.load(path) for path in paths]).astype(np.float64))
     if not seeds:
         raise typer.BadParameter(f"{folder} has no complete seed of {space}: run `measure` first")
-    measured = np.stack(seeds).astype(np.float64)  # [seeds, N, statistics]
+    return np.stack(seeds)
+
+
+def _mean(measured: Array) -> Array:
+    """Return means over seeds ``[N, numbers]``."""
+    measured = measured.copy()
     # The logarithm of zero has a stand-in far below all others; it would hide their differences.
     nothing = measured < NOTHING + 1
     for column in range(measured.shape[2]):
         values = measured[:, :, column]
         values[nothing[:, :, column]] = values[~nothing[:, :, column]].min() - 1
-    statistics = measured.mean(axis=0).astype(STORED[numbers])
-    with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
-        np.savez_compressed(file, statistics=statistics)
-    print(f"{len(cells)} cells, {len(seeds)} seeds")
+    return np.asarray(measured.mean(axis=0))
+
+
+def _mean_ranks(measured: Array) -> Array:
+    """Return means over seeds of the shares of cells that are lower ``[N, numbers]``."""
+    return np.asarray((rankdata(measured, axis=1) - 0.5).mean(axis=0) / measured.shape[1])
 
 
 def _path(folder: Path, space: str, numbers: Numbers, seed: int, start: int) -> Path:

@@ -81,8 +81,8 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
 def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
     """Return how signals propagate in the networks of cells, float32 ``[N, 3]``.
 
-    They are those of :data:`pyg_nas.measure.propagation.PROPERTIES`, in their order; a block that
-    stops a gradient counts as worse than any that does not.
+    They are those of :data:`pyg_nas.measure.propagation.PROPERTIES`, in their order, each as the
+    share of the space's cells that are lower, averaged over several random networks.
 
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.

@@ -81,11 +81,17 @@ def test_spaces_without_numbers_and_damaged_files(
 
 def test_shipped_propagation_is_that_of_the_cells() -> None:
     support = find_space("nasbench201").support
+    shipped = propagation_numbers(support.cells())
+    # Shares of lower cells, averaged over seeds: by column they are 1/2 on average.
+    assert ((shipped > 0) & (shipped < 1)).all()
+    np.testing.assert_allclose(shipped.mean(axis=0), 0.5, atol=1e-4)
+    # Far apart in rank, so that the noise of a network does not exchange them.
     rows = np.array([700, 1900, 2500, 4300])
-    shipped = propagation_numbers(support.cells()[rows])
-    # The script measures each cell with its row as the seed. Float32 differs among processors.
     measured = np.array([propagation(support.cells()[row], seed=row) for row in rows.tolist()])
-    np.testing.assert_allclose(shipped, measured, rtol=0.02, atol=0.01)
+    for mine, ranks in zip(measured.T, shipped[rows].T, strict=True):
+        apart = np.subtract.outer(ranks, ranks) > 0.4
+        assert apart.any()
+        assert (np.subtract.outer(mine, mine)[apart] > 0).all()
     small = find_space("transnasbench101").support
     texts = [support.format_text(row) for row in small.operations(small.cells()[::50]).tolist()]
     np.testing.assert_array_equal(
