@@ -23,7 +23,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
 from pyg_nas.predictors.networks import NetworkFeatureVersion, Networks, as_networks
-from pyg_nas.predictors.operation_times import OperationTimes
+from pyg_nas.predictors.operation_times import OperationTimes, other_labels
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.validation import positive_labels, whole
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -99,7 +99,13 @@ class LatencyRegressor(CellRegressor):
     folds: int = 3
     random_state: int = 0
 
-    def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> LatencyRegressor:
+    def fit(
+        self,
+        X: Networks,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        others: ArrayLike | None = None,
+    ) -> LatencyRegressor:
         """Fit to ``N`` networks.
 
         Args:
@@ -107,15 +113,20 @@ class LatencyRegressor(CellRegressor):
             y: Their latencies ``[N]``, above 0.
             groups: Group of each network ``[N]``, such as its family: intervals are calibrated for
                 networks of unseen groups. None for a group of each graph.
+            others: Their latencies in ``S`` other settings ``[N, S]``, NaN where not measured: on
+                devices of the same kind, or with other versions of the software. The times of
+                operations are learned for all together.
 
         Raises:
             SettingsError: If a label is not above 0, groups are not ``[N]``, there are fewer than
-                two of them, or there are fewer than 4 or too many networks.
+                two of them, others are not ``[N, S]`` or not above 0, or there are fewer than 4 or
+                too many networks.
             ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks = as_networks(X)
         labels = positive_labels(y, len(networks))
+        elsewhere = other_labels(others, len(networks))
         if not self.least_cells <= len(networks) <= MOST_CELLS:
             raise SettingsError(
                 f"{self.least_cells} to {MOST_CELLS:,} networks are needed, got {len(networks):,}"
@@ -125,12 +136,13 @@ class LatencyRegressor(CellRegressor):
         found = np.empty((3, len(labels)))
         for unseen in self._folds(listed, len(labels)):
             part = LatencyRegressor(random_state=self.random_state)
-            part._learn(work.take(~unseen), labels[~unseen], listed[~unseen])
+            rest = None if elsewhere is None else elsewhere[~unseen]
+            part._learn(work.take(~unseen), labels[~unseen], listed[~unseen], rest)
             found[:, unseen] = part._both_logarithms(work.take(unseen))
         self.share_ = _best_share(found[0], found[1], labels)
         mean, std = _joined(found[0], found[1], found[2], self.share_)
         self.scores_ = np.abs(np.log(labels) - mean) / std
-        self._learn(work, labels, listed)
+        self._learn(work, labels, listed, elsewhere)
         return self
 
     def predict(self, X: Networks, return_std: bool = False) -> Any:
@@ -194,7 +206,9 @@ class LatencyRegressor(CellRegressor):
             return np.empty(0), np.empty(0)
         return self._predict_logarithms(_Work.of(networks))
 
-    def _learn(self, work: _Work, labels: Floats, groups: NDArray[Any]) -> None:
+    def _learn(
+        self, work: _Work, labels: Floats, groups: NDArray[Any], others: Floats | None
+    ) -> None:
         self.feature_version_ = NETWORK_FEATURE_VERSION
         self.weights_ = _fitted_weights(work.costs, labels)
         self.limits_, self.common_ = _limits(work.costs, labels)
@@ -205,7 +219,7 @@ class LatencyRegressor(CellRegressor):
         self.inputs_ = features.joined()
         self._fit_trees()
         self.operations_: OperationTimes | None = OperationTimes(random_state=self.random_state)
-        self.operations_.fit_operations(work.operations, labels, groups)
+        self.operations_.fit_operations(work.operations, labels, groups, others)
 
     def _fit_trees(self) -> None:
         self.trees_ = ExtraTreesRegressor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,11 @@ class _Kernel:
         found += self.linear * product + self.smooth * np.exp(-np.maximum(squares, 0) / 2)
         return np.asarray(found)
 
+    def variance(self, rows: _Rows) -> Floats:
+        """Return the variances of architectures ``[n]``."""
+        found = _FLAT + self.slope * rows.mean**2 + self.linear * rows.squares + self.smooth
+        return np.asarray(found + self.devices * (rows.others**2).mean(axis=1))
+
 
 @dataclass(frozen=True)
 class _Rows:
@@ -60,6 +65,50 @@ class _Rows:
 
     def take(self, rows: Ints) -> _Rows:
         return _Rows(self.mean[rows], self.others[rows], self.inputs[rows], self.squares[rows])
+
+
+@dataclass(frozen=True)
+class _Prior:
+    """What other devices say about all ``N`` architectures.
+
+    Attributes:
+        mean: Mean logarithm of the costs on the other devices ``[N]``.
+        scale: Its deviation, the unit of the kernel.
+        rows: All architectures.
+    """
+
+    mean: Floats
+    scale: float
+    rows: _Rows
+
+    @classmethod
+    def of(cls, costs: Floats, inputs: Floats) -> _Prior:
+        mean = costs.mean(axis=1)
+        scale = float(mean.std()) or 1.0
+        others = costs - mean[:, None]
+        others = (others - others.mean(axis=0)) / scale
+        rows = _Rows(
+            (mean - mean.mean()) / scale,
+            np.clip(others, -_MOST_DEVIATIONS, _MOST_DEVIATIONS),
+            inputs,
+            (inputs**2).mean(axis=1),
+        )
+        return cls(mean, scale, rows)
+
+    def predict(
+        self, kernel: _Kernel, measured: Ints, labels: Floats, asked: Ints
+    ) -> tuple[Floats, Floats]:
+        """Return means and deviations of asked architectures, from labels of measured ones."""
+        known, wanted = self.rows.take(measured), self.rows.take(asked)
+        covariance = kernel.covariance(known, known) + kernel.noise * np.eye(len(labels))
+        between = kernel.covariance(wanted, known)
+        residual = (labels - self.mean[measured]) / self.scale
+        offset = residual.mean()
+        solved = np.linalg.solve(covariance, np.column_stack([residual - offset, between.T]))
+        found = self.mean[asked] + self.scale * (offset + between @ solved[:, 0])
+        explained = (between * solved[:, 1:].T).sum(axis=1)
+        variance = kernel.variance(wanted) - explained + kernel.noise
+        return found, self.scale * np.sqrt(np.maximum(variance, kernel.noise))
 
 
 @dataclass(eq=False, repr=False)
@@ -82,7 +131,7 @@ class NewDeviceRegressor:
         >>> work = rng.normal(size=(60, 3))
         >>> speeds = rng.uniform(0.5, 1, size=(3, 6))
         >>> model = NewDeviceRegressor(trials=20).fit(work, work @ speeds, list("abcdef"))
-        >>> rows = np.arange(10)
+        >>> rows = model.design(10)
         >>> mean, std = model.predict(rows, (work @ [0.6, 0.8, 0.7])[rows])
         >>> mean.shape, std.shape
         ((60,), (60,))
@@ -133,6 +182,42 @@ class NewDeviceRegressor:
         self.kernel_ = self._best_kernel(costs, np.asarray(devices))
         return self
 
+    def design(self, count: int, candidates: ArrayLike | None = None) -> Ints:
+        """Return architectures to measure on a new device, positions ``[count]``.
+
+        One after the other, each leaves the smallest total variance of all architectures. No cost
+        on the new device is needed (Krause, Singh and Guestrin, 2008).
+
+        Args:
+            count: How many.
+            candidates: Positions among which they are chosen ``[m]``; None for all.
+
+        Raises:
+            SettingsError: If there are fewer different candidates than ``count``.
+        """
+        total = len(self.costs_)
+        chosen_from = np.arange(total) if candidates is None else np.unique(candidates)
+        if not 1 <= count <= len(chosen_from):
+            raise SettingsError(
+                f"count must be 1 to {len(chosen_from)}, the number of candidates, got {count}"
+            )
+        everything = _Prior.of(self.costs_, self.inputs_).rows
+        rows = everything.take(chosen_from)
+        pool = np.random.default_rng(self.random_state).permutation(total)[:_POOL]
+        between = self.kernel_.covariance(everything.take(pool), rows)  # [pool, m]
+        within = self.kernel_.covariance(rows, rows)  # [m, m]
+        found: list[int] = []
+        for _ in range(count):
+            variance = np.diag(within) + self.kernel_.noise
+            gain = (between**2).sum(axis=0) / variance
+            gain[found] = -1.0
+            best = int(gain.argmax())
+            found.append(best)
+            explains = within[best] / variance[best]
+            between = between - np.outer(between[:, best], explains)
+            within = within - np.outer(within[:, best], explains)
+        return np.asarray(chosen_from[found])
+
     def predict(self, rows: ArrayLike, costs: ArrayLike) -> tuple[Floats, Floats]:
         """Return log costs of all architectures on a new device, and standard deviations.
 
@@ -149,9 +234,8 @@ class NewDeviceRegressor:
             raise SettingsError(
                 f"rows {measured.shape} and costs {labels.shape} must be [n] with n >= 1"
             )
-        return _posterior(self.kernel_, self.costs_, self.inputs_)(
-            measured, labels, np.arange(len(self.costs_))
-        )
+        prior = _Prior.of(self.costs_, self.inputs_)
+        return prior.predict(self.kernel_, measured, labels, np.arange(len(self.costs_)))
 
     def _best_kernel(self, costs: Floats, devices: NDArray[np.str_]) -> _Kernel:
         rng = np.random.default_rng(self.random_state)
@@ -161,52 +245,15 @@ class NewDeviceRegressor:
         def error(kernel: _Kernel) -> float:
             errors = []
             for setting, draws in enumerate(pools):
-                known = devices != devices[setting]
+                prior = _Prior.of(self.costs_[:, devices != devices[setting]], self.inputs_)
                 for pool in draws:
-                    tried = _posterior(kernel, self.costs_[:, known], self.inputs_)
                     rows, rest = pool[: self.measured], pool[self.measured :]
                     target = costs[:, setting]
-                    missed = tried(rows, target[rows], rest)[0] - target[rest]
+                    missed = prior.predict(kernel, rows, target[rows], rest)[0] - target[rest]
                     errors.append(np.log((missed**2).mean() / target.var() + 1e-4))
             return float(np.mean(errors))
 
         return min((_Kernel(*trial.tolist()) for trial in trials), key=error)
-
-
-def _posterior(
-    kernel: _Kernel, costs: Floats, inputs: Floats
-) -> Callable[[Ints, Floats, Ints], tuple[Floats, Floats]]:
-    """Return the function from measured rows, their costs and asked rows to mean and deviation."""
-    mean = costs.mean(axis=1)
-    scale = float(mean.std()) or 1.0
-    others = costs - mean[:, None]
-    others = (others - others.mean(axis=0)) / scale
-    everything = _Rows(
-        (mean - mean.mean()) / scale,
-        np.clip(others, -_MOST_DEVIATIONS, _MOST_DEVIATIONS),
-        inputs,
-        (inputs**2).mean(axis=1),
-    )
-
-    def predict(measured: Ints, labels: Floats, asked: Ints) -> tuple[Floats, Floats]:
-        known, wanted = everything.take(measured), everything.take(asked)
-        covariance = kernel.covariance(known, known) + kernel.noise * np.eye(len(labels))
-        between = kernel.covariance(wanted, known)
-        residual = (labels - mean[measured]) / scale
-        offset = residual.mean()
-        solved = np.linalg.solve(covariance, np.column_stack([residual - offset, between.T]))
-        found = mean[asked] + scale * (offset + between @ solved[:, 0])
-        prior = (
-            _FLAT
-            + kernel.slope * wanted.mean**2
-            + kernel.devices * (wanted.others**2).mean(axis=1)
-            + kernel.linear * wanted.squares
-            + kernel.smooth
-        )
-        variance = prior - (between * solved[:, 1:].T).sum(axis=1) + kernel.noise
-        return found, scale * np.sqrt(np.maximum(variance, kernel.noise))
-
-    return predict
 
 
 def _finite(values: ArrayLike, name: str) -> Floats:

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from pyg_nas.errors import SettingsError
 from pyg_nas.features.network_operations import (
     BYTES_OF_A_CALL,
     NetworkOperations,
@@ -43,7 +44,8 @@ class OperationTimes(CellRegressor):
 
     A small network gives the logarithm of the time of every operation from its kind and numbers
     about it (:mod:`pyg_nas.features.network_operations`); the time of a network is their sum. It is
-    fitted to the logarithms of such sums alone: times of single operations are not needed.
+    fitted to the logarithms of such sums alone: times of single operations are not needed. Where
+    the networks were measured in other settings too, all but the last layer is shared by all.
 
     Args:
         random_state: Random seed of the fit.
@@ -69,7 +71,13 @@ class OperationTimes(CellRegressor):
 
     random_state: int = 0
 
-    def fit(self, X: Networks, y: ArrayLike, groups: ArrayLike | None = None) -> OperationTimes:
+    def fit(
+        self,
+        X: Networks,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        others: ArrayLike | None = None,
+    ) -> OperationTimes:
         """Fit to ``N`` networks.
 
         Args:
@@ -77,36 +85,53 @@ class OperationTimes(CellRegressor):
             y: Their times ``[N]``, above 0.
             groups: Group of each network ``[N]``, such as its family; a network of a group of ``n``
                 weighs ``n ** -0.5``. None for equal weights.
+            others: Their times in ``S`` other settings ``[N, S]``, NaN where not measured.
 
         Raises:
-            SettingsError: If a label is not finite or not above 0.
+            SettingsError: If a label or another time is not finite or not above 0, or there are not
+                as many as networks.
             ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks = as_networks(X)
         labels = positive_labels(y, len(networks))
-        return self.fit_operations(network_operations(networks), labels, groups)
+        found = other_labels(others, len(networks))
+        return self.fit_operations(network_operations(networks), labels, groups, found)
 
     def fit_operations(
-        self, operations: NetworkOperations, labels: Floats, groups: ArrayLike | None = None
+        self,
+        operations: NetworkOperations,
+        labels: Floats,
+        groups: ArrayLike | None = None,
+        others: Floats | None = None,
     ) -> OperationTimes:
         """As :meth:`fit`, to the operations of ``N`` networks."""
         self.centre_ = operations.inputs.mean(axis=0)
         deviation = operations.inputs.std(axis=0)
         self.scale_ = np.where(deviation > 1e-6, deviation, 1.0)
         rough = np.log(np.maximum(operations.counts @ operations.bytes, BYTES_OF_A_CALL))
-        self.offset_ = float(np.median(np.log(labels) - rough))
+        logarithms = np.log(labels)[:, None]
+        if others is not None:
+            measured = np.isfinite(others).any(axis=0)
+            logarithms = np.column_stack([logarithms, np.log(others[:, measured])])
+        offsets = np.nanmedian(logarithms - rough[:, None], axis=0)
+        self.offset_ = float(offsets[0])
         inputs = self._inputs(operations)
         rough_times = torch.from_numpy(np.log(operations.bytes).astype(np.float32))
-        targets = torch.from_numpy((np.log(labels) - self.offset_).astype(np.float32))
-        weights = torch.from_numpy(_weights(groups, len(labels)).astype(np.float32))
+        targets = torch.from_numpy((logarithms - offsets).astype(np.float32))
+        weights = torch.from_numpy(_weights(groups, np.isfinite(logarithms)).astype(np.float32))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
-            network = _network(operations.inputs.shape[1])
+            network = _network(operations.inputs.shape[1], len(offsets))
             _train(network, inputs, rough_times, operations.counts, targets, weights)
         first: Any = network[0]
+        last: Any = network[-1]
         with torch.no_grad():  # of operations that no training network has
             first.weight[:, np.setdiff1d(np.arange(NUM_COLUMNS), operations.columns)] = 0
+            last.out_features = 1  # for this setting alone
+            last.weight, last.bias = (
+                nn.Parameter(values[:1].clone()) for values in (last.weight, last.bias)
+            )
         self.network_ = network.eval()
         return self
 
@@ -151,7 +176,24 @@ class OperationTimes(CellRegressor):
         return np.asarray(np.exp(found + self.offset_) * operations.bytes)
 
 
-def _network(numbers: int) -> nn.Sequential:
+def other_labels(others: ArrayLike | None, total: int) -> Floats | None:
+    """Return costs in other settings ``[total, S]``, NaN where not measured.
+
+    Raises:
+        SettingsError: If the shape is another one, or a number is infinite or not above 0.
+    """
+    if others is None:
+        return None
+    found = np.asarray(others, dtype=np.float64)
+    if found.ndim != 2 or len(found) != total:
+        raise SettingsError(f"others must be [{total}, settings], got {list(found.shape)}")
+    wrong = found[~np.isnan(found) & ~((found > 0) & np.isfinite(found))]
+    if len(wrong):
+        raise SettingsError(f"others must be above 0, or NaN where not measured, got {wrong[0]:g}")
+    return found
+
+
+def _network(numbers: int, settings: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(NUM_COLUMNS + numbers, _HIDDEN),
         nn.SiLU(),
@@ -159,7 +201,7 @@ def _network(numbers: int) -> nn.Sequential:
         nn.Linear(_HIDDEN, _HIDDEN),
         nn.SiLU(),
         nn.Dropout(_DROPOUT),
-        nn.Linear(_HIDDEN, 1),
+        nn.Linear(_HIDDEN, settings),
     )
 
 
@@ -171,9 +213,17 @@ def _train(
     targets: Tensor,
     weights: Tensor,
 ) -> None:
-    """Fit the logarithms of sums over operations to ``targets`` ``[N]``."""
-    rows, operations = (torch.from_numpy(part.astype(np.int64)) for part in counts.nonzero())
-    counted = torch.from_numpy(counts.data.astype(np.float32))
+    """Fit the logarithms of sums over operations to ``targets`` ``[N, S]``, where weights are."""
+    settings = targets.shape[1]
+    # One-dimensional indices: of them alone sums are fast on a CPU.
+    columns = torch.arange(settings)
+    rows, operations = (
+        (torch.from_numpy(part.astype(np.int64))[:, None] * settings + columns).flatten()
+        for part in counts.nonzero()
+    )
+    counted = torch.from_numpy(counts.data.astype(np.float32)).repeat_interleave(settings)
+    used = weights > 0
+    targets, weights = targets[used], weights[used]
     last: Any = network[-1]
     with torch.no_grad():  # begin near the rough times
         last.weight.mul_(0.1)
@@ -185,9 +235,9 @@ def _train(
         optimizer, _LEARNING_RATE, total_steps=_STEPS, pct_start=0.1
     )
     for _ in range(_STEPS):
-        times = torch.exp(network(inputs)[:, 0] + rough)
-        sums = torch.zeros_like(targets).index_add(0, rows, times[operations] * counted)
-        missed = torch.log(sums.clamp_min(BYTES_OF_A_CALL)) - targets
+        times = torch.exp(network(inputs) + rough[:, None]).flatten()
+        sums = torch.zeros(used.numel()).index_add(0, rows, times[operations] * counted)
+        missed = torch.log(sums[used.flatten()].clamp_min(BYTES_OF_A_CALL)) - targets
         errors = nn.functional.huber_loss(
             missed, torch.zeros_like(missed), reduction="none", delta=_HUBER
         )
@@ -198,10 +248,11 @@ def _train(
         cycle.step()
 
 
-def _weights(groups: ArrayLike | None, total: int) -> Floats:
-    """Return the weight of each network ``[N]``, of sum 1."""
-    if groups is None:
-        return np.full(total, 1 / total)
-    _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = sizes[number] ** -0.5
-    return np.asarray(weights / weights.sum())
+def _weights(groups: ArrayLike | None, measured: NDArray[np.bool_]) -> Floats:
+    """Return the weight of each number ``[N, S]``, of equal sums for all settings, together 1."""
+    weights: Floats = np.ones(len(measured))
+    if groups is not None:
+        _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        weights = np.asarray(sizes[number] ** -0.5, dtype=np.float64)
+    weights = weights[:, None] * measured
+    return np.asarray(weights / weights.sum(axis=0) / measured.shape[1])

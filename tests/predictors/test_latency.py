@@ -90,6 +90,17 @@ def test_a_model_without_times_of_operations_is_that_of_an_older_version(
         write_state(older, tensors, {**values, "share": 0.2}, {"process": process})
 
 
+def test_other_settings_change_the_times_of_operations_alone(model: LatencyRegressor) -> None:
+    others = np.column_stack([2 * LATENCIES[:70], np.where(FAMILIES[:70] < 5, np.nan, 1e-2)])
+    together = LatencyRegressor().fit(GRAPHS[:70], LATENCIES[:70], FAMILIES[:70], others)
+    work = _Work.of(as_networks(GRAPHS[70:]))
+    one, two = together._both_logarithms(work), model._both_logarithms(work)
+    np.testing.assert_array_equal(one[0], two[0])
+    assert np.abs(one[1] - two[1]).max() > 1e-3
+    with pytest.raises(SettingsError, match=r"others must be \[5, settings\]"):
+        LatencyRegressor().fit(GRAPHS[:5], LATENCIES[:5], None, others)
+
+
 def test_seconds_and_milliseconds_give_the_same_model() -> None:
     one = LatencyRegressor(folds=2).fit(GRAPHS[:30], LATENCIES[:30]).predict(GRAPHS[30:40])
     two = LatencyRegressor(folds=2).fit(GRAPHS[:30], 1e3 * LATENCIES[:30]).predict(GRAPHS[30:40])

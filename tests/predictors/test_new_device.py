@@ -67,6 +67,23 @@ def test_the_posterior_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(std, scale * variance**0.5, rtol=1e-4)
 
 
+def test_a_design_leaves_less_variance_than_random_measurements() -> None:
+    fitted = model()
+    target = WORK @ np.array([0.6, 1.2, 0.9, 1.4, 0.7])
+    candidates = np.arange(0, 120, 2)
+    design = fitted.design(10, candidates)
+    assert len(set(design) & set(candidates)) == 10
+
+    def variance(rows: np.ndarray) -> float:
+        return float((fitted.predict(rows, target[rows])[1] ** 2).sum())
+
+    drawn = [variance(np.random.default_rng(i).choice(candidates, 10, False)) for i in range(50)]
+    assert variance(design) < np.quantile(drawn, 0.1)
+    # Each is the best one after those before it, tried one by one.
+    after = {row: variance(np.append(design[:9], row)) for row in set(candidates) - set(design[:9])}
+    assert variance(design) == pytest.approx(min(after.values()), rel=1e-9)
+
+
 def test_a_setting_of_the_same_device_is_left_out_of_the_choice() -> None:
     # Two settings with equal costs say nothing about other devices than their own.
     noise = RNG.normal(size=(120, 4))
@@ -87,3 +104,5 @@ def test_what_is_refused() -> None:
         NewDeviceRegressor().fit(WORK[:10], COSTS[:10], DEVICES)
     with pytest.raises(SettingsError, match=r"must be \[n\] with n >= 1"):
         model(1).predict([0, 1], [0.5])
+    with pytest.raises(SettingsError, match="count must be 1 to 2, the number of candidates"):
+        model(1).design(3, [4, 5, 5])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.operation_times import OperationTimes
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
@@ -51,6 +53,26 @@ def test_a_stored_model_predicts_the_same(tmp_path: Path) -> None:
     model = OperationTimes(random_state=1).fit(GRAPHS, SUMS, np.arange(len(GRAPHS)) % 5)
     save_model(model, tmp_path)
     np.testing.assert_allclose(load_model(tmp_path).predict(GRAPHS), model.predict(GRAPHS), 1e-9)
+
+
+def test_other_settings_may_be_slower_and_lack_measurements() -> None:
+    others = np.column_stack([300 * SUMS, SUMS**0.9, np.full(len(SUMS), np.nan)])
+    others[::5, 0] = np.nan
+    model = OperationTimes().fit(GRAPHS, SUMS, None, others)
+    unseen = [network(w, 3, a) for w in (96, 160, 224) for a in (2, 5, 12)]
+    known = [seconds(graph).sum() for graph in unseen]
+    np.testing.assert_allclose(model.predict(unseen), known, rtol=0.2)
+    none = [
+        OperationTimes().fit(GRAPHS, SUMS, None, o).predict(unseen) for o in (None, others[:, 2:])
+    ]
+    np.testing.assert_array_equal(*none)  # nothing was measured there
+
+
+def test_what_is_refused_of_other_settings() -> None:
+    with pytest.raises(SettingsError, match=r"others must be \[48, settings\], got \[48\]"):
+        OperationTimes().fit(GRAPHS, SUMS, None, SUMS)
+    with pytest.raises(SettingsError, match=r"others must be above 0, .* got -1"):
+        OperationTimes().fit(GRAPHS, SUMS, None, np.full((48, 2), -1.0))
 
 
 def test_fits_are_reproducible_and_leave_the_random_numbers_of_others_alone() -> None:
