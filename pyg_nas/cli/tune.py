@@ -59,7 +59,7 @@ def tune(
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
-    listed = None if grid == "default" else _candidates(Path(grid))
+    listed = None if grid == "default" else _candidates(Path(grid), recipe)
     from pyg_nas.predictors.candidates import width_candidates
     from pyg_nas.predictors.tuning import TuneSettings
     from pyg_nas.predictors.tuning import tune as run_tuning
@@ -109,12 +109,18 @@ def _figure(value: float | None) -> str:
     return "diverged" if value is None else f"{value:.4f}"
 
 
-def _candidates(path: Path) -> list[dict[str, Any]]:
+def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:
     from pyg_nas.io.json_reader import read_json
     from pyg_nas.predictors.candidates import read_grid
+    from pyg_nas.predictors.recipes import SET_BY_CALLERS, check_setting_names
 
     description = read_json(path)
     try:
-        return read_grid(description)
+        candidates = read_grid(description)
+        names = {name for candidate in candidates for name in candidate}
+        check_setting_names(
+            recipe, (n for n in names if n.rpartition("__")[2] not in SET_BY_CALLERS)
+        )
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
+    return candidates

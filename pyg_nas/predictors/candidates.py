@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from pyg_nas.errors import SettingsError, listed
@@ -11,6 +12,9 @@ Candidate = dict[str, Any]
 
 WIDTHS = (48, 72, 96, 144, 210, 320)
 """The widths of arXiv:1912.00848, narrowest first."""
+
+MOST_CANDIDATES = 10_000
+"""Of one grid."""
 
 
 def width_candidates(estimator: Any) -> list[Candidate]:
@@ -36,7 +40,8 @@ def read_grid(description: Any) -> list[Candidate]:
     values, positions added up.
 
     Raises:
-        SettingsError: If it is neither, or has no candidate.
+        SettingsError: If it is neither, or has no candidate or more than
+            :data:`MOST_CANDIDATES`.
     """
     if isinstance(description, list):
         candidates = description
@@ -46,6 +51,9 @@ def read_grid(description: Any) -> list[Candidate]:
         values = list(description.values())
         if not all(isinstance(choices, list) for choices in values):
             raise SettingsError("a grid must map each parameter to a list of values")
+        count = math.prod(map(len, values))
+        if count > MOST_CANDIDATES:
+            raise SettingsError(f"a grid of {count:,} candidates; at most {MOST_CANDIDATES:,}")
         drawn = sorted(
             itertools.product(*map(enumerate, values)), key=lambda chosen: sum(i for i, _ in chosen)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,8 +25,9 @@ LATENCY_RECIPE = "latency"
 """For costs of whole networks on a device."""
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
-# Not taken from settings files: the caller sets them.
-_NOT_IN_FILES = ("device", "progress", "random_state")
+SET_BY_CALLERS = ("device", "progress", "random_state")
+"""Parameters of estimators that are not taken from settings files."""
+
 # Settings of version 0.1 and what they are called now.
 _RENAMED = {"prior": "transfer"}
 
@@ -46,24 +47,34 @@ class RecipeNeeds:
         has_epochs: Whether the settings ``epochs`` and ``learning_rate`` change the fit.
         of_networks: Whether it is fitted to whole networks, not to cells; None if that is not
             known.
+        settings: Names of the settings that files may have.
     """
 
     least_cells: int = 1
     provides_std: bool = False
     has_epochs: bool = False
     of_networks: bool | None = None
+    settings: tuple[str, ...] = ()
 
+
+_GCN = ("backend", "batch_size", "depth", "dropout", "ensemble_size", "epochs", "head", "hidden",
+        "learning_rate", "weight_decay")  # fmt: skip
+_PAPER = (*_GCN, "target_mean", "target_std")
+_TWO_STAGE = ("calibration_folds", "quantile", "threshold",
+              *(f"classifier__{name}" for name in (*_GCN, "class_weight")),
+              *(f"regressor__{name}" for name in _PAPER))  # fmt: skip
+_HYBRID = ("ensemble_size", "epochs", "hidden", "learning_rate", "network_share", "transfer")
 
 # Of the recipes of this package, whose estimators import torch; a test compares them.
 _NEEDS = {
-    "paper": RecipeNeeds(has_epochs=True, of_networks=False),
-    "two-stage": RecipeNeeds(of_networks=False),
-    "best": RecipeNeeds(4, True, has_epochs=True, of_networks=False),
-    "fast": RecipeNeeds(4, True, of_networks=False),
+    "paper": RecipeNeeds(has_epochs=True, of_networks=False, settings=_PAPER),
+    "two-stage": RecipeNeeds(of_networks=False, settings=_TWO_STAGE),
+    "best": RecipeNeeds(4, True, has_epochs=True, of_networks=False, settings=_HYBRID),
+    "fast": RecipeNeeds(4, True, of_networks=False, settings=_HYBRID),
     "small-gp": RecipeNeeds(1, True, of_networks=False),
-    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True),
-    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True),
-    "transfer": RecipeNeeds(4, True, of_networks=False),
+    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True, settings=("method",)),
+    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True, settings=("folds",)),
+    "transfer": RecipeNeeds(4, True, of_networks=False, settings=_HYBRID),
 }
 
 
@@ -230,8 +241,32 @@ def recipe_needs(recipe: str) -> RecipeNeeds:
         return _NEEDS[recipe]
     estimator = make_estimator(recipe)
     return RecipeNeeds(
-        getattr(estimator, "least_cells", 1), bool(getattr(estimator, "provides_std", False))
+        getattr(estimator, "least_cells", 1),
+        bool(getattr(estimator, "provides_std", False)),
+        settings=settings_of(estimator),
     )
+
+
+def settings_of(estimator: Any) -> tuple[str, ...]:
+    """Return the names of the settings of an estimator that files may have."""
+    return tuple(
+        name
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] not in SET_BY_CALLERS and not hasattr(value, "get_params")
+    )
+
+
+def check_setting_names(recipe: str, names: Iterable[str]) -> None:
+    """Check that a recipe has settings, without importing torch for one of this package.
+
+    Raises:
+        SettingsError: If it lacks one.
+    """
+    known = recipe_needs(recipe).settings
+    unknown = sorted({*names} - {*known, *(o for o, n in _RENAMED.items() if n in known)})
+    if unknown:
+        has = listed(sorted(known), 100)
+        raise SettingsError(f"recipe {recipe!r} has no setting {listed(unknown)}; it has {has}")
 
 
 def read_recipe(
@@ -268,17 +303,7 @@ def read_recipe(
 
 
 def _check_settings(recipe: str, settings: dict[str, Any]) -> None:
-    given = make_estimator(recipe).get_params()
-    known = [
-        name
-        for name, value in given.items()
-        if name.rpartition("__")[2] not in _NOT_IN_FILES and not hasattr(value, "get_params")
-    ]
-    unknown = sorted(set(settings) - {*known, *(o for o, n in _RENAMED.items() if n in known)})
-    if unknown:
-        raise SettingsError(
-            f"recipe {recipe!r} has no setting {listed(unknown)}; it has {listed(known, 100)}"
-        )
+    check_setting_names(recipe, settings)
     estimator = make_estimator(recipe, **settings)
     for part in (estimator, *estimator.get_params().values()):
         check_parameters(part)

@@ -27,6 +27,8 @@ def test_grids() -> None:
     for wrong in ([], {}, {"a": 1}, {"a": []}, [1], "a", None):
         with pytest.raises(SettingsError, match="grid"):
             read_grid(wrong)
+    with pytest.raises(SettingsError, match=r"a grid of 10,201 candidates; at most 10,000"):
+        read_grid({"a": [*range(101)], "b": [*range(101)]})
 
 
 def test_every_network_of_an_estimator_takes_the_same_width() -> None:

@@ -25,6 +25,7 @@ from pyg_nas.predictors.recipes import (
     read_recipe,
     recipe_needs,
     resumed_recipe,
+    settings_of,
 )
 from pyg_nas.predictors.trained import Model
 from pyg_nas.spaces.modules import NetworkArray, graph_of
@@ -95,6 +96,7 @@ def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
     needs = recipe_needs(recipe)
     assert needs.least_cells == getattr(estimator, "least_cells", 1)
     assert needs.provides_std == getattr(estimator, "provides_std", False)
+    assert sorted(needs.settings) == list(settings_of(estimator))
     for name, value in (("epochs", 3), ("learning_rate", 0.1)):
         with nullcontext() if needs.has_epochs else pytest.raises(SettingsError, match=name):
             make_estimator(recipe, **{name: value})
