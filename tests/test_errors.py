@@ -21,6 +21,12 @@ def test_long_values_are_cut_and_messages_are_one_line() -> None:
     assert errors.one_line(ValueError("a\n  b")) == "a b"
 
 
+def test_lists_of_names_are_cut() -> None:
+    assert errors.listed([]) == "none"
+    assert errors.listed(range(3)) == "0, 1, 2"
+    assert errors.listed(range(2_000), most=2) == "0, 1 and 1,998 more"
+
+
 def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
     class SilentError(Exception):
         def __str__(self) -> str:

@@ -40,6 +40,12 @@ MOST_FEATURES = 100_000
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""
 
+MOST_CHANNELS = 8_192
+"""Channels of a convolution: the widest common networks have 7,392, and one of 8,192 has 2.4 GB."""
+
+MOST_BATCH = 1_000_000
+"""Images in a batch of a training: the largest of the field have 65,536."""
+
 MOST_ARCHIVE_BYTES = 2 * 2**30
 """All arrays of an ``.npz`` file together: CIFAR-10 has 0.2 GB."""
 

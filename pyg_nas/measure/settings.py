@@ -11,6 +11,7 @@ from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.limits import MOST_BATCH, MOST_CHANNELS, MOST_LAYERS
 from pyg_nas.io.record import Rule, check_fields
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.spaces.nasbench101.network_size import OFFICIAL_SIZE
@@ -81,7 +82,20 @@ class TrainingSettings:
         for name in ("stem_channels", "num_stacks", "modules_per_stack", "batch_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SettingsError(f"{name} must be a whole number >= 1, got {value!r}")
+                raise SettingsError(f"{name} must be a whole number >= 1, got {quoted(value)}")
+        if self.batch_size > MOST_BATCH:
+            raise SettingsError(f"batch_size must be at most {MOST_BATCH:,}, got {self.batch_size}")
+        if self.num_stacks > MOST_LAYERS or self.num_stacks * self.modules_per_stack > MOST_LAYERS:
+            raise SettingsError(
+                f"num_stacks and modules_per_stack must be at most {MOST_LAYERS:,} cells together, "
+                f"got {self.num_stacks} and {self.modules_per_stack}"
+            )
+        widest = self.stem_channels * 2 ** (self.num_stacks - 1)
+        if widest > MOST_CHANNELS:
+            raise SettingsError(
+                f"stem_channels, doubled by every stack after the first, must be at most "
+                f"{MOST_CHANNELS:,}, got {self.stem_channels} and num_stacks {self.num_stacks}"
+            )
         if self.optimizer not in OPTIMIZERS:
             raise SettingsError(
                 f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"

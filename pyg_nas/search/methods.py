@@ -76,7 +76,9 @@ def make_strategy(
     check_method(method)
     constraints = constraints or Constraints()
     if check:
-        restrict(evaluator, constraints)
+        domain = restrict(evaluator, constraints)
+        if method in ("evolution", "local"):  # cells without input and output cannot be moved
+            domain.space.support.genotype(domain.cells[0], np.random.default_rng(0))
     if n < 1 or k < 1:
         raise SettingsError(f"n and k must be at least 1, got {n} and {k}")
     if method == "random":

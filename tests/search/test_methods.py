@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
+from pyg_nas.errors import SpaceError
 from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
@@ -48,3 +53,12 @@ def test_the_oracle_keeps_a_limit_that_a_cell_just_meets(small_table: Table) -> 
     rows = np.flatnonzero(allowed)
     expected = [small_table.hashes[row].decode() for row in rows[np.argsort(-means[rows])]]
     assert hashes(result) == expected
+
+
+@pytest.mark.parametrize("method", ["evolution", "local"])
+def test_graphs_without_terminals_are_not_moved(method: str, tmp_path: Path) -> None:
+    graph = '{{"ops": ["a", "b"], "edges": [[0, 1]], "y": {}}}\n'
+    (tmp_path / "g.jsonl").write_text("".join(graph.format(row) for row in range(3)))
+    evaluator = TableEvaluator(open_table(tmp_path / "g.jsonl"))
+    with pytest.raises(SpaceError, match="cannot be mutated"):
+        make_strategy(method, evaluator, n=1, k=1, recipe="fast")
