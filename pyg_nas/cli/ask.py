@@ -124,7 +124,7 @@ def ask(
         for candidate in candidates:
             print_line(f"{candidate.id} {candidate.text or json.dumps(candidate.cell.to_dict())}")
     if len(candidates) < n:
-        print_note(f"no more than {counted(len(candidates), 'architecture')} are left")
+        print_note(f"only {counted(len(candidates), 'architecture')}: no other is left")
 
 
 def tell(

@@ -39,6 +39,7 @@ from pyg_nas.io.hdf5 import (
     open_hdf5,
     stored_dataset,
     stored_group,
+    write_text_attribute,
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.io.text import counted
@@ -166,7 +167,7 @@ class NetworkTable:
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, **(_PACKING if array.size else {}))
             text = json.dumps({"format": FORMAT, "about": self.about}, allow_nan=False)
-            file.attrs["pyg_nas"] = np.bytes_(text.encode())
+            write_text_attribute(file, "pyg_nas", text)
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write names, hashes, targets, parameters and MACs as CSV; empty where not measured."""

@@ -133,9 +133,10 @@ def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
         return _from_list(path, contents)
     values = np.asarray(contents)
     if values.ndim != 1 or values.dtype.kind not in "iubSU":
+        is_array = isinstance(contents, np.ndarray)
+        got = f"{values.dtype} of shape {values.shape}" if is_array else quoted(contents)
         raise SettingsError(
-            f"split {path}: must contain a list of rows, of hashes or a mask, got {values.dtype} "
-            f"of shape {values.shape}"
+            f"split {path}: must contain a list of rows, of hashes or a mask, got {got}"
         )
     if values.dtype.kind in "SU":
         return _from_list(path, values.astype("U").tolist())

@@ -39,6 +39,7 @@ from pyg_nas.io.hdf5 import (
     open_hdf5,
     stored_dataset,
     stored_group,
+    write_text_attribute,
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 
@@ -57,7 +58,6 @@ _DATASETS: dict[str, tuple[Any, str, int]] = {
 _TEXT = "text"
 _TARGETS = "targets/"
 _ATTRIBUTE = "pyg_nas"
-_MOST_HEADER_BYTES = 60_000
 
 
 def write_columns(
@@ -72,11 +72,7 @@ def write_columns(
             file.create_dataset(name, data=columns[name], **_packing(columns[name]))
         for name, values in targets.items():
             file.create_dataset(f"{_TARGETS}{name}", data=values, **_packing(values))
-        text = json.dumps(settings)
-        # Of fixed length if it fits into an object header: HDF5 stores other strings in a heap,
-        # and a damaged heap can make it loop for ever.
-        short = len(text) < _MOST_HEADER_BYTES
-        file.attrs[_ATTRIBUTE] = np.bytes_(text) if short else text
+        write_text_attribute(file, _ATTRIBUTE, json.dumps(settings))
 
 
 def read_columns(

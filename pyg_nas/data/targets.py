@@ -34,10 +34,13 @@ def checked_targets(
                 f"target {name!r} must have a name without a slash, other than {joined}"
             )
         numbers = np.asarray(values, dtype=np.float64)
-        if numbers.shape != (count,) or np.isinf(numbers).any():
+        infinite = np.isinf(numbers)
+        if numbers.shape != (count,) or infinite.any():
+            shape = list(numbers.shape)
+            got = f"shape {shape}" if numbers.shape != (count,) else numbers[infinite][0]
             raise TableError(
                 f"target {name!r} must be [{count}] numbers, finite or NaN for not measured, got "
-                f"shape {list(numbers.shape)}"
+                f"{got}"
             )
         checked[name] = numbers
     return checked

@@ -155,6 +155,10 @@ def check_logger(text: str) -> tuple[str, str]:
         raise SettingsError(
             f"--log {quoted(text)} must be tensorboard:DIR, wandb:PROJECT or mlflow:URI"
         )
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"--log {quoted(text)} must be UTF-8 text") from None
     if find_spec(name) is None:
         raise SettingsError(
             f"--log {name} needs the package {name}: pip install '.[{name}]' in a clone of pyg_nas"

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from math import ceil, prod
 from typing import Any
 
+import numpy as np
+
 from pyg_nas.errors import PygNasError, SettingsError, one_line
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_reader import parse_json
@@ -20,6 +22,7 @@ from pyg_nas.io.regular_files import AnyPath, Failure, check_regular
 # Deflate makes at most 1,032 bytes of one; shuffle and checksums do not change the size.
 _MOST_INFLATION = 1_032
 _LZF = 32_000  # registered by h5py
+_MOST_HEADER_BYTES = 60_000
 _MOST_CHUNK_BYTES = 64 * 2**20
 
 
@@ -141,6 +144,13 @@ def _check_stored(dataset: Any, name: str) -> None:
         raise SettingsError(
             f"{name!r} has the shape {dataset.shape}, but not all of its values are stored"
         )
+
+
+def write_text_attribute(file: Any, name: str, text: str) -> None:
+    """Write an ASCII text as an attribute of an open file."""
+    # Of fixed length if it fits into an object header: HDF5 stores other strings in a heap, and a
+    # damaged heap can make it loop for ever.
+    file.attrs[name] = np.bytes_(text) if len(text) < _MOST_HEADER_BYTES else text
 
 
 def json_attribute(file: Any, name: str) -> Any:

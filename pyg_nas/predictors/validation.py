@@ -25,6 +25,8 @@ Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
 Rule = Callable[[str, Any], None]
 """Checks the value of a named setting; raises ``SettingsError``."""
 
+_LARGEST_LABEL = 1e100  # the squares of larger numbers, and their sum, may be infinite
+
 
 def as_cells(X: Cells) -> CellArray:
     """Return any object that contains cells as a ``CellArray``.
@@ -126,6 +128,12 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
         raise SettingsError(
             f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
             f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
+        )
+    large = np.abs(labels) > _LARGEST_LABEL
+    if large.any():
+        raise SettingsError(
+            f"y must be from {-_LARGEST_LABEL:g} to {_LARGEST_LABEL:g}, got {labels[large][0]:g} "
+            f"at {int(large.argmax())}"
         )
     return labels
 

@@ -39,6 +39,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert is_network_table(tmp_path / "t.hdf5")
 
 
+def test_a_long_description_is_kept(tmp_path: Path) -> None:
+    about = {"machine": "x" * 100_000}
+    NetworkTable(GRAPHS, NAMES, about=about).save(tmp_path / "t.hdf5")
+    assert NetworkTable.load(tmp_path / "t.hdf5").about == about
+
+
 def test_a_frame_has_the_columns_of_the_csv_file(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     table().write_csv(tmp_path / "t.csv")

@@ -87,7 +87,7 @@ def test_other_names_are_no_files(name: str) -> None:
         ("a.json", {"a": [1], "b": [2]}, "", "name one of its lists.*one of a, b"),
         ("a.json", {"a": [1]}, ":b", "has no list 'b'.*one of a"),
         ("a.json", [1], ":b", "single list"),
-        ("a.json", 5, "", "must contain a list of rows"),
+        ("a.json", 5, "", "must contain a list of rows, of hashes or a mask, got 5"),
         ("a.json", "{", "", "not JSON"),
         ("a.json", b"\xff\xfe", "", "not JSON|not UTF-8"),
         ("a.txt", "1\nx\n", "", "'1' is neither|'x' is neither"),

@@ -23,6 +23,7 @@ def test_numbers_become_float64_and_may_be_missing() -> None:
         ("a/b", [1, 2], "'a/b' must have a name without a slash"),
         ("hash", [1, 2], "other than hash"),
         ("latency", [1], r"must be \[2\] numbers, .* got shape \[1\]"),
+        ("latency", [1, -np.inf], r"must be \[2\] numbers, .* got -inf"),
         ("latency", [1, np.inf], "finite or NaN"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -107,6 +108,11 @@ def test_a_logger_that_fails_is_a_warning_once() -> None:
 def test_texts_that_name_no_logger(text: str) -> None:
     with pytest.raises(SettingsError, match="tensorboard:DIR, wandb:PROJECT or mlflow:URI"):
         check_logger(text)
+
+
+def test_a_folder_whose_name_is_not_text_is_refused_before_it_is_made() -> None:
+    with pytest.raises(SettingsError, match="must be UTF-8 text"):
+        check_logger(os.fsdecode(b"tensorboard:caf\xe9"))
 
 
 def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

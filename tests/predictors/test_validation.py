@@ -14,6 +14,7 @@ from pyg_nas.predictors.validation import (
     FLAG,
     SHARE,
     as_cells,
+    finite_labels,
     mean_and_std,
     one_of,
     real,
@@ -96,3 +97,9 @@ def test_no_network_has_a_billion_layers(depth: int) -> None:
     with pytest.raises(SettingsError, match="depth must be"):
         DEPTH("depth", depth)
     DEPTH("depth", 3)
+
+
+def test_labels_whose_squares_are_not_finite_are_refused() -> None:
+    assert finite_labels([1e100, -1e100], 2).tolist() == [1e100, -1e100]
+    with pytest.raises(SettingsError, match=r"to 1e\+100, got -1e\+101 at 1"):
+        finite_labels([1, -1e101], 2)
