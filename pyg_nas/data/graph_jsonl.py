@@ -32,6 +32,7 @@ from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import MOST_OPERATION_NAMES
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import METRICS
 
@@ -67,6 +68,11 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
     records = _records(path, read_lines(path, TableError), names)
     if not records:
         raise TableError(f"{path}: contains no graph")
+    if len(names) > MOST_OPERATION_NAMES:
+        raise TableError(
+            f"{path}: has {len(names):,} names of operations, at most {MOST_OPERATION_NAMES:,} "
+            f"are read"
+        )
     try:
         if isinstance(space, str) and space != "plain":
             raise SpaceError(f"space {space!r} must be a SearchSpace or 'plain'")

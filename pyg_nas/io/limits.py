@@ -37,6 +37,9 @@ MOST_TENSORS = 100_000
 MOST_FEATURES = 100_000
 """Features of an architecture: a cell of NAS-Bench-101 has 181, a graph of 127 vertices 52,215."""
 
+MOST_OPERATION_NAMES = 1_000
+"""Names of operations in one graph file: a vertex has a column for each of them."""
+
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""
 

@@ -307,3 +307,11 @@ def test_files_with_and_without_a_drawing_to_order_are_equal(tmp_path: Path) -> 
     )
     assert fast == slow[:40] == CellArray.from_ragged(cells.ragged, NASBENCH101)
     assert slow[40].operations == ("input", "output")
+
+
+def test_many_names_of_operations_are_refused(tmp_path: Path) -> None:
+    names = [f"op{number}" for number in range(1_001)]
+    lines = [json.dumps({"ops": names[i : i + 100], "edges": []}) for i in range(0, 1_001, 100)]
+    (tmp_path / "g.jsonl").write_text("\n".join(lines))
+    with pytest.raises(TableError, match="has 1,001 names of operations, at most 1,000"):
+        read_graphs(tmp_path / "g.jsonl")
