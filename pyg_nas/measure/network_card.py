@@ -16,7 +16,7 @@ PREDICT, CARD = "predict.py", "README.md"
 _MOST_SHOWN_CLASSES = 20
 
 _SCRIPT = '''\
-"""{title} images: python predict.py images.pt, a tensor {shape} of {unit}."""
+"""{title} images: python predict.py {files}images.pt, a tensor {shape} of {unit}."""
 
 import sys
 from pathlib import Path
@@ -32,19 +32,48 @@ def predict(images):
         return {result}
 
 
-if __name__ == "__main__":
-    print(*predict(torch.load(sys.argv[1])), sep="\\n")
+{load}if __name__ == "__main__":
+    print(*predict({argument}), sep="\\n")
 '''
 
+_LOAD = '''\
+def load(path):
+    """Return a file as in training, [1, {channels}, {height}, {width}]; needs Pillow."""
+    from PIL import Image, ImageOps
 
-def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> str:
-    """Return a Python script that classifies images with torch alone.
+    image = Image.open(path).convert("{mode}")
+    if image.size != ({width}, {height}):
+        image = {resized}
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2)
+
+
+'''
+_RESIZED = {
+    "pad": "ImageOps.pad(image, ({width}, {height}), Image.Resampling.BILINEAR)",
+    "crop": "ImageOps.fit(image, ({width}, {height}), Image.Resampling.BILINEAR)",
+    "stretch": "image.resize(({width}, {height}), Image.Resampling.BILINEAR)",
+}
+
+
+def predict_script(
+    classes: Sequence[str], shape: Sequence[int], unit: str, fit: str | None = None
+) -> str:
+    """Return a Python script that classifies images with torch alone, or files with Pillow.
 
     Args:
         classes: Names of the labels; none where a number is predicted.
         shape: Shape of an image, ``(C, H, W)``.
         unit: What a pixel is.
+        fit: How image files are brought to this size; None where images are no files.
     """
+    channels, height, width = shape
+    load = ""
+    if fit is not None:
+        names = {"channels": channels, "height": height, "width": width}
+        mode = "L" if channels == 1 else "RGB"
+        load = _LOAD.format(mode=mode, resized=_RESIZED[fit].format(**names), **names)
+    read = "torch.load(sys.argv[1])"
     result = "[CLASSES[label] for label in network(images.float()).argmax(1).tolist()]"
     return _SCRIPT.format(
         title="Classes of" if classes else "Numbers for",
@@ -54,6 +83,9 @@ def predict_script(classes: Sequence[str], shape: Sequence[int], unit: str) -> s
         file=PT2,
         what="class" if classes else "number",
         result=result if classes else "network(images.float())[:, 0].tolist()",
+        load=load,
+        files="photo.jpg, or " if load else "",
+        argument=f'{read} if sys.argv[1].endswith(".pt") else load(sys.argv[1])' if load else read,
     )
 
 

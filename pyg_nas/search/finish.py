@@ -283,7 +283,10 @@ class Finish:
             "onnx_missing": onnx_missing,
         }
         classes = () if task.is_regression else task.classes
-        script = predict_script(classes, task.test.images.shape[1:], _unit(task))
+        pixels = task.test.images
+        of_files = pixels.dtype == np.uint8 and pixels.shape[1] in (1, 3)
+        fit = task.settings.image_fit if of_files else None
+        script = predict_script(classes, pixels.shape[1:], _unit(task), fit)
         texts = {PREDICT: script, CARD: model_card(about, cell.hash)}
         files.update({name: text.encode("utf-8") for name, text in texts.items()})
         save_network(self.out, network, cell, task, about, files)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pyg_nas.measure.image_files import _pixels
 from pyg_nas.measure.network_card import model_card, predict_script
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
@@ -56,6 +60,29 @@ def test_the_script_has_the_names_as_they_are():
         for name in node.names
     ]
     assert imported == ["sys", "pathlib", "torch"]
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_script_reads_files_as_training_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str, channels: int
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    shape = (40, 30, 3) if channels == 3 else (40, 30)
+    pixels = rng.integers(0, 256, shape).astype(np.uint8)
+    image.fromarray(pixels).save(tmp_path / "photo.png")
+    network = SimpleNamespace(module=lambda: None)
+    monkeypatch.setattr("torch.export.load", lambda _: network)
+    namespace = {"__file__": str(tmp_path / "predict.py"), "__name__": "predict"}
+    exec(predict_script(["a", "b"], (channels, 16, 24), "pixels", fit), namespace)
+    mode = "L" if channels == 1 else "RGB"
+    expected = _pixels(tmp_path / "photo.png", mode, (24, 16), fit)
+    found = namespace["load"](str(tmp_path / "photo.png"))
+    assert found.shape == (1, channels, 16, 24)
+    np.testing.assert_array_equal(
+        found[0].permute(1, 2, 0).numpy(), expected.reshape(16, 24, channels)
+    )
 
 
 def test_the_card_says_what_was_measured():
