@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
@@ -29,6 +30,12 @@ def bold(value: object) -> Text:
 def print_line(*parts: object) -> None:
     """Print values side by side as one line, on standard output."""
     OUTPUT.print(_literal(parts))
+
+
+def print_next(what: str, words: Iterable[object], options: Mapping[str, object]) -> None:
+    """Print the command that usually follows; options that are None are left out."""
+    given = (str(word) for pair in options.items() if pair[1] is not None for word in pair)
+    print_line(f"next, {what}: {shlex.join(['pyg-nas', *map(str, words), *given])}")
 
 
 def print_note(*parts: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line, print_note
+from pyg_nas.cli.console import bold, print_line, print_next, print_note
 from pyg_nas.cli.options import (
     Device,
     ImageSize,
@@ -92,6 +92,15 @@ def images(
         cost = _cost(task, device, searched)
     _print_task(task)
     _print_cost(cost, budget, runs)
+    options = {
+        "--image-size": image_size,
+        "--settings": settings,
+        "--metric": metric,
+        "--split-seed": split_seed or None,
+        "--space": space,
+        "--out": f"{folder.resolve().name}-search",
+    }
+    print_next("a search", ("search", folder), options)
 
 
 def _cost(task: Task, device: str, space: SearchSpace) -> TrainingCost:

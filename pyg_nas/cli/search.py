@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line, resumable
+from pyg_nas.cli.console import bold, print_line, print_next, resumable
 from pyg_nas.cli.latency import (
     LatencyDevice,
     MaxLatency,
@@ -270,6 +270,9 @@ def search(
 
         print_line(write_seeds(out, list(results), list(results.values())))
     print_line(f"folder: {out}")
+    if not is_table and seeds == 1 and results[seed].answer is not None:
+        options = {"--out": f"{out}-network", "--space": space, "--metric": metric}
+        print_next("a trained network", ("finish", out), options)
 
 
 def _check_target(

@@ -35,10 +35,21 @@ class Column:
 
 
 def percent_column(name: str, unit: str, values: Floats) -> Column:
-    """Return a column of accuracies in their unit, with two digits; small values with three."""
-    if not unit and np.nanmax(np.abs(values), initial=0.0) < 1:
+    """Return a column of accuracies in their unit, with two digits; small values with three.
+
+    A prediction from few cells may lie outside of what a percentage can be: it is cut where shown.
+    """
+    if unit:
+        return Column(f"{name}{unit}", values, _percent)
+    if np.nanmax(np.abs(values), initial=0.0) < 1:
         return Column(name, values, lambda v: f"{v:.3g}" if np.isfinite(v) else MISSING)
-    return Column(f"{name}{unit}", values, lambda value: number(value, 2))
+    return Column(name, values, lambda value: number(value, 2))
+
+
+def _percent(value: float) -> str:
+    if value < 0 or value > 100:
+        return "< 0" if value < 0 else "> 100"
+    return number(value, 2)
 
 
 def known_columns(columns: Sequence[Column], rows: NDArray[np.int64]) -> list[Column]:

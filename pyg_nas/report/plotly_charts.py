@@ -61,7 +61,7 @@ def _kept(dots: Dots, numbers: Mapping[int, int] | None) -> np.ndarray[Any, np.d
 def _dots(
     dots: Dots, kept: np.ndarray[Any, np.dtype[np.bool_]], numbers: Mapping[int, int] | None
 ) -> dict[str, Any]:
-    count = int(kept.sum())
+    crowd = int(kept.sum()) > _CROWD
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
@@ -69,7 +69,11 @@ def _dots(
         "x": _numbers(dots.x[kept]),
         "y": _numbers(dots.y[kept]),
         "hoverinfo": "x+y",
-        "marker": {"color": f"c{dots.colour}", "size": 5 if count > _CROWD else 7, "opacity": 0.55},
+        "marker": {
+            "color": f"c{dots.colour}",
+            "size": 5 if crowd else 7,
+            "opacity": 0.55 if crowd else 0.9,
+        },
     }
     if numbers is not None and dots.rows is not None:
         trace["meta"] = "cells"

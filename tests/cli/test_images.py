@@ -21,7 +21,8 @@ def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str
     images(folder)
     shown = capsys.readouterr().out
     for text in ("images: 13", "ant: 8", "bee: 5", "5 x 5 (13)", "notes.txt", "balanced accuracy",
-                 "one run of 12 epochs: about"):  # fmt: skip
+                 "one run of 12 epochs: about",
+                 f"next, a search: pyg-nas search {folder} --out bugs-search"):  # fmt: skip
         assert text in shown
 
 

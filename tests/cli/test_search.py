@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +275,9 @@ def test_search_takes_the_acquisition(table_path: Path, tmp_path: Path) -> None:
     assert set(last["why"]) == {"predicted", "std"}
 
 
-def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_on_a_task_trains_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from dataclasses import replace
 
     from pyg_nas.measure.digits import digits_task
@@ -289,6 +292,8 @@ def test_search_on_a_task_trains_every_run(tmp_path: Path, monkeypatch: pytest.M
     assert pyg_nas("search", "digits", "--out", tmp_path, *options, "--device", "cpu") == 0
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["evaluator"]["budget"], settings["evaluator"]["seeds"]) == (1, 2)
+    finish = shlex.join(["pyg-nas", "finish", str(tmp_path), "--out", f"{tmp_path}-network"])
+    assert capsys.readouterr().out.endswith(f"\nnext, a trained network: {finish}\n")
 
 
 def test_search_on_a_task_trains_cells_of_another_space(tmp_path: Path) -> None:
