@@ -219,8 +219,13 @@ def _mean_and_half(values: NDArray[np.float64]) -> str:
         return "not defined"
     interval = _interval(values)
     if interval is None:
-        return f"{values.mean():.3f}"
-    return f"{interval.mean:.3f} ± {interval.high - interval.mean:.3f}"
+        return _three(values.mean())
+    return f"{_three(interval.mean)} ± {interval.high - interval.mean:.3f}"
+
+
+def _three(value: float) -> str:
+    """Three digits with the sign of mathematics, which a zero has not."""
+    return f"{round(float(value), 3) + 0.0:.3f}".replace("-", "−")
 
 
 def _ends_text(interval: Interval | None) -> str:

@@ -221,7 +221,8 @@ class Ledger:
                 excused = earlier.outcome.stopped or self._handed_out[number].count > 1
                 if earlier.outcome != query.outcome and not excused:
                     raise SettingsError(
-                        f"architecture {number} has {earlier.outcome} already, got {outcome}; the "
+                        f"architecture {number} has {_figures(earlier.outcome)} already, got "
+                        f"{_figures(outcome)}; the "
                         f"first outcome counts"
                     )
                 return False
@@ -394,3 +395,12 @@ class Ledger:
 def _write(file: SharedLines | None, record: dict[str, Any]) -> None:
     if file is not None:
         file.append(record)
+
+
+def _figures(outcome: Outcome) -> str:
+    """What was told of a run, for a message."""
+    names = ("accuracy", "seconds", "test_accuracy")
+    known = {name: getattr(outcome, name) for name in names}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in known.items() if value is not None
+    )
