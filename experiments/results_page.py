@@ -627,12 +627,19 @@ def latency() -> list[str]:
 
 
 def latency_new_device() -> list[str]:
-    lines = [row("new device and software", "networks", "MAPE"), row(*["---"] * 3)]
+    heads = ("new device and software", "networks", "ten random", "ten designed")
+    lines = [row(*heads, "of untouched families"), row(*["---"] * 5)]
     for name, settings in read("latency").items():
         if name.startswith("new device"):
             note = " (from GPUs alone)" if name.endswith("alone") else ""
             lines += [
-                row(f"{setting}{note}", str(v["networks"]), f"{100 * v['mape']:.1f} %")
+                row(
+                    f"{setting}{note}",
+                    str(v["networks"]),
+                    f"{100 * v['random']['mape']:.1f} %",
+                    f"{100 * v['designed']['mape']:.1f} %",
+                    f"{100 * v['designed']['mape, untouched families']:.1f} %",
+                )
                 for setting, v in settings.items()
             ]
     return lines
