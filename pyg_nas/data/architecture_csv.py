@@ -31,7 +31,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
-from pyg_nas.io.limits import MOST_TABLE_BYTES
+from pyg_nas.io.limits import LARGEST_LABEL, MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -186,28 +186,33 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
                 raise TableError(f"{path}: line {line}: {error}") from None
         numbers = {}
         for name in columns:
-            value = finite_number(fields[name])
-            if value is None:
-                if fields[name].strip():
-                    raise TableError(
-                        f"{path}: line {line}: {name} must be a finite number or empty, got "
-                        f"{quoted(fields[name])}"
-                    )
+            if not fields[name].strip():
                 continue
+            value, largest = finite_number(fields[name]), _largest(name)
+            if value is None or abs(value) > largest:
+                raise TableError(
+                    f"{path}: line {line}: {name} must be empty or a number from {-largest:g} to "
+                    f"{largest:g}, got {quoted(fields[name])}"
+                )
             numbers[name] = value
-        epochs = _whole(path, line, EPOCHS, fields.get(EPOCHS, ""), default)
-        seed = _whole(path, line, SEED, fields.get(SEED, ""), 0)
+        epochs = _whole(path, line, EPOCHS, fields.get(EPOCHS, ""), default, 1)
+        seed = _whole(path, line, SEED, fields.get(SEED, ""), 0, 0)
         rows.append(_Row(line, canonical[text], epochs, seed, numbers))
     return rows, columns
 
 
-def _whole(path: Path, line: int, name: str, text: str, default: int) -> int:
+def _largest(name: str) -> float:
+    """Return the largest number of a column: of a reading it is stored in single precision."""
+    return float(np.finfo(np.float32).max) if name in METRICS else LARGEST_LABEL
+
+
+def _whole(path: Path, line: int, name: str, text: str, default: int, least: int) -> int:
     if not text.strip():
         return default
     value = finite_number(text)
-    if value is None or value != int(value) or value < 0:
+    if value is None or value != int(value) or value < least:
         raise TableError(
-            f"{path}: line {line}: {name} must be a whole number from 0, got {quoted(text)}"
+            f"{path}: line {line}: {name} must be a whole number from {least}, got {quoted(text)}"
         )
     return int(value)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import TableError
+from pyg_nas.io.limits import LARGEST_LABEL
 
 
 def checked_targets(
@@ -24,23 +25,23 @@ def checked_targets(
         joined: These names in the words of an error.
 
     Raises:
-        TableError: If a name is empty, has a slash or is taken, or numbers have another shape or
-            are infinite.
+        TableError: If a name is none of HDF5's or is taken, or numbers have another shape or are
+            beyond :data:`LARGEST_LABEL`.
     """
     checked = {}
     for name, values in (targets or {}).items():
-        if not name or "/" in name or name in taken:
+        if name in ("", ".", "..") or "/" in name or "\0" in name or name in taken:
             raise TableError(
-                f"target {name!r} must have a name without a slash, other than {joined}"
+                f"target {name!r} must have a name without a slash, other than '.' and {joined}"
             )
         numbers = np.asarray(values, dtype=np.float64)
-        infinite = np.isinf(numbers)
-        if numbers.shape != (count,) or infinite.any():
+        large = np.abs(numbers) > LARGEST_LABEL
+        if numbers.shape != (count,) or large.any():
             shape = list(numbers.shape)
-            got = f"shape {shape}" if numbers.shape != (count,) else numbers[infinite][0]
+            got = f"shape {shape}" if numbers.shape != (count,) else f"{numbers[large][0]:g}"
             raise TableError(
-                f"target {name!r} must be [{count}] numbers, finite or NaN for not measured, got "
-                f"{got}"
+                f"target {name!r} must be [{count}] numbers, from {-LARGEST_LABEL:g} to "
+                f"{LARGEST_LABEL:g}, or NaN for not measured, got {got}"
             )
         checked[name] = numbers
     return checked

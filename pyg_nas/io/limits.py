@@ -90,3 +90,6 @@ MOST_SEED = 2**32 - 1
 
 MOST_DIGITS = 9
 """Digits of a whole number on the command line: a number of cells, or of a run."""
+
+LARGEST_LABEL = 1e100
+"""Of labels and targets, either sign: squares of larger numbers, and their sum, may be infinite."""

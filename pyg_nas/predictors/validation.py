@@ -13,7 +13,7 @@ from pyg_nas.errors import DivergedError, ModelError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.limits import MOST_EPOCHS, MOST_LAYERS, MOST_SEED
+from pyg_nas.io.limits import LARGEST_LABEL, MOST_EPOCHS, MOST_LAYERS, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.data.dataset import CellDataset
@@ -24,8 +24,6 @@ Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
 
 Rule = Callable[[str, Any], None]
 """Checks the value of a named setting; raises ``SettingsError``."""
-
-_LARGEST_LABEL = 1e100  # the squares of larger numbers, and their sum, may be infinite
 
 
 def as_cells(X: Cells) -> CellArray:
@@ -129,10 +127,10 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
             f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
             f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
         )
-    large = np.abs(labels) > _LARGEST_LABEL
+    large = np.abs(labels) > LARGEST_LABEL
     if large.any():
         raise SettingsError(
-            f"y must be from {-_LARGEST_LABEL:g} to {_LARGEST_LABEL:g}, got {labels[large][0]:g} "
+            f"y must be from {-LARGEST_LABEL:g} to {LARGEST_LABEL:g}, got {labels[large][0]:g} "
             f"at {int(large.argmax())}"
         )
     return labels

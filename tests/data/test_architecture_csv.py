@@ -112,8 +112,11 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
             ["arch,y", TEXTS[0].replace("avg_pool_3x3", "sep_conv") + ",1"],
             r"line 2: operation 'sep_conv' in",
         ),
-        (["arch,epochs,y", f"{TEXTS[0]},1.5,1"], "line 2: epochs must be a whole number from 0"),
-        (["arch,y", f"{TEXTS[0]},1", f"{TEXTS[1]},x"], "line 3: y must be a finite number or"),
+        (["arch,epochs,y", f"{TEXTS[0]},1.5,1"], "line 2: epochs must be a whole number from 1"),
+        (["arch,epochs,y", f"{TEXTS[0]},0,1"], "line 2: epochs must be a whole number from 1"),
+        (["arch,training_time", f"{TEXTS[0]},1e300"], "line 2: training_time must be empty or a"),
+        (["arch,y", f"{TEXTS[0]},-1e101"], r"line 2: y must be empty or a number from -1e\+100"),
+        (["arch,y", f"{TEXTS[0]},1", f"{TEXTS[1]},x"], "line 3: y must be empty or a number from"),
         (
             ["arch,validation_accuracy", f"{TEXTS[0]},90", f"{TEXTS[1]},101"],
             r"line 3: validation_accuracy must be 0 to 1 or 0 to 100, got 101",
@@ -144,7 +147,7 @@ def test_files_that_are_no_csv(tmp_path: Path) -> None:
 def test_impossible_numbers_of_columns_and_runs(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="1,000,002 columns, at most 1,000"):
         read_architectures(write(tmp_path / "t.csv", "arch," + "," * 10**6), NASBENCH201)
-    rows = (f"{text},{row},{row},0.5" for row, text in enumerate(TEXTS[:2000]))
+    rows = (f"{text},{row + 1},{row},0.5" for row, text in enumerate(TEXTS[:2000]))
     path = write(tmp_path / "t.csv", "arch,epochs,seed,test_accuracy", *rows)
     with pytest.raises(TableError, match=r"2,000 numbers of epochs and 2,000 seeds"):
         read_architectures(path, NASBENCH201)

@@ -98,7 +98,7 @@ def _replace(name: str, values: object):
         (_replace("networks/attributes", GRAPHS.attributes * np.nan), "finite"),
         (_replace("networks/attributes", GRAPHS.attributes[:, 1:]), r"\[vertices, 12\]"),
         (_replace("networks/macs", GRAPHS.macs[1:]), r"macs must be \[12\]"),
-        (_replace("targets/latency", np.full(12, np.inf)), "finite or NaN"),
+        (_replace("targets/latency", np.full(12, np.inf)), "or NaN for not"),
         (lambda file: file.pop("networks/hashes"), "'networks/hashes' is missing"),
         (
             _replace("networks/columns", GRAPHS.columns.astype(int) + 2**32),

@@ -429,7 +429,7 @@ def test_targets_are_stored_cut_and_joined(tmp_path: Path, small_table: Table) -
         ({"": np.zeros(300)}, "'' must have a name"),
         ({"a/b": np.zeros(300)}, "'a/b' must have a name"),
         ({"a": np.zeros(299)}, r"'a' must be \[300\] numbers.*\[299\]"),
-        ({"a": np.full(300, np.inf)}, "finite or NaN"),
+        ({"a": np.full(300, np.inf)}, "or NaN for not"),
     ],
 )
 def test_wrong_targets_are_refused(

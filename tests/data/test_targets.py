@@ -19,12 +19,15 @@ def test_numbers_become_float64_and_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("", [1, 2], "without a slash, other than hash"),
+        ("", [1, 2], "without a slash, other than '.' and hash"),
         ("a/b", [1, 2], "'a/b' must have a name without a slash"),
-        ("hash", [1, 2], "other than hash"),
+        (".", [1, 2], "'.' must have a name without a slash"),
+        ("a\0b", [1, 2], "must have a name without a slash"),
+        ("hash", [1, 2], "other than '.' and hash"),
         ("latency", [1], r"must be \[2\] numbers, .* got shape \[1\]"),
         ("latency", [1, -np.inf], r"must be \[2\] numbers, .* got -inf"),
-        ("latency", [1, np.inf], "finite or NaN"),
+        ("latency", [1, np.inf], "or NaN for not measured, got inf"),
+        ("latency", [1e101, np.nan], r"from -1e\+100 to 1e\+100, .* got 1e\+101"),
     ],
 )
 def test_wrong_targets_are_named(name: str, values: list[float], message: str) -> None:
