@@ -34,6 +34,20 @@ for _ in range(20):
     assert found is None or found["bytes"].tobytes() == expected
     write_cached("numbers", {"bytes": np.frombuffer(expected, np.uint8)})
 """
+FIT = """
+from pathlib import Path
+import numpy as np
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.io.files import write_text
+from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+cells = sample_cells(300, seed=0)
+y = np.log(cells.trainable_parameters()) + np.random.default_rng(0).normal(size=300)
+estimators = GCNRegressor(hidden=144, epochs=20), ResidualGNNRegressor(epochs=20)
+bits = [e.set_params(device="cpu", random_state=0).fit(cells, y).predict(cells).tobytes().hex()
+        for e in estimators]
+write_text(Path("out/bits.txt"), " ".join(bits))
+"""
 
 Arguments = tuple[str, ...]
 Outcome = Callable[[Path], object]
@@ -111,6 +125,7 @@ class Case:
         script: What is run, with the arguments.
         before: Commands that are run undisturbed before it.
         parallel: Further arguments, with which the outcome is the same.
+        compiles: The outcome is the same without stored machine code.
     """
 
     arguments: Arguments
@@ -120,6 +135,7 @@ class Case:
     script: str = COMMAND
     before: tuple[Arguments, ...] = ()
     parallel: Arguments = ()
+    compiles: bool = False
 
 
 TRAIN = ("train", "table.hdf5", "--split", "43", "--recipe", "paper", "--epochs", "3", "--device",
@@ -165,6 +181,9 @@ CASES = {
         (), lambda out: sorted(p.name for p in (out / "cache").iterdir()), "cache",
         resumes=True,
         script=CACHE,
+    ),
+    "fit": Case(
+        (), lambda out: digest(out / "bits.txt"), "bits.txt", script=FIT, compiles=True
     ),
     "measure": Case(
         ("measure", "task.npz", "--cells", "3", "--budgets", "1", "--seeds", "2", "--settings",

@@ -21,7 +21,8 @@ full disk
 read-only
     A folder that may not be written to.
 same
-    Two threads, other seeds of Python's hashes, and as many processes as the command can use.
+    Two threads, other seeds of Python's hashes, as many processes as the command can use, and for
+    ``fit`` no stored machine code.
 
 ``hostile.json`` has all parts, with at least 50 kills of each command. A commit with ``-changed``
 was run with changes of the exports alone.
@@ -280,8 +281,13 @@ def same(workshop: Workshop, name: str) -> dict[str, Any]:
         environment = {"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": seed}
         running = workshop.spawn(place, case, *arguments, **environment)
         wrong += workshop.finish(place, name, running)
+    if case.compiles:
+        place = workshop.new_place(case)
+        running = workshop.spawn(place, case, NUMBA_CACHE_DIR=str(place / "machine code"))
+        wrong += workshop.finish(place, name, running)
     return {
         "threads": [1, 2],
+        "without stored machine code": case.compiles,
         "processes": " ".join(case.parallel) or "1",
         "seeds of hashes": len(settings),
         "wrong": wrong,
