@@ -66,7 +66,24 @@ class NASBench101(SpaceDataset):
 
     All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
-    **STATS:** 423,624 graphs of ~6.8 nodes and ~8.7 edges on average, 5 features, 1 task.
+    **STATS:**
+
+    .. list-table::
+        :widths: 20 10 10 10 10 10
+        :header-rows: 1
+
+        * - Name
+          - #graphs
+          - #nodes
+          - #edges
+          - #features
+          - #tasks
+        * - All cells
+          - 423,624
+          - ~6.8
+          - ~8.7
+          - 5
+          - 1
     """
 
     space_name = "nasbench101"
@@ -89,7 +106,24 @@ class NASBench201(SpaceDataset):
 
     All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
-    **STATS:** 15,625 graphs of ~6.0 nodes and ~6.6 edges on average, 7 features, 1 task.
+    **STATS:**
+
+    .. list-table::
+        :widths: 20 10 10 10 10 10
+        :header-rows: 1
+
+        * - Name
+          - #graphs
+          - #nodes
+          - #edges
+          - #features
+          - #tasks
+        * - All architectures
+          - 15,625
+          - ~6.0
+          - ~6.6
+          - 7
+          - 1
     """
 
     space_name = "nasbench201"
@@ -108,7 +142,24 @@ class TransNASBench101(SpaceDataset):
 
     All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
-    **STATS:** 4,096 graphs of ~5.5 nodes and ~5.8 edges on average, 6 features, 7 tasks.
+    **STATS:**
+
+    .. list-table::
+        :widths: 20 10 10 10 10 10
+        :header-rows: 1
+
+        * - Name
+          - #graphs
+          - #nodes
+          - #edges
+          - #features
+          - #tasks
+        * - All architectures
+          - 4,096
+          - ~5.5
+          - ~5.8
+          - 6
+          - 7
     """
 
     space_name = "transnasbench101"
