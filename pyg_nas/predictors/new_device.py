@@ -241,14 +241,13 @@ class NewDeviceRegressor:
         rng = np.random.default_rng(self.random_state)
         trials = 10 ** rng.uniform(_LOWEST, _HIGHEST, size=(self.trials, len(_LOWEST)))
         pools = [[rng.permutation(len(costs))[:_POOL] for _ in range(_DRAWS)] for _ in costs.T]
+        priors = [_Prior.of(self.costs_[:, devices != device], self.inputs_) for device in devices]
 
         def error(kernel: _Kernel) -> float:
             errors = []
-            for setting, draws in enumerate(pools):
-                prior = _Prior.of(self.costs_[:, devices != devices[setting]], self.inputs_)
+            for target, prior, draws in zip(costs.T, priors, pools, strict=True):
                 for pool in draws:
                     rows, rest = pool[: self.measured], pool[self.measured :]
-                    target = costs[:, setting]
                     missed = prior.predict(kernel, rows, target[rows], rest)[0] - target[rest]
                     errors.append(np.log((missed**2).mean() / target.var() + 1e-4))
             return float(np.mean(errors))
