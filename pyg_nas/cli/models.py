@@ -27,7 +27,7 @@ from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.files import check_output, write_text
-from pyg_nas.io.limits import MOST_EPOCHS, MOST_SEED
+from pyg_nas.io.limits import MOST_EPOCHS
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ TrainedOn = Annotated[
     ),
 ]
 TrainedSeed = Annotated[
-    int,
-    typer.Option(
-        "--split-seed", min=0, max=MOST_SEED, help="With --scores: random seed of the splits."
-    ),
+    int, seed_option("With --scores: random seed of the splits.", "--split-seed")
 ]
 EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
 EvaluatedMetric = Annotated[

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
 
 
-def seed_option(text: str) -> Any:
-    """Return the option of a random seed with this help."""
-    return typer.Option(min=0, max=MOST_SEED, help=text)
+def seed_option(text: str, *names: str) -> Any:
+    """Return the option of a random seed with this help, named as its parameter by default."""
+    return typer.Option(*names, min=0, max=MOST_SEED, help=text)
 
 
 TablePath = Annotated[
@@ -107,10 +107,7 @@ Metric = Annotated[
     ),
 ]
 ImageSplitSeed = Annotated[
-    int,
-    typer.Option(
-        "--split-seed", min=0, max=MOST_SEED, help="Random seed of the split of the images."
-    ),
+    int, seed_option("Random seed of the split of the images.", "--split-seed")
 ]
 
 

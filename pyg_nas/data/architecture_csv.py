@@ -31,7 +31,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, TableError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
-from pyg_nas.io.limits import LARGEST_LABEL, MOST_TABLE_BYTES
+from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import METRICS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -169,11 +169,11 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
     header, table = read_csv(path, TableError)
     if ARCHITECTURE not in header:
         raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {quoted(header)}")
-    columns = [
-        name
+    largest_by_column = {
+        name: LARGEST_FLOAT32 if name in METRICS else LARGEST_LABEL
         for name in header
         if name not in _KEYS and any(finite_number(fields[name]) is not None for _, fields in table)
-    ]
+    }
     default = space.support.budgets[-1] if space.support.budgets else 1
     canonical: dict[str, str] = {}
     rows = []
@@ -185,10 +185,10 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
             except CellError as error:
                 raise TableError(f"{path}: line {line}: {error}") from None
         numbers = {}
-        for name in columns:
+        for name, largest in largest_by_column.items():
             if not fields[name].strip():
                 continue
-            value, largest = finite_number(fields[name]), _largest(name)
+            value = finite_number(fields[name])
             if value is None or abs(value) > largest:
                 raise TableError(
                     f"{path}: line {line}: {name} must be empty or a number from {-largest:g} to "
@@ -198,12 +198,7 @@ def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
         epochs = _whole(path, line, EPOCHS, fields.get(EPOCHS, ""), default, 1)
         seed = _whole(path, line, SEED, fields.get(SEED, ""), 0, 0)
         rows.append(_Row(line, canonical[text], epochs, seed, numbers))
-    return rows, columns
-
-
-def _largest(name: str) -> float:
-    """Return the largest number of a column: of a reading it is stored in single precision."""
-    return float(np.finfo(np.float32).max) if name in METRICS else LARGEST_LABEL
+    return rows, list(largest_by_column)
 
 
 def _whole(path: Path, line: int, name: str, text: str, default: int, least: int) -> int:

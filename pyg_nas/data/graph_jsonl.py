@@ -32,14 +32,13 @@ from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
-from pyg_nas.io.limits import MOST_OPERATION_NAMES
+from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import METRICS
 
 Edges = list[tuple[int, int]]
 
 _MOST_NAMED = 20
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 class _Record(NamedTuple):
@@ -348,7 +347,7 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
     if y is None:
         y = math.nan
     # False for NaN and infinity, too.
-    elif type(y) not in (int, float) or not abs(y) <= _LARGEST_FLOAT32:
+    elif type(y) not in (int, float) or not abs(y) <= LARGEST_FLOAT32:
         raise TableError(f'"y" must be a finite number or null, got {quoted(y)}')
     try:
         numbers = list(map(names.__getitem__, ops))

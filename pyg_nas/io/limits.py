@@ -93,3 +93,9 @@ MOST_DIGITS = 9
 
 LARGEST_LABEL = 1e100
 """Of labels and targets, either sign: squares of larger numbers, and their sum, may be infinite."""
+
+LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
+"""Of readings and labels that are stored in single precision."""
+
+LARGEST_FIGURE = 1e300
+"""Below it are the figures of a search, either sign: sums of some of them are finite."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
+from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import printable
 
 TARGETS = "targets.csv"
@@ -131,7 +132,7 @@ def _targets(path: Path) -> tuple[list[Path], list[float]]:
     for line, row in rows:
         where = f"{source}, line {line}"
         value = finite_number(row["value"])
-        if value is None or abs(value) > float(np.finfo(np.float32).max):
+        if value is None or abs(value) > LARGEST_FLOAT32:
             raise MeasureError(
                 f"{where}: value must be a finite number, got {quoted(row['value'])}"
             )

@@ -15,6 +15,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.search.evaluator import Outcome, Rung
 
 _FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
@@ -56,7 +57,7 @@ class Proposal:
     def predicted(self) -> float | None:
         """The accuracy that was predicted for the cell; None if ``why`` has no such number."""
         value: Any = self.why.get("predicted")
-        return float(value) if type(value) in (int, float) and abs(value) < 1e300 else None
+        return float(value) if type(value) in (int, float) and abs(value) < LARGEST_FIGURE else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready record."""
@@ -121,7 +122,7 @@ class Query:
         if value is None:
             return None
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and abs(value) < 1e300):
+        if not (number and abs(value) < LARGEST_FIGURE):
             rule = "a finite number" if key == "accuracy" else "a finite number or None"
             raise SettingsError(f"cell {self.cell.hash}: {key} must be {rule}, got {value!r}")
         return float(value)
@@ -192,7 +193,7 @@ def make_rung(budget: Any, accuracy: Any, seconds: Any = None) -> Rung:
     if type(budget) is not int or budget < 1:
         raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
     for name, value in (("accuracy", accuracy), ("seconds", 0.0 if seconds is None else seconds)):
-        if type(value) not in (int, float) or not abs(value) < 1e300:
+        if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
             raise ValueError(f"{name} must be a finite number, got {value!r}")
     return Rung(budget, float(accuracy), None if seconds is None else float(seconds))
 

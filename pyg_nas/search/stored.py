@@ -8,6 +8,7 @@ from typing import Any
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.search.evaluator import Reference
 from pyg_nas.search.folder import ANSWER, LATENCY, QUERIES, read_queries
 from pyg_nas.search.history import History
@@ -67,7 +68,9 @@ def _reference(answer: dict[str, Any]) -> Reference | None:
     if not isinstance(against, dict):
         return None
     best = against.get("best")
-    if isinstance(best, bool) or not isinstance(best, (int, float)) or not abs(best) < 1e300:
+    if isinstance(best, bool) or not isinstance(best, (int, float)):
+        return None
+    if not abs(best) < LARGEST_FIGURE:
         return None
     kind, digest = (str(against.get(key, "accuracy")) for key in ("kind", "hash"))
     return Reference(float(best), kind, digest)

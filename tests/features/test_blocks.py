@@ -72,16 +72,22 @@ def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.Monk
     assert events[:2] == ["begins", "ends"]
 
 
+def counted_features(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of cells whose features are computed from here on."""
+    computed: list[int] = []
+
+    def counted(cells: CellArray) -> CellFeatures:
+        computed.append(len(cells))
+        return cell_features(cells)
+
+    monkeypatch.setattr(cell_blocks, "cell_features", counted)
+    return computed
+
+
 def test_features_of_few_cells_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
     monkeypatch.setattr(cell_blocks, "_FEATURES", BoundedCache(4))
-    computed: list[int] = []
-
-    def counted(part: CellArray) -> CellFeatures:
-        computed.append(len(part))
-        return cell_features(part)
-
-    monkeypatch.setattr(cell_blocks, "cell_features", counted)
+    computed = counted_features(monkeypatch)
     few, many = sample_cells(28, seed=9), sample_cells(29, seed=9)
     for _ in range(2):
         for cells in (few, many):
@@ -97,13 +103,7 @@ def test_features_of_many_cells_are_kept_for_the_next_fit(
 ) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
     monkeypatch.setattr(cell_blocks, "_MANY", BoundedCache(1))
-    computed: list[int] = []
-
-    def counted(cells: CellArray) -> CellFeatures:
-        computed.append(len(cells))
-        return cell_features(cells)
-
-    monkeypatch.setattr(cell_blocks, "cell_features", counted)
+    computed = counted_features(monkeypatch)
     cells = sample_cells(40, seed=5)
     expected = cell_features(cells).groups["graph"]
     for again in (False, True, False):

@@ -28,6 +28,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_messages
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS, NUM_NASBENCH101_CELLS
@@ -382,7 +383,7 @@ def _decode_base64(text: str) -> bytes:
 
 def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
     """Return the first invalid one of ``[n, 2, 4]`` readings, and why."""
-    highest = np.array([np.finfo(np.float32).max, 1.0, 1.0, 1.0])
+    highest = np.array([LARGEST_FLOAT32, 1.0, 1.0, 1.0])
     bad = ~((metrics >= 0) & (metrics <= highest))  # NaN, which compares to nothing, included
     if not bad.any():
         return None
