@@ -41,7 +41,7 @@ def main(
         estimator = make_estimator("paper", PAPER_LABEL, device="cpu")
         result = tune(
             estimator,
-            width_candidates(estimator),
+            width_candidates("paper"),
             loaded.cells[split.train],
             split.train_labels,
             settings,

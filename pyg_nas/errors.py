@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 
 class PygNasError(Exception):
@@ -68,6 +69,16 @@ def check_count(name: str, value: int, most: int) -> None:
     """
     if not 1 <= value <= most:
         raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
+
+
+def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:
+    """Return the first value that is not new and the places, from 0, where it stands; or None."""
+    places: dict[Any, int] = {}
+    for place, value in enumerate(values):
+        if value in places:
+            return value, places[value], place
+        places[value] = place
+    return None
 
 
 def quoted(value: object, most: int = 80) -> str:

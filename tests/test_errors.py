@@ -27,6 +27,13 @@ def test_lists_of_names_are_cut() -> None:
     assert errors.listed(range(2_000), most=2) == "0, 1 and 1,998 more"
 
 
+def test_the_first_repeated_value_and_its_places() -> None:
+    assert errors.first_repeated("abcbc") == ("b", 1, 3)
+    assert errors.first_repeated([]) is None
+    many = [*map(str, range(200_000)), "7"]  # a comparison of all pairs would take minutes
+    assert errors.first_repeated(many) == ("7", 7, 200_000)
+
+
 def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
     class SilentError(Exception):
         def __str__(self) -> str:

@@ -122,10 +122,12 @@ def train(
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.parameter_rules import check_learning_rate
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
         LATENCY_RECIPE,
         NETWORK_RECIPE,
+        check_cells_suffice,
         check_epochs,
         check_recipe,
         check_subject,
@@ -134,7 +136,6 @@ def train(
     )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
-    from pyg_nas.predictors.validation import check_learning_rate
 
     Protocol(train=split, split_seed=split_seed)
     check_label(metric, budget, run)
@@ -163,7 +164,8 @@ def train(
             check_epochs(chosen)
     check_subject(chosen, is_of_networks)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
-    protocol.apply(opened)  # what the table lacks is refused before torch is imported
+    # What the table lacks is refused before torch is imported.
+    check_cells_suffice(chosen, len(protocol.apply(opened).train))
     check_storable(make_estimator(chosen, label, seed, device, **given))
     logger = open_logger(log)
     with progress_bar("training, epochs") as advance:

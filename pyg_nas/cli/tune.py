@@ -52,6 +52,7 @@ def tune(
 
     from pyg_nas.data.sources import open_table
     from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.candidates import width_candidates
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 
     Protocol(train=split, split_seed=split_seed)
@@ -59,8 +60,7 @@ def tune(
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
-    listed = None if grid == "default" else _candidates(Path(grid), recipe)
-    from pyg_nas.predictors.candidates import width_candidates
+    candidates = width_candidates(recipe) if grid == "default" else _candidates(Path(grid), recipe)
     from pyg_nas.predictors.tuning import TuneSettings
     from pyg_nas.predictors.tuning import tune as run_tuning
 
@@ -68,8 +68,8 @@ def tune(
     opened = open_table(table, space)
     protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
     rows = protocol.apply(opened)
+    settings.check_cells(opened.hashes[rows.train])  # before torch is imported
     estimator = make_estimator(recipe, protocol.label, seed, device)
-    candidates = width_candidates(estimator) if listed is None else listed
     fits_file = out.with_suffix(".fits.jsonl")
     with resumable(fits_file), progress_bar("fits") as advance:
         result = run_tuning(
@@ -112,14 +112,17 @@ def _figure(value: float | None) -> str:
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:
     from pyg_nas.io.json_reader import read_json
     from pyg_nas.predictors.candidates import read_grid
-    from pyg_nas.predictors.recipes import SET_BY_CALLERS, check_setting_names
+    from pyg_nas.predictors.recipes import SET_BY_CALLERS, check_settings
 
     description = read_json(path)
     try:
         candidates = read_grid(description)
-        names = {name for candidate in candidates for name in candidate}
-        check_setting_names(
-            recipe, (n for n in names if n.rpartition("__")[2] not in SET_BY_CALLERS)
+        check_settings(
+            recipe,
+            (
+                {n: v for n, v in c.items() if n.rpartition("__")[2] not in SET_BY_CALLERS}
+                for c in candidates
+            ),
         )
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None

@@ -43,6 +43,9 @@ MOST_OPERATION_NAMES = 1_000
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""
 
+MOST_MEMBERS = 10_000
+"""Networks of one ensemble: 5 are usual."""
+
 MOST_CHANNELS = 8_192
 """Channels of a convolution: the widest common networks have 7,392, and one of 8,192 has 2.4 GB."""
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from pyg_nas.predictors.parameter_rules import Rule
 from pyg_nas.predictors.state import FittedState
-from pyg_nas.predictors.validation import Rule, check_parameters
+from pyg_nas.predictors.validation import check_parameters
 
 
 class CellEstimator(BaseEstimator):  # type: ignore[misc]

@@ -6,7 +6,8 @@ import itertools
 import math
 from typing import Any
 
-from pyg_nas.errors import SettingsError, listed
+from pyg_nas.errors import SettingsError, listed, quoted
+from pyg_nas.predictors.recipes import check_settings, recipe_needs
 
 Candidate = dict[str, Any]
 
@@ -17,19 +18,24 @@ MOST_CANDIDATES = 10_000
 """Of one grid."""
 
 
-def width_candidates(estimator: Any) -> list[Candidate]:
-    """Return :data:`WIDTHS` as candidates for an estimator's networks, all of one width.
+def width_candidates(recipe: str) -> list[Candidate]:
+    """Return :data:`WIDTHS` as candidates for a recipe's networks, all of one width.
 
     Raises:
         SettingsError: If it has no networks.
     """
-    given = estimator.get_params()
-    names = [name for name in given if name.rpartition("__")[2] == "hidden"]
-    if not names or given.get("ensemble_size") == 0:
+    names = [n for n in recipe_needs(recipe).settings if n.rpartition("__")[2] == "hidden"]
+    candidates = [dict.fromkeys(names, width) for width in WIDTHS]
+    try:
+        check_settings(recipe, candidates)
+    except SettingsError:
+        names = []
+    if not names:
         raise SettingsError(
-            f"{estimator!r} has no network whose width could be tuned; name a grid of its settings"
+            f"recipe {recipe!r} has no network whose width could be tuned; give a grid of its "
+            f"settings"
         )
-    return [dict.fromkeys(names, width) for width in WIDTHS]
+    return candidates
 
 
 def read_grid(description: Any) -> list[Candidate]:
@@ -61,7 +67,7 @@ def read_grid(description: Any) -> list[Candidate]:
             dict(zip(description, (value for _, value in chosen), strict=True)) for chosen in drawn
         ]
     else:
-        raise SettingsError(f"a grid must be a JSON object or list, got {description!r}")
+        raise SettingsError(f"a grid must be a JSON object or list, got {quoted(description)}")
     if not candidates or candidates == [{}]:
         raise SettingsError("a grid needs at least one candidate")
     return candidates
@@ -80,6 +86,6 @@ def check_candidates(estimator: Any, candidates: list[Candidate]) -> None:
         unknown = sorted(set(candidate) - set(known))
         if unknown:
             raise SettingsError(
-                f"candidate {candidate!r}: {type(estimator).__name__} has no parameter "
+                f"candidate {quoted(candidate)}: {type(estimator).__name__} has no parameter "
                 f"{listed(unknown)}; it has {', '.join(sorted(known))}"
             )

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import LabelPolicy, fallback_note
 from pyg_nas.data.splits import Protocol, Split
 from pyg_nas.data.table import Table
-from pyg_nas.errors import DivergedError, SettingsError, check_count, one_line, quoted
+from pyg_nas.errors import (
+    DivergedError,
+    SettingsError,
+    check_count,
+    first_repeated,
+    one_line,
+    quoted,
+)
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.limits import MOST_RUNS
@@ -68,9 +75,8 @@ class ComparisonSettings:
         for what, names in (("predictors", self.predictors), ("train", self.train)):
             if not names or not all(names):
                 raise SettingsError(f"{what} must be names, got {quoted(','.join(names))}")
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise SettingsError(f"{what} must differ, {quoted(twice[0])} is named twice")
+            if repeated := first_repeated(names):
+                raise SettingsError(f"{what} must differ, {quoted(repeated[0])} is named twice")
         check_count("draws", self.draws, MOST_RUNS)
         for train in self.train:
             self.protocol(train, 0)

@@ -14,8 +14,9 @@ from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_
 from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.parameter_rules import SEED, whole
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
-from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells, whole
+from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
 
 _SHARE_TRIED = 1 / 3  # of the features, at each split
 _CELLS = 1_024  # whose positions in all trees stay in the processor's cache
@@ -47,7 +48,7 @@ class FeatureForest(CellRegressor):
         width_: Number of features.
     """
 
-    parameter_rules: ClassVar = {"num_trees": whole(least=1), "random_state": whole(least=0)}
+    parameter_rules: ClassVar = {"num_trees": whole(least=1), "random_state": SEED}
     fitted_state: ClassVar = FittedState(
         arrays={
             "out_of_bag": Array("float64", ("n",)),

@@ -30,16 +30,14 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.cholesky import factored_in_place, inverse_blocks, inverse_diagonal, solved
 from pyg_nas.predictors.kept_cells import WhitenedCells
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
+from pyg_nas.predictors.parameter_rules import SEED, anything, where, whole
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
     Cells,
-    anything,
     cells_to_predict,
     check_cells,
     mean_and_std,
     weighted_cells,
-    where,
-    whole,
 )
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -113,7 +111,7 @@ class GaussianProcess(CellRegressor):
         ),
         "steps": whole(least=20),
         "tuning_cells": whole(least=2),
-        "random_state": whole(least=0),
+        "random_state": SEED,
     }
     fitted_state: ClassVar = FittedState(
         arrays={

@@ -33,25 +33,20 @@ from pyg_nas.engine.shared_terms import (
 )
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.limits import MOST_MEMBERS
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.base import CellEstimator
+from pyg_nas.predictors.parameter_rules import GCN_REGRESSOR_RULES, GCN_RULES
 from pyg_nas.predictors.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
-    DEPTH,
-    DROPOUT,
-    EPOCHS,
     Cells,
-    Rule,
     as_cells,
     check_cells,
     check_converged,
     checked_weights,
     mean_and_std,
-    one_of,
-    real,
     weighted_cells,
-    whole,
 )
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
@@ -72,21 +67,10 @@ def paper_width(n_train: int) -> int:
     return PAPER_WIDTHS[nearest]
 
 
-_NETWORK_RULES: dict[str, Rule] = {
-    **dict.fromkeys(("head", "batch_size", "ensemble_size"), whole(least=1)),
-    "epochs": EPOCHS,
-    "depth": DEPTH,
-    "hidden": whole(least=1, optional=True),
-    "random_state": whole(least=0),
-    "learning_rate": real(least=0),
-    "weight_decay": real(least=0),
-    "dropout": DROPOUT,
-    "backend": one_of("auto", "dense", "sparse"),
-}
 _NETWORK_VALUES = {
     "space": Space,
     "hidden": Annotated[int, Field(ge=1)],
-    "num_members": Annotated[int, Field(ge=1, le=10_000)],
+    "num_members": Annotated[int, Field(ge=1, le=MOST_MEMBERS)],
 }
 _MEMBERS = Networks("members_", build="_empty_members")
 _TwoClasses = Annotated[
@@ -275,11 +259,7 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         (3,)
     """
 
-    parameter_rules: ClassVar = {
-        **_NETWORK_RULES,
-        "target_mean": real(optional=True),
-        "target_std": real(least=float(np.finfo(float).tiny), optional=True),
-    }
+    parameter_rules: ClassVar = GCN_REGRESSOR_RULES
     fitted_state: ClassVar = FittedState(
         values={**_NETWORK_VALUES, "mean": FiniteFloat, "std": FiniteFloat}, networks=_MEMBERS
     )
@@ -340,7 +320,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         members_: The fitted networks.
     """
 
-    parameter_rules: ClassVar = _NETWORK_RULES
+    parameter_rules: ClassVar = GCN_RULES
     fitted_state: ClassVar = FittedState(
         values={**_NETWORK_VALUES, "classes": _TwoClasses}, networks=_MEMBERS
     )

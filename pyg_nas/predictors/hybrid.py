@@ -26,20 +26,11 @@ from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
 from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, over_kept
 from pyg_nas.predictors.label_transform import LabelTransform
+from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
-from pyg_nas.predictors.validation import (
-    EPOCHS_OR_RULE,
-    FLAG,
-    SHARE,
-    Cells,
-    cells_to_predict,
-    check_cells,
-    real,
-    weighted_cells,
-    whole,
-)
+from pyg_nas.predictors.validation import Cells, cells_to_predict, check_cells, weighted_cells
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fast` does not need
@@ -115,15 +106,7 @@ class HybridRegressor(CellRegressor):
 
     provides_std = True
     least_cells = 4
-    parameter_rules: ClassVar = {
-        "ensemble_size": whole(least=0),
-        "network_share": SHARE,
-        "hidden": whole(least=1, optional=True),
-        "epochs": EPOCHS_OR_RULE,
-        "learning_rate": real(least=0),
-        "transfer": FLAG,
-        "random_state": whole(least=0),
-    }
+    parameter_rules: ClassVar = HYBRID_RULES
     fitted_state: ClassVar = FittedState(
         arrays={
             "labels": Array("float64", ("k",)),

@@ -24,8 +24,9 @@ from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
 from pyg_nas.predictors.networks import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.operation_times import OperationTimes, other_labels
+from pyg_nas.predictors.parameter_rules import LATENCY_RULES
 from pyg_nas.predictors.state import Array, FittedState
-from pyg_nas.predictors.validation import positive_labels, whole
+from pyg_nas.predictors.validation import positive_labels
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -81,7 +82,7 @@ class LatencyRegressor(CellRegressor):
 
     provides_std = True
     least_cells = 4
-    parameter_rules: ClassVar = {"folds": whole(least=2), "random_state": whole(least=0)}
+    parameter_rules: ClassVar = LATENCY_RULES
     fitted_state: ClassVar = FittedState(
         arrays={
             **dict.fromkeys(("weights", "limits", "common"), Array("float64", ("c",))),

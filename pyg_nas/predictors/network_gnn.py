@@ -26,10 +26,11 @@ from pyg_nas.predictors.networks import (
     as_networks,
     labelled_networks,
 )
+from pyg_nas.predictors.parameter_rules import EPOCHS, WIDTH
 from pyg_nas.predictors.residual_gnn import SCALES, ResidualEnsemble
 from pyg_nas.predictors.state import FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
-from pyg_nas.predictors.validation import EPOCHS, check_converged, mean_and_std, whole
+from pyg_nas.predictors.validation import check_converged, mean_and_std
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
@@ -53,7 +54,7 @@ class NetworkGNNRegressor(ResidualEnsemble):
 
     parameter_rules: ClassVar = {
         **ResidualEnsemble.parameter_rules,
-        "hidden": whole(least=1),
+        "hidden": WIDTH,
         "epochs": EPOCHS,
     }
     fitted_state: ClassVar = FittedState(

@@ -17,8 +17,9 @@ from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
 from pyg_nas.predictors.gaussian_process import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.parameter_rules import NETWORKS_RULES
 from pyg_nas.predictors.state import Array, FittedState
-from pyg_nas.predictors.validation import checked_weights, finite_labels, one_of, whole
+from pyg_nas.predictors.validation import checked_weights, finite_labels
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.space import NETWORKS
@@ -109,10 +110,7 @@ class NetworkRegressor(CellRegressor):
         (2,)
     """
 
-    parameter_rules: ClassVar = {
-        "method": one_of(_PROCESS, *_TREES),
-        "random_state": whole(least=0),
-    }
+    parameter_rules: ClassVar = NETWORKS_RULES
     fitted_state: ClassVar = FittedState(
         arrays={
             "inputs": Array("float32", ("n", "d"), optional=True),

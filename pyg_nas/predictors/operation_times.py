@@ -21,9 +21,10 @@ from pyg_nas.features.network_operations import (
 )
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.networks import Networks, as_networks
+from pyg_nas.predictors.parameter_rules import SEED
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
-from pyg_nas.predictors.validation import positive_labels, whole
+from pyg_nas.predictors.validation import positive_labels
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
 Floats = NDArray[np.float64]
@@ -62,7 +63,7 @@ class OperationTimes(CellRegressor):
         (3,)
     """
 
-    parameter_rules: ClassVar = {"random_state": whole(least=0)}
+    parameter_rules: ClassVar = {"random_state": SEED}
     fitted_state: ClassVar = FittedState(
         arrays={"centre": Array("float64", ("d",)), "scale": Array("float64", ("d",))},
         values={"offset": FiniteFloat},

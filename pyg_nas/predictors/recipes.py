@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +12,18 @@ from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.user_code import user_call
+from pyg_nas.predictors.parameter_rules import (
+    GCN_REGRESSOR_RULES,
+    GCN_RULES,
+    HYBRID_RULES,
+    LATENCY_RULES,
+    NETWORKS_RULES,
+    TRANSFER_RULES,
+    TWO_STAGE_RULES,
+    Rule,
+    anything,
+)
 from pyg_nas.predictors.registry import class_named
-from pyg_nas.predictors.validation import check_parameters
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
@@ -47,34 +57,42 @@ class RecipeNeeds:
         has_epochs: Whether the settings ``epochs`` and ``learning_rate`` change the fit.
         of_networks: Whether it is fitted to whole networks, not to cells; None if that is not
             known.
-        settings: Names of the settings that files may have.
+        settings: The settings that files may have, and the rules of their values.
     """
 
     least_cells: int = 1
     provides_std: bool = False
     has_epochs: bool = False
     of_networks: bool | None = None
-    settings: tuple[str, ...] = ()
+    settings: Mapping[str, Rule] = field(default_factory=dict)
 
 
-_GCN = ("backend", "batch_size", "depth", "dropout", "ensemble_size", "epochs", "head", "hidden",
-        "learning_rate", "weight_decay")  # fmt: skip
-_PAPER = (*_GCN, "target_mean", "target_std")
-_TWO_STAGE = ("calibration_folds", "quantile", "threshold",
-              *(f"classifier__{name}" for name in (*_GCN, "class_weight")),
-              *(f"regressor__{name}" for name in _PAPER))  # fmt: skip
-_HYBRID = ("ensemble_size", "epochs", "hidden", "learning_rate", "network_share", "transfer")
+def _settings(rules: Mapping[str, Rule], part: str = "") -> dict[str, Rule]:
+    """The rules of settings that files may have, of an estimator or of a part of one."""
+    return {f"{part}{name}": rule for name, rule in rules.items() if name not in SET_BY_CALLERS}
+
+
+_TWO_STAGE = {
+    **_settings(TWO_STAGE_RULES),
+    **_settings(GCN_RULES, "classifier__"),
+    "classifier__class_weight": anything,
+    **_settings(GCN_REGRESSOR_RULES, "regressor__"),
+}
 
 # Of the recipes of this package, whose estimators import torch; a test compares them.
 _NEEDS = {
-    "paper": RecipeNeeds(has_epochs=True, of_networks=False, settings=_PAPER),
+    "paper": RecipeNeeds(
+        has_epochs=True, of_networks=False, settings=_settings(GCN_REGRESSOR_RULES)
+    ),
     "two-stage": RecipeNeeds(of_networks=False, settings=_TWO_STAGE),
-    "best": RecipeNeeds(4, True, has_epochs=True, of_networks=False, settings=_HYBRID),
-    "fast": RecipeNeeds(4, True, of_networks=False, settings=_HYBRID),
+    "best": RecipeNeeds(
+        4, True, has_epochs=True, of_networks=False, settings=_settings(HYBRID_RULES)
+    ),
+    "fast": RecipeNeeds(4, True, of_networks=False, settings=_settings(HYBRID_RULES)),
     "small-gp": RecipeNeeds(1, True, of_networks=False),
-    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True, settings=("method",)),
-    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True, settings=("folds",)),
-    "transfer": RecipeNeeds(4, True, of_networks=False, settings=_HYBRID),
+    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True, settings=_settings(NETWORKS_RULES)),
+    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True, settings=_settings(LATENCY_RULES)),
+    "transfer": RecipeNeeds(4, True, of_networks=False, settings=_settings(TRANSFER_RULES)),
 }
 
 
@@ -179,12 +197,18 @@ def make_estimator(
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")
     estimator.set_params(**settings)
+    if estimator.get_params().get("ensemble_size") == 0:
+        _check_idle(recipe, settings)
+    return estimator
+
+
+def _check_idle(recipe: str, settings: Iterable[str]) -> None:
+    """Refuse settings of networks for a recipe that trains none."""
     idle = sorted(_OF_NETWORKS & set(settings))
-    if idle and estimator.get_params().get("ensemble_size") == 0:
+    if idle:
         raise SettingsError(
             f"recipe {recipe!r} trains no network, so that {', '.join(idle)} would change nothing"
         )
-    return estimator
 
 
 def check_recipe(recipe: str) -> None:
@@ -208,6 +232,17 @@ def check_epochs(recipe: str) -> None:
             f"recipe {recipe!r} trains no network, or none by these options, so that epochs and "
             f"learning_rate would change nothing; they are for {' and '.join(having)}"
         )
+
+
+def check_cells_suffice(recipe: str, cells: int) -> None:
+    """Check that there are as many training cells as a fit of a recipe needs.
+
+    Raises:
+        SettingsError: If there are fewer.
+    """
+    least = recipe_needs(recipe).least_cells
+    if cells < least:
+        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got {cells}")
 
 
 def check_subject(recipe: str, of_networks: bool) -> None:
@@ -240,10 +275,12 @@ def recipe_needs(recipe: str) -> RecipeNeeds:
     if recipe in _NEEDS:
         return _NEEDS[recipe]
     estimator = make_estimator(recipe)
+    rules: Mapping[str, Rule] = getattr(estimator, "parameter_rules", {})
     return RecipeNeeds(
         getattr(estimator, "least_cells", 1),
         bool(getattr(estimator, "provides_std", False)),
-        settings=settings_of(estimator),
+        has_epochs=estimator.get_params().get("ensemble_size") != 0,
+        settings={name: rules.get(name, anything) for name in settings_of(estimator)},
     )
 
 
@@ -256,17 +293,28 @@ def settings_of(estimator: Any) -> tuple[str, ...]:
     )
 
 
-def check_setting_names(recipe: str, names: Iterable[str]) -> None:
-    """Check that a recipe has settings, without importing torch for one of this package.
+def check_settings(recipe: str, candidates: Iterable[Mapping[str, Any]]) -> None:
+    """Check settings of a recipe, without importing torch for one of this package.
+
+    Args:
+        recipe: Its name.
+        candidates: Values of some settings, by name.
 
     Raises:
-        SettingsError: If it lacks one.
+        SettingsError: If the recipe lacks a setting, or a value is outside its rule.
     """
-    known = recipe_needs(recipe).settings
-    unknown = sorted({*names} - {*known, *(o for o, n in _RENAMED.items() if n in known)})
-    if unknown:
-        has = listed(sorted(known), 100)
-        raise SettingsError(f"recipe {recipe!r} has no setting {listed(unknown)}; it has {has}")
+    needs = recipe_needs(recipe)
+    rules = {**needs.settings}
+    rules |= {old: rules[new] for old, new in _RENAMED.items() if new in rules}
+    for settings in candidates:
+        unknown = sorted({*settings} - {*rules})
+        if unknown:
+            has = listed(sorted(needs.settings), 100)
+            raise SettingsError(f"recipe {recipe!r} has no setting {listed(unknown)}; it has {has}")
+        for name, value in settings.items():
+            rules[name](name, value)
+        if settings.get("ensemble_size", int(needs.has_epochs)) == 0:
+            _check_idle(recipe, settings)
 
 
 def read_recipe(
@@ -296,17 +344,10 @@ def read_recipe(
         raise SettingsError(f"{path}: settings must be a JSON object, got {quoted(found)}")
     try:
         name = resumed_recipe(tuned or DEFAULT_RECIPE, recipe)
-        _check_settings(name, found)
+        check_settings(name, [found])
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
     return name, found
-
-
-def _check_settings(recipe: str, settings: dict[str, Any]) -> None:
-    check_setting_names(recipe, settings)
-    estimator = make_estimator(recipe, **settings)
-    for part in (estimator, *estimator.get_params().values()):
-        check_parameters(part)
 
 
 def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:

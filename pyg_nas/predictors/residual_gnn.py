@@ -32,19 +32,24 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
-from pyg_nas.predictors.validation import (
+from pyg_nas.predictors.parameter_rules import (
     DEPTH,
     DROPOUT,
     EPOCHS_OR_RULE,
-    Cells,
+    MEMBERS,
+    SEED,
+    WIDTH_OR_RULE,
     Rule,
+    real,
+    whole,
+)
+from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
+from pyg_nas.predictors.validation import (
+    Cells,
     cells_to_predict,
     check_converged,
     mean_and_std,
-    real,
     weighted_cells,
-    whole,
 )
 
 _READOUT = ("graph", "walks", ZERO_COST_GROUP, TRANSFER_GROUP)
@@ -83,11 +88,12 @@ class ResidualEnsemble(CellRegressor):
     progress: OnEpoch | None = None
 
     parameter_rules: ClassVar[Mapping[str, Rule]] = {
-        **dict.fromkeys(("ensemble_size", "batch_size"), whole(least=1)),
+        "ensemble_size": MEMBERS,
+        "batch_size": whole(least=1),
         "depth": DEPTH,
-        "hidden": whole(least=1, optional=True),
+        "hidden": WIDTH_OR_RULE,
         "epochs": EPOCHS_OR_RULE,
-        "random_state": whole(least=0),
+        "random_state": SEED,
         **dict.fromkeys(("learning_rate", "weight_decay"), real(least=0)),
         "dropout": DROPOUT,
     }

@@ -12,9 +12,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.parameter_rules import SEED
 from pyg_nas.predictors.state import Array, FittedState, Space
 from pyg_nas.predictors.training_time import work_features
-from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells, whole
+from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
 
 # A failed run would otherwise set the length scale.
 _MOST_DEVIATIONS = 3.0
@@ -36,7 +37,7 @@ class SmallGaussianProcess(CellRegressor):
     """
 
     provides_std = True
-    parameter_rules: ClassVar = {"random_state": whole(least=0)}
+    parameter_rules: ClassVar = {"random_state": SEED}
     fitted_state: ClassVar = FittedState(
         arrays={
             "inputs": Array("float64", ("n", "d")),

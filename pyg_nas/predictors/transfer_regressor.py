@@ -19,10 +19,10 @@ from pyg_nas.predictors.common_process import (
 )
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.parameter_rules import TRANSFER_RULES
 from pyg_nas.predictors.space_process import space_process
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import have_shipped_values
-from pyg_nas.predictors.validation import anything, where
 
 # Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
 # where untrained networks give a second line, both have the same.
@@ -49,10 +49,7 @@ class TransferRegressor(HybridRegressor):
         digest_: Names the data of these tables.
     """
 
-    parameter_rules: ClassVar = {
-        **HybridRegressor.parameter_rules,
-        "transfer": where(anything, lambda value: not value, "False in TransferRegressor"),
-    }
+    parameter_rules: ClassVar = TRANSFER_RULES
     fitted_state: ClassVar = FittedState(
         arrays={
             **HybridRegressor.fitted_state.arrays,

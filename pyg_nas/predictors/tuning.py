@@ -74,15 +74,26 @@ class TuneSettings:
         """
         if hashes is None:
             hashes = np.arange(n).astype("S32")
-        n = len(np.unique(hashes))
-        if n < self.folds:
-            raise SettingsError(f"{self.folds} folds need as many different cells, got {n}")
+        self.check_cells(hashes)
         from sklearn.model_selection import RepeatedKFold
 
         splitter = RepeatedKFold(
             n_splits=self.folds, n_repeats=self.repeats, random_state=self.seed
         )
         return list(grouped_folds(splitter, hashes))
+
+    def check_cells(self, hashes: NDArray[np.bytes_]) -> None:
+        """Check that cells can be divided into the folds.
+
+        Args:
+            hashes: Their module hashes, ``S32 [n]``.
+
+        Raises:
+            SettingsError: If there are fewer different cells than folds.
+        """
+        n = len(np.unique(hashes))
+        if n < self.folds:
+            raise SettingsError(f"{self.folds} folds need as many different cells, got {n}")
 
 
 @dataclass(frozen=True)

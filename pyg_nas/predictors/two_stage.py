@@ -24,8 +24,9 @@ from pyg_nas.metrics.thresholds import above as is_above
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor, paper_width
 from pyg_nas.predictors.label_transform import weighted_quantiles
+from pyg_nas.predictors.parameter_rules import TWO_STAGE_RULES
 from pyg_nas.predictors.state import FittedState
-from pyg_nas.predictors.validation import Cells, as_cells, real, weighted_cells, where, whole
+from pyg_nas.predictors.validation import Cells, as_cells, weighted_cells
 
 _MOST_LOGIT = 50.0
 
@@ -69,12 +70,7 @@ class TwoStageRegressor(CellRegressor):
         mean_below_: Mean label of the training cells not above it; the threshold if there is none.
     """
 
-    parameter_rules: ClassVar = {
-        "quantile": where(real(), lambda value: 0 < value < 1, "between 0 and 1"),
-        "calibration_folds": where(whole(least=0), lambda value: value != 1, "0 or at least 2"),
-        "threshold": real(optional=True),
-        "random_state": whole(least=0),
-    }
+    parameter_rules: ClassVar = TWO_STAGE_RULES
     fitted_state: ClassVar = FittedState(
         values={
             **dict.fromkeys(("threshold", "passing_fraction", "mean_below"), FiniteFloat),

@@ -1,9 +1,8 @@
-"""Checks of what estimators are given: cells, labels, weights, devices and settings."""
+"""Checks of what estimators are given: cells, labels, weights and settings."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,7 +12,8 @@ from pyg_nas.errors import DivergedError, ModelError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.limits import LARGEST_LABEL, MOST_EPOCHS, MOST_LAYERS, MOST_SEED
+from pyg_nas.io.limits import LARGEST_LABEL
+from pyg_nas.predictors.parameter_rules import Rule
 
 if TYPE_CHECKING:
     from pyg_nas.data.dataset import CellDataset
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
 """What every estimator takes as ``X``: see :func:`as_cells`."""
-
-Rule = Callable[[str, Any], None]
-"""Checks the value of a named setting; raises ``SettingsError``."""
 
 
 def as_cells(X: Cells) -> CellArray:
@@ -237,89 +234,3 @@ def check_parameters(estimator: Any) -> None:
     rules: Mapping[str, Rule] = getattr(type(estimator), "parameter_rules", {})
     for name, rule in rules.items():
         rule(name, getattr(estimator, name))
-
-
-def whole(least: int | None = None, optional: bool = False, most: int = MOST_SEED) -> Rule:
-    """Return the rule "a whole number from ``least`` to ``most``", or None if ``optional``."""
-
-    def small(value: int | None) -> bool:
-        return value is None or value <= most
-
-    return where(_number(whole=True, least=least, optional=optional), small, f"at most {most}")
-
-
-def real(least: float | None = None, optional: bool = False) -> Rule:
-    """Return the rule "a finite number, at least ``least``", or None if ``optional``."""
-    return _number(whole=False, least=least, optional=optional)
-
-
-def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
-    """Return a rule whose values pass ``base`` and for which ``holds`` is true.
-
-    Args:
-        base: Checked first.
-        holds: Whether a value is valid.
-        text: What the message says after the argument's name.
-    """
-
-    def check(name: str, value: Any) -> None:
-        base(name, value)
-        if not holds(value):
-            raise SettingsError(f"{name} must be {text}, got {value!r}")
-
-    return check
-
-
-def one_of(*values: str) -> Rule:
-    """Return the rule "one of these strings"."""
-    text = f"{', '.join(values[:-1])} or {values[-1]}"
-    return where(anything, lambda value: isinstance(value, str) and value in values, text)
-
-
-def anything(name: str, value: Any) -> None:
-    """Rule of any value, for :func:`where`."""
-
-
-def _number(*, whole: bool, least: float | None, optional: bool) -> Rule:
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    text = "a whole number" if whole else "a finite number"
-    bound = "" if least is None else f" >= {least}"
-
-    def check(name: str, value: Any) -> None:
-        if optional and value is None:
-            return
-        valid = isinstance(value, kinds) and not isinstance(value, bool) and _is_finite(value)
-        if not valid or (least is not None and value < least):
-            raise SettingsError(f"{name} must be {text}{bound}, got {value!r}")
-
-    return check
-
-
-def _is_finite(value: Any) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can be
-        return False
-
-
-def check_learning_rate(rate: float | None) -> None:
-    """Check a learning rate that a user gives, before torch is imported; None is valid.
-
-    Raises:
-        SettingsError: If it is not a finite number of at least 0.
-    """
-    real(least=0, optional=True)("learning_rate", rate)
-
-
-FLAG = where(anything, lambda value: isinstance(value, (bool, np.bool_)), "true or false")
-SHARE = where(real(), lambda value: 0 <= value <= 1, "0 to 1")
-DROPOUT = where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")
-
-DEPTH = whole(least=1, most=MOST_LAYERS)
-"""The number of a network's layers: a file can name any, and each is made before it is filled."""
-
-EPOCHS = whole(least=1, most=MOST_EPOCHS)
-"""Passes over the training cells, each of whose losses is kept."""
-
-EPOCHS_OR_RULE = whole(least=1, optional=True, most=MOST_EPOCHS)
-"""The same, or None for a predictor's own rule."""

@@ -16,7 +16,6 @@ from pyg_nas.cli.tune import tune
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.candidates import width_candidates
-from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.trained import Model
 from tests.cli.test_models import pyg_nas
 
@@ -74,9 +73,9 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
 
 
 def test_the_default_grid_is_the_width_of_every_network() -> None:
-    assert width_candidates(make_estimator("best"))[0] == {"hidden": 48}
+    assert width_candidates("best")[0] == {"hidden": 48}
     both = {"classifier__hidden": 320, "regressor__hidden": 320}
-    assert width_candidates(make_estimator("two-stage"))[-1] == both
+    assert width_candidates("two-stage")[-1] == both
 
 
 def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ def test_grids() -> None:
 
 
 def test_every_network_of_an_estimator_takes_the_same_width() -> None:
-    two_stage = width_candidates(make_estimator("two-stage"))
+    two_stage = width_candidates("two-stage")
     assert {len(candidate) for candidate in two_stage} == {2}
     for candidate in two_stage:
         assert len(set(candidate.values())) == 1
-    assert [candidate["hidden"] for candidate in width_candidates(make_estimator("paper"))] == [
+    assert [candidate["hidden"] for candidate in width_candidates("paper")] == [
         48,
         72,
         96,
@@ -46,4 +46,4 @@ def test_every_network_of_an_estimator_takes_the_same_width() -> None:
     ]
     check_candidates(make_estimator("two-stage"), two_stage)
     with pytest.raises(SettingsError, match="no network"):
-        width_candidates(make_estimator("fast"))
+        width_candidates("fast")

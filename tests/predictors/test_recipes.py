@@ -16,6 +16,7 @@ from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.predictors.parameter_rules import anything
 from pyg_nas.predictors.recipes import (
     LATENCY_RECIPE,
     NETWORK_RECIPE,
@@ -97,6 +98,10 @@ def test_what_is_checked_before_torch_is_imported_is_true(recipe: str) -> None:
     assert needs.least_cells == getattr(estimator, "least_cells", 1)
     assert needs.provides_std == getattr(estimator, "provides_std", False)
     assert sorted(needs.settings) == list(settings_of(estimator))
+    for name, rule in needs.settings.items():
+        part, _, inner = name.rpartition("__")
+        owner = getattr(estimator, part) if part else estimator
+        assert rule is owner.parameter_rules.get(inner, anything)
     for name, value in (("epochs", 3), ("learning_rate", 0.1)):
         with nullcontext() if needs.has_epochs else pytest.raises(SettingsError, match=name):
             make_estimator(recipe, **{name: value})

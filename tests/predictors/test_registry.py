@@ -15,11 +15,12 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors import registry
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.parameter_rules import real
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.registry import class_named, register_estimator
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.storage import check_storable, load_model, save_model
-from pyg_nas.predictors.validation import Cells, real, weighted_cells
+from pyg_nas.predictors.validation import Cells, weighted_cells
 
 CELLS = sample_cells(30, seed=0)
 Y = CELLS.num_edges / 10
