@@ -127,11 +127,21 @@ def ask(
         print_note(f"only {counted(len(candidates), 'architecture')}: no other is left")
 
 
+def _fraction(accuracy: float | None) -> float | None:
+    if accuracy is not None and accuracy > 1:
+        raise SettingsError(
+            f"an accuracy must be a fraction, 0.912 for 91.2 %, got {accuracy:g}; other figures "
+            f"than accuracies are told in Python, with Search.tell"
+        )
+    return accuracy
+
+
 def tell(
     folder: Folder,
     number: Annotated[int, typer.Argument(metavar="ID", help="Number that ask printed.")],
     accuracy: Annotated[
-        float | None, typer.Option(help="Validation accuracy, a fraction; larger is better.")
+        float | None,
+        typer.Option(callback=_fraction, help="Validation accuracy, a fraction; larger is better."),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -142,7 +152,9 @@ def tell(
         ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Seconds of training.")] = None,
-    test_accuracy: Annotated[float | None, typer.Option(help="Test accuracy, for reports.")] = None,
+    test_accuracy: Annotated[
+        float | None, typer.Option(callback=_fraction, help="Test accuracy, for reports.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Training gave no accuracy.")] = False,
     reason: Annotated[str, typer.Option(help="Why it failed.")] = "",
 ) -> None:

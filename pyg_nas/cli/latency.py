@@ -55,15 +55,31 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
     """Check the options before any work is done.
 
     Raises:
-        SettingsError: If a device is named that cannot be used, or a file that does not exist.
+        SettingsError: If a device is named that cannot be used, or a model of something that is
+            no cost.
+        ModelError: If a folder is not of a model.
+        TableError: If a file cannot be read.
     """
     from pyg_nas.compute.device import check_device
+    from pyg_nas.data.shipped import SHIPPED
+    from pyg_nas.data.sources import check_table_file
+    from pyg_nas.predictors.model_header import ModelHeader
 
     if max_latency is None:
         if device != "cpu":
             raise SettingsError("--latency-device is used with --max-latency alone")
     elif is_device(device):
         check_device(device)
+    elif Path(device).is_dir():
+        protocol = ModelHeader.read(device).protocol
+        label = None if protocol is None else protocol.label
+        if label is not None and label.larger_is_better:
+            raise SettingsError(
+                f"--latency-device {device}: predicts {label.metric}, a model of latencies is "
+                f"needed"
+            )
+    elif device != SHIPPED:
+        check_table_file(device)
 
 
 def is_device(device: str) -> bool:

@@ -214,7 +214,7 @@ def search(
     check_label(None, budget, run)
     check_search_folder(out)
     is_table = Path(target).suffix in TABLE_SUFFIXES
-    _check_target(target, is_table, settings, image_size, split_seed, space, seeds)
+    _check_target(target, is_table, method, settings, image_size, split_seed, space, seeds)
     of_networks = is_table and has_networks(target)
     if of_networks:
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
@@ -278,6 +278,7 @@ def search(
 def _check_target(
     target: str,
     is_table: bool,
+    method: str,
     settings: Path | None,
     image_size: int | None,
     split_seed: int,
@@ -293,6 +294,8 @@ def _check_target(
     if not is_table and chosen_space(space).support.network is None:
         raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
     check_settings_file(settings)
+    if not is_table and method == "oracle":
+        raise SettingsError(f"method 'oracle' needs a table, got the task {target}")
     if not is_table and seeds > 1:
         raise SettingsError(f"--seeds is for tables, got the task {target}")
 

@@ -17,7 +17,7 @@ _NAME = re.compile(r"auto|cpu(:0)?|(cuda|mps|xpu)(:[0-9]{1,3})?")
 def check_device(device: str) -> None:
     """Check that a device can be used, before the work that needs it.
 
-    Torch is imported only if its installation has CUDA and the device is not the CPU.
+    Torch is imported only if it is not built for the CPU alone and the device is not the CPU.
 
     Raises:
         SettingsError: If it is not a name of a device, or the machine does not have the device.
@@ -26,13 +26,14 @@ def check_device(device: str) -> None:
         raise SettingsError(
             f"device {quoted(device)} must be auto, cpu, cuda or cuda:N with a whole number N"
         )
-    if device.startswith("cuda") and _torch_version().endswith("+cpu"):
+    if device == "auto" or device.startswith("cpu"):
+        return
+    if _torch_version().endswith("+cpu"):
         raise SettingsError(
             f"device {device!r} cannot be used here: the installed torch "
-            f"({_torch_version()}) is built without CUDA"
+            f"({_torch_version()}) is built for the CPU alone"
         )
-    if device != "auto" and not device.startswith("cpu"):
-        pick_device(device)
+    pick_device(device)
 
 
 def pick_device(device: str) -> torch.device:
@@ -50,7 +51,7 @@ def pick_device(device: str) -> torch.device:
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(
-            f"device {quoted(device)} cannot be used here: {one_line(error)}"
+            f"device {quoted(device)} cannot be used here: {one_line(error).partition('. ')[0]}"
         ) from None
     return chosen
 

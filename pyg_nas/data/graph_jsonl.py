@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import CellError, SpaceError, TableError, quoted
+from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, pointers
 from pyg_nas.graphs.registry import find_space, space_names
@@ -341,9 +341,8 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
     if not isinstance(edges, list):
         raise TableError(f'"edges" must be a list of pairs, got {quoted(edges)}')
     pairs = _pairs(edges, len(ops))
-    if len(set(pairs)) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
-        raise TableError(f"edge {list(twice)} appears twice")
+    if repeated := first_repeated(pairs):
+        raise TableError(f"edge {list(repeated[0])} appears twice")
     if y is None:
         y = math.nan
     # False for NaN and infinity, too.

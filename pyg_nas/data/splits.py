@@ -275,7 +275,7 @@ class Protocol:
         label = self.training_label(table)
         labels = table.label(label)
         if np.isnan(labels).all():
-            raise SettingsError(f"no cell of the table has a {label}")
+            raise SettingsError(f"no cell of the table has the label {label}")
         raw = table.raw_accuracy(label) if _needs_accuracy(self.train) else None
         _check_digest(self.train, self.train_digest)
         train = split_rows(table, self.train, labels, self.split_seed, raw)

@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.labels import SCORE, LabelPolicy
 from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
 from pyg_nas.data.targets import checked_targets
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, listed, quoted
+from pyg_nas.errors import (
+    CellError,
+    SettingsError,
+    SpaceError,
+    TableError,
+    first_repeated,
+    listed,
+    quoted,
+)
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
@@ -511,20 +519,23 @@ class Table:
             return
         twice = repeated_hash(self.hashes)
         if twice is not None:
+            rows = np.flatnonzero(self.hashes == twice)
             raise TableError(
-                f"{name}: cell {digest_text(twice)} appears more than once; "
-                f"keep one of its rows (Table.subset)"
+                f"{name}: cell {digest_text(twice)} appears more than once, in the rows "
+                f"{listed(rows)}; keep one of them (Table.subset)"
             )
 
     def _check_texts(self, name: str, texts: Sequence[str]) -> None:
         """Check that every text is a different architecture, and a drawing of the row's cell."""
         support = self.space.support
-        seen: set[str] = set()
+        if repeated := first_repeated(texts):
+            text, *rows = repeated
+            raise TableError(
+                f"{name}: architecture {quoted(text)} appears more than once, in the rows "
+                f"{listed(rows)}"
+            )
         step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
         for row, text in enumerate(texts):
-            if text in seen:
-                raise TableError(f"{name}: architecture {quoted(text)} appears in two rows")
-            seen.add(text)
             try:
                 drawn = support.from_text(text) if row % step == 0 else None
             except (CellError, SpaceError) as error:

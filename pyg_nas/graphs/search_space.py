@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import SpaceError, listed
+from pyg_nas.errors import SpaceError, first_repeated, listed, quoted
 from pyg_nas.graphs.registry import support_of
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ class SearchSpace:
         names = self.vocabulary
         if not all(isinstance(name, str) and name for name in names):
             raise SpaceError(f"space {self.name!r}: operation names must be non-empty strings")
-        if len(set(names)) != len(names):
-            raise SpaceError(f"space {self.name!r}: operation names must differ, got {names!r}")
+        if repeated := first_repeated(names):
+            raise SpaceError(
+                f"space {self.name!r}: operation names must differ, {quoted(repeated[0])} is named "
+                f"twice"
+            )
         if not self.operations:
             raise SpaceError(f"space {self.name!r}: at least one operation is needed")
         for limit in ("max_vertices", "max_edges"):

@@ -159,6 +159,8 @@ def check_logger(text: str) -> tuple[str, str]:
         place.encode()
     except UnicodeEncodeError:
         raise SettingsError(f"--log {quoted(text)} must be UTF-8 text") from None
+    if name == "tensorboard" and Path(place).exists() and not Path(place).is_dir():
+        raise SettingsError(f"--log {quoted(text)}: {quoted(place)} is a file, a folder is needed")
     if find_spec(name) is None:
         raise SettingsError(
             f"--log {name} needs the package {name}: pip install '.[{name}]' in a clone of pyg_nas"

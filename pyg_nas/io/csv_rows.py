@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, first_repeated, quoted
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.limits import MOST_COLUMNS
@@ -33,9 +33,8 @@ def read_csv(
         header = [name.strip() for name in next(reader, [])]
         if len(header) > MOST_COLUMNS:
             raise failure(f"{path}: line 1: {len(header):,} columns, at most {MOST_COLUMNS:,}")
-        repeated = next((name for name in header if header.count(name) > 1), None)
-        if repeated is not None:
-            raise failure(f"{path}: line 1: column {quoted(repeated)} appears twice")
+        if repeated := first_repeated(header):
+            raise failure(f"{path}: line 1: column {quoted(repeated[0])} appears twice")
         return header, list(_fields(path, reader, header, failure))
     except (UnicodeDecodeError, csv.Error) as error:
         raise failure(f"{path}: cannot be read as CSV ({error})") from None

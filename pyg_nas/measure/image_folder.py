@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.errors import MeasureError, first_repeated, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import printable
@@ -144,9 +144,8 @@ def _targets(path: Path) -> tuple[list[Path], list[float]]:
             raise MeasureError(f"{where}: no such file: {quoted(row['file'])}")
         files.append(image)
         values.append(value)
-    if len(set(files)) < len(files):
-        twice = next(file for file in files if files.count(file) > 1)
-        raise MeasureError(f"{source}: has {twice.relative_to(path)} more than once")
+    if repeated := first_repeated(files):
+        raise MeasureError(f"{source}: has {repeated[0].relative_to(path)} more than once")
     if not files:
         raise MeasureError(f"{source}: has no image")
     return files, values

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import SettingsError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -181,7 +181,17 @@ class ListedRegressor:
 
 
 def listed_cells(names: Sequence[str]) -> CellArray:
-    """Return networks as cells of one vertex, whose operation is the name; names must differ."""
+    """Return networks as cells of one vertex, whose operation is the name.
+
+    Raises:
+        SettingsError: If a name appears twice.
+    """
+    if repeated := first_repeated(names):
+        name, *rows = repeated
+        raise SettingsError(
+            f"names of networks to choose from must differ, {quoted(name)} is that of rows "
+            f"{rows[0]} and {rows[1]}, counted from 0"
+        )
     space = SearchSpace(LISTED, tuple(names), max_vertices=1, max_edges=0)
     return CellArray(
         np.zeros((len(names), 1, 1), np.int8),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pyg_nas.data.table import Table
@@ -42,7 +43,20 @@ WRONG = [
     *(f"{SEARCH} --max-latency {given}" for given in ("no", "0", "5ms --latency-device no")),
     f"{TRAIN} --settings wrong.json",
     *(f"{TUNE} --grid {name}.json --recipe fast" for name in ("wrong", "huge")),
-    *(f"{SEARCH} --max-latency 5ms --latency-device gpu:0", f"{TRAIN} --epochs 0"),
+    *(f"{TRAIN} --settings wide.json --recipe {name}" for name in ("best", "paper")),
+    f"{TRAIN} --settings idle.json --recipe fast",
+    f"{TRAIN} --settings second.json --recipe two-stage",
+    f"{TUNE} --grid wide-grid.json",
+    *(f"{TUNE} --recipe fast", f"{TUNE} --split 3", f"{TUNE} --folds 100000", f"{TRAIN} --split 1"),
+    f"{COMPARE} --train {','.join(map(str, range(1, 10_000)))},7",
+    *(f"tell out 0 --accuracy {n}" for n in ("91.2", "1.01", "1e9")),
+    "tell out 0 --accuracy 0.5 --test-accuracy 91.2",
+    *(f"{SEARCH} --max-latency 5ms --latency-device {n}" for n in ("gpu:0", "pipe", "photos")),
+    *(
+        f"{TRAIN} --epochs 0",
+        f"{TRAIN} --log tensorboard:t.hdf5",
+        "search digits --out out --method oracle",
+    ),
 ]
 DEVICES = [
     *("train t.hdf5 --out out", "evaluate model t.hdf5", "plot model t.hdf5 --out out.png"),
@@ -61,6 +75,12 @@ def test_refusals_from_arguments(small_table: Table, tmp_path: Path) -> None:
     small_table.save(tmp_path / "t.hdf5")
     (tmp_path / "wrong.json").write_text('{"nonsense": [1]}')
     (tmp_path / "huge.json").write_text(json.dumps({name: [*range(1_000)] for name in "abcd"}))
+    (tmp_path / "wide.json").write_text('{"hidden": 1000000000}')
+    (tmp_path / "idle.json").write_text('{"epochs": 2}')
+    (tmp_path / "second.json").write_text('{"regressor__dropout": 1}')
+    (tmp_path / "wide-grid.json").write_text('{"hidden": [8, 1000000000]}')
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "photos").mkdir()
     before = sorted(path.name for path in tmp_path.iterdir())
     lines = [*WRONG, *(f"{line} --device nonsense" for line in DEVICES)]
     commands = [line.split() for line in lines]

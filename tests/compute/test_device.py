@@ -46,6 +46,6 @@ except device.SettingsError as error:
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == (
-        "device 'cuda:1' cannot be used here: the installed torch (2.13.0+cpu) is built without "
-        "CUDA False\n"
+        "device 'cuda:1' cannot be used here: the installed torch (2.13.0+cpu) is built for the "
+        "CPU alone False\n"
     )

@@ -121,7 +121,7 @@ def test_wrong_protocols_are_refused(wrong: dict) -> None:
 def test_a_label_that_no_cell_has_is_named(small_table: Table) -> None:
     empty = Table(small_table.cells, np.full_like(small_table.metrics, np.nan))
     for train in ("10", "all"):
-        with pytest.raises(SettingsError, match="no cell of the table has a validation accuracy"):
+        with pytest.raises(SettingsError, match="has the label validation accuracy"):
             Protocol(train).apply(empty)
 
 

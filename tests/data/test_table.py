@@ -312,7 +312,7 @@ def test_what_could_not_be_loaded_is_not_saved(small_table: Table, tmp_path: Pat
     mistaken = small_table.subset([0, 1])
     mistaken.hashes = mistaken.hashes[::-1]
     for table, message in (
-        (small_table.subset([0, 1, 0]), r"appears more than once; keep one of its rows"),
+        (small_table.subset([0, 1, 0]), r"appears more than once, in the rows 0, 2; keep"),
         (infinite, "cell 1: metrics must be finite, or NaN for not measured"),
         (mistaken, "cell 0: the stored hash .* does not match its graph"),
     ):
