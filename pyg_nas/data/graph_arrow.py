@@ -14,12 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyg_nas.data.graph_jsonl import canonical_graphs, parse_graphs
-from pyg_nas.errors import TableError
+from pyg_nas.errors import TableError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids, Ints
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.arrow import check_batch_sizes, import_pyarrow
+from pyg_nas.io.limits import MOST_OPERATORS
 from pyg_nas.io.regular_files import check_regular
+
+_MOST_ROWS = 10_000_000  # of a record batch: Arrow's writers make them of 1,048,576
+_MOST_EDGES = 1_000_000  # of a graph, as in a line of JSON Lines
+_MOST_OF_AN_EDGE = 1_000  # numbers; others than two are refused with the graph
+_MOST_AT_ONCE = 2_000_000  # vertices and edges, 100 bytes each as Python objects
 
 _RULES = {
     "ops": "lists of names (list<string>, or list<dictionary> of strings)",
@@ -60,13 +66,52 @@ def read_arrow_graphs(
             row = 1
             for number in range(file.num_record_batches):
                 batch = file.get_batch(number)
-                for start in range(0, batch.num_rows, size):
-                    part = batch.slice(start, size)
-                    part.validate(full=True)
-                    yield _graphs(path, part, row, space)
-                    row += part.num_rows
+                batch.validate(full=True)
+                for start, stop in _parts(path, batch, row, size):
+                    yield _graphs(path, batch.slice(start, stop - start), row + start, space)
+                row += batch.num_rows
     except (arrow.ArrowException, OSError) as error:
         raise TableError(f"{path}: is not an Arrow file of graphs ({error})") from None
+
+
+def _parts(path: Path, batch: Any, row: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row of each part of a batch and the one after its last.
+
+    A part has at most ``size`` graphs, and one or at most :data:`_MOST_AT_ONCE` vertices and edges.
+    """
+    if batch.num_rows > _MOST_ROWS:
+        raise TableError(
+            f"{path}: a record batch of {batch.num_rows:,} rows, at most {_MOST_ROWS:,} are read"
+        )
+    ops, edges = (batch.column(name) for name in _RULES)
+    vertices, counts = (np.diff(lists.offsets).astype(np.int64) for lists in (ops, edges))
+    _check_most(path, vertices, row, MOST_OPERATORS, "vertices")
+    _check_most(path, counts, row, _MOST_EDGES, "edges")
+    if _is_list(edges.type.value_type):
+        lengths = np.diff(edges.values.offsets)
+        if lengths.max(initial=0) > _MOST_OF_AN_EDGE:
+            wrong = int(np.searchsorted(edges.offsets, lengths.argmax(), "right")) - 1
+            raise TableError(
+                f"{path}, row {row + wrong}: an edge must be a pair of vertex numbers, got "
+                f"{lengths.max():,}"
+            )
+    ends = np.cumsum(vertices + counts)
+    start = 0
+    while start < batch.num_rows:
+        before = ends[start - 1] if start else 0
+        fitting = int(np.searchsorted(ends, before + _MOST_AT_ONCE, side="right"))
+        stop = min(start + size, max(fitting, start + 1), batch.num_rows)
+        yield start, stop
+        start = stop
+
+
+def _check_most(path: Path, lengths: Ints, row: int, most: int, what: str) -> None:
+    if lengths.max(initial=0) > most:
+        wrong = int(lengths.argmax())
+        raise TableError(
+            f"{path}, row {row + wrong}: a graph has at most {most:,} {what}, got "
+            f"{lengths[wrong]:,}"
+        )
 
 
 def _check_columns(path: Path, schema: Any) -> None:
@@ -76,7 +121,7 @@ def _check_columns(path: Path, schema: Any) -> None:
         kind = schema.field(name).type
         good = _is_list(kind) and _HOLDS[name](kind.value_type)
         if not good:
-            raise TableError(f'{path}: column "{name}" must hold {rule}, is {kind}')
+            raise TableError(f'{path}: column "{name}" must hold {rule}, is {quoted(str(kind))}')
 
 
 def _is_list(kind: Any) -> bool:

@@ -32,7 +32,7 @@ from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
 from pyg_nas.io.json_reader import parse_json
-from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES
+from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES, MOST_OPERATORS
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import METRICS
 
@@ -338,10 +338,12 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
         raise TableError(f'"ops" must be a list of names, got {quoted(ops)}')
     if not ops:
         raise TableError("a graph has at least 1 vertex, got 0")
+    if len(ops) > MOST_OPERATORS:
+        raise TableError(f"a graph has at most {MOST_OPERATORS:,} vertices, got {len(ops):,}")
     if not isinstance(edges, list):
         raise TableError(f'"edges" must be a list of pairs, got {quoted(edges)}')
     pairs = _pairs(edges, len(ops))
-    if repeated := first_repeated(pairs):
+    if len(set(pairs)) < len(pairs) and (repeated := first_repeated(pairs)):
         raise TableError(f"edge {list(repeated[0])} appears twice")
     if y is None:
         y = math.nan

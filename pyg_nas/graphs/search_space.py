@@ -124,7 +124,7 @@ class SearchSpace:
             )
             if known is None:
                 raise SpaceError(
-                    f"operation {operation!r} at vertex {position} is not in space "
+                    f"operation {quoted(operation)} at vertex {position} is not in space "
                     f"{self.name!r}: {listed(self.vocabulary)}"
                 )
             ids.append(known)

@@ -32,11 +32,13 @@ def write_report(
     """
     from pyg_nas.data.sources import open_any_table, open_table
     from pyg_nas.report.page import render
-    from pyg_nas.search.folder import QUERIES
+    from pyg_nas.search.folder import ASKED, QUERIES
 
     folder = Path(source)
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder")
+    if (folder / ASKED).exists() and not (folder / QUERIES).exists():
+        raise SettingsError(f"{folder}: no accuracy was told yet, so there is nothing to report")
     if (folder / QUERIES).exists():
         from pyg_nas.report.searches import search_page
 

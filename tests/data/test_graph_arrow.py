@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pyg_nas.data import graph_arrow
 from pyg_nas.data.graph_arrow import read_arrow_graphs
 from pyg_nas.data.graph_jsonl import parse_graphs
 from pyg_nas.errors import TableError
@@ -109,12 +110,32 @@ def test_pairs_of_other_lengths_are_named(tmp_path: Path) -> None:
         read(path)
 
 
+def test_few_rows_of_any_length_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "g.arrow", OPS, EDGES)
+    monkeypatch.setattr(graph_arrow, "_MOST_AT_ONCE", 40)
+    parts = list(read_arrow_graphs(path, NASBENCH101, 16))
+    assert max(sum(p.num_vertices) + sum(p.num_edges) for p in parts if len(p) > 1) <= 40
+    assert CellArray.concatenate(parts) == CellArray.from_ragged(CELLS.ragged, NASBENCH101)
+    for ops, edges, message in (
+        (["input"] * 100_001, [], "at most 100,000 vertices, got 100,001"),
+        (["input"], [[0, 0]] * 1_000_001, "at most 1,000,000 edges, got 1,000,001"),
+        (["input"], [[0] * 1_001], "an edge must be a pair of vertex numbers, got 1,001"),
+        (["x" * 10_000], [], r"operation 'x{70,80}\.\.\. at vertex 0"),
+    ):
+        path = write(tmp_path / "g.arrow", [*OPS[:30], ops], [*EDGES[:30], edges], TYPES[2])
+        with pytest.raises(TableError, match=rf"row 31: .*{message}"):
+            read(path)
+    monkeypatch.setattr(graph_arrow, "_MOST_ROWS", 10)
+    with pytest.raises(TableError, match="a record batch of 20 rows, at most 10"):
+        read(path)
+
+
 def test_other_files_and_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.arrow").write_text("no Arrow file")
     with pytest.raises(TableError, match=r"text\.arrow: is not an Arrow file"):
         read(tmp_path / "text.arrow")
     path = write(tmp_path / "g.arrow", [1], EDGES[:1], (INT, PAIRS))
-    with pytest.raises(TableError, match=r'column "ops" must hold lists of names .*is int32'):
+    with pytest.raises(TableError, match=r'column "ops" must hold lists of names .*is .int32'):
         read(path)
     path = write(tmp_path / "g.arrow", OPS[:1], [[0.5]], (pa.list_(STRING), pa.list_(pa.float32())))
     with pytest.raises(TableError, match='column "edges" must hold lists of pairs'):
