@@ -39,8 +39,8 @@ def ask(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="First return architectures that were handed out longer ago than this and have no "
-            "outcome: their worker may have died.",
+            help="First return architectures without an outcome that were handed out more than "
+            "this time ago: their worker may have died.",
         ),
     ] = None,
     space: Annotated[str | None, typer.Option(help=f"Search space, by name, {OWN}.")] = None,
@@ -83,10 +83,10 @@ def ask(
         "auto"
     ),
 ) -> None:
-    """Print architectures to train, one a line: number, space, text form.
+    """Print architectures to train, one per line: number, space character, text form.
 
-    The first call makes the folder, with the settings that are given. Later calls need none and
-    refuse others. Any number of processes can ask and tell at the same time.
+    The first call creates the folder with the given settings. Later calls need no settings and
+    refuse different ones. Any number of processes can ask and tell at the same time.
 
     Example: pyg-nas ask my-search --n 8
     """
@@ -148,7 +148,7 @@ def tell(
         typer.Option(
             min=1,
             max=MOST_EPOCHS,
-            help="Training has not ended: it has done so many epochs. Prints go on or stop.",
+            help="Report a run that has not ended: its epochs so far. Prints go on or stop.",
         ),
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Seconds of training.")] = None,
@@ -158,10 +158,10 @@ def tell(
     failed: Annotated[bool, typer.Option("--failed", help="Training gave no accuracy.")] = False,
     reason: Annotated[str, typer.Option(help="Why it failed.")] = "",
 ) -> None:
-    """Record how the training of an architecture ended, or with --epochs how far it is.
+    """Record the outcome of an architecture's training, or with --epochs its progress.
 
-    The first outcome of an architecture counts; it can be told again without harm. Where the
-    answer to --epochs is stop, the architecture is hopeless and nothing more is to be told.
+    The first outcome of an architecture counts; telling it again changes nothing. If --epochs
+    prints stop, the architecture is hopeless: stop its training and tell no outcome.
 
     Example: pyg-nas tell my-search 3 --accuracy 0.91
     """

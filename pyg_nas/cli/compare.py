@@ -34,13 +34,13 @@ def compare(
     predictors: Annotated[
         str,
         typer.Option(
-            help="Predictors, with commas between: best, fast, paper, two-stage, or classes of "
-            "yours as module:Class or file.py:Class."
+            help="Predictors, separated by commas: best, fast, paper, two-stage, or your own "
+            "classes as module:Class or file.py:Class."
         ),
     ] = "best,fast,paper",
     train: Annotated[
         str,
-        typer.Option(help="Training cells, with commas between: 172, 424, 91-172, ... or files."),
+        typer.Option(help="Training cells, separated by commas: 172, 424, 91-172, ... or files."),
     ] = "100,172,424",
     draws: Annotated[
         int, typer.Option(help="Draws of the training cells, the same for all predictors.")
@@ -58,9 +58,9 @@ def compare(
 ) -> None:
     """Compare predictors on the same draws of training cells: CSV, LaTeX and a figure.
 
-    Training cells are left out of the evaluation, by their hash. Every finished fit is kept in
-    fits.jsonl: a command that was stopped resumes when it is given again, and more predictors,
-    training cells or draws can be added.
+    Training cells are left out of the evaluation, by their hash. Every finished fit is stored in
+    fits.jsonl: the same command resumes a stopped one, and more predictors, training cells or
+    draws can be added.
 
     Example: pyg-nas compare nasbench101.hdf5 --predictors best,my_file.py:Mine --out comparison
     """
@@ -93,8 +93,8 @@ def compare_searches(
 ) -> None:
     """Compare searches of one table by their regret: CSV, LaTeX, PDF and PNG.
 
-    Searches of equal method and settings and different random seeds are one curve: the median, with
-    the quartiles as a band.
+    Searches with equal method and settings and different random seeds become one curve: the
+    median, with a band between the quartiles.
 
     Example: pyg-nas compare-searches runs/* --out comparison
     """

@@ -39,7 +39,7 @@ def print_next(what: str, words: Iterable[object], options: Mapping[str, object]
 
 
 def print_note(*parts: object) -> None:
-    """Print a line that is no result on standard error."""
+    """Print a note, which is not a result, on standard error."""
     ERRORS.print(_literal(parts))
 
 
@@ -89,7 +89,7 @@ def fail(message: str, exit_code: int = 2) -> NoReturn:
 
 @contextmanager
 def resumable(place: object) -> Iterator[None]:
-    """Print on Ctrl-C that the same command resumes from a file or folder, and exit with 130."""
+    """On Ctrl-C, print that the same command resumes from a file or folder, and exit with 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ def resumable(place: object) -> Iterator[None]:
 
 
 def prepare_streams() -> None:
-    """Make terminals that lack a character show its code, and warnings one line each."""
+    """Print characters that the terminal lacks as their codes, and each warning in one line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -22,7 +22,7 @@ def demo(
     ] = None,
     seed: Annotated[int, seed_option("Random seed of the training cells and the fit.")] = 0,
 ) -> None:
-    """Show the whole loop on the shipped table of cells measured on handwritten digits.
+    """Show all steps on the shipped table of cells that were trained on handwritten digits.
 
     Example: pyg-nas demo
     """

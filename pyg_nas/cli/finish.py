@@ -31,7 +31,7 @@ def finish(
     seeds: Annotated[int, typer.Option(help="Runs of each of them, at least 2.")] = 5,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs of the last training; by default those of the search."),
+        typer.Option(help="Epochs of the final training; by default those of the search."),
     ] = None,
     images: Annotated[
         str | None, typer.Option(help="Where the images are, if they have moved since the search.")
@@ -49,12 +49,12 @@ def finish(
     log: Log = None,
     device: Device = "auto",
 ) -> None:
-    """Train the best cell of a search once more, in full, and write the network for use.
+    """Train the best cell of a search on all training images and export the trained network.
 
     The best cells are trained again with new random seeds. The smallest one within one standard
-    error of the best is then trained on all images but those for testing. The folder has the
-    network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py,
-    which needs torch alone, and a model card. If it was stopped, the same command resumes it.
+    error of the best is then trained on all images except the test images. The folder has the
+    network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py
+    and a model card. The same command resumes a stopped one.
 
     Example: pyg-nas finish photos-search --out photos-network
     """
@@ -71,7 +71,7 @@ def finish(
         check_logger(log)
     if steps.is_done:
         steps.clean()
-        print_line(f"{out}: is finished already")
+        print_line(f"{out}: is already finished")
         return
     with resumable(search), steps.locked():
         with progress_bar("confirming, epochs") as advance:

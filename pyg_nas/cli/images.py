@@ -55,11 +55,11 @@ def images(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Show what is in a folder of images and what training on it will cost; nothing is trained.
+    """Check a folder of images and estimate the cost of training on it; nothing is trained.
 
-    Listed are classes and how unequal they are, sizes, unreadable files, parts (train, val, test)
-    and copies. One step of a middle-sized network is timed, and one of a large network shows the
-    memory, to estimate what a search will need.
+    Prints the classes and their imbalance, image sizes, unreadable files, parts (train, val, test)
+    and equal files. Runs one training step of a middle-sized network, to estimate the time of a
+    search, and one of a large network, to estimate its memory.
 
     Example: pyg-nas images photos --image-size 64
     """
@@ -80,7 +80,7 @@ def images(
     if facts.unreadable:
         raise MeasureError(
             f"{folder}: {counted(len(facts.unreadable), 'image')} cannot be read; remove or "
-            f"replace what is named above"
+            f"replace the files named above"
         )
     if image_size is None and len(facts.sizes) > 1:
         raise MeasureError(

@@ -28,9 +28,9 @@ LatencyDevice = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="Where latencies are measured: cpu, cuda or cuda:1. To measure nothing: a table with "
-        "a target named latency, or the folder of a model that predicts latencies in seconds, "
-        "either of cells or of whole networks; or shipped, the table of networks in the package.",
+        help="Device on which latencies are measured: cpu, cuda or cuda:1. Without a measurement: "
+        "a table with a target named latency, or the folder of a model that predicts latencies in "
+        "seconds, of cells or of whole networks; or shipped, the package's table of networks.",
     ),
 ]
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -90,7 +90,7 @@ def is_device(device: str) -> bool:
 
 
 def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyModel:
-    """Give an evaluator the latencies of its networks, measured where the device is no file."""
+    """Give an evaluator the latencies of its networks, measured unless ``device`` is a file."""
     from pyg_nas.measure.settings import ProfileSettings
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 

@@ -48,9 +48,9 @@ def measure(
     ],
     journal: Annotated[
         Path,
-        typer.Option(help="File that keeps every finished run, so that the command can resume."),
+        typer.Option(help="File that stores every finished run, so that the command can resume."),
     ],
-    table: Annotated[Path, typer.Option(help="Table to write when all is measured.")],
+    table: Annotated[Path, typer.Option(help="Table to write when all runs are finished.")],
     budgets: Annotated[str, typer.Option(help="Epochs, separated by commas.")] = "4,12,36",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell at each budget.")] = 3,
     settings: TrainingSettingsFile = None,
@@ -70,13 +70,13 @@ def measure(
         float, typer.Option(help="GPUs that Ray reserves for each job, 0.5 for two jobs on one.")
     ] = 0.0,
     retries: Annotated[
-        int, typer.Option(min=0, max=MOST_RETRIES, help="Tries after a failure.")
+        int, typer.Option(min=0, max=MOST_RETRIES, help="Retries of a failed job.")
     ] = 2,
 ) -> None:
     """Train cells on images and write their accuracies as a table.
 
-    Every finished run is kept in the journal at once. The command can be stopped at any time: given
-    again it resumes with the runs that are missing. Several processes of one machine may share a
+    Every finished run is stored in the journal at once. The command can be stopped at any time; the
+    same command resumes with the missing runs. Several processes of one machine may share a
     journal; use the backend ray or dask for several machines.
 
     Example: pyg-nas measure photos --cells 100 --journal runs.sqlite --table photos.hdf5
@@ -134,5 +134,5 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
 
 
 def _shown(advance: Advance) -> Callable[[CampaignProgress], None]:
-    """Move a bar in epochs, for they are what takes the time."""
+    """Move a bar by epochs, which determine the time."""
     return lambda state: advance(state.finished, state.total, f"{counted(state.runs, 'run')}")

@@ -57,7 +57,7 @@ TrainedOn = Annotated[
     str | None,
     typer.Option(
         "--train",
-        help="With --scores: cells that trained the predictions, which are left out: 172, ..., a "
+        help="With --scores: training cells of the predictions, which are left out: 172, ..., a "
         "file of rows or hashes, or none.",
     ),
 ]
@@ -84,8 +84,8 @@ def train(
     split: Annotated[
         str,
         typer.Option(
-            help="Training cells: so many random ones, such as 172; 91-172 for those of the 172 "
-            "that are above 91 %; all; or a file of rows or hashes."
+            help="Training cells: a number of random cells, such as 172; 91-172 for those of the "
+            "172 above 91 %; all; or a file of rows or hashes."
         ),
     ] = "172",
     split_seed: SplitSeed = 0,
@@ -264,9 +264,9 @@ def predict(
     out: Annotated[
         Path,
         typer.Option(
-            help="File to write: hash, score and row of each architecture, its text form (arch), "
-            "its number of operations, the parameters of the network that is trained, and mean and "
-            "std of the prediction, each where it is known. CSV, or Arrow if it ends with .arrow."
+            help="File to write, as CSV, or as Arrow if its name ends with .arrow. Columns: hash, "
+            "score, row and, where known, text form (arch), number of operations, parameters of "
+            "the trained network, mean and std of the prediction."
         ),
     ],
     model: Annotated[
@@ -291,31 +291,30 @@ def predict(
     space: Annotated[
         str | None,
         typer.Option(
-            help="In place of TABLE a source of any length: a search space, such as nasbench101, "
-            "or a space of your own as file.py:NAME; a graph file (.jsonl, or .arrow, which is "
+            help="Score this source in place of TABLE: a search space, such as nasbench101, "
+            "or your own space as file.py:NAME; a graph file (.jsonl, or .arrow, which is "
             "read faster); or file.py:function, a function that yields cells or arrays of cells. "
-            "Scores of a space are written best first. Those of a file or function are written in "
-            "its order, and so is everything with --backend or in an Arrow file."
+            "Scores of a space are written best first. Scores of a file or function are written "
+            "in its order, as are all scores with --backend or in an Arrow file."
         ),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(min=1, help="Write only the best, so many of them, best first.")
+        int | None, typer.Option(min=1, help="Write only this number of best architectures.")
     ] = None,
     backend: Annotated[
         str, typer.Option(help="Where blocks are scored: sequential, threading, loky, ray or dask.")
     ] = "sequential",
     workers: Annotated[
-        int, typer.Option(help="Blocks that are scored at a time; -1 for one on each core.")
+        int, typer.Option(help="Number of blocks at the same time; -1 for one on each core.")
     ] = 1,
     device: Device = "auto",
 ) -> None:
     """Score the architectures of a table, of a whole search space or of a file of any length.
 
-    With `--recipe transfer` there is no model: cells are scored without any label of their task,
+    With `--recipe transfer` no model is needed: cells are scored without a label of their task,
     from the measurements of other tasks.
 
-    If scoring a file or a function, or scoring with --top, was stopped, the same command resumes
-    it.
+    If scoring of a file or a function, or with --top, was stopped, the same command resumes it.
 
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have, and what is checked of them alone."""
+"""Options and arguments of several commands, and the checks that need no other input."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ GraphSpace = Annotated[
 Configurations = Annotated[
     Path | None,
     typer.Option(
-        help="For a builder: JSON file with a list of objects, or .jsonl with an object a line; "
-        "each has the arguments of one call."
+        help="For a builder function: JSON file with a list of objects, or .jsonl with one object "
+        "per line; each object has the arguments of one call."
     ),
 ]
 SplitSeed = Annotated[int, seed_option("Random seed of the split.")]
 LearnedBudget = Annotated[
     int | None,
-    typer.Option(help="Use measurements after so many epochs; by default the most in the table."),
+    typer.Option(
+        help="Use runs of this number of epochs; by default the largest budget of the table."
+    ),
 ]
 LearnedRun = Annotated[
     str | None,
@@ -62,7 +64,7 @@ Jobs = Annotated[
         min=-1,
         max=MOST_WORKERS,
         callback=_some_jobs,
-        help="Fits at a time; -1 for one on each core.",
+        help="Number of fits at the same time; -1 for one on each core.",
     ),
 ]
 Device = Annotated[
@@ -96,7 +98,7 @@ TrainingSettingsFile = Annotated[
     Path | None, typer.Option(help="JSON file of training settings that replace the task's own.")
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(help="Resize the images of a folder to that many pixels a side.")
+    int | None, typer.Option(help="Resize the images of a folder to this many pixels per side.")
 ]
 Metric = Annotated[
     str | None,
@@ -152,8 +154,8 @@ def chosen_label(
 ) -> LabelPolicy:
     """Return the default label, changed by the options of the user.
 
-    At another budget low accuracies are no sign of a failed run, and the default's stand-in
-    for such cells is a value of its own metric and budget: neither is kept beyond.
+    With another metric or budget, the fallback label of the default has no meaning, and at
+    another budget a low accuracy does not mean a failed run. Both are then switched off.
 
     Raises:
         SettingsError: If one is outside its rule.

@@ -40,8 +40,8 @@ def profile(
     most_noise: Annotated[
         float,
         typer.Option(
-            help="Most that passes of a network may differ (interquartile range by median), and "
-            "most that the reference network may drift; what is noisier is not recorded."
+            help="Largest noise of a measurement: interquartile range of the passes divided by "
+            "their median, and drift of the reference network. Noisier ones are not recorded."
         ),
     ] = 0.1,
     retries: Annotated[
@@ -49,14 +49,14 @@ def profile(
         typer.Option(
             min=0,
             max=MOST_RETRIES,
-            help="Further tries of a network that is noisier, after all others.",
+            help="How often a noisier network is measured again, after all others.",
         ),
     ] = 3,
 ) -> None:
     """Measure latency and peak memory of networks on this machine, and count parameters and MACs.
 
-    Run it on a machine that does nothing else. Every measurement is kept in OUT.journal.jsonl: the
-    same command resumes, and measures again what was too noisy.
+    Run it on an otherwise idle machine. Every measurement is stored in OUT.journal.jsonl: the same
+    command resumes, and measures noisy networks again.
 
     Example: pyg-nas profile onnx_files --out latencies.hdf5
     """

@@ -22,7 +22,7 @@ class Advance(Protocol):
 
 @contextmanager
 def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
-    """Show a bar while the block runs and give the function that moves it.
+    """Show a bar while the block runs, and return the function that moves it.
 
     Work that is done at the first call is not counted for the speed.
     """

@@ -25,8 +25,7 @@ def report(
     learning_curve: Annotated[
         bool,
         typer.Option(
-            help="Also train on fewer of the training cells, to show how much more of them would "
-            "help."
+            help="Also train on fewer cells, to show how much more training cells would help."
         ),
     ] = True,
 ) -> None:

@@ -106,8 +106,8 @@ def search(
         int | None,
         typer.Option(
             max=MOST_CELLS,
-            help="Rounds after the random cells; before each the predictor is fitted again. Every "
-            "method trains n + k * rounds cells. 11 by default, or 1 where --n or --k is given.",
+            help="Rounds after the random cells; the predictor is fitted before each. Every "
+            "method trains n + k * rounds cells. 11 by default, or 1 if --n or --k is given.",
         ),
     ] = None,
     protocol: Annotated[
@@ -123,7 +123,7 @@ def search(
     acquisition: Annotated[
         str,
         typer.Option(
-            help="What proposals are ranked by: mean, the prediction; or ei, ucb or thompson, "
+            help="Value that ranks proposals: mean, the prediction; or ei, ucb or thompson, "
             "which need a recipe that also predicts a standard deviation."
         ),
     ] = "mean",
@@ -139,16 +139,16 @@ def search(
         typer.Option(
             min=1,
             max=MOST_RUNS,
-            help="Table: repeat the search with so many seeds from --seed on, in folders seed-N of "
-            "--out, and draw the median regret with a band.",
+            help="Table: repeat the search with this number of seeds, from --seed on, in folders "
+            "seed-N of --out, and draw the median regret with its quartiles.",
         ),
     ] = 1,
     budget: Annotated[
         int | None,
         typer.Option(
             max=MOST_EPOCHS,
-            help="Epochs of each run. By default the most that a table has, and 12 on a task: that "
-            "is a ninth of NAS-Bench-101's largest budget, and enough to rank cells.",
+            help="Epochs of each run. By default the largest budget of a table, and 12 on a task: "
+            "a ninth of NAS-Bench-101's largest budget, and enough to rank cells.",
         ),
     ] = None,
     run: Annotated[
@@ -179,8 +179,8 @@ def search(
         bool,
         typer.Option(
             "--early-stopping",
-            help="Train each cell for a ninth and a third of --budget first, and stop hopeless "
-            "ones there. The time that this saves is reported.",
+            help="First train each cell for a ninth and a third of --budget, and stop hopeless "
+            "cells there. The report has the time that this saves.",
         ),
     ] = False,
     log: Log = None,

@@ -115,8 +115,8 @@ def import_csv(
         typer.Argument(
             metavar="IN",
             help="CSV file with the column arch, and any of epochs, seed, training_time, "
-            "train_accuracy, validation_accuracy, test_accuracy; further columns of numbers become "
-            "targets of their names.",
+            "train_accuracy, validation_accuracy, test_accuracy; each other column of numbers "
+            "becomes a target of its name.",
         ),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="HDF5 file to write.")],
@@ -125,7 +125,7 @@ def import_csv(
         typer.Option(help=f"Search space of the architectures, such as nasbench201, {OWN}."),
     ],
 ) -> None:
-    """Make a table from architectures in text form and their measurements.
+    """Make a table from a CSV file of architectures in text form and their measurements.
 
     Example: pyg-nas table import results.csv table.hdf5 --space nasbench201
     """

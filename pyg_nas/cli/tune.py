@@ -43,8 +43,7 @@ def tune(
 ) -> None:
     """Choose hyper-parameters by cross validation on the training cells alone.
 
-    The score of every fit is kept beside the result: a command that was stopped resumes when it
-    is given again.
+    The score of every fit is stored beside the result; the same command resumes a stopped one.
 
     Example: pyg-nas tune nasbench101.hdf5 --split 172 --out tuned.json
     """

@@ -226,8 +226,8 @@ def _checked_labels(labels: Labels | None, names: list[str]) -> NDArray[np.float
         unknown = sorted(set(labels) - set(names))
         if unknown:
             raise TableError(
-                f"labels: {unknown[0]!r} is the name of no network ({len(unknown)} of "
-                f"{len(labels)} are not)"
+                f"labels: no network has the name {unknown[0]!r} ({len(unknown)} of "
+                f"{len(labels)} names are unknown)"
             )
         labels = [labels.get(name, np.nan) for name in names]
     try:

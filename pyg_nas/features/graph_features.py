@@ -130,8 +130,8 @@ def check_feature_version(version: object) -> None:
     """
     if version != FEATURE_VERSION:
         raise ModelError(
-            f"this model was fitted on version {version!r} of the cells' features, "
-            f"here is version {FEATURE_VERSION}: fit it again"
+            f"this model was fitted to version {version!r} of the features, this package "
+            f"has version {FEATURE_VERSION}: fit it again"
         )
 
 

@@ -43,7 +43,7 @@ def register_space(support: SpaceSupport) -> None:
     """
     name = support.space.name
     if name in space_names() and _find_support(name) is not support:
-        raise SpaceError(f"another search space is named {name!r}")
+        raise SpaceError(f"search space {name!r} is registered already")
     _supports[name] = support
     support_of.cache_clear()
 

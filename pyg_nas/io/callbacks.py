@@ -181,7 +181,7 @@ def open_logger(text: str | None) -> Callback:
     try:
         return Guarded(makers[name](place))
     except Exception as error:  # of any tool
-        raise SettingsError(f"--log {quoted(text)}: {name} does not begin: {error}") from None
+        raise SettingsError(f"--log {quoted(text)}: {name} cannot start: {error}") from None
 
 
 def _named(group: str, figures: Figures) -> dict[str, float]:

@@ -132,7 +132,7 @@ def _check_stored(dataset: Any, name: str) -> None:
     filters = dataset.id.get_create_plist()
     kinds = {filters.get_filter(i)[0] for i in range(filters.get_nfilters())}
     if not kinds <= {h5z.FILTER_DEFLATE, _LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}:
-        raise SettingsError(f"{name!r} is packed in a way that is not gzip or lzf")
+        raise SettingsError(f"{name!r} must be compressed with gzip or lzf, or not at all")
     if prod(dataset.chunks) * dataset.dtype.itemsize > max(needed, _MOST_CHUNK_BYTES):
         raise SettingsError(
             f"{name!r} is stored in chunks of the impossible shape {dataset.chunks}"

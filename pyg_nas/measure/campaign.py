@@ -119,7 +119,7 @@ def check_request(
         raise MeasureError(f"cell {invalid[0]}: {invalid[1]}")
     twice = repeated_hash(cells.hashes())
     if twice is not None:
-        raise MeasureError(f"cell {twice.decode()} is asked for more than once")
+        raise MeasureError(f"cells must differ, {twice.decode()} appears more than once")
     return seeds
 
 

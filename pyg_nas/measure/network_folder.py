@@ -135,7 +135,9 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
     except (SafetensorError, PygNasError, TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder}: is not a network of this version: {error}") from error
     if cell is not None and cell != stored:
-        raise ModelError(f"{folder}: has the network of cell {stored.hash}, asked for {cell.hash}")
+        raise ModelError(
+            f"{folder}: has the network of cell {stored.hash}, {cell.hash} was requested"
+        )
     return network.eval()
 
 

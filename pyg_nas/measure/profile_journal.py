@@ -100,6 +100,6 @@ class ProfileJournal:
             stored = found.get(name) if isinstance(found, dict) else None
             if stored != value:
                 raise SettingsError(
-                    f"{self._file.path}: was measured with {name} = {quoted(stored)}, asked for is "
-                    f"{quoted(value)}; choose another output file"
+                    f"{self._file.path}: was measured with {name} = {quoted(stored)}, "
+                    f"{quoted(value)} was requested; choose another output file"
                 )

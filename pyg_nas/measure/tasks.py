@@ -76,8 +76,8 @@ def get_task(
             base = base.changed_by_file(settings)
             if base.metric and metric is None:  # code that a file names
                 raise SettingsError(
-                    f"{settings}: names the metric {quoted(base.metric, 500)}, which is code: name "
-                    f"it with --metric too"
+                    f"{settings}: has the metric {quoted(base.metric, 500)}, which is code: also "
+                    f"name it with --metric"
                 )
         named = base.metric if metric is None else metric
         return replace(base, metric=absolute_metric(named)) if named else base

@@ -359,8 +359,9 @@ class _FitsFile(RecordsFile):
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
                 raise SettingsError(
-                    f"{self.path}: has a comparison with {key} = {quoted(before.get(key))}, asked "
-                    f"for is {quoted(now.get(key))}; choose another folder or the same settings"
+                    f"{self.path}: has a comparison with {key} = {quoted(before.get(key))}, "
+                    f"{quoted(now.get(key))} was requested; choose another folder or the same "
+                    f"settings"
                 )
 
     def check_versions(self, versions: dict[str, str], digests: dict[str, str | None]) -> None:

@@ -448,7 +448,7 @@ class HybridRegressor(CellRegressor):
             if digest != here:
                 raise ModelError(
                     f"this model was trained with another version of the shipped {group} data: "
-                    f"{digest!r}, here is {here!r}"
+                    f"{digest!r}, this package has {here!r}"
                 )
         process = self.process_
         if list(process.groups) != [*GROUPS, *self.extra_features_]:

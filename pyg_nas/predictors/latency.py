@@ -179,7 +179,7 @@ class LatencyRegressor(CellRegressor):
             ModelError: If there are times of operations without their share, or the reverse.
         """
         if (self.operations_ is None) != (self.share_ is None):
-            raise ModelError("times of operations and their share must both be there or be missing")
+            raise ModelError("a model has times of operations and their share, or neither")
         self._fit_trees()
 
     def _quantile(self, coverage: float) -> float:

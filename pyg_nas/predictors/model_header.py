@@ -51,8 +51,8 @@ class WithProtocol:
         """
         if self.protocol is None:
             raise ModelError(
-                f"{self.source}: was saved without a protocol, so what it was trained on is not "
-                f"known; TrainedPredictor.save keeps one"
+                f"{self.source}: was saved without a protocol, so its training cells are not "
+                f"known; TrainedPredictor.save stores one"
             )
         return self.protocol
 
@@ -100,7 +100,9 @@ class ModelHeader(WithProtocol):
             digests = [bytes.fromhex(digest).hex() for digest in about["training_cells"]]
             recipe, seed = str(about["recipe"]), int(about["seed"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{folder}: does not say what it was trained on ({error!r})") from None
+            raise ModelError(
+                f"{folder}: has no valid description of its training ({error!r})"
+            ) from None
         if not digests or not all(len(digest) in (32, 64) for digest in digests):
             raise ModelError(
                 f"{folder}: training_cells must list module hashes of 32 hex digits, or hashes of "

@@ -222,9 +222,9 @@ def _set_arrays(
         if array.dtype.kind != np.dtype(spec.dtype).kind:
             raise ModelError(f"{name} must be {spec.dtype}, got {array.dtype}")
         if most_cells is not None and sizes.get("n", 0) > most_cells:
-            raise ModelError(f"{name} is of {sizes['n']:,} cells, {most_cells:,} were trained on")
+            raise ModelError(f"{name} has {sizes['n']:,} cells, the training had {most_cells:,}")
         if sizes.get("d", 0) > MOST_FEATURES:
-            raise ModelError(f"{name} is of {sizes['d']:,} features, at most {MOST_FEATURES:,}")
+            raise ModelError(f"{name} has {sizes['d']:,} features, at most {MOST_FEATURES:,}")
         if shapes_only:  # a conversion, or a check of its content, would need memory for it
             zeros = torch.from_numpy(np.zeros((), spec.dtype)).expand(wanted)
             setattr(estimator, f"{name}_", zeros if spec.torch else zeros.numpy())

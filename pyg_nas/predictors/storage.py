@@ -99,7 +99,7 @@ def check_model_folder(folder: str | os.PathLike[str]) -> None:
     for file in (path, weights):
         check_output(file)
     if path.exists() and not weights.exists():
-        raise ModelError(f"{path}: is there already, and not of a model; choose another folder")
+        raise ModelError(f"{path}: exists and is not of a model; choose another folder")
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:

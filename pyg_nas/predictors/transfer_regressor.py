@@ -131,5 +131,5 @@ class TransferRegressor(HybridRegressor):
         if self.digest_ != here:
             raise ModelError(
                 f"this model was trained with another version of the shipped tables: "
-                f"{self.digest_!r}, here is {here!r}"
+                f"{self.digest_!r}, this package has {here!r}"
             )

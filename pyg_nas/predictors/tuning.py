@@ -209,7 +209,7 @@ def tune(
     Raises:
         SettingsError: If there is no candidate, one names a parameter that the estimator lacks,
             ``fits_file`` belongs to another comparison, or another process uses it.
-        DivergedError: If a training of every candidate diverged.
+        DivergedError: If every candidate has a fit that diverged.
     """
     if n_jobs == 0:
         raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
@@ -243,7 +243,7 @@ def tune(
 
     scores = np.array([done[fit][0] for fit in fits]).reshape(len(keys), len(splits))
     if np.isnan(scores).any(axis=1).all():
-        raise DivergedError("a training of every candidate diverged; try lower learning rates")
+        raise DivergedError("every candidate has a fit that diverged; try lower learning rates")
     seconds = sum(done[fit][1] for fit in fits)
     return TuneResult(
         candidates, scores, settings, len(cells), seconds, are_fractions(comparison.labels)

@@ -112,7 +112,9 @@ class Search:
     ) -> None:
         if networks is not None:
             if evaluator is not None or space is not None or domain is not None:
-                raise SettingsError("a list of networks is a space of its own: give no other")
+                raise SettingsError(
+                    "networks cannot be given together with a space, a domain or an evaluator"
+                )
             check_method(method)
             evaluator = NetworkListEvaluator(as_network_table(networks))
         if evaluator is None:
@@ -369,8 +371,8 @@ class Search:
             found = proposals[offset].cell.hash if offset < len(proposals) else "no cell"
             if proposal.cell.hash != found:
                 raise SettingsError(
-                    f"query {start + offset} in the folder is cell {proposal.cell.hash}, but this "
-                    f"search would ask for {found}: it cannot be resumed here"
+                    f"query {start + offset} of the folder is cell {proposal.cell.hash}, but with "
+                    f"these settings it would be {found}: the search cannot be resumed"
                 )
         return proposals
 
@@ -385,8 +387,8 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
     ends = next((i for i, q in enumerate(part) if q.batch not in (None, start)), len(part))
     if not ends:
         raise SettingsError(
-            f"query {start} in the folder was asked for together with query {part[0].batch}, but "
-            f"this search would begin a batch there: it cannot be resumed here"
+            f"query {start} of the folder was proposed together with query {part[0].batch}, but "
+            f"with these settings a new batch begins there: the search cannot be resumed"
         )
     return part[:ends]
 
@@ -397,14 +399,15 @@ def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[s
     strategy, evaluator = stored["strategy_settings"], stored.get("evaluator")
     if not isinstance(evaluator, dict) or evaluator.get("evaluator") != "external":
         raise SettingsError(
-            f"{folder.path}: the architectures of this search are trained by pyg-nas search"
+            f"{folder.path}: is a folder of pyg-nas search, which trains the architectures itself; "
+            f"ask and tell need another folder"
         )
     recipe = recorded_recipe(strategy)
     listed = "networks_sha256" in evaluator
     if (evaluator.get("cells") is not None and not listed) or recipe is None:
         raise SettingsError(
-            f"{folder.path}: begun with a domain or a predictor of its own, which only the program "
-            f"that began it can give again"
+            f"{folder.path}: was begun by a program with its own domain or predictor; only that "
+            f"program can resume it"
         )
     space = {"networks": stored_networks(folder.path)} if listed else {"space": folder.space}
     arguments: dict[str, Any] = {

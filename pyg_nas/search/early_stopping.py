@@ -112,8 +112,8 @@ def check_unlimited(max_seconds: float | None) -> None:
     """
     if max_seconds is not None:
         raise SettingsError(
-            "training time cannot be limited with early stopping: that of the full budget is not "
-            "known of a cell that is stopped"
+            "training time cannot be limited with early stopping: the time of a stopped cell at "
+            "the full budget is not known"
         )
 
 

@@ -359,14 +359,14 @@ def _read_task(
 ) -> Task:
     if not (folder / TASK).exists():
         raise SettingsError(
-            f"{folder}: {TASK}, which says where the images are, is missing; the command of the "
-            f"search, given again, writes it"
+            f"{folder}: {TASK}, which names the images, is missing; run the command of the search "
+            f"again to write it"
         )
     task = read_task(folder / TASK, name, metric)
     if task.fingerprint != fingerprint:
         raise SettingsError(
-            f"{folder}: the images of task {task.name!r}, its name or its settings are not those "
-            f"of the search any more"
+            f"{folder}: the images, the name or the settings of task {task.name!r} have changed "
+            f"since the search"
         )
     return task
 

@@ -160,8 +160,9 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
                 )
             larger = " or a larger budget" if key == "budget" else ""
             raise SettingsError(
-                f"{path}: holds a search with {key} = {reprlib.repr(before)}, asked for is "
-                f"{reprlib.repr(asked)}; choose another folder or the same settings{larger}"
+                f"{path}: contains a search with {key} = {reprlib.repr(before)}, "
+                f"{reprlib.repr(asked)} was requested; choose another folder or the same "
+                f"settings{larger}"
             )
 
 
@@ -183,8 +184,8 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
         earlier = lines.setdefault(query.cell.hash, number)
         if earlier != number:
             raise SettingsError(
-                f"{path}, line {number}: asks for the cell of line {earlier} again, as no search "
-                f"does; perhaps two processes wrote to it"
+                f"{path}, line {number}: has the same cell as line {earlier}; perhaps two "
+                f"processes wrote to the file"
             )
         queries.append(query)
     return queries, length

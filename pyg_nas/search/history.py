@@ -44,12 +44,11 @@ class Proposal:
             why = json.loads(json.dumps(self.why, allow_nan=False, default=_json_value))
         except (TypeError, ValueError) as error:
             raise SettingsError(
-                f"cell {self.cell.hash}: why it is asked for must be JSON ({error}), "
-                f"got {self.why!r}"
+                f"proposal of cell {self.cell.hash}: why must be JSON ({error}), got {self.why!r}"
             ) from None
         if not isinstance(why, dict):
             raise SettingsError(
-                f"cell {self.cell.hash}: why it is asked for must be a JSON object, got {why!r}"
+                f"proposal of cell {self.cell.hash}: why must be a JSON object, got {why!r}"
             )
         object.__setattr__(self, "why", why)
 
@@ -229,7 +228,7 @@ class History:
         """
         digest = proposal.cell.hash
         if digest in self._asked:
-            raise ValueError(f"cell {digest} was asked for twice")
+            raise ValueError(f"cell {digest} was proposed twice")
         self._asked.add(digest)
         self._pending[digest] = proposal
 
@@ -241,7 +240,7 @@ class History:
         """
         digest = query.cell.hash
         if self._pending.pop(digest, None) is None and digest in self._asked:
-            raise ValueError(f"cell {digest} was asked for twice")
+            raise ValueError(f"cell {digest} was proposed twice")
         self._asked.add(digest)
         self._queries.append(query)
 

@@ -183,7 +183,7 @@ class Ledger:
             listed = set(self._ids)
             for candidate in added:
                 if candidate.cell.hash in listed:
-                    raise ValueError(f"cell {candidate.cell.hash} was asked for twice")
+                    raise ValueError(f"cell {candidate.cell.hash} was proposed twice")
                 listed.add(candidate.cell.hash)
             _write(self._asked_file, {"proposed": [c.to_dict() for c in added]})
             self._add(added)
@@ -332,8 +332,7 @@ class Ledger:
                 self._answer(query)
             except ValueError as error:
                 raise SettingsError(
-                    f"{where}: {error}, as no search does; perhaps a program wrote to the folder "
-                    f"without its lock"
+                    f"{where}: {error}; perhaps a program wrote to the folder without its lock"
                 ) from None
 
     def _apply(self, event: dict[str, Any], space: SearchSpace) -> None:

@@ -182,5 +182,5 @@ def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_
         allowed &= numbers <= limit
         kept.append(f"{limit} {name}")
     if not allowed.any():
-        raise SettingsError(f"no cell keeps all limits: at most {' and '.join(kept)}")
+        raise SettingsError(f"no cell is within all limits: at most {' and '.join(kept)}")
     return allowed

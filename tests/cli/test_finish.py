@@ -51,7 +51,7 @@ def test_the_network_works_with_torch_alone(searched: Path, tmp_path: Path) -> N
     assert f"{100 * about['test']['accuracy']:.2f} %" in result.output
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0
-    assert "is finished already" in again.output
+    assert "is already finished" in again.output
 
     task = Finish(searched / "search", tmp_path / "other", top=2, seeds=2).task
     torch.save(torch.from_numpy(task.test.images), tmp_path / "images.pt")

@@ -134,7 +134,7 @@ def test_more_rounds_go_on_with_a_finished_search(
         grown, whole = (tmp_path / out / name for out in ("grown", "whole"))
         assert grown.read_bytes() == whole.read_bytes(), name
     fewer = searched("grown", 1)
-    assert "budget = 38, asked for is 34" in str(fewer.exception)
+    assert "budget = 38, 34 was requested" in str(fewer.exception)
     assert isinstance(fewer.exception, SettingsError)
 
 
@@ -235,7 +235,7 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 2  # no journal either
     assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
     message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
-    assert "seed = 0, asked for is 1" in str(message.exception)
+    assert "seed = 0, 1 was requested" in str(message.exception)
 
 
 @pytest.mark.parametrize("option", ["--n", "--k", "--rounds", "--budget", "--runs"])

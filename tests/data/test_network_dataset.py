@@ -134,7 +134,7 @@ def test_a_folder_of_onnx_files(tmp_path: Path) -> None:
     (folder / "b.onnx").write_bytes(b"no network")
     with pytest.raises(NetworkError, match=r"b\.onnx"):
         NetworkDataset(tmp_path, folder)
-    with pytest.raises(TableError, match=r"'c\.onnx' is the name of no network"):
+    with pytest.raises(TableError, match=r"no network has the name 'c\.onnx'"):
         NetworkDataset(tmp_path, folder, labels={"c.onnx": 1.0})
 
 

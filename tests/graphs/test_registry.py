@@ -68,7 +68,7 @@ def test_a_registered_space_is_asked_wherever_it_comes_from() -> None:
 @pytest.mark.parametrize("name", ["chains", "nasbench101"])
 def test_a_name_belongs_to_one_space(name: str) -> None:
     register_space(CHAINS)
-    with pytest.raises(SpaceError, match=f"another search space is named '{name}'"):
+    with pytest.raises(SpaceError, match=f"search space '{name}' is registered already"):
         register_space(SpaceSupport(SearchSpace(name, ("c",), 4, 3)))
 
 

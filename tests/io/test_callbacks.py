@@ -128,5 +128,5 @@ def test_a_tool_that_does_not_begin_is_one_error(
         raise RuntimeError("no key")
 
     stand_in(monkeypatch, "wandb", init=refuse)
-    with pytest.raises(SettingsError, match="wandb does not begin: no key"):
+    with pytest.raises(SettingsError, match="wandb cannot start: no key"):
         open_logger("wandb:cells")

@@ -62,7 +62,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "one chunk missing": (one_chunk, "not all of its values are stored"),
     "an unknown filter": (
         lambda file: file.create_dataset("x", data=np.arange(9), scaleoffset=0),
-        "not gzip or lzf",
+        "compressed with gzip or lzf",
     ),
 }
 

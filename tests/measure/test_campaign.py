@@ -65,7 +65,7 @@ def test_wrong_requests(tiny_task: Task, budgets, seeds, message):
 
 def test_wrong_cells(tiny_task: Task):
     twice = chain("conv3x3-bn-relu")
-    with pytest.raises(MeasureError, match=f"cell {twice.hash} is asked for more than once"):
+    with pytest.raises(MeasureError, match=f"{twice.hash} appears more than once"):
         measure_cells([twice, chain("maxpool3x3"), twice], tiny_task, (1,), 1)
     space = SearchSpace("plain", ("a",), 3, 3)
     foreign = Cell([[0, 1], [0, 0]], ["a", "a"], space)

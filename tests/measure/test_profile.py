@@ -76,7 +76,7 @@ def test_what_is_noisy_is_tried_again_and_then_not_recorded(
     assert again.table.targets["latency"].tolist() == [1.0, 1.0]
     Clock(monkeypatch)
     profile_networks(network_sources(NETWORKS), out, SETTINGS)
-    with pytest.raises(SettingsError, match="warm_up = 0, asked for is 1"):
+    with pytest.raises(SettingsError, match="warm_up = 0, 1 was requested"):
         profile_networks(network_sources(NETWORKS), out, ProfileSettings(warm_up=1, repeats=5))
 
 

@@ -41,7 +41,7 @@ def test_other_settings_and_damaged_lines_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "j"
     journal_of(path)
     other = ProfileJournal(path, {**ABOUT, "repeats": 4})
-    with pytest.raises(SettingsError, match="repeats = 3, asked for is 4"), other:
+    with pytest.raises(SettingsError, match="repeats = 3, 4 was requested"), other:
         pass
     whole = path.read_bytes()
     for line, message in [

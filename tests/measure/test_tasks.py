@@ -88,7 +88,7 @@ def test_a_metric_of_a_settings_file_is_imported_only_where_it_is_named_too(tmp_
     Path("metric_of_file.py").write_text("def score(labels, predictions):\n    return 0.5\n")
     named = "metric_of_file.py:score"
     Path("settings.json").write_text(json.dumps({"metric": named}))
-    with pytest.raises(SettingsError, match=r"settings\.json: names the metric .*metric_of_file"):
+    with pytest.raises(SettingsError, match=r"settings\.json: has the metric .*metric_of_file"):
         get_task("digits", "settings.json")
     assert "metric_of_file" not in sys.modules
     task = get_task("digits", "settings.json", metric=named)

@@ -137,10 +137,10 @@ def test_changed_settings_are_refused(source: Path, small_table: Table, tmp_path
     mean = replace(PAPER_LABEL, run="mean")
     before = (tmp_path / FITS).read_bytes()
     for message, table, changed, label in (
-        ("seed = 0, asked for is 1", small_table, replace(settings, seed=1), None),
-        ("label run = 0, asked for is 'mean'", small_table, settings, mean),
+        ("seed = 0, 1 was requested", small_table, replace(settings, seed=1), None),
+        ("label run = 0, 'mean' was requested", small_table, settings, mean),
         ("evaluate = 'all'", small_table, replace(settings, evaluate="200"), None),
-        ("cells = 300, asked for is 299", small_table[:299], settings, None),
+        ("cells = 300, 299 was requested", small_table[:299], settings, None),
     ):
         with pytest.raises(SettingsError, match=message):
             compare_predictors(table, changed, label, folder=tmp_path)

@@ -86,7 +86,7 @@ def test_a_model_without_times_of_operations_is_that_of_an_older_version(
     by_kinds = older.predict(GRAPHS[70:])
     both = model._both_logarithms(_Work.of(as_networks(GRAPHS[70:])))
     np.testing.assert_allclose(np.log(by_kinds), both[0], rtol=1e-9)
-    with pytest.raises(ModelError, match="share must both be there"):
+    with pytest.raises(ModelError, match="times of operations and their share"):
         write_state(older, tensors, {**values, "share": 0.2}, {"process": process})
 
 

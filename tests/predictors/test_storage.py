@@ -242,5 +242,5 @@ def test_arrays_of_more_cells_than_were_trained_on_are_refused(
     settings["about"]["training_cells"].pop()
     settings["settings_sha256"] = settings_checksum(settings)
     (tmp_path / "gp" / "settings.json").write_text(json.dumps(settings))
-    with pytest.raises(ModelError, match=r"inputs is of 30 cells, 29 were trained on"):
+    with pytest.raises(ModelError, match=r"inputs has 30 cells, the training had 29"):
         load_model(tmp_path / "gp")

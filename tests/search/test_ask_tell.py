@@ -265,7 +265,7 @@ def test_lines_that_no_search_wrote_are_named(whole_table: Table, tmp_path: Path
         (ASKED, b"[1]\n", "asked.jsonl, line 3: not a valid record"),
         (ASKED, b'{"failed": 99, "reason": ""}\n', "asked.jsonl, line 3: not a valid record"),
         (ASKED, good[0].splitlines(keepends=True)[0], "candidates must be numbered from 8"),
-        (QUERIES, good[1], "queries.jsonl, line 2: cell .* was asked for twice"),
+        (QUERIES, good[1], "queries.jsonl, line 2: cell .* was proposed twice"),
         (QUERIES, b"{}\n", "queries.jsonl, line 2: not a query"),
     ):
         (tmp_path / ASKED).write_bytes(good[0])
@@ -290,7 +290,7 @@ def test_a_duplicate_is_found_by_its_hash(whole_table: Table, tmp_path: Path) ->
     own = Search(tmp_path, SMALL, strategy=Repeating(), domain=domain)
     own.ask()
     before = (tmp_path / ASKED).read_bytes()
-    with pytest.raises(ValueError, match="asked for twice"):
+    with pytest.raises(ValueError, match="proposed twice"):
         own.ask()
     assert (tmp_path / ASKED).read_bytes() == before
 

@@ -172,10 +172,10 @@ def test_moved_images_are_found_and_other_images_are_refused(
     arrays = dict(np.load(moved))
     arrays["images"][0] += 1
     np.savez(moved, **arrays)
-    with pytest.raises(SettingsError, match="are not those of the search any more"):
+    with pytest.raises(SettingsError, match="have changed since the search"):
         Finish(copied, tmp_path / "net", moved)
     (copied / TASK).unlink()
-    with pytest.raises(SettingsError, match=r"task.json, which says where the images are"):
+    with pytest.raises(SettingsError, match=r"task.json, which names the images"):
         Finish(copied, tmp_path / "net", moved)
 
 

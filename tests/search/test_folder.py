@@ -41,7 +41,7 @@ def test_records_without_batches_are_of_full_ones(partial_table: Table, tmp_path
 def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> None:
     SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL)
     SearchFolder(tmp_path, {"seed": 1, "n": (1,)}, SMALL)
-    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+    with pytest.raises(SettingsError, match="seed = 1, 2 was requested"):
         SearchFolder(tmp_path, {"seed": 2, "n": [1]}, SMALL)
     (tmp_path / QUERIES).write_text("{}\n")
     with pytest.raises(SettingsError, match="line 1"):
@@ -72,12 +72,12 @@ def test_a_larger_budget_is_written_when_the_folder_is_free(
     assert stored()["budget"] == 5
     with large.locked():
         assert stored() == {"seed": 1, "budget": 8}
-    with pytest.raises(SettingsError, match=r"budget = 8, asked for is 5; .* or a larger budget"):
+    with pytest.raises(SettingsError, match=r"budget = 8, 5 was requested; .* or a larger budget"):
         SearchFolder(tmp_path, {"seed": 1, "budget": 5}, SMALL)
-    with pytest.raises(SettingsError, match="budget = 8, asked for is 5"), small.locked():
+    with pytest.raises(SettingsError, match="budget = 8, 5 was requested"), small.locked():
         pass
     assert stored()["budget"] == 8
-    with pytest.raises(SettingsError, match="seed = 1, asked for is 2"):
+    with pytest.raises(SettingsError, match="seed = 1, 2 was requested"):
         SearchFolder(tmp_path, {"seed": 2, "budget": 9}, SMALL)
 
 

@@ -224,7 +224,7 @@ def test_a_reason_that_cannot_be_recorded_is_refused_before_the_training(
 ) -> None:
     evaluator = Own(partial_table, Outcome(0.5))
     first = hashes(search(RandomSearch(), TableEvaluator(partial_table), 1))[0]
-    with pytest.raises(SettingsError, match=f"cell {first}: why it is asked for must be"):
+    with pytest.raises(SettingsError, match=f"cell {first}: why must be"):
         search(Explaining(why), evaluator, 6, folder=SearchFolder(tmp_path, {}, SMALL))
     assert evaluator.evaluated == 0
 

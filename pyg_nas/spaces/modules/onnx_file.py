@@ -65,7 +65,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         _check_ranges(model.graph, {})
         inferred = shape_inference.infer_shapes(model, data_prop=True)
     except RecursionError:
-        raise NetworkError(f"{path}: its functions call themselves") from None
+        raise NetworkError(f"{path}: a function of the file calls itself") from None
     except Exception as error:  # the checks of onnx raise classes of its C++ modules
         raise NetworkError(f"{path}: cannot be read as ONNX ({one_line(error)})") from None
     if not inferred.graph.output:
@@ -164,7 +164,7 @@ class _Builder:
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
         if node.op_type in _CONTROL_FLOW:
-            raise NetworkError(f"{_named(node)}: control flow has no graph")
+            raise NetworkError(f"{_named(node)}: control flow is not supported")
         missing = [name for name in node.input if name not in self.makers]
         if missing:
             raise NetworkError(f"{_named(node)} reads unknown {missing[0]!r}")

@@ -252,7 +252,7 @@ class _Recorder:
         sources = tuple(source for tensor in made for source in self._sources(tensor))
         if not sources:
             raise NetworkError(
-                f"{name} gives no tensor that depends on its inputs or parameters, but a "
+                f"{name} must return a tensor that depends on its inputs or parameters, got a "
                 f"{type(result).__name__}"
             )
         self.vertices.append(Vertex("output", "output", sources, *_shape_and_dtype(made[0])))

@@ -178,7 +178,7 @@ def _range(model: onnx.ModelProto, stop: int | list[int], step: int = 1) -> None
         (lambda model: _range(model, -(2**40), -1000), "at most 1,000,000 numbers"),
         (lambda model: _range(model, 5, 0), "in steps of 0"),
         (lambda model: _range(model, [5, 6]), "must be one number each"),
-        (lambda model: _call_functions(model, 2, "F0"), "its functions call themselves"),
+        (lambda model: _call_functions(model, 2, "F0"), "a function of the file calls itself"),
         (lambda model: _call_functions(model, 40, "Relu"), "operators, at most 100,000"),
         (_set_group, "is malformed"),
         (_set_type, "is malformed"),

@@ -268,7 +268,7 @@ class NoTensor(nn.Module):
 
 
 def test_a_network_without_a_result() -> None:
-    with pytest.raises(NetworkError, match=r"gives no tensor .* but a int"):
+    with pytest.raises(NetworkError, match=r"must return a tensor .* got a int"):
         graph_of(NoTensor(), IMAGES)
 
 
