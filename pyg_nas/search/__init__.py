@@ -1,4 +1,4 @@
-"""Search for the best cell: strategies propose cells, evaluators train them, a loop joins them."""
+"""Search for the best cell: strategies propose cells, evaluators train them or look them up."""
 
 import lazy_loader
 

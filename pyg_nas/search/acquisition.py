@@ -64,7 +64,7 @@ def choose(
         std: Its standard deviation ``[N]``; needed by all but ``"mean"``.
         k: How many; fewer come back where ``N`` is smaller.
         best: Best accuracy measured so far, for expected improvement.
-        rng: For Thompson sampling: each chosen cell is the best of a draw of its own.
+        rng: For Thompson sampling: each chosen cell is the best of a separate draw.
         label_at: Maps values of ``mean`` to accuracies; None where they are accuracies. Only
             expected improvement needs it: the others depend on the order alone.
     """

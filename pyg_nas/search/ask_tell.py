@@ -63,11 +63,11 @@ class Search:
     stopped at any moment and resumed makes the proposals of an uninterrupted one.
 
     Args:
-        folder: Where everything is kept, made where it is missing; other processes may open it
-            too. None keeps all in memory.
+        folder: Folder of the search, created if missing; other processes may open it too. None
+            keeps the search in memory.
         space: The search space, its name, or ``file.py:NAME`` of the user's own; by default the
             default space.
-        method: One of :data:`~pyg_nas.search.methods.METHODS` but ``"oracle"``.
+        method: One of :data:`~pyg_nas.search.methods.METHODS` except ``"oracle"``.
         n: Random architectures before the first fit of a predictor.
         k: Architectures proposed after each fit.
         recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`; by default
@@ -76,16 +76,16 @@ class Search:
         seed: Seed for all random choices.
         constraints: The constraints on the answer.
         device: Where predictors are fitted.
-        parameters: Counts the trainable parameters of the networks that cells stand for, ``[N]``;
-            by default those of the space's official networks.
+        parameters: Function that counts the trainable parameters of the networks of cells,
+            ``[N]``; by default those of the space's official networks.
         domain: The cells that may be proposed, by default the whole space.
-        networks: Whole networks in the place of a space: the candidates, of which some are
-            proposed (:mod:`pyg_nas.search.network_list`). The recipe is then one of networks,
+        networks: The candidates, in place of a space: a list of whole networks
+            (:mod:`pyg_nas.search.network_list`). The recipe is then one of networks,
             ``"networks"`` by default, and the method ``"predictor"`` or ``"random"``.
-        strategy: An own strategy in place of ``method``, ``n``, ``k``, ``recipe`` and
+        strategy: A strategy object in place of ``method``, ``n``, ``k``, ``recipe`` and
             ``acquisition``.
-        evaluator: What trains the architectures, for a worker in this process; by default the
-            caller does.
+        evaluator: Trains the architectures, for a worker in this process; by default the
+            caller trains them.
 
     Raises:
         SettingsError: If a setting is invalid, or the folder has a search with other settings.
@@ -164,8 +164,8 @@ class Search:
                 default those of the folder.
 
         Raises:
-            SettingsError: If the folder has a search with other settings, or one that was not
-                begun by these.
+            SettingsError: If the folder has a search with other settings, or one that was
+                created with objects that are no settings.
         """
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
@@ -175,7 +175,7 @@ class Search:
 
     @cached_property
     def _reference(self) -> Reference | None:
-        """The best architecture that keeps the constraints, where a table has all of them."""
+        """The best architecture within the constraints, where a table has all of them."""
         limits, tables = self.constraints, (TableEvaluator, NetworkTableEvaluator)
         if limits == Constraints() or not isinstance(self.evaluator, tables):
             return self.evaluator.reference
@@ -192,10 +192,10 @@ class Search:
 
         Args:
             n: How many.
-            worker: A name for who trains them, see :meth:`pending`.
-            reissue_after: Architectures that were handed out more than so many seconds ago and
-                have no outcome are handed out again first: their worker may have died. An
-                outcome that comes late still counts if it is the first.
+            worker: Name of the worker that trains them, see :meth:`pending`.
+            reissue_after: Architectures that were handed out more than this number of seconds ago
+                and have no outcome are handed out again first: their worker may have died. A late
+                outcome still counts if it is the first.
 
         Raises:
             SettingsError: If ``n`` is not positive, or the predictor does not fit the strategy.
@@ -218,7 +218,7 @@ class Search:
         return self.ledger.candidates[number]
 
     def ask_batch(self, most: int, worker: str | None = None) -> list[Candidate]:
-        """Return the architectures that the strategy proposes together, ``most`` at most."""
+        """Return at most ``most`` architectures, all of one batch of the strategy."""
 
         def size() -> int:
             return len(self.ledger.waiting) or self.strategy.batch(len(self.ledger.candidates))
@@ -246,7 +246,7 @@ class Search:
     def _propose(self, missing: int) -> bool:
         """Let the strategy propose; return whether there was anything left."""
         start = len(self.ledger.candidates)
-        # A batch is never cut to what is asked for, so that the sequence does not depend on it.
+        # A batch is proposed whole, so that the sequence does not depend on the number asked for.
         size = max(self.strategy.batch(start), missing)
         proposals = self._proposals(self.ledger.history, size, start)
         self.exhausted = not proposals
@@ -277,21 +277,21 @@ class Search:
 
         Args:
             number: Its ``id``.
-            accuracy: Its validation accuracy, a fraction; any other figure that is better when
-                it is larger will do.
+            accuracy: Its validation accuracy, a fraction, or any other number that is larger for
+                better architectures.
             seconds: How long the training took.
             test_accuracy: Its test accuracy, for reports.
             failed: Its training gave no accuracy; it is not asked for again.
             reason: Why it failed.
 
         Returns:
-            Whether this is recorded: the first outcome of an architecture counts, and the same
-            one again, or one of a second worker, changes nothing.
+            Whether this is recorded. The first outcome of an architecture counts; an equal
+            one, or that of a second worker, changes nothing.
 
         Raises:
-            SettingsError: If the architecture was not handed out, a figure is not a finite number,
-                neither or both of ``accuracy`` and ``failed`` are given, or the only worker of the
-                architecture gives another outcome than before.
+            SettingsError: If the architecture was not handed out, a number is not finite,
+                neither or both of ``accuracy`` and ``failed`` are given, or the architecture was
+                handed out once and has a different outcome.
         """
         if self.constraints.max_seconds is not None and seconds is None and not failed:
             raise SettingsError(
@@ -302,39 +302,38 @@ class Search:
     def report(
         self, number: int, *, epochs: int, accuracy: float, seconds: float | None = None
     ) -> bool:
-        """Record what a training has reached so far; return whether it should be continued.
+        """Record the accuracy of a run so far; return whether it should be continued.
 
-        It is stopped where it is below the best third of all that were reported after as many
-        epochs, and, by them and the predictor, surely stays below the best accuracy so far
-        (:mod:`pyg_nas.search.early_stopping`). That is then its outcome, and nothing more is to
-        be told.
+        A run is stopped if it is below the best third of all runs that were reported after as many
+        epochs, and is expected, from these runs and the predictor, to stay below the best accuracy
+        so far (:mod:`pyg_nas.search.early_stopping`). The expected accuracy is then its outcome,
+        and :meth:`tell` must not be called for it.
 
         Args:
             number: Its ``id``.
-            epochs: The epochs done; reports of different architectures are compared where these
-                are equal.
-            accuracy: Its validation accuracy after them, of the same kind as for :meth:`tell`.
+            epochs: Its epochs so far; reports are compared at equal numbers of epochs.
+            accuracy: Its validation accuracy after them, the same metric as for :meth:`tell`.
             seconds: Training time so far.
 
         Returns:
-            True to continue; False to stop, also where it has an outcome by another worker. A
+            True to continue; False to stop, also if another worker has told its outcome. A
             report of no more epochs than the last one changes nothing.
 
         Raises:
-            SettingsError: If the architecture was not handed out, a figure is invalid, or
-                training time is limited: that of a stopped training is not known.
+            SettingsError: If the architecture was not handed out, a number is invalid, or
+                training time is limited: that of a stopped run is not known.
         """
         check_unlimited(self.constraints.max_seconds)
         return self.ledger.report(number, epochs, accuracy, seconds)
 
     def pending(self, worker: str | None = None) -> list[Candidate]:
-        """Return the architectures that are handed out (to a worker) and have no outcome."""
+        """Return the architectures that were handed out (to a worker) and have no outcome."""
         self.ledger.refresh()
         return self.ledger.pending(worker)
 
     @property
     def result(self) -> SearchResult:
-        """All outcomes so far; its ``answer`` is the best that keeps the constraints."""
+        """All outcomes so far; its ``answer`` is the best within the constraints."""
         self.ledger.refresh()
         return SearchResult(
             self.ledger.history,
@@ -346,14 +345,14 @@ class Search:
 
     @property
     def best(self) -> Query | None:
-        """The best architecture so far that keeps the constraints."""
+        """The best architecture so far within the constraints."""
         return self.result.answer
 
     def _adopt_records(self) -> None:
-        """Make candidates of what version 0.1 recorded: outcomes alone, and where batches begin.
+        """Make candidates from a record of version 0.1: outcomes and the begin of each batch.
 
         Raises:
-            SettingsError: If this search would have asked for other architectures.
+            SettingsError: If these settings propose other architectures.
         """
         recorded = self.ledger.unlisted
         while len(self.ledger.candidates) < len(recorded):
@@ -365,7 +364,7 @@ class Search:
             self._add(already)
 
     def _rest_of_batch(self, already: list[Proposal], size: int, start: int) -> list[Proposal]:
-        """Return the whole batch of which a search was stopped within."""
+        """Return the whole batch within which a search was stopped."""
         proposals = self._proposals(self.ledger.history.first(start), size, start)
         for offset, proposal in enumerate(already):
             found = proposals[offset].cell.hash if offset < len(proposals) else "no cell"
@@ -378,10 +377,10 @@ class Search:
 
 
 def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
-    """Return what is recorded of the batch of up to ``size`` cells that begins at ``start``.
+    """Return the recorded queries of the batch of up to ``size`` cells that begins at ``start``.
 
     Raises:
-        SettingsError: If the cell at ``start`` was asked for in an earlier batch.
+        SettingsError: If the cell at ``start`` belongs to an earlier batch.
     """
     part = recorded[start : start + size]
     ends = next((i for i, q in enumerate(part) if q.batch not in (None, start)), len(part))
@@ -394,7 +393,7 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
 
 
 def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[str, Any]:
-    """Return the arguments by which a search folder was begun."""
+    """Return the arguments with which a search folder was created."""
     stored = folder.settings
     strategy, evaluator = stored["strategy_settings"], stored.get("evaluator")
     if not isinstance(evaluator, dict) or evaluator.get("evaluator") != "external":

@@ -1,4 +1,4 @@
-"""Finished and stopped searches compared: regret by trained cells or by training time."""
+"""Comparison of finished and stopped searches: regret by trained cells or training time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
 
     Raises:
         SettingsError: If the searches are of different tables, labels or constraints, one is named
-            twice or stands for the same search as another, or its regret is not known.
+            twice or is the same search as another, or its regret is not known.
     """
     if by not in AXES:
         raise SettingsError(f"by {quoted(by)} must be one of {', '.join(AXES)}")
@@ -105,7 +105,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
 
 
 def _names(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """Names of methods, with those of their settings in which equal methods differ."""
+    """Names of methods, with the settings in which searches of one method differ."""
     names = []
     for one in settings:
         method = str(one.get("method", "search"))

@@ -1,4 +1,4 @@
-"""The cells that a search may propose, and how it moves among them."""
+"""The cells that a search may propose, with mutation and neighbourhood."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _MOST_TRIES = 10_000
 class Domain:
     """The cells that a search may propose: a whole space, or only some of its cells.
 
-    In a whole space, mutants and neighbours are used as they are. A part of a space (the cells
-    of a partial table) is a space of its own: a mutant outside is replaced by the nearest cell
-    inside that has not been asked for, by edit distance (:class:`EditDistance`), ties broken at
-    random; and the neighbourhood of a cell is its 20 nearest cells inside.
+    In a whole space, mutants and neighbours are those of the space. In a part of a space (the
+    cells of a partial table), a mutant outside the part is replaced by the nearest unqueried cell
+    inside, by edit distance (:class:`EditDistance`) with ties broken at random, and the
+    neighbourhood of a cell is its 20 nearest cells inside.
 
     Args:
         space: The search space.
@@ -57,7 +57,7 @@ class Domain:
 
     @cached_property
     def cells(self) -> CellArray:
-        """All cells of the domain; a whole space is enumerated when this is first asked for."""
+        """All cells of the domain; a whole space is enumerated at the first use."""
         return self.space.support.cells() if self._given is None else self._given
 
     def __len__(self) -> int:
@@ -84,9 +84,9 @@ class Domain:
         return Domain(self.space, self.cells[keep], hashes[keep])
 
     def sample(self, k: int, asked: Collection[str], rng: np.random.Generator) -> list[Cell]:
-        """Draw up to ``k`` different cells uniformly among those not ``asked`` for."""
+        """Draw up to ``k`` different cells uniformly, without those in ``asked``."""
         drawn: dict[str, Cell] = {}
-        # Drawing again beats listing what is left, until little of the domain is.
+        # Drawing again is faster than listing the remaining cells, unless few remain.
         if len(asked) + k < len(self) // 2:
             while len(drawn) < k:
                 row = int(rng.integers(len(self)))
@@ -101,10 +101,10 @@ class Domain:
     def mutant(
         self, parent: Genotype, asked: Collection[str], rng: np.random.Generator
     ) -> Genotype | None:
-        """Return a mutant of ``parent`` inside the domain whose cell was not asked for.
+        """Return a mutant of ``parent`` inside the domain whose cell was not proposed before.
 
-        A mutant that was asked for before is thrown away and the parent mutated again; one
-        outside the domain is replaced by the nearest cell inside. None where nothing is found.
+        If a mutant was proposed before, the parent is mutated again; a mutant outside the domain
+        is replaced by the nearest cell inside. None if no mutant is found.
         """
         for _ in range(_MOST_TRIES):
             child = mutate(parent, rng)
@@ -117,14 +117,14 @@ class Domain:
         return None
 
     def neighbourhood(self, cell: Cell) -> list[Cell]:
-        """Return the cells around ``cell``: one edit away, or the 20 nearest in a part."""
+        """Return the neighbours of ``cell``: one edit away, or the 20 nearest in a part."""
         if cell.hash not in self._near:
             self._near[cell.hash] = neighbours(cell) if self.whole else self._around(cell)
         return self._near[cell.hash]
 
     def _around(self, cell: Cell) -> list[Cell]:
         distances = self._distances(cell)
-        # Ties are broken by the cell itself, so that its neighbourhood never changes.
+        # A seed from the cell's hash breaks ties, so that its neighbourhood never changes.
         tie = np.random.default_rng(int(cell.hash[:15], 16)).random(len(distances))
         order = np.lexsort((tie, distances))[: NEAREST + 1]
         return [self.cells[row] for row in order if distances[row] > 0][:NEAREST]

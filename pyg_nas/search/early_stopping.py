@@ -1,14 +1,14 @@
-"""Early stopping: cells are first trained for small budgets, and hopeless ones for no larger one.
+"""Early stopping: cells are first trained for small budgets, and hopeless cells are stopped there.
 
-This is asynchronous successive halving (Li et al., arXiv:1810.05934) in its form without pauses:
-when a cell has been trained for a budget, it is decided at once whether it is trained for the next
-one. The runs of the cells at one budget are a *rung*. A cell is stopped when it is below the best
-third of its rung and its expected accuracy at the full budget is surely below the best so far.
+This is asynchronous successive halving (Li et al., arXiv:1810.05934) without pauses: after each
+budget, the search decides at once whether a cell is trained for the next one. The runs of the
+cells at one budget are a *rung*. A cell is stopped when it is below the best third of its rung and
+its accuracy at the full budget is below the best so far with a probability of 95 %.
 
 The learning rate falls to 0 at the end of every budget, so that a run cannot be continued for a
 larger budget: the cell is trained again from the start. Its accuracy at the full budget is exactly
-that of a search without early stopping. Training code of the user's own (:mod:`.ask_tell`) reports
-what one run has reached after some of its epochs, and continues that run.
+that of a search without early stopping. The user's own training code (:mod:`.ask_tell`) instead
+reports the accuracy of one run after some of its epochs, and continues that run.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pyg_nas.search.evaluator import Outcome, Rung
 from pyg_nas.search.history import History, Query
 
 KEPT = 3
-"""One of so many cells of a rung is among its better part."""
+"""A cell continues if it is in the best 1 / ``KEPT`` of its rung."""
 LEAST = 8
 """Cells trained for the full budget before the first is stopped."""
 SURE = 1.645
-"""Standard deviations from the best accuracy: a probability below 5 % of reaching it."""
+"""Standard deviations below the best accuracy, for a probability of 5 % to reach it."""
 _TO_STD = 1.4826  # from the median absolute deviation of a normal distribution
 _SMALLEST_STD = 1e-6
 
@@ -87,7 +87,7 @@ class EarlyStopping:
 
     @classmethod
     def of(cls, evaluator: object) -> EarlyStopping:
-        """Return early stopping at the smaller budgets of an evaluator.
+        """Create early stopping with the smaller budgets of an evaluator.
 
         Raises:
             SettingsError: If it has none.
@@ -248,7 +248,7 @@ class SteppedTraining:
 
         while True:
             self.evaluator.train_for(pairs(), ended)
-            # A cell that ends last may be trained further when no other is left.
+            # The last cell may be trained further after all others have ended.
             if not further:
                 return
 

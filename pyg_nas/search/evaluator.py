@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rung:
-    """What training a cell for a smaller budget gave (:mod:`pyg_nas.search.early_stopping`).
+    """Result of training a cell for a smaller budget (:mod:`pyg_nas.search.early_stopping`).
 
     Args:
         budget: Epochs.
@@ -40,14 +40,14 @@ class Rung:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The numbers that training one cell gives, all finite; a search refuses others.
+    """The results of training one cell, all finite; a search refuses others.
 
     Args:
         accuracy: The accuracy that the search maximises, a fraction: validation accuracy by its
-            label policy. Where the cell was stopped early, what it is expected to reach.
+            label policy. If the cell was stopped early, its expected accuracy.
         seconds: Training time at all budgets together; None where it is not known.
         test_accuracy: Mean test accuracy over the runs; None where not measured.
-        true_accuracy: The accuracy in which regret is counted (:class:`Reference`); None where
+        true_accuracy: The accuracy from which regret is computed (:class:`Reference`); None where
             not known.
         rungs: Its results at smaller budgets, with early stopping.
         full_seconds: With early stopping, the known or expected seconds of the full budget alone.
@@ -94,12 +94,12 @@ class Reference:
 
 
 class Evaluator(Protocol):
-    """Trains cells, or looks up what training them gave.
+    """Trains cells, or looks up their results.
 
     Attributes:
         domain: The cells that may be proposed.
-        reference: What regret is counted against; None where that is not known.
-        task_name: What the cells are trained on; None where that is not known.
+        reference: The best cell, for regret; None where it is not known.
+        task_name: Name of the task of the cells; None where it is not known.
         latency: Predicts the seconds of one pass of the cells' networks ``[N]``; None if not known.
     """
 
@@ -117,7 +117,7 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the outcome of each cell, in order, as soon as it is there."""
+        """Yield the outcome of each cell, in order, as soon as it is known."""
         ...
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
@@ -142,7 +142,7 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class WorkerEvaluator(Protocol):
-    """An evaluator with workers of its own, each of which takes a cell when it is free."""
+    """An evaluator with workers; each takes the next cell when it is free."""
 
     def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
         """Train cells and pass on each outcome, or the error for which a cell failed.
@@ -153,7 +153,7 @@ class WorkerEvaluator(Protocol):
 
 
 class ExternalEvaluator(Evaluator):
-    """Stands for training code outside of this package, which calls ``ask`` and ``tell``.
+    """Placeholder for the user's training code, which calls ``ask`` and ``tell``.
 
     Args:
         domain: The cells that may be proposed.
@@ -186,7 +186,7 @@ class ExternalEvaluator(Evaluator):
     def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
         """Return the MACs of the space's official networks, ``[N]``; None if not known.
 
-        They are not known where the caller counts the parameters of networks of its own.
+        They are not known if the caller has its own networks and counts their parameters.
         """
         network = self.domain.space.support.official_network
         return None if network is None or self._own_networks else network.macs(cells)
@@ -201,9 +201,9 @@ class TableEvaluator(Evaluator):
     """Looks cells up in a table; the domain is its cells that have a label.
 
     The accuracy of an outcome is the label of ``policy``, and its seconds are the training time of
-    that label (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is counted in mean test
-    accuracy where every cell of the domain has one, and otherwise in validation accuracy, the mean
-    of the measured runs; both at the policy's budget, failed runs included.
+    that label (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is computed from the
+    mean test accuracy if every cell of the domain has one, and otherwise from the mean validation
+    accuracy; both at the policy's budget, with failed runs.
 
     Args:
         table: The measured cells.
@@ -274,7 +274,7 @@ class TableEvaluator(Evaluator):
     ) -> None:
         """Look cells up, each at a budget or, where that is None, at that of the label.
 
-        Seconds that the table lacks at a smaller budget are those of the label by its share of
+        Seconds that the table lacks at a smaller budget are those of the label in proportion to
         the epochs. A cell without a label at a smaller budget is an error of that cell.
         """
         for cell, budget in pairs:
@@ -334,9 +334,9 @@ class TableEvaluator(Evaluator):
         return None if network is None or size is None else network.macs(cells, size)
 
     def best_within(self, limits: Constraints) -> Reference | None:
-        """Return the best of the cells that keep the limits; None if no cell does.
+        """Return the best of the cells within the limits; None if there is none.
 
-        A limit on what is not known excludes nothing.
+        A limit on a number that is not known excludes no cell.
         """
         allowed = within_limits(self, limits)
         if limits.max_seconds is not None:
@@ -365,7 +365,7 @@ class TableEvaluator(Evaluator):
 def limited_numbers(
     evaluator: Evaluator, limits: Constraints
 ) -> Iterator[tuple[str, float, NDArray[Any] | None]]:
-    """Yield each limit that is kept before training: name, limit, and the numbers of the domain.
+    """Yield the name, value and numbers of the domain of each limit that applies before training.
 
     The numbers are ``[N]``, or None if they are not known.
     """
@@ -379,7 +379,7 @@ def limited_numbers(
 
 
 def within_limits(evaluator: Evaluator, limits: Constraints) -> NDArray[np.bool_]:
-    """Return which cells of the domain keep limits ``[N]``; what is not known excludes nothing."""
+    """Return which cells of the domain are within limits ``[N]``; unknown numbers exclude none."""
     allowed = np.ones(len(evaluator.domain), dtype=bool)
     for _, limit, numbers in limited_numbers(evaluator, limits):
         if numbers is not None:
@@ -390,7 +390,7 @@ def within_limits(evaluator: Evaluator, limits: Constraints) -> NDArray[np.bool_
 def best_allowed(
     domain: Domain, truth: NDArray[np.float64], kind: str, allowed: NDArray[np.bool_]
 ) -> Reference | None:
-    """Return the best of the allowed cells of a domain by its truth ``[N]``; None if none is."""
+    """Return the best allowed cell of a domain by ``truth`` ``[N]``; None if none is allowed."""
     if not allowed.any():
         return None
     best = int(np.where(allowed, truth, -np.inf).argmax())

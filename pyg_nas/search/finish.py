@@ -1,11 +1,11 @@
 """From a search on a task to a trained network: confirm the best cells, train one, write it.
 
-The best accuracy of a search is in part luck: of many runs the luckiest one is on top. So the best
-few cells are trained again with random seeds that the search has not used, and the smallest one
-within one standard error of the best is trained on all images but those for testing.
+The best accuracy of a search is partly luck. Therefore the best few cells are trained again with
+random seeds that the search has not used (the *confirmation*), and the smallest one within one
+standard error of the best is trained on all images except those of the test part.
 
 Each step is resumed where it stopped: runs of the confirmation are in the search's journal, and the
-network of the last training is kept in the search's folder until the result is written whole.
+state of the final training is in the search's folder until the result is complete.
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ class Finish:
     Args:
         folder: Of a search on a task.
         out: The new folder.
-        task: Where the images are by now; by default where they were when the search was run.
-        top: Cells that are confirmed.
+        task: Path of the images, if they have moved since the search.
+        top: Number of cells in the confirmation.
         seeds: Runs of each of them.
-        epochs: Of the last training; by default those of the search's runs.
-        metric: That of the search, if it has one.
+        epochs: Epochs of the final training; by default those of the search's runs.
+        metric: Metric of the search, if it has one.
 
     Raises:
         SettingsError: If ``folder`` is not of a search on a task, no cell of it has been trained,
-            its images or settings have changed, ``out`` has something else, or a number is outside
+            its images or settings have changed, ``out`` has other content, or a number is outside
             its rule.
         MeasureError: If the task cannot be read.
     """
@@ -152,7 +152,7 @@ class Finish:
             self.task = _read_task(self.folder, evaluator["task_sha256"], task, metric)
 
     def _check_out(self) -> bool:
-        """Whether the result is there already."""
+        """Whether the result exists already."""
         check_output_folder(self.out)
         if not self.out.exists() or not any(self.out.iterdir()):
             return False
@@ -171,10 +171,10 @@ class Finish:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes that finish this search out meanwhile.
+        """Lock the search against other processes that finish it.
 
         Raises:
-            SettingsError: If there is one.
+            SettingsError: If another process is finishing it.
         """
         try:
             with FileLock(self.folder / _LOCK, timeout=0):
@@ -187,10 +187,10 @@ class Finish:
         executor: Executor | None = None,
         on_progress: Callable[[CampaignProgress], None] | None = None,
     ) -> Confirmation:
-        """Train the best cells again, those runs that the search's journal does not have.
+        """Train the best cells again, without the runs that the search's journal already has.
 
         Raises:
-            MeasureError: If a run failed again and again; all others are in the journal.
+            MeasureError: If all tries of a run failed; all other runs are in the journal.
         """
         with Journal(self.folder / JOURNAL, self.task, self.space) as journal:
             table = measure_cells(
@@ -214,12 +214,12 @@ class Finish:
         executor: Executor | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> ImageNetwork:
-        """Train the chosen cell on all images but those for testing, or read the finished run.
+        """Train the chosen cell on all images except the test part, or read the finished run.
 
         Args:
-            confirmation: It says which cell.
+            confirmation: Result of :meth:`confirm`, with the chosen cell.
             executor: Its device and threads are used.
-            on_step: Called after each step with the number of steps done and that of all.
+            on_step: Called after each step with the number of steps done and the total.
 
         Returns:
             The network, on the processor and in evaluation mode.
@@ -254,10 +254,10 @@ class Finish:
         """Check the network, measure it and write the folder, whole or not at all.
 
         Returns:
-            What is known about the network: ``about`` of its ``settings.json``.
+            ``about`` of its ``settings.json``: settings and results of the network.
 
         Raises:
-            MeasureError: If it has another accuracy than the trainer read.
+            MeasureError: If its accuracy differs from that of its training.
             ModelError: If an exported file differs from the network.
         """
         from pyg_nas.measure.latency import measure_latency
@@ -293,7 +293,7 @@ class Finish:
         return about
 
     def clean(self) -> None:
-        """Remove what was kept to resume, after the result is written."""
+        """Remove the files for resuming, after the result is written."""
         for cell in self.cells:
             shutil.rmtree(self._kept(cell), ignore_errors=True)
             self._kept(cell).with_suffix(".checkpoint").unlink(missing_ok=True)
@@ -342,7 +342,7 @@ def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _best(search: SearchFolder) -> list[Query]:
-    """Return the queries that keep the constraints, the most accurate first, then the smallest."""
+    """Return the queries within the constraints, the most accurate first, then the smallest."""
     path = search.path / QUERIES
     if not path.exists():
         raise SettingsError(f"{search.path}: no cell has been trained yet")
@@ -372,7 +372,7 @@ def _read_task(
 
 
 def _check_accuracy(kept: Path, logits: NDArray[np.float32], task: Task) -> None:
-    """Check that a network that was read has the test accuracy that the trainer read."""
+    """Check that a network from a file has the test accuracy of its training."""
     recorded = read_network_settings(kept)["about"]["test_accuracy"]
     if not np.isfinite(logits).all():
         raise MeasureError(

@@ -1,8 +1,8 @@
-"""The folder of a search: its settings, what it asked for and every outcome, durable as it comes.
+"""The folder of a search: its settings, its proposals and every outcome, on disk at once.
 
-``asked.jsonl`` and ``queries.jsonl`` are only ever appended to, under a file lock, which the system
-releases where a process is killed. On a network file system this needs working locks (NFS 4 has
-them); otherwise let one process ask and tell for the others.
+Lines are only appended to ``asked.jsonl`` and ``queries.jsonl``, under a file lock, which the
+system releases if a process is killed. On a network file system this needs working locks (NFS 4
+has them); otherwise let one process ask and tell for the others.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _PATIENCE_SECONDS = 60.0
 class SearchFolder:
     """``settings.json``, ``asked.jsonl`` and ``queries.jsonl`` of one search.
 
-    A query is on disk before the next one is asked. A line that was cut off when a process was
-    killed is removed by the next one.
+    A query is on disk before the next cell is proposed. If a process was killed within a line, the
+    next process removes that line.
 
     Args:
-        path: The folder, made where it is missing.
-        settings: What the search is; equal to what the folder has, where it has some. Only a
+        path: The folder, created if missing.
+        settings: Settings of the search; equal to those in the folder, if it has some. Only a
             ``budget`` may be larger, and is then written when the search begins.
         space: The search space of its cells.
 
@@ -73,7 +73,7 @@ class SearchFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> SearchFolder:
-        """Open the folder of a search that was begun.
+        """Open the folder of an existing search.
 
         Raises:
             SettingsError: If it is no search folder, or damaged.
@@ -88,13 +88,13 @@ class SearchFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other searches, of this process or another, out of the folder meanwhile.
+        """Lock the folder against other searches, of this process or another.
 
         Raises:
-            SettingsError: If there is one in it, or one has been there that had a larger budget.
+            SettingsError: If another search works in it, or had a larger budget.
         """
         try:
-            # The system drops it where the process is killed. What is held may be taken again.
+            # The system releases the lock if the process is killed. A holder may lock again.
             with self._lock:
                 stored = self.path / SETTINGS
                 now = read_object(stored)
@@ -107,13 +107,13 @@ class SearchFolder:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Let other processes wait until this one has proposed architectures."""
+        """Lock the folder while this process proposes architectures; others wait."""
         with self._asking:
             yield
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Let other processes wait until this one has read and appended lines.
+        """Lock the folder while this process reads and appends lines; others wait.
 
         Raises:
             SettingsError: If another process does not end its change within a minute.
@@ -173,7 +173,7 @@ def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
 
     Raises:
         SettingsError: If the file cannot be read, or a whole line is no query of this space or
-            asks for an earlier line's cell.
+            has the cell of an earlier line.
     """
     content = read_regular(path, MOST_RECORDS_BYTES)
     written, length = whole_lines(content)

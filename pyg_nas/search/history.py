@@ -27,8 +27,8 @@ class Proposal:
 
     Args:
         genotype: The graph that was pruned to the cell, where the strategy mutates it later.
-        why: Why the strategy proposes it: predictions, or its current step (a JSON object).
-            NumPy scalars become plain numbers, as they are read from a record.
+        why: The reason for the proposal, such as predictions or the current step of the strategy
+            (a JSON object). NumPy scalars become plain numbers.
 
     Raises:
         SettingsError: If ``why`` is no JSON object, or a number in it is not finite.
@@ -39,7 +39,7 @@ class Proposal:
     why: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Here, because a record that cannot be written is better refused before the training.
+        # Checked here, because a training must not end with a record that cannot be written.
         try:
             why = json.loads(json.dumps(self.why, allow_nan=False, default=_json_value))
         except (TypeError, ValueError) as error:
@@ -211,8 +211,8 @@ def _json_value(value: Any) -> Any:
 class History:
     """The queries of one search in the order of their outcomes, and all other proposals.
 
-    Each architecture is proposed once. It is then *pending* until its outcome is appended, or
-    its training has failed.
+    Each architecture is proposed once. It is then *pending* until its outcome is appended or its
+    training has failed.
     """
 
     def __init__(self) -> None:
@@ -224,7 +224,7 @@ class History:
         """Add a pending proposal.
 
         Raises:
-            ValueError: If its cell was asked for before, which is an error of the strategy.
+            ValueError: If its cell was proposed before, which is an error of the strategy.
         """
         digest = proposal.cell.hash
         if digest in self._asked:
@@ -245,7 +245,7 @@ class History:
         self._queries.append(query)
 
     def fail(self, digest: str) -> None:
-        """Remove a cell whose training failed from the pending ones; it is not asked for again."""
+        """Remove a cell whose training failed from the pending ones; it is not proposed again."""
         self._pending.pop(digest, None)
 
     def retry(self, proposal: Proposal) -> None:
@@ -254,12 +254,12 @@ class History:
 
     @property
     def asked(self) -> frozenset[str] | set[str]:
-        """Module hashes of all cells asked for, also pending and failed; not to be changed."""
+        """Module hashes of all proposed cells, also pending and failed; do not change it."""
         return self._asked
 
     @property
     def pending(self) -> list[Proposal]:
-        """Proposals without an outcome, in the order in which they were asked for."""
+        """Proposals without an outcome, in the order of proposal."""
         return list(self._pending.values())
 
     @property
@@ -279,7 +279,7 @@ class History:
 
     @property
     def true_accuracies(self) -> NDArray[np.float64]:
-        """The accuracies in which regret is counted, ``[queries]``, NaN where not known."""
+        """The accuracies from which regret is computed, ``[queries]``, NaN where not known."""
         return self._figures("true_accuracy")
 
     def _figures(self, name: str) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Latency of a search's networks: measured for some cells, predicted for all before training."""
+"""Latency of a search's networks: measured for some cells, and predicted for all others."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class LatencyModel:
     Args:
         estimator: Fitted to latencies in seconds.
         device: The device, in words.
-        errors: Relative errors of cells that were left out of a fit, ``[n]``: their predictions
-            were divided by what was measured, minus one. Empty where not known.
+        errors: Relative errors of cells that were left out of a fit, ``[n]``: prediction divided
+            by measurement, minus one. Empty where not known.
         cells: Cells with a measured latency.
     """
 
@@ -144,8 +144,8 @@ def stored_latencies(
 ) -> LatencyModel:
     """Return latencies from a model folder, or a model of a table's target ``latency``.
 
-    A table or a model may also be of whole networks: it predicts :data:`GRAPHS` networks of random
-    cells from their graphs, and a model of the cells is fitted to these predictions.
+    From a table or model of whole networks, the latencies of :data:`GRAPHS` networks of random
+    cells are predicted, and a model of the cells is fitted to these predictions.
 
     Args:
         path: The folder or file, or :data:`~pyg_nas.data.shipped.SHIPPED` for the table of
@@ -189,7 +189,7 @@ def _from_networks(
     cells = domain.sample(GRAPHS, (), np.random.default_rng(0))
     seconds = estimator.predict([graph_of_network(build(cell)) for cell in cells])
     fitted = LatencyModel.fit(CellArray.from_cells(cells), seconds, about)
-    # The errors of the fit are against predictions; those against measurements are not known.
+    # The errors of this fit refer to predictions; errors of measurements are not known.
     return LatencyModel(fitted.estimator, about)
 
 
@@ -210,7 +210,7 @@ def write_latency(
     limit: float,
     device: str | None,
 ) -> None:
-    """Write what is known of latencies to ``latency.json`` in the folder of a search.
+    """Write ``latency.json`` in the folder of a search: predictions, errors and measurements.
 
     Args:
         folder: Of the search.

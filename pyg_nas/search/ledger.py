@@ -1,8 +1,8 @@
 """Proposals, hand-outs and outcomes of one search: in memory, or shared through its folder.
 
 Every change is one line of ``asked.jsonl`` or ``queries.jsonl``, appended under a lock of the
-folder after the lines of other processes were read. So any number of processes can share a folder,
-and what a killed one wrote is never half there.
+folder after the lines of other processes were read. Any number of processes can share a folder,
+and a killed process leaves no half record.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Candidate:
 
     Args:
         id: Its number in this search: proposals are counted from 0.
-        proposal: The cell, and why it was proposed.
+        proposal: The cell, and the reason for the proposal.
         parameters: Trainable parameters; None where not known.
         batch: Number of the first candidate that was proposed together with it.
     """
@@ -61,7 +61,7 @@ class Candidate:
         return self.cell.to_text() if self.cell.space.support.has_text_form else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready description: number, graph, parameters and why it was proposed."""
+        """Return a JSON-ready description: number, graph, parameters and reason."""
         return {"id": self.id, **self.proposal.to_dict(), "parameters": self.parameters}
 
     def build(self, size: NetworkSize | None = None, seed: int = 0) -> nn.Module:
@@ -128,7 +128,7 @@ class Ledger:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Keep other threads and processes from changing anything, with their changes read."""
+        """Lock the record against other threads and processes, and read their changes."""
         with self._lock, nullcontext() if self.folder is None else self.folder.changing():
             self._read()
             yield
@@ -172,7 +172,7 @@ class Ledger:
         """Add candidates that were proposed together.
 
         Raises:
-            ValueError: If a cell was asked for before, which is an error of the strategy.
+            ValueError: If a cell was proposed before, which is an error of the strategy.
         """
         with self._changing():
             start = len(self.candidates)
@@ -203,8 +203,8 @@ class Ledger:
         """Record the outcome of a candidate.
 
         Returns:
-            Whether it is recorded. False where the candidate has an outcome already: the same
-            one, one of another worker that was handed it too, or that it was stopped early.
+            Whether it is recorded. False if the candidate already has an outcome: an equal one,
+            one of another worker, or an early stop.
 
         Raises:
             SettingsError: If the number was never handed out, a figure is not a finite number, or
@@ -253,11 +253,11 @@ class Ledger:
     def report(
         self, number: int, epochs: int, accuracy: float, seconds: float | None = None
     ) -> bool:
-        """Record what a training has reached so far, and stop it early where it is hopeless.
+        """Record the accuracy of a run so far, and stop it early if it is hopeless.
 
         Returns:
-            Whether to train further. False where it is stopped now, which is then its outcome, or
-            where it has an outcome. A report of no more epochs than the last one changes nothing.
+            Whether to train further. False if it is stopped now or has an outcome. A report of no
+            more epochs than the last one changes nothing.
 
         Raises:
             SettingsError: If the number was never handed out, or a figure is invalid.
@@ -298,8 +298,8 @@ class Ledger:
         """Record how a training ended, see :meth:`answer` and :meth:`fail`.
 
         Raises:
-            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, or see
-                there.
+            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, or as in
+                these methods.
         """
         if failed:
             if accuracy is not None:
@@ -397,7 +397,7 @@ def _write(file: SharedLines | None, record: dict[str, Any]) -> None:
 
 
 def _figures(outcome: Outcome) -> str:
-    """What was told of a run, for a message."""
+    """The outcome of a run, for a message."""
     names = ("accuracy", "seconds", "test_accuracy")
     known = {name: getattr(outcome, name) for name in names}
     return ", ".join(

@@ -32,11 +32,11 @@ class LiveEvaluator(Evaluator):
     known either.
 
     Args:
-        task: What the cells are trained on.
+        task: Images and training settings.
         budget: Epochs.
         seeds: Runs of each cell.
-        journal: Where finished runs are kept; runs that it already has are not trained again.
-        executor: How runs are spread; by default one at a time in this process.
+        journal: Stores finished runs; runs that it already has are not trained again.
+        executor: Distributes the runs; by default one at a time in this process.
         domain: The cells that may be proposed; by default all of the default space.
 
     Raises:
@@ -99,7 +99,7 @@ class LiveEvaluator(Evaluator):
 
     @property
     def smaller_budgets(self) -> tuple[int, ...]:
-        """A ninth and a third of the budget, where those are an epoch at least."""
+        """A ninth and a third of the budget, if these are at least one epoch."""
         shares = (self.budget // 9, self.budget // 3)
         return tuple(budget for budget in shares if budget)
 

@@ -1,4 +1,4 @@
-"""The built-in worker: it asks a search for cells, trains them or looks them up, and reports."""
+"""The built-in worker: asks a search for cells, trains or looks them up, and tells the outcomes."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def search(
     on_query: Callable[[int, Query], None] | None = None,
     early_stopping: EarlyStopping | None = None,
 ) -> SearchResult:
-    """Ask for up to ``budget`` cells, each once, and keep the best.
+    """Query up to ``budget`` different cells and return the best.
 
     Every query is recorded at once. After an interrupt or a kill, the same call resumes from
-    ``folder``: it trains what was handed out and not finished, and then asks for exactly the cells
-    of an uninterrupted search. With a larger budget it continues as if it had been started with
-    that budget. An evaluator with several workers (:class:`WorkerEvaluator`) gets the next cell
+    ``folder``: it first trains unfinished cells, and then queries exactly the cells of an
+    uninterrupted search. With a larger budget it continues as if it had been started with that
+    budget. An evaluator with several workers (:class:`WorkerEvaluator`) gets the next cell
     whenever one of them is free.
 
     Args:
         strategy: Chooses the cells.
-        evaluator: What trains the cells.
-        budget: Most cells to train.
+        evaluator: Trains the cells.
+        budget: Largest number of cells to train.
         seed: Seed for all random choices.
         constraints: The constraints on the answer.
         folder: Where queries are recorded, and read from first.
@@ -57,9 +57,9 @@ def search(
 
     Raises:
         SettingsError: If the budget is not positive, parameters are limited but not known, no
-            cell keeps the limit, another search is at work in the folder, or the evaluator gives
-            fewer or more outcomes than it was asked for; or if training time is limited with early
-            stopping, or the evaluator cannot train for smaller budgets.
+            cell is within the limit, another search works in the folder, or the evaluator returns
+            fewer or more outcomes than cells; or if training time is limited with early stopping,
+            or the evaluator cannot train for smaller budgets.
         MeasureError: If no cell can be trained.
     """
     if budget < 1:
@@ -147,7 +147,7 @@ class _Worker:
             elif len(self.search.ledger.history):
                 self.search.ledger.fail(candidate.id, outcome)
             else:
-                # Before any cell was trained, the settings are more likely wrong than the cell.
+                # A failure before any success is probably caused by the settings, not by the cell.
                 raise MeasureError(f"cell {cell.hash}: {outcome}")
 
         evaluator.train(cells(), on_end)

@@ -1,4 +1,4 @@
-"""Search methods by name, on equal terms: the same number of training runs for each."""
+"""Search methods by name; all train the same number of cells."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def make_strategy(
 
     Args:
         method: One of :data:`METHODS`.
-        evaluator: What it will search with.
+        evaluator: The evaluator of the search.
         n: Random cells before the first fit of a predictor.
         k: Cells trained after each fit, and at once by random search and the oracle.
         recipe: The predictor, a key of ``recipes.RECIPES``.
-        acquisition: What a predictor search asks for.
-        constraints: What the answer must keep.
-        label: What the evaluator's accuracies are; a recipe may have settings for this label.
+        acquisition: Acquisition of a predictor search.
+        constraints: Constraints on the answer.
+        label: Label of the evaluator's accuracies; a recipe may have settings for this label.
         device: Where predictors are fitted.
-        check: Whether to check what the first proposal would refuse: constraints that no cell
-            keeps, and a recipe that does not fit ``n`` or the acquisition.
+        check: Whether to refuse now what the first proposal would refuse: constraints that
+            exclude all cells, and a recipe that does not fit ``n`` or the acquisition.
 
     Raises:
-        SettingsError: If the method is unknown, no cell keeps the constraints, the recipe does
+        SettingsError: If the method is unknown, no cell is within the constraints, the recipe does
             not fit the acquisition or ``n``, or the method is ``"oracle"`` and not all cells have
             been measured.
     """
@@ -149,7 +149,7 @@ def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
 
 
 def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) -> None:
-    """Refuse before the first training run what could not work after it."""
+    """Refuse, before the first training run, settings with which no predictor could be fitted."""
     if n < needs.least_cells:
         raise SettingsError(
             f"recipe {recipe!r} is fitted to at least {needs.least_cells} cells, got n {n}"
@@ -158,10 +158,10 @@ def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) 
 
 
 def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
-    """Return the evaluator's domain without cells of too many parameters or MACs, or too slow ones.
+    """Return the evaluator's domain without cells that are too large or too slow.
 
     Raises:
-        SettingsError: If what is limited is not known, or no cell keeps the limits.
+        SettingsError: If a limited number is not known, or no cell is within the limits.
     """
     if constraints == Constraints(max_seconds=constraints.max_seconds):
         return evaluator.domain
@@ -169,7 +169,7 @@ def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
 
 
 def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_]:
-    """Return which cells of the domain keep what is known before training, ``[N]``."""
+    """Return which cells are within the limits that apply before training, ``[N]``."""
     allowed = np.ones(len(evaluator.domain), dtype=bool)
     kept = []
     for name, limit, numbers in limited_numbers(evaluator, constraints):

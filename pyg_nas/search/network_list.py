@@ -1,7 +1,7 @@
-"""A list of whole networks as a search space: which of them shall be evaluated next?
+"""A list of whole networks as a search space.
 
-A candidate is a cell of one vertex whose operation is the network's name, so that strategies,
-records and folders are those of every search. Predictors receive the graphs behind the names.
+A candidate is a cell of one vertex whose operation is the name of a network, so that strategies,
+records and folders are those of every search. Predictors receive the graphs of the networks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ METHODS = ("predictor", "random", "oracle")
 
 
 class NetworkListEvaluator(ExternalEvaluator):
-    """Stands for code outside of this package that evaluates networks of a list.
+    """Placeholder for the user's code, which evaluates networks of a list.
 
     Networks with equal graphs are one candidate, the first of them.
 
@@ -74,7 +74,7 @@ class NetworkListEvaluator(ExternalEvaluator):
         return counts
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the candidates to a search's folder, where they are not there yet."""
+        """Write the candidates to a search's folder, unless it has them already."""
         path = Path(folder) / NETWORKS
         if not path.exists():
             self.listed.save(path)
@@ -123,9 +123,9 @@ class NetworkTableEvaluator(NetworkListEvaluator):
             yield Outcome(value, true_accuracy=value)
 
     def best_within(self, limits: Constraints) -> Reference | None:
-        """Return the best of the networks that keep the limits; None if none does.
+        """Return the best of the networks within the limits; None if there is none.
 
-        Training times and latencies are not known: a limit on them excludes nothing.
+        Training times and latencies are not known: a limit on them excludes no network.
         """
         return best_allowed(
             self.domain, self.labels, self.label.metric, within_limits(self, limits)

@@ -33,7 +33,7 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
     The objective calls :meth:`suggest` for its architecture. Its value is the accuracy, or with
     ``direction="minimize"`` an error; the duration of the trial is the training time. A trial that
     fails or is pruned is a failed training. Trials can run in parallel, in threads and, where the
-    search has a folder, in processes. Where no architecture is left, the study stops.
+    search has a folder, in processes. The study stops when no architecture is left.
 
     Args:
         others: Samples all other parameters; by default at random.
@@ -75,7 +75,7 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Return the ``id`` of a new candidate, or what the other sampler gives.
+        """Return the ``id`` of a new candidate, or a value of the other sampler.
 
         Raises:
             SettingsError: If the study has several objectives.

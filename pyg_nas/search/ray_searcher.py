@@ -70,7 +70,7 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
         self.search.tell(number, self._sign * value, (result or {}).get("time_total_s"))
 
     def continues(self, trial_id: str, epochs: int, result: dict[str, Any]) -> bool:
-        """Report what a trial has reached; return whether it is continued (:meth:`Search.report`).
+        """Report a trial's accuracy; return whether it is continued (:meth:`Search.report`).
 
         A trial whose architecture is not of this searcher, or without the metric, is continued.
         """
@@ -104,7 +104,7 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
         self.search = Search.open(state["search"], **self.__dict__.pop("_named"))
 
     def save(self, checkpoint_path: str) -> None:
-        """Write which trial has which candidate; all else is in the folder of the search."""
+        """Write the candidate of each trial; all else is in the folder of the search."""
         write_text(Path(checkpoint_path), json.dumps(self._numbers) + "\n")
 
     def restore(self, checkpoint_path: str) -> None:
@@ -117,7 +117,7 @@ class ArchitectureScheduler(FIFOScheduler):  # type: ignore[misc]
 
     Args:
         searcher: The searcher that chooses the architectures.
-        epochs: After how many epochs trials are judged: few numbers, such as a ninth and a third
+        epochs: Epochs after which trials are compared: few numbers, such as a ninth and a third
             of all.
         time_attr: Name of the reported number of epochs done.
 

@@ -1,4 +1,4 @@
-"""What a search found, and the constraints on its answer."""
+"""The result of a search, and the constraints on its answer."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ LIMITS = ("max_parameters", "max_seconds", "max_macs", "max_latency")
 
 @dataclass(frozen=True)
 class Constraints:
-    """What the answer must keep.
+    """Limits on the answer.
 
     Args:
-        max_parameters: Most trainable parameters. They are known before training, so that cells
-            with more are never proposed.
+        max_parameters: Largest number of trainable parameters. Cells with more are never proposed.
         max_seconds: Longest training time. It is known only after training: a trained cell that
             took longer cannot be the answer. A predictor search proposes only cells whose
-            predicted training time keeps this.
-        max_macs: Most MACs of one image, known before training like the parameters.
-        max_latency: Longest seconds of a pass of one image, predicted before training.
+            predicted training time is within this limit.
+        max_macs: Largest number of MACs for one image. Cells with more are never proposed.
+        max_latency: Longest predicted seconds of a pass of one image. Slower cells are never
+            proposed.
     """
 
     max_parameters: int | None = None
@@ -74,8 +74,8 @@ class SearchResult:
 
     Args:
         history: Its queries.
-        constraints: What the answer must keep.
-        reference: What regret is counted against.
+        constraints: The constraints on the answer.
+        reference: The best cell, for regret.
         exhausted: Whether it ended early because no cell was left to propose.
         failed: Architectures whose training failed.
     """
@@ -101,7 +101,7 @@ class SearchResult:
 
     @property
     def answer(self) -> Query | None:
-        """The query with the best accuracy among those that keep the constraints."""
+        """The query with the best accuracy within the constraints."""
         if not len(self.history) or self.incumbents[-1] < 0:
             return None
         return self.history[int(self.incumbents[-1])]
@@ -121,7 +121,7 @@ class SearchResult:
         """Training time that early stopping saved; None without it, or where it is not known.
 
         The seconds of the full budget of every query, known or expected, minus those spent at all
-        budgets. It is negative where runs at smaller budgets cost more than stopping saved.
+        budgets. It is negative if runs at smaller budgets took longer than stopping saved.
         """
         outcomes = [query.outcome for query in self.history if query.outcome.rungs]
         known = [
@@ -133,7 +133,7 @@ class SearchResult:
 
     @property
     def best_accuracy(self) -> NDArray[np.float64]:
-        """What the search saw of the answer after each query, ``[Q]``, NaN before there is one."""
+        """Accuracy of the answer after each query, seen by the search, ``[Q]``; NaN without one."""
         return _pick(self.history.accuracies, self.incumbents)
 
     @property
@@ -175,7 +175,7 @@ class SearchResult:
         return rows_html(title, ("hash", "accuracy", "parameters"), rows, len(best))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready summary: the answer, its figures and what they cost."""
+        """Return a JSON-ready summary: the answer, its accuracy and its cost."""
         answer, regret = self.answer, self.regret
         times = self.history.seconds
         return {

@@ -1,4 +1,4 @@
-"""Searches read back from their folders, finished or not."""
+"""Reading searches from their folders, finished or not."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def read_result(
 
 
 def stored_latency(folder: Path) -> dict[str, Any] | None:
-    """Return what the search's folder says of latencies; None where they were not limited."""
+    """Return the content of ``latency.json``; None if latencies were not limited."""
     path = folder / LATENCY
     return read_object(path) if path.exists() else None
 
 
 def stored_score(settings: dict[str, Any]) -> str:
-    """Return what the runs of a search are judged by: accuracy, R², or a function's name.
+    """Return the name of a search's metric: accuracy, R², or a function's name.
 
     Args:
         settings: Those of the search's folder. They name the score where it is not accuracy.

@@ -1,8 +1,8 @@
 """The search methods: each proposes cells from the history alone.
 
-A strategy has no state of its own but what it has computed before. Its proposals are a function of
-the queries so far and of a random generator that the search derives from seed and position, so a
-stopped search resumes as if it had never been stopped.
+A strategy has no state except cached results. Its proposals depend only on the queries so far and
+on a random generator that the search derives from seed and position, so that a stopped search
+resumes exactly.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class RegularizedEvolution:
         self.tournament = tournament
 
     def batch(self, asked: int) -> int:
-        """Return what is missing of the first population, and then one cell at a time."""
+        """Return the number of cells that the first population lacks, and then 1."""
         return max(1, self.population - asked)
 
     def propose(
@@ -147,8 +147,8 @@ class RegularizedEvolution:
 class LocalSearch:
     """Hill climbing: train the neighbours in random order and move to the first better one.
 
-    A local optimum, all of whose neighbours were asked for, ends the climb; the next one starts
-    from a uniform draw. Source: White et al., arXiv:2005.02960 (``query until lower``).
+    The climb ends in a local optimum, when all neighbours were proposed; the next one starts from
+    a uniform draw. Source: White et al., arXiv:2005.02960 (``query until lower``).
     """
 
     name = "local"
@@ -175,7 +175,7 @@ class LocalSearch:
 
 
 def _top_of_climb(history: History) -> Cell | None:
-    """The first of the best cells since the last fresh start: the climb moves on gains only."""
+    """The first of the best cells since the last restart: the climb moves only to better cells."""
     best = None
     for position in range(len(history) - 1, -1, -1):
         query = history[position]
@@ -187,7 +187,7 @@ def _top_of_climb(history: History) -> Cell | None:
 
 
 class Ranking(_Together):
-    """The oracle: trains the cells of a domain in the order of scores that are given.
+    """The oracle: trains the cells of a domain in the order of given scores.
 
     Args:
         scores: One score for each cell of the domain ``[N]``, larger is better.
@@ -285,7 +285,7 @@ class PredictorSearch:
         self._last_fit: tuple[tuple[bytes, bytes], Any] | None = None
 
     def batch(self, asked: int) -> int:
-        """Return what is missing of the first ``n``, and then ``k``."""
+        """Return the number of cells that the first ``n`` lack, and then ``k``."""
         return self.n - asked if asked < self.n else self.k
 
     def propose(
@@ -331,7 +331,7 @@ class PredictorSearch:
         if std is not None:
             std = self._checked("standard deviation", std, domain.cells)
         fast = self._fast_enough(history, domain)
-        # Enough that those proposed before can be left out.
+        # Enough cells that those proposed before can be left out.
         rows = fast[
             choose(
                 self.acquisition,
