@@ -1,4 +1,4 @@
-"""What every estimator over cells has in common: settings, fitted state, one kind of X."""
+"""Base class of all estimators over cells: settings, fitted state, checks of ``X``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a predictor has to beat: parameter count, forests and boosted trees on cell features."""
+"""Baselines for predictors: parameter count, forests and boosted trees on cell features."""
 
 from __future__ import annotations
 

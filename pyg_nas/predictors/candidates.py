@@ -42,8 +42,8 @@ def read_grid(description: Any) -> list[Candidate]:
     """Return the candidates of a grid, simplest first.
 
     A grid is a list of objects (the candidates in order), or an object that maps each parameter
-    to its values, simplest first: all combinations, ordered by how far they are from the first
-    values, positions added up.
+    to its values, simplest first: all combinations, ordered by the sum of the positions of their
+    values.
 
     Raises:
         SettingsError: If it is neither, or has no candidate or more than

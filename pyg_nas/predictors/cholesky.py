@@ -1,4 +1,4 @@
-"""Cholesky factors of large matrices, in no more memory than the matrix has."""
+"""Cholesky factors of large matrices, without memory for a copy of the matrix."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """One Gaussian process for cells of several spaces, fitted to the shipped tables.
 
-Cells of all spaces are described by the same features (:mod:`pyg_nas.features.common`), each by its
-rank within the space, and labelled by their rank within their table. The process that was fitted to
-the shipped tables therefore ranks the cells of a space without one label of it. The labels are this
-package's own measurements on embedded tasks. Where it is shipped how signals propagate in untrained
-networks of the space (:mod:`pyg_nas.measure.propagation`), this ranks the cells as well.
+Cells of all spaces have the same features (:mod:`pyg_nas.features.common`), each as its rank within
+the space, and labels that are ranks within their table. The process that is fitted to the shipped
+tables therefore ranks the cells of a space without a label of it. The labels are this package's own
+measurements on embedded tasks. If the package has the propagation of signals in untrained networks
+of the space (:mod:`pyg_nas.measure.propagation`), this ranks the cells as well.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
 
 
 def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
-    """Return the part of :func:`transfer_scores` that the shipped tables give, ``[N]``."""
+    """Return the part of :func:`transfer_scores` from the shipped tables, ``[N]``."""
     names = shipped_names() if tables is None else tuple(tables)
     key = common_digest(names), cells.space.name, cells.digest
     scores = _SCORES.get(key)
@@ -111,7 +111,7 @@ def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Arr
 
 
 def signal_scores(cells: CellArray) -> Array:
-    """Return the part of :func:`transfer_scores` that untrained networks give, ``[N]``.
+    """Return the part of :func:`transfer_scores` from untrained networks, ``[N]``.
 
     Raises:
         ModelError: If no propagation of signals is shipped for the space of the cells.
@@ -134,11 +134,11 @@ def check_transferable(space: SearchSpace) -> None:
 
 
 def common_digest(tables: Sequence[str] | None = None, space: SearchSpace | None = None) -> str:
-    """Return 16 hex digits that name shipped tables and this way of using them.
+    """Return 16 hex digits that identify shipped tables and the version of this module.
 
     Args:
         tables: Names of the tables; None for all.
-        space: Of the cells that are scored; without one what is shipped for it does not count.
+        space: Space of the scored cells, whose shipped data are then included.
     """
     names = shipped_names() if tables is None else tables
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
@@ -186,7 +186,7 @@ def _inputs(cells: CellArray) -> CellFeatures:
 
 @lru_cache
 def _space_scores(tables: tuple[str, ...], space: SearchSpace) -> Array:
-    """Return the scores of all cells of a space: the process votes beside the four proxies."""
+    """Return the scores of all cells of a space, from the ranks of the process and four proxies."""
     process = common_scores(_shipped_process(tables), space.support.cells())
     return _joined([process, *_proxies(space)])
 

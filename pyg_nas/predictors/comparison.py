@@ -1,4 +1,4 @@
-"""Predictors compared on the same draws of training cells, every finished fit on disk."""
+"""Comparison of predictors on the same draws of training cells; finished fits are on disk."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from pyg_nas.visualization.figures import no_correlation
 FITS = "fits.jsonl"
 
 Progress = Callable[[int, int, str], None]
-"""Receives the number of finished fits, that of all fits, and what was fitted last."""
+"""Receives the number of finished fits, the number of all fits, and a text about the last fit."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """What is compared.
+    """Settings of a comparison.
 
     Args:
         predictors: Recipes, or classes as ``module:Class`` or ``file.py:Class``.
@@ -61,7 +61,7 @@ class ComparisonSettings:
         evaluate: Split of the evaluated cells; training cells are left out of it.
 
     Raises:
-        SettingsError: If there is nothing to compare, something is named twice, or a name or a
+        SettingsError: If there is no predictor or split, one is named twice, or a name or a
             number is outside its rule.
     """
 
@@ -91,18 +91,18 @@ class ComparisonSettings:
 
 @dataclass(frozen=True)
 class Fit:
-    """One predictor fitted to one draw of training cells, and its figures on the evaluated cells.
+    """One predictor fitted to one draw of training cells, and its metrics on the evaluated cells.
 
     Args:
         predictor: Its name.
         train: Split of the training cells.
         draw: Number of the draw, from 0.
-        training_cells: Labels that the predictor was given, for fitting and for any choice.
-        evaluated_cells: Cells that it was evaluated on.
+        training_cells: Number of labels that the predictor received, for the fit and any choice.
+        evaluated_cells: Number of evaluated cells.
         fit_seconds: Time of the fit.
         predict_seconds: Time of the prediction for all cells of the table.
         figures: :func:`~pyg_nas.metrics.regression.regression_metrics`, NaN where not defined.
-        problem: Why a figure is not defined; None where all are.
+        problem: Why a metric is not defined; None where all are.
     """
 
     predictor: str
@@ -117,7 +117,7 @@ class Fit:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What distinguishes it from the other fits of a comparison."""
+        """Predictor, split and draw, which identify a fit within a comparison."""
         return self.predictor, self.train, self.draw
 
 
@@ -126,12 +126,12 @@ class Comparison:
     """A finished comparison.
 
     Args:
-        settings: What was compared.
+        settings: Its settings.
         protocol: Labels and evaluated cells; its training cells are those of the first split.
         space: Name of the search space.
         fits: All fits, in the order of draws, splits and predictors.
         fractions: Whether labels are fractions, so that errors are in squared points.
-        notes: Sentences that belong to every figure of it.
+        notes: Sentences that belong to every result of it.
     """
 
     settings: ComparisonSettings
@@ -142,7 +142,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def shown_name(self, predictor: str) -> str:
-        """Return what figures and tables call a predictor: of a user's class its name alone."""
+        """Return a predictor's name in figures and tables; of a user's class without a path."""
         short = predictor.rpartition(":")[2]
         same = [name for name in self.settings.predictors if name.rpartition(":")[2] == short]
         return short if len(same) == 1 else predictor
@@ -163,7 +163,7 @@ class Comparison:
 
     @property
     def problems(self) -> list[str]:
-        """Which figures are not defined, and why, one sentence for each kind."""
+        """Which metrics are not defined, and why, one sentence for each kind."""
         found: dict[tuple[str, str, str], int] = {}
         for fit in self.fits:
             if fit.problem is not None:
@@ -189,10 +189,10 @@ def compare_predictors(
 
     Args:
         table: Cells and labels.
-        settings: What is compared.
-        label: The label that is learned and compared with; the table's default where None.
-        folder: Every finished fit is added to its ``fits.jsonl``. What is there is not fitted
-            again, so that more predictors, splits and draws can be added.
+        settings: Settings of the comparison.
+        label: The label of training and evaluation; the table's default where None.
+        folder: Every finished fit is added to its ``fits.jsonl``. Fits in this file are not
+            repeated, so that more predictors, splits and draws can be added.
         device: A torch device name, or ``"auto"``.
         n_jobs: Processes, through joblib; -1 for one on each core.
         progress: Called at the beginning and after each fit.
@@ -282,7 +282,7 @@ def _fit(
     device: str,
     fractions: bool,
 ) -> Fit:
-    """Fit one predictor; in a process of its own, which imports the user's class itself."""
+    """Fit one predictor, in a worker process that imports the user's class again."""
     predictor, train, draw = key
     label = protocol.label or LabelPolicy()
     start = time.perf_counter()
@@ -326,14 +326,14 @@ def _fit(
 
 
 class _FitsFile(RecordsFile):
-    """``fits.jsonl``: a line that says what is compared, and then one line for each fit."""
+    """``fits.jsonl``: a line with the settings of the comparison, then one line for each fit."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / FITS, "comparison")
         self._versions: dict[tuple[str, str], tuple[str, str | None]] = {}
 
     def read(self, header: dict[str, Any]) -> dict[tuple[str, str, int], Fit]:
-        """Return the fits that are there; begin the file where there is none."""
+        """Return the fits of the file; create the file if it is missing."""
         stored, records = self.open(header)
         found: dict[tuple[str, str, int], Fit] = {}
         where = f"{self.path}, line 1"

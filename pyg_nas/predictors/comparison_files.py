@@ -1,4 +1,4 @@
-"""What a comparison of predictors leaves in its folder: CSV, LaTeX and figures for a paper."""
+"""Files of a comparison of predictors: CSV, LaTeX and figures for a paper."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def summary_rows(comparison: Comparison) -> list[Row]:
     """Return one row for each predictor, split of training cells and figure.
 
     ``mean``, ``low`` and ``high`` are the mean over the draws and its 95 % interval by Student's t;
-    they are empty where a draw has no such figure, and the ends where there is one draw.
+    they are empty if a draw lacks the metric; the ends are also empty with one draw.
     """
     settings = comparison.settings
     return [
@@ -102,7 +102,7 @@ def curves(comparison: Comparison) -> Chart:
 
 
 def explanation(comparison: Comparison) -> list[str]:
-    """Return the sentences that a reader needs under every figure and table."""
+    """Return the explanation under every figure and table."""
     settings, label = comparison.settings, comparison.protocol.label
     low = min(fit.evaluated_cells for fit in comparison.fits)
     high = max(fit.evaluated_cells for fit in comparison.fits)
@@ -122,7 +122,7 @@ def explanation(comparison: Comparison) -> list[str]:
 
 
 def figure_note(comparison: Comparison) -> list[str]:
-    """Return the sentences that must stand in the figure itself."""
+    """Return the note inside the figure."""
     settings = comparison.settings
     spread = f"Mean of {counted(settings.draws, 'draw')} with 95 % interval."
     return [
@@ -179,7 +179,7 @@ def _figures(comparison: Comparison) -> list[str]:
 
 
 def _place(comparison: Comparison, predictor: str, train: str) -> Row:
-    """What a row is about: all that makes its number mean something."""
+    """The columns that identify the protocol of a row."""
     settings = comparison.settings
     fits = [fit for fit in comparison.fits if fit.train == train]
     return {
@@ -224,7 +224,7 @@ def _mean_and_half(values: NDArray[np.float64]) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits with the sign of mathematics, which a zero has not."""
+    """Three digits with a mathematical minus sign, and zero without a sign."""
     return f"{round(float(value), 3) + 0.0:.3f}".replace("-", "−")
 
 

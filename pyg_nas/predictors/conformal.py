@@ -11,11 +11,11 @@ from pyg_nas.errors import SettingsError
 
 
 def conformal_quantile(sizes: ArrayLike, coverage: float) -> float:
-    """Return the size that an unseen residual stays under with probability ``coverage``.
+    """Return the size below which an unseen residual is with probability ``coverage``.
 
     The ``ceil((n + 1) coverage)``-th smallest (Lei et al., 2018, Distribution-free predictive
-    inference for regression). Where there are too few for that, no size keeps the promise: it is
-    the largest, with a warning.
+    inference for regression). With too few residuals no size has this coverage; then the largest
+    is returned, with a warning.
 
     Args:
         sizes: Absolute residuals ``[n]``, divided by their predicted scale or not.

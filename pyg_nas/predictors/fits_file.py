@@ -14,13 +14,13 @@ FitScores = dict[tuple[str, int], tuple[float, float]]
 
 
 class FitsFile(RecordsFile):
-    """The file of finished fits: a line that says what is compared, and then one line a fit."""
+    """The file of finished fits: a line with a digest of the settings, then one line per fit."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "comparison")
 
     def read(self, fingerprint: str) -> FitScores:
-        """Return the fits that are there; begin the file where there is none."""
+        """Return the fits of the file; create the file if it is missing."""
         compared, fits = self.open(fingerprint)
         if compared != fingerprint:
             raise SettingsError(

@@ -46,7 +46,7 @@ _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
 MOST_CELLS = 20_000
-"""A fit to ``N`` cells needs some 10 ``N``² bytes: with so many, 4 GB."""
+"""Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
 
 _ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
 _MOST_EXTRA_COLUMNS = 64  # of a group that is not computed from the graph alone
@@ -80,9 +80,9 @@ class GaussianProcess(CellRegressor):
     Args:
         groups: Names of the groups of features.
         steps: Number of steps of Adam.
-        tuning_cells: Hyper-parameters are found on at most so many of the training cells; the
-            process itself takes all.
-        random_state: Random seed of their choice.
+        tuning_cells: Largest number of training cells on which hyper-parameters are tuned; the
+            process itself is fitted to all.
+        random_state: Random seed of the choice of these cells.
 
     Attributes:
         space_: Search space of the training cells.
@@ -143,8 +143,8 @@ class GaussianProcess(CellRegressor):
     ) -> GaussianProcess:
         """Fit to ``N`` cells and their labels ``[N]``.
 
-        The noise of a label is divided by its ``sample_weight`` ``[N]``; a whole weight means as
-        many equal labels of the cell, and 0 leaves it out.
+        The noise of a label is divided by its ``sample_weight`` ``[N]``: a weight of 2 has the
+        effect of two equal labels of the cell, and 0 leaves it out.
 
         Raises:
             SettingsError: If a label or weight is not finite, a setting is outside its rule or
@@ -176,10 +176,10 @@ class GaussianProcess(CellRegressor):
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
             hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
-            like: A fitted process with the same features and a similar label. The unit of labels,
-                the scale of features and the hyper-parameters are its, and nothing is tuned.
-            gradually: Whether the first half of the tuning, which is far from the maximum, takes
-                half of the cells where there are many.
+            like: A fitted process with the same features and a similar label, from which the unit
+                of labels, the scale of features and the hyper-parameters are taken.
+            gradually: Whether the first half of the tuning, far from the maximum, uses half of
+                the cells where there are many.
         """
         self.check_parameters()
         self.space_, self.feature_version_ = space, FEATURE_VERSION
@@ -231,8 +231,8 @@ class GaussianProcess(CellRegressor):
     ) -> GaussianProcess:
         """Add ``k`` cells to a fitted process with the same hyper-parameters, in ``O(n² k)``.
 
-        The factor of the covariances grows by its new rows, which is what a fit to all cells with
-        these hyper-parameters has; the new cells have weight 1.
+        New rows are added to the Cholesky factor, which is then equal to that of a fit to all cells
+        with these hyper-parameters. The new cells have weight 1.
 
         Args:
             features: Features of the ``k`` new cells.
@@ -299,11 +299,11 @@ class GaussianProcess(CellRegressor):
         weights: NDArray[np.float64] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
     ) -> NDArray[np.float64]:
-        """Return residuals ``[N]`` of the training cells that their labels had no part in.
+        """Return residuals ``[N]`` of predictions that do not depend on the cell's own label.
 
-        Leave-one-out residuals where the hyper-parameters come from the other half of the
-        graphs. With many more cells than are tuned on, or with the hyper-parameters of another
-        process, the process' own are as good, and with one graph alone there are no others.
+        Leave-one-out residuals with hyper-parameters from the other half of the graphs. If the
+        process has many more cells than are tuned on, or the hyper-parameters of another process,
+        its own leave-one-out residuals are as good; with one graph they are the only ones.
         """
         graph = np.arange(len(y))
         if hashes is not None:
@@ -326,7 +326,7 @@ class GaussianProcess(CellRegressor):
             )
             return y - process.loo_mean_
 
-        # Beside each other: matrices this small gain little from torch's own threads.
+        # In parallel: matrices of this size gain little from torch's own threads.
         with single_threaded_pool(min(2, torch.get_num_threads())) as pool:
             for found, others in zip(pool.map(left_out, halves), halves[::-1], strict=True):
                 residuals[others] = found[others]
@@ -381,7 +381,7 @@ class GaussianProcess(CellRegressor):
         return mean, variance.sqrt().numpy() * self.std_
 
     def whitened(self, features: CellFeatures, count: int) -> WhitenedCells:
-        """Return ``N`` cells as the first ``count`` training cells see them."""
+        """Return whitened covariances of ``N`` cells with the first ``count`` training cells."""
         inputs = self.kernel_.scaled(self._standardised(features))
         between = self.kernel_.covariance(self.inputs_[:count], inputs)  # [count, N]
         factor = self.factor_[:count, :count]
@@ -392,10 +392,11 @@ class GaussianProcess(CellRegressor):
     def predict_whitened(
         self, cells: WhitenedCells
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what :meth:`predict_features` does, to 1e-6, from the training cells added since.
+        """Return :meth:`predict_features` to 1e-6, computed from the cells added since only.
 
-        The mean is the product of whitened covariances and whitened labels, and each added cell
-        takes its square from the variance (Rasmussen and Williams, 2006, algorithm 2.1).
+        The mean is the product of whitened covariances and whitened labels. The square of the
+        covariance of each added cell is subtracted from the variance (Rasmussen and Williams,
+        2006, algorithm 2.1).
         """
         count = len(cells.rows)
         labels = self.factor_.T @ self.dual_  # whitened [n]
@@ -437,7 +438,7 @@ class GaussianProcess(CellRegressor):
             raise ModelError(f"{len(self.columns_):,} columns of {width:,} features")
 
     def check_fitted_state(self) -> None:
-        """Make what follows from a state that was read."""
+        """Compute all attributes that follow from a state that was read."""
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
 
     def _set_unit(self, y: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
@@ -497,7 +498,7 @@ class GaussianProcess(CellRegressor):
         standard = select_columns(self._raw(features), self.columns_)
         standard -= self.centre_
         standard /= self.scale_
-        # A feature far outside of the training cells' range says no more than that.
+        # A feature far outside the range of the training cells has no further information.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""scikit-learn estimators round the GCN: they clone, pickle, cross-validate and run in parallel.
+"""The GCN as scikit-learn estimators, which clone, pickle, cross-validate and run in parallel.
 
 ``X`` is a :class:`~pyg_nas.graphs.cell_array.CellArray` (or a table, or a list of cells) and ``y``
 one number a cell. Constructor arguments are only stored; what ``fit`` learns ends in ``_``.
@@ -83,7 +83,7 @@ _TwoClasses = Annotated[
 
 @dataclass(eq=False, repr=False)
 class _GCNEstimator(CellEstimator):
-    """What the regressor and the classifier share: an ensemble of GCNs and how to run it."""
+    """Base class of regressor and classifier: an ensemble of GCNs."""
 
     hidden: int | None = None
     depth: int = 3
@@ -238,8 +238,8 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         learning_rate: Learning rate of the first epoch; it falls to zero as a cosine.
         weight_decay: L2 coefficient.
         ensemble_size: Members, trained together; their mean is the prediction.
-        target_mean: Is subtracted from the labels; None for the mean of the training labels.
-        target_std: Divides them as well; None for their standard deviation.
+        target_mean: Subtracted from the labels; None for the mean of the training labels.
+        target_std: The labels are divided by it; None for their standard deviation.
         random_state: Seed of weights, batch order and dropout.
         device: A torch device name, or ``"auto"``.
         backend: ``"sparse"`` message passing, ``"dense"`` padded products (the same numbers up

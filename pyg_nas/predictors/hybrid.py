@@ -59,24 +59,23 @@ class HybridRegressor(CellRegressor):
     unit nor a few failed runs matter, and predictions are mapped back through the training labels.
     The map is strictly increasing in the ensemble's latent prediction.
 
-    NAS-Bench-101 cells have extra features: what their untrained networks show
-    (:mod:`pyg_nas.predictors.zero_cost`) and, with ``transfer``, what the shipped table of another
-    task predicts.
+    NAS-Bench-101 cells have extra features: zero-cost numbers of their untrained networks
+    (:mod:`pyg_nas.predictors.zero_cost`) and, with ``transfer``, predictions from the shipped
+    table of another task.
 
-    In spaces with path features (:mod:`pyg_nas.features.paths`) a forest
-    (:mod:`pyg_nas.predictors.forest`) has 0.3 of the weight besides.
+    In spaces with path features (:mod:`pyg_nas.features.paths`), a forest
+    (:mod:`pyg_nas.predictors.forest`) has a weight of 0.3.
 
-    Uncertainty starts from the process' standard deviation and is calibrated on residuals of
-    training cells that their predictor has not seen: the process' leave-one-out residuals
-    with hyper-parameters from other cells, and for the networks those of the cells that each
-    member leaves out; for the forest those of the cells that its trees leave out.
+    Intervals start from the process' standard deviation and are calibrated on residuals of
+    training cells that were left out: the process' leave-one-out residuals with hyper-parameters
+    from other cells, and residuals of the cells that each network or tree left out.
 
     Args:
         ensemble_size: Networks; 0 for the Gaussian process alone, which is fitted in a second.
         network_share: Weight of the networks' mean, from 0 to 1.
-        hidden: Width of the networks; None for their rule by number of cells.
-        epochs: Passes over the training cells; None for as many as suit their number.
-        learning_rate: Highest of the networks' training.
+        hidden: Width of the networks; None for a width by the number of cells.
+        epochs: Passes over the training cells; None for a number by the number of cells.
+        learning_rate: Highest learning rate of the networks.
         transfer: Whether features are transferred from the shipped digits table
             (:mod:`pyg_nas.predictors.transfer`). They are left out for other spaces than
             NAS-Bench-101, and where the training labels are that table's own.
@@ -184,17 +183,18 @@ class HybridRegressor(CellRegressor):
         return self
 
     def update(self, X: Cells, y: ArrayLike) -> HybridRegressor:
-        """Add ``k`` cells of weight 1 and their labels ``[k]``, in milliseconds most times.
+        """Add ``k`` cells of weight 1 and their labels ``[k]``, usually in milliseconds.
 
-        All labels enter the process, and latent labels, which are ranks and standard scores, are
-        computed again from all of them. Hyper-parameters, the scale of the features, networks and
-        the ratio of residuals are kept until the number of cells has grown by a factor of 1.25;
-        then all is fitted again (:mod:`pyg_nas.predictors.refit_schedule`). The sequence of labels
-        after a fit decides the predictions, however it is divided into updates.
+        The process is updated with all labels; latent labels, which are ranks and standard scores,
+        are computed again from all of them. Hyper-parameters, the scale of the features, networks
+        and the ratio of residuals stay until the number of cells has grown by a factor of 1.25;
+        then the model is fitted again (:mod:`pyg_nas.predictors.refit_schedule`). Predictions
+        depend on the sequence of labels after a fit, not on its division into updates.
 
-        After an update the cells that were scored last are kept, in at most 1 GiB: scoring them
-        again after the next one takes the new labels alone into account, to 1e-6. More cells than
-        fit there, some 400 training cells of the whole NAS-Bench-101, are scored as before.
+        After an update, intermediate results of the cells that were scored last are cached, in at
+        most 1 GiB: after the next update, scoring the same cells computes only the effect of the
+        new labels, equal to 1e-6. The cache is not used where it would need more memory (for the
+        whole of NAS-Bench-101 with more than about 400 training cells).
 
         Raises:
             ModelError: If the cells have other operations than the training cells, or the model
@@ -232,14 +232,14 @@ class HybridRegressor(CellRegressor):
         weights: NDArray[np.float64] | None,
         added: int,
     ) -> None:
-        """Take all cells and labels, of which the last ``added`` are new to the process."""
+        """Set all cells and labels, of which the last ``added`` are new to the process."""
         features = extended_features(cells[-added:], self._extra_groups())
         transform = LabelTransform().fit(labels, weights)
         latent = transform.forward(labels, weights) - self._prior_mean(cells)
         self.process_.update_features(features, latent, True, cells[-added:].hashes())
         self._set_transform(transform, weights is not None)
         self._training = cells, labels, weights
-        # What is kept was fitted without the cells since then: their residuals are unseen.
+        # The old fit did not use the new cells, so that their residuals are unseen ones.
         alone, std = self._unseen
         later = slice(len(alone), None)
         residuals = (latent - self.process_.loo_mean_)[later]
@@ -256,7 +256,7 @@ class HybridRegressor(CellRegressor):
         latent: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
     ) -> GaussianProcess | None:
-        """Fit the prior mean and return the process whose hyper-parameters hold, None to tune."""
+        """Fit the prior mean; return a process with the hyper-parameters, or None to tune."""
         return None
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
@@ -264,7 +264,7 @@ class HybridRegressor(CellRegressor):
         return 0.0
 
     def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
-        """The extra feature groups of these cells and their digests."""
+        """The extra feature groups that are available for these cells, and their digests."""
         support, groups = cells.space.support, []
         if support.zero_cost_model is not None:
             groups.append(ZERO_COST_GROUP)
@@ -308,7 +308,7 @@ class HybridRegressor(CellRegressor):
         self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
 
     def _calibrate(self, alone: NDArray[np.float64], std: NDArray[np.float64]) -> None:
-        """Take unseen residuals of the process alone ``[N]`` and their standard deviations."""
+        """Calibrate by unseen residuals of the process ``[N]`` and their standard deviations."""
         self.residuals_ = np.sort(np.abs(alone) / std) * self.ratio_
         # One spread for all cells keeps the mean a strictly increasing map of the latent label.
         self.spread_ = float(np.sqrt(np.mean(alone**2))) * self.ratio_
@@ -395,10 +395,10 @@ class HybridRegressor(CellRegressor):
         return mean
 
     def _is_kept(self, cells: CellArray) -> bool:
-        """Return whether cells are scored from what is kept of them.
+        """Return whether cells are scored with the cache of :meth:`update`.
 
-        It follows from the training and the given cells alone, so that predictions do, to the last
-        bit: cells of more than one block, by a fit that was updated and will be again.
+        This depends only on the training cells and the given cells, so that predictions are
+        reproducible to the last bit.
         """
         total, inputs = self.process_.inputs_.shape
         fitted = len(self._unseen[0]) if hasattr(self, "_unseen") else total

@@ -1,4 +1,4 @@
-"""Covariance functions of the Gaussian process, apart from the process itself."""
+"""Covariance functions of the Gaussian process, and the posterior of their hyper-parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MaternLinearKernel:
         """Return the covariances of weighted inputs ``[n, d]`` and ``[m, d]``, ``[n, m]``."""
         if len(one) <= _COVARIANCE_ROWS:
             return self._covariance(one, two)
-        # By blocks: what a covariance is computed from needs several times its memory.
+        # In blocks: the intermediate results of a covariance need several times its memory.
         found = one.new_empty(len(one), len(two))
         blocks = zip(found.split(_COVARIANCE_ROWS), one.split(_COVARIANCE_ROWS), strict=True)
         for rows, part in blocks:
@@ -57,8 +57,8 @@ class MaternLinearKernel:
     def posterior_means(self, inputs: Tensor, known: Tensor, duals: Tensor) -> Tensor:
         """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in place and in blocks.
 
-        Most of the time of scoring many cells. Covariances are computed in the precision of
-        ``duals``, their sums in double precision: large terms cancel.
+        This takes most of the time of scoring many cells. Covariances are computed in the precision
+        of ``duals``, their sums in double precision, because large terms cancel.
 
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
@@ -83,10 +83,10 @@ class MaternLinearKernel:
 class MaternLinearPosterior:
     """Posterior of a :class:`MaternLinearKernel`'s hyper-parameters, given inputs and targets.
 
-    Each group of inputs has a length scale. The inputs of some groups have a relevance of their own
-    each besides, held near 1 by a Gaussian prior of its logarithm; scales and variances have wider
-    ones. All hyper-parameters are one vector of logarithms: inverse length scales of the ``G``
-    groups, relevances of ``R`` inputs, variances of the Matérn part, the linear part and the noise.
+    Each group of inputs has a length scale. In some groups each input also has a relevance, whose
+    logarithm has a narrow Gaussian prior around 0; scales and variances have wider priors. All
+    hyper-parameters are one vector of logarithms: inverse length scales of the ``G`` groups,
+    relevances of ``R`` inputs, variances of the Matérn part, the linear part and the noise.
 
     The gradient is exact (Rasmussen and Williams, 2006, equation 5.9). Weights enter through the
     inner products of weighted inputs alone, so that the derivative with respect to these products,

@@ -1,4 +1,4 @@
-"""The label transform: labels in any unit become latent labels that a predictor learns well.
+"""The label transform: labels in any unit become latent labels, in which predictors are fitted.
 
 Like an outcome transform in Bayesian optimisation it has a forward and an inverse direction, and
 the expectation of the inverse under a normal error of the latent label.
@@ -151,9 +151,9 @@ def latent_labels(
 def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float64]:
     """Return three transformed labels of mean zero and variance one, ``[3, N, ...]``.
 
-    The normal and the uniform score of the rank, and the value itself. There a few failed runs
-    would outweigh all else: values are cut off at three times the distance between the 10 % and the
-    90 % quantile from the median.
+    The normal and the uniform score of the rank, and the standardised value. Values are clipped at
+    three times the distance between the 10 % and the 90 % quantile from the median, because a few
+    failed runs would otherwise outweigh all others.
 
     Args:
         values: The labels, finite, ``[N, ...]``; each column is transformed by itself.

@@ -1,4 +1,4 @@
-"""The recipe latency: seconds of a network on a device, from what the device has to do for it."""
+"""The recipe latency: seconds of a network on a device, from its work and its graph."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class LatencyRegressor(CellRegressor):
     """Latencies, or other positive costs, of whole networks on one device.
 
     The device takes a time for each unit of work of each kind
-    (:mod:`pyg_nas.features.network_costs`): weights that are not negative, fitted to relative
-    errors. Units beyond what nearly all training networks have of a kind, and so all units of
-    an unknown kind, take the time of a unit of all kinds together. The logarithm of what this
-    misses is learned by a Gaussian process and by trees, whose mean is taken, from the shares of
-    the kinds in that time and the features of the graph.
+    (:mod:`pyg_nas.features.network_costs`): non-negative weights, fitted to relative errors. Units
+    beyond the amount that nearly all training networks have of a kind (for an unknown kind, all
+    units) take the mean time of a unit of all kinds. The mean of a Gaussian process and of trees
+    predicts the logarithm of the remaining ratio, from the shares of the kinds in that time and the
+    features of the graph.
 
-    A second model gives each operation a time
-    (:class:`~pyg_nas.predictors.operation_times.OperationTimes`). It counts for half of
-    the logarithm, or not at all: whichever was better for groups that a fit left out.
+    A second model predicts a time of each operation
+    (:class:`~pyg_nas.predictors.operation_times.OperationTimes`). It has half of the weight of the
+    logarithm, or none, whichever was better for groups that were left out of a fit.
 
     Intervals come from networks of groups that a fit left out.
 
@@ -68,7 +68,7 @@ class LatencyRegressor(CellRegressor):
         common_: Seconds for each unit beyond ``[c]``.
         operations_: The times of operations; None in a stored model of an older version.
         share_: Share of their logarithm; None there too.
-        scores_: Residuals of left-out networks in predicted standard deviations ``[n]``.
+        scores_: Residuals of left-out networks, divided by predicted standard deviations ``[n]``.
 
     Example:
         >>> from torch import nn, zeros
@@ -173,7 +173,7 @@ class LatencyRegressor(CellRegressor):
         return np.exp(mean - half), np.exp(mean + half)
 
     def check_fitted_state(self) -> None:
-        """Fit the trees again to the training data that were read, which are smaller than they are.
+        """Fit the trees again to the stored training data, which are smaller than the trees.
 
         Raises:
             ModelError: If there are times of operations without their share, or the reverse.
@@ -253,7 +253,7 @@ class LatencyRegressor(CellRegressor):
 
 @dataclass(frozen=True)
 class _Work:
-    """What is computed from ``N`` networks.
+    """Inputs that are computed from ``N`` networks.
 
     Attributes:
         costs: :func:`~pyg_nas.features.network_costs.network_costs`, and 1 for a pass, ``[N, c]``.
@@ -276,7 +276,7 @@ class _Work:
         return _Work(self.costs[rows], self.graph[rows], self.operations.take(rows))
 
     def explained(self, parts: Floats) -> tuple[Floats, CellFeatures]:
-        """Return the seconds ``[N]`` of all parts ``[N, c]``, and features of what they miss."""
+        """Return the seconds ``[N]`` of all parts ``[N, c]``, and features of their residuals."""
         seconds = np.maximum(parts.sum(axis=1), np.finfo(float).tiny)
         logs = np.log1p(self.costs)
         groups = {
@@ -300,7 +300,7 @@ def _best_share(by_kinds: Floats, by_operations: Floats, labels: Floats) -> floa
 def _joined(
     by_kinds: Floats, by_operations: Floats, std: Floats, share: float
 ) -> tuple[Floats, Floats]:
-    """Return the mean of both logarithms and its deviation, which grows where they differ."""
+    """Return the mean of both logarithms and its deviation, larger where the two differ."""
     apart = share * (1 - share) * (by_operations - by_kinds) ** 2
     return (1 - share) * by_kinds + share * by_operations, np.sqrt(std**2 + apart)
 
@@ -308,7 +308,7 @@ def _joined(
 def _limits(costs: Floats, labels: Floats) -> tuple[Floats, Floats]:
     """Return the units up to which weights hold, and the weights beyond, ``[c]`` each.
 
-    A weight that was fitted to a little work of a kind holds for so little work alone.
+    A weight that was fitted to small amounts of work is valid for these amounts alone.
     """
     limits = np.full(costs.shape[1], np.finfo(np.float64).max)
     common = np.zeros(costs.shape[1])

@@ -1,4 +1,4 @@
-"""What a model folder says of its model, read without its weights and without torch."""
+"""The settings of a model folder, read without its weights and without torch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Compared(NamedTuple):
     """Rows of a table that a model is compared with.
 
     Args:
-        protocol: What is compared.
+        protocol: Protocol of the comparison.
         rows: The evaluated rows, ``[N]``.
         labels: Their labels, ``[N]``.
-        left_out: How many cells of the split trained the model.
+        left_out: Number of training cells in the split.
     """
 
     protocol: Protocol
@@ -38,7 +38,7 @@ class Compared(NamedTuple):
 
 
 class WithProtocol:
-    """What may have the protocol by which a model was trained."""
+    """Base class of objects that may have the protocol of a model's training."""
 
     protocol: Protocol | None
     source: str
@@ -62,7 +62,7 @@ class ModelHeader(WithProtocol):
     """The settings of a model folder.
 
     Args:
-        source: What errors call the model: its folder.
+        source: Name of the model in errors: its folder.
         settings: The content of ``settings.json``.
         recipe: Name of the recipe that made it; the name of its class if that is not stored.
         protocol: Labels and training cells; None of an estimator that was saved without.

@@ -25,7 +25,7 @@ from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.space import NETWORKS
 
 Networks: TypeAlias = "NetworkDataset | NetworkArray | Iterable[NetworkGraph]"
-"""What an estimator of networks takes as ``X``."""
+"""Accepted types of ``X`` of an estimator of networks."""
 
 NetworkFeatureVersion = Annotated[
     int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)

@@ -1,4 +1,4 @@
-"""Costs on a device from few measurements there and many on other devices."""
+"""Costs on a device, predicted from few measurements there and many on other devices."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Rows:
 
     Attributes:
         mean: Mean over the other devices ``[n]``, of variance 1 over all architectures.
-        others: What each other device has beyond the mean ``[n, D]``.
+        others: Difference of each other device from the mean ``[n, D]``.
         inputs: ``[n, d]``.
         squares: Mean square of the inputs ``[n]``.
     """
@@ -69,7 +69,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Prior:
-    """What other devices say about all ``N`` architectures.
+    """The prior of all ``N`` architectures, from other devices.
 
     Attributes:
         mean: Mean logarithm of the costs on the other devices ``[N]``.
@@ -113,7 +113,7 @@ class _Prior:
 
 @dataclass(eq=False, repr=False)
 class NewDeviceRegressor:
-    """A Gaussian process whose prior are the costs of the same architectures on other devices.
+    """A Gaussian process whose prior is computed from costs on other devices.
 
     The logarithm of a cost on a new device is the mean over the other devices, an offset, and a
     Gaussian process: multiples of the mean and of each other device's departure from it
@@ -122,8 +122,8 @@ class NewDeviceRegressor:
     new one and all settings of it are left out.
 
     Args:
-        measured: Measurements on a new device for which the variances are chosen.
-        trials: Variances that are tried.
+        measured: Number of measurements on a new device for which the variances are chosen.
+        trials: Number of variances that are tried.
         random_state: Random seed of the trials.
 
     Example:
@@ -154,7 +154,7 @@ class NewDeviceRegressor:
             inputs: Features of ``N`` architectures ``[N, d]``; they are standardised.
             costs: Logarithms of costs ``[N, D]`` in ``D`` settings of known devices.
             devices: Device of each setting, ``D``.
-            smooth_costs: The same without noise ``[N, D]``, where measurements are noisy.
+            smooth_costs: Smoothed ``costs`` ``[N, D]``, if measurements are noisy.
 
         Raises:
             SettingsError: If an array is not finite or of another shape, or there are fewer than
@@ -185,8 +185,8 @@ class NewDeviceRegressor:
     def design(self, count: int, candidates: ArrayLike | None = None) -> Ints:
         """Return architectures to measure on a new device, positions ``[count]``.
 
-        One after the other, each leaves the smallest total variance of all architectures. No cost
-        on the new device is needed (Krause, Singh and Guestrin, 2008).
+        They are chosen one after the other; each minimises the total variance of all architectures.
+        No cost on the new device is needed (Krause, Singh and Guestrin, 2008).
 
         Args:
             count: How many.

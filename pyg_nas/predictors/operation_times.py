@@ -1,4 +1,4 @@
-"""A time of every operation of a network, learned from the times of whole networks."""
+"""Time of every operation of a network, learned from the times of whole networks."""
 
 from __future__ import annotations
 

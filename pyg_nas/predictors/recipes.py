@@ -1,4 +1,4 @@
-"""Recipes by name: which estimator, with which settings, a user gets for ``--recipe NAME``."""
+"""Recipes by name: the estimator and the settings of ``--recipe NAME``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _recipes: dict[str, Factory] = {}
 
 @dataclass(frozen=True)
 class RecipeNeeds:
-    """What can be checked of a recipe before any data is read.
+    """Properties of a recipe that are checked before any data is read.
 
     Args:
         least_cells: Training cells that a fit needs.
@@ -141,8 +141,8 @@ def resumed_recipe(stored: str, given: str | None) -> str:
     """Return the recipe that the user gives, by default the one that a folder or file has.
 
     Raises:
-        SettingsError: If the stored one is a class of the user's: code that a file names is
-            imported only where the user names it too.
+        SettingsError: If the stored one is a class of the user's: code is imported only if the
+            user names it, never because a file names it.
     """
     if given is None and ":" in stored and stored not in _recipes:
         raise SettingsError(
@@ -212,7 +212,7 @@ def _check_idle(recipe: str, settings: Iterable[str]) -> None:
 
 
 def check_recipe(recipe: str) -> None:
-    """Check that a text names a recipe, without importing what a registered recipe is made of.
+    """Check that a text names a recipe, without importing the estimator of a registered recipe.
 
     Raises:
         SettingsError: If it does not.
@@ -221,7 +221,7 @@ def check_recipe(recipe: str) -> None:
 
 
 def check_epochs(recipe: str) -> None:
-    """Check that ``epochs`` and ``learning_rate`` change what a recipe of this package fits.
+    """Check that ``epochs`` and ``learning_rate`` have an effect on a recipe of this package.
 
     Raises:
         SettingsError: If they do not.
@@ -250,10 +250,10 @@ def check_subject(recipe: str, of_networks: bool) -> None:
 
     Args:
         recipe: Its name, or a class of the user's, which is not checked.
-        of_networks: Whether it shall be fitted to whole networks.
+        of_networks: Whether it is to be fitted to whole networks.
 
     Raises:
-        SettingsError: If it is for the other of the two.
+        SettingsError: If it is for the other kind.
     """
     needs = _NEEDS.get(recipe)
     if needs is not None and needs.of_networks is not of_networks:
@@ -322,8 +322,8 @@ def read_recipe(
 ) -> tuple[str, dict[str, Any]]:
     """Return the recipe and the settings of it that a JSON file names.
 
-    The file has an object of settings, or a result of ``pyg-nas tune``: then they are those
-    that it chose, for the recipe that it tuned.
+    The file has an object of settings, or a result of ``pyg-nas tune`` with the chosen settings of
+    the tuned recipe.
 
     Args:
         path: The file.

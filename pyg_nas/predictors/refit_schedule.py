@@ -1,4 +1,4 @@
-"""When a predictor that is updated with new labels is fitted again."""
+"""The schedule by which a predictor with new labels is fitted again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REFIT_GROWTH = 1.25
 
 
 def cells_of_last_fit(first: int, total: int) -> int:
-    """Return how many of ``total`` cells, the earliest ones, the last fit is made to.
+    """Return to how many of ``total`` cells, the earliest ones, the last fit was made.
 
     The largest number on the schedule ``first``, ``1.25 first``, ``1.25² first``, ..., rounded up;
     all cells where there are fewer than ``first``. It depends on numbers of cells alone, so that

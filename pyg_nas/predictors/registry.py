@@ -1,4 +1,4 @@
-"""Names of estimator classes: which can be stored, and classes that users name as module:Class."""
+"""Names of estimator classes: those that can be stored, and ``module:Class`` of users."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def register_estimator(cls: AnyClass) -> AnyClass:
     if not hasattr(cls, "fitted_state") or not hasattr(cls, "get_params"):
         raise ModelError(f"class {name} needs get_params and fitted_state to be registered")
     other = _registered.get(name)
-    # A class that is defined again, in a notebook say, replaces itself.
+    # A class that is defined again, for example in a notebook, replaces the old one.
     same = other is None or (other.__module__, other.__qualname__) == (
         cls.__module__,
         cls.__qualname__,

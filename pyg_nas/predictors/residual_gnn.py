@@ -69,7 +69,7 @@ SCALES = {
 
 @dataclass(eq=False, repr=False)
 class ResidualEnsemble(CellRegressor):
-    """What estimators of cells and of whole networks share: settings, networks, scales of inputs.
+    """Base class of estimators of cells and of whole networks: settings, networks, input scales.
 
     Attributes:
         network_: The fitted :class:`~pyg_nas.nn.residual_gnn.ResidualGNN`.
@@ -142,8 +142,8 @@ class ResidualGNNRegressor(ResidualEnsemble):
         dropout: Probability of dropping a feature in training.
         epochs: Passes over the training cells; None for ``200 (172 / N)^0.3``, 60 to 200.
         batch_size: Cells in a batch; the last partial batch is dropped.
-        learning_rate: Highest of the cycle.
-        weight_decay: Decoupled, of weights but not of biases and gains.
+        learning_rate: Highest learning rate of the cycle.
+        weight_decay: Decoupled weight decay of weights, not of biases and gains.
         random_state: Seed of weights, held-out cells, batch order and dropout.
         device: A torch device name, or ``"auto"``.
         progress: Called after each epoch with its number and the training loss.
@@ -210,13 +210,13 @@ class ResidualGNNRegressor(ResidualEnsemble):
         graphs = self._graphs(cells, features)
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
         target = torch.as_tensor(standard, dtype=torch.float32, device=device)
-        # Generators of its own: the global ones are other threads' too.
+        # Separate generators, because other threads use the global ones.
         generator = torch.Generator().manual_seed(self.random_state)
         shuffler = torch.Generator().manual_seed(self.random_state)
         self.network_ = self._new_network(generator).to(device)
         if device.type != "cpu":
             generator = torch.Generator(device).manual_seed(self.random_state)
-        # Each member leaves out a part of its own; with very few cells none can be spared.
+        # Each member leaves out another part; with very few cells no part is left out.
         order = torch.randperm(len(y), generator=shuffler)
         spared = int(len(y) * _HELD_OUT) if len(y) >= 20 else 0
         orders = [order.roll(-m * spared) for m in range(self.ensemble_size)]

@@ -109,8 +109,8 @@ class SmallGaussianProcess(CellRegressor):
 def small_features(cells: CellArray) -> NDArray[np.float64]:
     """Return work, depth by operation, paths, and pairs of operations ``[N, F]``.
 
-    Pairs are counted where an edge, two edges or any path join them. The exact parameters are among
-    the features where the space has them.
+    Pairs are counted that are connected by an edge, by two edges or by any path. Exact parameters
+    are a feature where the space has them.
     """
     adjacency = cells.adjacency.astype(np.float64)
     total, size = cells.operations.shape

@@ -1,7 +1,7 @@
 """One Gaussian process for each space with shipped tables, fitted to these.
 
-How features are scaled, and how much each of them says, is much the same for all tasks of a space.
-A process for a new task with few labels takes both from the shipped tables, which have many.
+The scale of features and the influence of each feature are similar for all tasks of a space. A
+process for a new task with few labels takes both from the shipped tables, which have many labels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``fit`` learns, declared once per class: how it is stored, and how it is checked on reading.
+"""The fitted state of an estimator class: declared once, stored, and checked when it is read.
 
 An estimator declares its fitted attributes; the name of each attribute ends in ``_``::
 
@@ -72,7 +72,7 @@ class Networks:
         attribute: Name of their fitted attribute.
         build: Method that returns them without weights, on torch's meta device; called when arrays
             and values are set.
-        prefix: Begin of the names of their tensors; those of a list have their position too.
+        prefix: Prefix of the names of their tensors; in a list, a position follows.
     """
 
     attribute: str
@@ -85,8 +85,8 @@ class FittedState:
     """The fitted attributes of an estimator, without their trailing underscore.
 
     Args:
-        arrays: What is stored as tensors, by name.
-        values: What is stored as JSON: pydantic types by name.
+        arrays: Arrays by name; stored as tensors.
+        values: Pydantic types of other values by name; stored as JSON.
         parts: Fitted estimators inside, by name; True where a part is required.
         networks: Fitted networks.
     """
@@ -238,7 +238,7 @@ def _set_arrays(
 def _expected_shape(
     shape: tuple[str | int, ...], found: tuple[int, ...], sizes: dict[str, Any]
 ) -> tuple[int, ...]:
-    """The shape that ``found`` must be, by the sizes so far; new symbols take theirs from it."""
+    """The required shape of ``found`` by the sizes so far; it defines sizes of new symbols."""
     wanted: list[int] = []
     for position, symbol in enumerate(shape):
         if isinstance(symbol, int):

@@ -33,7 +33,7 @@ WEIGHTS = "weights.safetensors"
 FORMAT = 3
 _FORMATS = (2, FORMAT)
 
-# Arguments that say how to run rather than what was fitted.
+# Arguments for running, without an effect on the fitted state.
 _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
 _MOST_TRIES = 10
@@ -54,7 +54,7 @@ def save_model(
         estimator: A fitted estimator of a registered class
             (:func:`~pyg_nas.predictors.registry.register_estimator`).
         folder: Made where it is missing; an earlier model in it is replaced.
-        about: JSON values that travel with the model.
+        about: JSON values that are stored with the model.
 
     Raises:
         ModelError: If the class cannot be stored, or ``folder`` contains something else.
@@ -91,7 +91,7 @@ def check_model_folder(folder: str | os.PathLike[str]) -> None:
     """Check that a model can be saved to ``folder``, before it is trained.
 
     Raises:
-        ModelError: If it has a settings file that is no model's, a search's say.
+        ModelError: If it has a settings file of something else, for example of a search.
         SettingsError: If it is a file or cannot be written.
     """
     check_output_folder(folder)
@@ -116,7 +116,7 @@ def load_described(
 ) -> Any:
     """Read the estimator of a folder whose :func:`read_settings` are known.
 
-    A folder that another process writes to in between is found damaged, never mixed up.
+    If another process writes to the folder in between, the folder is refused as damaged.
 
     Raises:
         ModelError: If the weights are missing, damaged or do not fit the settings.
@@ -210,7 +210,7 @@ def check_exportable(description: Any, folder: str | os.PathLike[str]) -> None:
 
 
 def settings_checksum(settings: dict[str, Any]) -> str:
-    """Return the checksum of a settings file's content but for the checksum itself."""
+    """Return the checksum of a settings file's content without the checksum itself."""
     content = {key: value for key, value in settings.items() if key != _CHECKSUM}
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

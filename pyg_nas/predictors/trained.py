@@ -1,4 +1,4 @@
-"""A trained predictor together with what it was trained on: train, evaluate, save, load."""
+"""A trained predictor and its protocol: train, evaluate, save, load."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainedPredictor(WithProtocol):
         training_hashes: ``S32 [n]`` module hashes of the training cells, or ``S64 [n]`` of whole
             networks.
         seed: Seed of the fit.
-        source: What errors call it: its folder, where it was read from one.
+        source: Name of the model in errors: the folder from which it was read.
         network: Size of the networks whose labels it learned; None if it is not known.
     """
 
@@ -58,7 +58,7 @@ class TrainedPredictor(WithProtocol):
         """Fit a recipe on a protocol's training cells.
 
         Args:
-            table: Where the cells and labels come from.
+            table: Cells and labels.
             protocol: Labels and training cells.
             recipe: A key of ``recipes.RECIPES``.
             seed: Random seed of the fit.
@@ -82,7 +82,7 @@ class TrainedPredictor(WithProtocol):
     def evaluate(
         self, table: AnyTable, split: str | None = None, label: LabelPolicy | None = None
     ) -> Evaluation:
-        """Compare predictions with a table on the evaluated cells that did not train.
+        """Compare predictions with a table on evaluated cells that are no training cells.
 
         Args:
             table: Measured cells, of the model's operations.
@@ -148,14 +148,14 @@ class Evaluation:
     """Measured and predicted values of evaluated cells.
 
     Args:
-        protocol: What the figures mean: training and evaluated cells, and their labels.
+        protocol: Training cells, evaluated cells and their labels.
         rows: Rows of the table, ``[N]``.
         measured: Labels, ``[N]``.
         predicted: Predictions, ``[N]``.
-        left_out: Cells of the split that trained the model and are therefore not among them.
+        left_out: Number of training cells in the split, which are not evaluated.
         fractions: Whether the labels of the whole table are fractions, so that errors are in
             points.
-        without_score: Cells of the split that scores from elsewhere lack, not among them either.
+        without_score: Number of cells in the split for which a file of scores has no score.
     """
 
     protocol: Protocol

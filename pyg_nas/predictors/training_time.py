@@ -1,4 +1,4 @@
-"""Training time of cells that were never trained, from a few that were."""
+"""Training time of cells that were never trained, predicted from a few that were."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyg_nas.predictors.validation import Cells, as_cells, checked_weights
 
 
 class TimeRegressor(CellRegressor):
-    """Ridge regression of log training time on how much work each kind of operation does.
+    """Ridge regression of log training time on the work of each operation.
 
     Time is additive in the vertices, and a vertex's share follows from its operation and its
     channels, so a linear model on those sums needs few cells. The features are vertices, edges,

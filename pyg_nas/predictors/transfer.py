@@ -42,7 +42,7 @@ _SAME_LABEL = 1e-5
 
 @lru_cache(maxsize=1)
 def transfer_digest() -> str:
-    """Return 16 hex digits that name what is used of the shipped table, and the way of using it."""
+    """Return 16 hex digits that identify the used data of the shipped table and this version."""
     digest = sha256(shipped_measurements() + str(_VERSION).encode()).hexdigest()[:16]
     return _EARLIER_NAMES.get(digest, digest)
 

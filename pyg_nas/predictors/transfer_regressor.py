@@ -1,4 +1,4 @@
-"""The regressor of the recipe transfer: a Gaussian process that knows the shipped tables."""
+"""The regressor of the recipe transfer: a Gaussian process with a prior from shipped tables."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class TransferRegressor(HybridRegressor):
     (:func:`~pyg_nas.predictors.common_process.process_scores`) and, where the space has them, in
     those by untrained networks (:func:`~pyg_nas.predictors.common_process.signal_scores`). The
     slopes are normal a priori and fitted by generalised least squares; the process, and the forest
-    where there is one, predict what is left. Tables that hold the training labels are not used. The
-    arguments are those of :class:`HybridRegressor`, without its ``transfer`` features.
+    where there is one, predict the residuals. Tables that contain the training labels are not used.
+    The arguments are those of :class:`HybridRegressor`, without its ``transfer`` features.
 
     Attributes:
         tables_: Names of the shipped tables in use.
-        slope_: Of the scores by the shipped tables; 0 without a table.
-        signal_slope_: Of the scores by untrained networks; None where there are none.
-        digest_: Names the data of these tables.
+        slope_: Slope of the scores by the shipped tables; 0 without a table.
+        signal_slope_: Slope of the scores by untrained networks; None where there are none.
+        digest_: Digest of the data of these tables.
     """
 
     parameter_rules: ClassVar = TRANSFER_RULES
@@ -107,7 +107,7 @@ class TransferRegressor(HybridRegressor):
         return like
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
-        # A level is not needed: the process has the mean of what is left.
+        # No constant is needed: the process has the mean of the residuals.
         if not self.tables_:
             return 0.0
         slopes = [self.slope_] if self.signal_slope_ is None else [self.slope_, self.signal_slope_]

@@ -1,4 +1,4 @@
-"""Hyper-parameters from the training cells alone: repeated K-fold, one-standard-error rule."""
+"""Tuning on the training cells alone: repeated K-fold, one-standard-error rule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pyg_nas.predictors.candidates import Candidate, check_candidates
 from pyg_nas.predictors.fits_file import FitsFile
 
 SIGNS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
-"""What a fit is scored by, and whether more is better: mean squared error, or Kendall's τ."""
+"""Metrics of a fit, mean squared error or Kendall's τ, and the sign that makes larger better."""
 
 Rows = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Training rows and held-out rows of one split."""
@@ -198,11 +198,11 @@ def tune(
         estimator: A scikit-learn regressor over a :class:`CellArray`; its ``random_state``, if
             it has one, becomes the seed plus the repeat.
         candidates: Its parameters to try, from the simplest on.
-        cells: The ``N`` training cells; no others are ever looked at.
+        cells: The ``N`` training cells; no others are used.
         y: Their labels ``[N]``; of fractions the error is in squared points.
         settings: How they are compared.
-        fits_file: Every fit's score is added to this file as it comes. Where the file has some
-            of the same cells, labels and settings, they are not fitted again.
+        fits_file: Every score is added to this file at once. Fits in the file with the same cells,
+            labels and settings are not repeated.
         n_jobs: Processes, through joblib.
         on_fit: Called with (fits done, fits in all).
 
@@ -296,7 +296,7 @@ class _Comparison:
 
     @property
     def digest(self) -> str:
-        """A digest of everything that a fit's score depends on but the candidate."""
+        """A digest of everything that determines a fit's score, without the candidate."""
         parameters = self.estimator.get_params(deep=True)
         base = {name: repr(value) for name, value in parameters.items()}
         compared = [type(self.estimator).__name__, base, asdict(self.settings)]

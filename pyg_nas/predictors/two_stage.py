@@ -1,4 +1,4 @@
-"""The paper's two stages: a classifier of what is worth scoring, a regressor for those cells."""
+"""The paper's two stages: a classifier that selects cells, and a regressor that scores them."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class TwoStageRegressor(CellRegressor):
 
     The classifier learns "accuracy above the threshold" on all training cells; classes are
     weighed to balance where it takes sample weights, and its probabilities are calibrated
-    (Platt's sigmoid on out-of-fold predictions), which puts the true class sizes back. The
-    regressor is fitted on the training cells above the threshold. A passing cell scores what
-    the regressor says, at least the threshold. A rejected one scores between the mean label of
-    the training cells below the threshold and the threshold, by its probability: always less
-    than any passing cell.
+    (Platt's sigmoid on out-of-fold predictions), which restores the true class sizes. The
+    regressor is fitted on the training cells above the threshold. The score of a passing cell is
+    the prediction of the regressor, at least the threshold. The score of a rejected cell is
+    between the mean label of the training cells below the threshold and the threshold, by its
+    probability: always less than that of any passing cell.
 
-    Where all training cells are above the threshold, everything passes. Where none is, nothing
-    does, and the regressor is fitted on all cells so that they can still be ranked; a warning
-    says so. Source: Wen et al., arXiv:1912.00848, section 3.2.
+    If all training cells are above the threshold, all cells pass. If none is, no cell passes, and
+    the regressor is fitted on all cells so that they can still be ranked, with a warning.
+    Source: Wen et al., arXiv:1912.00848, section 3.2.
 
     Args:
         classifier: A scikit-learn classifier over a :class:`CellArray` with ``predict_proba``.
@@ -129,11 +129,11 @@ class TwoStageRegressor(CellRegressor):
         return self
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
-        """Return the scores ``[N]``, fractions; see the class for what they mean."""
+        """Return the scores ``[N]``, fractions, as the class describes them."""
         check_is_fitted(self)
         X = as_cells(X)
         if not self.passing_fraction_:
-            # The regressor was fitted to all cells, and no cell has to be ranked below them.
+            # The regressor was fitted to all cells, and no cell must rank below the others.
             return np.asarray(self.regressor_.predict(X), dtype=np.float64)
         probability = self.pass_probability(X)
         passing = probability >= PASSING_PROBABILITY
@@ -159,7 +159,7 @@ class TwoStageRegressor(CellRegressor):
         )
 
     def passes(self, X: Cells) -> NDArray[np.bool_]:
-        """Say which cells the classifier passes, ``[N]``."""
+        """Return which cells the classifier passes, ``[N]``."""
         return self.pass_probability(X) >= PASSING_PROBABILITY
 
     def evaluate_classifier(self, X: Cells, y: ArrayLike) -> dict[str, float | None]:

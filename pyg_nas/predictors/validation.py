@@ -1,4 +1,4 @@
-"""Checks of what estimators are given: cells, labels, weights and settings."""
+"""Checks of the arguments of estimators: cells, labels, weights and settings."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from pyg_nas.data.table import Table
 
 Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
-"""What every estimator takes as ``X``: see :func:`as_cells`."""
+"""Accepted types of ``X``: see :func:`as_cells`."""
 
 
 def as_cells(X: Cells) -> CellArray:
     """Return any object that contains cells as a ``CellArray``.
 
     Args:
-        X: A ``CellArray``, something with ``cells`` (a table, a dataset), a list of cells, or an
-            object array of cells ``[N]`` or ``[N, 1]``, which scikit-learn makes of the others.
+        X: A ``CellArray``, an object with ``cells`` (a table, a dataset), a list of cells, or an
+            object array of cells ``[N]`` or ``[N, 1]``, to which scikit-learn converts the others.
             Its meta-estimators that need a matrix (``BaggingRegressor``, ``AdaBoostRegressor``)
-            make none of a list: give them ``CellArray.from_cells(cells)``.
+            cannot convert a list: give them ``CellArray.from_cells(cells)``.
 
     Raises:
         ModelError: If it contains something else.
@@ -60,8 +60,8 @@ def check_cells(cells: CellArray, space: SearchSpace, features: bool = False) ->
         features: Whether the model needs the same features of a cell, not only its operations.
 
     Raises:
-        ModelError: If the operations differ, or the features where they are needed, as when only
-            one of the two spaces adds its own.
+        ModelError: If the operations differ, or needed features, for example because only one of
+            the two spaces has extra features.
     """
     check_operations(cells.space, space)
     if features and _features_of(cells.space) != _features_of(space):
@@ -101,7 +101,7 @@ def check_operations(given: SearchSpace, fitted: SearchSpace) -> None:
 
 
 def _features_of(space: SearchSpace) -> tuple[Any, ...]:
-    """What the features of a space's cells are: equal for spaces with equal features."""
+    """A key of the features of a space's cells: equal for spaces with equal features."""
     from pyg_nas.features.graph_features import graph_feature_names, vertex_feature_names
 
     support = space.support

@@ -1,11 +1,10 @@
 """Zero-cost numbers of any cell of a space with shipped ones, without building its network.
 
-How large the gradients are in an untrained network of a cell, and how far images stay apart in
-it, takes a pass through the network and is noisy (:mod:`pyg_nas.measure.zero_cost`). In
-NAS-Bench-101 both follow from the cell's graph up to the random weights: a graph network that was
-trained on many measured cells predicts them from the graph, without the noise. All cells of
-NAS-Bench-201, and with them those of TransNAS-Bench-101, were measured, and the numbers are looked
-up. No label of any task is involved.
+Zero-cost numbers (sizes of gradients and distances of images in an untrained network) need a pass
+through the network, and are noisy (:mod:`pyg_nas.measure.zero_cost`). For NAS-Bench-101 a graph
+network that was trained on many measured cells predicts them from the cell's graph, without the
+noise. All cells of NAS-Bench-201, which include those of TransNAS-Bench-101, were measured, and the
+numbers are looked up. No label of any task is used.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.f
 
 
 def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
-    """Return how signals propagate in the networks of cells, float32 ``[N, 3]``.
+    """Return the propagation numbers of cells, float32 ``[N, 3]``.
 
     They are those of :data:`pyg_nas.measure.propagation.PROPERTIES`, in their order, each as the
     share of the space's cells that are lower, averaged over several random networks.
