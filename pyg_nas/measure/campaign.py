@@ -1,4 +1,4 @@
-"""Campaigns: missing runs of many cells are trained, finished runs are kept."""
+"""Campaigns: missing runs of many cells are trained, finished runs are stored."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def measure_cells(
 ) -> Table:
     """Train cells and return the table of their results.
 
-    Each finished run is in the journal at once. Runs that the journal has are not trained again;
-    runs that another process is training are waited for, and taken over if that process dies.
+    Each finished run is stored in the journal at once. Runs in the journal are not trained again.
+    If another process trains a run, this one waits for it, or trains it if that process dies.
 
     Args:
         cells: The cells, all different; they are measured in this order.
-        task: What they are trained on.
+        task: Images and training settings.
         budgets: Epochs, ascending.
         seeds: Number of runs at each budget, or their seeds.
-        journal: Where the runs are kept; by default a temporary file that is deleted at the end.
-        executor: How the work is spread, by default one job at a time in this process.
+        journal: Stores the runs; by default a temporary file that is deleted at the end.
+        executor: Distributes the work; by default one job at a time in this process.
         retries: How often a failed job is tried again.
         on_progress: Called at the start and after each job.
         clock: ``"wall"`` or ``"cpu"``: the clock of the table's training time.
@@ -135,8 +135,8 @@ def train_missing(
     """Train the runs of each pair (cell, budget) that the journal lacks, one for each seed.
 
     The next pair is taken when a worker is free, and after ``on_end`` was called for every pair
-    that has ended, so that ``pairs`` may depend on the outcomes so far. A pair whose runs another
-    process trains is waited for, and taken over if that process dies.
+    that has ended, so that ``pairs`` may depend on the outcomes so far. If another process trains
+    the runs of a pair, this one waits for them, or trains them if that process dies.
 
     Args:
         seeds: Seeds of the runs of each pair.

@@ -1,4 +1,4 @@
-"""The state of a training, kept so that a killed one resumes from an epoch."""
+"""The state of a run, stored so that a killed run resumes from an epoch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DIGEST_BYTES = sha256().digest_size
 
 
 class Checkpoint:
-    """A file with the state of one training, after the SHA-256 of its bytes.
+    """A file with the SHA-256 of its content, followed by the state of one run.
 
-    Torch does not notice when bytes of a file of its own have changed.
+    The digest is needed because torch does not notice changed bytes in its files.
 
     Args:
         seconds: It is written at most once in so many seconds.

@@ -1,4 +1,4 @@
-"""The built-in task: scikit-learn's digits, made so hard that cells have different accuracies."""
+"""The built-in task ``digits``: scikit-learn's digits, so hard that cells differ in accuracy."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def digits_task() -> Task:
     """Return scikit-learn's 8x8 digits made hard: few training images, shifts and noise.
 
     Clean digits do not distinguish cells: nearly every cell classifies 98 % of them. Here 384
-    images are for training, with new shifts of up to one pixel and new noise each time they are
-    used. 500 are for validation and 913 for testing; their shifts and noise are fixed, in two
-    versions of each validation image, so that all cells are evaluated on the same pixels. Training
-    accuracy is read on 192 training images with fixed shifts and noise.
+    images are for training, with new shifts of up to one pixel and new noise at each use. 500 are
+    for validation, in two versions each, and 913 for testing, with fixed shifts and noise, so that
+    all cells are evaluated on the same pixels. Training accuracy is read on 192 training images
+    with fixed shifts and noise.
     """
     from sklearn.datasets import load_digits
 

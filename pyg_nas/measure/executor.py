@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Executor:
-    """How jobs are spread over workers.
+    """Distributes jobs over workers.
 
     Args:
         backend: One of :data:`~pyg_nas.compute.workers.BACKENDS`.

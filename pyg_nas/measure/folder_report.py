@@ -1,4 +1,4 @@
-"""What a folder of images has and what training on it will cost, before anything is trained."""
+"""Content of a folder of images, and the estimated cost of training on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """What the files of a folder have.
+    """Properties of the files of a folder.
 
     Args:
         sizes: Number of images of each (width, height), the most frequent first.
@@ -89,7 +89,7 @@ def inspect_folder(
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What one step of training took here.
+    """Measured cost of one training step on this machine.
 
     Args:
         step_seconds: Seconds of one step.
@@ -116,8 +116,8 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
     """Time one step of training a cell on a task, on one thread, after one that is not timed.
 
     Args:
-        cell: A cell of average size says most.
-        largest: A large cell, trained for one step that is not timed, for the memory.
+        cell: A cell of average size, for the time.
+        largest: A large cell, for the memory; its step is not timed.
 
     Raises:
         MeasureError: If a cell has no network.
@@ -142,13 +142,13 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
     # A forward pass is a third of a step.
     judge_seconds = seconds / 3 * judged / task.settings.batch_size
     steps = steps_per_epoch(task)
-    # What PyTorch has reserved, which is more than its tensors take, is what others cannot use.
+    # Reserved memory, which is more than the tensors need: other processes cannot use it.
     gpu_bytes = torch.cuda.max_memory_reserved(device) if cuda else None
     return TrainingCost(seconds, steps, judged, judge_seconds, _peak_bytes(), gpu_bytes)
 
 
 def _finish(device: str, cuda: bool) -> None:
-    """Wait until a CUDA device has done what it was given."""
+    """Wait until a CUDA device has finished its work."""
     if cuda:
         import torch
 

@@ -90,8 +90,8 @@ def folder_task(
     Args:
         settings: How networks are trained, and images divided and resized.
         seed: Seed of the split into training, validation and test images.
-        image_size: Pixels a side that every image is brought to; None takes them as they are.
-        scan: What was found in the folder; read where None.
+        image_size: Pixels per side to which every image is resized; None for no resizing.
+        scan: Result of :func:`~pyg_nas.measure.image_folder.scan_folder`; computed where None.
 
     Raises:
         MeasureError: If Pillow is missing, there are fewer than two class folders, a file is no
@@ -186,7 +186,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
-    """Give an image of which only the header is read; all damage becomes one error."""
+    """Yield an image of which only the header is read; all damage becomes one error."""
     try:
         from PIL import Image
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What files a folder of images has: classes or numbers, parts that are divided already, strays."""
+"""The files of a folder of images: classes or numbers, parts (train, val, test), other files."""
 
 from __future__ import annotations
 

@@ -68,11 +68,11 @@ class Job:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended.
+    """The outcome of a job.
 
     Args:
         runs: Its finished runs, none if it failed.
-        error: What went wrong, None if nothing did.
+        error: The error, None if there was none.
     """
 
     job: Job

@@ -184,7 +184,7 @@ class Journal:
             )
 
     def _check_space(self, name: str, found: str | None) -> None:
-        """Say what of a space has changed if ``name`` is of the space."""
+        """Raise an error that names the changes of a space, if ``name`` belongs to the space."""
         if name == "networks":
             raise MeasureError(
                 f"{self.path}: the networks of the space {self.space.name!r} are not those of its "
@@ -245,7 +245,7 @@ class Journal:
         """Claim the runs that are neither finished nor claimed by a living process.
 
         Returns:
-            The seeds that are now this journal's to train, none where nothing is left.
+            The seeds that this journal may now train; none if no run is left.
 
         Raises:
             MeasureError: If the cell is of another space.
@@ -380,7 +380,7 @@ class Journal:
             cells: Cells of the table in their order, by default all with a finished run, in the
                 order in which they were first asked for.
             clock: ``"wall"`` or ``"cpu"``: which seconds are the table's training time.
-            about: What else travels with the table.
+            about: Further description of the table.
 
         Raises:
             MeasureError: If the journal has no finished run and no cells are given, or ``clock``
@@ -447,7 +447,7 @@ def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:
 
 
 def _patiently(do: Callable[[], object]) -> None:
-    """Do something in a file that another process may be about to lock or switch to write-ahead.
+    """Retry an action in a file that another process may lock or switch to write-ahead.
 
     SQLite reports such a process at once instead of waiting for the connection's timeout,
     because both might wait for each other.

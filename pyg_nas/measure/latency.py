@@ -1,4 +1,4 @@
-"""How long a network takes for one image, measured here."""
+"""Measuring the latency of a network for one image."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def measure_latency(network: nn.Module, shape: tuple[int, ...]) -> Latency:
         shape: Shape of an image, ``(C, H, W)``.
 
     Returns:
-        What 20 to 200 passes took, for which about 2 seconds are spent.
+        The times of 20 to 200 passes, measured in about 2 seconds.
     """
     image = torch.zeros(1, *shape)
     with torch.inference_mode():

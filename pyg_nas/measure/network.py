@@ -46,7 +46,7 @@ class ImageNetwork(nn.Module):
     """One trained network as a plain module: images as the task has them to logits.
 
     Args:
-        normalization: What is done to the images first.
+        normalization: Applied to the images first.
         network: A network of one member, from
             :meth:`~pyg_nas.graphs.space_support.CellNetwork.build`.
         label_scale: Mean and standard deviation of numbers that are predicted; None for classes.
@@ -128,6 +128,6 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
 
 
 def image_network(task: Task, network: nn.Module) -> ImageNetwork:
-    """Return a space's network with what a task does to images before it and to numbers after."""
+    """Return a space's network with the task's normalisation of images and scale of numbers."""
     scale = task.label_scale if task.is_regression else None
     return ImageNetwork(Normalization(*task.statistics), network, scale)

@@ -1,4 +1,4 @@
-"""What goes with a trained network: a script that uses it, and a model card."""
+"""Files beside a trained network: a script that uses it, and a model card."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def predict_script(
     Args:
         classes: Names of the labels; none where a number is predicted.
         shape: Shape of an image, ``(C, H, W)``.
-        unit: What a pixel is.
-        fit: How image files are brought to this size; None where images are no files.
+        unit: Unit of a pixel.
+        fit: How image files are resized to this shape; None where images are no files.
     """
     channels, height, width = shape
     load = ""
@@ -93,8 +93,8 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     """Return the model card in Markdown.
 
     Args:
-        about: What :func:`~pyg_nas.measure.network_folder.save_network` keeps of a network whose
-            test accuracy, size and latency are known.
+        about: The ``about`` of :func:`~pyg_nas.measure.network_folder.save_network`, with test
+            accuracy, size and latency.
         digest: Module hash of the cell.
     """
     task, test, training = about["task"], about["test"], about["training"]
@@ -168,7 +168,7 @@ def _matrix(classes: Sequence[str], test: Mapping[str, Any]) -> str:
 
 
 def _fit(settings: Mapping[str, Any]) -> str:
-    """How files were brought to the network's size, which its users must do as well."""
+    """How files were resized to the network's size, as its users must do too."""
     fits = {"pad": "padded with black", "crop": "cropped in the middle"}
     fit = fits.get(settings.get("image_fit", ""))
     return "" if fit is None else f" Images of another size were resized and {fit}."
@@ -188,7 +188,7 @@ def _latency(latency: Mapping[str, Any]) -> str:
 
 
 def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
-    """The whole matrix of few classes, the most frequent errors of many."""
+    """The whole confusion matrix for few classes, the most frequent errors for many."""
     names = [markdown(name) for name in classes]
     if len(names) > _MOST_SHOWN_CLASSES:
         counts = np.array(confusion)

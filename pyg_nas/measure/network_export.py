@@ -1,4 +1,4 @@
-"""A trained network as ``.pt2`` and ``.onnx``, held to what the trainer read of it."""
+"""A trained network as ``.pt2`` and ``.onnx``, compared with the network itself."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def check_exportable(space: SearchSpace, task: Task) -> None:
 
 
 def check_logits(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> None:
-    """Check that logits ``[N, labels]`` agree but for rounding.
+    """Check that logits ``[N, labels]`` are equal up to rounding.
 
     Raises:
         ModelError: If they do not; it names ``name``.

@@ -1,7 +1,7 @@
 """A trained network as a folder: ``settings.json`` and ``weights.safetensors``, nothing pickled.
 
 ``settings.json`` has the cell and its space, the size of the network, the checksum of the weights,
-and ``about``: how it was trained and what it scores.
+and ``about``: its training and its results.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def save_network(
     about: dict[str, Any],
     files: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write a network to a new folder, whole or not at all.
+    """Write a network to a new folder, completely or not at all.
 
     Args:
         folder: Must not exist, or be empty.
         network: The network, on the processor.
-        about: JSON values that travel with the network.
-        files: Content of further files, by name.
+        about: JSON values that are stored with the network.
+        files: Content of more files, by name.
 
     Raises:
         OSError: If the folder cannot be written.
@@ -106,7 +106,7 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
 
     Args:
         folder: Written by :func:`save_network`.
-        cell: The cell that it must be of; None for any.
+        cell: Its cell; None for any cell.
 
     Raises:
         ModelError: If a file is missing, damaged or does not fit the others, or the network is of
@@ -123,7 +123,7 @@ def load_network(folder: str | os.PathLike[str], cell: Cell | None = None) -> Im
     try:
         stored, size, momentum = _architecture(settings)
         scale = (0.0, 1.0) if settings["network"].get("regression") else None
-        # Without memory, so that shapes are compared before anything of the claimed size is made.
+        # Without memory, so that shapes are compared before memory of the declared size is used.
         with torch.device("meta"):
             channels = np.ones(size.image_channels, dtype=np.float32)
             members = build_members(stored, size, momentum, 1)

@@ -1,4 +1,4 @@
-"""What networks of a task are trained for, and how good their predictions are.
+"""The loss of a task, and the score of predictions.
 
 Classes are learned by cross entropy, numbers by the squared error. The score of predictions, called
 accuracy everywhere, is the share of correct classes, the mean of these shares over classes, R² of
@@ -43,7 +43,7 @@ class Objective:
 
     @property
     def score_name(self) -> str:
-        """What :meth:`score` is called in reports."""
+        """Name of :meth:`score` in reports."""
         if self._metric is not None:
             return self.task.settings.metric.rpartition(":")[2]
         if self.task.is_regression:
@@ -95,7 +95,7 @@ class Objective:
         return outputs.squeeze(-1) * deviation + mean
 
     def score(self, labels: Labels, predicted: Labels) -> float:
-        """Return how good predictions ``[N]`` are, larger is better.
+        """Return the score of predictions ``[N]``; larger is better.
 
         Raises:
             MeasureError: If the user's metric fails or gives no finite number.

@@ -1,4 +1,4 @@
-"""Training settings for the user's own images, some of which follow from the images."""
+"""Training settings for the user's own images, some of which are chosen from the images."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OWN_IMAGES_SETTINGS = TrainingSettings(
 )
 
 CHOSEN = ("stem_stride", "balanced", "whole_epochs", "held_out", "image_fit", "batch_size")
-"""Settings that follow from the images."""
+"""Settings that are chosen from the images."""
 
 _UNEQUAL = 1.5
-"""Classes are unequal where the largest has more than so many times the images of the smallest."""
+"""Ratio of the largest to the smallest class above which classes are unequal."""
 
 _LARGEST_CELL_INPUT = 64
-_FEW_AT_ONCE = 4  # from this stride of the stem on, what a step keeps outweighs all else in memory
+_FEW_AT_ONCE = 4  # from this stride of the stem on, activations need most of the memory
 _MOST_HELD_OUT = 2_500  # the standard error of an accuracy is then 1 point at most
 
 
@@ -39,15 +39,16 @@ def chosen_settings(
 
     Args:
         scan: The folder; None for an archive, whose settings are always the same.
-        image_size: Pixels a side that the images are brought to; None where they are not resized.
-        stored: Settings of an earlier task of these images, which are kept: every setting that
-            follows from the images has the value that it has there.
+        image_size: Pixels per side to which images are resized; None where they are not resized.
+        stored: Settings of an earlier task of these images: every setting that is chosen from the
+            images keeps the value that it has there.
 
     Returns:
-        Settings by which every training image is used in every epoch, classes of which one has more
-        than 1.5 times the images of another count equally, at most 2,500 images are for validation
-        and as many for testing, images are padded to keep their aspect, and the first cell gets 64
-        pixels a side at most. Batches have 32 images, or 16 of more than 128 pixels a side.
+        Settings with which every training image is used in every epoch; classes count equally if
+        one has more than 1.5 times the images of another; at most 2,500 images are for validation
+        and as many for testing; images are padded to keep their aspect ratio; and the first cell
+        gets at most 64 pixels per side. Batches have 32 images, or 16 with more than 128 pixels
+        per side.
     """
     if stored is not None:
         known = TrainingSettings.all_values(dict(stored))

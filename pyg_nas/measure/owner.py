@@ -1,4 +1,4 @@
-"""The owners of claims: processes, and whether they still run."""
+"""Processes that own claims, and whether they still run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Owner:
         host: Name of its machine and, on Linux, of the part of the machine whose process ids it
             sees: two containers may have one name, and each its own process 7.
         pid: Process id.
-        started: When the process started, as the system counts it, or 0 where it does not say:
-            a later process with the same id started at another time.
+        started: Start time of the process in the system's units, or 0 if unknown: a later process
+            with the same id has another start time.
     """
 
     token: str
@@ -63,5 +63,5 @@ def _start_time(pid: int) -> int:
         return 0
     # The second field is the program's name in parentheses and may contain anything.
     fields = text.rpartition(")")[2].split()
-    # A zombie has ended and waits for its parent to ask how.
+    # A zombie has ended; its parent has not read its exit status yet.
     return -1 if fields[0] == "Z" else int(fields[19])

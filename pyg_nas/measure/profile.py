@@ -40,7 +40,7 @@ OnProfiled = Callable[[int, int], None]
 
 @dataclass
 class ProfileResult:
-    """The table of a profile, and what it lacks.
+    """The table of a profile, and the networks that it lacks.
 
     Args:
         table: The networks that could be read, with the targets ``latency`` and ``latency_spread``
@@ -143,7 +143,7 @@ class _Profiler:
     ) -> list[NetworkGraph]:
         """Return the graphs of the networks that could be measured.
 
-        What is too noisy is measured again after all others: a disturbance has passed by then.
+        Noisy networks are measured again after all others, when a disturbance may have ended.
         """
         found: dict[int, tuple[NetworkGraph, Profile]] = {}
         waiting = list(range(len(sources)))
@@ -181,7 +181,7 @@ class _Profiler:
 
     def _examine(self, source: NetworkSource) -> tuple[NetworkGraph, Profile]:
         gc.collect()
-        gc.freeze()  # graphs are kept: later collections need not look at them
+        gc.freeze()  # graphs are permanent: later collections can skip them
         with naming(source.name):
             network = source.load()
             graph = graph_of_network(network)
@@ -247,7 +247,7 @@ def quiet(threads: int) -> Iterator[None]:
             if len(cores) > threads:
                 os.sched_setaffinity(0, sorted(cores)[-threads:])
             gc.disable()
-            gc.freeze()  # what is there now need not be looked at by every collection
+            gc.freeze()  # collections can skip the objects that exist now
             yield
         finally:
             gc.unfreeze()

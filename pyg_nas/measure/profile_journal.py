@@ -18,13 +18,13 @@ from pyg_nas.io.records_file import RecordsFile
 
 @dataclass(frozen=True)
 class Profile:
-    """What was measured of one network.
+    """Measurement of one network.
 
     Args:
         latency: Median seconds of a pass.
         spread: Interquartile range of the passes, as a fraction of the median.
         drift: Time of the reference network right afterwards, as a multiple of its first time.
-        peak_memory: Most bytes in memory in a pass, parameters included; None if not known.
+        peak_memory: Peak bytes of memory in a pass, parameters included; None if not known.
     """
 
     latency: Annotated[FiniteFloat, Gt(0), Rule("a number above 0")]
@@ -73,7 +73,7 @@ class ProfileJournal:
         self._open.close()
 
     def find(self, name: str, digest: str) -> Profile | None:
-        """Return what was measured of a network with this name and graph."""
+        """Return the measurement of the network with this name and graph."""
         return self._networks.get((name, digest))
 
     def add(self, record: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How signals propagate through an untrained network of a cell: three proxies of AZ-NAS.
+"""Propagation of signals through an untrained network of a cell: three proxies of AZ-NAS.
 
 A batch of random images passes through a network with random weights, and random gradients pass
 back through each of its blocks. Blocks are the cells and the layers between them. No data and no

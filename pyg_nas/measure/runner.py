@@ -38,7 +38,7 @@ class Runner(ABC):
         """Run one forward pass, and wait until the device has finished."""
 
     def peak_memory(self) -> float:
-        """Return the most bytes that the network has in memory in a pass; NaN if not known."""
+        """Return the peak bytes of memory of the network in a pass; NaN if not known."""
         return float("nan")
 
 
@@ -71,7 +71,7 @@ class ModuleRunner(Runner):
             torch.cuda.synchronize(self._device)
 
     def peak_memory(self) -> float:
-        """Return the bytes of parameters and buffers and the most that a pass allocates besides."""
+        """Return the bytes of parameters and buffers plus the peak that a pass allocates."""
         own = [*self._module.parameters(), *self._module.buffers()]
         return float(sum(t.numel() * t.element_size() for t in own) + self._allocated())
 
@@ -162,7 +162,7 @@ def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
 
 @contextmanager
 def _silent_errors() -> Iterator[None]:
-    """Discard what libraries write on standard error meanwhile."""
+    """Discard the output of libraries on standard error while the block runs."""
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

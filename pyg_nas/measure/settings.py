@@ -1,4 +1,4 @@
-"""Settings of training cells (all but the data that changes an accuracy), and of profiles."""
+"""Training settings of cells, and settings of profiles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPTIMIZERS = ("sgd", "rmsprop")
 IMAGE_FITS = ("stretch", "pad", "crop")
 
 _NEW = ("stem_stride", "balanced", "whole_epochs", "held_out", "image_fit", "metric")
-"""Left out of a description where they have the values below, which version 0.1 had: fingerprints
-of tasks stay as they were."""
+"""Left out of a description if they have the default values, as in version 0.1, so that
+fingerprints of tasks do not change."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TrainingSettings:
         image_fit: How files are brought to one size: ``"stretch"``, ``"pad"`` with black, or
             ``"crop"``; the latter two keep the aspect.
         metric: ``module:function`` or ``file.py:function`` of (labels ``[N]``, predictions
-            ``[N]``) that takes the place of accuracy, larger is better; empty for accuracy.
+        ``[N]``) that replaces accuracy, larger is better; empty for accuracy.
 
     Raises:
         SettingsError: If a value is outside its rule.
@@ -191,8 +191,8 @@ class ProfileSettings:
         warm_up: Passes before the first that is measured.
         repeats: Passes that are measured.
         most_noise: Largest interquartile range of the passes, as a fraction of their median, and
-            largest change of the reference network's time; a noisier measurement is not recorded.
-        retries: Further tries of a network that is noisier, after all others.
+            largest drift of the reference network; a noisier measurement is not recorded.
+        retries: How often a noisier network is measured again, after all others.
 
     Raises:
         SettingsError: If a value breaks its rule.

@@ -62,13 +62,13 @@ class Task:
     Args:
         name: A short name, kept in journals and tables.
         train: Training images, augmented again each time they are used.
-        judged_train: What the training accuracy is read on.
-        validation: What the validation accuracy is read on.
-        test: What the test accuracy is read on.
+        judged_train: Images for the training accuracy.
+        validation: Images for the validation accuracy.
+        test: Images for the test accuracy.
         num_labels: Number of classes; 1 where a number is predicted.
         settings: How networks are trained.
         classes: Name of each class; by default its number.
-        all_train: What a network learns from when its architecture is chosen; by default the
+        all_train: Images for the final training, after the architecture is chosen; by default the
             training and validation images.
 
     Raises:
@@ -189,7 +189,7 @@ class Task:
         )
 
     def check_cells(self, cells: CellArray) -> None:
-        """Check that the cells stand for networks and that those of this task are wide enough.
+        """Check that the cells have networks and that those of this task are wide enough.
 
         Raises:
             MeasureError: If not; it names a cell and the channels that it needs.

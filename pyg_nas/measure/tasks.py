@@ -39,7 +39,7 @@ def get_task(
 ) -> Task:
     """Return a task.
 
-    Some settings of the user's own images follow from the images, where they are not given
+    Some settings of the user's own images are chosen from the images unless they are given
     (:func:`~pyg_nas.measure.own_images.chosen_settings`).
 
     Args:
@@ -49,9 +49,9 @@ def get_task(
         settings: Training settings that replace the task's own: a JSON file, or values by name.
         image_size: Pixels a side that the images of a folder are resized to.
         seed: Seed of the split; digits and textures are always split in the same way.
-        journal: If there is such a file, what follows from the images is as it was for this
-            journal of runs, so that it can be resumed.
-        metric: The setting ``metric``. It is code: a settings file that names it is refused unless
+        journal: If this journal exists, settings that are chosen from the images keep the values
+            that it has, so that it can be resumed.
+        metric: The setting ``metric``. It is code: a settings file that names one is refused unless
             the caller names one too.
 
     Raises:
@@ -122,7 +122,7 @@ def write_task_source(
     image_size: int | None,
     seed: int,
 ) -> None:
-    """Keep in a JSON file from what :func:`get_task` made a task.
+    """Write the arguments with which :func:`get_task` made a task to a JSON file.
 
     Args:
         name: As given to ``get_task``.
@@ -145,8 +145,8 @@ def read_task(
     """Return the task of a file that :func:`write_task_source` wrote.
 
     Args:
-        name: Where the images are by now; by default where they were.
-        metric: The metric of the task, if it has one: it is code, so it is imported only where the
+        name: Path of the images, if they have moved.
+        metric: The metric of the task, if it has one. It is code, which is imported only if the
             caller names it too.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The built-in task of generated colour textures, which needs no data at all."""
+"""The built-in task ``textures`` of generated images, which needs no data."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _DECIMALS = 4
 def textures_task() -> Task:
     """Return ten classes of 8x8 colour textures, generated from a fixed seed.
 
-    Each class has a random filter of its own: two layers of 3x3 convolutions with a ReLU between
+    Each class has a different random filter: two layers of 3x3 convolutions with a ReLU between
     them, applied to white noise. No two images of a class share a pixel, so that only the relations
-    between neighbouring pixels and colours distinguish the classes. An image's mean colour is
-    random and says nothing. 640 images are for training, with new noise each time they are used,
-    400 for validation and 400 for testing.
+    between neighbouring pixels and colours distinguish the classes; the mean colour of an image is
+    random. 640 images are for training, with new noise at each use, 400 for validation and 400 for
+    testing.
     """
     rng = np.random.default_rng(0)
     first = rng.standard_normal((_CLASSES, _HIDDEN, 3, 3, 3))

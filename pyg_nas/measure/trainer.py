@@ -185,7 +185,7 @@ class Trial:
 
 @dataclass
 class _State:
-    """What a training is resumed from."""
+    """The state from which a run is resumed."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer

@@ -55,9 +55,9 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
 
     - A gradient is a sum of squares over weights or images, and a mean of squares at a cell's
       output; a saliency the sum of ``|weight x gradient|``.
-    - The spread is the share of the images' variance in the mean square of what a stack gives,
-      the entropy that of the variance's principal components, in nats; features are means over
-      the image.
+    - The spread is the share of the images' variance in the mean square of a stack's output;
+      the entropy is that of the shares of the variance's principal components, in nats. Features
+      are the means of the last output over the pixels of an image.
 
     Args:
         cell: A cell whose space has networks with three stacks of three cells.
@@ -111,8 +111,8 @@ def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
 def natural_images(generator: torch.Generator) -> Tensor:
     """Draw a batch ``[24, 3, 16, 16]`` of mean 0 and variance 1 whose amplitudes fall as 1/f.
 
-    Such a spectrum is that of natural images (Field, 1987); pooling and 3x3 convolutions treat
-    it otherwise than white noise.
+    This is the spectrum of natural images (Field, 1987), on which pooling and 3x3 convolutions have
+    another effect than on white noise.
     """
     frequency = torch.fft.fftfreq(IMAGE_SIZE)
     distance = (frequency[:, None].square() + frequency.square()).sqrt().clamp(min=1 / IMAGE_SIZE)

@@ -95,10 +95,10 @@ SHARE = where(real(), lambda value: 0 <= value <= 1, "0 to 1")
 DROPOUT = where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")
 
 DEPTH = whole(least=1, most=MOST_LAYERS)
-"""The number of a network's layers: a file can name any, and each is made before it is filled."""
+"""Number of layers of a network, limited because a file may name any number."""
 
 EPOCHS = whole(least=1, most=MOST_EPOCHS)
-"""Passes over the training cells, each of whose losses is kept."""
+"""Passes over the training cells, limited because the loss of each is stored."""
 
 EPOCHS_OR_RULE = whole(least=1, optional=True, most=MOST_EPOCHS)
 """The same, or None for a predictor's own rule."""
