@@ -1,4 +1,4 @@
-"""Reading ahead: the next item is made in a thread while the caller works on this one."""
+"""Reading ahead: a thread makes the next item while the caller works on the current one."""
 
 from __future__ import annotations
 

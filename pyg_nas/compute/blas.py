@@ -1,4 +1,4 @@
-"""How the installed BLAS multiplies small matrices fastest."""
+"""Choice of the fastest way in which the installed BLAS multiplies small matrices."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def rows_per_product(rows: int, multiply_adds_per_row: int) -> int:
     """Return how many rows (or columns) of a matrix product BLAS should get per call.
 
     Args:
-        rows: All rows.
-        multiply_adds_per_row: Multiply-adds that one row takes.
+        rows: Number of rows.
+        multiply_adds_per_row: Multiply-adds of one row.
     """
     fitting = (_LEAST_PACKED - 1) // multiply_adds_per_row // _LANES * _LANES
     return min(fitting, rows) if fitting and _multiplies_in_place() else rows

@@ -48,7 +48,7 @@ def _lacks(package: str | None) -> SettingsError:
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Keep back what torch's exporter says about itself and about packages it does not need."""
+    """Suppress messages of torch's exporter about itself and about packages that are not needed."""
     logger = logging.getLogger("torch.onnx._internal.exporter")
     level = logger.level
     logger.setLevel(logging.ERROR)

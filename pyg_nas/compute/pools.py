@@ -16,7 +16,7 @@ ALL = -1
 """Number of workers that means all available cores or workers."""
 
 Function = Callable[..., Any]
-"""What workers call, with the shared object and the arguments of a call."""
+"""Function that workers call with the shared object and the arguments of a call."""
 
 
 @dataclass(frozen=True)

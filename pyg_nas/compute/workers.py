@@ -1,4 +1,4 @@
-"""Calls in this process, on the machine's cores or on a cluster; a dead worker loses none."""
+"""Calls in this process, on the machine's cores or on a cluster; none is lost if a worker dies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkerDiedError(Exception):
 
 @dataclass(frozen=True)
 class Workers:
-    """How calls are spread over workers.
+    """Distributes calls over workers.
 
     Args:
         backend: ``"sequential"`` (in this process), ``"threading"``, ``"loky"`` (processes on

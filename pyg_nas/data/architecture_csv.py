@@ -46,7 +46,7 @@ class ImportedTable:
     """A table and the decisions made while it was read.
 
     Attributes:
-        table: One row an architecture, in the order of the space's list of architectures.
+        table: One row per architecture, in the order of the space's list of architectures.
         notes: Sentences about the decisions, for the user.
     """
 
@@ -136,7 +136,7 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
 
 
 def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
-    """Write a table's final readings as CSV, one row an architecture, budget and run.
+    """Write a table's final readings as CSV, one row per architecture, budget and run.
 
     Accuracies are fractions. Rows without any measurement are left out, except one for each
     architecture.

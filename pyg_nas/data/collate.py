@@ -17,7 +17,7 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
 
     Args:
         cells: ``N`` cells with ``V`` vertices and ``E`` edges altogether.
-        y: One label a cell, ``[N]``; if None, the data have no ``y``.
+        y: One label per cell, ``[N]``; if None, the data have no ``y``.
 
     Returns:
         The data, ``x`` float32 ``[V, columns]`` one-hot, ``edge_index`` int64 ``[2, E]`` numbered

@@ -1,7 +1,7 @@
 """Tables and searches as pandas data frames, and frames as tables.
 
-A frame of cells has one row for each cell, the columns ``hash``, ``operations`` (names, one a
-vertex) and ``edges`` (source, target), and a column for each figure. Measured runs have columns
+A frame of cells has one row for each cell, the columns ``hash``, ``operations`` (names, one per
+vertex) and ``edges`` (source, target), and a column for each number. Measured runs have columns
 ``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``.
 """
 
@@ -28,7 +28,7 @@ _CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
 
 
 def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
-    """Return a data frame of cells and figures.
+    """Return a data frame of cells and their numbers.
 
     Raises:
         SettingsError: If pandas is not installed.

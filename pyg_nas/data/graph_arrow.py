@@ -34,7 +34,7 @@ _RULES = {
 
 
 class _Flat(NamedTuple):
-    """Graphs end to end, as :func:`.canonical_graphs` takes them."""
+    """Concatenated graphs, as :func:`.canonical_graphs` takes them."""
 
     sizes: Ints
     ids: Ids
@@ -49,7 +49,7 @@ def read_arrow_graphs(
 
     Args:
         path: The file, read by one record batch at a time.
-        size: Graphs to an array, at most.
+        size: Largest number of graphs in an array.
 
     Raises:
         TableError: If it is no such file, a batch takes more than

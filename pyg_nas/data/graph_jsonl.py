@@ -1,7 +1,8 @@
 """Users' own graphs: JSON Lines records ``{"ops": [...], "edges": [[u, v], ...], "y": 0.93}``.
 
-One record a line. ``ops`` are names, one a vertex; ``edges`` are (source, target) vertex numbers of
-an acyclic graph, in any numbering; ``y`` is the measured number and may be left out or null.
+One record per line. ``ops`` are names, one per vertex; ``edges`` are (source, target) vertex
+numbers of an acyclic graph, in any numbering; ``y`` is the measured number, which may be left out
+or null.
 
 Every record is independent of the others. In a file of a space with an input and an output, each
 record is a drawing of a cell: the vertices with these names are its input and output, at any
@@ -55,8 +56,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         path: The ``.jsonl`` file.
         space: The space of all records. None: the registered space that has all the file's names,
             those of its input and output among them; if there is none, or for ``"plain"``, plain
-            graphs over the names in the file in alphabetical order. A warning says so where some
-            of the records have only names of a registered space.
+            graphs over the names in the file in alphabetical order. There is a warning if some of
+            the records have only names of a registered space.
 
     Raises:
         TableError: If a line is not such a record or not a cell of the space; the message names
@@ -119,10 +120,10 @@ def parse_graphs(
 def canonical_graphs(
     sizes: Ints, ids: Ids, edge_counts: Ints, edges: Ints, space: SearchSpace
 ) -> CellArray | None:
-    """Return graphs given end to end, or None if one is not the canonical graph of its drawing.
+    """Return concatenated graphs, or None if one is not the canonical graph of its drawing.
 
-    Checking all graphs by array operations takes a small part of the time that ordering and
-    pruning them one by one does.
+    Checking all graphs by array operations takes much less time than ordering and pruning them one
+    by one.
 
     Args:
         sizes: Vertices of each graph, ``[N]``.
@@ -169,7 +170,7 @@ def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | Non
 def _warn_of_cells(path: Path, records: list[_Record], names: list[str]) -> None:
     """Warn if a file is read as plain graphs although some records have a registered space's names.
 
-    Alone in a file these records would be cells of that space, with other hashes.
+    In a file without the other records they would be cells of that space, with other hashes.
     """
     for space in map(find_space, space_names()):
         vocabulary = set(space.vocabulary)

@@ -37,7 +37,7 @@ class LabelPolicy:
 
     Args:
         metric: One of :data:`METRICS`, or the name of one of the table's further targets.
-        budget: Training budget in epochs; None for the table's largest.
+        budget: Budget in epochs; None for the table's largest.
         run: Index of the run (the seed), or ``"mean"`` over the measured runs.
         halfway: Use the reading halfway through training instead of the one at the end.
         resample_below: A run with an accuracy below this has failed. A failed single run is
@@ -79,7 +79,7 @@ class LabelPolicy:
     def larger_is_better(self) -> bool:
         """Whether a larger label is better: true of accuracies, false of seconds.
 
-        Further targets are costs if their names say so, such as ``latency_raspi4`` or ``loss``.
+        Targets are costs if their names have a word such as ``latency`` or ``loss``.
         """
         return self.is_accuracy or not _COSTS.intersection(self.metric.lower().split("_"))
 
@@ -170,16 +170,16 @@ class LabelPolicy:
 
 
 SCORE = "score"
-"""Key of a table's ``about``: by what the runs of its task are judged, if not by accuracy."""
+"""Key of a table's ``about``: name of the task's metric, if it is not accuracy."""
 
 PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 """Label of arXiv:1912.00848's reproduction: final validation accuracy of seed 0 on CIFAR-10."""
 
 
 def label_name(table: AnyTable, policy: LabelPolicy) -> str:
-    """Return what a label is called in reports: validation accuracy, training time, a target.
+    """Return the name of a label in reports: validation accuracy, training time, a target.
 
-    Runs of a task may be judged by another score than accuracy, which its table names.
+    The table of a task with another metric than accuracy has its name.
     """
     name = policy.metric.replace("_", " ")
     score = table.about.get(SCORE)
@@ -189,7 +189,7 @@ def label_name(table: AnyTable, policy: LabelPolicy) -> str:
 
 
 def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on evaluated cells with a substitute label; empty if there are none."""
+    """Return a sentence on evaluated cells with a fallback label; empty if there are none."""
     if not policy.resamples:
         return ""
     # Only substitutes change with the fallback, in scores of any range.

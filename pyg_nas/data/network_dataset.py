@@ -47,13 +47,13 @@ class NetworkDataset(ProcessedDataset):
     - ``y``: float32 :math:`(1)`, the label, NaN where it is not measured; absent without labels;
     - ``row``: int64 :math:`(1)`, the network's row in the source.
 
-    The processed file's name carries a digest of the graphs, the labels, ``pre_transform`` and
-    ``pre_filter``, so no change of them can meet a stale file. Files of a folder are compared by
-    their bytes and read when they have changed. Modules are traced whenever the dataset is made,
-    as only their graphs show a change, unless ``source_key`` stands for them. The file is loaded
-    without unpickling and mapped into memory: a large dataset is read as far as it is used.
-    :class:`~pyg_nas.data.loader.CollatedLoader` makes batches of it without a Python object for
-    each graph.
+    The processed file's name contains a digest of the graphs, the labels, ``pre_transform`` and
+    ``pre_filter``, so that a change of them never reads a stale file. Files of a folder are
+    compared by their bytes and read when they have changed. Modules are traced whenever the dataset
+    is made, because a change is visible only in their graphs, unless there is a ``source_key``. The
+    file is loaded without unpickling and mapped into memory: only used parts of a large dataset are
+    read. :class:`~pyg_nas.data.loader.CollatedLoader` makes batches of it without a Python object
+    for each graph.
 
     Args:
         root (str): Folder of the dataset; processed files lie in ``processed``.
@@ -66,8 +66,8 @@ class NetworkDataset(ProcessedDataset):
             ``networks``, or numbers by :attr:`names`; NaN or absent where it is not measured.
             (default: :obj:`None`)
         force_reload (bool, optional): Read the networks again. (default: :obj:`False`)
-        source_key (str, optional): Stands for the networks in the processed file's name; change it
-            whenever they change. Networks are then not read where that file exists.
+        source_key (str, optional): Represents the networks in the processed file's name; change it
+            whenever they change. Networks are then not read if that file exists.
             (default: :obj:`None`)
         progress (callable, optional): Called after each network that is read with the number of
             networks that are done, and of all. (default: :obj:`None`)
@@ -116,7 +116,7 @@ class NetworkDataset(ProcessedDataset):
         described = repr((_FORMAT, source, names, labelled, transforms))
         self._digest = hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
-        # From here on the processed file has them all; modules would keep their weights.
+        # The processed file has them all now; modules would keep their weights in memory.
         self._sources = self._read = self._labels = None
 
     @classmethod

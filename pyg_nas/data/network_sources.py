@@ -1,4 +1,4 @@
-"""Where the graphs of networks come from: modules, ONNX files, graphs, a builder."""
+"""Sources of network graphs: modules, ONNX files, graphs, a builder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Networks: TypeAlias = "str | os.PathLike[str] | Iterable[NetworkGraph | tuple[An
 """A folder of ONNX files, graphs, or modules with their example inputs."""
 
 Builder: TypeAlias = Callable[..., tuple[Any, Any]]
-"""Makes a module and its example inputs of the keyword arguments of one configuration."""
+"""Makes a module and its example inputs from the keyword arguments of one configuration."""
 
 _T = TypeVar("_T")
 
@@ -47,7 +47,7 @@ def network_sources(networks: Networks) -> list[NetworkSource]:
             tensor, a tuple of positional inputs or a mapping of named ones.
 
     Raises:
-        NetworkError: If there is no network, or something else is among them.
+        NetworkError: If there is no network, or one is of another type.
     """
     if isinstance(networks, (str, os.PathLike)):
         sources = list(_onnx_files(Path(networks)))
@@ -113,7 +113,7 @@ def naming(name: str) -> Iterator[None]:
 
 
 def graph_of_network(network: NetworkGraph | tuple[Any, Any] | Path) -> NetworkGraph:
-    """Return the graph of what a source loads.
+    """Return the graph of a source's result.
 
     Raises:
         NetworkError: If it cannot be read as a graph.
@@ -130,7 +130,7 @@ def graph_of_network(network: NetworkGraph | tuple[Any, Any] | Path) -> NetworkG
 
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Return the positional and the named arguments that example inputs stand for."""
+    """Return example inputs as positional and named arguments."""
     if isinstance(inputs, Mapping):
         return (), inputs
     return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}

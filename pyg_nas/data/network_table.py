@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 GROUP = "networks"
-"""Group that only a table of networks has, and a table of cells has not."""
+"""Group that distinguishes a table of networks from a table of cells."""
 
 _TYPES: dict[str, Any] = {
     "columns": np.uint8,
@@ -154,7 +154,7 @@ class NetworkTable:
         return f"NetworkTable({counted(len(self), 'network')}, targets {targets})"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table, whole or not at all."""
+        """Write the table, completely or not at all."""
         arrays = {
             f"{GROUP}/{field.name}": getattr(self.cells, field.name)
             for field in fields(NetworkArray)

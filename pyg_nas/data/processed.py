@@ -1,4 +1,4 @@
-"""What the datasets have in common: one processed file, named by all that it depends on."""
+"""Base class of the datasets: one processed file, named by a digest of all that it depends on."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
     """An ``InMemoryDataset`` with one processed file that is written whole and never unpickled.
 
     A damaged processed file is made again, and several processes may share one ``root``. Every
-    graph has its ``row``, int64 ``[1]``, by which a part or a copy of the dataset finds what else
-    is known of its graphs. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
+    graph has its ``row``, int64 ``[1]``, by which a part or a copy of the dataset finds further
+    attributes of its graphs. Arguments: see :class:`~pyg_nas.data.dataset.CellDataset`.
 
     A subclass names the file (``processed_file_names``) and implements three methods.
     """
@@ -63,7 +63,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
 
     @abstractmethod
     def _row_attributes(self, rows: NDArray[np.int64]) -> dict[str, Any]:
-        """Return tensors and texts of the graphs in ``rows`` that are stored besides."""
+        """Return further tensors and texts of the graphs in ``rows`` to store."""
 
     @abstractmethod
     def _restore(self, content: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         return np.asarray(found)
 
     def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
-        """Return PyG's on-disk form; a graph's ``row`` is the way back to its source.
+        """Return PyG's on-disk form; a graph's ``row`` identifies its source.
 
         Raises:
             TableError: If the graphs are of another class than :obj:`Data`, which PyG would put
@@ -109,7 +109,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         return super().to_on_disk_dataset(*args, **kwargs)
 
     def process(self) -> None:
-        """Collate the source and write the processed file, whole or not at all."""
+        """Collate the source and write the processed file, completely or not at all."""
         data, slices = self._collated_source()
         rows = np.arange(len(data["row"]))
         if self.pre_filter is not None or self.pre_transform is not None:
@@ -125,8 +125,8 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
             torch.save(content, temporary)
 
     def _process(self) -> None:
-        # PyG keeps the transforms' names in two files of one name for the whole folder, which
-        # concurrent processes can meet half-written; here the digest stands for them.
+        # PyG writes the transforms' names to two files for the whole folder, which concurrent
+        # processes can read half-written; here the digest represents the transforms.
         path = Path(self.processed_paths[0])
         if self.force_reload or not path.exists():
             self.process()
@@ -136,7 +136,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
     def _pre_process(
         self, data: Data, slices: dict[str, torch.Tensor], total: int
     ) -> tuple[Data, Any, NDArray[np.int64]]:
-        """Filter and transform graph by graph, as these callables demand."""
+        """Filter and transform graph by graph."""
         chosen: list[Data] = []
         kept: list[int] = []
         for index in range(total):
@@ -177,6 +177,6 @@ def transforms_text(
     pre_filter: Callable[[Data], bool] | None,
     transform_key: str | None,
 ) -> str:
-    """Return a text that changes with the two callables, or with the key that stands for them."""
+    """Return a text that changes with the two callables, or with the key that represents them."""
     given = transform_key and f"{transform_key!r} {pre_transform is None}"
     return given or f"{describe(pre_transform)} {describe(pre_filter)}"

@@ -1,4 +1,4 @@
-"""Scores of cells as CSV with the columns ``hash,score,row`` and further ones."""
+"""Scores of cells as CSV with the columns ``hash,score,row`` and others."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SHIPPED_TASK = "digits"
 ZERO_COST_NETWORK = "zero_cost"
 
 SHIPPED = "shipped"
-"""Names the table of networks of the package in place of a file."""
+"""Argument for the package's own table of networks, in place of a file."""
 
 
 def shipped_table_path(name: str = SHIPPED_TABLE) -> Path:
@@ -34,9 +34,9 @@ def shipped_table(name: str = SHIPPED_TABLE) -> Table:
 
 
 def shipped_measurements(name: str = SHIPPED_TABLE) -> bytes:
-    """Return the cells and runs of a shipped table for a digest, without what is derived of them.
+    """Return the cells and runs of a shipped table, for a digest that ignores derived columns.
 
-    A digest of the file would change with every other column, and models with it.
+    A digest of the file would change with every column and invalidate stored models.
     """
     table = shipped_table(name)
     return table.cells.digest + np.ascontiguousarray(table.metrics, "<f4").tobytes()

@@ -42,7 +42,7 @@ def has_networks(path: str | os.PathLike[str]) -> bool:
 
 
 def check_table_file(path: str | os.PathLike[str]) -> None:
-    """Check that a table or graph file is there, before work that needs it.
+    """Check that a table or graph file can be read, before work that needs it.
 
     Raises:
         TableError: If it is not a regular file that can be read.

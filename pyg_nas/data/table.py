@@ -56,8 +56,8 @@ class Table:
         about: Task, provenance and other information about the numbers (JSON values).
         hashes: ``S32 [N]``, computed if None.
         trainable_parameters: int32 ``[N]`` of the networks that were trained, -1 where not known;
-            computed if None. Of the networks of a graph file none is known.
-        targets: Further numbers by name, ``[N]`` each, NaN where not measured, such as latencies,
+            computed if None. They are not known for the networks of a graph file.
+        targets: Other numbers by name, ``[N]`` each, NaN where not measured, such as latencies,
             which can be the ``metric`` of a :class:`~pyg_nas.data.labels.LabelPolicy`.
         texts: Text form of the architecture of each row, ``[N]``; in spaces that have one.
 
@@ -123,9 +123,9 @@ class Table:
     def network_size(self) -> NetworkSize | None:
         """Size of the networks that were trained; None if it is not known.
 
-        A table that a task measured says it in :attr:`about`, under ``network``. A table without it
-        has the official networks of its space, as tables of versions before 0.2 say of all. A graph
-        file has labels of any networks, and says so under ``networks``.
+        A table that was measured on a task has the size in :attr:`about`, under ``network``. A
+        table without it, such as all tables of versions before 0.2, has the official size of its
+        space. A graph file may have labels of any networks, and is marked under ``networks``.
         """
         if "networks" in self.about:
             return None
@@ -388,7 +388,7 @@ class Table:
         return joined
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table to HDF5, whole or not at all.
+        """Write the table to HDF5, completely or not at all.
 
         Raises:
             TableError: If :meth:`load` would refuse it: a cell appears twice, is not a cell of the
@@ -451,7 +451,7 @@ class Table:
         return table
 
     def check_loadable(self, name: str) -> None:
-        """Verify what :meth:`load` checks of every file, including many hashes.
+        """Run the checks of :meth:`load`, including many hashes.
 
         Raises:
             TableError: At the first invalid cell, which the message names.

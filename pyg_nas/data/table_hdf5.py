@@ -66,7 +66,7 @@ def write_columns(
     targets: dict[str, NDArray[np.float64]],
     settings: dict[str, Any],
 ) -> None:
-    """Write a table's datasets, its targets and its attribute, whole or not at all."""
+    """Write a table's datasets, its targets and its attribute, completely or not at all."""
     with new_hdf5(path) as file:
         for name in columns:
             file.create_dataset(name, data=columns[name], **_packing(columns[name]))
@@ -111,7 +111,7 @@ _READ_BYTES = 64 * 2**20
 
 
 def _rule(name: str, dataset: Any) -> tuple[np.dtype[Any], str, int]:
-    """Return what ``_DATASETS`` says of a column, also of texts, of any length, and of targets."""
+    """Return the rule of ``_DATASETS`` for a column, or the rule for texts or targets."""
     if name == _TEXT:
         return dataset.dtype, "S", 1
     wanted, kinds, dimensions = _DATASETS.get(name, (np.float64, "iuf", 1))

@@ -21,11 +21,11 @@ def checked_targets(
 
     Args:
         targets: Numbers by name; None for none.
-        taken: Names that mean something else.
-        joined: These names in the words of an error.
+        taken: Names that have another meaning.
+        joined: Description of these names for an error.
 
     Raises:
-        TableError: If a name is none of HDF5's or is taken, or numbers have another shape or are
+        TableError: If a name is invalid in HDF5 or is taken, or numbers have another shape or are
             beyond :data:`LARGEST_LABEL`.
     """
     checked = {}

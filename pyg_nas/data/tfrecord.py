@@ -52,7 +52,7 @@ def write_tfrecord(
     target: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write a table in the official NAS-Bench-101 format, whole or not at all.
+    """Write a table in the official NAS-Bench-101 format, completely or not at all.
 
     Cells that :func:`~pyg_nas.spaces.nasbench101.tfrecord_writer.write_records` refuses can be
     removed with :meth:`Table.subset`. Further targets of the table are not written.

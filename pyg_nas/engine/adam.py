@@ -17,13 +17,13 @@ def one_cycle(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the learning rate and Adam's first beta of each step, ``[steps]`` (Smith, 2018).
 
-    They are those of torch's ``OneCycleLR``. An optimizer of torch is not made for them, because
-    the first one in a process imports torch's compiler, which takes two seconds.
+    They are equal to those of torch's ``OneCycleLR``, which is not used here because the first
+    optimizer in a process imports torch's compiler, which takes two seconds.
 
     Args:
-        steps: All steps of the training.
+        steps: Number of steps of the training.
         highest: The highest learning rate.
-        rising: The part of the steps in which the learning rate rises.
+        rising: Share of the steps in which the learning rate rises.
     """
     step = np.arange(steps)
     top, last = rising * steps - 1, steps - 1

@@ -1,6 +1,6 @@
 """Compiled draws from torch's random generator on a CPU, the Mersenne Twister MT19937.
 
-The generator's state is taken out of torch and put back, so that torch continues after the numbers
+The generator's state is read from torch and written back, so that torch continues after the numbers
 that were drawn here (Matsumoto and Nishimura, 1998, https://doi.org/10.1145/272991.272995).
 """
 
@@ -67,7 +67,7 @@ def _renew(state: NDArray[np.uint32]) -> None:
 
 @compiled
 def _tempered(word: Any) -> Any:
-    """Return the number that a word of the state gives."""
+    """Return the random number of a word of the state."""
     word ^= word >> np.uint32(11)
     word ^= (word << np.uint32(7)) & np.uint32(0x9D2C5680)
     word ^= (word << np.uint32(15)) & np.uint32(0xEFC60000)
@@ -80,8 +80,8 @@ def _fill(
 ) -> int:
     """Fill ``mask`` ``[n]``; return the position of the next word in the state.
 
-    Two words make a number: its 21 high bits are the first word's low ones. The second word matters
-    only where the high bits equal those of the limit, once in two million numbers.
+    Two words make a number: its 21 high bits are the low bits of the first word. The second word is
+    needed only if the high bits equal those of the limit, once in two million numbers.
     """
     bits = np.uint32(2**21 - 1)
     done = 0

@@ -59,7 +59,7 @@ def residual_outputs(network: ResidualGNN, graphs: ResidualGraphs) -> Floats:
 
 
 def _joined(weights: torch.Tensor) -> Floats:
-    """Return the members' weights ``[M, in, out]`` beside each other, ``[in, M out]``."""
+    """Return the members' weights ``[M, in, out]`` concatenated, ``[in, M out]``."""
     return np.ascontiguousarray(weights.transpose(0, 1).flatten(1).numpy())
 
 

@@ -61,7 +61,7 @@ class _Graphs(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Some consecutive steps: their batches and dropout masks, of all ``M`` members.
+    """Some consecutive steps of all ``M`` members: their batches and dropout masks.
 
     ``V`` is the padded number of vertices: masks are drawn for padding too, as in torch.
     """

@@ -1,7 +1,7 @@
 """Compiled search for the different terms of many graphs (:mod:`.shared_terms`).
 
-All that is numbered gets its number by its first appearance. Keys of 64 bits find the place in an
-open-addressed table; the values themselves are compared there, so that the numbers are exact.
+Terms are numbered in the order of their first appearance. Keys of 64 bits locate them in an
+open-addressed table, which compares the values themselves, so that the numbers are exact.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def number_bags(
         gathered: The neighbours, ``[E]``.
 
     Returns:
-        The states of the different bags end to end, each vertex's own state first; where each bag
-        begins, and where the last one ends; the bag of each vertex, int64 ``[V]``.
+        The concatenated states of the different bags, each vertex's own state first; where each
+        bag begins, and where the last one ends; the bag of each vertex, int64 ``[V]``.
     """
     total = len(state)
     most = 0

@@ -1,4 +1,4 @@
-"""Tables of the sums over neighbours that many cells have in common, to compute each sum once.
+"""Tables of the sums over neighbours that many cells share, so that each is computed once.
 
 The state of a vertex after a bidirectional graph convolution is the sum of two terms, one over the
 vertex and its successors, one over the vertex and its predecessors (weighted by
@@ -34,7 +34,7 @@ needs 0.3 GB at width 144 (benchmarks/score_space.py)."""
 
 @dataclass(frozen=True)
 class Terms:
-    """Distinct sums over earlier states in one direction, as ``n`` bags.
+    """Distinct sums over states of the previous layer in one direction, as ``n`` bags.
 
     Attributes:
         members: int32, the states that each bag sums, the vertex's own among them.
@@ -141,7 +141,7 @@ def prepare(cells: CellArray, depth: int) -> None:
 
 
 def take_prepared(cells: CellArray, depth: int) -> Refinement:
-    """Return :func:`refine` of a block's cells, by preference what :func:`prepare` computed."""
+    """Return :func:`refine` of a block's cells, from :func:`prepare` if it was computed there."""
     return _PREPARED.pop((cells.digest, depth)) or refine(cells, depth)
 
 
@@ -173,7 +173,7 @@ def _refine_block(cells: CellArray, shared: int) -> Block:
     from pyg_nas.engine.numba_terms import neighbours, number_pairs
 
     graphs = cells.ragged
-    # In one type and layout, wherever the graphs come from: each is compiled by itself.
+    # In one type and layout, because Numba compiles the function again for each other one.
     edges = graphs.edges.astype(np.int16, order="C")
     outward_ptr, successors_of, inward_ptr, predecessors_of = neighbours(
         graphs.vertex_ptr, graphs.edge_ptr, edges

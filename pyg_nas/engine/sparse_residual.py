@@ -21,7 +21,7 @@ _BATCH_GRAPHS, _BATCH_VERTICES = 256, 32_768  # of one pass in prediction
 
 
 class SparseGraphs(NamedTuple):
-    """What residual networks take of ``N`` graphs of any size.
+    """Inputs of residual networks for ``N`` graphs of any size.
 
     Attributes:
         networks: The graphs, with the attributes of vertices as the networks take them.

@@ -1,4 +1,4 @@
-"""Features of many cells in blocks, with extra groups that take a while: computed once and kept."""
+"""Features of many cells in blocks, with extra groups that are slow to compute and cached."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ExtraGroup:
     Args:
         name: Name of the group.
         compute: Returns it, float32 ``[N, features]``, from ``N`` cells and their features.
-        digest: Returns what names the data behind it in a space: other data, other features.
+        digest: Returns a text that identifies the data from which it is computed in a space.
     """
 
     name: str
@@ -76,16 +76,16 @@ def over_blocks(
 ) -> None:
     """Call ``use`` with each block's rows, cells and features with extra groups, in threads.
 
-    Extra groups are computed only where unknown. Those of all cells of a space are kept in the
-    cache folder, and the latest of any cells in memory, with the other features where the cells
-    are few: a search scores the same cells in each round.
+    Extra groups are computed only if they are not cached. Those of all cells of a space are stored
+    in the cache folder. Those of the latest cells stay in memory, for few cells with the other
+    features, because a search scores the same cells in each round.
 
     Args:
         cells: The cells; may be empty.
         extra: The groups.
-        use: Called from several threads. Torch and BLAS use no further ones in them.
+        use: Called from several threads, in which torch and BLAS are single-threaded.
         without_vertices: Whether ``use`` needs no features of vertices, which may then be missing.
-        again: Whether many cells will be needed again, so that up to 500,000 of them are kept.
+        again: Whether many cells will be needed again, so that up to 500,000 of them are cached.
     """
     if not len(cells):
         return
@@ -128,7 +128,7 @@ def over_blocks(
     # Features and what is computed from them are small operations, which gain more from threads
     # of ours, each with its own cells, than from torch's inside them.
     with single_threaded_pool(torch.get_num_threads()) as pool:
-        # The first block alone: what the computations read or fit once is then there for all.
+        # The first block alone, which computes intermediate results that all blocks share.
         first = pool.submit(pass_block, 0).result()
         parts = [first, *pool.map(pass_block, range(step, len(cells), step))]
     for group in new:

@@ -41,7 +41,7 @@ class GraphBlock:
             have several.
         sinks: Vertices without successors, bool ``[V, B]``.
         kinds: Whether a vertex is of a kind of operation (:func:`kinds`), float32 ``[V, W, B]``.
-        extra: Features of the space alone.
+        extra: Features that are particular to the space.
     """
 
     def __init__(self, cells: CellArray) -> None:
@@ -93,12 +93,12 @@ class GraphBlock:
 
     @cached_property
     def longest_onward(self) -> Array:
-        """Most vertices of each kind on a path to a sink, own one left out, ``[V, W, B]``."""
+        """Most vertices of each kind on a path to a sink, without the first, ``[V, W, B]``."""
         return self._most_on_paths_from(np.maximum)
 
     @cached_property
     def shortest_onward(self) -> Array:
-        """Fewest vertices of each kind on a path to a sink, own one left out, ``[V, W, B]``."""
+        """Fewest vertices of each kind on a path to a sink, without the first, ``[V, W, B]``."""
         return self._most_on_paths_from(np.minimum)
 
     @cached_property

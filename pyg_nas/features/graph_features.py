@@ -26,12 +26,12 @@ BLOCK_CELLS = 4_096
 _BLOCK_AREA = 64  # vertices squared up to which a block has so many
 
 FEATURE_VERSION = 4
-"""Goes up when a feature is added or changes; fitted models name theirs."""
+"""Increased when a feature is added or changes; fitted models store their version."""
 
 ZERO_COST_GROUP = "zero-cost"
 TRANSFER_GROUP = "transfer"
-"""Names of groups that a caller may add: what untrained networks show of a cell
-(:mod:`pyg_nas.predictors.zero_cost`), and what the table of another task predicts
+"""Names of groups that a caller may add: zero-cost numbers
+(:mod:`pyg_nas.predictors.zero_cost`), and transfer features
 (:mod:`pyg_nas.predictors.transfer`)."""
 
 Feature = Callable[[GraphBlock], NDArray[Any]]

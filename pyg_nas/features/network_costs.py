@@ -1,4 +1,4 @@
-"""What a device has to do for a network: multiply-accumulates and bytes by kind of work."""
+"""The work of a device for a network: multiply-accumulates and bytes by kind of work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _INTENSITIES = (4, 16, 64, 256)
 
 
 def network_costs(networks: NetworkArray) -> Floats:
-    """Return what a device has to do for each of ``N`` networks, with their example inputs.
+    """Return the work of a device for each of ``N`` networks with their example inputs.
 
     Each kind of work has multiply-accumulates, bytes that it reads and writes, and a number of
     operations. Multiply-accumulates are counted once more by the length of the sums that they

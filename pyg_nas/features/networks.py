@@ -1,7 +1,7 @@
 """Features of whole networks, in time and memory linear in their vertices and edges.
 
-All are computed from edge lists and the attributes of vertices. They do not depend on the order of
-the vertices but for rounding.
+All are computed from edge lists and the attributes of vertices. Up to rounding they do not depend
+on the order of the vertices.
 """
 
 from __future__ import annotations

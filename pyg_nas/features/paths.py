@@ -1,8 +1,8 @@
 """Paths from the input to the output of cells, counted by the operations on them.
 
-A space names the operations whose paths are worth counting
-(:attr:`~pyg_nas.graphs.space_support.SpaceSupport.path_operations`). A sum over paths is what a
-cell of such a space computes, and which operations a path combines decides what its term can learn.
+A space names the operations whose paths are counted
+(:attr:`~pyg_nas.graphs.space_support.SpaceSupport.path_operations`). A cell of such a space
+computes a sum over paths, and the operations on a path determine what its term can learn.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def path_feature_names(space: SearchSpace) -> list[str]:
 def path_features(cells: CellArray) -> NDArray[np.float32]:
     """Return path features, float32 ``[N, 2 S]``, for the ``S`` subsets of the path operations.
 
-    For each subset, the number of paths from the input to the output on which no other operation
-    is, and then the most operations on such a path, 0 if there is none.
+    For each subset, the number of paths from the input to the output that have only operations of
+    the subset, and then the largest number of operations on such a path, 0 if there is none.
 
     Args:
         cells: ``N`` cells whose input is the first and whose output is the last vertex.

@@ -1,4 +1,4 @@
-"""What all search spaces share: cells, arrays of cells, hashes, mutations, distances."""
+"""Graphs of all search spaces: cells, arrays of cells, hashes, mutations, distances."""
 
 import lazy_loader
 

@@ -144,7 +144,7 @@ class Cell:
 
     @property
     def trainable_parameters(self) -> int:
-        """Exact trainable parameters of the network of the benchmark, of its official size.
+        """Exact trainable parameters of the benchmark's network, at its official size.
 
         Those of the network that a task trains are
         ``CellArray.from_cells([cell]).trainable_parameters(task.network_size)``.
@@ -156,7 +156,7 @@ class Cell:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one image of the network of the benchmark, of its official size.
+        """Multiply-accumulates for one image of the benchmark's network, at its official size.
 
         Raises:
             CellError: If the cells of this space have no network.
@@ -424,7 +424,7 @@ def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
 
 
 def check_terminals(ids: NDArray[Any], space: SearchSpace) -> None:
-    """Check that the first vertex is the input, the last the output, and no other is either.
+    """Check that the first vertex, and no other, is the input, and the last one the output.
 
     Raises:
         CellError: If not.

@@ -22,14 +22,14 @@ Padded = tuple[NDArray[np.int8], Ids, Ids]
 
 
 class CellArray(Sequence[Cell]):
-    """``N`` cells of one space, indexable like a NumPy array, and never changed.
+    """``N`` cells of one space, immutable and indexable like a NumPy array.
 
     An integer gives a :class:`Cell`; a slice, index array or mask gives a ``CellArray``. It has a
     ``shape`` of ``(N, 1)``, so scikit-learn's splitters and searches index it as they do arrays.
 
-    Graphs are stored in the form that they were given in: padded arrays, for dense arithmetic on
-    small cells, or edge lists (:attr:`ragged`), whose memory is linear in vertices and edges. The
-    other form is computed when it is first used. All arrays are read-only.
+    Graphs are stored in one of two forms: padded arrays, for dense arithmetic on small cells, or
+    edge lists (:attr:`ragged`), whose memory is linear in vertices and edges. The other form is
+    computed when it is first used. All arrays are read-only.
 
     Args:
         adjacency: int8 ``[N, V, V]``, upper triangular, padded with zeros.
@@ -141,7 +141,7 @@ class CellArray(Sequence[Cell]):
 
     @property
     def adjacency(self) -> NDArray[np.int8]:
-        """int8 ``[N, V, V]``, padded with zeros: affordable for small cells only."""
+        """int8 ``[N, V, V]``, padded with zeros; needs much memory for large graphs."""
         return self._as_padded[0]
 
     @property
@@ -365,7 +365,7 @@ class CellArray(Sequence[Cell]):
         if isinstance(index, (int, np.integer)):
             return self._cell(int(index))
         if isinstance(index, slice) and index.indices(len(self)) == (0, len(self), 1):
-            return self  # with what is known of it, such as its hashes
+            return self  # with cached results, such as its hashes
         if isinstance(index, list) and not index:
             index = np.array([], dtype=np.int64)
         if self._padded is None:

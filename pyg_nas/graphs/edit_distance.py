@@ -1,4 +1,4 @@
-"""Edit distance from one cell to many: neighbours for a search that may choose only some cells."""
+"""Edit distance from one cell to many, for a search in a part of a space."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EditDistance:
     def nearest(self, cell: Cell, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return all rows at the least distance from ``cell`` among those ``allowed`` ``[N]``.
 
-        Rows that cannot be that near, by their edges and operations alone, are skipped.
+        Rows whose number of edges and operations exclude this distance are skipped.
         """
         alignments = self._alignments(cell)
         counts = _operation_counts(alignments[:1], self.space)

@@ -17,10 +17,11 @@ from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.graphs.ragged import RaggedGraphs
 
 LARGE = 127
-"""Vertices beyond which a graph is refined until no colour splits, instead of once a vertex."""
+"""Largest number of vertices for which the refinement has one round per vertex; in larger graphs it
+ends when no colour splits."""
 
-# Graphs below which loading compiled code takes longer than it saves: Numba and the code, or only
-# the code.
+# Numbers of graphs below which loading takes longer than compiled code saves: loading of Numba and
+# the code, or of the code alone.
 _FEWEST_COMPILED = 5_000
 _FEWEST_WITH_NUMBA = 500
 
@@ -49,7 +50,7 @@ def module_hashes(
 
 
 def hash_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
-    """Return the :func:`hash_graph` of many graphs as ``S32 [N]``, compiled where that pays."""
+    """Return the :func:`hash_graph` of many graphs as ``S32 [N]``, compiled if that is faster."""
     sizes = np.diff(graphs.vertex_ptr)
     hashes = np.zeros(len(graphs), dtype="S32")
     small = sizes <= LARGE
@@ -68,7 +69,7 @@ def hash_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
 
 
 def _fewest_compiled() -> int:
-    """Return the number of graphs from which on compiled code pays."""
+    """Return the number of graphs from which on compiled code is faster."""
     if "pyg_nas.graphs.numba_hashing" in sys.modules:
         return 1
     return _FEWEST_WITH_NUMBA if "numba" in sys.modules else _FEWEST_COMPILED

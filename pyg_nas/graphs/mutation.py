@@ -65,7 +65,7 @@ class Genotype:
 
     @classmethod
     def of_cell(cls, cell: Cell, rng: np.random.Generator) -> Genotype:
-        """Return a genotype of a cell, as its space draws one."""
+        """Return a genotype of a cell from its space."""
         return cell.space.support.genotype(cell, rng)
 
 

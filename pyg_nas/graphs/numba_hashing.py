@@ -29,7 +29,7 @@ def hash_small_graphs(graphs: RaggedGraphs) -> NDArray[np.bytes_]:
     """Return the module hashes ``S32 [N]`` of graphs, on all cores."""
     total = len(graphs)
     digits = np.zeros((total, 32), dtype=np.uint8)
-    # In one type and layout, wherever the graphs come from: each is compiled by itself.
+    # In one type and layout, because Numba compiles the function again for each other one.
     operations = graphs.operations.astype(np.int64)
     edges = graphs.edges.astype(np.int64, order="C")
 
@@ -147,7 +147,7 @@ def _write_sorted(colours: _Bytes, chosen: Integers, count: int, text: _Bytes, l
 
 @compiled
 def _sort(colours: _Bytes, chosen: Integers, count: int) -> None:
-    """Sort ``chosen`` by their colours, by insertion: there are few."""
+    """Sort ``chosen`` by their colours, by insertion, because there are few."""
     for k in range(1, count):
         own = chosen[k]
         place = k

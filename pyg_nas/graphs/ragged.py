@@ -1,4 +1,4 @@
-"""Many graphs of different sizes end to end, without padding, as PyG stores them."""
+"""Many graphs of different sizes, concatenated without padding, as PyG stores them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RaggedGraphs:
 
     @classmethod
     def join(cls, parts: Sequence[RaggedGraphs]) -> RaggedGraphs:
-        """Return the graphs of all parts end to end."""
+        """Return the concatenated graphs of all parts."""
         return cls(
             pointers(np.concatenate([np.diff(part.vertex_ptr) for part in parts])),
             np.concatenate([part.operations for part in parts]),

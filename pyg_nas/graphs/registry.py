@@ -1,10 +1,10 @@
-"""Registry of search spaces: their names, and where the support of each is found.
+"""Registry of search spaces: the name and the support of each.
 
-The packages of the spaces are above this one, so that a support is named by a string and imported
-when it is first used. Other packages add theirs by an entry point of the group
-``pyg_nas.spaces``, scripts by :func:`register_space`, and users of the command line by naming
-``file.py:NAME`` (:func:`open_space`). A name that a file contains never causes an import of the
-user's code: :func:`find_space` and :func:`support_of` take registered names only.
+This module must not import the packages of the spaces, which are above it: it names each support by
+a string and imports it when it is first used. Other packages add theirs by an entry point of the
+group ``pyg_nas.spaces``, scripts by :func:`register_space`, and users of the command line as
+``file.py:NAME`` (:func:`open_space`). A name in a file never causes an import of the user's code:
+:func:`find_space` and :func:`support_of` take registered names only.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def find_space(name: str) -> SearchSpace:
 def open_space(reference: str) -> SearchSpace:
     """Return the space that a user names, and register it.
 
-    Only for what the user types: the code that ``file.py:NAME`` or ``module:NAME`` names is run.
+    Only for text that the user types, because ``file.py:NAME`` and ``module:NAME`` run code.
 
     Args:
         reference: The name of a registered space, or ``file.py:NAME`` or ``module:NAME`` of a
@@ -103,7 +103,7 @@ def as_support(found: Any) -> SpaceSupport | None:
 
 
 def space_reference(space: SearchSpace) -> str | None:
-    """Return the ``file.py:NAME`` that a space was opened by, for other processes, or None."""
+    """Return the ``file.py:NAME`` from which a space was opened, for other processes, or None."""
     return _references.get(space.name)
 
 

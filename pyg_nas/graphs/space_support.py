@@ -1,9 +1,9 @@
-"""The support of a search space: everything particular to it beyond its data.
+"""The support of a search space: everything particular to it except its data.
 
 A :class:`SearchSpace` is plain data that is stored in files. Everything else that is particular to
 a space is defined by its :class:`SpaceSupport`, found by ``space.support``: other modules use it
-and never test which space they have. The class itself serves any space, with None or an empty
-result where there is no general one; the packages in :mod:`pyg_nas.spaces` override it.
+and never test which space they have. The class has defaults for any space, which are None or empty
+where there is no general definition; the packages in :mod:`pyg_nas.spaces` override them.
 """
 
 from __future__ import annotations
@@ -129,8 +129,9 @@ class CellNetwork(Protocol):
         """Return the network in PyTorch, or ``members`` of them trained side by side.
 
         The module maps images ``[M, B, C, H, W]`` to logits ``[M, B, labels]``, and its method
-        ``initialize`` takes one :class:`torch.Generator` a member. A training sets its attribute
-        ``step``, on which what layers such as dropout draw may depend, and at its end None.
+        ``initialize`` takes one :class:`torch.Generator` per member. A training sets its attribute
+        ``step``, by which layers such as dropout may seed their random numbers, and at its end
+        None.
         """
 
 
@@ -201,7 +202,7 @@ class SpaceSupport:
     """Names of the shipped tables of this space from which the recipe transfer learns."""
 
     common_operations: Mapping[str, str] = {}
-    """Operations that several spaces have (conv3x3), and what they are called here; empty where the
+    """Names in this space of operations that several spaces have (conv3x3); empty where the
     recipe transfer cannot be used."""
 
     num_cells: int | None = None

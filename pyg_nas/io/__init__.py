@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, cached arrays, JSON Lines, downloads."""
+"""Files: written completely or not at all, cached arrays, JSON Lines, downloads."""

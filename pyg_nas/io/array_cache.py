@@ -44,7 +44,7 @@ def read_cached(name: str) -> Arrays | None:
 
 
 def write_cached(name: str, arrays: Arrays) -> None:
-    """Store ``arrays`` as ``name``, whole or not at all.
+    """Store ``arrays`` as ``name``, completely or not at all.
 
     If the folder cannot be written to, warn and return: the arrays are computed again next time.
     ``name`` must change with everything that the arrays depend on; ``"checksum"`` is not allowed

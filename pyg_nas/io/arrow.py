@@ -1,4 +1,4 @@
-"""The optional package pyarrow, and what the batches of an Arrow file take in memory."""
+"""The optional package pyarrow, and the memory that batches of an Arrow file need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def import_pyarrow() -> Any:
 
 
 def check_batch_sizes(path: Path, failure: type[PygNasError]) -> None:
-    """Check what each batch of a file in Arrow's file format takes in memory, from headers alone.
+    """Check the memory that each batch of an Arrow file needs, from its headers alone.
 
     A compressed buffer begins with its length when it is decompressed
     (https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format).

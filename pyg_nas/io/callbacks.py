@@ -1,4 +1,4 @@
-"""Callbacks of searches and of predictors' training, and loggers that pass figures to other tools.
+"""Callbacks of searches and of predictors' training, and loggers that send numbers to other tools.
 
 ``--log tensorboard:DIR``, ``wandb:PROJECT`` and ``mlflow:URI`` name a logger. Each tool is an extra
 of this package.
@@ -22,41 +22,41 @@ Figures = Mapping[str, float]
 
 
 class Callback:
-    """Is called while a predictor is trained or a search is at work; by default it does nothing.
+    """Receives numbers while a predictor is trained or a search runs; by default it does nothing.
 
-    Derive from it and override what you need.
+    Derive from it and override some methods.
     """
 
     def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Receive the figures of an epoch of a training, counted from 1."""
+        """Receive the numbers of an epoch of a training, counted from 1."""
 
     def on_query(self, index: int, figures: Figures) -> None:
-        """Receive the figures of a query of a search, counted from 0."""
+        """Receive the numbers of a query of a search, counted from 0."""
 
     def on_end(self, figures: Figures) -> None:
-        """Receive the figures of what has ended; nothing is called after this."""
+        """Receive the numbers of the result; no method is called after this."""
 
 
 class Guarded(Callback):
-    """Passes calls on to a callback until it fails: what it watches is not stopped by that.
+    """Calls another callback until it fails, so that its failure does not stop the work.
 
     Args:
-        callback: Of its errors, the first is a warning, and it is not called again.
+        callback: Its first error becomes a warning, and it is not called again.
     """
 
     def __init__(self, callback: Callback) -> None:
         self.callback: Callback | None = callback
 
     def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Pass the figures of an epoch on."""
+        """Pass on the numbers of an epoch."""
         self._call("on_epoch", epoch, figures)
 
     def on_query(self, index: int, figures: Figures) -> None:
-        """Pass the figures of a query on."""
+        """Pass on the numbers of a query."""
         self._call("on_query", index, figures)
 
     def on_end(self, figures: Figures) -> None:
-        """Pass the last figures on."""
+        """Pass on the numbers of the result."""
         self._call("on_end", figures)
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -71,7 +71,7 @@ class Guarded(Callback):
 
 
 class _Logger(Callback):
-    """Sends the finite figures to a tool, named by what they are of."""
+    """Sends finite numbers to a tool; their names begin with ``epoch``, ``query`` or ``result``."""
 
     def on_epoch(self, epoch: int, figures: Figures) -> None:
         """Send the figures of an epoch."""
@@ -172,7 +172,7 @@ def open_logger(text: str | None) -> Callback:
     """Return the logger of a text, guarded; a callback that does nothing for None.
 
     Raises:
-        SettingsError: See :func:`check_logger`; or if the tool refuses to begin.
+        SettingsError: See :func:`check_logger`; or if the tool cannot start.
     """
     if text is None:
         return Callback()

@@ -41,7 +41,7 @@ def read_csv(
 
 
 def write_csv(path: AnyPath, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write the names of the columns and the rows, whole or not at all."""
+    """Write the names of the columns and the rows, completely or not at all."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, checks of output paths, and the cache folder."""
+"""Files written completely or not at all, checks of output paths, and the cache folder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def remove_abandoned(target: Path) -> None:
 
 
 def _stem(target: Path) -> str:
-    """Return how temporary names begin: short, as the target's may be as long as is allowed."""
+    """Return the short start of temporary names, as the target's name may have the full length."""
     return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}"
 
 
@@ -94,7 +94,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
         with _naming(target, temporary):
             yield temporary
             with suppress(FileNotFoundError):
-                target.rmdir()  # an empty folder that is there already; another one raises
+                target.rmdir()  # an existing empty folder; another one raises
             temporary.replace(target)
     finally:
         if held is not None:
@@ -133,7 +133,7 @@ def _is_abandoned(temporary: Path) -> bool:
 
 @contextmanager
 def _naming(target: Path, *others: Path) -> Iterator[None]:
-    """Make an error that names no file, or one of ``others``, name ``target``."""
+    """Let errors that name no file, or one of ``others``, name ``target``."""
     try:
         yield
     except OSError as error:
@@ -145,7 +145,7 @@ def _naming(target: Path, *others: Path) -> Iterator[None]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` as UTF-8 to ``target``, whole or not at all."""
+    """Write ``text`` as UTF-8 to ``target``, completely or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """HDF5 files opened and datasets checked before any value is read from them.
 
 HDF5 can refer to other files, declare values that were never stored, and decompress a small file to
-any size; a table needs none of that.
+any size. No table needs this, and such files are refused.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def open_hdf5(path: AnyPath, failure: Failure = SettingsError) -> Iterator[Any]:
 
 @contextmanager
 def new_hdf5(path: AnyPath) -> Iterator[Any]:
-    """Yield a new ``h5py.File``, which is written to ``path`` afterwards, whole or not at all."""
+    """Yield a new ``h5py.File``, which is then written to ``path`` completely or not at all."""
     import h5py
 
     whole = io.BytesIO()  # in memory first: HDF5 crashes the process if the disk is full
@@ -59,7 +59,7 @@ def new_hdf5(path: AnyPath) -> Iterator[Any]:
 
 
 def has_name(file: Any, name: str) -> bool:
-    """Return whether an open file has something of a name, be it a link to another file.
+    """Return whether an open file has an entry of a name, also if it is a link to another file.
 
     ``name in file`` would open that other file.
     """

@@ -1,4 +1,4 @@
-"""Files of one JSON record a line, appended to while work proceeds."""
+"""Files with one JSON record per line, to which records are appended during work."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class SharedLines:
 
         Raises:
             SettingsError: If the file cannot be read, is too large, has become shorter, or ends
-                with something else than the start of a record.
+                with text that is not the start of a record.
         """
         # A link in a circle does not exist either, and is not empty.
         size = check_regular(self.path) if os.path.lexists(self.path) else 0

@@ -1,4 +1,4 @@
-"""The only reader of JSON from files; it refuses what is too large, too deep or ambiguous."""
+"""The only reader of JSON files; it refuses content that is too large, too deep or ambiguous."""
 
 from __future__ import annotations
 

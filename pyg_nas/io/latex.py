@@ -43,7 +43,7 @@ def latex_table(
     Args:
         rows: Cells of each row, in the order of the columns.
         caption: Text above it.
-        label: What the document refers to it by.
+        label: Label by which the document refers to it.
     """
     lines = [
         r"\begin{table}",

@@ -1,7 +1,6 @@
-"""Limits on the size of what is read from files, since a file can claim any size.
+"""Limits on the size of content that is read from files, because a file can declare any size.
 
-Each limit is compared with the size that a file claims before anything of that size is read or
-allocated.
+Each limit is compared with the declared size before data of that size are read or allocated.
 """
 
 MOST_SETTINGS_BYTES = 64 * 2**20
@@ -101,4 +100,4 @@ LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 """Of readings and labels that are stored in single precision."""
 
 LARGEST_FIGURE = 1e300
-"""Below it are the figures of a search, either sign: sums of some of them are finite."""
+"""Limit on the numbers of a search, either sign: sums of some of them are finite."""

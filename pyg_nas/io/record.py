@@ -17,7 +17,7 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class Rule(str):
-    """The rule for a field's value, in the words of its error: an annotation beside the type."""
+    """The rule for a field's value, as its error states it: an annotation beside the type."""
 
 
 def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsError) -> None:

@@ -18,7 +18,7 @@ from pyg_nas.io.regular_files import read_regular
 
 
 class RecordsFile:
-    """A JSON Lines file: a first line that says of what it has records, and then one line each.
+    """A JSON Lines file: the first line has the subject, each other line one record.
 
     Args:
         path: The file; it need not exist yet.
@@ -33,10 +33,10 @@ class RecordsFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes away from the file meanwhile.
+        """Lock the file against other processes.
 
         Raises:
-            SettingsError: If there is one that uses it.
+            SettingsError: If another process uses it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,4 +1,4 @@
-"""Weights files, read only after header and file size were found to agree."""
+"""Weights files, which are read only if header and file size agree."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def read_safetensors(
 
     Args:
         expected_bytes: The size that it must have; None if it is not known.
-        check: Called before anything behind the header is read, with tensors of zeros that have
-            the types and shapes of the header and need no memory; it may raise.
+        check: Called after the header is read, with tensors of zeros that have the types and
+            shapes of the header and need no memory; it may raise.
 
     Raises:
         failure: If it is not a regular file, has another size, has a header that is damaged or

@@ -1,4 +1,4 @@
-"""Text to show in a terminal, a page, a picture or a file; what users and files bring made safe."""
+"""Text for a terminal, a page, a picture or a file: names from users and files made safe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNPRINTABLE = re.compile(
 def printable(text: object) -> str:
     r"""Return ``str(text)`` with every character that is not plain text as its escape code.
 
-    Markup is left alone: escape it afterwards, by the rules of what it is written into.
+    Markup is not escaped: escape it afterwards by the rules of the format.
 
     Example:
         >>> printable("a\x1b[31mb\udcff")

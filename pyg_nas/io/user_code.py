@@ -1,7 +1,7 @@
 """Objects of the user's own code, named as ``module:NAME`` or ``path/to/file.py:NAME``.
 
-Only for names that the user types: the code is run. Names that are read from files are never
-passed on to here.
+Only for names that the user types, because the code is run. Never pass names that were read from
+files.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _files: set[str] = set()  # of the modules that the user has named
 
 
 def object_named(reference: str) -> Any:
-    """Return what ``module:NAME`` or ``path/to/file.py:NAME`` names.
+    """Return the object of ``module:NAME`` or ``path/to/file.py:NAME``.
 
-    The module is imported, and may lie in the working folder.
+    The module is imported, and may be in the working folder.
 
     Raises:
         SettingsError: If it cannot be imported or has no such name.
@@ -47,10 +47,10 @@ def object_named(reference: str) -> Any:
 
 @contextmanager
 def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
-    """Turn any error of the block, which calls the user's code, into one clear error; sys.exit too.
+    """Convert any error of the block, which calls the user's code, also ``sys.exit``, to one error.
 
     Args:
-        what: The thing that fails, the beginning of the message.
+        what: Name of the failing thing, the beginning of the message.
         failure: Class of the error.
 
     Raises:
@@ -63,7 +63,7 @@ def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
 
 
 def user_failure(error: BaseException) -> str | None:
-    """Return what the user's code raised, and its line; None for an error of any other code."""
+    """Return the error of the user's code and its line; None for an error of other code."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename in _files:
             return f"{Path(frame.filename).name}, line {frame.lineno}: {_described(error)}"
@@ -71,7 +71,7 @@ def user_failure(error: BaseException) -> str | None:
 
 
 def imported(reference: str) -> Any:
-    """Return what ``module:NAME`` or ``path/to/file.py:NAME`` names; any error is passed on."""
+    """Return the object of ``module:NAME`` or ``path/to/file.py:NAME``; any error is passed on."""
     module_name, _, name = reference.rpartition(":")
     if module_name.endswith(".py"):
         return getattr(_file_module(Path(module_name)), name)

@@ -1,4 +1,4 @@
-"""A drop-in for the official ``nasbench`` package: ``from pyg_nas import nasbench as api``."""
+"""Replacement of the official ``nasbench`` package: ``from pyg_nas import nasbench as api``."""
 
 import lazy_loader
 

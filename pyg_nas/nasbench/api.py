@@ -1,4 +1,4 @@
-"""Drop-in for ``nasbench.api``, the official NAS-Bench-101 package, without TensorFlow.
+"""Replacement of ``nasbench.api``, the official NAS-Bench-101 package, without TensorFlow.
 
 ``from pyg_nas import nasbench as api`` runs scripts written for the official package::
 

@@ -14,7 +14,7 @@ class NotMeasuredError(OutOfDomainError, KeyError):
 
 
 class Metrics(dict[str, Any]):
-    """A dictionary of results whose error for a missing number is that it was not measured."""
+    """A dictionary of results in which a missing number raises :class:`NotMeasuredError`."""
 
     def __missing__(self, key: str) -> Any:
         raise NotMeasuredError(f"{key!r} is not measured here; measured: {', '.join(self)}")

@@ -37,7 +37,7 @@ class Column:
 def percent_column(name: str, unit: str, values: Floats) -> Column:
     """Return a column of accuracies in their unit, with two digits; small values with three.
 
-    A prediction from few cells may lie outside of what a percentage can be: it is cut where shown.
+    A prediction from few cells may be outside 0 to 100 %: it is clipped where it is shown.
     """
     if unit:
         return Column(f"{name}{unit}", values, _percent)
@@ -90,7 +90,7 @@ def cell_table(
 ) -> CellTable:
     """Return the table of some cells, in the order of ``rows``.
 
-    ``missing`` says what a dash means; by default that the value is not known.
+    ``missing`` explains a dash; by default the value is not known.
     """
     columns = known_columns(columns, rows)
     note = "Click a heading to sort, a row to pin the cell."

@@ -136,7 +136,7 @@ def _columns(
 
 
 def _costs(table: AnyTable, result: Evaluation) -> dict[str, tuple[Floats, Callable[[float], str]]]:
-    """Return what the evaluated architectures cost, and how it is written."""
+    """Return the costs of the evaluated architectures, and the format of each."""
     if isinstance(table, NetworkTable):
         counts = {"parameters": table.networks.parameters, "MACs": table.networks.macs}
         return {

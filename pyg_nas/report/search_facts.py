@@ -44,8 +44,9 @@ class SearchFacts:
     Args:
         result: The search, of at least one query.
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
-        latency: What :func:`~pyg_nas.search.latency.write_latency` wrote, where it was limited.
-        score: What runs are judged by (:func:`~pyg_nas.search.stored.stored_score`).
+        latency: Content of ``latency.json`` (:func:`~pyg_nas.search.latency.write_latency`), if
+            latency was limited.
+        score: Name of the metric (:func:`~pyg_nas.search.stored.stored_score`).
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class SearchFacts:
         return facts
 
     def _saved(self) -> list[Tile]:
-        """Return what early stopping did, where it was used."""
+        """Return the effect of early stopping, if it was used."""
         if not any(query.outcome.rungs for query in self.queries):
             return []
         count = int(self.stopped.sum())
@@ -170,7 +171,7 @@ class SearchFacts:
     def charts(self) -> list[Chart]:
         """Return the charts for which there are data."""
         charts = self.search_charts()
-        # What a stopped cell is expected to reach is no measurement.
+        # The expected accuracy of a stopped cell is not a measurement.
         predicted = np.where(self.stopped, np.nan, self.predicted)
         if np.isfinite(predicted).sum() >= _FEWEST_PREDICTIONS:
             # Of all queries, so that a dot's row is its query.
@@ -197,9 +198,9 @@ class SearchFacts:
 
     @property
     def _which(self) -> str:
-        """Which cells regret is counted against."""
+        """The cells whose best is the reference of the regret."""
         free = self.result.constraints == Constraints()
-        return "of the space" if free else "that keeps the constraints"
+        return "of the space" if free else "within the constraints"
 
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known for at least two cells."""

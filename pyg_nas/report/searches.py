@@ -109,7 +109,7 @@ def _answer_card(
 
 
 def _is_asked(settings: dict[str, Any]) -> bool:
-    """Whether the user's own code asks and tells, for as long as it likes."""
+    """Whether the user's own code asks and tells, without a limit of queries."""
     return "external" in nested_values(settings, "evaluator")
 
 

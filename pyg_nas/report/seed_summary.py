@@ -45,7 +45,7 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     found = sum(np.isfinite(regrets[:, -1]))
     if not len(reached):
         searches = counted(len(seeds), "search", "searches")
-        return f"only {found} of {searches} found a cell that keeps the constraints"
+        return f"only {found} of {searches} found a cell within the constraints"
     fractions = are_fractions(results[0].history.accuracies)
     trained = (reached + 1).astype(np.float64)
     quartiles = np.stack([low, middle, high])

@@ -1,6 +1,6 @@
 """Blocks of architectures to score: of a space, of a graph file, or of a user's own generator.
 
-A block is small to send to a worker and is read there, so that this process only divides the work.
+A block is a small description that is sent to a worker, which reads the architectures.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Architectures(NamedTuple):
 
 @dataclass(frozen=True)
 class Block(ABC):
-    """Some architectures that follow each other in a source.
+    """Consecutive architectures of a source.
 
     Attributes:
         row: Position of the first one in the source, from 0.
@@ -67,7 +67,7 @@ class Block(ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """A text that differs where the architectures do, to notice a source that has changed."""
+        """A text that changes with the architectures, to detect a changed source."""
 
     @abstractmethod
     def read(self) -> Architectures:
@@ -201,7 +201,7 @@ def arrow_blocks(
 def generator_blocks(
     generator: Callable[[], Iterable[Any]], space: SearchSpace, size: int = BLOCK_CELLS
 ) -> Iterator[Block]:
-    """Yield what a user's function yields: cells one by one, or arrays of cells.
+    """Yield blocks of the cells or arrays of cells that a user's function yields.
 
     Args:
         generator: Returns an iterable of :class:`~pyg_nas.graphs.cell.Cell` and
@@ -242,7 +242,7 @@ def generator_blocks(
 
 
 def _yielded(generator: Callable[[], Iterable[Any]]) -> Iterator[Any]:
-    """Yield what the user's function yields; what it raises is one clear error."""
+    """Yield the items of the user's function; its exceptions become one clear error."""
     with user_call("the generator of architectures"):
         yield from generator()
 

@@ -1,4 +1,4 @@
-"""What a file of scores says of the architectures themselves: text form, operations, parameters."""
+"""Columns that describe scored architectures: text form, operations, parameters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def architecture_columns(
     network: NetworkSize | None = None,
     build: bool = False,
 ) -> dict[str, NDArray[Any]]:
-    """Return what is known of some architectures.
+    """Return the columns that are known for some architectures.
 
     Args:
         architectures: The architectures.
         rows: Those that are described, ``[n]``.
         network: Size of the networks that are trained; None if it is not known.
-        build: Also build networks, one by one, where nothing else tells their parameters.
+        build: Also build networks, one by one, if their parameters cannot be computed otherwise.
 
     Returns:
         ``arch``, UTF-8 bytes ``[n]``, where they have a text form; ``operations``, how many

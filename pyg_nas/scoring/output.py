@@ -35,7 +35,7 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
     """Write blocks of scores one after another: Arrow's file format for ``.arrow``, else CSV.
 
     Args:
-        path: The file, written whole or not at all.
+        path: The file, written completely or not at all.
         blocks: At least one; all have the same columns.
 
     Raises:

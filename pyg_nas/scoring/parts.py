@@ -30,10 +30,10 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
 
     Args:
         folder: The folder.
-        settings: What the scores depend on besides the architectures, JSON-ready.
+        settings: JSON-ready settings that determine the scores of an architecture.
 
     Raises:
-        SettingsError: If the folder holds parts of other scores, or another process uses it.
+        SettingsError: If the folder has parts of other scores, or another process uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)

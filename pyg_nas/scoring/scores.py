@@ -21,12 +21,12 @@ float64 where the predictor has them; and :func:`~pyg_nas.scoring.columns.archit
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """What is done with every block.
+    """The work for every block.
 
     Args:
         estimator: A fitted predictor.
         larger_is_better: False for costs such as seconds.
-        top: Only so many of the best are kept; None for all.
+        top: Number of best rows to keep; None for all.
         threads: Torch threads; None for those that the process has.
         network: Size of the networks that are trained, for the parameters; None if not known.
     """
@@ -61,7 +61,7 @@ def score_block(
     """Return the columns of a block, the best first if only these are kept.
 
     Args:
-        task: What is done.
+        task: The work for every block.
         number: The block's number.
         block: The architectures.
         bound: Key of a score (:func:`~pyg_nas.data.scores_file.rank_keys`): rows behind it are not

@@ -251,7 +251,7 @@ class Finish:
         return load_network(kept, cell)
 
     def write(self, confirmation: Confirmation, network: ImageNetwork) -> dict[str, Any]:
-        """Check the network, measure it and write the folder, whole or not at all.
+        """Check the network, measure it and write the folder, completely or not at all.
 
         Returns:
             ``about`` of its ``settings.json``: settings and results of the network.
@@ -350,7 +350,7 @@ def _best(search: SearchFolder) -> list[Query]:
     constraints = Constraints.from_settings(settings)
     queries = [query for query in read_queries(path, search.space)[0] if constraints.keeps(query)]
     if not queries:
-        raise SettingsError(f"{search.path}: no trained cell keeps the constraints of the search")
+        raise SettingsError(f"{search.path}: no trained cell is within the search's constraints")
     return sorted(queries, key=lambda query: (-query.outcome.accuracy, query.parameters or 0))
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LayersOf = Callable[[NDArray[Any], NetworkSize], Iterator[Layers]]
 Build = Callable[[list[int], NetworkSize, int, "float | None"], "nn.Module"]
 
-_FEW_CELLS = 500  # from so many cells on, hashing the whole space is slower
+_FEW_CELLS = 500  # of more cells, hashes are looked up in those of the whole space
 
 
 class EdgeCellNetworks(UniformWidth):

@@ -1,4 +1,4 @@
-"""For tests of this package and of code built on it: small tables, a reference network, markers."""
+"""Tools for tests of this package and of others: small tables, a reference network, markers."""
 
 import lazy_loader
 

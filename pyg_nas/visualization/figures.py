@@ -1,4 +1,4 @@
-"""What the charts of the package contain: predictions, learning curves, fronts, searches.
+"""The content of all charts: predictions, learning curves, fronts, searches.
 
 Each function turns numbers into a :class:`~pyg_nas.visualization.charts.Chart`, once for files and
 for reports.
@@ -77,7 +77,7 @@ def prediction_charts(
         predicted: ``[N]``.
         larger_is_better: False for costs such as seconds: the best are the smallest.
         fractions: Whether the values are; None for whether the measured ones are.
-        name: What is measured, for the axes.
+        name: Name of the measured metric, for the axes.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
@@ -400,8 +400,8 @@ def search_charts(
         regret: Regret of the answer after each cell ``[Q]``, in the unit of the accuracy; None
             where not known.
         seconds: Training time spent after each cell ``[Q]``; None where not known.
-        reference: What regret is counted against.
-        accuracy_name: What the cells are judged by.
+        reference: The best cell, for the label of the regret.
+        accuracy_name: Name of the metric of the cells.
         fractions: Whether accuracies are fractions; None for whether those given are.
     """
     factor, unit = percent_or_value(accuracy, fractions)

@@ -1,4 +1,4 @@
-"""Picture files, written whole or not at all, in the format of their ending."""
+"""Picture files, written completely or not at all, in the format of their ending."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a matplotlib figure in the format of the path's ending, whole or not at all.
+    """Write a matplotlib figure in the format of the path's ending, completely or not at all.
 
     The same figure gives the same bytes, and the text of a PDF can be searched.
 

@@ -156,7 +156,7 @@ def draw_for_paper(charts: Sequence[Chart], *, note: str | None = None) -> Figur
 
     Args:
         charts: The charts; each has its title.
-        note: What a reader must know, under them.
+        note: Text below the charts.
     """
     from matplotlib.text import Text
 

@@ -59,7 +59,7 @@ def _cuts(size: int, edges: Ints) -> list[int]:
 
 
 def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> list[tuple[bytes, bytes]]:
-    """Return what is compared of each block: operations, and edges from where it begins."""
+    """Return the operations and the relative edges of each block, which are compared."""
     order = np.argsort(edges[:, 1], kind="stable")
     by_target = edges[order]
     targets = by_target[:, 1]
@@ -77,7 +77,7 @@ def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> list[tuple[bytes,
 def _runs(blocks: list[tuple[bytes, bytes]]) -> tuple[list[int], list[int]]:
     """Return the blocks that are left, and how many times each occurs.
 
-    The repeats that save most are folded first, then what is before and behind them.
+    The repeats that save most blocks are folded first, then those before and after them.
     """
     number = {block: i for i, block in enumerate(dict.fromkeys(blocks))}
     kinds = np.array([number[block] for block in blocks])

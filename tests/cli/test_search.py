@@ -339,7 +339,7 @@ def test_search_keeps_the_limit_on_macs(
     truth = small_table.metrics[:, -1, :2, 1, 3].astype(float).mean(axis=1)
     answer = json.loads((tmp_path / "a" / "answer.json").read_text())
     assert answer["regret_against"]["best"] == pytest.approx(truth[macs <= limit].max(), abs=1e-9)
-    assert "that keeps the constraints" in (tmp_path / "a" / "report.md").read_text()
+    assert "within the constraints" in (tmp_path / "a" / "report.md").read_text()
     none = run(table_path, "--out", tmp_path / "b", "--max-macs", 1)
     assert "no cell has at most 1 MACs" in str(none.exception)
 

@@ -43,5 +43,5 @@ def test_the_files_hold_the_quartiles_where_all_searches_have_an_answer(tmp_path
 
 def test_searches_without_an_answer_are_counted(tmp_path: Path) -> None:
     sentence = write_seeds(tmp_path, [0, 1], [search(np.nan), search(0.1)])
-    assert sentence == "only 1 of 2 searches found a cell that keeps the constraints"
+    assert sentence == "only 1 of 2 searches found a cell within the constraints"
     assert json.loads((tmp_path / "seeds.json").read_text())["final_regret"] == [None, 0.1]

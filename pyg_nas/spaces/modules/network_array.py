@@ -17,7 +17,7 @@ from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, one_h
 
 @dataclass(frozen=True)
 class NetworkArray:
-    """``N`` network graphs with ``V`` vertices and ``E`` edges altogether, end to end.
+    """``N`` concatenated network graphs with ``V`` vertices and ``E`` edges altogether.
 
     Args:
         columns: Operation of every vertex as its one-hot column, uint8 ``[V]``.
@@ -43,10 +43,10 @@ class NetworkArray:
 
     @classmethod
     def from_graphs(cls, graphs: Iterable[NetworkGraph]) -> NetworkArray:
-        """Return the arrays of graphs, which are read one by one and not kept.
+        """Return the arrays of graphs, which are read one by one.
 
         Raises:
-            NetworkError: If something else is among them.
+            NetworkError: If one is of another type.
         """
         columns = [np.empty(0, np.uint8)]
         attributes = [np.empty((0, len(ATTRIBUTES)), np.float32)]
@@ -96,7 +96,7 @@ class NetworkArray:
         )
 
     def one_hot(self) -> NDArray[np.float32]:
-        """Return what ``NetworkGraph.features`` returns of each graph, float32 ``[V, columns]``."""
+        """Return the ``NetworkGraph.features`` of all graphs, float32 ``[V, columns]``."""
         return one_hot(self.columns, self.attributes)
 
     @property

@@ -40,7 +40,7 @@ class Vertex:
         weights: Number of parameters that it reads, shared ones included.
         parameters: The same, but a shared parameter counts only at its first use.
         macs: Multiply-accumulates of products and convolutions.
-        bytes_read: Size of what it reads, parameters included.
+        bytes_read: Size of its inputs, parameters included.
         bytes_written: Size of its results; 0 if they are views of its inputs.
     """
 

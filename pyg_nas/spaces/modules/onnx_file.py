@@ -74,7 +74,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
 
 
 def _check_operators(model: ModelProto) -> None:
-    """Check how many operators there are when every function is put in place of its calls."""
+    """Check the number of operators after all function calls are expanded."""
     bodies = {(function.domain, function.name): function.node for function in model.functions}
 
     @cache
@@ -90,7 +90,7 @@ def _check_operators(model: ModelProto) -> None:
 
 
 def _check_ranges(graph: GraphProto, outer: Mapping[str, TensorProto]) -> None:
-    """Check the sizes of constant ranges: onnx makes an object of every number of one."""
+    """Check the sizes of constant ranges, because onnx makes an object of every number."""
     constants = {**outer, **{tensor.name: tensor for tensor in graph.initializer}}
     for node in graph.node:
         if node.op_type == "Range" and all(name in constants for name in node.input):
@@ -115,7 +115,7 @@ def _number(node: NodeProto, tensor: TensorProto) -> float:
 
 
 def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """The nodes, and those of the graphs inside of them."""
+    """The nodes, and the nodes of graphs inside them."""
     for node in nodes:
         yield node
         for item in node.attribute:

@@ -28,7 +28,7 @@ def write_records(
     target: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write results in the official NAS-Bench-101 format, whole or not at all.
+    """Write results in the official NAS-Bench-101 format, completely or not at all.
 
     Each measured run is one record, cell by cell, by ascending budget and run: reading the file
     returns exactly the same table. The evaluation at the start of training, which tables do not

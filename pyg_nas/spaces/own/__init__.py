@@ -1,4 +1,4 @@
-"""Search spaces of the user's own operations and networks, in one file."""
+"""Search spaces with the user's own operations and networks."""
 
 import lazy_loader
 

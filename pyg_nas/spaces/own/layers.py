@@ -1,4 +1,4 @@
-"""Layers for networks of the user's own: a cell as a module, and a frozen part."""
+"""Layers for the user's own networks: a cell as a module, and a frozen part."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ class Frozen(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the module does."""
+        """Return the output of the module."""
         output: Tensor = self.module(x)
         return output

@@ -1,4 +1,4 @@
-"""Networks that a user's builder makes: trained side by side, counted, and tried first."""
+"""Networks of a user's builder: trained side by side, counted, and checked before the first run."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _drawing = threading.Lock()  # torch's global generator is seeded meanwhile
 
 
 class OwnNetwork(nn.Module):
-    """Networks of one cell side by side; each is what the user's builder returns.
+    """Networks of one cell, made by the user's builder, that are trained side by side.
 
     Attributes:
-        step: The step of a training, which sets it: what layers such as dropout draw then depends
-            on the member's random seed and the step alone. None to draw from torch's global
+        step: Step of the training, which sets it. Random numbers of layers such as dropout then
+            depend on the member's random seed and the step alone. None for torch's global
             generator.
 
     Args:
@@ -55,7 +55,7 @@ class OwnNetwork(nn.Module):
         self.members = nn.ModuleList(make(0) for _ in range(members))
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Make every member again with a seed of its own generator."""
+        """Make every member again with a seed from its generator."""
         for member, generator in enumerate(generators):
             seed = int(torch.randint(2**62, (), generator=generator))
             self._seeds[member] = seed
@@ -153,9 +153,9 @@ class OwnNetworks(UniformWidth):
         return OwnNetwork(lambda seed: self._made(cell, known, seed), members)
 
     def fingerprint(self, size: NetworkSize) -> str:
-        """Try networks with every operation, and return a digest of what they are made of.
+        """Try networks with every operation, and return a digest of their layers and weights.
 
-        The digest changes with their layers, the shapes of their weights, and the values of
+        The digest changes with the layers, the shapes of their weights, and the values of
         weights that no random seed changes, such as those of a pretrained stem. It does not
         change with the text of the code.
 
@@ -179,8 +179,7 @@ class OwnNetworks(UniformWidth):
 
     def _made(self, cell: Cell, size: NetworkSize, seed: int) -> nn.Module:
         """Return the network of a cell on the processor, with the weights of a random seed."""
-        # A network that is loaded is built where the default device has no memory, on which a
-        # user's code need not work.
+        # Loading sets the default device to meta, on which the user's code may not work.
         with self._named(cell, "building it"), torch.device("cpu"), _seeded(seed):
             network = self._builder(cell, size)
         if not isinstance(network, nn.Module):
@@ -218,7 +217,7 @@ class OwnNetworks(UniformWidth):
 
     @contextmanager
     def _named(self, cell: Cell, doing: str) -> Iterator[None]:
-        """Turn what the user's code raises into an error that names space, cell and line."""
+        """Convert exceptions of the user's code into an error that names space, cell and line."""
         try:
             yield
         except PygNasError as error:
@@ -262,7 +261,7 @@ def _place(error: BaseException) -> str:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device = _PROCESSOR) -> Iterator[None]:
-    """Draw on the processor and a device from a random seed; torch's state is then as before."""
+    """Seed torch's generators on the processor and a device; restore their states afterwards."""
     used = [device] if device.type == "cuda" else []
     with _drawing, torch.random.fork_rng(devices=used):
         torch.default_generator.manual_seed(seed)

@@ -34,8 +34,8 @@ class OwnSpace(GraphTextSupport):
             :class:`~pyg_nas.graphs.NetworkSize` of a task (``num_labels``, ``image_channels``,
             ``image_size`` and the sizes of its settings); it returns a module that maps images
             ``[B, C, H, W]``, of mean 0 and standard deviation 1, to logits ``[B, num_labels]``.
-            Weights are drawn from torch's global generator, which is seeded before. Layers that
-            draw numbers later, such as dropout, draw them unseeded.
+            Weights are drawn from torch's global generator, which is seeded before. It is also
+            seeded before each training step, for layers such as dropout.
         max_vertices: Most vertices of a cell with input and output, 3 to 7.
         max_edges: Most edges of a cell, at least 2.
 
@@ -87,7 +87,7 @@ class OwnSpace(GraphTextSupport):
         return None
 
     def network_fingerprint(self, size: NetworkSize) -> str:
-        """Try networks with every operation, and return a digest of what they are made of.
+        """Try networks with every operation, and return a digest of their layers and weights.
 
         Raises:
             MeasureError: If a network cannot be built, run or trained.
