@@ -155,7 +155,7 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
         if before != asked:
             if key == "space" and isinstance(before, dict) and isinstance(asked, dict):
                 raise SettingsError(
-                    f"{path}: holds a search of another space: {space_changes(before, asked)}; "
+                    f"{path}: contains a search of another space: {space_changes(before, asked)}; "
                     f"choose another folder or the same space"
                 )
             larger = " or a larger budget" if key == "budget" else ""

@@ -198,7 +198,7 @@ def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
         assert pyg_nas(name, bare, table_path, *rest) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"error: {bare}: was saved without a protocol")
-        assert "TrainedPredictor.save keeps one" in error
+        assert "TrainedPredictor.save stores one" in error
 
 
 def test_plot_writes_a_picture(model_path: Path, table_path: Path, tmp_path: Path) -> None:
