@@ -109,8 +109,8 @@ def _print(about: dict[str, Any]) -> None:
     if test["score_name"] != "accuracy":
         print_line(f"test {test['score_name']}: ", bold(f"{test['score']:.4f}"))
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
-    print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " an image")
-    print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " an image, on this CPU")
+    print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " per image")
+    print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " per image, on this CPU")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
     if about["onnx_missing"] is not None:
         print_note(f"no .onnx file: {about['onnx_missing']}")

@@ -134,16 +134,14 @@ def _print_facts(facts: FolderFacts, image_size: int | None) -> None:
             print_line(f"  {scan.classes[label]}: {counts[label]:,}")
         if len(order) > _MOST_LISTED:
             print_line(f"  and {len(order) - _MOST_LISTED:,} more with counts between")
-        print_line(
-            f"largest class against smallest: {counts.max() / max(1, counts.min()):.1f} times"
-        )
+        print_line(f"largest class: {counts.max() / max(1, counts.min()):.1f} times the smallest")
     else:
         low, high = scan.labels.min(), scan.labels.max()
         print_line(f"numbers to predict: {low:g} to {high:g}, mean {scan.labels.mean():g}")
     if scan.parts is not None:
         numbers = np.bincount(scan.parts, minlength=len(PARTS))
         print_line(
-            "divided already: "
+            "parts: "
             + ", ".join(f"{n:,} for {part}" for n, part in zip(numbers, PARTS, strict=True))
         )
     sizes = ", ".join(f"{w} x {h} ({n:,})" for (w, h), n in facts.sizes[:3])
@@ -166,7 +164,7 @@ def _print_copies(facts: FolderFacts) -> None:
     _print_files("equal files with different labels", names(facts.across_classes))
     if facts.copies and facts.scan.parts is None:
         print_note(
-            "equal files may come into different parts when the images are divided, which makes "
+            "equal files may get into different parts when the images are divided, which makes "
             "accuracies too high: remove the copies"
         )
 
@@ -192,11 +190,11 @@ def _print_task(task: Task) -> None:
         f"{counted(channels, 'channel')}"
     )
     print_line(
-        f"judged by: {Objective(task).score_name}"
+        f"metric: {Objective(task).score_name}"
         + ("; classes have weights in the loss" if settings.balanced else "")
     )
     if settings.stem_stride > 1:
-        print_line(f"stem of stride {settings.stem_stride}: cells see a smaller image")
+        print_line(f"stem stride: {settings.stem_stride}, which reduces the image for the cells")
 
 
 def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:
@@ -205,7 +203,7 @@ def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:
     one = cost.run_seconds(budget)
     step = cost.step_seconds
     shown = f"{1e3 * step:.0f} ms" if step < 1 else duration(step)
-    print_line(f"one step: {shown}; an epoch has {counted(cost.steps, 'step')}")
+    print_line(f"one training step: {shown}; an epoch has {counted(cost.steps, 'step')}")
     print_line(f"one run of {counted(budget, 'epoch')}: ", bold(f"about {duration(one)}"))
     print_line(f"a search of {counted(runs, 'run')}: ", bold(f"about {duration(runs * one)}"))
     for what, size in (("memory", cost.peak_bytes), ("GPU memory", cost.gpu_bytes)):

@@ -110,14 +110,14 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     return f"""# {markdown(task["name"])}: {kind}
 
 {what}, found by neural architecture search. It maps
-images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to {outputs}; the normalisation of
-images is inside.{_fit(task["settings"])}
+images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to {outputs}, and normalises the
+images itself.{_fit(task["settings"])}
 
 | | |
 |---|---|
 {_test_rows(test)}
 | trainable parameters | {about["parameters"]:,} |
-| multiply-accumulates an image | {about["macs"]:,} |
+| multiply-accumulates per image | {about["macs"]:,} |
 | latency, batch of 1 | {_latency(latency)} |
 | trained | {counted(training["epochs"], "epoch")} on {training["images"]:,} images |
 | cell | `{digest}` |
@@ -125,7 +125,7 @@ images is inside.{_fit(task["settings"])}
 ```python
 from predict import predict  # needs torch alone
 
-predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; gives {gives}
+predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
 ```{missing}
 {_matrix(task["classes"], test)}
 ## How it was chosen

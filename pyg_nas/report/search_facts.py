@@ -132,7 +132,7 @@ class SearchFacts:
             facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
         facts += self._latency()
         if outcome.seconds is not None:
-            facts.append(Tile("its training time", duration(outcome.seconds)))
+            facts.append(Tile("training time of the answer", duration(outcome.seconds)))
         if answer.cell.space.name == LISTED:
             return [Tile("network", answer.cell.operations[0]), *facts]
         return [*facts, Tile("module hash", answer.cell.hash)]
@@ -164,7 +164,7 @@ class SearchFacts:
         whole = saved + float(self.result.seconds[-1])
         note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every cell"
         if saved < 0:
-            note = "runs at smaller budgets cost more than stopping saved"
+            note = "runs at smaller budgets took longer than stopping saved"
         sign = "-" if saved < 0 else ""
         return [stopped, Tile("training time saved", sign + duration(abs(saved)), note)]
 

@@ -89,21 +89,21 @@ def _answer_card(
     answer, target = facts.result.answer, settings.get("target")
     steps = []
     if _is_asked(settings):
-        steps.append(("More cells to train:", f"pyg-nas ask {shlex.quote(folder.name)}"))
+        steps.append(("Get more cells to train:", f"pyg-nas ask {shlex.quote(folder.name)}"))
     elif not finished:
-        steps.append(("The command that was stopped resumes the search.", ""))
+        steps.append(("Run the same command again to resume the search.", ""))
     elif not facts.result.exhausted:
-        steps.append(("The same command with more --rounds trains more cells.", ""))
+        steps.append(("Run the same command with more --rounds to train more cells.", ""))
     if answer is not None and "measure" in nested_values(settings, "evaluator"):
         name = shlex.quote(folder.name)
         command = f"pyg-nas finish {name} --out {shlex.quote(folder.name + '-network')}"
-        steps.append(("A trained network of the best cell, confirmed with further runs:", command))
+        steps.append(("Confirm the best cells with more runs and export a network:", command))
     # Networks of a table have one label each, cells may have several runs.
     of_networks = bool(nested_values(settings, "networks_sha256"))
     looked_up = "table" in nested_values(settings, "evaluator") and not of_networks
     if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
         command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"
-        steps.append(("Further runs in the table give the accuracy an interval:", command))
+        steps.append(("Add an interval of the accuracy from the runs in the table:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))
     return AnswerCard(facts.title, drawing, facts.answer(), steps)
 

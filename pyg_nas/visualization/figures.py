@@ -351,7 +351,7 @@ def pareto_chart(
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
 ) -> Chart:
-    """Return accuracy against a cost, with the front of those that no other beats in both.
+    """Return accuracy against a cost, with the Pareto front.
 
     Args:
         accuracy: ``[N]``, more is better; pairs with NaN are left out.
@@ -377,7 +377,7 @@ def pareto_chart(
             Dots("cells", x[rest], factor * y[rest], GREY, rows[rest]),
             Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
         ),
-        note=f"Pareto front: cells that no other beats in both {accuracy_name} and {cost_name}.",
+        note=f"Pareto front: no other cell is better in both {accuracy_name} and {cost_name}.",
         results=(f"{len(front):,} of {len(x):,} cells on the front",),
         legend=True,
     )
@@ -433,11 +433,11 @@ def search_charts(
     if regret is not None and len(regret) > 1 and (regret > 0).any():
         charts.append(
             Chart(
-                "Distance to the best there is (regret)",
+                "Regret by trained cells",
                 Axis("trained cells"),
                 Axis("regret" + (", points" if unit else ""), from_zero=True),
                 (Line("regret", trained, factor * regret, PURPLE, steps=True),),
-                note=f"How far the best so far stays below {reference}.",
+                note=f"Regret: accuracy of {reference} minus that of the best so far.",
             )
         )
     return charts
@@ -464,7 +464,7 @@ def regret_chart(
     ticks = [m * 10.0**k for k in decades for m in (1, 2, 5)]
     ticks = [tick for tick in ticks if lowest <= tick <= 1.2 * highest]
     labels = [f"{tick:g}" for tick in ticks]
-    note = "Line: median, band: quartiles."
+    note = "Regret: best accuracy minus that of the answer. Line: median, band: quartiles."
     if (everything <= 0).any():
         ticks, labels = [floor, *ticks], ["0", *labels]
         note += " At 0 the best architecture was found."
@@ -476,7 +476,7 @@ def regret_chart(
         place = x / size if by_time else x
         marks.append(Line(name, place, median, colour, steps=True, band=(low, high), dashes=k % 4))
     return Chart(
-        "Distance to the best architecture (regret)",
+        f"Regret by {'training time' if by_time else 'trained cells'}",
         Axis(f"training time, {time_unit}" if by_time else "trained cells"),
         Axis("regret" + (", points" if fractions else ""), True, None, tuple(ticks), tuple(labels)),
         tuple(marks),

@@ -27,7 +27,7 @@ def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Pa
     for heading in (
         "Accuracy by trained cells",
         "Accuracy by training time",
-        "Distance to the best there is (regret)",
+        "Regret by trained cells",
         "The best of 40 trained cells",
         "What to run next",
     ):
@@ -70,7 +70,7 @@ def test_a_search_that_is_asked_says_how_to_go_on(tmp_path: Path) -> None:
     page = search_page(tmp_path / "own")
     assert page.subtitle == "1 cell of nasbench101 trained."
     assert page.answer is not None
-    assert ("More cells to train:", "pyg-nas ask own") in page.answer.next_steps
+    assert ("Get more cells to train:", "pyg-nas ask own") in page.answer.next_steps
 
 
 def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_times_regrets_and_the_best_of_a_search(search_source: Path) -> None:
     )
     regret = [100 * (best - queries[i]["true_accuracy"]) for i in at]
     np.testing.assert_allclose(
-        figures["Distance to the best there is (regret)"].traces[0]["y"],
+        figures["Regret by trained cells"].traces[0]["y"],
         regret,
         rtol=1e-5,
         atol=1e-5,

@@ -49,7 +49,7 @@ def test_regret_that_says_nothing_is_left_out() -> None:
         accuracy = np.full(len(regret), 0.9)
         return [chart.title for chart in search_charts(accuracy, accuracy, np.array(regret))]
 
-    assert "Distance to the best there is (regret)" in titles(0.1, 0.0)
+    assert "Regret by trained cells" in titles(0.1, 0.0)
     for regret in ((0.1,), (0.0, 0.0), (np.nan, np.nan)):
         assert titles(*regret) == ["Accuracy by trained cells"]
 
