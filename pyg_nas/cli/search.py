@@ -73,7 +73,7 @@ class Plan:
     recipe: str
 
 
-# (random cells, cells a round, rounds, recipe)
+# (random cells, cells per round, rounds, recipe)
 PROTOCOLS = {
     # Of all settings in docs/results.md the fastest to 0.2 points: 38 cells in the median.
     "recommended": (16, 4, 11, "fast"),

@@ -26,7 +26,7 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
         ``[N + 1]``.
 
     Raises:
-        CellError: If ``y`` is not one number a cell.
+        CellError: If ``y`` is not one number per cell.
     """
     total = len(cells)
     graphs = cells.ragged
@@ -41,7 +41,7 @@ def collate_cells(cells: CellArray, y: ArrayLike | None = None) -> tuple[Data, d
     if y is not None:
         labels = np.asarray(y, dtype=np.float32)
         if labels.shape != (total,):
-            raise CellError(f"y must be one number a cell, [{total}], got shape {labels.shape}")
+            raise CellError(f"y must be one number per cell, [{total}], got shape {labels.shape}")
         data.y = torch.from_numpy(labels)
         slices["y"] = one_each
     # Not "index": PyG adds the vertices of earlier graphs to attributes with that in their names.

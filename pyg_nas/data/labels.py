@@ -84,7 +84,7 @@ class LabelPolicy:
         return self.is_accuracy or not _COSTS.intersection(self.metric.lower().split("_"))
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one label a cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.
+        """Return one label per cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.
 
         Warns:
             UserWarning: If more than 5 % of the cells, and more than 10, have only failed runs.

@@ -62,7 +62,7 @@ class NetworkDataset(ProcessedDataset):
             of a module and its example inputs (a tensor, a tuple of positional inputs or a mapping
             of named ones), whose names are ``network 0``, ``network 1`` and so on. See
             :meth:`from_builder` for networks that a function builds.
-        labels (array_like or mapping, optional): One number a network, in the order of
+        labels (array_like or mapping, optional): One number per network, in the order of
             ``networks``, or numbers by :attr:`names`; NaN or absent where it is not measured.
             (default: :obj:`None`)
         force_reload (bool, optional): Read the networks again. (default: :obj:`False`)
@@ -236,7 +236,7 @@ def _checked_labels(labels: Labels | None, names: list[str]) -> NDArray[np.float
         raise TableError("labels must be numbers") from None
     if checked.shape != (len(names),):
         raise TableError(
-            f"labels must be one number a network, [{len(names)}], got {list(checked.shape)}"
+            f"labels must be one number per network, [{len(names)}], got {list(checked.shape)}"
         )
     if np.isinf(checked).any():
         row = int(np.flatnonzero(np.isinf(checked))[0])

@@ -127,7 +127,7 @@ class NetworkTable:
         return LabelPolicy(metric=metric, resample_below=None)
 
     def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return one label a network, ``[N]``, NaN where not measured.
+        """Return one label per network, ``[N]``, NaN where not measured.
 
         Raises:
             SettingsError: If the table lacks the label.

@@ -1,7 +1,7 @@
 """Splits from files: rows or module hashes of the cells, one file for each published split.
 
 ``.json`` files contain a list of rows (whole numbers from 0 on) or hashes (32 hex digits), or an
-object of such lists, ``.txt`` files one row or hash a line, ``.npz`` files one array of rows or
+object of such lists, ``.txt`` files one row or hash per line, ``.npz`` files one array of rows or
 hashes, or a mask of all rows, or several arrays by name. One of several lists is chosen by its name
 after the path: ``train.npz:172``.
 """

@@ -254,7 +254,7 @@ class Table:
         return LabelPolicy(resample_below=None)
 
     def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return one label a cell, ``[N]``, NaN where the policy's run is not measured.
+        """Return one label per cell, ``[N]``, NaN where the policy's run is not measured.
 
         Args:
             policy: :attr:`default_label` if None.

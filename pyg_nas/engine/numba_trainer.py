@@ -1,6 +1,6 @@
 """Compiled training on the CPU: a member's steps run one after another in one core's cache.
 
-With ten cells a batch the matrix products are so small that calls and memory access take longer
+With ten cells per batch the matrix products are so small that calls and memory access take longer
 than the arithmetic. Here a step is one loop over weights, gradients and moments that stay in place,
 without Python's lock, so that every core trains another member.
 """

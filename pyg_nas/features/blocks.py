@@ -46,7 +46,7 @@ class ExtraGroup:
 _GROUPS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
 # The other features of few enough cells, by cells and block: as much as 40 MB.
 _FEATURES: BoundedCache[tuple[str, bytes, int, int], CellFeatures] = BoundedCache(4)
-# Those of many cells without their vertices' features, 0.8 KB a cell, by first row of a block.
+# Those of many cells without their vertices' features, 0.8 KB per cell, by first row of a block.
 _MANY: BoundedCache[tuple[str, bytes], dict[int, CellFeatures]] = BoundedCache(1)
 _MOST_MANY = 500_000
 _KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them

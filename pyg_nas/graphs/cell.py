@@ -93,7 +93,7 @@ class Cell:
             ) from None
         if len(listed) != num_vertices:
             raise CellError(
-                f"a cell needs one operation a vertex: {num_vertices} vertices, "
+                f"a cell needs one operation per vertex: {num_vertices} vertices, "
                 f"{len(listed)} operations"
             )
         try:

@@ -61,7 +61,7 @@ MOST_IMAGE_SIDE = 1_024
 """Pixels a side that images may be resized to: networks are trained on 32 to 224."""
 
 MOST_IMAGES_BYTES = 4 * 2**30
-"""All images of a task after resizing: 28,000 colour images of 224 pixels a side."""
+"""All images of a task after resizing: 28,000 colour images of 224 pixels per side."""
 
 MOST_ONNX_BYTES = 2 * 2**30
 """An ONNX file: its format, protobuf, allows no more."""

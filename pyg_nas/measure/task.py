@@ -121,7 +121,7 @@ class Task:
             raise MeasureError(
                 f"task {self.name!r}: {self.settings.num_stacks} stacks halve the image "
                 f"{self.settings.num_stacks - 1} times after a stem of stride "
-                f"{self.settings.stem_stride} and need at least {smallest} pixels a side, "
+                f"{self.settings.stem_stride} and need at least {smallest} pixels per side, "
                 f"got {shape[1]} x {shape[2]}"
             )
 

@@ -68,7 +68,7 @@ class GCN(nn.Module):
         batch_size: int | None = None,
         keep: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """Return one number a graph, ``[B]``, by sparse message passing.
+        """Return one number per graph, ``[B]``, by sparse message passing.
 
         Args:
             x: ``[V, in_channels]``, the vertices of all graphs.

@@ -49,4 +49,4 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 class CellRegressor(RegressorMixin, CellEstimator):  # type: ignore[misc]
-    """A :class:`CellEstimator` that predicts one number a cell."""
+    """A :class:`CellEstimator` that predicts one number per cell."""

@@ -1,7 +1,7 @@
 """The GCN as scikit-learn estimators, which clone, pickle, cross-validate and run in parallel.
 
 ``X`` is a :class:`~pyg_nas.graphs.cell_array.CellArray` (or a table, or a list of cells) and ``y``
-one number a cell. Constructor arguments are only stored; what ``fit`` learns ends in ``_``.
+one number per cell. Constructor arguments are only stored; what ``fit`` learns ends in ``_``.
 """
 
 from __future__ import annotations

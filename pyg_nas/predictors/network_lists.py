@@ -31,7 +31,7 @@ def named_sources(
     Args:
         networks: The folder, or ``module:builder`` or ``file.py:builder``
             (:data:`~pyg_nas.data.network_sources.Builder`), whose module is imported.
-        configurations: A JSON file of a list of objects, or a JSON Lines file of one object a line:
+        configurations: A JSON file with a list of objects, or a JSON Lines file of objects:
             the arguments of each call of the builder.
 
     Raises:
@@ -76,7 +76,7 @@ def read_configurations(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     else:
         found = read_json(path)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise SettingsError(f"{path}: must be a list of objects, or one object a line in .jsonl")
+        raise SettingsError(f"{path}: must be a list of objects, or one object per line in .jsonl")
     return found
 
 

@@ -165,7 +165,7 @@ class NewDeviceRegressor:
         if len(inputs) != len(costs) or smooth.shape != costs.shape:
             raise SettingsError(
                 f"inputs {inputs.shape}, costs {costs.shape} and smooth_costs {smooth.shape} must "
-                f"have one row an architecture and one column a setting"
+                f"have one row per architecture and one column per setting"
             )
         if len(devices) != costs.shape[1] or len(set(devices)) < 2:
             raise SettingsError(

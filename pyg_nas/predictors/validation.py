@@ -150,7 +150,7 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{name} must be numbers, one a cell: {error}") from None
+        raise SettingsError(f"{name} must be numbers, one per cell: {error}") from None
 
 
 def weighted_cells(

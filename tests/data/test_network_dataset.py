@@ -141,7 +141,7 @@ def test_a_folder_of_onnx_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1.0], r"one number a network, \[4\], got \[1\]"),
+        ([1.0], r"one number per network, \[4\], got \[1\]"),
         ([1, 2, np.inf, 3], "numbers or NaN, got inf for network 2"),
         (["a", "b", "c", "d"], "must be numbers"),
     ],

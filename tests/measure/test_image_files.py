@@ -61,7 +61,7 @@ def test_npz_of_grey_floats(tmp_path: Path):
         ({"labels": np.zeros(30, int)}, "at least 2 classes, has 1"),
         ({"labels": np.arange(30) == 0}, "labels must be whole numbers"),
         ({"labels": (np.arange(30) < 2).astype(int)}, "class 1 has 2"),
-        ({"images": np.zeros((30, 2, 2), np.uint8)}, "at least 4 pixels a side"),
+        ({"images": np.zeros((30, 2, 2), np.uint8)}, "at least 4 pixels per side"),
         ({"images": np.zeros((0, 6, 6), np.uint8), "labels": np.zeros(0, int)}, "has 0"),
         ({"images": np.array([{}] * 30, dtype=object)}, "not a readable .npz"),
     ],

@@ -127,7 +127,7 @@ def test_training_learns_the_task(tiny_task: Task):
 def test_halfway_of_one_epoch_is_after_half_of_its_steps(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ):
-    """3 steps an epoch: one before the first reading, two after it."""
+    """3 steps per epoch: one before the first reading, two after it."""
     calls = []
 
     def recorded(name, function):

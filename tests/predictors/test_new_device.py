@@ -96,7 +96,7 @@ def test_a_setting_of_the_same_device_is_left_out_of_the_choice() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(SettingsError, match="inputs must be finite"):
         NewDeviceRegressor().fit(WORK * np.nan, COSTS, DEVICES)
-    with pytest.raises(SettingsError, match="one row an architecture"):
+    with pytest.raises(SettingsError, match="one row per architecture"):
         NewDeviceRegressor().fit(WORK[:50], COSTS, DEVICES)
     with pytest.raises(SettingsError, match="at least two different ones"):
         NewDeviceRegressor().fit(WORK, COSTS, ["a"] * 9)

@@ -46,7 +46,7 @@ def test_cells_of_weight_zero_are_left_out() -> None:
     [
         ([1, 2], r"must be \[5\], got \[2\]"),
         ([1, 1, -1, 1, 1], r"finite numbers >= 0, got -1.0 at 2"),
-        (["a", 1, 1, 1, 1], r"must be numbers, one a cell"),
+        (["a", 1, 1, 1, 1], r"must be numbers, one per cell"),
         ([1, 1, 1, 1, float("nan")], "got nan at 4"),
         ([0, 0, 0, 0, 0], "all are zero"),
     ],

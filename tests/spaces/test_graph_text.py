@@ -40,7 +40,7 @@ def test_a_drawing_with_dead_ends_is_read_as_its_cell() -> None:
         ("0200:input,output", "V\\*V digits"),
         ("0100 input,output", "V\\*V digits"),
         ("0" * 70_000 + ":input", "V\\*V digits"),
-        ("0100:input", "one operation a vertex"),
+        ("0100:input", "one operation per vertex"),
         ("0100:input,pool", "'pool' at vertex 1 is not in space"),
         ("0010:input,output", "upper triangular"),
         ("|nor_conv_3x3~0|", "V\\*V digits"),

@@ -8,7 +8,7 @@ from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 
 def build_config(num_repeats: int = 3) -> dict[str, Any]:
-    """Return the settings as a new dictionary, with ``num_repeats`` runs a cell and budget."""
+    """Return the settings as a new dictionary, with ``num_repeats`` runs per cell and budget."""
     return {
         "train_data_files": [],
         "valid_data_file": "",

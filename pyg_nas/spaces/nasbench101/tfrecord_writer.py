@@ -99,7 +99,7 @@ def _check_writable(table: Records) -> None:
         extra = np.argwhere(whole[:, :, NUM_RUNS:])[0].tolist()
         refuse(
             (extra[0], extra[1], extra[2] + NUM_RUNS),
-            f"a TFRecord file has at most {NUM_RUNS} runs a cell and budget",
+            f"a TFRecord file has at most {NUM_RUNS} runs per cell and budget",
         )
     gaps = np.argwhere(~whole[:, :, :-1] & whole[:, :, 1:])
     if len(gaps):
@@ -117,7 +117,7 @@ def _check_writable(table: Records) -> None:
     epochs = [table.budgets[b] for b in np.unique(runs[:, 1])]
     if epochs[-1] > MOST_EPOCHS:
         raise TableError(
-            f"a TFRecord file has at most {MOST_EPOCHS:,} epochs a run, the table has runs of "
+            f"a TFRecord file has at most {MOST_EPOCHS:,} epochs per run, the table has runs of "
             f"{epochs[-1]:,}"
         )
     budgets = sorted({*NASBENCH101_BUDGETS, *epochs})

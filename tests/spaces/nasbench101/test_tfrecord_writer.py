@@ -105,7 +105,7 @@ def _changed(change: str) -> Table:
         ),
         ("negative time", r"run 2: training_time must be seconds >= 0, got -1\.0"),
         ("budgets", "at most 8 budgets, .* make them 1, 4, 5, 6, 7, 8, 12, 36, 108"),
-        ("epochs", "at most 999,999 epochs a run, the table has runs of 1,000,000"),
+        ("epochs", "at most 999,999 epochs per run, the table has runs of 1,000,000"),
         ("twice", "appears more than once"),
         ("hash", "cell 1.*hash"),
         ("space", "cells of 'own'"),
