@@ -72,7 +72,7 @@ def check_count(name: str, value: int, most: int) -> None:
 
 
 def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:
-    """Return the first value that is not new and the places, from 0, where it stands; or None."""
+    """Return the first value that is repeated and its two positions, from 0; or None."""
     places: dict[Any, int] = {}
     for place, value in enumerate(values):
         if value in places:

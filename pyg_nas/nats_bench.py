@@ -1,4 +1,4 @@
-"""A drop-in for ``nats_bench`` and ``nas_201_api`` on a table of NAS-Bench-201 architectures.
+"""Replacement of ``nats_bench`` and ``nas_201_api`` on a table of NAS-Bench-201 architectures.
 
 ``from pyg_nas.nats_bench import create`` runs scripts written for the official packages::
 

@@ -37,7 +37,7 @@ class Column:
 def percent_column(name: str, unit: str, values: Floats) -> Column:
     """Return a column of accuracies in their unit, with two digits; small values with three.
 
-    A prediction from few cells may be outside 0 to 100 %: it is clipped where it is shown.
+    A prediction from few cells may be outside 0 to 100 %: it is shown as ``< 0`` or ``> 100``.
     """
     if unit:
         return Column(f"{name}{unit}", values, _percent)
