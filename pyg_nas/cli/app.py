@@ -83,7 +83,7 @@ def main() -> None:
     except MemoryError:
         fail("not enough memory")
     except RuntimeError as error:
-        # As torch says it, with the class OutOfMemoryError on a CUDA device alone.
+        # By torch's message, because only CUDA devices raise the class OutOfMemoryError.
         if not re.search("can't allocate memory|out of memory", str(error)):
             raise
         fail(f"not enough memory ({one_line(error)})")

@@ -130,8 +130,8 @@ def ask(
 def _fraction(accuracy: float | None) -> float | None:
     if accuracy is not None and accuracy > 1:
         raise SettingsError(
-            f"an accuracy must be a fraction, 0.912 for 91.2 %, got {accuracy:g}; other figures "
-            f"than accuracies are told in Python, with Search.tell"
+            f"an accuracy must be a fraction, 0.912 for 91.2 %, got {accuracy:g}; use Search.tell "
+            f"in Python for other metrics"
         )
     return accuracy
 

@@ -104,10 +104,10 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
                 evaluator.domain, evaluator.network, out, settings, progress=advance
             )
     evaluator.latency = model
-    said = model.describe()
-    if said["median_error"] is not None:
+    found = model.describe()
+    if found["median_error"] is not None:
         print_note(
-            f"latency: predicted from {said['measured_cells']} measured networks ({device}), "
-            f"median error {said['median_error']:.1%}, 90 % below {said['error_90']:.1%}"
+            f"latency: predicted from {found['measured_cells']} measured networks ({device}), "
+            f"median error {found['median_error']:.1%}, 90 % below {found['error_90']:.1%}"
         )
     return model

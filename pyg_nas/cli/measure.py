@@ -126,7 +126,7 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
     found = chosen_space(space)
     if not text.isdecimal():
         cells = open_table(text, found if space is not None else None).cells
-        # Graphs of no known space are read again as cells of the default one, which says why not.
+        # Plain graphs are read again as cells of the default space, for its error.
         return cells if cells.space.support.network is not None else open_table(text, found).cells
     if len(text) > MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
         raise SettingsError(f"--cells must be 1 to {MOST_CELLS:,}, or a file, got {quoted(text)}")

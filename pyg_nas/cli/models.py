@@ -255,7 +255,7 @@ def evaluate(
 
 
 def _shown_figure(name: str, value: float) -> str:
-    if value != value:  # why is said below the table
+    if value != value:  # explained below the table
         return "not defined"
     return f"{value:,}" if name == "n" else f"{value:,.4f}"
 

@@ -1,8 +1,8 @@
 """Faster start of commands: PyTorch Geometric without torch's compiler, which no command uses.
 
 ``torch_geometric.isinstance`` imports ``torch._dynamo``, which takes longer to import than torch
-itself, for a comparison that is made at need. An empty module stands in for it during that one
-import; torch imports the real one by itself when an attribute of it is first asked for.
+itself, for a comparison that is rarely made. An empty module replaces it during that one import;
+torch imports the real one when an attribute of it is first used.
 """
 
 from __future__ import annotations

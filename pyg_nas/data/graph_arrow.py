@@ -147,7 +147,7 @@ _HOLDS = {"ops": _is_name, "edges": _is_pair}
 def _graphs(path: Path, batch: Any, row: int, space: SearchSpace) -> CellArray:
     flat = _flat(batch, space)
     cells = None if flat is None else canonical_graphs(*flat, space)
-    if cells is None:  # each drawing is ordered and pruned by itself, or its error is named
+    if cells is None:  # order and prune one by one, or raise the error of one
         records = zip(batch.column("ops").to_pylist(), batch.column("edges").to_pylist(),
                       strict=True)  # fmt: skip
         objects = ({"ops": ops, "edges": edges} for ops, edges in records)

@@ -110,8 +110,8 @@ def _contents(path: Path) -> Any:
             return parse_json(content)
         words = content.decode("utf-8-sig").split()
     except (SettingsError, UnicodeDecodeError) as error:
-        said = str(error).removeprefix("split ").removeprefix(f"{path}: ")
-        raise SettingsError(f"split {path}: {said}") from None
+        reason = str(error).removeprefix("split ").removeprefix(f"{path}: ")
+        raise SettingsError(f"split {path}: {reason}") from None
     rows = all(word.isdecimal() and len(word) < 32 for word in words)
     return [int(word) for word in words] if rows else words
 

@@ -73,7 +73,7 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
 
 
 def _named(function: types.FunctionType, part: Any) -> str:
-    """Return what the code of ``function``, and code inside it, uses of its own module."""
+    """Return the objects of its module that the code of ``function``, and code inside it, uses."""
     texts = []
     for name in sorted(_names(function.__code__) & function.__globals__.keys()):
         value = function.__globals__[name]

@@ -125,8 +125,8 @@ def over_blocks(
         use(rows, block, features)
         return {group.name: features.groups[group.name] for group in new}
 
-    # Features and what is computed from them are small operations, which gain more from threads
-    # of ours, each with its own cells, than from torch's inside them.
+    # These are small operations, which gain more from one thread per block than from torch's own
+    # threads.
     with single_threaded_pool(torch.get_num_threads()) as pool:
         # The first block alone, which computes intermediate results that all blocks share.
         first = pool.submit(pass_block, 0).result()
@@ -158,6 +158,6 @@ def _keep(cells: CellArray, group: ExtraGroup, values: Array) -> None:
 
 
 def _cache_name(cells: CellArray, group: ExtraGroup) -> str:
-    """Name a group by what it is computed from: its data, the feature version and the cells."""
+    """Name a group by its inputs: its data, the feature version and the cells."""
     data = f"{group.name}-{group.digest(cells.space)}-{FEATURE_VERSION}"
     return f"{cells.space.name}-{data}-{cells.digest.hex()[:16]}"

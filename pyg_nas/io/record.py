@@ -35,8 +35,8 @@ def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsEr
         try:
             adapter.validate_python(value)
         except ValidationError as error:
-            said = f" must be {rule}" if rule else f": {error.errors()[0]['msg']}"
-            raise failure(f"{what} {name} {quoted(value)}{said}") from None
+            rest = f" must be {rule}" if rule else f": {error.errors()[0]['msg']}"
+            raise failure(f"{what} {name} {quoted(value)}{rest}") from None
 
 
 def record_from_dict(

@@ -96,7 +96,7 @@ class TrainingCost:
         steps: Steps of an epoch.
         judged: Images on which accuracy is read, twice a run.
         judge_seconds: Seconds to read it once, estimated.
-        peak_bytes: Largest main memory of this process; None where the system does not say.
+        peak_bytes: Largest main memory of this process; None if the system has no such number.
         gpu_bytes: Largest memory of this process on the CUDA device that trains; None without one.
     """
 

@@ -64,7 +64,7 @@ class Objective:
     def loss(self, device: str) -> Callable[[Tensor, Tensor], Tensor]:
         """Return a function of outputs ``[M, B, labels]`` and labels ``[M, B]``.
 
-        It is summed over the members, so that each one's gradient is that of its own mean loss.
+        It is summed over the members, so that the gradient of each is that of its own mean loss.
         """
         import torch
         from torch.nn import functional

@@ -129,7 +129,7 @@ class TrainingSettings:
 
     @staticmethod
     def all_values(description: dict[str, Any]) -> dict[str, Any]:
-        """Return a description of :meth:`to_dict` with what it leaves out."""
+        """Return a description of :meth:`to_dict` with the values that it leaves out."""
         usual = TrainingSettings()
         return {**{name: getattr(usual, name) for name in _NEW}, **description}
 

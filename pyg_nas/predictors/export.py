@@ -129,7 +129,7 @@ def scorer(estimator: Any) -> nn.Module:
 
 
 def _frozen(network: nn.Module) -> nn.Module:
-    """The network, which has weights of its own, on the CPU and without gradients."""
+    """The network, which has copies of the weights, on the CPU and without gradients."""
     return network.cpu().eval().requires_grad_(False)
 
 

@@ -74,8 +74,8 @@ class GaussianProcess(CellRegressor):
     and the features of the groups ``graph`` and ``walks`` have one each besides. Kernels and noise
     maximise the posterior (marginal likelihood times priors) by Adam in float64.
 
-    A graph may appear several times among the training cells, each time with a label of its own.
-    All its cells are then left out together.
+    A graph may appear several times among the training cells, with different labels. All its cells
+    are then left out together.
 
     Args:
         groups: Names of the groups of features.
@@ -251,7 +251,7 @@ class GaussianProcess(CellRegressor):
         new_factor = torch.linalg.cholesky(corner - new_rows.T @ new_rows)
         factor = torch.zeros(n + k, n + k, dtype=torch.float64)
         factor[:n, :n], factor[n:, :n], factor[n:, n:] = self.factor_, new_rows.T, new_factor
-        # Diagonal of the inverse by blocks: the Schur complement's inverse, and what it adds.
+        # Diagonal of the inverse by blocks: the inverse of the Schur complement, and its effect.
         solved = torch.linalg.solve_triangular(self.factor_.T, new_rows, upper=True)  # [n, k]
         spread = torch.linalg.solve_triangular(new_factor, solved.T, upper=False)  # [k, n]
         before = self._inverse + spread.square().sum(dim=0)
@@ -427,7 +427,7 @@ class GaussianProcess(CellRegressor):
     def check_shapes(self) -> None:
         """Check that a state to be read has no more columns than the cells have features.
 
-        Whole networks have features of their own, whose columns are checked when they are selected.
+        Whole networks have other features, whose columns are checked when they are selected.
         """
         if self.space_ == NETWORKS:
             return

@@ -1,4 +1,4 @@
-"""What is kept of many cells between the rounds of a search, for each fit of a predictor."""
+"""Cached intermediate results of many cells between the rounds of a search, for each fit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.graphs.cell_array import CellArray
 
 MOST_BYTES = 2**30
-"""So much is kept at most."""
+"""Largest memory of the cache."""
 
 
 @dataclass(frozen=True)
 class WhitenedCells:
-    """``N`` cells as the first ``n`` training cells of a Gaussian process see them.
+    """Whitened covariances of ``N`` cells with the first ``n`` training cells of a process.
 
-    Cells that are added to the process later change none of it. Single precision is enough to keep:
-    whitened rows and labels are of order one, so that no large terms cancel.
+    They do not change when cells are added to the process. Single precision is enough: whitened
+    rows and labels are of order one, so that no large terms cancel.
 
     Args:
         inputs: Weighted inputs, float32 ``[N, d]``.
@@ -64,10 +64,10 @@ class KeptCells:
         return KeptCells, ()
 
     def blocks(self, cells: CellArray, make: Callable[[], list[KeptBlock]]) -> list[KeptBlock]:
-        """Return what is kept of cells; ``make`` returns it where other cells were scored last."""
+        """Return the cached blocks of cells; ``make`` makes them if others were scored last."""
         last = self._last
         if last is None or last[0] != cells.digest:
-            self._last = None  # what it needs is free before more is made
+            self._last = None  # its memory is free before more is used
             self._last = last = cells.digest, make()
         return last[1]
 

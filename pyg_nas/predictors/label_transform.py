@@ -156,7 +156,7 @@ def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float6
     failed runs would otherwise outweigh all others.
 
     Args:
-        values: The labels, finite, ``[N, ...]``; each column is transformed by itself.
+        values: The labels, finite, ``[N, ...]``; columns are transformed independently.
         ties: Whether equal labels share their mean rank, or take ranks in their order.
     """
     from scipy.stats import rankdata

@@ -183,7 +183,7 @@ class LatencyRegressor(CellRegressor):
         self._fit_trees()
 
     def _quantile(self, coverage: float) -> float:
-        with warnings.catch_warnings():  # of few networks, which only an interval promises more for
+        with warnings.catch_warnings():  # with few networks, which matter only for intervals
             warnings.simplefilter("ignore", UserWarning)
             return conformal_quantile(self.scores_, coverage)
 

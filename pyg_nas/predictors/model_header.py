@@ -69,7 +69,7 @@ class ModelHeader(WithProtocol):
         training_hashes: ``S32 [n]`` module hashes of the training cells, or ``S64 [n]`` of whole
             networks.
         seed: Seed of the fit.
-        space: Space of the training cells; None if the settings do not say it.
+        space: Space of the training cells; None if the settings do not have it.
         network: Size of the networks whose labels it learned; None if it is not known.
     """
 

@@ -38,7 +38,7 @@ def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
     Args:
         base: Checked first.
         holds: Whether a value is valid.
-        text: What the message says after the argument's name.
+        text: The rule in words, for the message.
     """
 
     def check(name: str, value: Any) -> None:

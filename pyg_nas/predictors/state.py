@@ -52,7 +52,7 @@ class Array:
     Args:
         dtype: Its NumPy type.
         shape: A symbol or a number for each dimension. One symbol is one size in all arrays;
-            ``"*k"`` stands for any number of dimensions, and ``"n"`` for at most the number of
+            ``"*k"`` means any number of dimensions, and ``"n"`` at most the number of
             training cells.
         optional: Whether the attribute may be None.
         torch: Whether the attribute is a torch tensor.

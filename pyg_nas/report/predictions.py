@@ -45,7 +45,7 @@ MOST_DRAWN = 2_500
 """Most cells in a figure: more would be slow on a phone, and overlap on any screen."""
 
 MOST_DRAWN_NETWORKS = 300
-"""Most whole networks in a figure: each has a large drawing of its own."""
+"""Most whole networks in a figure: each has a large drawing."""
 
 _BEST = 10
 _ALWAYS_DRAWN = 50
@@ -200,7 +200,7 @@ def _tiles(result: Evaluation, trained: int, things: str) -> list[Tile]:
 
 
 def _number(value: float, digits: int) -> str:
-    """Return a number with fixed digits, or with three that say something if it is smaller."""
+    """Return a number with fixed digits, or with three significant digits if it is smaller."""
     return f"{value:.3g}" if 0 < abs(value) < 10**-digits else number(value, digits)
 
 

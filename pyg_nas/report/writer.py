@@ -38,7 +38,7 @@ def write_report(
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder")
     if (folder / ASKED).exists() and not (folder / QUERIES).exists():
-        raise SettingsError(f"{folder}: no accuracy was told yet, so there is nothing to report")
+        raise SettingsError(f"{folder}: has no outcome yet, so that there is nothing to report")
     if (folder / QUERIES).exists():
         from pyg_nas.report.searches import search_page
 

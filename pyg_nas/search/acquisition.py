@@ -13,7 +13,7 @@ from pyg_nas.predictors.label_transform import NORMAL_NODES, NORMAL_WEIGHTS
 
 ACQUISITIONS = ("mean", "ei", "ucb", "thompson")
 """Names of the acquisitions: predicted mean, expected improvement, upper confidence bound and
-independent Thompson sampling (each cell's value is drawn by itself, as in BANANAS,
+independent Thompson sampling (the value of each cell is drawn separately, as in BANANAS,
 arXiv:1910.11858). All but ``mean`` need a predictor whose ``provides_std`` is true and that has
 ``predict(cells, return_std=True)``."""
 

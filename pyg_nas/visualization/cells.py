@@ -42,7 +42,7 @@ OPERATION_COLOURS = (
 TERMINAL_COLOUR = "#D9D9D9"
 
 MOST_VERTICES = 30
-"""Vertices up to which each has a box of its own."""
+"""Largest number of vertices that are drawn as one box each."""
 
 _MOST_BOXES = 60
 _LONGEST_LABEL = 24

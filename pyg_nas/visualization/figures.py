@@ -337,7 +337,7 @@ def _one_deviation(values: Floats) -> tuple[float, float]:
 
 
 def _interval_ends(values: Floats) -> tuple[float, float]:
-    """Ends of the interval of the mean; one value alone has none and stands for both."""
+    """Ends of the interval of the mean; both are the value if there is only one."""
     if len(values) < 2:
         return float(values[0]), float(values[0])
     interval = mean_interval(values)

@@ -41,7 +41,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
 
     picture_format = check_format(path)
     date = {"svg": "Date", "pdf": "CreationDate"}.get(picture_format)
-    # In memory, since matplotlib's PDF writer raises an error of its own where the disk is full.
+    # In memory, because matplotlib's PDF writer hides the error of a full disk by another one.
     content = BytesIO()
     with rc_context({"svg.hashsalt": "pyg_nas", "pdf.fonttype": 42}):
         figure.savefig(

@@ -16,7 +16,7 @@ def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) 
     with pytest.raises(ModelError, match="not a model folder"):
         write_report(tmp_path, None, tmp_path / "r.html")
     (tmp_path / "asked.jsonl").touch()
-    with pytest.raises(SettingsError, match="no accuracy was told yet"):
+    with pytest.raises(SettingsError, match="has no outcome yet"):
         write_report(tmp_path, None, tmp_path / "r.html")
     with pytest.raises(SettingsError, match="needs a table as well"):
         write_report(model_source[0], None, tmp_path / "r.html")
