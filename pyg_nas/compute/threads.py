@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import scipy.linalg.cython_blas  # noqa: F401  compiled code multiplies with it: load it to limit it
 import torch
-from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from threadpoolctl import threadpool_limits
 
 
 class _OwnThreads:
@@ -37,6 +39,10 @@ class _OwnThreads:
                 _run_apart(self._blas.restore_original_limits)
 
     def _limit(self) -> None:
+        # Compiled code multiplies with SciPy's BLAS, which must be loaded to be limited.
+        import scipy.linalg.cython_blas  # noqa: F401
+        from threadpoolctl import threadpool_limits
+
         self._blas = threadpool_limits(1, user_api="blas")
 
 

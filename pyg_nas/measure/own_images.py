@@ -28,7 +28,8 @@ _UNEQUAL = 1.5
 """Ratio of the largest to the smallest class above which classes are unequal."""
 
 _LARGEST_CELL_INPUT = 64
-_FEW_AT_ONCE = 4  # from this stride of the stem on, activations need most of the memory
+# From this stride of the stem on, activations need most of the memory.
+_FEW_FROM_STRIDE, _FEW_AT_ONCE = 4, 8
 _MOST_HELD_OUT = 2_500  # the standard error of an accuracy is then 1 point at most
 
 
@@ -47,7 +48,7 @@ def chosen_settings(
         Settings with which every training image is used in every epoch; classes count equally if
         one has more than 1.5 times the images of another; at most 2,500 images are for validation
         and as many for testing; images are padded to keep their aspect ratio; and the first cell
-        gets at most 64 pixels per side. Batches have 32 images, or 16 with more than 128 pixels
+        gets at most 64 pixels per side. Batches have 32 images, or 8 with more than 128 pixels
         per side.
     """
     if stored is not None:
@@ -67,8 +68,8 @@ def chosen_settings(
     while side / stride > _LARGEST_CELL_INPUT:
         stride *= 2
     changes["stem_stride"] = stride
-    if stride >= _FEW_AT_ONCE:
-        changes["batch_size"] = OWN_IMAGES_SETTINGS.batch_size // 2
+    if stride >= _FEW_FROM_STRIDE:
+        changes["batch_size"] = _FEW_AT_ONCE
     for_training = (1 - 2 * held_out) * len(scan.files)
     if scan.parts is not None:
         for_training = (1 - 2 * held_out) * int(np.count_nonzero(scan.parts == 0))

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,8 +31,9 @@ _AUGMENTED_AT_ONCE = 2048
 # Large images are few at a time, so that they need no more memory than those of 64 and 32 pixels.
 _JUDGED_PIXELS = JUDGED_AT_ONCE * 64 * 64
 _AUGMENTED_PIXELS = _AUGMENTED_AT_ONCE * 32 * 32
-# Each call is then long enough for one run alone, and several would need the memory of all.
-_SIDE_BY_SIDE_PIXELS = 64 * 64
+# Of larger images a batch is augmented at a time. Each call is then long enough for one run alone,
+# and several would need the memory of all.
+_LARGE_PIXELS = 64 * 64
 
 
 def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
@@ -61,7 +63,7 @@ def train(
     Raises:
         MeasureError: If ``budget`` is below 1 or a seed appears twice.
     """
-    if seeds and math.prod(task.network_size.image_size) > _SIDE_BY_SIDE_PIXELS:
+    if seeds and _is_large(task):
         _check(budget, seeds)
         return [_train(cell, task, budget, (seed,), device)[0][0] for seed in seeds]
     return _train(cell, task, budget, seeds, device)[0]
@@ -246,7 +248,7 @@ def _initial(
 
 def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
+        return _SGD(
             network.parameters(),
             lr=settings.learning_rate,
             momentum=settings.momentum,
@@ -254,7 +256,7 @@ def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Op
             nesterov=settings.momentum > 0,
             fused=True,
         )
-    return torch.optim.RMSprop(
+    return _RMSprop(
         network.parameters(),
         lr=settings.learning_rate,
         alpha=0.9,
@@ -262,6 +264,23 @@ def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Op
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
+
+
+class _Light:
+    """Methods of an optimizer that do not import torch's compiler, which needs 70 MB and 2 s."""
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class _SGD(_Light, torch.optim.SGD):
+    step = torch.no_grad()(unwrap(torch.optim.SGD.step))
+
+
+class _RMSprop(_Light, torch.optim.RMSprop):
+    step = torch.no_grad()(unwrap(torch.optim.RMSprop.step))
 
 
 def _step(
@@ -284,7 +303,8 @@ def _batches(task: Task, generators: Sequence[torch.Generator]) -> Iterator[tupl
     labels = torch.from_numpy(task.train.labels)
     size = task.settings.batch_size
     usable = steps_per_epoch(task) * size
-    block = max(1, _at_once(_AUGMENTED_AT_ONCE, _AUGMENTED_PIXELS, task) // size) * size
+    at_once = 1 if _is_large(task) else _at_once(_AUGMENTED_AT_ONCE, _AUGMENTED_PIXELS, task)
+    block = max(1, at_once // size) * size
     while True:
         orders = [_order(len(labels), usable, generator) for generator in generators]
         for start in range(0, usable, block):
@@ -308,6 +328,11 @@ def _order(images: int, usable: int, generator: torch.Generator) -> Tensor:
         again = torch.randperm(images, generator=generator)[: usable - images]
         order = torch.cat([order, again])
     return order[:usable]
+
+
+def _is_large(task: Task) -> bool:
+    """Return whether the images of a task are large enough that their memory matters most."""
+    return math.prod(task.network_size.image_size) > _LARGE_PIXELS
 
 
 def _at_once(most: int, pixels: int, task: Task) -> int:

@@ -77,14 +77,18 @@ class GroupedBatchNorm(nn.Module):
         channels: Channels of each member.
         members: Number of networks trained side by side.
         momentum: Share of the running statistics that is retained at every step.
+        rectified: Whether ReLU follows, which then needs no memory of its own.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, channels: int, members: int, momentum: float) -> None:
+    def __init__(
+        self, channels: int, members: int, momentum: float, rectified: bool = False
+    ) -> None:
         super().__init__()
         self.momentum = momentum
+        self.rectified = rectified
         self.scale = nn.Parameter(torch.ones(members * channels))
         self.shift = nn.Parameter(torch.zeros(members * channels))
         self.register_buffer("running_mean", torch.zeros(members * channels))
@@ -102,6 +106,8 @@ class GroupedBatchNorm(nn.Module):
             momentum=1 - self.momentum,
             eps=BATCH_NORM_EPSILON,
         )
+        if self.rectified:
+            image = functional.relu_(image)
         return from_image(image, x.shape[3])
 
 

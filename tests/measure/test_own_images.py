@@ -15,7 +15,7 @@ from tests.measure.images import make_folder, settings_file
 
 
 @pytest.mark.parametrize(
-    ("side", "stride", "batch"), [(32, 1, 32), (64, 1, 32), (65, 2, 32), (128, 2, 32), (224, 4, 16)]
+    ("side", "stride", "batch"), [(32, 1, 32), (64, 1, 32), (65, 2, 32), (128, 2, 32), (224, 4, 8)]
 )
 def test_large_images_get_a_stem_with_a_stride_and_small_batches(
     tmp_path: Path, side: int, stride: int, batch: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,8 +54,8 @@ def test_runs_trained_together_are_those_trained_alone(optimizer: str):
 
 
 def test_large_images_are_trained_in_turn(tiny_task: Task, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trainer, "_LARGE_PIXELS", 15)  # those of this task have 16
     alone = [train(CELL, tiny_task, 2, (seed,))[0] for seed in (1, 4)]
-    monkeypatch.setattr(trainer, "_SIDE_BY_SIDE_PIXELS", 15)  # those of this task have 16
     monkeypatch.setattr(trainer, "build_members", members := Mock(wraps=trainer.build_members))
     assert accuracies(train(CELL, tiny_task, 2, (1, 4))) == accuracies(alone)
     assert [call.args[-1] for call in members.call_args_list] == [1, 1]
@@ -214,6 +216,45 @@ def test_runs_side_by_side_share_the_time_and_judging_takes_none(
     for run in train(CELL, tiny_task, 2, (0, 1)):
         assert (run.halfway.wall_seconds, run.halfway.cpu_seconds) == (5.0, 3.0)
         assert (run.end.wall_seconds, run.end.cpu_seconds) == (10.0, 6.0)
+
+
+WITHOUT_COMPILER = """
+import sys
+from dataclasses import replace
+from tests.measure.conftest import TINY_SETTINGS, chain, make_tiny_task
+from pyg_nas.measure.trainer import train
+for optimizer in ("sgd", "rmsprop"):
+    train(chain("maxpool3x3"), make_tiny_task(replace(TINY_SETTINGS, optimizer=optimizer)), 1, (0,))
+print({"torch._dynamo", "sympy", "scipy"} & set(sys.modules))
+"""
+
+
+def test_training_imports_neither_a_compiler_nor_scipy():
+    """Torch's own optimizers import its compiler: 70 MB and two seconds for each worker."""
+    found = subprocess.run(
+        [sys.executable, "-c", WITHOUT_COMPILER], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop"])
+def test_the_optimizer_steps_as_that_of_torch(name: str):
+    settings = TrainingSettings(optimizer=name, learning_rate=0.3, weight_decay=0.02)
+    ours, theirs = nn.Linear(5, 4), nn.Linear(5, 4)
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = trainer._optimizer(ours, settings)
+    kind = torch.optim.SGD if name == "sgd" else torch.optim.RMSprop
+    (group,) = optimizer.param_groups
+    plain = kind(theirs.parameters(), **{k: v for k, v in group.items() if k != "params"})
+    for seed in range(4):
+        images = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed))
+        for network, each in ((ours, optimizer), (theirs, plain)):
+            each.zero_grad()
+            network(images).square().sum().backward()
+            each.step()
+        optimizer.load_state_dict(optimizer.state_dict())
+    assert torch.equal(ours.weight, theirs.weight)
+    assert str(optimizer.state_dict()) == str(plain.state_dict())
 
 
 def test_the_optimizer_has_every_setting_and_the_official_constants():

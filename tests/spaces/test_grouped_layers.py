@@ -52,6 +52,22 @@ def test_batch_norm_is_torch_s_for_every_member() -> None:
     assert torch.allclose(layer.running_var[6:12], plain.running_var)
 
 
+def test_relu_after_batch_norm_takes_no_memory_of_its_own() -> None:
+    rectified, plain = (
+        GroupedBatchNorm(6, MEMBERS, 0.9, rectified=True),
+        GroupedBatchNorm(6, MEMBERS, 0.9),
+    )
+    x, y = (states().requires_grad_() for _ in range(2))
+    found, expected = rectified(x), functional.relu(plain(y))
+    assert torch.equal(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for ours, theirs in ((x, y), (rectified.scale, plain.scale)):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        assert torch.equal(ours.grad, theirs.grad)
+
+
 def test_running_statistics_keep_the_given_share() -> None:
     layer = GroupedBatchNorm(1, 1, momentum=0.9)
     images = torch.arange(8.0).view(2, 2, 2, 1, 1)

@@ -46,8 +46,7 @@ class ConvBnRelu(nn.Sequential):
     ) -> None:
         super().__init__(
             GroupedConv(in_channels, out_channels, kernel_size, members, stride),
-            GroupedBatchNorm(out_channels, members, momentum),
-            nn.ReLU(),
+            GroupedBatchNorm(out_channels, members, momentum, rectified=True),
         )
 
 
