@@ -122,6 +122,7 @@ def folder_task(
 
 # Formats that Pillow decodes itself; PostScript, for one, would start another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+_PHOTOS, _ORIENTATION = ("JPEG", "MPO", "TIFF", "WEBP"), 0x0112  # the tag of EXIF
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
@@ -144,11 +145,12 @@ def _common_form(
                 )
             if picture.mode not in _GREY:
                 mode = "RGB"
+            shown = _shown_size(picture)
             if size is None:
-                size = picture.size
-            elif image_size is None and picture.size != size:
+                size = shown
+            elif image_size is None and shown != size:
                 raise MeasureError(
-                    f"{file}: is {picture.width} x {picture.height} pixels, {files[0]} is "
+                    f"{file}: is {shown[0]} x {shown[1]} pixels, {files[0]} is "
                     f"{size[0]} x {size[1]}; give an image size to resize all"
                 )
     assert size is not None  # there is at least one file
@@ -165,7 +167,7 @@ def _pixels(file: Path, mode: str, size: tuple[int, int], fit: str) -> NDArray[n
     from PIL import Image, ImageOps
 
     with _opened(file) as picture:
-        eight_bits = _eight_bits(picture)
+        eight_bits = _eight_bits(ImageOps.exif_transpose(picture))
         if eight_bits.size != size:
             bilinear = Image.Resampling.BILINEAR
             if fit == "pad":
@@ -182,6 +184,14 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip, not scale
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     return picture.convert("L" if picture.mode in _GREY else "RGB")
+
+
+def _shown_size(picture: Image.Image) -> tuple[int, int]:
+    """The width and height of a photo as it was held when it was taken, from its header."""
+    # Asked for where headers have it: of other formats Pillow decodes the whole image for this.
+    turned = picture.format in _PHOTOS and picture.getexif().get(_ORIENTATION, 1) > 4
+    width, height = picture.size
+    return (height, width) if turned else (width, height)
 
 
 @contextmanager
@@ -213,7 +223,7 @@ def image_size(file: Path) -> tuple[int, int]:
         MeasureError: If it is not a readable image.
     """
     with _opened(file) as picture:
-        return int(picture.width), int(picture.height)
+        return _shown_size(picture)
 
 
 def check_image(file: Path) -> tuple[tuple[int, int], bool]:
@@ -223,7 +233,7 @@ def check_image(file: Path) -> tuple[tuple[int, int], bool]:
         MeasureError: If it is not a readable image.
     """
     with _opened(file) as picture:
-        size, grey = picture.size, picture.mode in _GREY
+        size, grey = _shown_size(picture), picture.mode in _GREY
         picture.load()
     return size, grey
 

@@ -41,7 +41,10 @@ def load(path):
     """Return a file as in training, [1, {channels}, {height}, {width}]; needs Pillow."""
     from PIL import Image, ImageOps
 
-    image = Image.open(path).convert("{mode}")
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    image = image.convert("{mode}")
     if image.size != ({width}, {height}):
         image = {resized}
     pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

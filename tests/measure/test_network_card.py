@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.measure.image_files import _pixels
+from pyg_nas.measure.image_files import _pixels, image_size
 from pyg_nas.measure.network_card import model_card, predict_script
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
@@ -83,6 +83,36 @@ def test_the_script_reads_files_as_training_did(
     np.testing.assert_array_equal(
         found[0].permute(1, 2, 0).numpy(), expected.reshape(16, 24, channels)
     )
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("form", ["L", "I;16", "P", "CMYK", "RGBA", "LA", "turned", "1"])
+def test_every_form_of_file_is_read_as_in_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str, form: str
+) -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    colour = image_module.fromarray(rng.integers(0, 256, (20, 30, 3)).astype(np.uint8))
+    file, options = tmp_path / ("photo.jpg" if form in ("CMYK", "turned") else "photo.png"), {}
+    if form == "I;16":
+        picture = image_module.fromarray(rng.integers(0, 2**16, (20, 30)).astype(np.uint16))
+    elif form == "turned":
+        picture, options["exif"] = colour, image_module.Exif()
+        options["exif"][0x0112] = 6  # turned by 90 degrees
+    else:
+        picture = colour.convert(form)
+    picture.save(file, **options)
+    monkeypatch.setattr("torch.export.load", lambda _: SimpleNamespace(module=lambda: None))
+    mode = "L" if form in ("L", "I;16", "LA", "1") else "RGB"
+    channels = len(mode)
+    namespace = {"__file__": str(tmp_path / "predict.py"), "__name__": "predict"}
+    exec(predict_script([], (channels, 16, 24), "pixels", fit), namespace)
+    found = namespace["load"](str(file))[0].permute(1, 2, 0).numpy()
+    expected = _pixels(file, mode, (24, 16), fit).reshape(16, 24, channels)
+    np.testing.assert_array_equal(found, expected)
+    if form == "I;16":
+        assert 100 < expected[3:-3, 5:-5].mean() < 155  # scaled, not clipped
+    assert image_size(file) == ((20, 30) if form == "turned" else (30, 20))
 
 
 def test_the_card_says_what_was_measured():
