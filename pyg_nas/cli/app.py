@@ -11,7 +11,7 @@ import typer
 
 from pyg_nas.cli.ask import ask, tell
 from pyg_nas.cli.compare import compare, compare_searches
-from pyg_nas.cli.console import ERRORS, fail, prepare_streams, print_line, print_note
+from pyg_nas.cli.console import ERRORS, SILENCE, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
 from pyg_nas.cli.export import export
 from pyg_nas.cli.finish import finish
@@ -74,7 +74,8 @@ def main() -> None:
     notes.setLevel(logging.INFO)
     notes.handlers = [_Notes()]
     try:
-        code = app(standalone_mode=False)
+        with SILENCE.watched():
+            code = app(standalone_mode=False)
     except PygNasError as error:
         fail(str(error))
     except OSError as error:

@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pyg_nas.cli.silence import Silence
 from pyg_nas.io.text import printable
 
 OUTPUT = Console(highlight=False, soft_wrap=True)
 _MOST_CHARACTERS = 5_000  # of an error: the longest path has 4,096
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+SILENCE = Silence(ERRORS)
 
 
 def bold(value: object) -> Text:
@@ -29,7 +31,8 @@ def bold(value: object) -> Text:
 
 def print_line(*parts: object) -> None:
     """Print values side by side as one line, on standard output."""
-    OUTPUT.print(_literal(parts))
+    with SILENCE.broken():
+        OUTPUT.print(_literal(parts))
 
 
 def print_next(what: str, words: Iterable[object], options: Mapping[str, object]) -> None:
@@ -40,12 +43,14 @@ def print_next(what: str, words: Iterable[object], options: Mapping[str, object]
 
 def print_note(*parts: object) -> None:
     """Print a note, which is not a result, on standard error."""
-    ERRORS.print(_literal(parts))
+    with SILENCE.broken():
+        ERRORS.print(_literal(parts))
 
 
 def print_heading(text: str) -> None:
     """Print a heading across the terminal."""
-    OUTPUT.rule(bold(text))
+    with SILENCE.broken():
+        OUTPUT.rule(bold(text))
 
 
 def print_table(
@@ -75,7 +80,8 @@ def print_table(
         )
     for row in texts:
         shown.add_row(*map(Text, row))
-    OUTPUT.print(shown, soft_wrap=False)
+    with SILENCE.broken():
+        OUTPUT.print(shown, soft_wrap=False)
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:

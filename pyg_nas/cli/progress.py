@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from pyg_nas.cli.console import ERRORS
+from pyg_nas.cli.console import ERRORS, SILENCE
 from pyg_nas.io.text import printable
 
 # Some steps take minutes: the usual 30 seconds would contain none or one of them.
@@ -45,13 +45,16 @@ def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns,
-        console=ERRORS,
-        transient=True,
-        speed_estimate_period=_SPEED_SECONDS,
-        disable=not ERRORS.is_terminal,
-    ) as bar:
+    with (
+        SILENCE.broken(),
+        Progress(
+            *columns,
+            console=ERRORS,
+            transient=True,
+            speed_estimate_period=_SPEED_SECONDS,
+            disable=not ERRORS.is_terminal,
+        ) as bar,
+    ):
         task = bar.add_task(printable(description), total=None, text="")
         started = False
 
@@ -72,5 +75,5 @@ def working(description: str) -> Iterator[None]:
         yield
         return
     spinner = "dots" if ERRORS.encoding.startswith("utf") else "line"
-    with ERRORS.status(printable(description), spinner=spinner):
+    with SILENCE.broken(), ERRORS.status(printable(description), spinner=spinner):
         yield
