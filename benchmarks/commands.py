@@ -36,7 +36,7 @@ COMMANDS = {
     "train best, 172 cells": f"train {TABLE} --split 172 --recipe best --out best",
     "evaluate": f"evaluate fast {TABLE}",
     "predict the whole space": "predict paper --space nasbench101 --out scores.csv",
-    "search": f"search {TABLE} --n 16 --k 4 --rounds 6 --recipe fast --out search",
+    "search": f"search {TABLE} --start 16 --refit 4 --rounds 6 --recipe fast --out search",
     "report": f"report fast {TABLE} --out report.html",
 }
 SHORT = ("help", "refusal", "table info")

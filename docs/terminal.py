@@ -23,7 +23,8 @@ MAIN = "from pyg_nas.cli.app import main; main()"
 COMMANDS = (
     "pyg-nas train nasbench_digits.hdf5 --split 172 --recipe fast --out model",
     "pyg-nas evaluate model nasbench_digits.hdf5",
-    "pyg-nas search nasbench_digits.hdf5 --n 16 --k 4 --rounds 6 --recipe fast --out search",
+    "pyg-nas search nasbench_digits.hdf5 --start 16 --refit 4 --rounds 6 --recipe fast "
+    "--out search",
 )
 
 

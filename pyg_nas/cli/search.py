@@ -96,25 +96,38 @@ def search(
     ] = "predictor",
     n: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_CELLS, help="Random cells trained first, 16 by default."),
+        typer.Option(
+            "--start",
+            "--n",
+            min=1,
+            max=MOST_CELLS,
+            help="Random cells trained first, 16 by default.",
+        ),
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_CELLS, help="Cells trained in each round, 4 by default."),
+        typer.Option(
+            "--refit",
+            "--k",
+            min=1,
+            max=MOST_CELLS,
+            help="Cells trained in each round, 4 by default.",
+        ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
             max=MOST_CELLS,
             help="Rounds after the random cells; the predictor is fitted before each. Every "
-            "method trains n + k * rounds cells. 11 by default, or 1 if --n or --k is given.",
+            "method trains start + refit * rounds cells. 11 by default, or 1 if --start or --refit "
+            "is given.",
         ),
     ] = None,
     protocol: Annotated[
         str,
         typer.Option(
-            help="Defaults of --n, --k, --rounds and --recipe: recommended, or paper (172 random "
-            "cells, then the 10 that the two-stage GCN predicts to be best)."
+            help="Defaults of --start, --refit, --rounds and --recipe: recommended, or paper "
+            "(172 random cells, then the 10 that the two-stage GCN predicts to be best)."
         ),
     ] = "recommended",
     recipe: Annotated[

@@ -46,7 +46,19 @@ def test_a_search_leaves_everything_in_its_folder(
 ) -> None:
     undrawn.undo()
     out = tmp_path / "out"
-    arguments = (table_path, "--out", out, "--method", "random", "--n", 20, "--k", 5, "--rounds", 2)
+    arguments = (
+        table_path,
+        "--out",
+        out,
+        "--method",
+        "random",
+        "--start",
+        20,
+        "--refit",
+        5,
+        "--rounds",
+        2,
+    )
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     table = Table.load(table_path)
