@@ -20,7 +20,7 @@ from pyg_nas.spaces.measurements import METRICS
 if TYPE_CHECKING:
     from pyg_nas.data.splits import AnyTable
 
-BLOWN_UP = 0.2
+FAILED_BELOW = 0.2
 """A run that ends below this accuracy has failed, by the rule of the reproduction."""
 
 # A target whose name has one of these words is a cost: smaller is better.
@@ -59,7 +59,7 @@ class LabelPolicy:
     budget: Annotated[PositiveInt | None, Rule("a whole number >= 1")] = None
     run: Annotated[NonNegativeInt | Literal["mean"], Rule("'mean' or a whole number >= 0")] = 0
     halfway: Annotated[bool, Rule("true or false")] = False
-    resample_below: Annotated[float | None, Rule("a finite number")] = BLOWN_UP
+    resample_below: Annotated[float | None, Rule("a finite number")] = FAILED_BELOW
     fallback: Annotated[float | None, Rule("a finite number")] = None
 
     def __post_init__(self) -> None:

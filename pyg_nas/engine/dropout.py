@@ -43,7 +43,7 @@ def draw_levels(key: np.uint64, step: int, features: int) -> NDArray[np.int16]:
     return mix(key + position * GOLDEN).view(np.int16)[:features]
 
 
-def keep_from(dropout: float) -> int:
+def lowest_kept_level(dropout: float) -> int:
     """Return the lowest level at which a feature is kept.
 
     The share of levels from there on is ``1 - dropout``, to within 1 / 65,536.
@@ -70,7 +70,7 @@ class DropoutMasks:
     ) -> None:
         self._keys = [draw_key(generator) for generator in generators]
         self._step = 0
-        self._keep_from = keep_from(dropout)
+        self._lowest = lowest_kept_level(dropout)
         sizes = [math.prod(shape) for shape in shapes]
         self._kept = torch.empty(len(generators), sum(sizes), device=device)
         self._masks = [
@@ -86,5 +86,5 @@ class DropoutMasks:
         features = self._kept.size(1)
         levels = np.stack([draw_levels(key, self._step, features) for key in self._keys])
         self._step += 1
-        torch.ge(torch.from_numpy(levels).to(self._kept.device), self._keep_from, out=self._kept)
+        torch.ge(torch.from_numpy(levels).to(self._kept.device), self._lowest, out=self._kept)
         return self._masks

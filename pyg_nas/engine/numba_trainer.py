@@ -22,7 +22,7 @@ from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON
 from pyg_nas.engine.config import TrainingTask, batch_loss, draw_batches
-from pyg_nas.engine.dropout import draw_key, keep_from
+from pyg_nas.engine.dropout import draw_key, lowest_kept_level
 from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.gcn import GCN
 
@@ -118,7 +118,7 @@ class _Member:
             cells,
             order.numpy(),
             self._key,
-            np.int16(keep_from(network.dropout)),
+            np.int16(lowest_kept_level(network.dropout)),
             np.float32(1 - network.dropout),
             config.loss == "bce",
             rate,

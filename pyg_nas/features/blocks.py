@@ -67,7 +67,7 @@ def _extended(
     return features.with_groups({**known, **new})
 
 
-def over_blocks(
+def map_blocks(
     cells: CellArray,
     extra: Sequence[ExtraGroup],
     use: Use,

@@ -47,11 +47,11 @@ def path_features(cells: CellArray) -> NDArray[np.float32]:
     if width:
         for start in range(0, len(cells), _CELLS):
             rows = slice(start, start + _CELLS)
-            found[rows] = _of_block(cells[rows])
+            found[rows] = _block_features(cells[rows])
     return found
 
 
-def _of_block(cells: CellArray) -> Array:
+def _block_features(cells: CellArray) -> Array:
     adjacency = np.ascontiguousarray(cells.adjacency.transpose(1, 2, 0), dtype=np.float32)
     operations, outputs = cells.operations.T, cells.num_vertices.astype(np.int64) - 1
     rows = np.arange(len(cells))

@@ -128,9 +128,9 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise MeasureError(f"{self.path}: cannot be opened ({error})") from error
         try:
-            _patiently(lambda: self._check_journal(connection))  # before the file is changed
+            _retry(lambda: self._check_journal(connection))  # before the file is changed
             # Write ahead from now on.
-            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+            _retry(lambda: connection.execute("PRAGMA journal_mode = WAL"))
             # FULL: a finished run survives a power cut, not only the end of the process.
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.DatabaseError as error:
@@ -446,7 +446,7 @@ def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:
     return "WHERE hash IN (SELECT value FROM json_each(?))", (json.dumps(list(hashes)),)
 
 
-def _patiently(do: Callable[[], object]) -> None:
+def _retry(do: Callable[[], object]) -> None:
     """Retry an action in a file that another process may lock or switch to write-ahead.
 
     SQLite reports such a process at once instead of waiting for the connection's timeout,

@@ -123,10 +123,10 @@ class FeatureForest(CellRegressor):
         found = np.empty(len(inputs))
         for start in range(0, len(inputs), _CELLS):
             rows = slice(start, start + _CELLS)
-            found[rows] = self._of_block(inputs[rows])
+            found[rows] = self._predict_block(inputs[rows])
         return found
 
-    def _of_block(self, inputs: NDArray[np.float32]) -> Labels:
+    def _predict_block(self, inputs: NDArray[np.float32]) -> Labels:
         cell = np.arange(len(inputs))
         node = np.repeat(self.roots_[:, None], len(inputs), axis=1)  # [trees, cells]
         while True:

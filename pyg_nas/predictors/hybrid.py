@@ -11,7 +11,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features.blocks import ExtraGroup, extended_features, over_blocks
+from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
     TRANSFER_GROUP,
@@ -24,7 +24,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
-from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, over_kept
+from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, map_kept_blocks
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
@@ -371,9 +371,9 @@ class HybridRegressor(CellRegressor):
 
         if self._is_kept(cells):
             blocks = self._kept.blocks(cells, lambda: self._kept_blocks(cells))
-            over_kept(blocks, predict_kept)
+            map_kept_blocks(blocks, predict_kept)
         else:
-            over_blocks(cells, self._extra_groups(), predict_block, self._is_process_alone())
+            map_blocks(cells, self._extra_groups(), predict_block, self._is_process_alone())
         return latent + self._prior_mean(cells), stds
 
     def _is_process_alone(self) -> bool:
@@ -415,7 +415,7 @@ class HybridRegressor(CellRegressor):
             blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
 
         # The next fit of the search needs their features again.
-        over_blocks(cells, self._extra_groups(), keep, self._is_process_alone(), again=True)
+        map_blocks(cells, self._extra_groups(), keep, self._is_process_alone(), again=True)
         return blocks
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

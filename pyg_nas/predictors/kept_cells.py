@@ -77,7 +77,7 @@ def fits_memory(cells: int, known: int, inputs: int) -> bool:
     return 4 * cells * (known + inputs) <= MOST_BYTES
 
 
-def over_kept(blocks: list[KeptBlock], use: Callable[[KeptBlock], None]) -> None:
+def map_kept_blocks(blocks: list[KeptBlock], use: Callable[[KeptBlock], None]) -> None:
     """Call ``use`` with each block, in threads; torch and BLAS use no further ones in them."""
     with single_threaded_pool(torch.get_num_threads()) as pool:
         for _ in pool.map(use, blocks):

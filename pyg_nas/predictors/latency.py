@@ -154,7 +154,7 @@ class LatencyRegressor(CellRegressor):
         Raises:
             ModelError: If ``X`` contains something else than networks.
         """
-        mean, std = self._of_networks(X)
+        mean, std = self._predict_networks(X)
         if not return_std:
             return np.exp(mean)
         return np.exp(mean), np.exp(mean) * std * self._quantile(0.9) / _NORMAL_90
@@ -168,7 +168,7 @@ class LatencyRegressor(CellRegressor):
             SettingsError: If ``coverage`` is not between 0 and 1.
             ModelError: If ``X`` contains something else than networks.
         """
-        mean, std = self._of_networks(X)
+        mean, std = self._predict_networks(X)
         half = std * conformal_quantile(self.scores_, coverage)
         return np.exp(mean - half), np.exp(mean + half)
 
@@ -200,7 +200,7 @@ class LatencyRegressor(CellRegressor):
         for left_out in range(folds):
             yield fold[number] == left_out
 
-    def _of_networks(self, X: Networks) -> tuple[Floats, Floats]:
+    def _predict_networks(self, X: Networks) -> tuple[Floats, Floats]:
         check_is_fitted(self)
         networks = as_networks(X)
         if not len(networks):

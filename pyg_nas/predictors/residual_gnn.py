@@ -19,7 +19,7 @@ from pyg_nas.engine.residual import (
     predict_residual,
     train_residual,
 )
-from pyg_nas.features.blocks import over_blocks
+from pyg_nas.features.blocks import map_blocks
 from pyg_nas.features.graph_features import (
     FEATURE_VERSION,
     TRANSFER_GROUP,
@@ -251,7 +251,7 @@ class ResidualGNNRegressor(ResidualEnsemble):
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:
             members[:, rows] = self.predict_features(block, features)
 
-        over_blocks(cells, (), predict_block)
+        map_blocks(cells, (), predict_block)
         mean = members.mean(axis=0)
         return (mean, members.std(axis=0)) if return_std else mean
 

@@ -34,7 +34,7 @@ def all_groups_of(cells: CellArray, computes: dict[str, Compute]) -> dict[str, n
         np.testing.assert_array_equal(block.operations, cells.operations[rows])
         blocks[rows.start] = features.groups
 
-    cell_blocks.over_blocks(cells, groups_by(computes), use)
+    cell_blocks.map_blocks(cells, groups_by(computes), use)
     in_order = [blocks[start] for start in sorted(blocks)]
     return {name: np.concatenate([block[name] for block in in_order]) for name in computes}
 
@@ -115,7 +115,7 @@ def test_features_of_many_cells_are_kept_for_the_next_fit(
             assert without_vertices or features.vertex.shape[1] > 0
             found[rows] = features.groups["graph"]
 
-        cell_blocks.over_blocks(cells, (), use, without_vertices, again)
+        cell_blocks.map_blocks(cells, (), use, without_vertices, again)
         np.testing.assert_array_equal(found, expected)
     assert sum(computed) == 40 * (2 if without_vertices else 3)
 
@@ -143,7 +143,7 @@ def test_a_group_of_other_data_is_computed_again() -> None:
         group = ExtraGroup(
             "some", lambda part, _, n=number: np.full((20, 1), n), lambda space, d=digest: d
         )
-        cell_blocks.over_blocks(
+        cell_blocks.map_blocks(
             cells, [group], lambda rows, block, features: found.append(features.groups["some"])
         )
     np.testing.assert_array_equal(found[1], 1)
@@ -197,7 +197,7 @@ def test_what_a_failed_pass_computed_is_not_kept() -> None:
         raise RuntimeError("in use")
 
     with pytest.raises(RuntimeError, match="in use"):
-        cell_blocks.over_blocks(cells, groups_by({"half": edges_and_vertices}), fails)
+        cell_blocks.map_blocks(cells, groups_by({"half": edges_and_vertices}), fails)
     other = group_of(cells, "half", lambda part, features: -edges_and_vertices(part, features))
     np.testing.assert_array_equal(other[:, 1], -cells.num_vertices)
 

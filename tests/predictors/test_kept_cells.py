@@ -8,7 +8,13 @@ import pytest
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gaussian_process import GaussianProcess
-from pyg_nas.predictors.kept_cells import MOST_BYTES, KeptBlock, KeptCells, fits_memory, over_kept
+from pyg_nas.predictors.kept_cells import (
+    MOST_BYTES,
+    KeptBlock,
+    KeptCells,
+    fits_memory,
+    map_kept_blocks,
+)
 
 CELLS = sample_cells(200, seed=0)
 Y = np.log(CELLS.trainable_parameters())
@@ -55,4 +61,4 @@ def test_an_error_in_a_thread_is_raised() -> None:
         raise ValueError("of a block")
 
     with pytest.raises(ValueError, match="of a block"):
-        over_kept([block], fail)
+        map_kept_blocks([block], fail)
