@@ -20,8 +20,8 @@ MaxLatency = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Never propose cells whose network is predicted to need longer for one image, such as "
-        "5ms. Some networks are measured for this before the search.",
+        help="Never propose cells whose network is predicted to take longer per image, such as "
+        "5ms. Before the search some networks are measured for these predictions.",
     ),
 ]
 LatencyDevice = Annotated[

@@ -85,7 +85,9 @@ MaxParams = Annotated[
 ]
 MaxMacs = Annotated[
     int | None,
-    typer.Option(help="Never propose cells whose network needs more MACs for one image."),
+    typer.Option(
+        help="Never propose cells whose network needs more multiply-accumulates (MACs) per image."
+    ),
 ]
 MaxTrainingTime = Annotated[
     float | None, typer.Option(help="Longest training time, in seconds, that the answer may have.")

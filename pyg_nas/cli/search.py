@@ -136,8 +136,9 @@ def search(
     acquisition: Annotated[
         str,
         typer.Option(
-            help="Value that ranks proposals: mean, the prediction; or ei, ucb or thompson, "
-            "which need a recipe that also predicts a standard deviation."
+            help="Value that ranks proposals: mean, the prediction; or ei (expected improvement), "
+            "ucb (upper confidence bound) or thompson (Thompson sampling), which need a recipe "
+            "that also predicts a standard deviation."
         ),
     ] = "mean",
     max_params: MaxParams = None,
