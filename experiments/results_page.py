@@ -86,7 +86,7 @@ def difference(value: dict[str, Any], digits: int = 4) -> str:
 
 
 def less(figure: str, digits: int) -> list[str]:
-    """A figure of one method less another's, on all draws that both have."""
+    """The difference of a metric of two methods, on all draws that both have."""
     figures: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
     for run in read("best_runs")["runs"]:
         figures[run["method"], run["train"]][run["draw"]] = run[figure]
@@ -101,7 +101,7 @@ def less(figure: str, digits: int) -> list[str]:
             draws = sorted(pair[0].keys() & pair[1].keys())
             found = paired_difference(*([each[draw] for draw in draws] for each in pair))
             cells.append(f"{difference(found.to_dict(), digits)}, {len(draws)}")
-        lines.append(row(f"{METHODS[one]} less {METHODS[other]}", *cells))
+        lines.append(row(f"{METHODS[one]} minus {METHODS[other]}", *cells))
     return lines
 
 
@@ -154,7 +154,7 @@ def cost() -> list[str]:
     heads = (
         f"fit to {found['train']} cells, s",
         f"score {found['scored']:,} cells, s",
-        "the first time after an installation, s",
+        "first scoring after an installation, s",
     )
     lines = [row("recipe", *heads), row(*["---"] * 4)]
     for recipe, seconds in found["recipes"].items():
@@ -205,7 +205,7 @@ def law() -> list[str]:
 
 def digits() -> list[str]:
     found = read("best_digits")
-    lines = [row("recipe", "Kendall τ", "less that of `fast`", "MSE"), row(*["---"] * 4)]
+    lines = [row("recipe", "Kendall τ", "minus that of `fast`", "MSE"), row(*["---"] * 4)]
     taus = {
         recipe: [run["kendall_tau"] for run in found["runs"] if run["recipe"] == recipe]
         for recipe in found["summary"]
@@ -538,7 +538,7 @@ def device_latency() -> list[str]:
 
 def network_latency() -> list[str]:
     found = read("network_latency")
-    heads = ("recipe `latency`", "trees on totals", "MACs alone", "90 % intervals hold")
+    heads = ("recipe `latency`", "trees on totals", "MACs alone", "coverage of 90 % intervals")
     lines = [row("networks of", *heads), row(*["---"] * 5)]
     for name in ("unseen families", "known families"):
         errors = (
@@ -608,7 +608,7 @@ def latency() -> list[str]:
     lines = [
         row(
             *("device and software", "networks", "`latency`", "of untouched families"),
-            *("trees on totals", "90 % inside"),
+            *("trees on totals", "coverage of 90 % intervals"),
         ),
         row(*["---"] * 6),
     ]
