@@ -26,6 +26,12 @@ FORBIDDEN = {
     r"\bwhatever\b|\bwhoever\b|\bstrangers?\b": "any, the user who, user",
     r"\bto be had\b|\bstands? there\b": "available, appears",
     r"\bthe package knows\b": "support, is particular to",
+    r"\bwhole or not at all\b": "completely or not at all",
+    r"\basked for is\b": "was requested",
+    r"\bdrop-in\b": "replacement",
+    r"\bhonest\b": "calibrated",
+    r"\bnow and then\b": "sometimes",
+    r"\bkeeps? (the|all) (constraints|limits)\b": "is within the constraints",
 }
 PAGES = [
     ROOT / "README.md",

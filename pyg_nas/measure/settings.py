@@ -51,10 +51,10 @@ class TrainingSettings:
             fill the last batch, which is dropped otherwise.
         held_out: Share of the images for validation, and the same again for testing, where the
             images are not divided already.
-        image_fit: How files are brought to one size: ``"stretch"``, ``"pad"`` with black, or
-            ``"crop"``; the latter two keep the aspect.
+        image_fit: How images are resized to one size: ``"stretch"``, ``"pad"`` with black, or
+            ``"crop"``; the latter two keep the aspect ratio.
         metric: ``module:function`` or ``file.py:function`` of (labels ``[N]``, predictions
-        ``[N]``) that replaces accuracy, larger is better; empty for accuracy.
+            ``[N]``) that replaces accuracy, larger is better; empty for accuracy.
 
     Raises:
         SettingsError: If a value is outside its rule.
