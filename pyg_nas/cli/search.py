@@ -58,7 +58,7 @@ TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 
 @dataclass(frozen=True)
 class Plan:
-    """How many cells are trained, when predictors are fitted, and which.
+    """Defaults of a search: numbers of trained cells, and the predictor.
 
     Args:
         n: Random cells.

@@ -107,7 +107,7 @@ def parse_graphs(
         path: The file, for errors.
         rows: (number, record) of each; a record is decoded, or the content of a line.
         space: The space of the records.
-        unit: What the numbers count, for errors.
+        unit: Unit of the numbers, such as line, for errors.
 
     Raises:
         TableError: As :func:`read_graphs` does.

@@ -165,7 +165,7 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         self.data, self.slices = graph_class.from_dict(content["data"]), content["slices"]
 
 
-# What torch.load and the reading of its result raise for a truncated or foreign file.
+# Errors of torch.load, and of reading its result, for a truncated or foreign file.
 _DAMAGED = (
     *(OSError, EOFError, RuntimeError, pickle.UnpicklingError),
     *(AttributeError, IndexError, KeyError, TypeError, ValueError),

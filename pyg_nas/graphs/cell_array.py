@@ -227,7 +227,7 @@ class CellArray(Sequence[Cell]):
 
     @property
     def operation_counts(self) -> Ints:
-        """How many vertices of each cell have each operation, ``[N, operations]``."""
+        """Number of vertices of each cell with each operation, ``[N, operations]``."""
         kinds = len(self.space.operations)
         ids = self.ragged.operations.astype(np.int64)
         flat = (self.ragged.vertex_graph * kinds + ids)[ids >= 0]

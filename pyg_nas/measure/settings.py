@@ -183,7 +183,7 @@ def _checked(base: TrainingSettings | Augmentation, changes: Any, source: str) -
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """How networks are measured.
+    """Settings of the measurement of networks.
 
     Args:
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.

@@ -18,7 +18,7 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
     Attributes:
         parameter_rules: Rule of each constructor argument, see
             :mod:`pyg_nas.predictors.validation`.
-        fitted_state: What ``fit`` sets, see :mod:`pyg_nas.predictors.state`.
+        fitted_state: Attributes that ``fit`` sets, see :mod:`pyg_nas.predictors.state`.
         least_cells: Training cells that a fit needs.
     """
 

@@ -38,7 +38,7 @@ _NOT_STORED = ("progress", "device", "backend")
 _CHECKSUM = "settings_sha256"
 _MOST_TRIES = 10
 
-# What settings raise that were written by hand.
+# Errors of settings that were written by hand.
 _UNFIT = (TypeError, ValueError, KeyError, AttributeError, RuntimeError)
 
 

@@ -33,7 +33,7 @@ Rows = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """How candidates are compared.
+    """Settings of the comparison of candidates.
 
     Args:
         folds: Folds of one repeat.
@@ -65,7 +65,7 @@ class TuneSettings:
         """Return (training, held-out) indices of cells, ``repeats x folds`` of them.
 
         Args:
-            n: How many cells.
+            n: Number of cells.
             hashes: Their module hashes, ``S32 [n]``; equal ones are in one fold. All differ where
                 None.
 
@@ -252,7 +252,7 @@ def tune(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What all fits of one tuning share."""
+    """The inputs that all fits of one tuning share."""
 
     estimator: Any
     cells: CellArray

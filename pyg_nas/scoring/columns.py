@@ -48,7 +48,7 @@ def architecture_columns(
 
 
 def _operations(graphs: Graphs) -> NDArray[np.int64]:
-    """How many vertices have an operation, ``[n]``: the input and the output have none."""
+    """Number of vertices with an operation, ``[n]``, without the input and the output."""
     if isinstance(graphs, CellArray):
         terminals = 2 if graphs.space.terminals else 0
         return graphs.num_vertices.astype(np.int64) - terminals

@@ -38,7 +38,7 @@ class RegretCurve:
     Args:
         x: Trained cells or seconds, ``[P]``.
         quartiles: 25 %, 50 % and 75 % of the searches, ``[3, P]``.
-        searches: How many searches there are.
+        searches: Number of searches.
         fractions: Whether accuracies are fractions, so that regret is shown in points.
     """
 

@@ -215,7 +215,7 @@ def write_latency(
     Args:
         folder: Of the search.
         evaluator: It has the answer's network.
-        model: What predicted latencies.
+        model: The model that predicted latencies.
         result: The search.
         limit: In seconds.
         device: Where the answer's network is measured; None to measure nothing.

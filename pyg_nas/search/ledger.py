@@ -90,7 +90,7 @@ class Candidate:
 
 @dataclass
 class _HandOut:
-    """How often a candidate was handed out, and when and to whom the last time."""
+    """Number of times that a candidate was handed out, and the last time and worker."""
 
     count: int
     at: float

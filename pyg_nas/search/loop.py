@@ -89,7 +89,7 @@ class _Worker:
     on_query: Callable[[int, Query], None] | None
 
     def __post_init__(self) -> None:
-        # What this worker had when it was stopped.
+        # Candidates that this worker had when it was stopped.
         self.resumed = self.search.pending(WORKER)
 
     def run(self) -> None:

@@ -24,7 +24,7 @@ class Layers(NamedTuple):
     """Equal layers of the networks of ``N`` architectures.
 
     Args:
-        number: How many there are, ``[N]``, or one number for all architectures.
+        number: Number of such layers, ``[N]``, or one number for all architectures.
         parameters: Trainable parameters of one.
         macs: Its multiply-accumulates for one image.
     """

@@ -147,7 +147,7 @@ def residual_chart(
         predicted: ``[N]``.
         groups: For each series the group of every cell ``[N]``: one series for the depth, or one
             for each operation with its count.
-        by: What the groups are, for the title.
+        by: Name of the groups, for the title.
         fractions: Whether the values are; None for whether the measured ones are.
         label: Label of the horizontal axis; by default ``by``.
 

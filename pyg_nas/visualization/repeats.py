@@ -36,7 +36,7 @@ def fold_repeats(operations: Ints, edges: Ints) -> tuple[Ints, Ints, Ints]:
             inside[vertex] = len(left)
             left.append(vertex)
             count.append(repeats)
-    # What read the end of the last repeat now reads the end of the first.
+    # Vertices that read the end of the last repeat now read the end of the first.
     for i, block in enumerate(kept):
         following = kept[i + 1] if i + 1 < len(kept) else len(ends)
         if following > block + 1:

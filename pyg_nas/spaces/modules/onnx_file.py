@@ -19,7 +19,7 @@ from pyg_nas.spaces.modules.vocabulary import normalised
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-# What reading fields of an invalid model raises, beside the checks of onnx.
+# Errors of reading fields of an invalid model, except those of onnx's checks.
 _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _MOST_BYTES_OF_NUMBER = 16
