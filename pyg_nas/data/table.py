@@ -33,8 +33,8 @@ from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import METRICS
 
-# Hashing takes 0.03 to 0.1 ms a cell: to keep loading fast, all hashes of small tables and so many
-# of large ones are checked on loading; Table.check verifies all of them.
+# Hashing takes 0.03 to 0.1 ms per cell: to keep loading fast, all hashes of small tables and this
+# number of hashes of large ones are checked on loading; Table.check verifies all of them.
 _HASHES_CHECKED_ON_LOAD = 2_000
 
 if TYPE_CHECKING:

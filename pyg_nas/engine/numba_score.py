@@ -14,7 +14,7 @@ from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.engine.shared_terms import Block, Layer, Terms
 
-_MOST_TERMS_AT_ONCE = 256  # a product of so many rows of width 144 fits into a core's own cache
+_MOST_TERMS_AT_ONCE = 256  # rows of width 144 whose product fits into a core's own cache
 _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096

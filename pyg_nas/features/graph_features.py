@@ -23,7 +23,7 @@ from pyg_nas.graphs.space_support import ExtraFeatures
 BLOCK_CELLS = 4_096
 """Cells of a benchmark's size to a block: its arrays stay in the processor's cache."""
 
-_BLOCK_AREA = 64  # vertices squared up to which a block has so many
+_BLOCK_AREA = 64  # squared vertices of a cell up to which a block has BLOCK_CELLS cells
 
 FEATURE_VERSION = 4
 """Increased when a feature is added or changes; fitted models store their version."""

@@ -82,7 +82,7 @@ MOST_CELLS = 1_000_000
 """Cells that a search takes in one step, and its rounds: NAS-Bench-101 has 423,624 in all."""
 
 MOST_PASSES = 100_000
-"""Passes through one network of which the time is measured: 25 are usual."""
+"""Timed passes through one network: 25 are usual."""
 
 MOST_RETRIES = 1_000
 """Tries after a failure, or after a measurement that is too noisy: 2 or 3 are usual."""

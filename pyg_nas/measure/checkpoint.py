@@ -25,7 +25,7 @@ class Checkpoint:
     The digest is needed because torch does not notice changed bytes in its files.
 
     Args:
-        seconds: It is written at most once in so many seconds.
+        seconds: Shortest time between two writes.
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float = 10.0) -> None:

@@ -41,12 +41,12 @@ class FolderFacts:
 
     @property
     def across_parts(self) -> tuple[tuple[Path, ...], ...]:
-        """Groups of copies in more than one part of a folder that is divided already."""
+        """Groups of equal files in more than one part of a divided folder."""
         return self._groups(self.scan.parts)
 
     @property
     def across_classes(self) -> tuple[tuple[Path, ...], ...]:
-        """Groups of copies with more than one class or number."""
+        """Groups of equal files with more than one class or number."""
         return self._groups(self.scan.labels)
 
     def _groups(self, values: object) -> tuple[tuple[Path, ...], ...]:

@@ -173,7 +173,7 @@ class _GCNEstimator(CellEstimator):
             return GCN(self.space_.num_columns, self.hidden_, self.depth, self.head, self.dropout)
 
     def prepare(self, cells: CellArray) -> None:
-        """Compute what the next prediction of these cells needs besides the weights.
+        """Compute all inputs of the next prediction of these cells except the weights.
 
         Another thread may do this while earlier cells are scored. Nothing is done for more than
         one block of cells.

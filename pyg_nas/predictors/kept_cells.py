@@ -73,7 +73,7 @@ class KeptCells:
 
 
 def fits_memory(cells: int, known: int, inputs: int) -> bool:
-    """Return whether cells with so many inputs can be kept for a fit to ``known`` cells."""
+    """Return whether the cache has enough memory for these cells and ``known`` training cells."""
     return 4 * cells * (known + inputs) <= MOST_BYTES
 
 

@@ -117,7 +117,7 @@ class MaternLinearPosterior:
         self._parts = (len(relevant), len(own), 2, 1)
         self._centre = self._vector(-0.5, 0.0, 1.0, 0.0)
         self._precision = self._vector(0.1, 2.0, 0.1, 0.0)  # the noise has a flat prior
-        # Groups without relevances keep their inner products, but for their scale.
+        # Groups without relevances keep their inner products, up to their scale.
         shared = np.flatnonzero(~relevant & (sizes > 0))
         self._shared = torch.as_tensor(shared)
         self._products = torch.empty(len(shared), len(inputs) ** 2, dtype=torch.float64)
@@ -143,7 +143,7 @@ class MaternLinearPosterior:
         return logarithms[-1].exp() + _LEAST_NOISE
 
     def loss(self, logarithms: Tensor, factor: Tensor, dual: Tensor) -> Tensor:
-        """Return minus the logarithm of the posterior ``[]``, but for a constant.
+        """Return minus the logarithm of the posterior ``[]``, up to a constant.
 
         Args:
             logarithms: Hyper-parameters ``[G + R + 3]``.

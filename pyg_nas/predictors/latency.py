@@ -38,7 +38,7 @@ _LEAST_RESIDUAL = 0.05
 _KNOWN_SHARE = 0.99
 # More shares to choose from made the choice noisier (families of an even CRC-32 of their name).
 _SHARES = (0.0, 0.5)
-_NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within so many deviations
+_NORMAL_90 = 1.6448536269514722  # 90 % of normal numbers are within this number of deviations
 
 
 @dataclass(eq=False, repr=False)

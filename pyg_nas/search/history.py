@@ -303,5 +303,5 @@ class History:
         return earlier
 
     def last(self, count: int) -> list[Query]:
-        """Return the last ``count`` queries, fewer where there are not so many."""
+        """Return the last ``count`` queries, or all if there are fewer."""
         return self._queries[-count:]

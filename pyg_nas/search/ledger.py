@@ -154,7 +154,7 @@ class Ledger:
 
         Args:
             worker: Only those that this worker has; None for all.
-            older_than: Only those handed out at least so many seconds ago.
+            older_than: Only those handed out at least this number of seconds ago.
         """
         limit = time.time() - older_than
         return [

@@ -97,7 +97,7 @@ def svg(drawing: Drawing) -> str:
 
 
 def figure(drawing: Drawing) -> Figure:
-    """Return a matplotlib figure with nothing but the drawing, 72 pixels an inch."""
+    """Return a matplotlib figure that has only the drawing, at 72 pixels per inch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

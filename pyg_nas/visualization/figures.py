@@ -38,7 +38,7 @@ from pyg_nas.visualization.charts import (
 _HIGH_ACCURACY = 0.9
 _FEWEST_IN_PANEL = 5
 _FEWEST_IN_BOX = 5
-_MOST_OPERATIONS = 6  # as many as there are different colours
+_MOST_OPERATIONS = 6  # number of different colours
 _BOX_QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 _CURVE_COLOURS = tuple(colour for colour in range(NUM_COLOURS) if colour != GREY)
 
