@@ -387,29 +387,36 @@ class GaussianProcess(CellRegressor):
         factor = self.factor_[:count, :count]
         rows = torch.linalg.solve_triangular(factor, between, upper=False)
         variances = self.kernel_.variances(inputs) - rows.square().sum(dim=0)
-        return WhitenedCells(inputs.float(), rows.float(), variances)
+        kept = inputs.float()
+        squares = kept.double().square().sum(dim=1)
+        return WhitenedCells(kept, squares, rows.float(), variances)
 
     def predict_whitened(
-        self, cells: WhitenedCells
+        self, cells: WhitenedCells, with_std: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return :meth:`predict_features` to 1e-6, computed from the cells added since only.
 
-        The mean is the product of whitened covariances and whitened labels. The square of the
-        covariance of each added cell is subtracted from the variance (Rasmussen and Williams,
-        2006, algorithm 2.1).
+        The mean is the known whitened rows times ``L₁₁ᵀ a₁`` plus the covariances with the added
+        cells times ``a₂``, with ``L`` the factor and ``a`` the dual. The square of the whitened
+        row of each added cell is subtracted from the variance (Rasmussen and Williams, 2006,
+        algorithm 2.1).
         """
         count = len(cells.rows)
-        labels = self.factor_.T @ self.dual_  # whitened [n]
         known, variances = cells.rows.double(), cells.variances
-        mean = labels[:count] @ known
-        if count < len(labels):
-            between = self.kernel_.covariance(self.inputs_[count:], cells.inputs.double())
-            between -= self.factor_[count:, :count] @ known
-            factor = self.factor_[count:, count:]
-            rows = torch.linalg.solve_triangular(factor, between, upper=False)  # [k, N]
-            mean += labels[count:] @ rows
-            variances = variances - rows.square().sum(dim=0)
-        deviations = (variances.clamp(min=0) + self.noise_).sqrt()
+        mean = (self.factor_[:count, :count].T @ self.dual_[:count]) @ known
+        if count < len(self.dual_):
+            between = self.kernel_.covariance(
+                self.inputs_[count:], cells.inputs.double(), cells.squares
+            )
+            mean += self.dual_[count:] @ between
+            if with_std:
+                between -= self.factor_[count:, :count] @ known
+                factor = self.factor_[count:, count:]
+                rows = torch.linalg.solve_triangular(factor, between, upper=False)  # [k, N]
+                variances = variances - rows.square().sum(dim=0)
+        deviations = torch.zeros_like(variances)
+        if with_std:
+            deviations = (variances.clamp(min=0) + self.noise_).sqrt()
         return mean.numpy() * self.std_ + self.mean_, deviations.numpy() * self.std_
 
     @torch.no_grad()

@@ -366,7 +366,7 @@ class HybridRegressor(CellRegressor):
             latent[rows] = self._joined(mean, self._others(block, features))
 
         def predict_kept(kept: KeptBlock) -> None:
-            mean, stds[kept.rows] = self.process_.predict_whitened(kept.whitened)
+            mean, stds[kept.rows] = self.process_.predict_whitened(kept.whitened, with_std)
             latent[kept.rows] = self._joined(mean, kept.others)
 
         if self._is_kept(cells):

@@ -27,11 +27,13 @@ class WhitenedCells:
 
     Args:
         inputs: Weighted inputs, float32 ``[N, d]``.
+        squares: Their squared lengths, float64 ``[N]``.
         rows: The inverse Cholesky factor times the covariances of both, float32 ``[n, N]``.
         variances: Variances given the ``n`` cells, without noise, float64 ``[N]``.
     """
 
     inputs: Tensor
+    squares: Tensor
     rows: Tensor
     variances: Tensor
 

@@ -32,21 +32,26 @@ class MaternLinearKernel:
         """Return weighted inputs, ``[N, d]``, as the other methods take them."""
         return inputs * self.weights
 
-    def covariance(self, one: Tensor, two: Tensor) -> Tensor:
-        """Return the covariances of weighted inputs ``[n, d]`` and ``[m, d]``, ``[n, m]``."""
+    def covariance(self, one: Tensor, two: Tensor, squares: Tensor | None = None) -> Tensor:
+        """Return the covariances of weighted inputs ``[n, d]`` and ``[m, d]``, ``[n, m]``.
+
+        ``squares`` is the squared length of each of the second ``[m]``, if it is known.
+        """
+        if squares is None:
+            squares = two.square().sum(dim=1)
         if len(one) <= _COVARIANCE_ROWS:
-            return self._covariance(one, two)
+            return self._covariance(one, two, squares)
         # In blocks: the intermediate results of a covariance need several times its memory.
         found = one.new_empty(len(one), len(two))
         blocks = zip(found.split(_COVARIANCE_ROWS), one.split(_COVARIANCE_ROWS), strict=True)
         for rows, part in blocks:
-            rows.copy_(self._covariance(part, two))
+            rows.copy_(self._covariance(part, two, squares))
         return found
 
-    def _covariance(self, one: Tensor, two: Tensor) -> Tensor:
+    def _covariance(self, one: Tensor, two: Tensor, squares: Tensor) -> Tensor:
         product = one @ two.T
-        squares = one.square().sum(dim=1)[:, None] + two.square().sum(dim=1) - 2 * product
-        distance = torch.sqrt(5 * squares.clamp(min=0) + 1e-10)
+        between = one.square().sum(dim=1)[:, None] + squares - 2 * product
+        distance = torch.sqrt(5 * between.clamp(min=0) + 1e-10)
         matern = (1 + distance + distance.square() / 3) * torch.exp(-distance)
         return self.variance * matern + self.linear * product
 

@@ -29,6 +29,9 @@ def test_whitened_cells_have_the_predictions_of_their_features(count: int) -> No
     mean, std = process.predict_features(features)
     found = process.predict_whitened(kept)
     np.testing.assert_allclose(found, [mean, std], rtol=0, atol=2e-6)
+    mean_alone, none = process.predict_whitened(kept, with_std=False)
+    np.testing.assert_array_equal(mean_alone, found[0])
+    assert not none.any()
 
 
 def test_the_last_cells_are_kept() -> None:
