@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-dev ## Check style, types and the order of the rooms
 bench: $(VENV)/.installed-dev ## Run short forms of all benchmarks and compare their ratios with the committed ones
 	PYTHONPATH=. $(BIN)/python -m benchmarks.short
 
-docs: $(VENV)/.installed-docs ## Build the documentation into site/
+docs: $(VENV)/.installed-docs ## Build the documentation into site/ (search: python -m http.server -d site)
 	PYTHONPATH=. $(BIN)/python -m mkdocs build --strict
 
 hooks: $(VENV)/.installed-dev ## Run the checks of lint before every commit

@@ -17,7 +17,7 @@ from pyg_nas.errors import MeasureError, one_line
 from pyg_nas.io.limits import MOST_IMAGE_SIDE, MOST_IMAGES_BYTES, MOST_PIXELS
 from pyg_nas.io.npz import read_npz
 from pyg_nas.io.regular_files import open_regular
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
 from pyg_nas.measure.image_folder import FolderScan, scan_folder
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
@@ -102,7 +102,7 @@ def folder_task(
     scan = scan or scan_folder(path)
     if scan.stray:
         _log.info(
-            f"{scan.path}: {len(scan.stray):,} files are no images and are ignored, "
+            f"{scan.path}: ignored {counted(len(scan.stray), 'file')} of other kinds than images, "
             f"such as {scan.stray[0].relative_to(scan.path)}"
         )
     mode, size = _common_form(scan.path, scan.files, image_size)
@@ -198,7 +198,7 @@ def _shown_size(picture: Image.Image) -> tuple[int, int]:
 def _opened(file: Path) -> Iterator[Image.Image]:
     """Yield an image of which only the header is read; all damage becomes one error."""
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise MeasureError(
             f"{file}: reading image files needs Pillow: "
@@ -211,6 +211,11 @@ def _opened(file: Path) -> Iterator[Image.Image]:
                 yield picture
         except MeasureError:
             raise
+        except UnidentifiedImageError as error:  # its message names an object of ours
+            known = ", ".join(_FORMATS)
+            raise MeasureError(
+                f"{file}: not a readable image (damaged, or none of {known})"
+            ) from error
         except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as e:
             # Pillow reports damage in all of these.
             raise MeasureError(f"{file}: not a readable image ({one_line(e)})") from e

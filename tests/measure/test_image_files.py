@@ -138,7 +138,10 @@ def test_malformed_folders(tmp_path: Path):
     folder = make_folder(tmp_path / "bugs")
     picture = folder / "bee" / "3.png"
     picture.write_bytes(picture.read_bytes()[:60])
-    with pytest.raises(MeasureError, match=r"3\.png: not a readable image"):
+    with pytest.raises(MeasureError, match=r"3\.png: not a readable image \(image file is tr"):
+        get_task(folder)
+    picture.write_bytes(picture.read_bytes()[:8])
+    with pytest.raises(MeasureError, match=r"3\.png: not a readable image \(damaged, or none of"):
         get_task(folder)
     with pytest.raises(MeasureError, match="image size must be 1 to 1024 pixels"):
         get_task(folder, image_size=0)

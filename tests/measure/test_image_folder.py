@@ -26,7 +26,7 @@ def test_strays_are_ignored_and_suffixes_may_be_missing(tmp_path: Path, caplog) 
     assert scan.classes == ("ant", "bee")
     with caplog.at_level("INFO", "pyg_nas"):
         task = get_task(folder, settings_file(tmp_path))
-    assert "2 files are no images and are ignored, such as ant/notes.txt" in caplog.text
+    assert "ignored 2 files of other kinds than images, such as ant/notes.txt" in caplog.text
     assert sum(map(len, (task.train, task.validation, task.test))) == 16
 
 
