@@ -32,7 +32,7 @@ PAIRS = (
     ("fast", "fast, ranks alone"),
 )
 SEARCH_TITLES = {
-    "exact random": "random search, exactly",
+    "exact random": "random search (exact)",
     "evolution": "regularized evolution",
     "local": "local search",
     "one-shot-gp": "one shot: 172 random cells, then the best predicted",
@@ -60,6 +60,15 @@ def interval(value: dict[str, Any], digits: int = 3, sign: str = "") -> str:
     )
 
 
+# Names in the result files that the page words differently.
+_ABLATED = {
+    "labels as they are": "untransformed labels",
+    "ranks alone": "labels: ranks alone",
+    "normal scores of ranks": "labels: normal scores of ranks",
+    "best without transfer": "`best` without transfer",
+}
+
+
 def ablation() -> list[str]:
     sizes = [size for size in SIZES if (RESULTS / f"best_ablation_{size}.json").exists()]
     found = [read(f"best_ablation_{size}") for size in sizes]
@@ -75,7 +84,8 @@ def ablation() -> list[str]:
                 + ("" if v["minus_whole"]["mean"] == 0 else f", {difference(v['minus_whole'])}")
                 for v in values
             ]
-            title = f"`{name}`" if name in ("best", "fast") else name.replace("prior", "transfer")
+            title = f"`{name}`" if name in ("best", "fast") else _ABLATED.get(name, name)
+            title = title.replace("prior", "transfer")
             lines.append(row(f"**{title}**" if not any("," in c for c in cells) else title, *cells))
     return lines
 
