@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules.network_graph import Vertex
 
 
@@ -15,6 +16,9 @@ def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
 
     Args:
         vertices: In topological order; the last one is the output.
+
+    Raises:
+        NetworkError: If the output depends on neither.
     """
     depends = [False] * len(vertices)
     for position, vertex in enumerate(vertices):
@@ -23,6 +27,8 @@ def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
             or vertex.weights > 0
             or any(depends[source] for source in vertex.sources)
         )
+    if not depends[-1]:
+        raise NetworkError("the output depends on no input and no parameter")
     leads = [False] * len(vertices)
     leads[-1] = True
     for position in range(len(vertices) - 1, -1, -1):

@@ -12,12 +12,17 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
+from copy import copy
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
+from torch._ops import HigherOrderOperator
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -61,35 +66,84 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
     """
     if not isinstance(module, nn.Module):
         raise NetworkError(f"a network must be a torch.nn.Module, got {type(module).__name__}")
+    name = type(module).__name__
+    if isinstance(module, (torch.jit.ScriptModule, nn.DataParallel)):
+        module = _Wrapped(module)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_evaluation(module))
+        stack.enter_context(_without_log())
         # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         fake = FakeTensorMode(allow_non_fake_inputs=True)
         recorder = _Recorder(fake)
-        state = recorder.fake_state(module)
-        arguments = tree_map(recorder.fake_input, inputs)
-        named = tree_map(recorder.fake_input, named_inputs)
-        stack.enter_context(fake)  # only now: under it each new tensor costs a millisecond
-        stack.enter_context(recorder.watch(module))
         try:
+            state = recorder.fake_state(module)
+            arguments = tree_map(recorder.fake_input, inputs)
+            named = tree_map(recorder.fake_input, named_inputs)
+            stack.enter_context(fake)  # only now: under it each new tensor costs a millisecond
+            stack.enter_context(recorder.watch(module))
             result = torch.func.functional_call(module, state, arguments, named)
         except (Exception, SystemExit) as error:  # a user's module may raise anything
             raise recorder.failure(error) from error
-    return recorder.finish(result, type(module).__name__)
+    return recorder.finish(result, name)
+
+
+class _Wrapped(nn.Module):
+    """Calls a module that takes no other parameters than its own when it is called directly."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Any, **named_inputs: Any) -> Any:
+        return self.module(*inputs, **named_inputs)
 
 
 @contextmanager
 def _evaluation(module: nn.Module) -> Iterator[None]:
-    """Put all submodules into evaluation mode, and restore their modes afterwards."""
+    """Put all submodules into evaluation mode, and restore their attributes afterwards.
+
+    A module may keep results of a pass, which are fake.
+    """
     modes = [(part, part.training) for part in module.modules()]
+    attributes = [
+        (vars(part), {name: _copied(value) for name, value in vars(part).items()})
+        for part in module.modules()
+        if not isinstance(part, torch.jit.ScriptModule)
+    ]
     module.eval()
     try:
         yield
     finally:
         for part, training in modes:
             part.training = training
+        for now, before in attributes:
+            now.clear()
+            now.update({name: value for name, (value, _) in before.items()})
+            for value, content in before.values():
+                if isinstance(content, dict):
+                    value.clear()
+                    value.update(content)
+                elif content is not None:
+                    value[:] = content
+
+
+def _copied(value: Any) -> tuple[Any, Any]:
+    """Return a value and its content, if that may change."""
+    return value, copy(value) if type(value) in (dict, list) else None
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep PyTorch from printing where an operation fails: an error says it."""
+    logger = logging.getLogger(FakeTensorMode.__module__)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Recorder:
@@ -131,14 +185,16 @@ class _Recorder:
         return state
 
     def fake_input(self, value: Any) -> Any:
-        """Return a fake tensor for a tensor, and make a vertex for it."""
+        """Return a fake tensor for a tensor, also inside of objects, and make a vertex for it."""
         if not isinstance(value, Tensor):
-            return value
+            return _mapped(self.fake_input, value)
         made = self._fake(value)
         self._add(Vertex("input", f"input {len(self.vertices)}", (), *_shape_and_dtype(made)), made)
         return made
 
     def _fake(self, tensor: Tensor) -> Tensor:
+        if tensor.is_nested:
+            raise NetworkError("a nested tensor has no shape: give padded ones")
         if tensor.is_meta:  # treated as if on the CPU, where constants of the code are
             made: Tensor = FakeTensor(self.fake, torch.empty_like(tensor), torch.device("cpu"))
         else:
@@ -181,8 +237,7 @@ class _Recorder:
         return result
 
     def _note(self, name: str, arguments: Any, result: Any) -> None:
-        given = [value for value in tree_flatten(arguments)[0] if isinstance(value, Tensor)]
-        made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
+        given, made = _tensors(arguments), _tensors(result)
         if name == "__setitem__":  # returns nothing
             made = given[:1]
         if not made:
@@ -195,7 +250,8 @@ class _Recorder:
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         storages = {_storage(tensor) for tensor in given}
-        operation = normalised(name)
+        transposed = name == "convolution" and arguments[0][6]  # of the dispatcher
+        operation = "conv_transpose" if transposed else normalised(name)
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
@@ -241,14 +297,14 @@ class _Recorder:
         where = next((name for name in reversed(self.path) if name), "the network")
         text = one_line(error)
         if isinstance(error, NetworkError):
-            return error
+            return error if where == "the network" else NetworkError(f"{where}: {error}")
         depends = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
         reason = "the result depends on the values of a tensor" if depends else text
         return NetworkError(f"{where}: operation {self.operation or 'call'!r} failed: {reason}")
 
     def finish(self, result: Any, name: str) -> NetworkGraph:
         """Add the output and remove vertices that do not lead to it."""
-        made = [value for value in tree_flatten(result)[0] if isinstance(value, Tensor)]
+        made = _tensors(result)
         sources = tuple(source for tensor in made for source in self._sources(tensor))
         if not sources:
             raise NetworkError(
@@ -284,6 +340,8 @@ class _Called(TorchFunctionMode):
 class _Dispatched(TorchDispatchMode):
     """Counts multiply-accumulates, and intercepts calls that only the dispatcher receives."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, recorder: _Recorder) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
@@ -292,7 +350,11 @@ class _Dispatched(TorchDispatchMode):
         self, function: Any, types: Any, arguments: Any = (), named: Any = None
     ) -> Any:
         named = named or {}
-        packet = function._overloadpacket
+        if isinstance(function, HigherOrderOperator) and function not in flop_registry:
+            raise NetworkError(
+                f"operation {function.name()!r}: control flow of tensors has no graph"
+            )
+        packet = getattr(function, "_overloadpacket", function)
 
         def call() -> Any:
             result = function(*arguments, **named)
@@ -305,6 +367,45 @@ class _Dispatched(TorchDispatchMode):
         if self.recorder.inside:
             return call()
         return self.recorder.record(packet.__name__, (arguments, named), call)
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return a copy of an object with changed tensors, or the value if it has none."""
+    found: Any = copy(value) if isinstance(value, MutableMapping) or _is_record(value) else None
+    if _is_record(value):
+        for item in fields(value):
+            object.__setattr__(found, item.name, tree_map(change, getattr(value, item.name)))
+        return found
+    if isinstance(value, MutableMapping):
+        for key, item in value.items():
+            found[key] = tree_map(change, item)
+        return found
+    if callable(getattr(value, "apply", None)):
+        from torch_geometric.data import Data
+
+        return copy(value).apply(change) if isinstance(value, Data) else value
+    return value
+
+
+def _is_record(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """Return the tensors in a nested value, as they are outside of transformations."""
+    found = []
+    for leaf in tree_flatten(value)[0]:
+        if isinstance(leaf, Tensor):
+            while is_functorch_wrapped_tensor(leaf):
+                leaf = get_unwrapped(leaf)
+            found.append(leaf)
+        elif isinstance(leaf, Mapping):
+            found += _tensors(list(leaf.values()))
+        elif isinstance(leaf, (set, frozenset)):
+            found += _tensors(list(leaf))
+        elif _is_record(leaf):
+            found += _tensors([getattr(leaf, item.name) for item in fields(leaf)])
+    return found
 
 
 def _shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
@@ -324,6 +425,8 @@ def _bytes(tensor: Tensor) -> int:
 
 
 def _storage(tensor: Tensor) -> int:
+    if tensor.layout != torch.strided:  # has no storage
+        return id(tensor)
     return int(tensor.untyped_storage()._cdata)
 
 
@@ -340,14 +443,18 @@ def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
         return {
             "kernel": tuple(given[1].shape[2:]),
             "stride": _pair(argument(3, "stride", 1)),
-            "groups": int(argument(6, "groups", 1)),  # of transposed ones too
+            # Of transposed ones too; the dispatcher's function has two arguments more.
+            "groups": int(argument(8 if name == "convolution" else 6, "groups", 1)),
         }
+    if name.startswith("fractional_max_pool"):
+        return {"kernel": _pair(argument(1, "kernel_size", 1))}
     if "pool" in name and not name.startswith("adaptive"):
-        kernel = _pair(argument(1, "kernel_size", 1))
-        return {"kernel": kernel, "stride": _pair(argument(2, "stride", None) or kernel)}
+        after = 2 if name.startswith(("lp_", "max_unpool")) else 1  # a norm, or indices
+        kernel = _pair(argument(after, "kernel_size", 1))
+        return {"kernel": kernel, "stride": _pair(argument(after + 1, "stride", None) or kernel)}
     if name == "group_norm":
         return {"groups": int(argument(1, "num_groups", 1))}
-    if name == "scaled_dot_product_attention" and given[0].dim() > 3:
+    if name in ("scaled_dot_product_attention", "flex_attention") and given[0].dim() > 3:
         return {"heads": int(given[0].shape[-3])}
     if name == "multi_head_attention_forward":
         return {"heads": int(argument(4, "num_heads", 1))}

@@ -14,15 +14,15 @@ _KINDS = {
     "conv_transpose": "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose",
     "linear": "linear addmm addmv bilinear Gemm",
     "matmul": "matmul mm bmm baddbmm einsum tensordot dot mv MatMul Einsum __matmul__ __rmatmul__",
-    "attention": "scaled_dot_product_attention multi_head_attention_forward Attention "
-    "MultiHeadAttention",
+    "attention": "scaled_dot_product_attention flex_attention multi_head_attention_forward "
+    "Attention MultiHeadAttention",
     "embedding": "embedding embedding_bag",
     "recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell "
     "LSTM GRU RNN",
     # Normalisation.
-    "batch_norm": "batch_norm BatchNormalization",
-    "layer_norm": "layer_norm LayerNormalization",
-    "group_norm": "group_norm GroupNormalization",
+    "batch_norm": "batch_norm native_batch_norm BatchNormalization",
+    "layer_norm": "layer_norm native_layer_norm LayerNormalization",
+    "group_norm": "group_norm native_group_norm GroupNormalization",
     "instance_norm": "instance_norm InstanceNormalization",
     "rms_norm": "rms_norm RMSNormalization SimplifiedLayerNormalization",
     "local_response_norm": "local_response_norm LRN",

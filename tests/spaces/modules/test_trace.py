@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import UserDict
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+from torch_geometric.data import Data
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import NetworkGraph, graph_of
@@ -251,9 +256,95 @@ def test_control_flow_on_values_is_one_error() -> None:
         graph_of(OnValues(), IMAGES)
 
 
-def test_a_failing_operation_is_named() -> None:
+class Condition(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Function(lambda x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+def test_control_flow_of_tensors_is_one_error() -> None:
+    with pytest.raises(NetworkError, match=r"^inner: operation 'cond': control flow of tensors"):
+        graph_of(Condition(), torch.zeros(3))
+
+
+class Function(nn.Module):
+    """A layer, and a function of it."""
+
+    def __init__(self, function: Any, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.function = function
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*self.layers, *inputs)
+
+
+@dataclass
+class Found:
+    scores: Any
+    about: object = None
+
+
+def test_results_in_objects_are_results() -> None:
+    made = (Found, lambda y: UserDict(scores=y), lambda y: {y}, lambda y: [None, {"scores": (y,)}])
+    for make in made:
+        network = Function(lambda layer, x, make=make: make(layer(x)), nn.Linear(6, 2))
+        assert graph_of(network, IMAGES).operations == ("input", "linear", "output")
+
+
+def test_inputs_in_objects_are_inputs() -> None:
+    x, edges = torch.zeros(3, 4), torch.tensor([[0, 1], [1, 2]])
+
+    def convolved(layer: nn.Module, data: Any) -> Tensor:
+        return torch.zeros(3, 5).index_add(0, data.edge_index[1], layer(data.x)[data.edge_index[0]])
+
+    found = []
+    for data in (Data(x=x, edge_index=edges), SimpleBatch(x, edges)):
+        graph = graph_of(Function(convolved, nn.Linear(4, 5)), data)
+        found.append(graph.hash)
+        assert graph.operations[:2] == ("input", "input")
+        assert data.x is x  # the caller's object is not changed
+    assert found[0] == found[1]
+
+
+@dataclass(frozen=True)
+class SimpleBatch:
+    x: Tensor
+    edge_index: Tensor
+
+
+def test_mapped_functions_and_sparse_tensors() -> None:
+    mapped = graph_of(Function(lambda layer, x: torch.vmap(layer)(x), nn.Linear(6, 2)), IMAGES)
+    assert mapped.operations == ("input", "linear", "output")
+    assert mapped.macs == 48 * 6 * 2
+    adjacency = torch.eye(3).to_sparse()
+    network = Function(lambda layer, a, x: torch.sparse.mm(a, layer(x)), nn.Linear(4, 2))
+    graph = graph_of(network, adjacency, torch.zeros(3, 4))
+    assert graph.operations == ("input", "input", "linear", "sparse_mm", "output")
+    assert graph.vertices[3].sources == (0, 2)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_a_nested_tensor_is_refused() -> None:
+    ragged = torch.nested.nested_tensor([torch.zeros(2, 4), torch.zeros(3, 4)])
+    with pytest.raises(NetworkError, match="nested tensor has no shape"):
+        graph_of(nn.Linear(4, 2), ragged)
+
+
+def test_windows_of_pooling_by_hand() -> None:
+    network = nn.Sequential(nn.LPPool2d(3, 2), nn.MaxPool2d(2, 1, return_indices=True))
+    unpool = Function(lambda pool, back, x: back(*pool(x)), network, nn.MaxUnpool2d(2, 1))
+    windows = [(v.kernel, v.stride) for v in graph_of(unpool, torch.zeros(1, 1, 8, 8)).vertices]
+    assert windows[1:-1] == [((2,), (2,)), ((2,), (1,)), ((2, 2), (1, 1))]
+
+
+def test_a_failing_operation_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(NetworkError, match=r"^1: operation 'linear' failed: "):
         graph_of(nn.Sequential(nn.ReLU(), nn.Linear(3, 3)), IMAGES)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("found", [3, nn.ReLU, lambda x: x])
@@ -270,6 +361,11 @@ class NoTensor(nn.Module):
 def test_a_network_without_a_result() -> None:
     with pytest.raises(NetworkError, match=r"must return a tensor .* got a int"):
         graph_of(NoTensor(), IMAGES)
+
+
+def test_a_constant_is_no_network() -> None:
+    with pytest.raises(NetworkError, match="the output depends on no input and no parameter"):
+        graph_of(Function(lambda x: torch.ones(3)), IMAGES)
 
 
 def test_a_lazy_module_is_named() -> None:
@@ -290,6 +386,32 @@ def test_the_module_is_left_as_it_was() -> None:
     after = module.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(parameter.grad is None for parameter in module.parameters())
+
+
+class Keeping(nn.Linear):
+    """Keeps results, and makes a parameter when it first runs."""
+
+    kept: Any = None
+
+    def __init__(self) -> None:
+        super().__init__(6, 2)
+        self.all: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = super().forward(x)
+        self.all.append(self.kept)
+        self.scale = nn.Parameter(torch.ones(2))
+        return self.kept * self.scale
+
+
+def test_what_a_pass_keeps_is_removed() -> None:
+    module = Keeping()
+    assert graph_of(module, IMAGES).operations == ("input", "linear", "mul", "output")
+    assert module.kept is None
+    assert module.all == []
+    assert len(list(module.parameters())) == 2
+    assert torch.isfinite(module(IMAGES)).all()
+    assert graph_of(nn.DataParallel(nn.Linear(6, 2)), IMAGES).parameters == 14
 
 
 def test_a_module_without_memory_has_the_same_graph() -> None:
@@ -313,6 +435,14 @@ class Scripted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x).sigmoid()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_torchscript_of_a_whole_network_has_its_convolutions() -> None:
+    layers = nn.Sequential(nn.Conv2d(4, 8, 3, 2, groups=2), nn.ConvTranspose2d(8, 4, 2, groups=4))
+    plain, graph = graph_of(layers, IMAGES), graph_of(torch.jit.script(layers), IMAGES)
+    assert graph.hash == plain.hash
+    assert (graph.parameters, graph.macs) == (plain.parameters, plain.macs)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional
+from torch.nn.attention import flex_attention
 
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.spaces.modules.vocabulary import (
@@ -53,6 +54,7 @@ def test_functions_of_torch_that_the_vocabulary_names_exist() -> None:
     named = [n for listed in _KINDS.values() for n in listed.split() if n[0].islower()]
     linalg = {f"linalg_{name}" for name in dir(torch.linalg)}
     fft = {f"fft_{name.removeprefix('fft_')}" for name in dir(torch.fft)}
+    known |= set(dir(flex_attention))
     assert [n for n in named if n not in known | linalg | fft] == []
 
 
