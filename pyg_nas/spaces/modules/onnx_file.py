@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
+from pyg_nas.spaces.modules.onnx_macs import multiply_accumulates
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
 
@@ -27,14 +28,24 @@ _IDENTITIES = frozenset({"Identity", "Dropout"})
 _BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
 # The running mean and variance of batch normalisation are not parameters.
 _NOT_PARAMETERS = {"BatchNormalization": (3, 4)}
+# Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
+# zero points.
+_ROUNDED = {
+    "DequantizeLinear": (0,),
+    "QuantizeLinear": (0,),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (0, 3),
+    "ConvInteger": (1,),
+    "MatMulInteger": (0, 1),
+}
 
 
 def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     """Return the graph of an ONNX file.
 
     Floating-point initializers count as parameters, except the running statistics of batch
-    normalisation. Undetermined sizes, such as the batch, count as 1. Files with external weights
-    are not opened.
+    normalisation; so do rounded weights, but not their scales. Undetermined sizes, such as the
+    batch, count as 1. Files with external weights are not opened.
 
     Raises:
         NetworkError: If the file cannot be read as ONNX, or has control flow; the message names
@@ -60,6 +71,8 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
     content = read_regular(path, MOST_ONNX_BYTES, NetworkError)
     try:
         model = onnx.load_model_from_string(content)
+        # Before version 4 onnx infers no shapes from initializers that are not inputs as well.
+        model.ir_version = max(model.ir_version, 4)
         _check_operators(model)
         model = inliner.inline_local_functions(model)
         _check_ranges(model.graph, {})
@@ -137,11 +150,21 @@ class _Builder:
         self.weights: dict[str, int] = {}  # numbers of a parameter; 0 after its first use
         self.sizes: dict[str, int] = {}
         floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+        rounded = {
+            node.input[position]
+            for node in self.graph.node
+            for position in _ROUNDED.get(node.op_type, ())
+            if position < len(node.input)
+        }
+        for sparse in self.graph.sparse_initializer:
+            name = sparse.values.name
+            self.shapes[name], self.makers[name] = tuple(sparse.dims), ()
+            self.weights[name] = self.sizes[name] = math.prod(sparse.values.dims)
         for tensor in self.graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             self.makers[tensor.name] = ()
-            if tensor.data_type in floats:
+            if tensor.data_type in floats or tensor.name in rounded:
                 self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)
         for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
             kind = value.type.tensor_type
@@ -181,7 +204,9 @@ class _Builder:
         from onnx import helper
 
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-        left_out = _NOT_PARAMETERS.get(node.op_type, ())
+        left_out: Sequence[int] = _NOT_PARAMETERS.get(node.op_type, ())
+        if node.op_type in _ROUNDED:
+            left_out = [i for i in range(len(node.input)) if i not in _ROUNDED[node.op_type]]
         read = [
             name for i, name in enumerate(node.input) if name in self.sizes and i not in left_out
         ]
@@ -205,25 +230,15 @@ class _Builder:
             heads=int(attributes.get("num_heads", attributes.get("q_num_heads", 1))),
             weights=sum(self.sizes[name] for name in dict.fromkeys(read)),
             parameters=sum(self.weights.pop(name, 0) for name in read),
-            macs=self._macs(node, attributes),
+            macs=multiply_accumulates(
+                node.op_type,
+                [self._result(name)[0] if name else () for name in node.input],
+                self._result(node.output[0])[0],
+                attributes,
+            ),
             bytes_read=sum(self._bytes(name) for name in dict.fromkeys(node.input) if name),
             bytes_written=sum(self._bytes(name) for name in node.output if name),
         )
-
-    def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
-        """Multiply-accumulates of a convolution or product; others have none."""
-        shapes: list[Sequence[int]] = [self._result(name)[0] for name in node.input if name]
-        result = math.prod(self._result(node.output[0])[0])
-        if node.op_type == "Conv":
-            return result * math.prod(shapes[1][1:])
-        if node.op_type == "ConvTranspose":
-            return math.prod(shapes[0]) * math.prod(shapes[1][1:])
-        if node.op_type == "Gemm":
-            inner = shapes[0][0] if attributes.get("transA") else shapes[0][-1]
-            return result * inner
-        if node.op_type == "MatMul" and shapes[0]:
-            return result * shapes[0][-1]
-        return 0
 
     def finish(self, name: str) -> NetworkGraph:
         """Add the output and remove vertices that do not lead to it."""

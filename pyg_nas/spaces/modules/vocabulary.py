@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 _KINDS = {
     # Products with weights or of two inputs.
-    "conv": "conv1d conv2d conv3d convolution Conv ConvInteger QLinearConv",
+    "conv": "conv1d conv2d conv3d convolution Conv ConvInteger QLinearConv FusedConv DeformConv",
     "conv_transpose": "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose",
-    "linear": "linear addmm addmv bilinear Gemm",
-    "matmul": "matmul mm bmm baddbmm einsum tensordot dot mv MatMul Einsum __matmul__ __rmatmul__",
+    "linear": "linear addmm addmv bilinear Gemm FusedGemm",
+    "matmul": "matmul mm bmm baddbmm einsum tensordot dot mv MatMul MatMulInteger QLinearMatMul "
+    "FusedMatMul Einsum __matmul__ __rmatmul__",
     "attention": "scaled_dot_product_attention flex_attention multi_head_attention_forward "
     "Attention MultiHeadAttention",
     "embedding": "embedding embedding_bag",

@@ -78,6 +78,44 @@ def test_weights_in_another_file_are_not_opened(tmp_path: Path) -> None:
     assert (graph.parameters, graph.macs) == (2048, 2048)
 
 
+def test_rounded_weights_are_parameters_and_their_scales_are_not(tmp_path: Path) -> None:
+    weights = {"w": np.ones((4, 3), np.int8), "s": np.array(0.1, np.float32)}
+    weights["z"] = np.array(0, np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["a"]),
+        helper.make_node("QLinearMatMul", [*"aszw", "s", "z", "s", "z"], ["b"]),
+        helper.make_node("DequantizeLinear", ["b", "s", "z"], ["c"]),
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["v"]),  # the same weight
+        helper.make_node("Gemm", ["c", "v"], ["y"], transB=1),
+    ]
+    graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, weights, {"x": [2, 4]}))
+    assert graph.operations == ("input", "cast", "matmul", "cast", "cast", "linear", "output")
+    assert graph.parameters == 12
+    assert graph.macs == 2 * 4 * 3 + 2 * 3 * 4
+
+
+def test_sparse_weights_and_old_files(tmp_path: Path) -> None:
+    values = helper.make_tensor("w", floats, [2], [1.0, 2.0])
+    places = helper.make_tensor("places", onnx.TensorProto.INT64, [2], [0, 5])
+    model = onnx.load(
+        write(
+            tmp_path / "net.onnx",
+            [
+                helper.make_node("Gemm", ["x", "v"], ["a"]),
+                helper.make_node("MatMul", ["a", "w"], ["y"]),
+            ],
+            {"v": np.ones((5, 4), np.float32)},
+            {"x": [1, 5], "y": [1, 3]},
+        )
+    )
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [4, 3]))
+    model.ir_version = 3
+    onnx.save(model, tmp_path / "net.onnx")
+    graph = graph_of_onnx(tmp_path / "net.onnx")
+    assert graph.parameters == 20 + 2
+    assert graph.macs == 5 * 4 + 4 * 3
+
+
 def test_control_flow_is_named(tmp_path: Path) -> None:
     body = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["z"])],

@@ -1,0 +1,76 @@
+"""Multiply-accumulates of ONNX's operators, computed from shapes and attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Shapes = Sequence[Sequence[int]]
+
+# Position of the weight among the inputs.
+_CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "QLinearConv": 3}
+# Position of the second factor.
+_PRODUCTS = {"MatMul": 1, "MatMulInteger": 1, "FusedMatMul": 1, "QLinearMatMul": 3}
+_GEMMS = ("Gemm", "FusedGemm")
+_RECURRENT = ("LSTM", "GRU", "RNN")
+_ATTENTIONS = ("Attention", "MultiHeadAttention")
+
+
+def multiply_accumulates(
+    operator: str, shapes: Shapes, result: Sequence[int], attributes: Mapping[str, Any]
+) -> int:
+    """Return the multiply-accumulates of a product or convolution, 0 of other operators.
+
+    Args:
+        operator: Its type, as ``Conv``.
+        shapes: Of its inputs; empty where unknown.
+        result: Shape of its first result.
+        attributes: By name, as ``group``.
+    """
+    if operator in _CONVOLUTIONS:
+        return math.prod(result) * math.prod(shapes[_CONVOLUTIONS[operator]][1:])
+    if operator == "ConvTranspose":
+        return math.prod(shapes[0]) * math.prod(shapes[1][1:])
+    if operator in _GEMMS and shapes[0]:
+        inner = shapes[0][0] if attributes.get("transA") else shapes[0][-1]
+        return math.prod(result) * inner
+    if operator in _PRODUCTS and shapes[0]:
+        inner = shapes[0][-2] if attributes.get("transA") else shapes[0][-1]
+        return math.prod(result) * inner
+    if operator == "Einsum":
+        return _of_einsum(attributes["equation"], shapes)
+    if operator in _RECURRENT:  # each step of each sequence times both matrices
+        return math.prod(shapes[0][:-1]) * (math.prod(shapes[1]) + math.prod(shapes[2]))
+    if operator in _ATTENTIONS and len(shapes) >= 3:
+        return _of_attention(shapes, attributes)
+    return 0
+
+
+def _of_einsum(equation: bytes | str, shapes: Shapes) -> int:
+    """Multiply-accumulates of two factors: the product of the sizes of all their indices."""
+    text = equation.decode() if isinstance(equation, bytes) else equation
+    terms = text.replace(" ", "").split("->")[0].split(",")
+    if len(terms) != 2:
+        return 0
+    sizes: dict[object, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        first, dots, last = term.partition("...")
+        hidden = len(shape) - len(first) - len(last)
+        # Dimensions of an ellipsis are counted from the last one.
+        names = [*first, *([-i for i in range(hidden, 0, -1)] if dots else []), *last]
+        for name, size in zip(names, shape, strict=True):
+            sizes[name] = max(size, sizes.get(name, 1))  # 1 is repeated
+    return math.prod(sizes.values())
+
+
+def _of_attention(shapes: Shapes, attributes: Mapping[str, Any]) -> int:
+    """Products of queries and keys, and of what results with values."""
+    query, key, value = shapes[:3]
+    if len(query) == len(key) == len(value) == 4:  # [batch, heads, positions, numbers]
+        return math.prod(query[:3]) * key[2] * (query[3] + value[3])
+    if len(query) == len(key) == len(value) == 3:  # [batch, positions, heads * numbers]
+        heads, others = (int(attributes.get(name, 1)) for name in ("q_num_heads", "kv_num_heads"))
+        repeated = max(heads // max(others, 1), 1)
+        return query[0] * query[1] * key[1] * (query[2] + value[2] * repeated)
+    return 0
