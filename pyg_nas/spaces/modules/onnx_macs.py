@@ -39,15 +39,15 @@ def multiply_accumulates(
         inner = shapes[0][-2] if attributes.get("transA") else shapes[0][-1]
         return math.prod(result) * inner
     if operator == "Einsum":
-        return _of_einsum(attributes["equation"], shapes)
+        return _einsum(attributes["equation"], shapes)
     if operator in _RECURRENT:  # each step of each sequence times both matrices
         return math.prod(shapes[0][:-1]) * (math.prod(shapes[1]) + math.prod(shapes[2]))
     if operator in _ATTENTIONS and len(shapes) >= 3:
-        return _of_attention(shapes, attributes)
+        return _attention(shapes, attributes)
     return 0
 
 
-def _of_einsum(equation: bytes | str, shapes: Shapes) -> int:
+def _einsum(equation: bytes | str, shapes: Shapes) -> int:
     """Multiply-accumulates of two factors: the product of the sizes of all their indices."""
     text = equation.decode() if isinstance(equation, bytes) else equation
     terms = text.replace(" ", "").split("->")[0].split(",")
@@ -64,7 +64,7 @@ def _of_einsum(equation: bytes | str, shapes: Shapes) -> int:
     return math.prod(sizes.values())
 
 
-def _of_attention(shapes: Shapes, attributes: Mapping[str, Any]) -> int:
+def _attention(shapes: Shapes, attributes: Mapping[str, Any]) -> int:
     """Products of queries and keys, and of what results with values."""
     query, key, value = shapes[:3]
     if len(query) == len(key) == len(value) == 4:  # [batch, heads, positions, numbers]

@@ -72,7 +72,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(_evaluation(module))
-        stack.enter_context(_without_log())
+        stack.enter_context(_silent_log())
         # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         fake = FakeTensorMode(allow_non_fake_inputs=True)
@@ -135,7 +135,7 @@ def _copied(value: Any) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _without_log() -> Iterator[None]:
+def _silent_log() -> Iterator[None]:
     """Keep PyTorch from printing where an operation fails: an error says it."""
     logger = logging.getLogger(FakeTensorMode.__module__)
     level = logger.level
