@@ -91,8 +91,11 @@ def quoted(value: object, most: int = 80) -> str:
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:
-    """Return names as a message lists them: the first ``most``, and how many more there are."""
-    texts = [str(name) for name in names]
+    """Return names as a message lists them: the first ``most``, and how many more there are.
+
+    Each is cut to 200 characters.
+    """
+    texts = [text if len(text := str(name)) <= 200 else f"{text[:197]}..." for name in names]
     if len(texts) <= most:
         return ", ".join(texts) or "none"
     return f"{', '.join(texts[:most])} and {len(texts) - most:,} more"

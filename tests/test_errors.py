@@ -25,6 +25,7 @@ def test_lists_of_names_are_cut() -> None:
     assert errors.listed([]) == "none"
     assert errors.listed(range(3)) == "0, 1, 2"
     assert errors.listed(range(2_000), most=2) == "0, 1 and 1,998 more"
+    assert errors.listed(["a" * 10**6]) == "a" * 197 + "..."
 
 
 def test_the_first_repeated_value_and_its_places() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import CellError, SettingsError, SpaceError, listed
+from pyg_nas.errors import CellError, SettingsError, SpaceError, listed, quoted
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 
@@ -89,7 +89,7 @@ class Cell:
             listed = list(operations)
         except TypeError:
             raise CellError(
-                f"operations must be a sequence of names or ids, got {operations!r}"
+                f"operations must be a sequence of names or ids, got {quoted(operations)}"
             ) from None
         if len(listed) != num_vertices:
             raise CellError(
@@ -248,10 +248,10 @@ class Cell:
             CellError: If a key is missing or the graph is not a cell of ``space``.
         """
         if not isinstance(description, dict) or not {"ops", "edges"} <= set(description):
-            raise CellError(f"a cell needs the keys ops and edges, got {description!r}")
+            raise CellError(f"a cell needs the keys ops and edges, got {quoted(description)}")
         ops, edges = description["ops"], description["edges"]
         if not isinstance(ops, list) or not isinstance(edges, list):
-            raise CellError(f"a cell's ops and edges must be lists, got {description!r}")
+            raise CellError(f"a cell's ops and edges must be lists, got {quoted(description)}")
         return cls.from_edges(edges, ops, space)
 
     def build(

@@ -47,7 +47,7 @@ class SearchSpace:
         if len(self.terminals) not in (0, 2):
             raise SpaceError(
                 f"space {self.name!r}: terminals must be empty or (output, input), "
-                f"got {self.terminals!r}"
+                f"got {quoted(self.terminals)}"
             )
         names = self.vocabulary
         if not all(isinstance(name, str) and name for name in names):
@@ -158,15 +158,16 @@ class SearchSpace:
         expected = {"name", "operations", "max_vertices", "max_edges", "terminals"}
         if set(description) != expected:
             raise SpaceError(
-                f"a space needs exactly the keys {sorted(expected)}, got {sorted(description)}"
+                f"a space needs exactly the keys {sorted(expected)}, got "
+                f"{quoted(sorted(description))}"
             )
         lists = {}
         for key in ("operations", "terminals"):
             if not isinstance(description[key], list):
-                raise SpaceError(f"a space's {key} must be a list, got {description[key]!r}")
+                raise SpaceError(f"a space's {key} must be a list, got {quoted(description[key])}")
             lists[key] = tuple(description[key])
         if not isinstance(description["name"], str):
-            raise SpaceError(f"a space's name must be a string, got {description['name']!r}")
+            raise SpaceError(f"a space's name must be a string, got {quoted(description['name'])}")
         return cls(
             name=description["name"],
             max_vertices=description["max_vertices"],

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs.hashing import hash_graph, hash_graphs
+from pyg_nas.io.limits import MOST_BATCH, MOST_CHANNELS, MOST_LAYERS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +57,10 @@ class NetworkSize:
 
     @classmethod
     def from_dict(cls, description: Any) -> NetworkSize | None:
-        """Return the size that ``dataclasses.asdict`` described, None of anything else."""
+        """Return the size that ``dataclasses.asdict`` described, None of anything else.
+
+        A file can claim any size: that of a network which nobody could train is None too.
+        """
         try:
             height, width = description["image_size"]
             size = cls(**{**description, "image_size": (height, width)})
@@ -64,7 +68,15 @@ class NetworkSize:
             return None
         numbers = (*vars(size).values(), height, width)
         fields = [number for number in numbers if not isinstance(number, tuple)]
-        return size if all(type(n) is int and n >= 1 for n in fields) else None
+        if not all(type(n) is int and 1 <= n <= MOST_BATCH for n in fields):
+            return None
+        layers = size.num_stacks * size.modules_per_stack
+        possible = (
+            layers <= MOST_LAYERS
+            and size.stem_channels * 2 ** (size.num_stacks - 1) <= MOST_CHANNELS
+            and size.image_channels <= MOST_CHANNELS
+        )
+        return size if possible else None
 
     @property
     def stem_output(self) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import ModelError, PygNasError
+from pyg_nas.errors import ModelError, PygNasError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import NetworkSize
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _KEYS = {"format", "space", "cell", "network", "about", "weights_sha256", "weights_bytes"}
-_MOST_STACKS = 32
-_MOST_MODULES = 1_000
 
 
 def save_network(
@@ -159,15 +157,10 @@ def _architecture(settings: dict[str, Any]) -> tuple[Cell, NetworkSize, float]:
     described = dict(settings["network"])
     described.pop("regression", None)
     momentum = described.pop("batch_norm_momentum")
-    size = NetworkSize(**{**described, "image_size": tuple(described["image_size"])})
-    fields = asdict(size)
-    numbers = [*fields.pop("image_size"), *fields.values()]
-    if not all(type(number) is int and number >= 1 for number in numbers):
-        raise ValueError(f"sizes of the network must be whole numbers >= 1, got {numbers}")
-    if size.num_stacks > _MOST_STACKS or size.modules_per_stack > _MOST_MODULES:
+    size = NetworkSize.from_dict(described)
+    if size is None:
         raise ValueError(
-            f"a network has at most {_MOST_STACKS} stacks of {_MOST_MODULES} cells, got "
-            f"{size.num_stacks} of {size.modules_per_stack}"
+            f"network must be a size that can be trained, got {quoted(described, 200)}"
         )
     if type(momentum) not in (int, float) or not 0 <= momentum < 1:
         raise ValueError(f"batch_norm_momentum must be from 0 to below 1, got {momentum!r}")

@@ -116,7 +116,7 @@ class TrainingSettings:
         for name in ("warmup", "momentum", "batch_norm_momentum"):
             value = getattr(self, name)
             if not 0 <= value < 1:
-                raise SettingsError(f"{name} must be from 0 to below 1, got {value!r}")
+                raise SettingsError(f"{name} must be from 0 to below 1, got {quoted(value)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-from pyg_nas.errors import ModelError, listed
+from pyg_nas.errors import ModelError, listed, quoted
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays
@@ -286,7 +286,7 @@ def _checked_value(name: str, kind: Any, value: Any) -> Any:
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         what = error.errors()[0]["msg"]
-        raise ModelError(f"{name} is not valid, got {value!r}: {what}") from None
+        raise ModelError(f"{name} is not valid, got {quoted(value)}: {what}") from None
 
 
 def _plain(value: Any) -> Any:

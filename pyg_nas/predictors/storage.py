@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed
+from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed, quoted
 from pyg_nas.io.files import atomic_path, check_output, check_output_folder
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.safetensors_file import read_safetensors
@@ -287,7 +287,7 @@ def _rebuild(
     shapes_only: bool,
 ) -> Any:
     if not isinstance(description, dict):
-        raise SettingsError(f"a model must be a JSON object, got {description!r}")
+        raise SettingsError(f"a model must be a JSON object, got {quoted(description)}")
     estimator = _instantiate(description, device)
     parts: Any = description.get("parts", {})
     values: Any = description.get("values")

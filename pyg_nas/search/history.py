@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
@@ -123,7 +123,7 @@ class Query:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not (number and abs(value) < LARGEST_FIGURE):
             rule = "a finite number" if key == "accuracy" else "a finite number or None"
-            raise SettingsError(f"cell {self.cell.hash}: {key} must be {rule}, got {value!r}")
+            raise SettingsError(f"cell {self.cell.hash}: {key} must be {rule}, got {quoted(value)}")
         return float(value)
 
     @property
@@ -157,7 +157,7 @@ class Query:
         parameters, batch = record["parameters"], record.get("batch")
         for key, value in (("parameters", parameters), ("batch", batch)):
             if value is not None and type(value) is not int:
-                raise ValueError(f"{key} must be a whole number or null, got {value!r}")
+                raise ValueError(f"{key} must be a whole number or null, got {quoted(value)}")
         return cls(
             Proposal.from_dict(record, space),
             Outcome(
@@ -193,7 +193,7 @@ def make_rung(budget: Any, accuracy: Any, seconds: Any = None) -> Rung:
         raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
     for name, value in (("accuracy", accuracy), ("seconds", 0.0 if seconds is None else seconds)):
         if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
-            raise ValueError(f"{name} must be a finite number, got {value!r}")
+            raise ValueError(f"{name} must be a finite number, got {quoted(value)}")
     return Rung(budget, float(accuracy), None if seconds is None else float(seconds))
 
 
