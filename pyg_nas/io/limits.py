@@ -57,6 +57,9 @@ MOST_ARCHIVE_BYTES = 2 * 2**30
 MOST_PIXELS = 64_000_000
 """Pixels of one image: the largest photographs of common cameras have 61 million."""
 
+MOST_IMAGE_BYTES = 2**29
+"""An image file: so many pixels of four channels of two bytes have 0.5 GB without compression."""
+
 MOST_IMAGE_SIDE = 1_024
 """Pixels a side that images may be resized to: networks are trained on 32 to 224."""
 

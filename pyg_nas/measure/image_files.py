@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, one_line
-from pyg_nas.io.limits import MOST_IMAGE_SIDE, MOST_IMAGES_BYTES, MOST_PIXELS
+from pyg_nas.io.limits import (
+    MOST_IMAGE_BYTES,
+    MOST_IMAGE_SIDE,
+    MOST_IMAGES_BYTES,
+    MOST_PIXELS,
+)
 from pyg_nas.io.npz import read_npz
 from pyg_nas.io.regular_files import open_regular
 from pyg_nas.io.text import counted, printable
@@ -205,6 +210,11 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             "pip install '.[vision]' in a clone of pyg_nas"
         ) from error
     with open_regular(file, MeasureError) as content, warnings.catch_warnings():
+        size = os.fstat(content.fileno()).st_size
+        if size > MOST_IMAGE_BYTES:
+            raise MeasureError(
+                f"{file}: has {size:,} bytes, at most {MOST_IMAGE_BYTES:,} are read of an image"
+            )
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit
         try:
             with Image.open(content, formats=_FORMATS) as picture:

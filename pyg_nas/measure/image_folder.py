@@ -92,13 +92,14 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     if not divided:
         inner = [(0, folder) for folder in folders]
     names = sorted({folder.name for _, folder in inner})
+    numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
         raise MeasureError(
             f"{path}: needs a folder for each of at least 2 classes, has {len(names)}; or "
             f"{TARGETS} with a number for each image"
         )
     found = [
-        (file, names.index(folder.name), part)
+        (file, numbers[folder.name], part)
         for part, folder in inner
         for file in _files(folder)
         if _is_image(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -18,10 +19,12 @@ def test_sizes_unreadable_files_and_copies(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "bugs", sizes=((5, 5), (7, 6), (5, 5), (5, 5)))
     shutil.copy(folder / "ant" / "0.png", folder / "bee" / "copy.png")
     (folder / "ant" / "3.png").write_bytes((folder / "ant" / "3.png").read_bytes()[:60])
+    os.truncate(folder / "ant" / "1.png", 200 * 2**30)  # of zeros that no disk has
     seen: list[tuple[int, int]] = []
     facts = inspect_folder(scan_folder(folder), lambda *state: seen.append(state))
-    assert facts.sizes == (((5, 5), 12), ((7, 6), 4))
-    assert [file.name for file, _ in facts.unreadable] == ["3.png"]
+    assert facts.sizes == (((5, 5), 12), ((7, 6), 3))
+    assert [file.name for file, _ in facts.unreadable] == ["1.png", "3.png"]
+    assert facts.unreadable[0][1].startswith("has 214,748,364,800 bytes, at most")
     copies = ((folder / "ant" / "0.png", folder / "bee" / "copy.png"),)
     assert facts.copies == facts.across_classes == copies
     assert facts.across_parts == ()

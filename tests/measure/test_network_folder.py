@@ -56,7 +56,7 @@ def test_the_folder_is_whole(saved: Path):
         "note.txt", "settings.json", "weights.safetensors",
     ]  # fmt: skip
     assert read_network_settings(saved)["about"] == {"x": 1}
-    with pytest.raises(ModelError, match="asked for"):
+    with pytest.raises(ModelError, match="was requested"):
         chain("maxpool3x3").build(weights=saved)
 
 
