@@ -59,7 +59,7 @@ class NetworkSize:
     def from_dict(cls, description: Any) -> NetworkSize | None:
         """Return the size that ``dataclasses.asdict`` described, None of anything else.
 
-        A file can claim any size: that of a network which nobody could train is None too.
+        A file can claim any size: None too of a network that is too large to be trained.
         """
         try:
             height, width = description["image_size"]

@@ -79,7 +79,7 @@ def test_what_a_space_lacks_is_none_or_an_error() -> None:
         {"depth": 3},
     ],
 )
-def test_a_size_that_nobody_could_train_is_not_believed(claimed: dict[str, Any]) -> None:
+def test_a_size_too_large_to_be_trained_is_not_believed(claimed: dict[str, Any]) -> None:
     size = NetworkSize(16, 3, 5, 10, 3, (32, 48), 2)
     described = {**json.loads(json.dumps(asdict(size))), **claimed}
     assert NetworkSize.from_dict(described) == (None if claimed else size)
