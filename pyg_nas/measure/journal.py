@@ -1,4 +1,4 @@
-"""The journal: every training run, durable from the moment it finishes.
+"""The journal: a file that stores every training run as soon as it finishes.
 
 A search on a task stores a measurement in three places. The journal has the single runs: with it,
 a search that was killed trains nothing twice, and a campaign can use the same runs. The search
@@ -6,10 +6,10 @@ folder's ``queries.jsonl`` has the mean that the search received, in order: with
 resumed without its task. ``answer.json`` has the best of them, for users and scripts.
 
 A journal is one SQLite file in WAL mode. A run is identified by its cell's hash, its budget and
-its seed. A process claims a run before it trains it, in one transaction, so that several
-processes of one machine can work on one journal and none trains a run twice; SQLite's WAL mode
-does not work on a network file system. A claim ends when the run is recorded, when its process is
-found dead, or when its lease runs out unrenewed.
+its seed. A process claims a run in one transaction before it trains it, so that several processes
+of one machine can share a journal and no run is trained twice. SQLite's WAL mode does not work on a
+network file system. A claim ends when the run is recorded, when its process has ended, or when its
+lease expires.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Journal:
     """A file of finished runs of one task, in which runs are claimed before they are trained.
 
     Args:
-        path: The SQLite file, made where it is missing.
+        path: The SQLite file, created if missing.
         task: The task; a journal of another task, or of other settings, is refused.
         space: The search space of the cells, by default the default space.
 

@@ -47,7 +47,7 @@ class ProfileJournal:
     Only one process at a time may use it: two that measure would disturb each other.
 
     Args:
-        path: The file, made where it is missing.
+        path: The file, created if missing.
         about: Settings and device; those of an existing journal must be equal.
 
     Raises:

@@ -83,7 +83,7 @@ def train_network(
     Args:
         device: Torch device on which it is trained.
         on_step: Called after each step with the number of steps done and that of all.
-        checkpoint: Where the state is kept after epochs, and read from first.
+        checkpoint: Stores the state after epochs; an existing state is resumed.
 
     Returns:
         The run, and the network on the processor, in evaluation mode.

@@ -53,7 +53,7 @@ def save_model(
     Args:
         estimator: A fitted estimator of a registered class
             (:func:`~pyg_nas.predictors.registry.register_estimator`).
-        folder: Made where it is missing; an earlier model in it is replaced.
+        folder: Created if missing; an earlier model in it is replaced.
         about: JSON values that are stored with the model.
 
     Raises:
