@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error
@@ -366,18 +366,18 @@ def pareto_chart(
     y, x, rows = _pairs(accuracy, cost)
     factor, unit = percent_or_value(y, fractions)
     front = pareto_front(y, x)
-    low, high = factor * np.quantile(y, 0.02), factor * y.max()
+    limits, hidden = _upper_limits(factor * y, 0.02, 0.06)
     rest = np.setdiff1d(np.arange(len(x)), front)
     return Chart(
         f"{accuracy_name[:1].upper()}{accuracy_name[1:]} and {cost_name.split(',')[0]}",
         Axis(cost_name, log=bool((x > 0).all())),
-        # A few failed cells would press all others into one line.
-        Axis(f"{accuracy_name}{unit}", limits=_limits(np.array([low, high]), 0.06)),
+        Axis(f"{accuracy_name}{unit}", limits=limits),
         (
             Dots("cells", x[rest], factor * y[rest], GREY, rows[rest]),
             Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
         ),
-        note=f"Pareto front: no other cell is better in both {accuracy_name} and {cost_name}.",
+        note=f"Pareto front: no other cell is better in both {accuracy_name} and {cost_name}."
+        + hidden,
         results=(f"{len(front):,} of {len(x):,} cells on the front",),
         legend=True,
     )
@@ -407,15 +407,15 @@ def search_charts(
     factor, unit = percent_or_value(accuracy, fractions)
     title = accuracy_name[:1].upper() + accuracy_name[1:]
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
-    low, high = factor * np.quantile(accuracy, 0.05), factor * accuracy.max()
+    limits, hidden = _upper_limits(factor * accuracy, 0.05, 0.08)
     every = Dots("trained cell", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
     reached = Line("best so far", trained, factor * best, VERMILION, steps=True)
     by_cells = Chart(
         f"{title} by trained cells",
         Axis("trained cells"),
-        Axis(f"{accuracy_name}{unit}", limits=_limits(np.array([low, high]), 0.08)),
+        Axis(f"{accuracy_name}{unit}", limits=limits),
         (every, reached),
-        note="Each dot is a trained cell, the line the best so far.",
+        note="Each dot is a trained cell, the line the best so far." + hidden,
         legend=True,
     )
     charts = [by_cells]
@@ -489,6 +489,19 @@ def _time_unit(seconds: float) -> tuple[float, str]:
     if seconds >= 5400:
         return 3600.0, "h"
     return (60.0, "min") if seconds >= 90 else (1.0, "s")
+
+
+def _upper_limits(
+    values: Floats, left_out: float, margin: float
+) -> tuple[tuple[float, float], str]:
+    """Limits of an axis without the lowest share of many values, and a sentence that says so.
+
+    A few failed cells would press all others into one line.
+    """
+    lowest = np.quantile(values, left_out, method="lower")
+    limits = _limits(np.array([lowest, values.max()]), margin)
+    below = int((values < limits[0]).sum())
+    return limits, f" Not shown: {counted(below, 'cell')} below the axis." if below else ""
 
 
 def _limits(values: Floats, share: float) -> tuple[float, float]:

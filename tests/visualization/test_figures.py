@@ -118,6 +118,22 @@ def test_the_front_of_a_chart_keeps_the_rows_of_its_cells() -> None:
     assert (front.rows.tolist(), rest.rows.tolist()) == ([0, 2], [3])
 
 
+@pytest.mark.parametrize(("cells", "hidden"), [(10, 0), (200, 3)])
+def test_the_worst_of_many_cells_are_not_shown_and_counted(cells: int, hidden: int) -> None:
+    """Three failed runs of 200 would press all others into one line; of ten cells each counts."""
+    accuracy = np.linspace(0.85, 0.95, cells)
+    accuracy[: max(hidden, 1)] = 0.1
+    seconds = np.arange(1.0, cells + 1)
+    charts = search_charts(accuracy, np.maximum.accumulate(accuracy), None, seconds)
+    charts.append(pareto_chart(accuracy, seconds, "cost"))
+    for chart in charts:
+        assert chart.y.limits is not None
+        assert (chart.y.limits[0] < 10) == (not hidden)
+        said = f" Not shown: {hidden} cells below the axis."
+        assert chart.note.endswith(said) == bool(hidden)
+        assert ("Not shown" in chart.note) == bool(hidden)
+
+
 def test_unknown_times_and_regrets_have_no_chart() -> None:
     accuracy = np.array([0.5, 0.6])
     charts = search_charts(accuracy, accuracy, np.full(2, np.nan), None)
