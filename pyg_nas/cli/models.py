@@ -33,10 +33,9 @@ from pyg_nas.io.text import counted
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
     from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.table import Table
-    from pyg_nas.graphs.space_support import NetworkSize
+    from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.trained import Evaluation
+    from pyg_nas.predictors.trained import Evaluation, Model
     from pyg_nas.scoring import Architectures
 
 ModelOrTable = Annotated[
@@ -76,6 +75,10 @@ EvaluatedBudget = Annotated[
 EvaluatedRun = Annotated[
     str | None, typer.Option(help="Run: 0, 1, ... or mean; by default the one that was learned.")
 ]
+
+
+# Metric, budget and run of a label; None for the default.
+_LabelChoice = tuple[str | None, int | None, str | None]
 
 
 def train(
@@ -213,11 +216,11 @@ def evaluate(
 
     if json is not None:
         check_output(json, table, model, scores)
-    choice = metric, budget, run, space
+    choice = metric, budget, run
     if scores is None:
-        compared = _evaluated(model, table, split, *choice, device)
+        compared = _evaluated(model, table, split, choice, space, device)
     else:
-        compared = _judged(scores, model, table, train, split, split_seed, *choice)
+        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
     result = compared.result
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
@@ -320,7 +323,10 @@ def predict(
     """
     from pyg_nas.compute.workers import Workers
     from pyg_nas.data.sources import check_table_file
-    from pyg_nas.graphs.registry import space_names
+    from pyg_nas.graphs.registry import find_space, space_names
+    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.storage import settings_checksum
+    from pyg_nas.predictors.trained import Model
     from pyg_nas.scoring.output import ARROW, check_format
     from pyg_nas.scoring.source import check_source
 
@@ -345,123 +351,88 @@ def predict(
         check_source(space)
     elif table is not None and not (configurations or ":" in table or Path(table).is_dir()):
         check_table_file(table)  # and no folder of ONNX files
-    in_memory = table is not None or space in space_names()
-    if in_memory and top is None and backend == "sequential" and out.suffix != ARROW:
-        _predict_sorted(model, table, configurations, space, out, device)
-    elif model is None:
+    whole_space = find_space(space) if space in space_names() else None
+    in_memory = table is not None or whole_space is not None
+    is_sorted = in_memory and top is None and backend == "sequential" and out.suffix != ARROW
+    if model is None and not is_sorted:
         raise SettingsError(
             "the recipe transfer scores a table or a whole space into a CSV file; --top, --backend "
             "and sources of any length need a model"
         )
-    else:
-        _predict_stream(model, table, configurations, space, out, top, pool, device)
+    header = None if model is None else ModelHeader.read(model)
+    if header is not None and whole_space is not None:
+        header.check_space(whole_space)
+    listed = None
+    if table is not None:
+        listed = _listed_table(table, configurations, header)
+    elif whole_space is not None and is_sorted:
+        listed = _listed_space(whole_space)
+    loaded = None if model is None else Model.load(model, device)
+    if listed is not None and is_sorted:
+        _predict_sorted(loaded, listed, out)
+    elif loaded is not None and header is not None:
+        source = str(space or table)
+        settings = {"model": settings_checksum(header.settings), "source": source}
+        _predict_stream(loaded, listed, source, out, top, pool, settings)
 
 
-def _predict_sorted(
-    model: Path | None,
-    table: str | None,
-    configurations: Path | None,
-    space: str | None,
-    out: Path,
-    device: str,
-) -> None:
+def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> None:
     """Write the scores of a table or of a whole space, the best first."""
     import numpy as np
 
     from pyg_nas.data.scores_file import write_scores
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.graphs.registry import find_space
-    from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.trained import Model
-    from pyg_nas.scoring.blocks import Architectures
+    from pyg_nas.predictors.common_process import transfer_scores
     from pyg_nas.scoring.columns import architecture_columns
 
-    header = None if model is None else ModelHeader.read(model)
-    network = None if header is None else header.network
-    further: dict[str, Any] = {}
-    if space is None:
-        assert table is not None
-        scored = _architectures(_scored(table, configurations, header), network)
-    else:
-        found = find_space(space)
-        if header is not None:
-            header.check_space(found)
-        whole = found.support
-        with working("listing the space"):
-            if texts := tuple(whole.architecture_texts()):
-                scored = Architectures(whole.cells_of_texts(texts), None, texts)
-            else:
-                scored = Architectures(whole.cells(), whole.hashes())
     cells, rows = scored.graphs, np.arange(len(scored.graphs))
-    if model is None and not isinstance(cells, CellArray):
-        raise SettingsError("the recipe transfer scores cells, got whole networks")
-    loaded = None if model is None else Model.load(model, device)
-    estimator = None if loaded is None else loaded.estimator
+    further: dict[str, Any] = {}
     with working(f"scoring {counted(len(cells), 'architecture')}"):
-        if estimator is None:
-            from pyg_nas.predictors.common_process import transfer_scores
-
-            assert isinstance(cells, CellArray)
+        if model is None:
+            if not isinstance(cells, CellArray):
+                raise SettingsError("the recipe transfer scores cells, got whole networks")
             scores = transfer_scores(cells)
-        elif getattr(estimator, "provides_std", False):
-            scores, further["std"] = estimator.predict(cells, return_std=True)
-            further = {"mean": scores, **further}
+        elif getattr(model.estimator, "provides_std", False):
+            scores, std = model.estimator.predict(cells, return_std=True)
+            further = {"mean": scores, "std": std}
         else:
-            scores = estimator.predict(cells)
-        larger_is_better = loaded is None or loaded.larger_is_better
-        described = architecture_columns(scored, rows, network)
+            scores = model.estimator.predict(cells)
+        larger_is_better = model is None or model.larger_is_better
+        described = architecture_columns(scored, rows, None if model is None else model.network)
         hashes = scored.hashes_of(rows)
         write_scores(out, hashes, scores, larger_is_better, {**described, **further})
     print_line(f"{counted(len(cells), 'score')} in {out}, the best first")
 
 
 def _predict_stream(
-    model: Path,
-    table: str | None,
-    configurations: Path | None,
-    space: str | None,
+    model: Model,
+    listed: Architectures | None,
+    source: str,
     out: Path,
     top: int | None,
     workers: Workers,
-    device: str,
+    settings: dict[str, str],
 ) -> None:
     """Write the scores of a source of any length in its order, or the best of them."""
     import numpy as np
 
-    from pyg_nas.graphs.registry import find_space, space_names
-    from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.storage import settings_checksum
-    from pyg_nas.predictors.trained import Model
     from pyg_nas.scoring import ScoringTask, open_blocks, score_stream, stored_blocks
 
-    header = ModelHeader.read(model)
-    if space in space_names():
-        header.check_space(find_space(space))
-    opened = None
-    if table is not None:
-        opened = _architectures(_scored(table, configurations, header), header.network)
-    loaded = Model.load(model, device)
-    source = str(space or table)
-    if opened is not None:
-        hashes = opened.hashes_of(np.arange(len(opened.graphs)))
-        blocks = stored_blocks(opened.graphs, hashes, opened.texts, parameters=opened.parameters)
+    if listed is not None:
+        hashes = listed.hashes_of(np.arange(len(listed.graphs)))
+        blocks = stored_blocks(listed.graphs, hashes, listed.texts, parameters=listed.parameters)
     else:
-        blocks = open_blocks(source, loaded.estimator.space_)
+        blocks = open_blocks(source, model.estimator.space_)
     task = ScoringTask(
-        loaded.estimator,
-        loaded.larger_is_better,
+        model.estimator,
+        model.larger_is_better,
         top,
         threads=None if workers.backend == "sequential" else 1,
-        network=loaded.network,
+        network=model.network,
     )
     with progress_bar("scoring, architectures") as advance:
         total = score_stream(
-            task,
-            blocks,
-            out,
-            settings={"model": settings_checksum(header.settings), "source": source},
-            workers=workers,
-            progress=advance,
+            task, blocks, out, settings=settings, workers=workers, progress=advance
         )
     if top is None:
         print_line(f"{counted(total, 'score')} in {out}, in the order of {source}")
@@ -492,11 +463,11 @@ def plot(
 
     check_output(out, table, model, scores)
     check_format(out)
-    choice = metric, budget, run, space
+    choice = metric, budget, run
     if scores is None:
-        compared = _evaluated(model, table, split, *choice, device)
+        compared = _evaluated(model, table, split, choice, space, device)
     else:
-        compared = _judged(scores, model, table, train, split, split_seed, *choice)
+        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
     result = compared.result
     figure = scatter(
         result.measured,
@@ -510,37 +481,45 @@ def plot(
     print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
 
 
-def _scored(
+def _listed_table(
     table: str, configurations: Path | None, header: ModelHeader | None
-) -> Table | NetworkTable:
-    """The architectures that a user names, which the model can predict.
+) -> Architectures:
+    """The architectures of a table or of a list of whole networks, which the model can predict.
 
-    They are a table, or a list of whole networks.
+    They have the table's parameters if those are of the networks of the model.
     """
     from pyg_nas.data.sources import open_any_table
-    from pyg_nas.predictors.network_lists import read_candidates
-
-    path = Path(table)
-    if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
-        found = open_any_table(path, None if header is None else header.graph_space)
-    else:
-        with progress_bar("reading networks") as advance:
-            found = read_candidates(table, configurations, advance)
-    if header is not None:
-        header.check_space(found.space)
-    return found
-
-
-def _architectures(table: Table | NetworkTable, network: NetworkSize | None) -> Architectures:
-    """A table's architectures, with its parameters if they are of the networks of the model."""
     from pyg_nas.data.table import Table
+    from pyg_nas.predictors.network_lists import read_candidates
     from pyg_nas.scoring.blocks import Architectures
 
+    path = Path(table)
+    opened: Table | NetworkTable
+    if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
+        opened = open_any_table(path, None if header is None else header.graph_space)
+    else:
+        with progress_bar("reading networks") as advance:
+            opened = read_candidates(table, configurations, advance)
+    network = None
+    if header is not None:
+        header.check_space(opened.space)
+        network = header.network
     counts = None
-    if isinstance(table, Table) and network in (None, table.network_size):
-        known = not (table.trainable_parameters < 0).any()
-        counts = table.trainable_parameters if known else None
-    return Architectures(table.cells, table.hashes, table.texts or (), counts)
+    if isinstance(opened, Table) and network in (None, opened.network_size):
+        known = not (opened.trainable_parameters < 0).any()
+        counts = opened.trainable_parameters if known else None
+    return Architectures(opened.cells, opened.hashes, opened.texts or (), counts)
+
+
+def _listed_space(space: SearchSpace) -> Architectures:
+    """All architectures of a space."""
+    from pyg_nas.scoring.blocks import Architectures
+
+    whole = space.support
+    with working("listing the space"):
+        if texts := tuple(whole.architecture_texts()):
+            return Architectures(whole.cells_of_texts(texts), None, texts)
+        return Architectures(whole.cells(), whole.hashes())
 
 
 class _Compared(NamedTuple):
@@ -566,9 +545,7 @@ def _judged(
     train: str | None,
     split: str,
     split_seed: int,
-    metric: str | None,
-    budget: int | None,
-    run: str | None,
+    choice: _LabelChoice,
     space: str | None,
 ) -> _Compared:
     """Compare the scores of a file with a table."""
@@ -586,9 +563,9 @@ def _judged(
             "rows or hashes, or none"
         )
     Protocol(train, split, split_seed)
-    check_label(metric, budget, run)
+    check_label(*choice)
     opened = open_any_table(table, space)
-    label = chosen_label(opened.default_label, metric, budget, run)
+    label = chosen_label(opened.default_label, *choice)
     protocol = Protocol(train, split, split_seed, label)
     result = evaluate_scores(opened, read_scores(scores, opened), protocol)
     origin = {"scores": scores.name, "without_score": result.without_score}
@@ -599,9 +576,7 @@ def _evaluated(
     model: Path,
     table: Path | None,
     split: str,
-    metric: str | None,
-    budget: int | None,
-    run: str | None,
+    choice: _LabelChoice,
     space: str | None,
     device: str,
 ) -> _Compared:
@@ -616,7 +591,7 @@ def _evaluated(
     if table is None:
         raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
     check_split(split)
-    check_label(metric, budget, run)
+    check_label(*choice)
     check_device(device)
     check_table_file(table)
     if space is not None and space != PLAIN:
@@ -626,7 +601,7 @@ def _evaluated(
     with working("predicting"):
         opened = open_any_table(table, space or header.graph_space)
         header.check_space(opened.space)
-        label = chosen_label(protocol.training_label(opened), metric, budget, run)
+        label = chosen_label(protocol.training_label(opened), *choice)
         # What the table lacks is refused before torch is imported.
         rows = compared_rows(protocol, header.training_hashes, opened, split, label)
         result = Model.load(model, device).compare(opened, rows)
