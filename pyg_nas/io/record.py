@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pyg_nas.errors import PygNasError, SettingsError, listed, quoted
+from pyg_nas.errors import SettingsError, listed, quoted
 
 T = TypeVar("T")
 
@@ -20,14 +20,15 @@ class Rule(str):
     """The rule for a field's value, as its error states it: an annotation beside the type."""
 
 
-def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsError) -> None:
+def check_fields(record: Any, what: str) -> None:
     """Check every field of a dataclass against its annotated type, without conversions.
 
     Args:
         record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
 
     Raises:
-        failure: At the first field that breaks its rule; the message names field, value and rule.
+        SettingsError: At the first field that breaks its rule; the message names field, value and
+            rule.
     """
     kind: Any = type(record)
     for name, (adapter, rule) in _adapters(kind).items():
@@ -36,28 +37,26 @@ def check_fields(record: Any, what: str, failure: type[PygNasError] = SettingsEr
             adapter.validate_python(value)
         except ValidationError as error:
             rest = f" must be {rule}" if rule else f": {error.errors()[0]['msg']}"
-            raise failure(f"{what} {name} {quoted(value)}{rest}") from None
+            raise SettingsError(f"{what} {name} {quoted(value)}{rest}") from None
 
 
-def record_from_dict(
-    kind: type[T], values: Any, what: str, failure: type[PygNasError] = SettingsError
-) -> T:
+def record_from_dict(kind: type[T], values: Any, what: str) -> T:
     """Return a dataclass built from a JSON object whose keys are its fields.
 
     Raises:
-        failure: If ``values`` is not an object, a key is unknown or missing, or a value breaks
-            its rule.
+        SettingsError: If ``values`` is not an object, a key is unknown or missing, or a value
+            breaks its rule.
     """
     if not isinstance(values, Mapping):
-        raise failure(f"{what} must be a JSON object, got {quoted(values)}")
+        raise SettingsError(f"{what} must be a JSON object, got {quoted(values)}")
     known = fields(kind)  # type: ignore[arg-type]
     unknown = sorted(set(values) - {field.name for field in known})
     if unknown:
-        raise failure(f"unknown keys in {what}: {listed(unknown)}")
+        raise SettingsError(f"unknown keys in {what}: {listed(unknown)}")
     needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
     missing = [name for name in needed if name not in values]
     if missing:
-        raise failure(f"{what} needs the keys {', '.join(missing)}")
+        raise SettingsError(f"{what} needs the keys {', '.join(missing)}")
     return kind(**values)
 
 

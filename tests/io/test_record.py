@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import PositiveInt
 
-from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 
 
@@ -48,8 +48,3 @@ def test_values_are_kept_as_they_are() -> None:
 def test_what_breaks_a_rule_is_named(values: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         record_from_dict(Size, values, "a size")
-
-
-def test_errors_are_of_the_class_asked_for() -> None:
-    with pytest.raises(SpaceError):
-        record_from_dict(Size, {}, "a size", SpaceError)
