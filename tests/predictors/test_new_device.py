@@ -32,7 +32,7 @@ def test_ten_measurements_are_enough_where_devices_are_alike() -> None:
 
 def test_the_posterior_is_that_of_scikit_learn() -> None:
     fitted = model(trials=1)
-    kernel = fitted.kernel_
+    kernel = fitted.kernels_[0]
     rows, target = np.arange(10), WORK[:, 0] + 0.1 * RNG.normal(size=120)
     mean, std = fitted.predict(rows, target[rows])
     average = COSTS.mean(axis=1)
@@ -67,6 +67,22 @@ def test_the_posterior_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(std, scale * variance**0.5, rtol=1e-4)
 
 
+def test_predictions_are_those_of_a_mixture_of_the_five_best() -> None:
+    fitted = model()
+    rows = np.arange(10)
+    mean, std = fitted.predict(rows, WORK[rows, 0])
+    kernels = fitted.kernels_
+    assert len(kernels) == 5
+    parts = []
+    for kernel in kernels:
+        fitted.kernels_ = [kernel]
+        parts.append(fitted.predict(rows, WORK[rows, 0]))
+    # Moments of a mixture: the mean of the first, and of the second less the square of the first.
+    second = np.mean([part[0] ** 2 + part[1] ** 2 for part in parts], axis=0)
+    np.testing.assert_allclose(mean, np.mean([part[0] for part in parts], axis=0), rtol=1e-9)
+    np.testing.assert_allclose(std, np.sqrt(second - mean**2), rtol=1e-6)
+
+
 def test_a_design_leaves_less_variance_than_random_measurements() -> None:
     fitted = model()
     target = WORK @ np.array([0.6, 1.2, 0.9, 1.4, 0.7])
@@ -74,8 +90,15 @@ def test_a_design_leaves_less_variance_than_random_measurements() -> None:
     design = fitted.design(10, candidates)
     assert len(set(design) & set(candidates)) == 10
 
+    kernels = fitted.kernels_
+
     def variance(rows: np.ndarray) -> float:
-        return float((fitted.predict(rows, target[rows])[1] ** 2).sum())
+        """The total variance of all processes."""
+        total = 0.0
+        for kernel in kernels:
+            fitted.kernels_ = [kernel]
+            total += float((fitted.predict(rows, target[rows])[1] ** 2).sum())
+        return total
 
     drawn = [variance(np.random.default_rng(i).choice(candidates, 10, False)) for i in range(50)]
     assert variance(design) < np.quantile(drawn, 0.1)
@@ -90,7 +113,7 @@ def test_a_setting_of_the_same_device_is_left_out_of_the_choice() -> None:
     twins = np.repeat(noise, 2, axis=1)
     grouped = NewDeviceRegressor(trials=30).fit(WORK, twins, list("aabbccdd"))
     apart = NewDeviceRegressor(trials=30).fit(WORK, twins, list("abcdefgh"))
-    assert grouped.kernel_.devices < apart.kernel_.devices
+    assert grouped.kernels_[0].devices < apart.kernels_[0].devices
 
 
 def test_what_is_refused() -> None:
