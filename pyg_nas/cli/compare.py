@@ -86,7 +86,9 @@ def compare(
 def compare_searches(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="FOLDER...", help="Folders of `pyg-nas search`, or 'runs/*'."),
+        typer.Argument(
+            metavar="FOLDER...", help="Folders of `pyg-nas search`, also with --seeds, or 'runs/*'."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     by: Annotated[str, typer.Option(help="By runs (trained cells) or time.")] = "runs",
@@ -102,7 +104,9 @@ def compare_searches(
     from pyg_nas.search import comparison
 
     check_output_folder(out)
-    folders = [found for pattern in runs for found in _matching(pattern)]
+    folders = [
+        folder for pattern in runs for found in _matching(pattern) for folder in _searches(found)
+    ]
     with working("reading and drawing"):
         curves = comparison.compare_searches(folders, by)
         files = comparison.write_search_comparison(out, curves, by)
@@ -122,6 +126,13 @@ def _matching(pattern: Path) -> list[Path]:
     except ValueError:  # of a pattern such as runs** before Python 3.13
         found = []
     return sorted(found) or [pattern]
+
+
+def _searches(folder: Path) -> list[Path]:
+    """Return the folder, or those in it of a search with several seeds."""
+    from pyg_nas.report.seed_summary import SEEDS
+
+    return sorted(folder.glob("seed-*")) if (folder / SEEDS).is_file() else [folder]
 
 
 def _names(text: str) -> tuple[str, ...]:

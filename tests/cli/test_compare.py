@@ -47,6 +47,18 @@ def test_compare_a_module_of_the_working_folder(
     assert pyg_nas(*arguments, "--predictors", "compared_module:Nothing") == 2
 
 
+def test_seeds_of_one_search_are_one_curve(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for method in ("random", "evolution"):
+        code = pyg_nas(
+            "search", "small.hdf5", "--method", method, "--start", 5, "--refit", 5,
+            "--seeds", 2, "--out", f"runs/{method}",
+        )  # fmt: skip
+        assert code == 0
+    capsys.readouterr()
+    assert pyg_nas("compare-searches", "runs/*", "--out", "c") == 0
+    assert capsys.readouterr().out.count("2 searches, to 10 trained cells") == 2
+
+
 @pytest.mark.parametrize("pattern", ["runs**", "a**/b", "[", "*"])
 def test_a_pattern_without_folders_is_refused(
     pattern: str, here: Path, capsys: pytest.CaptureFixture[str]
