@@ -33,6 +33,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
+from pyg_nas.io.text import check_text
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
 NAMED_SPLITS = (
@@ -133,6 +134,7 @@ def check_split(name: str) -> None:
     Raises:
         SettingsError: If it is not the name of a split.
     """
+    check_text("split", name)
     if name == "all" or is_split_file(name):
         return
     threshold, dash, size = name.rpartition("-")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.text import check_text
 
 LOGGERS = ("tensorboard", "wandb", "mlflow")
 """Names of the loggers, of their packages and of the extras."""
@@ -155,10 +156,7 @@ def check_logger(text: str) -> tuple[str, str]:
         raise SettingsError(
             f"--log {quoted(text)} must be tensorboard:DIR, wandb:PROJECT or mlflow:URI"
         )
-    try:
-        place.encode()
-    except UnicodeEncodeError:
-        raise SettingsError(f"--log {quoted(text)} must be UTF-8 text") from None
+    check_text("--log", text)
     if name == "tensorboard" and Path(place).exists() and not Path(place).is_dir():
         raise SettingsError(f"--log {quoted(text)}: {quoted(place)} is a file, a folder is needed")
     if find_spec(name) is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
+from pyg_nas.errors import SettingsError, quoted
+
 # Control characters (ESC of ANSI sequences among them), marks that reorder text (bidi), line
 # separators, invisible tags, characters that XML forbids, and lone surrogates, which no encoding
 # can write.
@@ -24,6 +26,18 @@ def printable(text: object) -> str:
         'a\\x1b[31mb\\udcff'
     """
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def check_text(what: str, text: str) -> None:
+    """Check that a name can be stored in a file: some bytes of a path are no UTF-8.
+
+    Raises:
+        SettingsError: If it cannot.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{what} {quoted(text)} must be UTF-8 text") from None
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from pyg_nas.errors import SettingsError, one_line
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import Failure, check_regular
+from pyg_nas.io.text import check_text
 
 _files: set[str] = set()  # of the modules that the user has named
 
@@ -28,8 +29,9 @@ def object_named(reference: str) -> Any:
     The module is imported, and may be in the working folder.
 
     Raises:
-        SettingsError: If it cannot be imported or has no such name.
+        SettingsError: If it cannot be imported, has no such name or is not UTF-8 text.
     """
+    check_text("name of code", reference)
     here = str(Path.cwd())
     if here not in sys.path:  # as `python -m` has it; at the end, so that it hides no package
         sys.path.append(here)
@@ -79,9 +81,15 @@ def imported(reference: str) -> Any:
 
 
 def absolute_reference(reference: str) -> str:
-    """Return ``file.py:NAME`` with the whole path, and ``module:NAME`` as it is."""
+    """Return ``file.py:NAME`` with the whole path, and ``module:NAME`` as it is, to be stored.
+
+    Raises:
+        SettingsError: If the path is not UTF-8 text.
+    """
     place, _, name = reference.rpartition(":")
-    return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else reference
+    whole = f"{Path(place).absolute()}:{name}" if place.endswith(".py") else reference
+    check_text("name of code", whole)
+    return whole
 
 
 def _described(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.text import check_text
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.early_stopping import expected_if_stopped, expected_seconds
 from pyg_nas.search.evaluator import Outcome, Rung
@@ -189,7 +190,13 @@ class Ledger:
             self._add(added)
 
     def hand_out(self, candidates: Sequence[Candidate], worker: str | None = None) -> None:
-        """Record that a worker has candidates now."""
+        """Record that a worker has candidates now.
+
+        Raises:
+            SettingsError: If the worker's name is not UTF-8 text.
+        """
+        if worker is not None:
+            check_text("worker", worker)
         with self._changing():
             event = {
                 "handed_out": [candidate.id for candidate in candidates],
@@ -245,7 +252,9 @@ class Ledger:
             candidate = self._handed(number)
             if not self._is_open(candidate):
                 return False
-            event = {"failed": number, "reason": reason}
+            # Output of a worker in another encoding has lone surrogates, which no file may have.
+            readable = reason.encode("utf-8", "backslashreplace").decode()
+            event = {"failed": number, "reason": readable}
             _write(self._asked_file, event)
             self._fail(event)
             return True

@@ -333,3 +333,8 @@ def test_a_split_file_may_not_name_what_is_not_measured(tmp_path: Path) -> None:
     table = one_run([0.9, float("nan"), 0.8])
     with pytest.raises(SettingsError, match=r"row 1 has no label \(1 of 2"):
         Protocol(str(tmp_path / "rows.txt")).apply(table)
+
+
+def test_a_split_file_whose_name_cannot_be_stored_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"split .* must be UTF-8 text"):
+        Protocol(train="b\udcff.txt")

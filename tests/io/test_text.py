@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_nas.io.text import counted, printable
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.text import check_text, counted, printable
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,12 @@ def test_any_text_can_be_encoded_and_stand_in_xml(text: str) -> None:
     element = ElementTree.fromstring(f"<a>{escape(shown)}</a>")
     assert (element.text or "") == shown
     assert printable(shown) == shown
+
+
+def test_a_name_that_cannot_be_stored_is_refused() -> None:
+    check_text("split", "größe\x1b.txt")
+    with pytest.raises(SettingsError, match=r"split 'b\\udcff.txt' must be UTF-8 text"):
+        check_text("split", "b\udcff.txt")
 
 
 def test_one_of_a_thing_is_in_the_singular() -> None:

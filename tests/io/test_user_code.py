@@ -92,3 +92,9 @@ def test_an_error_is_the_users_where_the_users_code_raised_it(tmp_path: Path) ->
     with pytest.raises(ZeroDivisionError) as caught:
         1 / 0  # noqa: B018
     assert user_failure(caught.value) is None
+
+
+def test_code_whose_name_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    for find in (object_named, absolute_reference):
+        with pytest.raises(SettingsError, match="must be UTF-8 text"):
+            find(f"{tmp_path}/b\udcff.py:score")

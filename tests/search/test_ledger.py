@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.evaluator import Outcome, Rung
+from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Proposal
 from pyg_nas.search.ledger import Ledger
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.testing import small_cells
 
 
@@ -87,3 +91,14 @@ def test_invalid_reports_are_refused(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="proposed twice"):
         ledger.add([ledger.candidates[0].proposal], [1])
     assert numbers(ledger.waiting) == [0, 1, 2]
+
+
+def test_the_output_of_a_worker_in_another_encoding_can_be_read_again(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path, {"space": NASBENCH101.to_dict()}, NASBENCH101)
+    ledger = Ledger(folder)
+    ledger.add([Proposal(small_cells()[0])], [None])
+    with pytest.raises(SettingsError, match=r"worker .* must be UTF-8 text"):
+        ledger.hand_out(ledger.candidates, "gpu\udcff")
+    ledger.hand_out(ledger.candidates)
+    ledger.fail(0, "error\udcff\n\x1b[31m")
+    assert Ledger(folder).failures == {0: "error\\udcff\n\x1b[31m"}
