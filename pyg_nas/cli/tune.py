@@ -13,7 +13,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import check_output, write_text
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, printable
 
 
 def tune(
@@ -83,7 +83,7 @@ def tune(
         )
     report: dict[str, Any] = {
         "recipe": recipe,
-        "table": table.name,
+        "table": printable(table.name),
         "protocol": protocol.to_dict(),
         **result.to_dict(),
     }
