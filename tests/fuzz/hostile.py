@@ -24,8 +24,7 @@ same
     Two threads, other seeds of Python's hashes, as many processes as the command can use, and for
     ``fit`` no stored machine code.
 
-``hostile.json`` has all parts, with at least 50 kills of each command. A commit with ``-changed``
-was run with changes of the exports alone.
+``hostile.json`` has all parts, with at least 50 kills of each command.
 """
 
 from __future__ import annotations
