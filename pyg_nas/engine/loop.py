@@ -14,12 +14,10 @@ from torch import Tensor
 from pyg_nas.engine.config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
 from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
 from pyg_nas.engine.paths import use_compiled
+from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.torch_trainer import torch_epochs
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
-
-OnEpoch = Callable[[int, float], None]
-"""Called after each epoch with its number, from 1, and the members' mean training loss."""
 
 
 def train_stacked(

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pyg_nas.compute.threads import single_threaded
 from pyg_nas.engine.adam import ADAM_EPSILON, one_cycle
-from pyg_nas.engine.loop import OnEpoch
 from pyg_nas.engine.paths import use_compiled
+from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.nn.dense_residual import (
     DenseResidualInputs,
     ResidualGraphs,

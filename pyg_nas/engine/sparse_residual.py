@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.engine.loop import OnEpoch
+from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.spaces.modules.network_array import NetworkArray

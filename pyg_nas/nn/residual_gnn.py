@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import scatter
 
 
-class ResidualGNN(MessagePassing):  # type: ignore[misc]
+class ResidualGNN(nn.Module):
     r"""``M`` independent networks of one shape, with stacked weights ``[M, in, out]``.
 
     With :math:`N` = layer norm (gain and shift), each layer adds to the states :math:`H`
@@ -49,7 +49,7 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
         dropout: float = 0.2,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(aggr="sum", node_dim=-2)
+        super().__init__()
         self.dropout = dropout
 
         def weight(rows: int, columns: int, gain: float = 1.0) -> nn.Parameter:
@@ -89,6 +89,9 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
             keep: Dropout masks of 0 and 1: ``[M, V, hidden]`` for each layer, ``[M, B, 2 hidden]``,
                 ``[M, B, graph_columns]`` and ``[M, B, hidden]``; None to drop nothing.
         """
+        from torch_geometric.utils import scatter
+
+        propagate = _sums().propagate
         states = x @ self.embed + self.embed_bias
         hidden = states.shape[-1]
         for layer, (weight, bias, gain, shift) in enumerate(
@@ -96,8 +99,8 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
         ):
             normal = F.layer_norm(states, (hidden,)) * gain + shift
             own, to_predecessors, to_successors = (normal @ weight).chunk(3, dim=-1)
-            summed = own + bias + self.propagate(edge_index.flip(0), x=to_predecessors)
-            summed = summed + self.propagate(edge_index, x=to_successors)
+            summed = own + bias + propagate(edge_index.flip(0), x=to_predecessors)
+            summed = summed + propagate(edge_index, x=to_successors)
             states = states + drop(self.activation(summed), keep, layer, self.dropout)
         final = F.layer_norm(states, (hidden,))
         mean = scatter(final, batch, dim=-2, dim_size=len(graph), reduce="mean")
@@ -117,6 +120,14 @@ class ResidualGNN(MessagePassing):  # type: ignore[misc]
         graph = drop(graph, keep, depth + 1, self.dropout)
         joined = self.activation(read @ self.read + graph @ self.read_graph + self.read_bias)
         return drop(joined, keep, depth + 2, self.dropout) @ self.output + self.output_bias
+
+
+@cache
+def _sums() -> Any:
+    """PyG's message passing by sums; importing it takes a second, and dense paths do without."""
+    from torch_geometric.nn import MessagePassing
+
+    return MessagePassing(aggr="sum", node_dim=-2)
 
 
 def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:

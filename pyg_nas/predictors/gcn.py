@@ -22,8 +22,9 @@ from pyg_nas.compute.device import pick_device
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.engine.config import TrainingConfig
-from pyg_nas.engine.loop import OnEpoch, train_sparse, train_stacked
+from pyg_nas.engine.loop import train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
+from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import (
     BLOCK_CELLS,

@@ -34,7 +34,7 @@ from pyg_nas.predictors.validation import Cells, cells_to_predict, check_cells, 
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fast` does not need
-    from pyg_nas.engine.loop import OnEpoch
+    from pyg_nas.engine.progress import OnEpoch
     from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 
 Others = tuple[NDArray[np.floating[Any]] | None, ...]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.engine.loop import OnEpoch
+from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.residual import (
     ResidualTask,
     ResidualTrainingConfig,

@@ -118,8 +118,9 @@ ALLOWED: list[dict[str, set[str]]] = [
         "table export converted.hdf5 again.tfrecord": {"h5py", "google.protobuf"},
     },
     {
+        FAST: PREDICTION - {"torch_geometric"} | {"h5py"},
+        "evaluate fast table.hdf5": PREDICTION - {"torch_geometric"} | {"h5py"},
         TRAIN: PREDICTION | {"h5py"},
-        FAST: PREDICTION | {"h5py"},
         "predict m table.hdf5 --out s.csv": PREDICTION | {"h5py"},
     },
     {
