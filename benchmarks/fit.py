@@ -1,4 +1,4 @@
-"""Whole fits of the recipes fast and best, and updates by 4 labels, before and after.
+"""Whole fits of the recipes fast and best, updates and rounds of a search, before and after.
 
     python -m benchmarks.fit --before PATH
 
@@ -80,8 +80,10 @@ def main() -> None:
         codes[BEFORE] = Code(arguments.before.resolve(), arguments.threads)
     few, most = min(arguments.cells), max(arguments.cells)
     jobs = [(what, "fast", most, NOW) for what in ("factor", "update", "fit")]
+    jobs += [("round", "fast", few, NOW)]
     jobs += [("fit", recipe, few, code) for recipe in RECIPES for code in (NOW, TORCH)]
     if not arguments.short:
+        jobs += [("products", "best", most, NOW)]
         jobs += [
             ("fit", recipe, cells, code)
             for recipe in RECIPES
@@ -125,9 +127,9 @@ def result(seconds: dict[tuple[str, str, int, str], float], few: int, most: int)
     # Against a unit that no change of the package moves: a fit over an update falls when fits
     # become faster.
     factor = seconds["factor", "fast", most, NOW]
-    for what in ("update", "fit"):
-        ratios[f"fast, {most} cells, Cholesky factor over {what}"] = (
-            factor / seconds[what, "fast", most, NOW]
+    for what, cells in (("update", most), ("fit", most), ("round", few)):
+        ratios[f"fast, {cells} cells, Cholesky factor over {what}"] = (
+            factor / seconds[what, "fast", cells, NOW]
         )
     for (what, recipe, cells, code), value in seconds.items():
         if code == BEFORE:

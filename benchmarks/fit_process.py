@@ -1,8 +1,9 @@
 """Time fits and updates of recipes in the package that ``PYTHONPATH`` names, for ``fit.py``.
 
-Reads one JSON list ``[what, recipe, cells]`` a line and answers with seconds. With
-``factor`` they are those of the Cholesky factor of a matrix ``[cells, cells]``, a unit. Names are
-looked for in two places, because code from before the rooms is timed too.
+Reads one JSON list ``[what, recipe, cells]`` a line and answers with seconds of a fit, an update or
+a round of a search, or of what they are compared with: the Cholesky factor of a matrix ``[cells,
+cells]``, and the matrix products of the networks' layers alone. Names are looked for in two places,
+because code from before the rooms is timed too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 
 try:
@@ -41,20 +44,66 @@ def factor_seconds(count: int) -> float:
     return least
 
 
+def round_seconds(model: Any, cells: Any, labels: Any) -> float:
+    """Return the seconds of a round of a search on NAS-Bench-101: an update, then all cells' means.
+
+    The round before it updated and scored another copy of the same fit, with half of the labels.
+    """
+    from pyg_nas.spaces.nasbench101 import nasbench101_cells
+
+    space = nasbench101_cells()
+    deepcopy(model).update(cells[: len(cells) // 2], labels[: len(cells) // 2]).predict(space)
+    start = time.perf_counter()
+    deepcopy(model).update(cells, labels).predict(space)
+    return time.perf_counter() - start
+
+
+def product_seconds(model: Any, count: int) -> float:
+    """Return the seconds of the products with the layers' weights in training a fit's networks.
+
+    There are three for each layer and step: one forward, two for the gradients. Each member's are
+    computed in one thread, as in training. A twentieth of the steps is timed.
+    """
+    from pyg_nas.compute.threads import single_threaded_pool
+    from pyg_nas.predictors.residual_gnn import _epochs
+
+    networks = model.networks_
+    members, _, width = networks.network_.embed.shape
+    batch = networks.batch_size
+    rows = round(batch * float(model._training[0].num_vertices.mean()))
+    steps = _epochs(count) * ((count - count // 10) // batch)
+    states, weights = np.ones((rows, width), np.float32), np.ones((width, 3 * width), np.float32)
+
+    def train(member: int) -> None:
+        sent, back, slope = states @ weights, np.empty_like(states), np.empty_like(weights)
+        for _ in range(networks.depth * (steps // 20)):
+            np.dot(states, weights, sent)
+            np.dot(states.T, sent, slope)
+            np.dot(sent, weights.T, back)
+
+    with single_threaded_pool(torch.get_num_threads()) as pool:
+        start = time.perf_counter()
+        list(pool.map(train, range(members)))
+        return 20 * (time.perf_counter() - start)
+
+
 def seconds(what: str, recipe: str, count: int) -> float:
-    """Return the seconds of a fit to ``count`` cells, of the update of one, or of a factor."""
+    """Return the seconds of one job, for a fit to ``count`` cells."""
     if what == "factor":
         return factor_seconds(count)
-    cells = sample_cells(count + UPDATE, seed=0)
+    cells = sample_cells(count + 2 * UPDATE, seed=0)
     # Time does not depend on the labels; these are structured and need no measurement.
     labels = cells.trainable_parameters() / 5e7
-    if what == "update":
-        model = fitted(recipe, cells[:count], labels[:count])
     start = time.perf_counter()
-    if what == "update":
-        model.update(cells[count:], labels[count:])
-    else:
-        fitted(recipe, cells[:count], labels[:count])
+    model = fitted(recipe, cells[:count], labels[:count])
+    if what == "fit":
+        return time.perf_counter() - start
+    if what == "round":
+        return round_seconds(model, cells[count:], labels[count:])
+    if what == "products":
+        return product_seconds(model, count)
+    start = time.perf_counter()
+    model.update(cells[count : count + UPDATE], labels[count : count + UPDATE])
     return time.perf_counter() - start
 
 

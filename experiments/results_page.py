@@ -406,6 +406,14 @@ def fits() -> list[str]:
             title = f"update `{recipe}` of {cells:,} cells by 4"
             ratio = f"{fit / value:.0f}"
             lines.append(row(title, f"{1000 * value:.0f} ms", "a fit", ratio, "50 ms"))
+        if what == "round":
+            title = f"update `{recipe}` of {cells:,} cells, score 423,624"
+            lines.append(row(title, f"{value:.2f} s", "–", "–", "0.1 s"))
+        if what == "products":
+            fit = seconds["fit", recipe, cells, "now"]
+            title = f"fit `{recipe}` to {cells:,} cells"
+            against = f"its largest matrix products alone, {value:.1f} s"
+            lines.append(row(title, f"{fit:.1f} s", against, f"{value / fit:.2f}", "–"))
     return lines
 
 
