@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "datasets" / "nasbench_digits.hdf5"
 NOW, BEFORE = "now", "before"
 TORCH = "import torch"
-# A command may use the folders of those above it. The options are those of both codes.
+# A command may use the folders of those above it. The options are those of both codes: the older
+# one has only the old names of --start and --refit.
 COMMANDS = {
     "help": "--help",
     "refusal": f"train {TABLE} --split nonsense --out none",
@@ -36,7 +37,7 @@ COMMANDS = {
     "train best, 172 cells": f"train {TABLE} --split 172 --recipe best --out best",
     "evaluate": f"evaluate fast {TABLE}",
     "predict the whole space": "predict paper --space nasbench101 --out scores.csv",
-    "search": f"search {TABLE} --start 16 --refit 4 --rounds 6 --recipe fast --out search",
+    "search": f"search {TABLE} --n 16 --k 4 --rounds 6 --recipe fast --out search",
     "report": f"report fast {TABLE} --out report.html",
 }
 SHORT = ("help", "refusal", "table info")
