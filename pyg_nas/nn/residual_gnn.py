@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,9 +87,11 @@ class ResidualGNN(nn.Module):
             keep: Dropout masks of 0 and 1: ``[M, V, hidden]`` for each layer, ``[M, B, 2 hidden]``,
                 ``[M, B, graph_columns]`` and ``[M, B, hidden]``; None to drop nothing.
         """
+        # Imported here because dense products need no PyG.
         from torch_geometric.utils import scatter
 
-        propagate = _sums().propagate
+        from pyg_nas.nn.message_sum import sum_messages
+
         states = x @ self.embed + self.embed_bias
         hidden = states.shape[-1]
         for layer, (weight, bias, gain, shift) in enumerate(
@@ -99,8 +99,8 @@ class ResidualGNN(nn.Module):
         ):
             normal = F.layer_norm(states, (hidden,)) * gain + shift
             own, to_predecessors, to_successors = (normal @ weight).chunk(3, dim=-1)
-            summed = own + bias + propagate(edge_index.flip(0), x=to_predecessors)
-            summed = summed + propagate(edge_index, x=to_successors)
+            summed = own + bias + sum_messages(to_predecessors, edge_index.flip(0))
+            summed = summed + sum_messages(to_successors, edge_index)
             states = states + drop(self.activation(summed), keep, layer, self.dropout)
         final = F.layer_norm(states, (hidden,))
         mean = scatter(final, batch, dim=-2, dim_size=len(graph), reduce="mean")
@@ -120,14 +120,6 @@ class ResidualGNN(nn.Module):
         graph = drop(graph, keep, depth + 1, self.dropout)
         joined = self.activation(read @ self.read + graph @ self.read_graph + self.read_bias)
         return drop(joined, keep, depth + 2, self.dropout) @ self.output + self.output_bias
-
-
-@cache
-def _sums() -> Any:
-    """PyG's message passing by sums; importing it takes a second, and dense paths do without."""
-    from torch_geometric.nn import MessagePassing
-
-    return MessagePassing(aggr="sum", node_dim=-2)
 
 
 def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:
