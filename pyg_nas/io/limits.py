@@ -61,7 +61,7 @@ MOST_IMAGE_BYTES = 2**29
 """An image file: so many pixels of four channels of two bytes have 0.5 GB without compression."""
 
 MOST_IMAGE_SIDE = 1_024
-"""Pixels a side that images may be resized to: networks are trained on 32 to 224."""
+"""Pixels per side of images that are trained on: 32 to 224 are usual."""
 
 MOST_IMAGES_BYTES = 4 * 2**30
 """All images of a task after resizing: 28,000 colour images of 224 pixels per side."""

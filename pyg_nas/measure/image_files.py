@@ -60,6 +60,7 @@ def npz_task(path: str | os.PathLike[str], settings: TrainingSettings, seed: int
             f"{path}: images must be [N, H, W] or [N, H, W, C] with 1 to 4 channels, "
             f"got {list(arrays['images'].shape)}"
         )
+    _check_sides(str(path), (images.shape[2], images.shape[1]), "resize them")
     if images.dtype != np.uint8:
         if images.dtype.kind != "f":
             raise MeasureError(
@@ -159,6 +160,7 @@ def _common_form(
                     f"{size[0]} x {size[1]}; give an image size to resize all"
                 )
     assert size is not None  # there is at least one file
+    _check_sides(str(folder), size, "give an image size")
     needed = len(files) * size[0] * size[1] * (1 if mode == "L" else 3)
     if needed > MOST_IMAGES_BYTES:
         raise MeasureError(
@@ -166,6 +168,15 @@ def _common_form(
             f"bytes, at most {MOST_IMAGES_BYTES:,} are read; give a smaller image size"
         )
     return mode, size
+
+
+def _check_sides(name: str, size: tuple[int, int], remedy: str) -> None:
+    """Refuse images whose width or height is too large for training."""
+    if max(size) > MOST_IMAGE_SIDE:
+        raise MeasureError(
+            f"{name}: images have {size[0]} x {size[1]} pixels, at most {MOST_IMAGE_SIDE:,} per "
+            f"side are trained on; {remedy}"
+        )
 
 
 def _pixels(file: Path, mode: str, size: tuple[int, int], fit: str) -> NDArray[np.uint8]:

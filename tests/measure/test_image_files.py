@@ -54,6 +54,7 @@ def test_npz_of_grey_floats(tmp_path: Path):
         ({"labels": None}, "has no array 'labels'"),
         ({"images": np.zeros((30, 6), np.uint8)}, "images must be"),
         ({"images": np.zeros((30, 6, 6, 9), np.uint8)}, "1 to 4 channels"),
+        ({"images": np.zeros((30, 1, 1025), np.uint8)}, "1025 x 1 pixels, at most 1,024 per side"),
         ({"images": np.zeros((30, 6, 6), np.int64)}, "uint8 or floating point, got int64"),
         ({"images": np.full((30, 6, 6), np.nan)}, "must be finite"),
         ({"labels": np.arange(29)}, r"labels must be whole numbers \[30\]"),
@@ -132,6 +133,13 @@ def test_images_of_different_sizes_are_refused_or_resized(tmp_path: Path):
         get_task(folder, settings_file(tmp_path))
     task = get_task(folder, settings_file(tmp_path), image_size=8)
     assert task.train.images.shape[1:] == (3, 8, 8)
+
+
+def test_large_images_are_refused_where_none_are_resized(tmp_path: Path):
+    folder = make_folder(tmp_path / "strips", sizes=((1100, 2),))
+    with pytest.raises(MeasureError, match=r"1100 x 2 pixels, at most 1,024 .*give an image size"):
+        get_task(folder, settings_file(tmp_path))
+    assert get_task(folder, settings_file(tmp_path), image_size=4).train.images.shape[2:] == (4, 4)
 
 
 def test_malformed_folders(tmp_path: Path):
