@@ -43,7 +43,7 @@ ASCII_ALONE = [
     "report D/search --out D/search.html",
     "compare-searches D/search --out D/searches",
     "tune T --split 43 --grid D/grid.json --folds 2 --repeats 1 --device cpu --out D/tuned.json",
-    "compare T --predictors D/few.py:Few --train 43 --draws 1 --device cpu --out D/comparison",
+    "compare T --predictors P/few.py:Few --train 43 --draws 1 --device cpu --out D/comparison",
     "ask D/asked --n 2 --method random --device cpu",
     "tell D/asked 0 --accuracy 0.5",
     "table info T",
@@ -66,10 +66,10 @@ def test_every_command_works_with_any_path(small_table: Table, tmp_path: Path, l
     (folder / "i.csv").write_text(f"arch,test_accuracy\n{text},0.5\n")
     (folder / "small.json").write_text(json.dumps(SMALL))
     (folder / "grid.json").write_text('[{"hidden": 4}]')
-    (folder / "few.py").write_text(FEW)
+    (tmp_path / "few.py").write_text(FEW)  # names of code are stored, and must be UTF-8
     labels = np.arange(60) % 3
     np.savez(folder / "task.npz", images=np.zeros((60, 8, 8), np.uint8), labels=labels)
-    places = {"D": str(folder), "T": str(folder / "t.hdf5")}
+    places = {"P": str(tmp_path), "D": str(folder), "T": str(folder / "t.hdf5")}
     commands = [
         ["/".join(places.get(part, part) for part in word.split("/")) for word in line.split()]
         for line in [*COMMANDS, *(ASCII_ALONE if locale == "ASCII" else [])]

@@ -99,7 +99,7 @@ def test_state_of_other_shapes_is_refused(process: GaussianProcess) -> None:
         write_state(GaussianProcess(), {**tensors, "factor": tensors["factor"][:5]}, values)
     with pytest.raises(ModelError, match="noise"):
         write_state(GaussianProcess(), tensors, {**values, "noise": float("nan")})
-    with pytest.raises(ModelError, match="version 1 of the cells' features"):
+    with pytest.raises(ModelError, match="version 1 of the features"):
         write_state(GaussianProcess(), tensors, {**values, "feature_version": 1})
 
 
