@@ -16,6 +16,8 @@ from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
 
 _SUFFIX = ".npy"
 _MOST_MEMBERS = 10_000
+# What NumPy writes. Others are decompressed without a limit on the result of one step.
+_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGE = (
     *(OSError, ValueError, EOFError, TypeError, RuntimeError, NotImplementedError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error),
@@ -61,6 +63,10 @@ def _chosen(archive: zipfile.ZipFile, names: Iterable[str] | None) -> dict[str, 
 
 def _array_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Return the bytes of an array by its header, which must agree with the archive's directory."""
+    if member.compress_type not in _COMPRESSION:
+        raise SettingsError(
+            f"{member.filename} is compressed by method {member.compress_type}, not by one of NumPy"
+        )
     with archive.open(member) as file:
         shape, dtype = _header(file)
         head = file.tell()

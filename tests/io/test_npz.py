@@ -73,3 +73,11 @@ def test_an_archive_that_inflates_beyond_the_limit_is_not_inflated(
     with pytest.raises(MeasureError, match="need 12,000 bytes, at most 10,000"):
         read_npz(path, failure=MeasureError)
     assert len(read_npz(path, ("a",))["a"]) == 6_000
+
+
+def test_methods_that_numpy_does_not_write_are_refused(tmp_path: Path) -> None:
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as file:
+            file.writestr("images.npy", member((4,), b"1234"))
+        with pytest.raises(MeasureError, match=rf"images\.npy is compressed by method {method}"):
+            read_npz(tmp_path / "a.npz", failure=MeasureError)
