@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import image_memory, network_memory
 from benchmarks.measurement import RESULTS, show
-from benchmarks.network_memory import ALONE
 
 MOST_FALL = 0.2
 Ratios = dict[str, float]
@@ -70,13 +70,13 @@ def _backend_by_size(result: dict[str, Any]) -> Ratios:
     }
 
 
-def _network_memory(result: dict[str, Any]) -> Ratios:
-    """Memory of the networks alone over that of a training run."""
+def _memory(result: dict[str, Any], alone: str, unit: str) -> Ratios:
+    """Memory of a process that does not train over that of a training run."""
     return {
-        f"{name}, {networks} networks": peaks[ALONE] / peak
-        for networks, peaks in result["peak_bytes"].items()
+        f"{name}, {size} {unit}": peaks[alone] / peak
+        for size, peaks in result["peak_bytes"].items()
         for name, peak in peaks.items()
-        if name != ALONE
+        if name != alone
     }
 
 
@@ -116,7 +116,11 @@ BENCHMARKS: dict[str, tuple[str, Callable[[dict[str, Any]], Ratios]]] = {
     "backend_by_size": ("backend_by_size", _backend_by_size),
     "dense_vs_sparse": ("dense_vs_sparse_cpu", _dense_vs_sparse),
     "scaling": ("scaling", _scaling),
-    "network_memory": ("network_memory", _network_memory),
+    "network_memory": (
+        "network_memory",
+        lambda r: _memory(r, network_memory.ALONE, "networks"),
+    ),
+    "image_memory": ("image_memory", lambda r: _memory(r, image_memory.ALONE, "pixels")),
 }
 
 
