@@ -72,7 +72,11 @@ def ask(
         typer.Option(help="The predictor's recipe; by default fast, or networks."),
     ] = None,
     acquisition: Annotated[
-        str | None, typer.Option(help="mean (default), ei, ucb or thompson.")
+        str | None,
+        typer.Option(
+            help="Value that ranks proposals: mean (default), the prediction; or ei (expected "
+            "improvement), ucb (upper confidence bound) or thompson (Thompson sampling)."
+        ),
     ] = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
