@@ -130,12 +130,12 @@ def train(
         DEFAULT_RECIPE,
         LATENCY_RECIPE,
         NETWORK_RECIPE,
-        check_cells_suffice,
         check_epochs,
         check_recipe,
         check_subject,
         make_estimator,
         read_recipe,
+        recipe_needs,
     )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model
@@ -168,7 +168,7 @@ def train(
     check_subject(chosen, is_of_networks)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     # What the table lacks is refused before torch is imported.
-    check_cells_suffice(chosen, len(protocol.apply(opened).train))
+    recipe_needs(chosen).check_cells(chosen, len(protocol.apply(opened).train))
     check_storable(make_estimator(chosen, label, seed, device, **given))
     logger = open_logger(log)
     with progress_bar("training, epochs") as advance:
@@ -382,7 +382,6 @@ def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> No
 
     from pyg_nas.data.scores_file import write_scores
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.predictors.common_process import transfer_scores
     from pyg_nas.scoring.columns import architecture_columns
 
     cells, rows = scored.graphs, np.arange(len(scored.graphs))
@@ -391,6 +390,8 @@ def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> No
         if model is None:
             if not isinstance(cells, CellArray):
                 raise SettingsError("the recipe transfer scores cells, got whole networks")
+            from pyg_nas.predictors.common_process import transfer_scores
+
             scores = transfer_scores(cells)
         elif getattr(model.estimator, "provides_std", False):
             scores, std = model.estimator.predict(cells, return_std=True)

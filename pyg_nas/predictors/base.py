@@ -17,7 +17,7 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         parameter_rules: Rule of each constructor argument, see
-            :mod:`pyg_nas.predictors.validation`.
+            :mod:`pyg_nas.predictors.parameter_rules`.
         fitted_state: Attributes that ``fit`` sets, see :mod:`pyg_nas.predictors.state`.
         least_cells: Training cells that a fit needs.
     """

@@ -66,6 +66,17 @@ class RecipeNeeds:
     of_networks: bool | None = None
     settings: Mapping[str, Rule] = field(default_factory=dict)
 
+    def check_cells(self, recipe: str, cells: int) -> None:
+        """Check that there are as many training cells as a fit of the recipe needs.
+
+        Raises:
+            SettingsError: If there are fewer.
+        """
+        if cells < self.least_cells:
+            raise SettingsError(
+                f"recipe {recipe!r} is fitted to at least {self.least_cells} cells, got {cells}"
+            )
+
 
 def _settings(rules: Mapping[str, Rule], part: str = "") -> dict[str, Rule]:
     """The rules of settings that files may have, of an estimator or of a part of one."""
@@ -232,17 +243,6 @@ def check_epochs(recipe: str) -> None:
             f"recipe {recipe!r} trains no network, or none by these options, so that epochs and "
             f"learning_rate would change nothing; they are for {' and '.join(having)}"
         )
-
-
-def check_cells_suffice(recipe: str, cells: int) -> None:
-    """Check that there are as many training cells as a fit of a recipe needs.
-
-    Raises:
-        SettingsError: If there are fewer.
-    """
-    least = recipe_needs(recipe).least_cells
-    if cells < least:
-        raise SettingsError(f"recipe {recipe!r} is fitted to at least {least} cells, got {cells}")
 
 
 def check_subject(recipe: str, of_networks: bool) -> None:

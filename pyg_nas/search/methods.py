@@ -150,10 +150,7 @@ def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
 
 def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) -> None:
     """Refuse, before the first training run, settings with which no predictor could be fitted."""
-    if n < needs.least_cells:
-        raise SettingsError(
-            f"recipe {recipe!r} is fitted to at least {needs.least_cells} cells, got n {n}"
-        )
+    needs.check_cells(recipe, n)
     check_std(acquisition, needs, f"recipe {recipe!r}")
 
 

@@ -10,9 +10,7 @@ Shapes = Sequence[Sequence[int]]
 
 # Position of the weight among the inputs.
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "QLinearConv": 3}
-# Position of the second factor.
-_PRODUCTS = {"MatMul": 1, "MatMulInteger": 1, "FusedMatMul": 1, "QLinearMatMul": 3}
-_GEMMS = ("Gemm", "FusedGemm")
+_PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul")
 _RECURRENT = ("LSTM", "GRU", "RNN")
 _ATTENTIONS = ("Attention", "MultiHeadAttention")
 
@@ -32,11 +30,9 @@ def multiply_accumulates(
         return math.prod(result) * math.prod(shapes[_CONVOLUTIONS[operator]][1:])
     if operator == "ConvTranspose":
         return math.prod(shapes[0]) * math.prod(shapes[1][1:])
-    if operator in _GEMMS and shapes[0]:
-        inner = shapes[0][0] if attributes.get("transA") else shapes[0][-1]
-        return math.prod(result) * inner
     if operator in _PRODUCTS and shapes[0]:
-        inner = shapes[0][-2] if attributes.get("transA") else shapes[0][-1]
+        matrix = shapes[0][-2:]
+        inner = matrix[0] if attributes.get("transA") else matrix[-1]
         return math.prod(result) * inner
     if operator == "Einsum":
         return _einsum(attributes["equation"], shapes)
