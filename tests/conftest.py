@@ -16,8 +16,9 @@ from tests import own_space
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what is computed once beside pytest's own cache, and not in the user's."""
-    os.environ["PYG_NAS_CACHE"] = str(config.cache.mkdir("pyg_nas"))
+    """Keep what is computed once in the folder of pytest's cache, and not in the user's."""
+    # Also where pytest's own cache is switched off.
+    os.environ["PYG_NAS_CACHE"] = str(config.rootpath / ".pytest_cache" / "d" / "pyg_nas")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
