@@ -40,11 +40,13 @@ clean: ## Remove the environments and everything built
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest build dist site demo *.egg-info
 
 # Every room, without what takes long and depends on no version: a few minutes on two cores.
-SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_models.py compute data engine \
-	features graphs io measure/test_tasks.py measure/test_trainer.py measure/test_campaign.py metrics \
-	nasbench nn predictors/test_gcn.py predictors/test_hybrid.py predictors/test_storage.py \
-	report/test_writer.py report/test_searches.py report/test_predictions.py search/test_loop.py \
-	search/test_strategies.py spaces testing visualization)
+SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_train.py \
+	cli/test_evaluate.py cli/test_predict.py compute data engine features graphs io \
+	measure/test_tasks.py measure/test_trainer.py measure/test_campaign.py metrics nasbench nn \
+	predictors/test_gcn.py predictors/test_hybrid.py predictors/test_storage.py report/test_writer.py \
+	report/test_searches.py report/test_predictions.py search/test_loop.py search/test_strategies.py \
+	spaces testing visualization)
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 

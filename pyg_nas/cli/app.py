@@ -13,16 +13,18 @@ from pyg_nas.cli.ask import ask, tell
 from pyg_nas.cli.compare import compare, compare_searches
 from pyg_nas.cli.console import ERRORS, SILENCE, fail, prepare_streams, print_line, print_note
 from pyg_nas.cli.demo import demo
+from pyg_nas.cli.evaluate import evaluate, plot
 from pyg_nas.cli.export import export
 from pyg_nas.cli.finish import finish
 from pyg_nas.cli.images import images
 from pyg_nas.cli.measure import measure
-from pyg_nas.cli.models import evaluate, plot, predict, train
+from pyg_nas.cli.predict import predict
 from pyg_nas.cli.profile import profile
 from pyg_nas.cli.report import report
 from pyg_nas.cli.search import search
 from pyg_nas.cli.startup import postpone_compiler
 from pyg_nas.cli.table import table_app
+from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
 from pyg_nas.errors import PygNasError, one_line
 from pyg_nas.io.user_code import user_failure

@@ -13,6 +13,7 @@ import typer
 
 from pyg_nas.cli.app import app, main
 from pyg_nas.io.user_code import object_named
+from tests.cli.command import pyg_nas
 
 VERSION = """
 import os, sys
@@ -74,3 +75,75 @@ def test_every_command_shows_an_example() -> None:
     assert "pyg-nas table import" in listed
     for name, command in listed.items():
         assert f"Example: {name}" in " ".join((command.help or "").split()), name
+
+
+def test_help_is_there_for_every_command() -> None:
+    for command in ("", "train", "evaluate", "predict", "plot", "table", "demo"):
+        assert pyg_nas(*command.split(), "--help") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("train", "{table}", "--out", "m", "--settings", "nowhere.json"), "nowhere.json"),
+        (("train", "nowhere.hdf5", "--out", "m"), "nowhere.hdf5"),
+        (("train", "{table}", "--out", "m", "--split", "9999"), "9999"),
+        (("train", "{table}", "--out", "m", "--split", "best"), "best"),
+        (("train", "{table}", "--out", "m", "--recipe", "magic"), "magic"),
+        (("train", "{table}", "--out", "m", "--budget", "5"), "5 was requested"),
+        (("train", "{table}", "--out", "m", "--run", "first"), "first"),
+        (("train", "{table}", "--out", "m", "--metric", "loss"), "loss"),
+        (("train", "{table}", "--out", "m", "--device", "cuda:99"), "cuda:99"),
+        (("train", "{table}", "--out", "m", "--epochs", "0"), "epochs"),
+        (("evaluate", "nowhere", "{table}"), "nowhere"),
+        (("evaluate", "{model}", "{model}"), "model"),
+        (("predict", "{model}", "--out", "s.csv"), "--space"),
+        (("predict", "{model}", "{table}", "--space", "nasbench101", "--out", "s.csv"), "--space"),
+        (("predict", "{model}", "--space", "darts", "--out", "s.csv"), "darts"),
+        (("plot", "{model}", "{table}", "--out", "scatter.docx"), "docx"),
+    ],
+)
+def test_errors_are_one_clear_line(
+    arguments: tuple[str, ...],
+    named: str,
+    table_path: Path,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [a.format(table=table_path, model=model_path) for a in arguments]
+    assert pyg_nas(*given) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert named in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "{model}", "{table}", "--json", "{table}"),
+        ("predict", "{model}", "{table}", "--out", "{table}"),
+        ("predict", "{model}", "{table}", "--out", "{model}/weights.safetensors"),
+        ("plot", "{model}", "{table}", "--out", "{table}"),
+        ("report", "{model}", "{table}", "--out", "{table}"),
+        ("export", "{model}", "--out", "{model}/settings.json"),
+        ("tune", "{table}", "--out", "{table}"),
+        ("table", "export", "{table}", "{table}"),
+        ("table", "convert", "{table}", "{table}"),
+    ],
+)
+def test_what_is_read_is_never_written_over(
+    arguments: tuple[str, ...],
+    table_path: Path,
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = [table_path, *model_path.iterdir()]
+    before = [file.read_bytes() for file in files]
+    assert pyg_nas(*(a.format(table=table_path, model=model_path) for a in arguments)) == 2
+    assert "is read by this command" in capsys.readouterr().err
+    assert [file.read_bytes() for file in files] == before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.graphs.cell import Cell
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 from .processes import run_commands
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.data.table import Table
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 MINE = """
 import numpy as np

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pyg_nas.cli.app import app
 from pyg_nas.cli.finish import finish
 from pyg_nas.search.finish import Confirmation, Finish
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
 from tests.measure.images import settings_file

@@ -11,7 +11,7 @@ from pyg_nas.cli.latency import seconds_of
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.folder import SearchFolder
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 
 def test_times() -> None:

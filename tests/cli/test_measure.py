@@ -22,7 +22,7 @@ from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Executor
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from torch import nn, zeros
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 from tests.predictors.test_network_lists import BUILDER
 
 

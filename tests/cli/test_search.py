@@ -21,7 +21,7 @@ from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure import Executor, get_task
 from pyg_nas.search.evaluator import Outcome
 from pyg_nas.search.ledger import Ledger
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 from tests.measure.test_tasks import make_folder
 
 app = typer.Typer()

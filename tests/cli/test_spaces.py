@@ -15,7 +15,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs import Cell, open_space
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.measure.network_folder import read_network_settings
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 from tests.measure.images import make_folder
 from tests.own_space import forget, write_stem
 

@@ -9,7 +9,7 @@ import pytest
 from pyg_nas.cli.app import main
 from pyg_nas.data.table import Table
 from pyg_nas.data.tfrecord import write_tfrecord
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

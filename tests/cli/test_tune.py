@@ -11,13 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.cli.models import train
+from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.candidates import width_candidates
 from pyg_nas.predictors.trained import Model
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 
 app = typer.Typer()
 app.command()(tune)

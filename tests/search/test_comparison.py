@@ -14,7 +14,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.search.comparison import compare_searches, write_search_comparison
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.stored import read_result
-from tests.cli.test_models import pyg_nas
+from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
 
 

@@ -1,0 +1,265 @@
+"""``pyg-nas evaluate`` and ``plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.options import Device, GraphSpace, check_label, chosen_label, seed_option
+from pyg_nas.cli.progress import working
+from pyg_nas.compute.device import check_device
+from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output, write_text
+from pyg_nas.io.text import counted
+
+if TYPE_CHECKING:
+    from pyg_nas.predictors.trained import Evaluation
+
+ModelOrTable = Annotated[
+    Path,
+    typer.Argument(metavar="[MODEL]", help="Folder that `pyg-nas train` wrote; not with --scores."),
+]
+EvaluatedTable = Annotated[
+    Path | None, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file of predictions made elsewhere, in place of MODEL: columns score, and hash "
+        "or arch."
+    ),
+]
+TrainedOn = Annotated[
+    str | None,
+    typer.Option(
+        "--train",
+        help="With --scores: training cells of the predictions, which are left out: 172, ..., a "
+        "file of rows or hashes, or none.",
+    ),
+]
+TrainedSeed = Annotated[
+    int, seed_option("With --scores: random seed of the splits.", "--split-seed")
+]
+EvaluatedSplit = Annotated[str, typer.Option(help="Cells that are evaluated.")]
+EvaluatedMetric = Annotated[
+    str | None,
+    typer.Option(help="Measured metric to compare with; by default the one that was learned."),
+]
+EvaluatedBudget = Annotated[
+    int | None,
+    typer.Option(help="Training budget in epochs; by default the one that was learned."),
+]
+EvaluatedRun = Annotated[
+    str | None, typer.Option(help="Run: 0, 1, ... or mean; by default the one that was learned.")
+]
+
+# Metric, budget and run of a label; None for the default.
+_LabelChoice = tuple[str | None, int | None, str | None]
+
+
+def evaluate(
+    model: ModelOrTable,
+    table: EvaluatedTable = None,
+    split: EvaluatedSplit = "all",
+    metric: EvaluatedMetric = None,
+    budget: EvaluatedBudget = None,
+    run: EvaluatedRun = None,
+    scores: Scores = None,
+    train: TrainedOn = None,
+    split_seed: TrainedSeed = 0,
+    space: GraphSpace = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this JSON file too.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Compare predictions with a table, on cells that the model was not trained on.
+
+    With --scores the predictions come from a file:
+    pyg-nas evaluate nasbench101.hdf5 --scores mine.csv --train 172
+
+    Example: pyg-nas evaluate model nasbench101.hdf5
+    """
+    from json import dumps
+
+    from pyg_nas.metrics.regression import mse_unit
+    from pyg_nas.visualization.figures import no_correlation
+
+    if json is not None:
+        check_output(json, table, model, scores)
+    choice = metric, budget, run
+    if scores is None:
+        compared = _evaluated(model, table, split, choice, space, device)
+    else:
+        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
+    result = compared.result
+    figures = result.figures()
+    units = {"mse": ", points²" if result.fractions else ""}
+    print_table(
+        f"{compared.name}: {result.protocol.train} -> {split}",
+        ("figure", "value"),
+        [
+            (name + units.get(name, ""), _shown_figure(name, value))
+            for name, value in figures.items()
+        ],
+        right=("value",),
+    )
+    print_line(f"label: {result.protocol.evaluation_label or result.protocol.label}")
+    left_out = counted(result.left_out, "cell")
+    print_line(f"left out: {left_out} of the split that trained the model")
+    if result.without_score:
+        print_line(f"left out: {counted(result.without_score, 'other')} without a score")
+    undefined = [name for name, value in figures.items() if value != value]
+    if undefined:
+        print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
+    if compared.note:
+        print_line(compared.note)
+    if json is not None:
+        # JSON has no NaN; a figure that does not exist is null.
+        plain = {k: None if v != v else v for k, v in figures.items()}
+        report = {
+            **plain,
+            "mse_unit": mse_unit(result.fractions),
+            "split": split,
+            "left_out": result.left_out,
+            **compared.origin,
+            "protocol": result.protocol.to_dict(),
+        }
+        write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def _shown_figure(name: str, value: float) -> str:
+    if value != value:  # explained below the table
+        return "not defined"
+    return f"{value:,}" if name == "n" else f"{value:,.4f}"
+
+
+def plot(
+    model: ModelOrTable,
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")],
+    table: EvaluatedTable = None,
+    split: EvaluatedSplit = "all",
+    metric: EvaluatedMetric = None,
+    budget: EvaluatedBudget = None,
+    run: EvaluatedRun = None,
+    scores: Scores = None,
+    train: TrainedOn = None,
+    split_seed: TrainedSeed = 0,
+    space: GraphSpace = None,
+    device: Device = "auto",
+) -> None:
+    """Plot predictions against measurements, of all cells and of the best ones.
+
+    Example: pyg-nas plot model nasbench101.hdf5 --out scatter.png
+    """
+    from pyg_nas.visualization.files import check_format, save_figure
+    from pyg_nas.visualization.plots import scatter
+
+    check_output(out, table, model, scores)
+    check_format(out)
+    choice = metric, budget, run
+    if scores is None:
+        compared = _evaluated(model, table, split, choice, space, device)
+    else:
+        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
+    result = compared.result
+    figure = scatter(
+        result.measured,
+        result.predicted,
+        title=f"{compared.name}: trained on {result.protocol.train} cells, evaluated on {split}",
+        larger_is_better=result.larger_is_better,
+        fractions=result.fractions,
+        note=compared.note,
+    )
+    save_figure(figure, out)
+    print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
+
+
+class _Compared(NamedTuple):
+    """Predictions and measurements.
+
+    Args:
+        name: Name of the predictions.
+        origin: Where they come from, for the JSON file.
+        result: How they compare with the table.
+        note: On labels that are substitutes.
+    """
+
+    name: str
+    origin: dict[str, Any]
+    result: Evaluation
+    note: str
+
+
+def _judged(
+    scores: Path,
+    table: Path,
+    second: Path | None,
+    train: str | None,
+    split: str,
+    split_seed: int,
+    choice: _LabelChoice,
+    space: str | None,
+) -> _Compared:
+    """Compare the scores of a file with a table."""
+    from pyg_nas.data.labels import fallback_note
+    from pyg_nas.data.scores_file import read_scores
+    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.trained import evaluate_scores
+
+    if second is not None:
+        raise SettingsError("with --scores there is no MODEL, give the table alone")
+    if train is None:
+        raise SettingsError(
+            "--scores needs --train, the cells that trained the predictions: a split, a file of "
+            "rows or hashes, or none"
+        )
+    Protocol(train, split, split_seed)
+    check_label(*choice)
+    opened = open_any_table(table, space)
+    label = chosen_label(opened.default_label, *choice)
+    protocol = Protocol(train, split, split_seed, label)
+    result = evaluate_scores(opened, read_scores(scores, opened), protocol)
+    origin = {"scores": scores.name, "without_score": result.without_score}
+    return _Compared(scores.name, origin, result, fallback_note(opened, result.rows, label))
+
+
+def _evaluated(
+    model: Path,
+    table: Path | None,
+    split: str,
+    choice: _LabelChoice,
+    space: str | None,
+    device: str,
+) -> _Compared:
+    """Compare the predictions of a model with a table."""
+    from pyg_nas.data.labels import fallback_note
+    from pyg_nas.data.sources import PLAIN, check_table_file, open_any_table
+    from pyg_nas.data.splits import check_split
+    from pyg_nas.graphs.registry import open_space
+    from pyg_nas.predictors.model_header import ModelHeader, compared_rows
+    from pyg_nas.predictors.trained import Model
+
+    if table is None:
+        raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
+    check_split(split)
+    check_label(*choice)
+    check_device(device)
+    check_table_file(table)
+    if space is not None and space != PLAIN:
+        open_space(space)
+    header = ModelHeader.read(model)
+    protocol = header.require_protocol()
+    with working("predicting"):
+        opened = open_any_table(table, space or header.graph_space)
+        header.check_space(opened.space)
+        label = chosen_label(protocol.training_label(opened), *choice)
+        # What the table lacks is refused before torch is imported.
+        rows = compared_rows(protocol, header.training_hashes, opened, split, label)
+        result = Model.load(model, device).compare(opened, rows)
+    origin = {"recipe": header.recipe, "seed": header.seed}
+    return _Compared(header.recipe, origin, result, fallback_note(opened, result.rows, label))

@@ -1,0 +1,247 @@
+"""``pyg-nas predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pyg_nas.cli.console import print_line
+from pyg_nas.cli.options import (
+    Configurations,
+    Device,
+)
+from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.spaces import scored_source
+from pyg_nas.compute.device import check_device
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.files import check_output
+from pyg_nas.io.text import counted
+
+if TYPE_CHECKING:
+    from pyg_nas.compute.workers import Workers
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.graphs.search_space import SearchSpace
+    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.trained import Model
+    from pyg_nas.scoring import Architectures
+
+
+def predict(
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to write, as CSV, or as Arrow if its name ends with .arrow. Columns: hash, "
+            "score, row and, where known, text form (arch), number of operations, parameters of "
+            "the trained network, mean and std of the prediction."
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="Folder that `pyg-nas train` wrote; none with --recipe."
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TABLE]",
+            help="Table or graph file whose cells are scored; for whole networks also a folder of "
+            "ONNX files, or file.py:function that builds them.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="transfer: score by the shipped tables, without a model."),
+    ] = None,
+    configurations: Configurations = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Score this source in place of TABLE: a search space, such as nasbench101, "
+            "or your own space as file.py:NAME; a graph file (.jsonl, or .arrow, which is "
+            "read faster); or file.py:function, a function that yields cells or arrays of cells. "
+            "Scores of a space are written best first. Scores of a file or function are written "
+            "in its order, as are all scores with --backend or in an Arrow file."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Write only this number of best architectures.")
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Where blocks are scored: sequential, threading, loky, ray or dask.")
+    ] = "sequential",
+    workers: Annotated[
+        int, typer.Option(help="Number of blocks at the same time; -1 for one on each core.")
+    ] = 1,
+    device: Device = "auto",
+) -> None:
+    """Score the architectures of a table, of a whole search space or of a file of any length.
+
+    With `--recipe transfer` no model is needed: cells are scored without a label of their task,
+    from the measurements of other tasks.
+
+    If scoring of a file or a function, or with --top, was stopped, the same command resumes it.
+
+    Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
+    """
+    from pyg_nas.compute.workers import Workers
+    from pyg_nas.data.sources import check_table_file
+    from pyg_nas.graphs.registry import find_space, space_names
+    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.storage import settings_checksum
+    from pyg_nas.predictors.trained import Model
+    from pyg_nas.scoring.output import ARROW, check_format
+    from pyg_nas.scoring.source import check_source
+
+    if recipe is not None:
+        if recipe != "transfer":
+            raise SettingsError(
+                f"only the recipe transfer predicts without training, got {quoted(recipe)}"
+            )
+        if table is not None:
+            raise SettingsError(f"with --recipe there is no model: got both {model} and {table}")
+        model, table = None, None if model is None else str(model)
+    elif model is None:
+        raise SettingsError("give a model folder, or --recipe transfer")
+    if (table is None) == (space is None):
+        raise SettingsError("give either a table or --space, one of them")
+    pool = Workers(backend, workers)
+    check_device(device)
+    check_output(out, table, model)
+    check_format(out)
+    if space is not None:
+        space = scored_source(space)
+        check_source(space)
+    elif table is not None and not (configurations or ":" in table or Path(table).is_dir()):
+        check_table_file(table)  # and no folder of ONNX files
+    whole_space = find_space(space) if space in space_names() else None
+    in_memory = table is not None or whole_space is not None
+    is_sorted = in_memory and top is None and backend == "sequential" and out.suffix != ARROW
+    if model is None and not is_sorted:
+        raise SettingsError(
+            "the recipe transfer scores a table or a whole space into a CSV file; --top, --backend "
+            "and sources of any length need a model"
+        )
+    header = None if model is None else ModelHeader.read(model)
+    if header is not None and whole_space is not None:
+        header.check_space(whole_space)
+    listed = None
+    if table is not None:
+        listed = _listed_table(table, configurations, header)
+    elif whole_space is not None and is_sorted:
+        listed = _listed_space(whole_space)
+    loaded = None if model is None else Model.load(model, device)
+    if listed is not None and is_sorted:
+        _predict_sorted(loaded, listed, out)
+    elif loaded is not None and header is not None:
+        source = str(space or table)
+        settings = {"model": settings_checksum(header.settings), "source": source}
+        _predict_stream(loaded, listed, source, out, top, pool, settings)
+
+
+def _listed_table(
+    table: str, configurations: Path | None, header: ModelHeader | None
+) -> Architectures:
+    """The architectures of a table or of a list of whole networks, which the model can predict.
+
+    They have the table's parameters if those are of the networks of the model.
+    """
+    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.table import Table
+    from pyg_nas.predictors.network_lists import read_candidates
+    from pyg_nas.scoring.blocks import Architectures
+
+    path = Path(table)
+    opened: Table | NetworkTable
+    if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
+        opened = open_any_table(path, None if header is None else header.graph_space)
+    else:
+        with progress_bar("reading networks") as advance:
+            opened = read_candidates(table, configurations, advance)
+    network = None
+    if header is not None:
+        header.check_space(opened.space)
+        network = header.network
+    counts = None
+    if isinstance(opened, Table) and network in (None, opened.network_size):
+        known = not (opened.trainable_parameters < 0).any()
+        counts = opened.trainable_parameters if known else None
+    return Architectures(opened.cells, opened.hashes, opened.texts or (), counts)
+
+
+def _listed_space(space: SearchSpace) -> Architectures:
+    """All architectures of a space."""
+    from pyg_nas.scoring.blocks import Architectures
+
+    whole = space.support
+    with working("listing the space"):
+        if texts := tuple(whole.architecture_texts()):
+            return Architectures(whole.cells_of_texts(texts), None, texts)
+        return Architectures(whole.cells(), whole.hashes())
+
+
+def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> None:
+    """Write the scores of a table or of a whole space, the best first."""
+    import numpy as np
+
+    from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.graphs.cell_array import CellArray
+    from pyg_nas.scoring.columns import architecture_columns
+
+    cells, rows = scored.graphs, np.arange(len(scored.graphs))
+    further: dict[str, Any] = {}
+    with working(f"scoring {counted(len(cells), 'architecture')}"):
+        if model is None:
+            if not isinstance(cells, CellArray):
+                raise SettingsError("the recipe transfer scores cells, got whole networks")
+            from pyg_nas.predictors.common_process import transfer_scores
+
+            scores = transfer_scores(cells)
+        elif getattr(model.estimator, "provides_std", False):
+            scores, std = model.estimator.predict(cells, return_std=True)
+            further = {"mean": scores, "std": std}
+        else:
+            scores = model.estimator.predict(cells)
+        larger_is_better = model is None or model.larger_is_better
+        described = architecture_columns(scored, rows, None if model is None else model.network)
+        hashes = scored.hashes_of(rows)
+        write_scores(out, hashes, scores, larger_is_better, {**described, **further})
+    print_line(f"{counted(len(cells), 'score')} in {out}, the best first")
+
+
+def _predict_stream(
+    model: Model,
+    listed: Architectures | None,
+    source: str,
+    out: Path,
+    top: int | None,
+    workers: Workers,
+    settings: dict[str, str],
+) -> None:
+    """Write the scores of a source of any length in its order, or the best of them."""
+    import numpy as np
+
+    from pyg_nas.scoring import ScoringTask, open_blocks, score_stream, stored_blocks
+
+    if listed is not None:
+        hashes = listed.hashes_of(np.arange(len(listed.graphs)))
+        blocks = stored_blocks(listed.graphs, hashes, listed.texts, parameters=listed.parameters)
+    else:
+        blocks = open_blocks(source, model.estimator.space_)
+    task = ScoringTask(
+        model.estimator,
+        model.larger_is_better,
+        top,
+        threads=None if workers.backend == "sequential" else 1,
+        network=model.network,
+    )
+    with progress_bar("scoring, architectures") as advance:
+        total = score_stream(
+            task, blocks, out, settings=settings, workers=workers, progress=advance
+        )
+    if top is None:
+        print_line(f"{counted(total, 'score')} in {out}, in the order of {source}")
+    else:
+        print_line(f"the best {min(top, total):,} of {counted(total, 'score')} in {out}")

@@ -1,0 +1,131 @@
+"""``pyg-nas train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pyg_nas.cli.console import bold, print_line
+from pyg_nas.cli.options import (
+    Device,
+    GraphSpace,
+    LearnedBudget,
+    LearnedRun,
+    Log,
+    SplitSeed,
+    TablePath,
+    check_label,
+    chosen_label,
+    seed_option,
+)
+from pyg_nas.cli.progress import progress_bar
+from pyg_nas.compute.device import check_device
+from pyg_nas.io.callbacks import check_logger, open_logger
+from pyg_nas.io.limits import MOST_EPOCHS
+
+
+def train(
+    table: TablePath,
+    out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Training cells: a number of random cells, such as 172; 91-172 for those of the "
+            "172 above 91 %; all; or a file of rows or hashes."
+        ),
+    ] = "172",
+    split_seed: SplitSeed = 0,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="best (the default), fast, transfer, paper or two-stage."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of the recipe's settings, or a result of `pyg-nas tune`."),
+    ] = None,
+    seed: Annotated[int, seed_option("Random seed of weights, batches and dropout.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=MOST_EPOCHS, help="Passes over the training cells.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric to learn: validation_accuracy (the default), test_accuracy, "
+            "train_accuracy or training_time."
+        ),
+    ] = None,
+    budget: LearnedBudget = None,
+    run: LearnedRun = None,
+    space: GraphSpace = None,
+    log: Log = None,
+    device: Device = "auto",
+) -> None:
+    """Train a predictor on a split of a table.
+
+    Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
+    """
+    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.splits import Protocol
+    from pyg_nas.predictors.parameter_rules import check_learning_rate
+    from pyg_nas.predictors.recipes import (
+        DEFAULT_RECIPE,
+        LATENCY_RECIPE,
+        NETWORK_RECIPE,
+        check_epochs,
+        check_recipe,
+        check_subject,
+        make_estimator,
+        read_recipe,
+        recipe_needs,
+    )
+    from pyg_nas.predictors.storage import check_model_folder, check_storable
+    from pyg_nas.predictors.trained import Model
+
+    Protocol(train=split, split_seed=split_seed)
+    check_label(metric, budget, run)
+    check_recipe(recipe or DEFAULT_RECIPE)
+    check_learning_rate(lr)
+    changed = settings is None and (epochs, lr) != (None, None)
+    if changed and recipe is not None:
+        check_epochs(recipe)
+    check_device(device)
+    check_model_folder(out)
+    if log is not None:
+        check_logger(log)
+    chosen, given = recipe, dict[str, Any]()
+    if settings is not None:
+        chosen, given = read_recipe(settings, recipe)
+    options = {"epochs": epochs, "learning_rate": lr}
+    given |= {name: value for name, value in options.items() if value is not None}
+    opened = open_any_table(table, space)
+    is_of_networks = isinstance(opened, NetworkTable)
+    label = chosen_label(opened.default_label, metric, budget, run)
+    if chosen is None:
+        chosen = DEFAULT_RECIPE
+        if is_of_networks:
+            chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
+        if changed:
+            check_epochs(chosen)
+    check_subject(chosen, is_of_networks)
+    protocol = Protocol(train=split, split_seed=split_seed, label=label)
+    # What the table lacks is refused before torch is imported.
+    recipe_needs(chosen).check_cells(chosen, len(protocol.apply(opened).train))
+    check_storable(make_estimator(chosen, label, seed, device, **given))
+    logger = open_logger(log)
+    with progress_bar("training, epochs") as advance:
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            advance(epoch, text=f"loss {loss:.4f}")
+            logger.on_epoch(epoch, {"loss": loss})
+
+        model = Model.train(opened, protocol, chosen, seed, device, on_epoch, **given)
+    model.save(out)
+    logger.on_end({"training_cells": len(model.training_hashes)})
+    trained = f"{len(model.training_hashes)} {'networks' if is_of_networks else 'cells'}"
+    print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
+    print_line(f"label: {label}")
+    print_line(f"model: {out}")
