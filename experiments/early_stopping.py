@@ -24,7 +24,6 @@ from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.early_stopping import EarlyStopping
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import (
     PredictorSearch,
@@ -32,6 +31,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 
 RESULT = Path(__file__).parent / "results" / "early_stopping.json"
 DEVELOPMENT = 8000

@@ -33,7 +33,6 @@ from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import (
@@ -44,6 +43,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 
 HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"

@@ -46,11 +46,12 @@ from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
     from pyg_nas.search.latency import LatencyModel
-    from pyg_nas.search.result import Constraints, SearchResult
+    from pyg_nas.search.result import SearchResult
     from pyg_nas.search.strategies import Strategy
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
@@ -211,9 +212,9 @@ def search(
     from pyg_nas.data.sources import has_networks
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
+    from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
-    from pyg_nas.search.result import Constraints
     from pyg_nas.search.stored import stored_score
 
     check_method(method)
@@ -457,8 +458,8 @@ def _table(
 ) -> tuple[Evaluator, LabelPolicy]:
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.data.sources import open_table
-    from pyg_nas.search.evaluator import TableEvaluator
     from pyg_nas.search.network_list import NetworkTableEvaluator
+    from pyg_nas.search.table_evaluator import TableEvaluator
 
     if of_networks:
         listed = NetworkTableEvaluator(NetworkTable.load(path))

@@ -16,9 +16,10 @@ from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, percent_column
 from pyg_nas.report.page import Tile
 from pyg_nas.report.text import duration, quantity
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.history import Query
-from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.stored import ACCURACY
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (

@@ -1,23 +1,22 @@
 from .acquisition import ACQUISITIONS as ACQUISITIONS
 from .ask_tell import Search as Search
+from .candidate import Candidate as Candidate
+from .constraints import Constraints as Constraints
 from .domain import Domain as Domain
 from .early_stopping import EarlyStopping as EarlyStopping
 from .evaluator import Evaluator as Evaluator
-from .evaluator import Outcome as Outcome
-from .evaluator import Rung as Rung
-from .evaluator import TableEvaluator as TableEvaluator
 from .finish import Confirmation as Confirmation
 from .finish import Finish as Finish
 from .folder import SearchFolder as SearchFolder
 from .history import History as History
 from .history import Proposal as Proposal
 from .history import Query as Query
-from .ledger import Candidate as Candidate
 from .live import LiveEvaluator as LiveEvaluator
 from .loop import search as search
 from .methods import METHODS as METHODS
 from .methods import make_strategy as make_strategy
-from .result import Constraints as Constraints
+from .outcome import Outcome as Outcome
+from .outcome import Rung as Rung
 from .result import SearchResult as SearchResult
 from .strategies import (
     LocalSearch as LocalSearch,
@@ -34,3 +33,4 @@ from .strategies import (
 from .strategies import (
     Strategy as Strategy,
 )
+from .table_evaluator import TableEvaluator as TableEvaluator

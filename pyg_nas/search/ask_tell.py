@@ -25,13 +25,15 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
+from pyg_nas.search.candidate import Candidate
+from pyg_nas.search.constraints import LIMITS, Constraints, restrict
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import check_unlimited
-from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator, Reference, TableEvaluator
+from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
 from pyg_nas.search.folder import SETTINGS, SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
-from pyg_nas.search.ledger import Candidate, Ledger
-from pyg_nas.search.methods import make_strategy, recorded_recipe, restrict, search_settings
+from pyg_nas.search.ledger import Ledger
+from pyg_nas.search.methods import make_strategy, recorded_recipe, search_settings
 from pyg_nas.search.network_list import (
     NetworkListEvaluator,
     NetworkTableEvaluator,
@@ -39,8 +41,10 @@ from pyg_nas.search.network_list import (
     check_method,
     stored_networks,
 )
-from pyg_nas.search.result import LIMITS, Constraints, SearchResult
+from pyg_nas.search.outcome import Reference
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import Strategy
+from pyg_nas.search.table_evaluator import TableEvaluator
 
 if TYPE_CHECKING:
     from pyg_nas.data.network_dataset import NetworkDataset

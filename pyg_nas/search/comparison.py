@@ -16,8 +16,9 @@ from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.search.constraints import LIMITS
 from pyg_nas.search.folder import SearchFolder
-from pyg_nas.search.result import LIMITS, SearchResult
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.stored import read_result
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure

@@ -16,14 +16,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.search.evaluator import Outcome, Rung
+from pyg_nas.search.evaluator import RungEvaluator
 from pyg_nas.search.history import History, Query
+from pyg_nas.search.outcome import Outcome, Rung
 
 KEPT = 3
 """A cell continues if it is in the best 1 / ``KEPT`` of its rung."""
@@ -33,36 +34,6 @@ SURE = 1.645
 """Standard deviations below the best accuracy, for a probability of 5 % to reach it."""
 _TO_STD = 1.4826  # from the median absolute deviation of a normal distribution
 _SMALLEST_STD = 1e-6
-
-
-@runtime_checkable
-class RungEvaluator(Protocol):
-    """An evaluator that can train cells for smaller budgets than its own.
-
-    Attributes:
-        smaller_budgets: The smaller budgets that are worth training for, ascending.
-    """
-
-    smaller_budgets: tuple[int, ...]
-
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the outcome of each cell at the full budget."""
-        ...
-
-    def train_for(
-        self,
-        pairs: Iterable[tuple[Cell, int | None]],
-        on_end: Callable[[Cell, int | None, Outcome | str], None],
-    ) -> None:
-        """Train cells, each for a budget or, where that is None, for the full one.
-
-        ``pairs`` is read one at a time, after all earlier outcomes were passed on.
-        """
-        ...
-
-    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
-        """Return the known or expected seconds of training a cell for the full budget."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,96 +1,18 @@
-"""The outcome of training a cell: looked up in a table, or measured live."""
+"""What a search asks of an evaluator, which trains cells or looks them up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.result import Constraints
-
-if TYPE_CHECKING:
-    from pyg_nas.measure.job import Run
-
-
-@dataclass(frozen=True)
-class Rung:
-    """Result of training a cell for a smaller budget (:mod:`pyg_nas.search.early_stopping`).
-
-    Args:
-        budget: Epochs.
-        accuracy: The accuracy after them, a fraction.
-        seconds: Training time; None where it is not known.
-    """
-
-    budget: int
-    accuracy: float
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The results of training one cell, all finite; a search refuses others.
-
-    Args:
-        accuracy: The accuracy that the search maximises, a fraction: validation accuracy by its
-            label policy. If the cell was stopped early, its expected accuracy.
-        seconds: Training time at all budgets together; None where it is not known.
-        test_accuracy: Mean test accuracy over the runs; None where not measured.
-        true_accuracy: The accuracy from which regret is computed (:class:`Reference`); None where
-            not known.
-        rungs: Its results at smaller budgets, with early stopping.
-        full_seconds: With early stopping, the known or expected seconds of the full budget alone.
-        stopped: Whether it was stopped before the full budget; then it cannot be the answer.
-    """
-
-    accuracy: float
-    seconds: float | None = None
-    test_accuracy: float | None = None
-    true_accuracy: float | None = None
-    rungs: tuple[Rung, ...] = ()
-    full_seconds: float | None = None
-    stopped: bool = False
-
-    @classmethod
-    def from_runs(cls, runs: Sequence[Run]) -> Outcome:
-        """Return the mean accuracies of a cell's runs and the training time of all of them.
-
-        The true accuracy is the test accuracy. Failed runs count like the others.
-        """
-        ends = [run.end for run in runs]
-        test = fmean(end.test_accuracy for end in ends)
-        return cls(
-            fmean(end.validation_accuracy for end in ends),
-            sum(end.wall_seconds for end in ends),
-            test,
-            test,
-        )
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The best cell that can be found, for simple regret.
-
-    Args:
-        best: The best true accuracy in the domain, a fraction.
-        kind: Which accuracy this is: ``"mean test accuracy"`` or ``"validation accuracy"``.
-        hash: Module hash of the cell that has it.
-    """
-
-    best: float
-    kind: str
-    hash: str
+from pyg_nas.search.outcome import Outcome, Reference, Rung
 
 
 class Evaluator(Protocol):
@@ -152,6 +74,36 @@ class WorkerEvaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class RungEvaluator(Protocol):
+    """An evaluator that can train cells for smaller budgets than its own.
+
+    Attributes:
+        smaller_budgets: The smaller budgets that are worth training for, ascending.
+    """
+
+    smaller_budgets: tuple[int, ...]
+
+    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+        """Yield the outcome of each cell at the full budget."""
+        ...
+
+    def train_for(
+        self,
+        pairs: Iterable[tuple[Cell, int | None]],
+        on_end: Callable[[Cell, int | None, Outcome | str], None],
+    ) -> None:
+        """Train cells, each for a budget or, where that is None, for the full one.
+
+        ``pairs`` is read one at a time, after all earlier outcomes were passed on.
+        """
+        ...
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the known or expected seconds of training a cell for the full budget."""
+        ...
+
+
 class ExternalEvaluator(Evaluator):
     """Placeholder for the user's training code, which calls ``ask`` and ``tell``.
 
@@ -195,211 +147,3 @@ class ExternalEvaluator(Evaluator):
         """Return the kind of evaluator and the size of a restricted space."""
         whole = self.domain.whole
         return {"evaluator": "external", "cells": None if whole else len(self.domain)}
-
-
-class TableEvaluator(Evaluator):
-    """Looks cells up in a table; the domain is its cells that have a label.
-
-    The accuracy of an outcome is the label of ``policy``, and its seconds are the training time of
-    that label (:meth:`~pyg_nas.data.table.Table.training_seconds`). Regret is computed from the
-    mean test accuracy if every cell of the domain has one, and otherwise from the mean validation
-    accuracy; both at the policy's budget, with failed runs.
-
-    Args:
-        table: The measured cells.
-        policy: The label that the search maximises; by default the table's default label.
-
-    Raises:
-        TableError: If no cell has a label.
-    """
-
-    def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
-        policy = policy or table.default_label
-        labels = table.label(policy)
-        labelled = np.flatnonzero(~np.isnan(labels))
-        # A graph file may have a cell twice, and a search proposes each once: the first counts.
-        labelled = labelled[np.sort(np.unique(table.hashes[labelled], return_index=True)[1])]
-        if not len(labelled):
-            raise TableError(f"the table has no {policy}")
-        if len(labelled) < len(table):
-            table, labels = table.subset(labelled), labels[labelled]
-        self.table = table
-        self.task_name = table.about.get("task")
-        self.policy = policy
-        self.domain = Domain(table.space, table.cells, table.hashes)
-        self._labels = labels
-        self._seconds = table.training_seconds(policy)
-        self._test = table.label(_true(policy, "test_accuracy"))
-        self._validation = table.label(_true(policy, "validation_accuracy"))
-        # Where the policy's label is another metric, a cell may lack validation accuracy.
-        if not np.isnan(self._test).any():
-            self._truth, kind = self._test, "mean test accuracy"
-        elif not np.isnan(self._validation).any():
-            self._truth, kind = self._validation, "validation accuracy"
-        else:
-            self._truth, kind = labels, str(policy)
-        self._kind = kind
-        self._smaller: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        self.reference = self.best_within(Constraints())
-
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the table's numbers of each cell.
-
-        Raises:
-            TableError: If a cell is not in the table, or has no label.
-        """
-        for cell in cells:
-            row = self.table.index_of(cell)
-            yield Outcome(
-                float(self._labels[row]),
-                _known(self._seconds[row]),
-                _known(self._test[row]),
-                float(self._truth[row]),
-            )
-
-    @property
-    def smaller_budgets(self) -> tuple[int, ...]:
-        """The table's budgets below that of the label, from a ninth of it on."""
-        full = self._full_budget
-        return tuple(budget for budget in self.table.budgets if full <= 9 * budget < 9 * full)
-
-    @property
-    def _full_budget(self) -> int:
-        return self.table.budgets[-1] if self.policy.budget is None else self.policy.budget
-
-    def train_for(
-        self,
-        pairs: Iterable[tuple[Cell, int | None]],
-        on_end: Callable[[Cell, int | None, Outcome | str], None],
-    ) -> None:
-        """Look cells up, each at a budget or, where that is None, at that of the label.
-
-        Seconds that the table lacks at a smaller budget are those of the label in proportion to
-        the epochs. A cell without a label at a smaller budget is an error of that cell.
-        """
-        for cell, budget in pairs:
-            if budget is None:
-                on_end(cell, None, next(self.evaluate([cell])))
-                continue
-            row = self.table.index_of(cell)
-            labels, seconds = self._at_budget(budget)
-            if np.isnan(labels[row]):
-                on_end(cell, budget, f"the table has no label of it at {budget} epochs")
-            else:
-                on_end(cell, budget, Outcome(float(labels[row]), _known(seconds[row])))
-
-    def _at_budget(self, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return labels and seconds of the table's cells at a smaller budget, ``[N]`` each."""
-        if budget not in self._smaller:
-            # A failed run at a smaller budget is a reason to stop, and is not replaced.
-            policy = replace(self.policy, budget=budget, resample_below=None)
-            seconds = self.table.training_seconds(policy)
-            share = self._seconds * budget / self._full_budget
-            self._smaller[budget] = (
-                self.table.label(policy),
-                np.where(np.isnan(seconds), share, seconds),
-            )
-        return self._smaller[budget]
-
-    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
-        """Return the seconds of a cell's label; None if the table does not have them."""
-        return _known(self._seconds[self.table.index_of(cell)])
-
-    def network(self, cell: Cell) -> tuple[Any, Any]:
-        """Return the cell's network at the size of the table's networks, with one image.
-
-        Raises:
-            SettingsError: If that size is not known.
-        """
-        from pyg_nas.measure.network import sized_network
-
-        size = self.table.network_size
-        if size is None:
-            raise SettingsError("the size of the table's networks is not known")
-        return sized_network(cell, size)
-
-    def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
-        """Return the table's column for ``cells``, which must be in it."""
-        if (self.table.trainable_parameters < 0).any():
-            return None
-        if cells is self.domain.cells:
-            return self.table.trainable_parameters.astype(np.int64)
-        rows = [self.table.index_of(digest.decode()) for digest in cells.hashes()]
-        return self.table.trainable_parameters[rows].astype(np.int64)
-
-    def macs(self, cells: CellArray) -> NDArray[np.int64] | None:
-        """Return the MACs of the table's networks, ``[N]``; None if their size is not known."""
-        network = self.table.space.support.network
-        size = self.table.network_size
-        return None if network is None or size is None else network.macs(cells, size)
-
-    def best_within(self, limits: Constraints) -> Reference | None:
-        """Return the best of the cells within the limits; None if there is none.
-
-        A limit on a number that is not known excludes no cell.
-        """
-        allowed = within_limits(self, limits)
-        if limits.max_seconds is not None:
-            known = ~np.isnan(self._seconds)
-            allowed &= known & ~above(self._seconds, limits.max_seconds)
-        return best_allowed(self.domain, self._truth, self._kind, allowed)
-
-    def oracle(self) -> NDArray[np.float64]:
-        """Return the mean validation accuracy of each cell, or its label where it has none."""
-        return np.where(np.isnan(self._validation), self._labels, self._validation)
-
-    def describe(self) -> dict[str, Any]:
-        """Return label policy and size of the table, and a digest of its labels."""
-        from hashlib import sha256
-
-        digest = sha256(self.table.hashes.tobytes() + self._labels.tobytes()).hexdigest()
-        return {
-            "evaluator": "table",
-            "space": self.table.space.name,
-            "cells": len(self.table),
-            "label": self.policy.to_dict(),
-            "labels_sha256": digest,
-        }
-
-
-def limited_numbers(
-    evaluator: Evaluator, limits: Constraints
-) -> Iterator[tuple[str, float, NDArray[Any] | None]]:
-    """Yield the name, value and numbers of the domain of each limit that applies before training.
-
-    The numbers are ``[N]``, or None if they are not known.
-    """
-    for name, limit, count in (
-        ("parameters", limits.max_parameters, evaluator.parameters),
-        ("MACs", limits.max_macs, evaluator.macs),
-        ("seconds of latency", limits.max_latency, getattr(evaluator, "latency", None)),
-    ):
-        if limit is not None:
-            yield name, limit, None if count is None else count(evaluator.domain.cells)
-
-
-def within_limits(evaluator: Evaluator, limits: Constraints) -> NDArray[np.bool_]:
-    """Return which cells of the domain are within limits ``[N]``; unknown numbers exclude none."""
-    allowed = np.ones(len(evaluator.domain), dtype=bool)
-    for _, limit, numbers in limited_numbers(evaluator, limits):
-        if numbers is not None:
-            allowed &= numbers <= limit
-    return allowed
-
-
-def best_allowed(
-    domain: Domain, truth: NDArray[np.float64], kind: str, allowed: NDArray[np.bool_]
-) -> Reference | None:
-    """Return the best allowed cell of a domain by ``truth`` ``[N]``; None if none is allowed."""
-    if not allowed.any():
-        return None
-    best = int(np.where(allowed, truth, -np.inf).argmax())
-    return Reference(float(truth[best]), kind, domain.hash_at(best))
-
-
-def _true(policy: LabelPolicy, metric: str) -> LabelPolicy:
-    return LabelPolicy(metric, policy.budget, "mean", resample_below=None)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -37,8 +37,8 @@ from pyg_nas.measure.network_folder import load_network, read_network_settings, 
 from pyg_nas.measure.objective import Objective, predicted_labels
 from pyg_nas.measure.tasks import read_task
 from pyg_nas.metrics.intervals import wilson_interval
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.folder import JOURNAL, QUERIES, TASK, SearchFolder, read_queries
-from pyg_nas.search.result import Constraints
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:

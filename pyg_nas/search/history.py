@@ -16,7 +16,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.limits import LARGEST_FIGURE
-from pyg_nas.search.evaluator import Outcome, Rung
+from pyg_nas.search.outcome import Outcome, Rung
 
 _FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 

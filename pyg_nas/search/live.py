@@ -14,7 +14,8 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Evaluator, Outcome, Rung
+from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.outcome import Outcome, Rung
 
 if TYPE_CHECKING:
     from pyg_nas.measure.executor import Executor

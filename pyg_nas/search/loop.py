@@ -10,17 +10,14 @@ from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.early_stopping import (
-    EarlyStopping,
-    RungEvaluator,
-    SteppedTraining,
-    check_unlimited,
-)
-from pyg_nas.search.evaluator import Evaluator, Outcome, WorkerEvaluator
+from pyg_nas.search.candidate import Candidate
+from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.early_stopping import EarlyStopping, SteppedTraining, check_unlimited
+from pyg_nas.search.evaluator import Evaluator, RungEvaluator, WorkerEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
-from pyg_nas.search.ledger import Candidate
-from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import Strategy
 
 WORKER = "search"

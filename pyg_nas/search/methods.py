@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, check_std
-from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Evaluator, limited_numbers
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.constraints import Constraints, allowed_cells, restrict
+from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -91,7 +89,7 @@ def make_strategy(
         scores = evaluator.oracle()
         if scores is None:
             raise SettingsError("method 'oracle' needs a table, in which all cells are measured")
-        return Ranking(scores[_allowed(evaluator, constraints)], at_once=k)
+        return Ranking(scores[allowed_cells(evaluator, constraints)], at_once=k)
     from pyg_nas.predictors.recipes import check_subject, make_estimator, recipe_needs
 
     # Candidates of a list of networks are cells by name alone.
@@ -152,32 +150,3 @@ def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) 
     """Refuse, before the first training run, settings with which no predictor could be fitted."""
     needs.check_cells(recipe, n)
     check_std(acquisition, needs, f"recipe {recipe!r}")
-
-
-def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
-    """Return the evaluator's domain without cells that are too large or too slow.
-
-    Raises:
-        SettingsError: If a limited number is not known, or no cell is within the limits.
-    """
-    if constraints == Constraints(max_seconds=constraints.max_seconds):
-        return evaluator.domain
-    return evaluator.domain.where(_allowed(evaluator, constraints))
-
-
-def _allowed(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_]:
-    """Return which cells are within the limits that apply before training, ``[N]``."""
-    allowed = np.ones(len(evaluator.domain), dtype=bool)
-    kept = []
-    for name, limit, numbers in limited_numbers(evaluator, constraints):
-        if numbers is None:
-            raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
-        if not (numbers <= limit).any():
-            raise SettingsError(
-                f"no cell has at most {limit} {name}, the smallest has {numbers.min():.6g}"
-            )
-        allowed &= numbers <= limit
-        kept.append(f"{limit} {name}")
-    if not allowed.any():
-        raise SettingsError(f"no cell is within all limits: at most {' and '.join(kept)}")
-    return allowed

@@ -20,15 +20,10 @@ from pyg_nas.errors import SettingsError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.constraints import Constraints, best_within
 from pyg_nas.search.domain import LISTED, Domain
-from pyg_nas.search.evaluator import (
-    ExternalEvaluator,
-    Outcome,
-    Reference,
-    best_allowed,
-    within_limits,
-)
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.evaluator import ExternalEvaluator
+from pyg_nas.search.outcome import Outcome, Reference
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 if TYPE_CHECKING:
@@ -127,9 +122,7 @@ class NetworkTableEvaluator(NetworkListEvaluator):
 
         Training times and latencies are not known: a limit on them excludes no network.
         """
-        return best_allowed(
-            self.domain, self.labels, self.label.metric, within_limits(self, limits)
-        )
+        return best_within(self, limits, self.labels, self.label.metric)
 
     def oracle(self) -> NDArray[np.float64]:
         """Return the label of each network ``[N]``."""

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.ledger import Candidate
+from pyg_nas.search.candidate import Candidate
 
 PARAMETER = "architecture"
 """Name of the parameter whose value is the ``id`` of a candidate."""

@@ -20,7 +20,7 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.methods import recorded_recipe
 
 KEY = "architecture"
-"""Key of a trial's config: the candidate as :meth:`~pyg_nas.search.ledger.Candidate.to_dict`."""
+"""Key of a trial's config: the candidate as :meth:`~pyg_nas.search.candidate.Candidate.to_dict`."""
 
 
 class ArchitectureSearcher(Searcher):  # type: ignore[misc]

@@ -1,71 +1,21 @@
-"""The result of a search, and the constraints on its answer."""
+"""The result of a search."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.text import counted
-from pyg_nas.metrics.thresholds import above
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pyg_nas.search.evaluator import Reference
+    from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.history import History, Query
-
-LIMITS = ("max_parameters", "max_seconds", "max_macs", "max_latency")
-"""Names of the constraints, also in ``settings.json``."""
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """Limits on the answer.
-
-    Args:
-        max_parameters: Largest number of trainable parameters. Cells with more are never proposed.
-        max_seconds: Longest training time. It is known only after training: a trained cell that
-            took longer cannot be the answer. A predictor search proposes only cells whose
-            predicted training time is within this limit.
-        max_macs: Largest number of MACs for one image. Cells with more are never proposed.
-        max_latency: Longest predicted seconds of a pass of one image. Slower cells are never
-            proposed.
-    """
-
-    max_parameters: int | None = None
-    max_seconds: float | None = None
-    max_macs: int | None = None
-    max_latency: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in LIMITS:
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (number and 0 < value < math.inf):
-                raise SettingsError(f"{name} must be positive and finite, got {quoted(value)}")
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Constraints:
-        """Return the constraints of ``settings.json``; older ones lack some."""
-        return cls(**{name: settings.get(name) for name in LIMITS})
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return the constraints for ``settings.json``."""
-        return {name: getattr(self, name) for name in LIMITS}
-
-    def keeps(self, query: Query) -> bool:
-        """Return whether a query may be the answer."""
-        if query.outcome.stopped:
-            return False
-        seconds = query.outcome.seconds
-        if self.max_seconds is None:
-            return True
-        return seconds is not None and not above(seconds, self.max_seconds)
+    from pyg_nas.search.outcome import Reference
 
 
 @dataclass(frozen=True)

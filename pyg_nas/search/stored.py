@@ -9,10 +9,11 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
-from pyg_nas.search.evaluator import Reference
+from pyg_nas.search.constraints import LIMITS, Constraints
 from pyg_nas.search.folder import ANSWER, LATENCY, QUERIES, read_queries
 from pyg_nas.search.history import History
-from pyg_nas.search.result import LIMITS, Constraints, SearchResult
+from pyg_nas.search.outcome import Reference
+from pyg_nas.search.result import SearchResult
 
 ACCURACY = "accuracy"
 """The usual score of a run."""

@@ -19,8 +19,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure import Executor, get_task
-from pyg_nas.search.evaluator import Outcome
 from pyg_nas.search.ledger import Ledger
+from pyg_nas.search.outcome import Outcome
 from tests.cli.command import pyg_nas
 from tests.measure.test_tasks import make_folder
 

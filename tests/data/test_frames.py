@@ -12,9 +12,9 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.search.table_evaluator import TableEvaluator
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 NETWORK = NASBENCH101.support.official_network

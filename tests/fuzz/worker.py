@@ -273,10 +273,10 @@ class SearchReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.search.evaluator import TableEvaluator
         from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search
         from pyg_nas.search.strategies import RandomSearch
+        from pyg_nas.search.table_evaluator import TableEvaluator
 
         table = few_results()
         evaluator = TableEvaluator(table)

@@ -23,7 +23,7 @@ from pyg_nas.measure.job import Job, Reading, Run
 from pyg_nas.measure.journal import Journal, stored_settings
 from pyg_nas.measure.network import build_network
 from pyg_nas.measure.task import Task
-from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.measure.test_executor import CELLS
 
 from .campaign_process import BUDGETS, SEEDS, campaign_cells, start

@@ -17,10 +17,10 @@ from pyg_nas.predictors.gcn import GCNRegressor
 from pyg_nas.predictors.trained import Model
 from pyg_nas.report import write_report
 from pyg_nas.report.search_summary import write_report as write_search
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.search.table_evaluator import TableEvaluator
 
 # Everything a name can do wrong in markup, in a script, in an attribute and in a template.
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'{{title}}&amp;${1}"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.report.search_summary import write_report
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.history import History
-from pyg_nas.search.result import Constraints, SearchResult
+from pyg_nas.search.result import SearchResult
 
 HOSTILE = "``` </pre> |*_$x$ \x1b[31m\u202e\udcff"
 

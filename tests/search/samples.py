@@ -9,8 +9,8 @@ import numpy as np
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.history import History, Proposal
+from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.strategies import (
     LocalSearch,
@@ -20,6 +20,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.predictors import gaussian, linear, process
 
 

@@ -12,23 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.candidate import Candidate
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.folder import ASKED, QUERIES, read_queries
 from pyg_nas.search.history import History, Proposal, Query
-from pyg_nas.search.ledger import Candidate
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.conftest import SMALL, made_up_table
 from tests.search.predictors import GaussianPredictor, gaussian, linear
 from tests.search.samples import STRATEGIES, hashes
@@ -435,24 +432,6 @@ def test_threads_share_a_search(whole_table: Table) -> None:
     for thread in threads:
         thread.join()
     assert len(set(hashes(own.result))) == 60
-
-
-def test_a_candidate_is_text_json_and_a_module() -> None:
-    cells = sample_cells(50, seed=0)
-    domain = Domain(cells.space, cells)
-    own = Search(None, cells.space, strategy=RandomSearch(), domain=domain)
-    (candidate,) = own.ask()
-    assert candidate.text == candidate.cell.to_text()
-    record = json.loads(json.dumps(candidate.to_dict()))
-    assert record["id"] == 0
-    assert record["hash"] == candidate.cell.hash
-    assert record["parameters"] == candidate.cell.trainable_parameters
-    module = candidate.build(NetworkSize(16, 2, 1, num_labels=5))
-    assert module(torch.zeros(3, 3, 16, 16)).shape == (3, 5)
-    official = candidate.build()
-    assert sum(w.numel() for w in official.parameters()) == record["parameters"]
-    with pytest.raises(SettingsError, match="have no network"):
-        Candidate(0, Proposal(Domain(SMALL).cells[0]), None, 0).build()
 
 
 def test_records_of_version_0_1_are_resumed_exactly(partial_table: Table, tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.measure import Executor, Journal
 from pyg_nas.measure.task import Task
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping, expected_if_stopped
-from pyg_nas.search.evaluator import Outcome, Rung, TableEvaluator
 from pyg_nas.search.folder import SearchFolder, read_queries
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.search.strategies import PredictorSearch, RandomSearch
+from pyg_nas.search.table_evaluator import TableEvaluator
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from tests.search.predictors import linear
 from tests.search.samples import hashes

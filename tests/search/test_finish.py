@@ -24,11 +24,11 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Journal, get_task
 from pyg_nas.measure.network_folder import load_network, read_network_settings
 from pyg_nas.measure.tasks import write_task_source
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.finish import Confirmation, Finish
 from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
 from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import RandomSearch
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
 

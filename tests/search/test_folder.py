@@ -11,7 +11,6 @@ import pytest
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.folder import QUERIES, SearchFolder
 from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.loop import search
@@ -19,6 +18,7 @@ from pyg_nas.search.strategies import (
     PredictorSearch,
     RandomSearch,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.conftest import SMALL
 from tests.search.predictors import linear
 from tests.search.samples import hashes

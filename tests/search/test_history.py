@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.search.evaluator import Outcome
 from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.outcome import Outcome
 from tests.search.conftest import SMALL
 
 

@@ -17,12 +17,12 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import profile
 from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.search import latency
+from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.latency import LatencyModel, measured_latencies, stored_latencies
 from pyg_nas.search.loop import search
-from pyg_nas.search.methods import make_strategy, restrict
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.methods import make_strategy
+from pyg_nas.search.table_evaluator import TableEvaluator
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.evaluator import Outcome, Rung
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Proposal
 from pyg_nas.search.ledger import Ledger
+from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.testing import small_cells
 

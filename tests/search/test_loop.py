@@ -12,18 +12,18 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Outcome, TableEvaluator
 from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, read_queries
-from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.strategies import (
     PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.conftest import SMALL
 from tests.search.predictors import LinearPredictor, linear
 from tests.search.samples import STRATEGIES, Interrupted, hashes
@@ -229,22 +229,6 @@ def test_a_reason_that_cannot_be_recorded_is_refused_before_the_training(
     assert evaluator.evaluated == 0
 
 
-def test_regret_by_hand(whole_table: Table) -> None:
-    evaluator = TableEvaluator(whole_table)
-    result = search(RandomSearch(), evaluator, 25)
-    labels = [query.outcome.accuracy for query in result.history]
-    truth = whole_table.metrics[:, 1, :, 1, 3].astype(float).mean(axis=1)
-    assert result.regret is not None
-    for position in range(25):
-        best = int(np.argmax(labels[: position + 1]))
-        row = whole_table.index_of(result.history[best].cell)
-        assert result.regret[position] == pytest.approx(truth.max() - truth[row], abs=1e-12)
-        assert result.best_accuracy[position] == max(labels[: position + 1])
-    assert result.seconds[-1] == pytest.approx(
-        sum(query.outcome.seconds or 0.0 for query in result.history)
-    )
-
-
 @pytest.mark.parametrize("method", ["random", "evolution", "local", "predictor"])
 def test_parameters_are_kept_by_every_query(method: str, small_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
@@ -295,12 +279,6 @@ def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> Non
         search(PredictorSearch(linear, n=5, k=2, acquisition="ei"), evaluator, 8)
 
 
-def test_a_cell_whose_time_is_not_known_keeps_no_time_limit() -> None:
-    query = Query(Proposal(sample_cells(1, 0)[0]), Outcome(0.9, None))
-    assert not Constraints(max_seconds=1e9).keeps(query)
-    assert Constraints().keeps(query)
-
-
 class TwoWorkers(TableEvaluator):
     """Trains two cells at a time; the first one takes longer than all others together."""
 
@@ -340,19 +318,3 @@ def test_a_failure_before_any_outcome_is_an_error(partial_table: Table, tmp_path
     again = search(RandomSearch(), TwoWorkers(partial_table), 10, folder=folder)
     assert (len(again.history), again.failed) == (10, 0)
     assert set(hashes(again)) == set(hashes(search(RandomSearch(), TwoWorkers(partial_table), 10)))
-
-
-def test_regret_is_against_the_best_that_keeps_the_constraints(small_table: Table) -> None:
-    evaluator = TableEvaluator(small_table)
-    counts = small_table.trainable_parameters
-    seconds = small_table.metrics[:, -1, 0, 1, 0]
-    limits = Constraints(int(np.quantile(counts, 0.5)), float(np.quantile(seconds, 0.4)))
-    result = search(RandomSearch(), evaluator, 200, constraints=limits)
-    truth = small_table.metrics[:, -1, :2, 1, 3].astype(float).mean(axis=1)
-    feasible = (counts <= limits.max_parameters) & (seconds <= limits.max_seconds)
-    assert result.reference is not None
-    assert result.reference.best == pytest.approx(truth[feasible].max(), abs=1e-9)
-    assert result.reference.best < truth.max()
-    none = search(RandomSearch(), evaluator, 20, constraints=Constraints(max_seconds=1e-3))
-    assert none.reference == evaluator.reference
-    assert none.answer is None

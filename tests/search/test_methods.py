@@ -10,13 +10,13 @@ import pytest
 from pyg_nas.data.sources import open_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SpaceError
-from pyg_nas.search.evaluator import TableEvaluator
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods import make_strategy
-from pyg_nas.search.result import Constraints
 from pyg_nas.search.strategies import (
     PredictorSearch,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.samples import hashes
 
 

@@ -12,10 +12,10 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.loop import search as run_search
 from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.network_list import NetworkListEvaluator, NetworkTableEvaluator
-from pyg_nas.search.result import Constraints
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.drawing import svg

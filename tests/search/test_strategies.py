@@ -15,10 +15,10 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import neighbours
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.training_time import TimeRegressor
-from pyg_nas.search.evaluator import Outcome, TableEvaluator
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import Constraints
+from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -26,6 +26,7 @@ from pyg_nas.search.strategies import (
     Ranking,
     RegularizedEvolution,
 )
+from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.predictors import LinearPredictor, linear
 from tests.search.samples import STRATEGIES, hashes
 

@@ -11,9 +11,9 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.search.evaluator import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.search.table_evaluator import TableEvaluator
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 HOSTILE = "</td><script>\x1b[31m\u202e\udcff"

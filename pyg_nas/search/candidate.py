@@ -1,0 +1,73 @@
+"""An architecture that a search proposes, for the user's training code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.registry import missing_network
+from pyg_nas.search.domain import LISTED
+from pyg_nas.search.history import Proposal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pyg_nas.graphs.space_support import NetworkSize
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture that a search proposes.
+
+    Args:
+        id: Its number in this search: proposals are counted from 0.
+        proposal: The cell, and the reason for the proposal.
+        parameters: Trainable parameters; None where not known.
+        batch: Number of the first candidate that was proposed together with it.
+    """
+
+    id: int
+    proposal: Proposal
+    parameters: int | None
+    batch: int
+
+    @property
+    def cell(self) -> Cell:
+        """The cell."""
+        return self.proposal.cell
+
+    @property
+    def text(self) -> str | None:
+        """The cell in its space's text form, or a listed network's name; None where it has none."""
+        if self.cell.space.name == LISTED:
+            return self.cell.operations[0]
+        return self.cell.to_text() if self.cell.space.support.has_text_form else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready description: number, graph, parameters and reason."""
+        return {"id": self.id, **self.proposal.to_dict(), "parameters": self.parameters}
+
+    def build(self, size: NetworkSize | None = None, seed: int = 0) -> nn.Module:
+        """Return the cell's network with random weights, by default of the official size.
+
+        The module maps images ``[B, C, H, W]`` to logits ``[B, labels]``.
+
+        Args:
+            size: Channels, depth and classes.
+            seed: Seed of the weights.
+
+        Raises:
+            SettingsError: If the cells of the space have no network.
+        """
+        space = self.cell.space
+        if space.support.network is None:
+            raise SettingsError(missing_network(space))
+        import torch
+        from torch import nn
+
+        network: Any = space.support.network.build(self.cell, size)
+        network.initialize([torch.Generator().manual_seed(seed)])
+        # It trains several networks side by side: [1, B, C, H, W] to [1, B, labels].
+        return nn.Sequential(nn.Unflatten(0, (1, -1)), network, nn.Flatten(0, 1))
