@@ -39,7 +39,7 @@ from pyg_nas.cli.options import (
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import Callback, check_logger, open_logger
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import printable
@@ -55,32 +55,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.strategies import Strategy
 
 TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Defaults of a search: numbers of trained cells, and the predictor.
-
-    Args:
-        n: Random cells.
-        k: Cells after each fit.
-        total: All cells.
-        recipe: The predictor's recipe.
-    """
-
-    n: int
-    k: int
-    total: int
-    recipe: str
-
-
-# (random cells, cells per round, rounds, recipe)
-PROTOCOLS = {
-    # Of all settings in docs/results.md the fastest to 0.2 points: 38 cells in the median.
-    "recommended": (16, 4, 11, "fast"),
-    # arXiv:1912.00848.
-    "paper": (172, 10, 1, "two-stage"),
-}
 LIVE_BUDGET = 12
 
 
@@ -215,6 +189,7 @@ def search(
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, make_strategy
+    from pyg_nas.search.plan import plan_search
     from pyg_nas.search.stored import stored_score
 
     check_method(method)
@@ -234,7 +209,9 @@ def search(
     if of_networks:
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
     folders = _folders(out, seed, seeds)
-    plan = _plan(folders[seed], protocol, n, k, rounds, recipe, of_networks)
+    plan = plan_search(
+        protocol, n, k, rounds, recipe, of_networks=of_networks, stored=_stored(folders[seed])
+    )
     if method == "predictor":
         check_subject(plan.recipe, of_networks)
     longest = longest_training(max_training_time, max_time)
@@ -329,6 +306,13 @@ def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
     return folders
 
 
+def _stored(folder: Path) -> dict[str, Any] | None:
+    """Return the settings of the search in a folder, if there is one."""
+    from pyg_nas.search.folder import SETTINGS, SearchFolder
+
+    return SearchFolder.open(folder).settings if (folder / SETTINGS).exists() else None
+
+
 @dataclass(frozen=True)
 class _Searcher:
     """One search of the command, for any random seed."""
@@ -389,43 +373,6 @@ class _Searcher:
             write_report(out, result, settings)
         self.logger.on_end(_end_figures(result))
         return result
-
-
-def _plan(
-    out: Path,
-    protocol: str,
-    n: int | None,
-    k: int | None,
-    rounds: int | None,
-    recipe: str | None,
-    of_networks: bool,
-) -> Plan:
-    """Fill in what the user left out: from the search in the folder, else from the protocol."""
-    from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
-    from pyg_nas.search.folder import SETTINGS, SearchFolder
-
-    if protocol not in PROTOCOLS:
-        raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
-    usual_n, usual_k, usual_rounds, usual_recipe = PROTOCOLS[protocol]
-    if of_networks:
-        usual_recipe = NETWORK_RECIPE
-    stored = SearchFolder.open(out).settings if (out / SETTINGS).exists() else None
-    if stored is not None:
-        strategy = stored["strategy_settings"]
-        stored_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
-        usual_recipe = resumed_recipe(stored_recipe, recipe)
-        usual_n = strategy.get("n", usual_n)
-        usual_k = strategy.get("k", strategy.get("at_once", usual_k))
-    given = n is not None or k is not None
-    if rounds is not None and rounds < 1:
-        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
-    n = usual_n if n is None else n
-    k = usual_k if k is None else k
-    if stored is not None and not given and rounds is None:
-        total = stored["budget"]
-    else:
-        total = n + k * (rounds or (1 if given else usual_rounds))
-    return Plan(n, k, total, recipe or usual_recipe)
 
 
 def _check_networks(

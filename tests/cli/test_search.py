@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.cli.search import Plan, _plan, search
+from pyg_nas.cli.search import search
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -371,17 +371,9 @@ def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.M
     assert seen == [(2, 3, Executor("threading", 4, "cpu"))]
 
 
-def test_what_is_left_out_comes_from_the_folder_or_the_protocol(
-    table_path: Path, tmp_path: Path
-) -> None:
+def test_a_search_whose_defaults_were_others_is_resumed(table_path: Path, tmp_path: Path) -> None:
+    """By the same command: version 0.1 trained 172 cells first."""
     out = tmp_path / "out"
-    assert _plan(out, "recommended", None, None, None, None, False) == Plan(16, 4, 60, "fast")
-    assert _plan(out, "paper", None, None, None, None, False) == Plan(172, 10, 182, "two-stage")
-    assert _plan(out, "recommended", 40, 8, None, "best", False) == Plan(40, 8, 48, "best")
-    assert _plan(out, "paper", None, None, 3, None, False) == Plan(172, 10, 202, "two-stage")
-    with pytest.raises(SettingsError, match="--protocol 'old' must be one of recommended, paper"):
-        _plan(out, "old", None, None, None, None, False)
-    # A folder of version 0.1, whose defaults were others, is resumed by the same command.
     assert run(table_path, "--out", out, "--method", "random", "--n", 172, "--k", 10).exit_code == 0
     again = run(table_path, "--out", out, "--method", "random")
     assert again.exit_code == 0, again.output

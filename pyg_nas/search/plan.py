@@ -1,0 +1,82 @@
+"""How many cells a search trains: the user's numbers, and what stands for those left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Numbers of trained cells of a search, and its predictor.
+
+    Args:
+        n: Random cells, trained first.
+        k: Cells trained after each fit.
+        total: All cells.
+        recipe: The predictor's recipe.
+    """
+
+    n: int
+    k: int
+    total: int
+    recipe: str
+
+
+PROTOCOLS = {
+    # Of all settings in docs/results.md the fastest to 0.2 points: 38 cells in the median.
+    "recommended": Plan(16, 4, 16 + 11 * 4, "fast"),
+    # arXiv:1912.00848.
+    "paper": Plan(172, 10, 172 + 10, "two-stage"),
+}
+"""Plans by name, for the numbers that a user leaves out."""
+
+
+def plan_search(
+    protocol: str = "recommended",
+    n: int | None = None,
+    k: int | None = None,
+    rounds: int | None = None,
+    recipe: str | None = None,
+    *,
+    of_networks: bool = False,
+    stored: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Fill in what the user left out: from the search that is resumed, else from the protocol.
+
+    Args:
+        protocol: A name in ``PROTOCOLS``.
+        n: Random cells.
+        k: Cells of each round after them.
+        rounds: Number of rounds; 1 if ``n`` or ``k`` is given.
+        recipe: The predictor's recipe.
+        of_networks: Whether whole networks are searched, for which another recipe is usual.
+        stored: Content of ``settings.json`` of the search that is resumed.
+
+    Raises:
+        SettingsError: For an unknown protocol, less than one round, or a stored recipe that is the
+            user's code and was not named again.
+    """
+    if protocol not in PROTOCOLS:
+        raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
+    if rounds is not None and rounds < 1:
+        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
+    usual = PROTOCOLS[protocol]
+    usual_n, usual_k, total = usual.n, usual.k, usual.total
+    usual_recipe = NETWORK_RECIPE if of_networks else usual.recipe
+    if stored is not None:
+        strategy = stored["strategy_settings"]
+        stored_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
+        usual_recipe = resumed_recipe(stored_recipe, recipe)
+        usual_n = strategy.get("n", usual_n)
+        usual_k = strategy.get("k", strategy.get("at_once", usual_k))
+        total = stored["budget"]
+    planned_n = usual_n if n is None else n
+    planned_k = usual_k if k is None else k
+    if (n, k, rounds) != (None, None, None):
+        total = planned_n + planned_k * (1 if rounds is None else rounds)
+    return Plan(planned_n, planned_k, total, recipe or usual_recipe)
