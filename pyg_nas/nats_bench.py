@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SettingsError, TableError, quoted
 from pyg_nas.nasbench.statistics import NotMeasuredError
-from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_codes, official_texts
+from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE
 from pyg_nas.spaces.nasbench201.space import NASBENCH201
 from pyg_nas.spaces.nasbench201.support import SUPPORT
 from pyg_nas.spaces.nasbench201.text_form import parse_text

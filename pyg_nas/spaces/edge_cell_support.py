@@ -115,8 +115,6 @@ class EdgeCellSupport(SpaceSupport):
         "avg_pool_3x3": "avg pool 3×3",
     }
     extra_kinds = {"convolutions": tuple(KERNEL_SIZES)}  # noqa: RUF012
-    zero_cost_model = "nasbench201_zero_cost.npz"  # of the cells' twins, as the next one
-    propagation_file = "nasbench201_propagation.npz"
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     has_text_form = True
     has_empty_cell = True  # architectures whose output is always zero

@@ -12,7 +12,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure.propagation import BATCH_SIZE, PROPERTIES, propagation
-from pyg_nas.spaces.edge_cell_network import EdgeCellModule, EdgeCellNetwork, ReductionBlock
+from pyg_nas.spaces.edge_cell_network import EdgeCellModule
+from pyg_nas.spaces.nasbench201.network import NASBench201Network, ReductionBlock
 
 NASBENCH201 = find_space("nasbench201").support
 
@@ -22,7 +23,7 @@ def test_numbers_are_those_of_numpy() -> None:
     cell = NASBENCH201.from_text(text)
     generator = torch.Generator().manual_seed(5)
     network = NASBENCH201.official_network.build(cell, NASBENCH201.official_network.size)
-    assert isinstance(network, EdgeCellNetwork)
+    assert isinstance(network, NASBench201Network)
     network.initialize([generator])
     images = torch.randn(BATCH_SIZE, 3, 32, 32, generator=generator)
     states = images[None].permute(1, 3, 4, 0, 2)

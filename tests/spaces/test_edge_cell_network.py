@@ -1,4 +1,4 @@
-"""Networks of edge cells against a plain float64 reference."""
+"""Edge cells against a plain float64 reference."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork, ReluConvBn
+from pyg_nas.spaces.edge_cell_network import EdgeCellModule, ReluConvBn
 from pyg_nas.spaces.edge_cells import EDGES
+from pyg_nas.spaces.grouped_layers import from_image, initialize_members, to_image
 
-SMALL = NetworkSize(stem_channels=4, num_stacks=2, modules_per_stack=1)
 ARCHITECTURES = ([3, 2, 4, 1, 3, 2], [0, 0, 0, 0, 0, 0], [0, 0, 3, 1, 2, 3], [1, 1, 1, 1, 1, 1])
 
 
-def _batch_norm(x: Tensor, layer: torch.nn.Module) -> Tensor:
+def batch_norm(x: Tensor, layer: torch.nn.Module) -> Tensor:
     mean = x.mean((0, 2, 3), keepdim=True)
     variance = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
     scale, shift = layer.scale.double(), layer.shift.double()
@@ -23,13 +22,13 @@ def _batch_norm(x: Tensor, layer: torch.nn.Module) -> Tensor:
     return y * scale[:, None, None] + shift[:, None, None]
 
 
-def _relu_conv_bn(x: Tensor, layer: ReluConvBn, stride: int = 1) -> Tensor:
+def relu_conv_bn(x: Tensor, layer: ReluConvBn, stride: int = 1) -> Tensor:
     weight = layer[1].weight.double()
     y = functional.conv2d(x.clamp(min=0), weight, stride=stride, padding=weight.shape[-1] // 2)
-    return _batch_norm(y, layer[2])
+    return batch_norm(y, layer[2])
 
 
-def _cell(x: Tensor, module: torch.nn.Module, operations: list[int]) -> Tensor:
+def cell_output(x: Tensor, module: torch.nn.Module, operations: list[int]) -> Tensor:
     nodes = [x, torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x)]
     live = [True, False, False, False]
     for (source, target), kind, layer in zip(EDGES, operations, module.operations, strict=True):
@@ -38,7 +37,7 @@ def _cell(x: Tensor, module: torch.nn.Module, operations: list[int]) -> Tensor:
         live[target] = True
         value = nodes[source]
         if kind in (2, 3):
-            value = _relu_conv_bn(value, layer)
+            value = relu_conv_bn(value, layer)
         elif kind == 4:
             ones = torch.ones_like(value)
             sums = functional.avg_pool2d(value, 3, 1, 1)
@@ -47,41 +46,22 @@ def _cell(x: Tensor, module: torch.nn.Module, operations: list[int]) -> Tensor:
     return nodes[3]
 
 
-def reference(network: EdgeCellNetwork, operations: list[int], images: Tensor) -> Tensor:
-    """Two stages of one cell each, as arXiv:2001.00326 describes them."""
-    stem, stem_norm, first, reduction, second, norm, _ = network.layers
-    x = functional.conv2d(images.double(), stem.weight.double(), padding=1)
-    x = _cell(_batch_norm(x, stem_norm), first, operations)
-    branch = _relu_conv_bn(_relu_conv_bn(x, reduction.branch[0], 2), reduction.branch[1])
-    shortcut = functional.conv2d(functional.avg_pool2d(x, 2), reduction.shortcut[1].weight.double())
-    x = _cell(branch + shortcut, second, operations)
-    x = _batch_norm(x, norm).clamp(min=0)
-    return x.mean((2, 3)) @ network.dense.weight[0].double() + network.dense.bias[0].double()
+@pytest.mark.parametrize("operations", ARCHITECTURES)
+def test_cells_are_the_reference_s(operations: list[int]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    module = EdgeCellModule(operations, 4, 4, members=1, momentum=0.9)
+    initialize_members(module, [generator])
+    images = torch.randn(6, 4, 8, 8, generator=generator)
+    output = to_image(module(from_image(images, 1)))
+    assert torch.allclose(
+        output.double(), cell_output(images.double(), module, operations), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("operations", ARCHITECTURES)
-def test_outputs_are_the_reference_s(operations: list[int]) -> None:
-    generator = torch.Generator().manual_seed(1)
-    network = EdgeCellNetwork(operations, SMALL)
-    network.initialize([generator])
-    images = torch.randn(6, 3, 8, 8, generator=generator)
-    expected = reference(network, operations, images)
-    assert torch.allclose(network(images[None])[0].double(), expected, atol=1e-4)
-
-
-def test_members_are_independent() -> None:
-    operations = ARCHITECTURES[0]
-    pair = EdgeCellNetwork(operations, SMALL, members=2)
-    pair.initialize([torch.Generator().manual_seed(seed) for seed in (0, 1)])
-    alone = EdgeCellNetwork(operations, SMALL)
-    alone.initialize([torch.Generator().manual_seed(1)])
-    images = torch.randn(2, 5, 3, 8, 8, generator=torch.Generator().manual_seed(2))
-    assert torch.allclose(pair(images)[1], alone(images[1:])[0], atol=1e-5)
-
-
-@pytest.mark.parametrize("side", [1, 3, 7])
-def test_odd_images_are_halved_alike_on_both_branches(side: int) -> None:
-    network = EdgeCellNetwork([3] * 6, NetworkSize(2, 3, 1))
-    network.initialize([torch.Generator().manual_seed(0)])
-    network.eval()
-    assert network(torch.randn(1, 2, 3, side, side)).shape == (1, 2, 10)
+@pytest.mark.parametrize("side", [1, 6, 7])
+def test_a_stride_halves_the_image_and_rounds_up(operations: list[int], side: int) -> None:
+    module = EdgeCellModule(operations, 4, 8, members=2, momentum=0.9, stride=2)
+    initialize_members(module, [torch.Generator().manual_seed(seed) for seed in (0, 1)])
+    half = -(-side // 2)
+    assert module.eval()(torch.zeros(3, side, side, 2, 4)).shape == (3, half, half, 2, 8)

@@ -1,57 +1,31 @@
-"""Sizes against built networks, torch's own counter and the published figures."""
+"""Sizes of layers against torch's layers and its own counter."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import h5py
-import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.graphs.space_support import NetworkSize
-from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork
-from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE
-from pyg_nas.spaces.nasbench201.support import SUPPORT
-from tests.conftest import SHARED_DATA
-
-ARCHITECTURES = ([3, 3, 3, 3, 3, 3], [0, 0, 0, 1, 0, 0], [2, 4, 1, 3, 0, 2])
-SIZES = (
-    OFFICIAL_SIZE,
-    replace(OFFICIAL_SIZE, stem_channels=4, num_stacks=2, modules_per_stack=1, num_labels=7),
-    replace(OFFICIAL_SIZE, stem_channels=6, num_stacks=4, modules_per_stack=2, image_channels=1),
-)
+from pyg_nas.spaces.edge_cell_size import convolution, dense
 
 
-@pytest.mark.parametrize("operations", ARCHITECTURES)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("image_size", [(32, 32), (15, 9)])
-def test_sizes_are_those_of_the_built_network(
-    operations: list[int], size: NetworkSize, image_size: tuple[int, int]
-) -> None:
-    network = EdgeCellNetwork(operations, size)
-    network.initialize([torch.Generator().manual_seed(0)])
-    network.eval()
-    rows = np.array([operations])
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    counted, macs = SUPPORT.network.sizes(rows, replace(size, image_size=image_size))
-    assert counted.tolist() == [parameters]
-    images = torch.randn(1, 1, size.image_channels, *image_size)
+def counted(layer: nn.Module, x: torch.Tensor) -> tuple[int, int]:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(images)
-    assert macs.tolist() == [counter.get_total_flops() // 2]
+        layer(x)
+    parameters = sum(parameter.numel() for parameter in layer.parameters())
+    return parameters, counter.get_total_flops() // 2
 
 
-def test_sizes_are_the_published_ones() -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
-    with h5py.File(path) as file:
-        operations = file["operations"][:]
-        parameters, macs = file["cost/params_cifar10"][:], file["cost/macs_cifar10"][:]
-    counted, counted_macs = SUPPORT.network.sizes(operations)
-    assert np.array_equal(counted, parameters)
-    hundred = SUPPORT.network.sizes(operations, replace(OFFICIAL_SIZE, num_labels=100))[0]
-    assert set((hundred - parameters).tolist()) == {5_850}
-    assert np.array_equal(counted_macs - 64 * 10, macs)
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_a_convolution_is_counted_with_its_batch_normalisation(kernel_size: int) -> None:
+    weights = nn.Conv2d(4, 6, kernel_size, padding=kernel_size // 2, bias=False)
+    layer = nn.Sequential(weights, nn.BatchNorm2d(6)).eval()
+    expected = counted(layer, torch.zeros(1, 4, 5, 7))
+    assert convolution(kernel_size, 4, 6, 5 * 7) == expected
+
+
+def test_a_dense_layer_is_counted_with_its_bias() -> None:
+    expected = counted(nn.Linear(8, 11), torch.zeros(1, 8))
+    assert dense(8, NetworkSize(1, 1, 1, num_labels=11)) == expected

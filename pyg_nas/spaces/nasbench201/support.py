@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.spaces.edge_cell_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_texts
+from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.nasbench201.space import NASBENCH201, NASBENCH201_BUDGETS, NUM_NASBENCH201_CELLS
 from pyg_nas.spaces.nasbench201.text_form import format_text, parse_text
 
@@ -19,6 +19,8 @@ class NASBench201Support(EdgeCellSupport):
 
     budgets = NASBENCH201_BUDGETS
     common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
+    zero_cost_model = "nasbench201_zero_cost.npz"
+    propagation_file = "nasbench201_propagation.npz"
     num_cells = NUM_NASBENCH201_CELLS
 
     def __init__(self) -> None:
@@ -31,9 +33,9 @@ class NASBench201Support(EdgeCellSupport):
 
 
 def _build(*arguments: Any) -> nn.Module:
-    from pyg_nas.spaces.edge_cell_network import EdgeCellNetwork  # imports torch
+    from pyg_nas.spaces.nasbench201.network import NASBench201Network  # imports torch
 
-    return EdgeCellNetwork(*arguments)
+    return NASBench201Network(*arguments)
 
 
 SUPPORT = NASBench201Support()
