@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks.measurement import parsed, write_result
+from pyg_nas.data.official_file import convert, write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
 from pyg_nas.spaces.nasbench101.run_message import decode_message
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
@@ -114,7 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "official.tfrecord"
         table = random_table(cells, seed=0)
-        records = write_tfrecord(table, source)
+        records = write_official(table, source)
         size = source.stat().st_size
         converted, fast = measured(lambda: convert(source, Path(folder) / "table.hdf5"))
         same = np.array_equal(converted.metrics, table.metrics) and np.array_equal(
@@ -124,7 +124,7 @@ def main() -> None:
             raise SystemExit("the converted table is not the one that was written")
         few = -(-settings.baseline_records // RECORDS_A_CELL)
         short = Path(folder) / "short.tfrecord"
-        short_records = write_tfrecord(table.subset(np.arange(few)), short)
+        short_records = write_official(table.subset(np.arange(few)), short)
         _, plain = measured(lambda: read_plainly(short))
 
     results: dict[str, Any] = {

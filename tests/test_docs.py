@@ -109,9 +109,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics[..., 0] = 60.0 * size[..., 0]
     table = Table(cells, metrics)
     table.save(folder / "nasbench101.hdf5")
-    from pyg_nas.data.tfrecord import write_tfrecord
+    from pyg_nas.data.official_file import write_official
 
-    write_tfrecord(table, folder / "nasbench_only108.tfrecord")
+    write_official(table, folder / "nasbench_only108.tfrecord")
     rows = ["arch,epochs,seed,validation_accuracy,test_accuracy,training_time"]
     for text in official_texts()[:80]:
         accuracy = 60 + 4 * text.count("conv_3x3") + rng.normal()

@@ -15,6 +15,7 @@ PACKAGE, TESTS = ROOT / "pyg_nas", ROOT / "tests"
 NOT_TESTED_ALONE = {
     "cli/demo.py",  # test_demo_job tests what it shows
     "features/graph_block.py",  # test_graph_features
+    "graphs/official_format.py",  # an interface; data/test_official_file uses it
     "spaces/nasbench101/features.py",  # test_graph_features
     "spaces/nasbench201/support.py",  # test_edge_cell_support, for both spaces of its kind
     "spaces/transnasbench101/support.py",

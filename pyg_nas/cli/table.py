@@ -44,7 +44,7 @@ def convert(
 
     Example: pyg-nas table convert nasbench_only108.tfrecord nasbench101.hdf5
     """
-    from pyg_nas.data.tfrecord import convert as convert_file
+    from pyg_nas.data.official_file import convert as convert_file
 
     with progress_bar("converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
@@ -155,8 +155,8 @@ def export(
     """
     from pyg_nas.data.architecture_csv import write_architectures
     from pyg_nas.data.network_table import NetworkTable, is_network_table
+    from pyg_nas.data.official_file import write_official
     from pyg_nas.data.table import Table
-    from pyg_nas.data.tfrecord import write_tfrecord
 
     check_output(target, path)
     if is_network_table(path):
@@ -173,7 +173,7 @@ def export(
         print_line(f"{target}: {counted(len(table), 'architecture')} of {table.space.name}")
         return
     with progress_bar("writing") as advance:
-        records = write_tfrecord(table, target, advance)
+        records = write_official(table, target, advance)
     print_line(f"{target}: {counted(records, 'record')} of {counted(len(table), 'cell')}")
 
 

@@ -16,7 +16,7 @@ dataset                     type      shape
 ==========================  ========  =====================================================
 
 NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the keys ``space``,
-``budgets`` and ``about``; a file without it is a NAS-Bench-101 table at 4, 12, 36 and 108 epochs.
+``budgets`` and ``about``; a file without it is of the default space at its official budgets.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.graphs.mutation import Genotype
+    from pyg_nas.graphs.official_format import OfficialFormat
     from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.io.download import RemoteFile
 
@@ -186,6 +187,9 @@ class SpaceSupport:
 
     official_files: Mapping[str, RemoteFile] = {}
     """Files to download, by the name that a command gives them."""
+
+    official_format: OfficialFormat | None = None
+    """Reads and writes the official files; None if the space has none that can be converted."""
 
     drawing_labels: Mapping[str, str] = {}
     """Label of an operation's box in a drawing, by the operation's name."""

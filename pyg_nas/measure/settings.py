@@ -14,7 +14,6 @@ from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.limits import MOST_BATCH, MOST_CHANNELS, MOST_LAYERS
 from pyg_nas.io.record import Rule, check_fields
 from pyg_nas.measure.augmentation import Augmentation
-from pyg_nas.spaces.nasbench101.network_size import OFFICIAL_SIZE
 
 OPTIMIZERS = ("sgd", "rmsprop")
 IMAGE_FITS = ("stretch", "pad", "crop")
@@ -60,9 +59,9 @@ class TrainingSettings:
         SettingsError: If a value is outside its rule.
     """
 
-    stem_channels: int = OFFICIAL_SIZE.stem_channels
-    num_stacks: int = OFFICIAL_SIZE.num_stacks
-    modules_per_stack: int = OFFICIAL_SIZE.modules_per_stack
+    stem_channels: int = 128
+    num_stacks: int = 3
+    modules_per_stack: int = 3
     batch_size: int = 256
     optimizer: str = "rmsprop"
     learning_rate: float = 0.2

@@ -362,14 +362,14 @@ def _open(path: Path) -> Table:
         return Table.load(path)
     if path.suffix in (".h5", ".hdf5"):
         raise TableError(f"{path}: not a readable HDF5 file")
-    from pyg_nas.data.tfrecord import read_table
+    from pyg_nas.data.official_file import read_official
 
     cached = cache_folder() / f"tfrecord-{_stamp(path)}.hdf5"
     try:
         return Table.load(cached)
     except (TableError, OSError):
         pass  # not cached, damaged, or the folder is not accessible: convert it again
-    table = read_table(path)
+    table = read_official(path, space=NASBENCH101)
     try:
         table.save(cached)
     except OSError as error:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graphs.cell import Cell
-from ..nn.gcn import GCN
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.nn.gcn import GCN
 
 
 def reference_output(model: GCN, cell: Cell) -> float:

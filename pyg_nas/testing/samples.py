@@ -4,42 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data.table import Table
-from ..graphs.cell_array import CellArray
-from ..spaces.nasbench101 import nasbench101_cells
+from pyg_nas.data.table import Table
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.registry import default_space
 
 
 def small_cells(per_size: int = 20, seed: int = 3) -> CellArray:
-    """Return NAS-Bench-101 cells of every size from 2 to 7 vertices, the smallest first.
+    """Return cells of the default space of every size, the smallest first.
 
     Args:
         per_size: Cells of each number of vertices, or all of them where there are fewer.
         seed: Random seed of the choice.
     """
-    space = nasbench101_cells()
+    cells = default_space().support.cells()
     rng = np.random.default_rng(seed)
     rows = [
-        rng.permutation(np.flatnonzero(space.num_vertices == size))[:per_size]
-        for size in range(2, 8)
+        rng.permutation(np.flatnonzero(cells.num_vertices == size))[:per_size]
+        for size in np.unique(cells.num_vertices)
     ]
-    return space[np.concatenate(rows)]
+    return cells[np.concatenate(rows)]
 
 
 def small_table(num_cells: int = 300, seed: int = 7) -> Table:
-    """Return a table of random NAS-Bench-101 cells.
+    """Return a table of random cells of the default space at its official budgets.
 
     Accuracies grow with the logarithm of the parameters and have a noise of half a point. Run 2
     is not measured; nothing else is missing.
 
     Args:
-        num_cells: Cells of the table, at most 423,624.
+        num_cells: Cells of the table.
         seed: Random seed of cells and noise.
     """
     rng = np.random.default_rng(seed)
-    space = nasbench101_cells()
-    cells = space[rng.permutation(len(space))[:num_cells]]
+    support = default_space().support
+    whole = support.cells()
+    cells = whole[rng.permutation(len(whole))[:num_cells]]
     size = np.log10(cells.trainable_parameters())
-    metrics = np.empty((num_cells, 4, 3, 2, 4), dtype=np.float32)
+    metrics = np.empty((num_cells, len(support.budgets), 3, 2, 4), dtype=np.float32)
     truth = 0.75 + 0.03 * (size - 5.5)[:, None, None, None, None]
     metrics[:] = np.clip(truth + rng.normal(0, 0.005, metrics.shape), 0.0, 1.0)
     metrics[..., 0] = 100.0 * rng.uniform(1, 2, metrics.shape[:-1])

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.official_file import write_official
 from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import write_tfrecord
 from pyg_nas.predictors.trained import Model
 from pyg_nas.spaces.modules import NetworkArray, graph_of
 
@@ -85,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_table: Table) -> Path
     table = small_table.subset(np.arange(60))
     table.save(folder / "table.hdf5")
     table.metrics[:, :, 2] = table.metrics[:, :, 1]
-    write_tfrecord(table, folder / "table.tfrecord")
+    write_official(table, folder / "table.tfrecord")
     for recipe, settings in (("paper", {"epochs": 1}), ("fast", {})):
         model = Model.train(small_table, Protocol("50"), recipe, **settings)
         model.save(folder / ("model" if recipe == "paper" else recipe))

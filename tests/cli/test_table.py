@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.app import main
+from pyg_nas.data.official_file import write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import write_tfrecord
 from tests.cli.command import pyg_nas
 
 
@@ -122,7 +122,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_tfrecord(whole_table, tmp_path / "a.tfrecord")
+    write_official(whole_table, tmp_path / "a.tfrecord")
     damaged = bytearray((tmp_path / "a.tfrecord").read_bytes())
     damaged[200] ^= 1
     (tmp_path / "a.tfrecord").write_bytes(damaged)

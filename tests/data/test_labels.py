@@ -8,8 +8,8 @@ import pytest
 
 from pyg_nas.cli.options import chosen_label
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy, fallback_note
+from pyg_nas.data.official_file import convert, write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import convert, write_tfrecord
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
 
@@ -176,7 +176,7 @@ def test_the_default_label_of_googles_table_is_the_reproductions(tmp_path: Path)
     rng = np.random.default_rng(0)
     table = Table(sample_cells(5, 0), rng.uniform(0.3, 0.9, (5, 4, 3, 2, 4)).astype(np.float32))
     assert table.default_label == PAPER_LABEL
-    write_tfrecord(table, tmp_path / "t.tfrecord")
+    write_official(table, tmp_path / "t.tfrecord")
     assert convert(tmp_path / "t.tfrecord", tmp_path / "t.hdf5").default_label == PAPER_LABEL
 
 

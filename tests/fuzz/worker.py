@@ -123,10 +123,10 @@ class TFRecordReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.data.tfrecord import write_tfrecord
+        from pyg_nas.data.official_file import write_official
 
         self.path = folder / "input.tfrecord"
-        write_tfrecord(few_results().subset(slice(0, 3)), self.path)
+        write_official(few_results().subset(slice(0, 3)), self.path)
         self.whole = self.path.read_bytes()
         self.out = folder / "out.hdf5"
 
@@ -147,7 +147,7 @@ class TFRecordReader(Reader):
         return b"".join(framed(record) for record in records)
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.data.tfrecord import convert
+        from pyg_nas.data.official_file import convert
 
         self.out.unlink(missing_ok=True)
         try:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.data.architecture_csv import read_architectures
+from pyg_nas.data.official_file import write_official
 from pyg_nas.data.shipped import shipped_table
-from pyg_nas.data.tfrecord import write_tfrecord
 from pyg_nas.graphs.registry import find_space
 from tests.fuzz.cases import CASES, Case
 
@@ -128,7 +128,7 @@ class Workshop:
         table = shipped_table()
         complete = np.flatnonzero(np.isfinite(table.metrics).all(axis=(1, 2, 3, 4)))[:200]
         table.subset(complete).save(inputs / "table.hdf5")
-        write_tfrecord(table.subset(complete), inputs / "table.tfrecord")
+        write_official(table.subset(complete), inputs / "table.tfrecord")
         rng = np.random.default_rng(0)
         labels = np.arange(60) % 3
         images = rng.integers(0, 80, (60, 8, 8)).astype(np.uint8) + 60 * labels[:, None, None]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +148,54 @@ def test_a_missing_network_is_explained() -> None:
     assert missing_network(changed) == (
         "the space 'chains' has changed since: its operations were ['a', 'c'] and are ['a', 'b']"
     )
+
+
+PACKAGE = Path(registry.__file__).parents[1]
+BENCHMARKS = "|".join(registry._locations)
+# Replacements of the packages of one benchmark, and the public names of the datasets.
+OF_ONE_SPACE = ("spaces/", "nasbench/", "nats_bench.py", "data/space_datasets.py")
+OF_ONE_SPACE += ("predictors/common_process.py",)
+
+
+def names_of_spaces(path: Path) -> Iterator[str]:
+    """Names of a benchmark's space that the code of a module has: in imports, names and strings.
+
+    Docstrings and texts with spaces, such as help, may have examples.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ImportFrom(module=str(module)):
+                found = [module, *(alias.name for alias in node.names)]
+            case ast.Import():
+                found = [alias.name for alias in node.names]
+            case ast.Constant(value=str(text)) if " " not in text:
+                found = [text]
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                found = [name]
+            case _:
+                continue
+        yield from (name for name in found if re.search(BENCHMARKS, name, re.IGNORECASE))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path != Path(registry.__file__)
+        and not path.relative_to(PACKAGE).as_posix().startswith(OF_ONE_SPACE)
+    ],
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
+)
+def test_only_the_registry_names_a_space_of_a_benchmark(path: Path) -> None:
+    assert not list(names_of_spaces(path))
+
+
+def test_names_of_spaces_are_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "import pyg_nas.spaces.nasbench201\n"
+        "from pyg_nas.spaces import NASBENCH101, transnasbench101\n"
+        "if space == NASBENCH101 or space.name == 'nasbench201': 'such as nasbench101'\n"
+    )
+    assert len(list(names_of_spaces(module))) == 5

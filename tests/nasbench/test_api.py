@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pyg_nas import nasbench as api
+from pyg_nas.data.official_file import write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import write_tfrecord
 from pyg_nas.errors import PygNasError, RecordError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
 
@@ -336,7 +336,7 @@ def test_opens_hdf5_and_tfrecord_alike(
 ) -> None:
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "cache"))
     table.save(tmp_path / "t.hdf5")
-    write_tfrecord(table, tmp_path / "t.tfrecord")
+    write_official(table, tmp_path / "t.tfrecord")
     spec = spec_of(table, 0)
     expected = api.NASBench(table).get_metrics_from_spec(spec)[1]
     for name in ("t.hdf5", "t.tfrecord"):
@@ -348,7 +348,7 @@ def test_opens_hdf5_and_tfrecord_alike(
     assert cached.stat().st_mtime_ns == stamp
     cached.write_bytes(b"damaged")
     assert api.NASBench(tmp_path / "t.tfrecord").get_metrics_from_spec(spec)[1] == expected
-    write_tfrecord(table.subset([1, 2]), tmp_path / "t.tfrecord")
+    write_official(table.subset([1, 2]), tmp_path / "t.tfrecord")
     assert len(api.NASBench(tmp_path / "t.tfrecord").table) == 2
 
 
@@ -357,7 +357,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "file" / "cache"))
-    write_tfrecord(table, tmp_path / "t.tfrecord")
+    write_official(table, tmp_path / "t.tfrecord")
     with pytest.warns(UserWarning, match=r"cannot be written \(.*PYG_NAS_CACHE") as caught:
         bench = api.NASBench(tmp_path / "t.tfrecord")
     assert caught[0].filename == __file__
@@ -453,11 +453,11 @@ def test_a_file_changed_in_its_middle_is_not_the_cached_one(
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("pyg_nas.nasbench.api._STAMP_BYTES", 64)
     table, path = full_table(small_table), tmp_path / "t.tfrecord"
-    write_tfrecord(table, path)
+    write_official(table, path)
     size = path.stat().st_size
     api.NASBench(path)
     table.metrics[10, 3] *= np.float32(0.5)
-    write_tfrecord(table, path)
+    write_official(table, path)
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
     assert path.stat().st_size == size
     np.testing.assert_array_equal(api.NASBench(path).table.metrics, table.metrics)

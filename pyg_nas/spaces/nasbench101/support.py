@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.official_format import AnyPath, Progress, Records
 from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize
 from pyg_nas.io.download import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
@@ -64,6 +65,22 @@ class NASBench101Network:
         return Network(cell, size or self.size, members, batch_norm_momentum)
 
 
+class TFRecords:
+    """Google's TFRecord files (:class:`~pyg_nas.graphs.official_format.OfficialFormat`)."""
+
+    def read(self, source: AnyPath, progress: Progress | None = None) -> Records:
+        """Read a file (:func:`~pyg_nas.spaces.nasbench101.tfrecord_reader.read_records`)."""
+        from pyg_nas.spaces.nasbench101.tfrecord_reader import read_records
+
+        return read_records(source, progress)
+
+    def write(self, records: Records, target: AnyPath, progress: Progress | None = None) -> int:
+        """Write a file (:func:`~pyg_nas.spaces.nasbench101.tfrecord_writer.write_records`)."""
+        from pyg_nas.spaces.nasbench101.tfrecord_writer import write_records
+
+        return write_records(records, target, progress)
+
+
 class NASBench101Support(GraphTextSupport):
     """Support of NAS-Bench-101 (Ying et al., arXiv:1902.09635)."""
 
@@ -83,6 +100,7 @@ class NASBench101Support(GraphTextSupport):
             "3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
         ),
     }
+    official_format = TFRecords()
     drawing_labels = {  # noqa: RUF012
         "conv3x3-bn-relu": "conv 3×3",
         "conv1x1-bn-relu": "conv 1×1",

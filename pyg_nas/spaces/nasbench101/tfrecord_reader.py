@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import RecordError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
+from pyg_nas.graphs.official_format import Records
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32
@@ -54,27 +55,6 @@ _USUAL = re.compile(
     rb'"([A-Za-z0-9+/]+={0,2})"\]'
 )
 _HASH = re.compile("[0-9a-f]{32}")
-
-
-class Records(NamedTuple):
-    """The content of all records of a file, read or to be written.
-
-    Attributes:
-        cells: The ``N`` cells.
-        metrics: float32 ``[N, B, S, 2, 4]``: budget, run, reading,
-            :data:`~pyg_nas.spaces.measurements.METRICS`; NaN where not measured.
-        budgets: The ``B`` budgets in epochs.
-        about: Description of the source.
-        hashes: ``S32 [N]``.
-        trainable_parameters: int32 ``[N]``.
-    """
-
-    cells: CellArray
-    metrics: NDArray[np.float32]
-    budgets: tuple[int, ...]
-    about: dict[str, Any]
-    hashes: NDArray[np.bytes_]
-    trainable_parameters: NDArray[np.int32]
 
 
 def read_records(
@@ -262,7 +242,8 @@ class _Collector:
         n = len(self.row_of)
         if n == 0:
             raise RecordError(f"{self.path}: contains no record")
-        cells = CellArray(self.adjacency[:n], self.operations[:n], self.num_vertices[:n])
+        graphs = self.adjacency[:n], self.operations[:n], self.num_vertices[:n]
+        cells = CellArray(*graphs, NASBENCH101)
         parameters = self.parameters[:n]
         about: dict[str, Any] = {"source": self.path.name}
         if not np.array_equal(parameters, cells.trainable_parameters()):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import TableError
+from pyg_nas.graphs.official_format import Records
 from pyg_nas.io.files import atomic_path
 from pyg_nas.spaces.nasbench101.run_message import encode_message
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS
@@ -18,7 +19,6 @@ from pyg_nas.spaces.nasbench101.tfrecord_reader import (
     MOST_BUDGETS,
     MOST_EPOCHS,
     NUM_RUNS,
-    Records,
     first_bad_reading,
 )
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyg_nas.data.official_file import convert, read_official, write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import RecordError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
@@ -96,7 +96,7 @@ def test_converts_hand_made_records(tmp_path: Path) -> None:
 
 def test_only108_leaves_other_budgets_missing(tmp_path: Path) -> None:
     path = write(tmp_path / "in.tfrecord", *[hand_payload(108)] * 3)
-    table = read_table(path)
+    table = read_official(path)
     assert table.metrics.shape == (1, 4, 3, 2, 4)
     assert np.isnan(table.metrics[:, :3]).all()
     assert not np.isnan(table.metrics[:, 3]).any()
@@ -113,7 +113,7 @@ def test_reads_other_spellings_of_the_same_list(tmp_path: Path) -> None:
     ]
     for spelling in spellings:
         path = write(tmp_path / "in.tfrecord", spelling.encode())
-        table = read_table(path)
+        table = read_official(path)
         assert table.hashes.tolist() == [HASH.encode()]
         np.testing.assert_array_equal(
             table.metrics[0, 3, 0], np.array([HALFWAY, FINAL], dtype=np.float32)
@@ -134,7 +134,7 @@ def test_labelled_copies_are_one_cell(tmp_path: Path) -> None:
         hand_payload(operations=first, **fixed),
         hand_payload(operations=second, **fixed),
     )
-    table = read_table(path)
+    table = read_official(path)
     assert len(table) == 1
     assert table.cells[0].operations == tuple(first.split(","))
     assert not np.isnan(table.metrics[0, 3, :2]).any()
@@ -237,7 +237,7 @@ def test_more_runs_than_three_are_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "in.tfrecord", *[hand_payload(36)] * 3, *[hand_payload(36)])
     offset = 3 * len(tfb.record(hand_payload(36)))
     with pytest.raises(RecordError, match=f"byte {offset}: .*{HASH} has more than 3 runs at 36"):
-        read_table(source)
+        read_official(source)
 
 
 def test_a_file_cut_anywhere_is_refused_with_the_offset_of_the_cut_record(tmp_path: Path) -> None:
@@ -246,11 +246,11 @@ def test_a_file_cut_anywhere_is_refused_with_the_offset_of_the_cut_record(tmp_pa
     for length in range(1, len(first) + len(second)):
         source.write_bytes((first + second)[:length])
         if length == len(first):
-            assert len(read_table(source)) == 1
+            assert len(read_official(source)) == 1
             continue
         start = 0 if length < len(first) else len(first)
         with pytest.raises(RecordError, match=f"byte {start}: the record is cut off"):
-            read_table(source)
+            read_official(source)
 
 
 def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
         damaged[bit // 8] ^= 1 << bit % 8
         source.write_bytes(damaged)
         with pytest.raises(RecordError, match=r"byte \d+: the record"):
-            read_table(source)
+            read_official(source)
 
 
 def test_an_absurd_length_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_an_absurd_length_with_a_right_checksum_is_refused(tmp_path: Path) -> No
         header = struct.pack("<Q", length)
         source.write_bytes(header + tfb.masked(header) + b"x" * 100)
         with pytest.raises(RecordError, match=f"byte 0: the record has {length} bytes"):
-            read_table(source)
+            read_official(source)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(64), b"hello"])
@@ -278,7 +278,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "in.tfrecord"
     source.write_bytes(content)
     with pytest.raises(RecordError, match=r"in\.tfrecord"):
-        read_table(source)
+        read_official(source)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_any_bytes_give_the_documented_error(
     for content in (data, tfb.record(data)):
         source.write_bytes(content)
         with pytest.raises(RecordError):
-            read_table(source)
+            read_official(source)
 
 
 def test_ranges_cover_the_file_in_whole_records(tmp_path: Path) -> None:
@@ -312,12 +312,12 @@ def test_ranges_cover_the_file_in_whole_records(tmp_path: Path) -> None:
 def test_too_many_budgets_are_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "in.tfrecord", *[hand_payload(e) for e in range(1, 12)])
     with pytest.raises(RecordError, match="more than 8 different budgets"):
-        read_table(source)
+        read_official(source)
 
 
 def test_another_network_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "in.tfrecord", hand_payload(parameters=1000))
-    table = read_table(path)
+    table = read_official(path)
     assert table.trainable_parameters.tolist() == [1000]
     assert "network" in table.about
     table.check()
@@ -328,11 +328,11 @@ def test_large_files_give_the_same_as_small_ones(
 ) -> None:
     table = random_table(60, seed=8)
     source = tmp_path / "t.tfrecord"
-    write_tfrecord(table, source)
+    write_official(table, source)
     monkeypatch.setattr("pyg_nas.spaces.nasbench101.tfrecord_reader._PARALLEL_FROM_BYTES", 0)
     monkeypatch.setattr("pyg_nas.spaces.nasbench101.tfrecord_framing._BLOCK_BYTES", 20_000)
     done: list[tuple[int, int]] = []
-    assert same(read_table(source, lambda *at: done.append(at)), table)
+    assert same(read_official(source, lambda *at: done.append(at)), table)
     size = source.stat().st_size
     assert len(done) > 10
     assert done[-1] == (size, size)
@@ -341,7 +341,7 @@ def test_large_files_give_the_same_as_small_ones(
     damaged[size // 2] ^= 1
     source.write_bytes(damaged)
     with pytest.raises(RecordError, match=r"byte \d+: the record"):
-        read_table(source)
+        read_official(source)
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ def test_parameters_that_differ_between_ranges_are_refused(tmp_path: Path) -> No
     path = write(tmp_path / "in.tfrecord", first, hand_payload(108, parameters=PARAMETERS + 1))
     offset = len(tfb.record(first))
     with pytest.raises(RecordError, match=f"byte {offset}: .*trainable parameters"):
-        read_table(path)
+        read_official(path)
 
 
 @pytest.mark.usefixtures("a_record_each")
@@ -376,7 +376,7 @@ def test_a_budget_that_comes_late_leaves_earlier_runs_as_they_are(tmp_path: Path
         hand_payload(50, **other),
         hand_payload(108, final=second),
     )
-    table = read_table(path)
+    table = read_official(path)
     assert table.budgets == (50, 108)
     expected = np.full((2, 2, 3, 2, 4), np.nan, dtype=np.float32)
     expected[0, 1, 0] = expected[1, 0, 0] = [HALFWAY, FINAL]

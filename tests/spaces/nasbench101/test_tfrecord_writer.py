@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas.data.official_file import convert, read_official, write_official
 from pyg_nas.data.table import Table
-from pyg_nas.data.tfrecord import convert, read_table, write_tfrecord
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101.run_message import (
@@ -22,7 +22,7 @@ from tests.spaces.nasbench101.tables import random_table, same
 
 def test_a_table_survives_the_round_trip(tmp_path: Path) -> None:
     table = random_table(40, seed=3)
-    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 40 * 4 * 3
+    assert write_official(table, tmp_path / "t.tfrecord") == 40 * 4 * 3
     assert same(convert(tmp_path / "t.tfrecord", tmp_path / "t.hdf5"), table)
 
 
@@ -30,19 +30,19 @@ def test_missing_runs_and_budgets_survive_the_round_trip(tmp_path: Path) -> None
     table = random_table(10, seed=4)
     table.metrics[:, :3] = np.nan
     table.metrics[::2, 3, 2] = np.nan
-    assert write_tfrecord(table, tmp_path / "t.tfrecord") == 5 * 2 + 5 * 3
-    assert same(read_table(tmp_path / "t.tfrecord"), table)
+    assert write_official(table, tmp_path / "t.tfrecord") == 5 * 2 + 5 * 3
+    assert same(read_official(tmp_path / "t.tfrecord"), table)
 
 
 def test_budgets_of_a_measured_table_survive_the_round_trip(tmp_path: Path) -> None:
     table = random_table(5, seed=5, budgets=(1, 5, 108))
-    write_tfrecord(table, tmp_path / "t.tfrecord")
-    assert same(read_table(tmp_path / "t.tfrecord"), table)
+    write_official(table, tmp_path / "t.tfrecord")
+    assert same(read_official(tmp_path / "t.tfrecord"), table)
 
 
 def test_written_records_follow_the_official_message(tmp_path: Path) -> None:
     table = random_table(1, seed=6)
-    write_tfrecord(table, tmp_path / "t.tfrecord")
+    write_official(table, tmp_path / "t.tfrecord")
     content = (tmp_path / "t.tfrecord").read_bytes()
     (length,) = struct.unpack_from("<Q", content)
     fields = json.loads(content[12 : 12 + length])
@@ -113,5 +113,5 @@ def _changed(change: str) -> Table:
 )
 def test_what_the_format_cannot_say_is_refused(tmp_path: Path, change: str, message: str) -> None:
     with pytest.raises(TableError, match=message):
-        write_tfrecord(_changed(change), tmp_path / "t.tfrecord")
+        write_official(_changed(change), tmp_path / "t.tfrecord")
     assert not list(tmp_path.iterdir())
