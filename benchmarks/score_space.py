@@ -13,7 +13,13 @@ import torch
 from benchmarks.measurement import interleaved, now, parsed, peak_memory, show, write_result
 from benchmarks.reproduction import CellDictionaries, score_plainly
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import _TABLES, Refinement, refine, space_refinement
+from pyg_nas.engine.shared_terms import (
+    SHARED_LAYERS,
+    Refinement,
+    SpaceTables,
+    refine,
+    space_refinement,
+)
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
@@ -60,9 +66,8 @@ def main() -> None:
 
     cells = nasbench101_cells()
     space_refinement(NASBENCH101)  # made here where it is not cached yet
-    _TABLES.clear()
     start = now()
-    tables = space_refinement(NASBENCH101)
+    tables = SpaceTables().refinement(NASBENCH101, SHARED_LAYERS)
     loaded = now() - start
     if arguments.blocks:
         cells, tables = some_blocks(cells, tables, arguments.blocks)

@@ -1,4 +1,4 @@
-"""Tests mirror the package, and commit messages have their form."""
+"""Tests mirror the package, caches have owners, and commit messages have their form."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def test_every_module_has_its_test_file() -> None:
     assert not missing, "modules without a test file at the mirrored path"
     surplus = tests - expected.keys() - NOT_OF_ONE_MODULE
     assert not surplus, "test files at the path of no module"
+
+
+def test_no_cache_is_a_global_of_a_module() -> None:
+    """Spaces and estimators have them (docs/architecture.md)."""
+    made = re.compile(r"^\w.*= *BoundedCache\b", re.MULTILINE)
+    texts = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    assert not [str(path.relative_to(ROOT)) for path, text in texts.items() if made.search(text)]
 
 
 def problems(message: str) -> list[str]:

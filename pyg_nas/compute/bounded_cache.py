@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """At most ``limit`` values by key.
+    """At most ``limit`` values by key. Its copies are empty.
 
     Args:
         limit: Number of values kept; beyond it, the least recently used ones are dropped.
@@ -22,6 +22,9 @@ class BoundedCache(Generic[K, V]):
         self.limit = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[BoundedCache[K, V]], tuple[int]]:
+        return type(self), (self.limit,)
 
     def get(self, key: K) -> V | None:
         """Return the value of ``key``, or None."""
@@ -37,6 +40,17 @@ class BoundedCache(Generic[K, V]):
             self._values.move_to_end(key)
             while len(self._values) > self.limit:
                 self._values.popitem(last=False)
+
+    def get_or(self, key: K, compute: Callable[[], V]) -> V:
+        """Return the value of ``key``; without one, compute and store it.
+
+        Several threads may compute it at a time; all return values that ``compute`` returned.
+        """
+        value = self.get(key)
+        if value is None:
+            value = compute()
+            self.put(key, value)
+        return value
 
     def pop(self, key: K) -> V | None:
         """Remove the value of ``key`` and return it, or None."""

@@ -130,22 +130,33 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     )
 
 
+class PreparedTerms:
+    """Tables of at most two blocks of cells, each from its computation until it is used."""
+
+    def __init__(self) -> None:
+        self._tables: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(2)
+
+    def add(self, cells: CellArray, depth: int) -> None:
+        """Compute :func:`refine` of a block's cells for the next :meth:`take` of them."""
+        self._tables.put((cells.digest, depth), refine(cells, depth))
+
+    def take(self, cells: CellArray, depth: int) -> Refinement:
+        """Return :func:`refine` of a block's cells, from :meth:`add` if it was computed there."""
+        return self._tables.pop((cells.digest, depth)) or refine(cells, depth)
+
+
+class SpaceTables:
+    """The tables of all cells of a space, in memory."""
+
+    def __init__(self) -> None:
+        self._by_layers: BoundedCache[int, Refinement] = BoundedCache(SHARED_LAYERS)
+
+    def refinement(self, space: SearchSpace, shared: int) -> Refinement:
+        """Return the tables of ``shared`` layers; the first time, from the cache folder."""
+        return self._by_layers.get_or(shared, lambda: _stored_refinement(space, shared))
+
+
 _OF_CELLS = ("num_vertices", "num_edges", "edges")  # of a block, in their order
-
-_PREPARED: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(2)
-
-
-def prepare(cells: CellArray, depth: int) -> None:
-    """Compute :func:`refine` of a block's cells for the next :func:`take_prepared` of them."""
-    _PREPARED.put((cells.digest, depth), refine(cells, depth))
-
-
-def take_prepared(cells: CellArray, depth: int) -> Refinement:
-    """Return :func:`refine` of a block's cells, from :func:`prepare` if it was computed there."""
-    return _PREPARED.pop((cells.digest, depth)) or refine(cells, depth)
-
-
-_TABLES: BoundedCache[tuple[bytes, int], Refinement] = BoundedCache(SHARED_LAYERS)
 
 
 def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
@@ -155,17 +166,17 @@ def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
         SpaceError: If the cells of the space cannot be enumerated.
     """
     shared = min(depth, SHARED_LAYERS)  # networks of three layers and of more share one copy
+    return space.support.cache(SpaceTables).refinement(space, shared)
+
+
+def _stored_refinement(space: SearchSpace, shared: int) -> Refinement:
     cells = space.support.cells()
-    tables = _TABLES.get((cells.digest, shared))
-    if tables is None:
-        name = f"{space.name}-blocks-{shared}-{cells.digest.hex()[:16]}"
-        arrays = read_cached(name)
-        if arrays is None:
-            tables = refine(cells, shared)
-            write_cached(name, _to_arrays(tables))
-        else:
-            tables = _from_arrays(arrays, shared, space)
-        _TABLES.put((cells.digest, shared), tables)
+    name = f"{space.name}-blocks-{shared}-{cells.digest.hex()[:16]}"
+    arrays = read_cached(name)
+    if arrays is not None:
+        return _from_arrays(arrays, shared, space)
+    tables = refine(cells, shared)
+    write_cached(name, _to_arrays(tables))
     return tables
 
 

@@ -42,14 +42,60 @@ class ExtraGroup:
     digest: Callable[[SearchSpace], str]
 
 
-# Both extra groups of a whole space and of the cells that a search scores again and again.
-_GROUPS: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
-# The other features of few enough cells, by cells and block: as much as 40 MB.
-_FEATURES: BoundedCache[tuple[str, bytes, int, int], CellFeatures] = BoundedCache(4)
-# Those of many cells without their vertices' features, 0.8 KB per cell, by first row of a block.
-_MANY: BoundedCache[tuple[str, bytes], dict[int, CellFeatures]] = BoundedCache(1)
-_MOST_MANY = 500_000
+_MOST_BLOCKS = 4  # of few cells: as much as 40 MB
+_MOST_MANY = 500_000  # 0.8 KB per cell
 _KEY = "columns"  # of the arrays in the cache folder, as version 0.1 wrote them
+
+
+class FeatureCache:
+    """Features of the cells of one space that were used last, by the digest of the cells.
+
+    Cells are few if they are at most four blocks, else many.
+    """
+
+    def __init__(self) -> None:
+        # Both extra groups of a whole space and of the cells that a search scores again and again.
+        self._groups: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
+        # The other features of few cells, by cells and rows of the block.
+        self._few: BoundedCache[tuple[bytes, int, int], CellFeatures] = BoundedCache(_MOST_BLOCKS)
+        # Those of many cells without their vertices' features, by first row of a block.
+        self._many: BoundedCache[bytes, dict[int, CellFeatures]] = BoundedCache(1)
+
+    def groups(self, cells: CellArray, extra: Sequence[ExtraGroup]) -> Groups:
+        """Return the extra groups that are known; for all cells of a space, files are read."""
+        found = {}
+        for group in extra:
+            name = _cache_name(cells, group)
+            values = self._groups.get((name, cells.digest))
+            if values is None and cells.space.support.is_whole(cells):
+                arrays = read_cached(name)
+                if arrays is not None:
+                    values = arrays[_KEY]
+                    self._groups.put((name, cells.digest), values)
+            if values is not None:
+                found[group.name] = values
+        return found
+
+    def keep(self, cells: CellArray, group: ExtraGroup, values: Array) -> None:
+        """Store an extra group ``[N, features]``; for all cells of a space, also in a file."""
+        name = _cache_name(cells, group)
+        self._groups.put((name, cells.digest), values)
+        if cells.space.support.is_whole(cells):
+            write_cached(name, {_KEY: values})
+
+    def of_few(self, cells: CellArray, rows: slice, block: CellArray) -> CellFeatures:
+        """Return the features of a block of few cells without extra groups."""
+        key = cells.digest, rows.start, rows.stop
+        return self._few.get_or(key, lambda: cell_features(block))
+
+    def of_many(self, cells: CellArray, again: bool) -> dict[int, CellFeatures] | None:
+        """Return the features of many cells without their vertices', by first row of a block.
+
+        The caller adds blocks. None if these cells are not cached and not needed ``again``.
+        """
+        if len(cells) > _MOST_MANY:
+            return None
+        return self._many.get_or(cells.digest, dict) if again else self._many.get(cells.digest)
 
 
 def extended_features(cells: CellArray, extra: Sequence[ExtraGroup]) -> CellFeatures:
@@ -89,33 +135,24 @@ def map_blocks(
     """
     if not len(cells):
         return
-    known = _known(cells, extra)
+    cache = cells.space.support.cache(FeatureCache)
+    known = cache.groups(cells, extra)
     new = [group for group in extra if group.name not in known]
     step = cells_per_block(cells, BLOCK_CELLS)
-    few = len(cells) <= _FEATURES.limit * step
-    many: dict[int, CellFeatures] | None = None
-    if without_vertices and not few and not new and len(cells) <= _MOST_MANY:
-        many = _MANY.get((cells.space.name, cells.digest))
-        if many is None and again:
-            many = {}
-            _MANY.put((cells.space.name, cells.digest), many)
+    few = len(cells) <= _MOST_BLOCKS * step
+    many = None
+    if without_vertices and not few and not new:
+        many = cache.of_many(cells, again)
 
     def block_features(rows: slice, block: CellArray) -> CellFeatures:
-        if many is not None:
-            found = many.get(rows.start)
-            if found is None:
-                computed = cell_features(block)
-                found = CellFeatures(computed.groups, computed.vertex[:, :0])
-                many[rows.start] = found
-            return found
-        if not few:
+        if few:
+            return cache.of_few(cells, rows, block)
+        if many is None:
             return cell_features(block)
-        key = cells.space.name, cells.digest, rows.start, rows.stop
-        features = _FEATURES.get(key)
-        if features is None:
-            features = cell_features(block)
-            _FEATURES.put(key, features)
-        return features
+        if rows.start not in many:
+            computed = cell_features(block)
+            many[rows.start] = CellFeatures(computed.groups, computed.vertex[:, :0])
+        return many[rows.start]
 
     def pass_block(start: int) -> Groups:
         rows = slice(start, min(start + step, len(cells)))
@@ -132,29 +169,7 @@ def map_blocks(
         first = pool.submit(pass_block, 0).result()
         parts = [first, *pool.map(pass_block, range(step, len(cells), step))]
     for group in new:
-        _keep(cells, group, np.concatenate([part[group.name] for part in parts]))
-
-
-def _known(cells: CellArray, extra: Sequence[ExtraGroup]) -> Groups:
-    found = {}
-    for group in extra:
-        name = _cache_name(cells, group)
-        values = _GROUPS.get((name, cells.digest))
-        if values is None and cells.space.support.is_whole(cells):
-            arrays = read_cached(name)
-            if arrays is not None:
-                values = arrays[_KEY]
-                _GROUPS.put((name, cells.digest), values)
-        if values is not None:
-            found[group.name] = values
-    return found
-
-
-def _keep(cells: CellArray, group: ExtraGroup, values: Array) -> None:
-    name = _cache_name(cells, group)
-    _GROUPS.put((name, cells.digest), values)
-    if cells.space.support.is_whole(cells):
-        write_cached(name, {_KEY: values})
+        cache.keep(cells, group, np.concatenate([part[group.name] for part in parts]))
 
 
 def _cache_name(cells: CellArray, group: ExtraGroup) -> str:

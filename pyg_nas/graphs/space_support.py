@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 Ids = NDArray[np.integer[Any]]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,19 @@ class SpaceSupport:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
+
+    def cache(self, kind: type[C]) -> C:
+        """Return the space's one object of a class, made without arguments when first asked for.
+
+        Higher rooms keep what they have computed of cells in objects of such classes. Each is
+        bounded, and exists as long as the support does.
+        """
+        found: C = self._caches.setdefault(kind, kind())
+        return found
+
+    @cached_property
+    def _caches(self) -> dict[type[Any], Any]:
+        return {}
 
     @property
     def official_network(self) -> CellNetwork | None:

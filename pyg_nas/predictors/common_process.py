@@ -47,8 +47,19 @@ SPACES = ("nasbench101", "nasbench201")
 
 Array = NDArray[np.float64]
 
-# Of the cells that a search scores again and again.
-_SCORES: BoundedCache[tuple[str, str, bytes], Array] = BoundedCache(4)
+
+class ProcessScores:
+    """Scores by shipped tables of the cells of one space that were scored last."""
+
+    def __init__(self) -> None:
+        self._known: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
+
+    def scores(self, cells: CellArray, tables: tuple[str, ...]) -> Array:
+        """Return the scores ``[N]`` of cells by tables of these names."""
+        return self._known.get_or(
+            (common_digest(tables), cells.digest),
+            lambda: common_scores(_shipped_process(tables), cells),
+        )
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -102,12 +113,7 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
 def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
     """Return the part of :func:`transfer_scores` from the shipped tables, ``[N]``."""
     names = shipped_names() if tables is None else tuple(tables)
-    key = common_digest(names), cells.space.name, cells.digest
-    scores = _SCORES.get(key)
-    if scores is None:
-        scores = common_scores(_shipped_process(names), cells)
-        _SCORES.put(key, scores)
-    return scores
+    return cells.space.support.cache(ProcessScores).scores(cells, names)
 
 
 def signal_scores(cells: CellArray) -> Array:

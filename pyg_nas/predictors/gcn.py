@@ -7,6 +7,7 @@ one number per cell. Constructor arguments are only stored; what ``fit`` learns 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -26,12 +27,7 @@ from pyg_nas.engine.loop import train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import (
-    BLOCK_CELLS,
-    prepare,
-    space_refinement,
-    take_prepared,
-)
+from pyg_nas.engine.shared_terms import BLOCK_CELLS, PreparedTerms, space_refinement
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_MEMBERS
@@ -180,7 +176,11 @@ class _GCNEstimator(CellEstimator):
         one block of cells.
         """
         if len(cells) <= BLOCK_CELLS and self._shares_terms(cells):
-            prepare(cells, len(self.members_[0].convs))
+            self._prepared.add(cells, len(self.members_[0].convs))
+
+    @cached_property
+    def _prepared(self) -> PreparedTerms:
+        return PreparedTerms()
 
     def _shares_terms(self, cells: CellArray) -> bool:
         """Whether compiled code scores these cells."""
@@ -205,7 +205,7 @@ class _GCNEstimator(CellEstimator):
                 return score(self.members_, space_refinement(cells.space, depth)).astype(float)
             for start in range(0, len(cells), BLOCK_CELLS):
                 part = cells[start : start + BLOCK_CELLS]
-                terms = take_prepared(part, depth)
+                terms = self._prepared.take(part, depth)
                 outputs[:, start : start + len(part)] = score(self.members_, terms)
             return outputs
         if self._is_sparse(cells, MOST_SCORED_DENSELY):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 from pyg_nas.compute.bounded_cache import BoundedCache
@@ -19,6 +20,21 @@ def test_what_was_used_longest_ago_is_dropped() -> None:
     assert cache.pop("a") is None
     cache.clear()
     assert cache.get("d") is None
+
+
+def test_a_value_is_computed_once() -> None:
+    cache: BoundedCache[str, list[int]] = BoundedCache(2)
+    first = cache.get_or("a", list)
+    assert first == []
+    assert cache.get_or("a", list) is first
+
+
+def test_copies_are_empty() -> None:
+    cache: BoundedCache[str, int] = BoundedCache(2)
+    cache.put("a", 1)
+    copy = pickle.loads(pickle.dumps(cache))
+    assert copy.get("a") is None
+    assert copy.limit == 2
 
 
 def test_threads_never_see_another_keys_value() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import refine, space_refinement
+from pyg_nas.engine.shared_terms import PreparedTerms, refine, space_refinement
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from tests.engine.conftest import networks
@@ -35,6 +35,16 @@ def test_tables_of_the_space_cover_every_cell() -> None:
     tables = space_refinement(NASBENCH101, 3)
     assert tables.num_cells == 423_624
     assert space_refinement(NASBENCH101, 2) is space_refinement(NASBENCH101, 4) is tables
+
+
+def test_prepared_tables_are_given_once(cells: CellArray) -> None:
+    prepared = PreparedTerms()
+    prepared.add(cells, 2)
+    first, second = prepared.take(cells, 2), prepared.take(cells, 2)
+    assert first is not second
+    for tables in (first, second):
+        assert tables.num_cells == len(cells)
+        assert tables.num_terms(2) == refine(cells, 2).num_terms(2)
 
 
 def test_any_layout_of_edges_uses_the_same_compiled_code(cells: CellArray) -> None:

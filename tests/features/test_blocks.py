@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import ExtraGroup, extended_features
@@ -17,9 +17,15 @@ from pyg_nas.features.graph_features import CellFeatures, cell_features
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import default_space
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 Compute = Callable[[CellArray, CellFeatures], np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def nothing_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default_space().support, "_caches", {})
 
 
 def groups_by(computes: dict[str, Compute]) -> list[ExtraGroup]:
@@ -86,7 +92,6 @@ def counted_features(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_features_of_few_cells_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
-    monkeypatch.setattr(cell_blocks, "_FEATURES", BoundedCache(4))
     computed = counted_features(monkeypatch)
     few, many = sample_cells(28, seed=9), sample_cells(29, seed=9)
     for _ in range(2):
@@ -102,7 +107,6 @@ def test_features_of_many_cells_are_kept_for_the_next_fit(
     without_vertices: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
-    monkeypatch.setattr(cell_blocks, "_MANY", BoundedCache(1))
     computed = counted_features(monkeypatch)
     cells = sample_cells(40, seed=5)
     expected = cell_features(cells).groups["graph"]
@@ -130,7 +134,9 @@ def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyP
 
     cells, others = sample_cells(20, seed=3), sample_cells(20, seed=4)
     first = group_of(cells, "some", count)
-    np.testing.assert_array_equal(group_of(cells, "some", count), first)
+    copy = pickle.loads(pickle.dumps(cells))
+    for same in (cells, copy):
+        np.testing.assert_array_equal(group_of(same, "some", count), first)
     assert sum(calls) == 20
     assert (group_of(others, "some", count) != first).any()
     assert sum(calls) == 40
@@ -207,7 +213,6 @@ def test_of_the_space_they_are_computed_once(
 ) -> None:
     cells = nasbench101_cells()
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cell_blocks, "_GROUPS", BoundedCache(4))
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:
@@ -221,7 +226,7 @@ def test_of_the_space_they_are_computed_once(
         assert sum(calls) == len(cells)
         calls.clear()
     # Another process finds the file.
-    monkeypatch.setattr(cell_blocks, "_GROUPS", BoundedCache(4))
+    monkeypatch.setattr(default_space().support, "_caches", {})
     group_of(cells, "first", count)
     assert not calls
 

@@ -53,6 +53,15 @@ def test_all_cells_of_a_small_space_are_different() -> None:
         PLAIN.support.cells()
 
 
+def test_a_space_has_one_cache_of_a_class() -> None:
+    class Found(dict[str, int]):
+        pass
+
+    cache = SPACE.support.cache(Found)
+    assert SPACE.support.cache(Found) is cache
+    assert PLAIN.support.cache(Found) is not cache
+
+
 def test_what_a_space_lacks_is_none_or_an_error() -> None:
     support = SPACE.support
     assert support.network is None

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.data.shipped import shipped_table
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.registry import find_space
@@ -50,7 +49,7 @@ def test_the_process_is_read_from_the_cache(
 
     monkeypatch.setattr(common_process, "fit_common_process", refit)
     common_process._shipped_process.cache_clear()
-    monkeypatch.setattr(common_process, "_SCORES", BoundedCache(1))
+    monkeypatch.setattr(cells.space.support, "_caches", {})
     np.testing.assert_allclose(transfer_scores(cells), before, rtol=1e-9)
 
 

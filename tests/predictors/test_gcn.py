@@ -17,6 +17,7 @@ from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.data.table import Table
 from pyg_nas.engine import shared_terms
 from pyg_nas.engine.config import TrainingConfig
+from pyg_nas.engine.shared_terms import PreparedTerms
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -115,14 +116,14 @@ def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
     expected = fitted.predict(unseen)
     scored: list[int] = []
 
-    def take_prepared(cells: CellArray, depth: int) -> Any:
+    def take(terms: PreparedTerms, cells: CellArray, depth: int) -> Any:
         scored.append(len(cells))
-        return estimators_take_prepared(cells, depth)
+        return unwatched(terms, cells, depth)
 
-    estimators_take_prepared = estimators.take_prepared
+    unwatched = PreparedTerms.take
     monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
     monkeypatch.setattr(estimators, "BLOCK_CELLS", 25)
-    monkeypatch.setattr(estimators, "take_prepared", take_prepared)
+    monkeypatch.setattr(PreparedTerms, "take", take)
     np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
     if compiled_enabled():
         assert scored == [25, 25, 10]
