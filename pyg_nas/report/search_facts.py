@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -37,6 +38,7 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 
 _FEWEST_PREDICTIONS = 5
 _FEWEST_WITH_A_COST = 2
+_MOST_REASONS, _LONGEST_REASON = 3, 200
 
 
 class SearchFacts:
@@ -141,6 +143,7 @@ class SearchFacts:
     def cost(self) -> list[Tile]:
         """Return name, value and note of the costs of the search."""
         facts = [Tile("trained cells", f"{len(self.queries):,}")]
+        facts += self._failed()
         facts += self._saved()
         unknown = int(np.isnan(self.seconds).sum())
         if unknown == len(self.queries):
@@ -151,6 +154,17 @@ class SearchFacts:
         if self.result.exhausted:
             facts.append(Tile("ended early", "yes", "no cell was left to propose"))
         return facts
+
+    def _failed(self) -> list[Tile]:
+        """Return how many cells have no outcome because their training failed, and why."""
+        failures = self.result.history.failures.values()
+        if not failures:
+            return []
+        reasons = Counter(" ".join(reason.split())[:_LONGEST_REASON] for reason in failures)
+        most = reasons.most_common(_MOST_REASONS)
+        note = [f"{reason or 'no reason given'} ({count:,})" for reason, count in most]
+        note += ["others"] if len(reasons) > len(most) else []
+        return [Tile("training failed", counted(len(failures), "cell"), "; ".join(note))]
 
     def _saved(self) -> list[Tile]:
         """Return the effect of early stopping, if it was used."""

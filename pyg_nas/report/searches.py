@@ -5,24 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.text import counted
 from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import LISTED
-from pyg_nas.search.folder import SETTINGS
 from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import nested_values, read_result, stored_latency, stored_score
+from pyg_nas.search.stored import StoredSearch, nested_values
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing, network_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -46,12 +42,9 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     Raises:
         SettingsError: If a file is missing or damaged, or no cell has been trained yet.
     """
-    settings = read_object(folder / SETTINGS)
-    space = _space(folder, settings, table)
-    result, finished = read_result(folder, settings, space)
-    facts = SearchFacts(
-        result, _answer_runs(result, table), stored_latency(folder), stored_score(settings)
-    )
+    search = StoredSearch.read(folder, None if table is None else table.space)
+    settings, space, result = search.settings, search.space, search.result
+    facts = SearchFacts(result, _answer_runs(result, table), search.latency, search.score)
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = _network_drawings(folder, space)
@@ -60,10 +53,9 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     methods = [value for value in nested_values(settings, "method") if isinstance(value, str)]
     return Page(
         title=f"Search: {methods[0]}" if methods else "Search",
-        subtitle=f"{counted(len(rows), 'cell')} of {space.name} trained."
-        + ("" if finished or _is_asked(settings) else " The search has not finished."),
+        subtitle=f"{counted(len(rows), 'cell')} of {space.name} trained.{_unfinished(search)}",
         gallery=gallery,
-        answer=_answer_card(facts, folder, settings, finished, draw or cell_drawing),
+        answer=_answer_card(search, facts, draw or cell_drawing),
         table=cell_table(
             f"The {len(best)} best trained cells" if len(best) > 1 else "The trained cell",
             facts.columns,
@@ -79,38 +71,34 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     )
 
 
+def _unfinished(search: StoredSearch) -> str:
+    # The user's own code asks and tells without a limit of queries.
+    ends = search.finished or search.evaluator == "external"
+    return "" if ends else " The search has not finished."
+
+
 def _answer_card(
-    facts: SearchFacts,
-    folder: Path,
-    settings: dict[str, Any],
-    finished: bool,
-    draw: Callable[[Cell], Drawing],
+    search: StoredSearch, facts: SearchFacts, draw: Callable[[Cell], Drawing]
 ) -> AnswerCard:
-    answer, target = facts.result.answer, settings.get("target")
+    answer, target = facts.result.answer, search.settings.get("target")
+    name = shlex.quote(search.folder.name)
     steps = []
-    if _is_asked(settings):
-        steps.append(("Get more cells to train:", f"pyg-nas ask {shlex.quote(folder.name)}"))
-    elif not finished:
+    if search.evaluator == "external":
+        steps.append(("Get more cells to train:", f"pyg-nas ask {name}"))
+    elif not search.finished:
         steps.append(("Run the same command again to resume the search.", ""))
     elif not facts.result.exhausted:
         steps.append(("Run the same command with more --rounds to train more cells.", ""))
-    if answer is not None and "measure" in nested_values(settings, "evaluator"):
-        name = shlex.quote(folder.name)
-        command = f"pyg-nas finish {name} --out {shlex.quote(folder.name + '-network')}"
+    if answer is not None and search.evaluator == "measure":
+        command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
         steps.append(("Confirm the best cells with more runs and export a network:", command))
     # Networks of a table have one label each, cells may have several runs.
-    of_networks = bool(nested_values(settings, "networks_sha256"))
-    looked_up = "table" in nested_values(settings, "evaluator") and not of_networks
+    looked_up = search.evaluator == "table" and search.space.name != LISTED
     if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
-        command = f"pyg-nas report {shlex.quote(folder.name)} {shlex.quote(target)}"
+        command = f"pyg-nas report {name} {shlex.quote(target)}"
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))
     return AnswerCard(facts.title, drawing, facts.answer(), steps)
-
-
-def _is_asked(settings: dict[str, Any]) -> bool:
-    """Whether the user's own code asks and tells, without a limit of queries."""
-    return "external" in nested_values(settings, "evaluator")
 
 
 def _network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:
@@ -129,19 +117,3 @@ def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
     row = table.index_of(result.answer.cell)
     runs = table.metrics[row, -1, :, 1, 2].astype(np.float64)
     return [float(value) for value in runs[np.isfinite(runs)]]
-
-
-def _space(folder: Path, settings: dict[str, Any], table: Table | None) -> SearchSpace:
-    named = settings.get("space")
-    if isinstance(named, dict):
-        return SearchSpace.from_dict(named)
-    if table is not None:
-        return table.space
-    for value in nested_values(settings, "space"):
-        if isinstance(value, dict):
-            return SearchSpace.from_dict(value)
-        if value in space_names():
-            return find_space(value)
-    raise SettingsError(
-        f"{folder / SETTINGS}: the search space is not described there, give the table as well"
-    )

@@ -339,13 +339,7 @@ class Search:
     def result(self) -> SearchResult:
         """All outcomes so far; its ``answer`` is the best within the constraints."""
         self.ledger.refresh()
-        return SearchResult(
-            self.ledger.history,
-            self.constraints,
-            self._reference,
-            self.exhausted,
-            len(self.ledger.failures),
-        )
+        return SearchResult(self.ledger.history, self.constraints, self._reference, self.exhausted)
 
     @property
     def best(self) -> Query | None:

@@ -9,7 +9,8 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.search.domain import LISTED
-from pyg_nas.search.history import Proposal
+from pyg_nas.search.history import Proposal, Query
+from pyg_nas.search.outcome import Outcome
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +45,14 @@ class Candidate:
         if self.cell.space.name == LISTED:
             return self.cell.operations[0]
         return self.cell.to_text() if self.cell.space.support.has_text_form else None
+
+    def query(self, outcome: Outcome) -> Query:
+        """Return the record of its outcome.
+
+        Raises:
+            SettingsError: If a figure of the outcome is no finite number.
+        """
+        return Query(self.proposal, outcome, self.parameters, self.batch)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description: number, graph, parameters and reason."""

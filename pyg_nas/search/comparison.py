@@ -17,9 +17,8 @@ from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.constraints import LIMITS
-from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import read_result
+from pyg_nas.search.stored import StoredSearch
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_for_paper
@@ -94,15 +93,14 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
-    opened = SearchFolder.open(folder)
-    result, _ = read_result(folder, opened.settings, opened.space)
-    regret = result.regret
+    stored = StoredSearch.read(folder)
+    regret = stored.result.regret
     if regret is None or not np.isfinite(regret[-1]):
         raise SettingsError(
             f"{folder}: its regret is not known: it has not finished, searched no table, or has no "
             f"answer within its constraints"
         )
-    return opened.settings, result
+    return stored.settings, stored.result
 
 
 def _names(settings: Sequence[dict[str, Any]]) -> list[str]:

@@ -49,11 +49,6 @@ class Constraints:
             if value is not None and not (number and 0 < value < math.inf):
                 raise SettingsError(f"{name} must be positive and finite, got {quoted(value)}")
 
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Constraints:
-        """Return the constraints of ``settings.json``; older ones lack some."""
-        return cls(**{name: settings.get(name) for name in LIMITS})
-
     def to_settings(self) -> dict[str, Any]:
         """Return the constraints for ``settings.json``."""
         return {name: getattr(self, name) for name in LIMITS}

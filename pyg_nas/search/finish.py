@@ -37,8 +37,8 @@ from pyg_nas.measure.network_folder import load_network, read_network_settings, 
 from pyg_nas.measure.objective import Objective, predicted_labels
 from pyg_nas.measure.tasks import read_task
 from pyg_nas.metrics.intervals import wilson_interval
-from pyg_nas.search.constraints import Constraints
-from pyg_nas.search.folder import JOURNAL, QUERIES, TASK, SearchFolder, read_queries
+from pyg_nas.search.folder import JOURNAL, TASK
+from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -129,11 +129,11 @@ class Finish:
         self.folder, self.out = Path(folder), Path(out)
         if not self.folder.is_dir():
             raise SettingsError(f"{self.folder}: no such folder")
-        search = SearchFolder.open(self.folder)
+        search = StoredSearch.read(self.folder)
         self.space = search.space
         if self.space.support.network is None:
             raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
-        evaluator = _evaluator(self.folder, search.settings)
+        evaluator = _evaluator(search)
         self.budget: int = evaluator["budget"]
         first = evaluator["seeds"]
         self.seeds = tuple(range(first, first + seeds))
@@ -322,17 +322,17 @@ class Finish:
         }
 
 
-def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _evaluator(search: StoredSearch) -> dict[str, Any]:
     """Return the evaluator's settings of a search on a task."""
-    evaluator = settings.get("evaluator")
-    kind = evaluator.get("evaluator") if isinstance(evaluator, dict) else None
-    if kind != "measure":
+    folder = search.folder
+    evaluator = search.settings.get("evaluator")
+    if search.evaluator != "measure" or not isinstance(evaluator, dict):
         where = {"table": "on a table", "external": "whose cells were trained by the user's code"}
         raise SettingsError(
-            f"{folder}: is a search {where.get(str(kind), 'of another kind')}; only a search on a "
-            f"task, such as `pyg-nas search photos`, can be finished with a trained network"
+            f"{folder}: is a search {where.get(str(search.evaluator), 'of another kind')}; only a "
+            f"search on a task, such as `pyg-nas search photos`, can be finished with a trained "
+            f"network"
         )
-    assert isinstance(evaluator, dict)
     for key, type_ in (("budget", int), ("seeds", int), ("task_sha256", str)):
         if type(evaluator.get(key)) is not type_:
             raise SettingsError(f"{folder}: its settings have no valid {key} of the task's runs")
@@ -341,16 +341,12 @@ def _evaluator(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return evaluator
 
 
-def _best(search: SearchFolder) -> list[Query]:
+def _best(search: StoredSearch) -> list[Query]:
     """Return the queries within the constraints, the most accurate first, then the smallest."""
-    path = search.path / QUERIES
-    if not path.exists():
-        raise SettingsError(f"{search.path}: no cell has been trained yet")
-    settings = search.settings
-    constraints = Constraints.from_settings(settings)
-    queries = [query for query in read_queries(path, search.space)[0] if constraints.keeps(query)]
+    result = search.result
+    queries = [query for query in result.history if result.constraints.keeps(query)]
     if not queries:
-        raise SettingsError(f"{search.path}: no trained cell is within the search's constraints")
+        raise SettingsError(f"{search.folder}: no trained cell is within the search's constraints")
     return sorted(queries, key=lambda query: (-query.outcome.accuracy, query.parameters or 0))
 
 

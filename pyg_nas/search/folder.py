@@ -21,12 +21,9 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.registry import space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder, write_text
-from pyg_nas.io.json_lines import whole_lines
-from pyg_nas.io.json_reader import parse_json, read_object
-from pyg_nas.io.limits import MOST_RECORDS_BYTES
-from pyg_nas.io.regular_files import file_blocks, read_regular
+from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.regular_files import file_blocks
 from pyg_nas.predictors.storage import WEIGHTS
-from pyg_nas.search.history import Query
 
 SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
 ASKED = "asked.jsonl"
@@ -164,40 +161,3 @@ def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) ->
                 f"{reprlib.repr(asked)} was requested; choose another folder or the same "
                 f"settings{larger}"
             )
-
-
-def read_queries(path: Path, space: SearchSpace) -> tuple[list[Query], int]:
-    """Return the queries of a file's whole lines, and how many bytes those have.
-
-    A search may be writing to the file at this moment, or was killed when it did.
-
-    Raises:
-        SettingsError: If the file cannot be read, or a whole line is no query of this space or
-            has the cell of an earlier line.
-    """
-    content = read_regular(path, MOST_RECORDS_BYTES)
-    written, length = whole_lines(content)
-    queries = []
-    lines: dict[str, int] = {}
-    for number, line in enumerate(written, start=1):
-        query = parse_query(f"{path}, line {number}", line, space)
-        earlier = lines.setdefault(query.cell.hash, number)
-        if earlier != number:
-            raise SettingsError(
-                f"{path}, line {number}: has the same cell as line {earlier}; perhaps two "
-                f"processes wrote to the file"
-            )
-        queries.append(query)
-    return queries, length
-
-
-def parse_query(where: str, line: bytes, space: SearchSpace) -> Query:
-    """Return the query of a line of ``queries.jsonl``.
-
-    Raises:
-        SettingsError: If it is not a query of the space.
-    """
-    try:
-        return Query.from_dict(parse_json(line), space)
-    except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"{where}: not a query ({error!r})") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.limits import LARGEST_FIGURE
-from pyg_nas.search.outcome import Outcome, Rung
-
-_FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
+from pyg_nas.search.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -100,31 +98,10 @@ class Query:
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        accuracy, *others = [self._figure(key) for key in _FIGURES]
-        if accuracy is None:
-            raise SettingsError(
-                f"cell {self.cell.hash}: accuracy must be a finite number, got None"
-            )
-        seconds, test, true = others
-        plain = replace(
-            self.outcome,
-            accuracy=accuracy,
-            seconds=seconds,
-            test_accuracy=test,
-            true_accuracy=true,
-            full_seconds=self._figure("full_seconds"),
-        )
-        object.__setattr__(self, "outcome", plain)
-
-    def _figure(self, key: str) -> float | None:
-        value = _plain(getattr(self.outcome, key))
-        if value is None:
-            return None
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and abs(value) < LARGEST_FIGURE):
-            rule = "a finite number" if key == "accuracy" else "a finite number or None"
-            raise SettingsError(f"cell {self.cell.hash}: {key} must be {rule}, got {quoted(value)}")
-        return float(value)
+        try:
+            object.__setattr__(self, "outcome", self.outcome.checked())
+        except ValueError as error:
+            raise SettingsError(f"cell {self.cell.hash}: {error}") from None
 
     @property
     def cell(self) -> Cell:
@@ -133,15 +110,12 @@ class Query:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready record."""
-        genotype = self.proposal.genotype
         return {
             **self.cell.to_dict(),
-            **{key: getattr(self.outcome, key) for key in _FIGURES},
+            **self.outcome.to_dict(),
             "parameters": self.parameters,
             "batch": self.batch,
-            **_steps(self.outcome),
-            "why": self.proposal.why,
-            "genotype": None if genotype is None else genotype.to_dict(),
+            **self.proposal.to_dict(),
         }
 
     @classmethod
@@ -160,65 +134,31 @@ class Query:
                 raise ValueError(f"{key} must be a whole number or null, got {quoted(value)}")
         return cls(
             Proposal.from_dict(record, space),
-            Outcome(
-                **{key: record[key] for key in _FIGURES},
-                rungs=tuple(make_rung(*rung) for rung in record.get("rungs", ())),
-                full_seconds=record.get("full_seconds"),
-                stopped=record.get("stopped") is True,
-            ),
+            Outcome.from_dict(record),
             parameters,
             batch,
         )
 
 
-def _steps(outcome: Outcome) -> dict[str, Any]:
-    """Return what early stopping adds to a record."""
-    if not outcome.rungs:
-        return {}
-    return {
-        "rungs": [[rung.budget, rung.accuracy, rung.seconds] for rung in outcome.rungs],
-        "full_seconds": outcome.full_seconds,
-        "stopped": outcome.stopped,
-    }
-
-
-def make_rung(budget: Any, accuracy: Any, seconds: Any = None) -> Rung:
-    """Return a rung of plain numbers.
-
-    Raises:
-        ValueError: If the budget is no whole number of epochs >= 1, or a figure not finite.
-    """
-    budget, accuracy, seconds = map(_plain, (budget, accuracy, seconds))
-    if type(budget) is not int or budget < 1:
-        raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
-    for name, value in (("accuracy", accuracy), ("seconds", 0.0 if seconds is None else seconds)):
-        if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
-            raise ValueError(f"{name} must be a finite number, got {quoted(value)}")
-    return Rung(budget, float(accuracy), None if seconds is None else float(seconds))
-
-
-def _plain(value: Any) -> Any:
-    """Return a scalar of NumPy's as Python's number."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _json_value(value: Any) -> Any:
     if not isinstance(value, np.generic):
         raise TypeError(f"{type(value).__name__} is no JSON value")
-    return _plain(value)
+    return value.item()
 
 
 class History:
     """The queries of one search in the order of their outcomes, and all other proposals.
 
     Each architecture is proposed once. It is then *pending* until its outcome is appended or its
-    training has failed.
+    training has failed. A later outcome replaces a failure.
     """
 
     def __init__(self) -> None:
         self._queries: list[Query] = []
+        self._answers: dict[str, Query] = {}
         self._asked: set[str] = set()
         self._pending: dict[str, Proposal] = {}
+        self._failures: dict[str, str] = {}
 
     def expect(self, proposal: Proposal) -> None:
         """Add a pending proposal.
@@ -233,24 +173,32 @@ class History:
         self._pending[digest] = proposal
 
     def append(self, query: Query) -> None:
-        """Add the outcome of a pending proposal, or of one that was never pending.
+        """Add the outcome of a proposal, or of a cell that was not proposed before.
 
         Raises:
             ValueError: If its cell has an outcome already.
         """
         digest = query.cell.hash
-        if self._pending.pop(digest, None) is None and digest in self._asked:
+        if digest in self._answers:
             raise ValueError(f"cell {digest} was proposed twice")
+        self._pending.pop(digest, None)
+        self._failures.pop(digest, None)
         self._asked.add(digest)
+        self._answers[digest] = query
         self._queries.append(query)
 
-    def fail(self, digest: str) -> None:
-        """Remove a cell whose training failed from the pending ones; it is not proposed again."""
-        self._pending.pop(digest, None)
+    def fail(self, digest: str, reason: str) -> None:
+        """Record that the training of a pending cell failed; it is not proposed again."""
+        if self._pending.pop(digest, None) is not None:
+            self._failures[digest] = reason
 
-    def retry(self, proposal: Proposal) -> None:
-        """Make a cell pending again whose training failed."""
-        self._pending[proposal.cell.hash] = proposal
+    def find(self, digest: str) -> Query | None:
+        """Return the query of a cell; None if it has no outcome."""
+        return self._answers.get(digest)
+
+    def is_pending(self, digest: str) -> bool:
+        """Return whether a cell was proposed, has no outcome and has not failed."""
+        return digest in self._pending
 
     @property
     def asked(self) -> frozenset[str] | set[str]:
@@ -261,6 +209,11 @@ class History:
     def pending(self) -> list[Proposal]:
         """Proposals without an outcome, in the order of proposal."""
         return list(self._pending.values())
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why the training of each failed cell failed, by module hash; do not change it."""
+        return self._failures
 
     @property
     def cells(self) -> CellArray:

@@ -11,35 +11,25 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
-from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.early_stopping import expected_if_stopped, expected_seconds
-from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, parse_query
-from pyg_nas.search.history import History, Proposal, Query, make_rung
+from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
+from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.outcome import Outcome, Rung
+from pyg_nas.search.records import Records
 
 if TYPE_CHECKING:
     pass
 
 
-@dataclass
-class _HandOut:
-    """Number of times that a candidate was handed out, and the last time and worker."""
-
-    count: int
-    at: float
-    worker: str | None
-
-
-class Ledger:
-    """The state of a search: candidates in order, who has them, and the outcomes so far.
+class Ledger(Records):
+    """The records of a search, which this process changes too.
 
     Methods that change it return when the change is on disk. The first outcome of a candidate
     counts.
@@ -52,16 +42,8 @@ class Ledger:
     """
 
     def __init__(self, folder: SearchFolder | None = None) -> None:
+        super().__init__()
         self.folder = folder
-        self.history = History()
-        self.candidates: list[Candidate] = []
-        self.failures: dict[int, str] = {}
-        self.unlisted: list[Query] = []
-        """Outcomes without a candidate: version 0.1 recorded nothing else."""
-        self._ids: dict[str, int] = {}
-        self._answers: dict[int, Query] = {}
-        self._handed_out: dict[int, _HandOut] = {}
-        self._rungs: dict[int, list[Rung]] = {}
         self._lock = threading.RLock()
         self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
         self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
@@ -71,43 +53,16 @@ class Ledger:
     def _changing(self) -> Iterator[None]:
         """Lock the record against other threads and processes, and read their changes."""
         with self._lock, nullcontext() if self.folder is None else self.folder.changing():
-            self._read()
+            if self.folder is not None and self._asked_file and self._query_file:
+                # Candidates come before their outcomes.
+                self._read_events(self._asked_file, self.folder.space)
+                self._read_queries(self._query_file, self.folder.space)
             yield
 
     def refresh(self) -> None:
         """Read what other processes have added to the folder."""
         with self._changing():
             pass
-
-    @property
-    def waiting(self) -> list[Candidate]:
-        """Candidates that were never handed out and have no outcome."""
-        return [c for c in self.candidates if c.id not in self._handed_out and self._is_open(c)]
-
-    @property
-    def num_begun(self) -> int:
-        """Architectures that were handed out or have an outcome."""
-        adopted = sum(query.cell.hash in self._ids for query in self.unlisted)
-        return len(self.candidates) - len(self.waiting) + len(self.unlisted) - adopted
-
-    def pending(self, worker: str | None = None, older_than: float = 0.0) -> list[Candidate]:
-        """Return candidates that were handed out and have no outcome.
-
-        Args:
-            worker: Only those that this worker has; None for all.
-            older_than: Only those handed out at least this number of seconds ago.
-        """
-        limit = time.time() - older_than
-        return [
-            self.candidates[number]
-            for number, handed in sorted(self._handed_out.items())
-            if self._is_open(self.candidates[number])
-            and worker in (None, handed.worker)
-            and handed.at <= limit
-        ]
-
-    def _is_open(self, candidate: Candidate) -> bool:
-        return candidate.id not in self._answers and candidate.id not in self.failures
 
     def add(self, proposals: Sequence[Proposal], parameters: Sequence[int | None]) -> None:
         """Add candidates that were proposed together.
@@ -138,13 +93,8 @@ class Ledger:
         if worker is not None:
             check_text("worker", worker)
         with self._changing():
-            event = {
-                "handed_out": [candidate.id for candidate in candidates],
-                "at": time.time(),
-                "worker": worker,
-            }
-            _write(self._asked_file, event)
-            self._hand_out(event)
+            numbers = [candidate.id for candidate in candidates]
+            self._record({"handed_out": numbers, "at": time.time(), "worker": worker})
 
     def answer(self, number: int, outcome: Outcome) -> bool:
         """Record the outcome of a candidate.
@@ -159,23 +109,22 @@ class Ledger:
         """
         with self._changing():
             candidate = self._handed(number)
-            rungs = tuple(self._rungs.get(number, ()))
+            rungs = tuple(self._rungs.get(candidate.id, ()))
             if rungs and not outcome.rungs:
                 outcome = replace(outcome, rungs=rungs, full_seconds=outcome.seconds)
-            query = Query(candidate.proposal, outcome, candidate.parameters, candidate.batch)
-            earlier = self._answers.get(number)
-            if earlier is not None:
-                excused = earlier.outcome.stopped or self._handed_out[number].count > 1
-                if earlier.outcome != query.outcome and not excused:
-                    raise SettingsError(
-                        f"architecture {number} has {_figures(earlier.outcome)} already, got "
-                        f"{_figures(outcome)}; the "
-                        f"first outcome counts"
-                    )
-                return False
-            _write(self._query_file, query.to_dict())
-            self._answer(query)
-            return True
+            query = candidate.query(outcome)
+            earlier = self.history.find(candidate.cell.hash)
+            if earlier is None:
+                self._record_query(query)
+                return True
+            handed = self._hand_outs.get(candidate.id)
+            excused = earlier.outcome.stopped or (handed is not None and handed.count > 1)
+            if earlier.outcome != query.outcome and not excused:
+                raise SettingsError(
+                    f"architecture {number} has {_figures(earlier.outcome)} already, got "
+                    f"{_figures(outcome)}; the first outcome counts"
+                )
+            return False
 
     def fail(self, number: int, reason: str = "") -> bool:
         """Record that the training of a candidate failed.
@@ -190,13 +139,11 @@ class Ledger:
         """
         with self._changing():
             candidate = self._handed(number)
-            if not self._is_open(candidate):
+            if not self.history.is_pending(candidate.cell.hash):
                 return False
             # Output of a worker in another encoding has lone surrogates, which no file may have.
             readable = reason.encode("utf-8", "backslashreplace").decode()
-            event = {"failed": number, "reason": readable}
-            _write(self._asked_file, event)
-            self._fail(event)
+            self._record({"failed": candidate.id, "reason": readable})
             return True
 
     def report(
@@ -214,25 +161,23 @@ class Ledger:
         with self._changing():
             candidate = self._handed(number)
             try:
-                rung = make_rung(epochs, accuracy, seconds)
+                rung = Rung.checked(epochs, accuracy, seconds)
             except ValueError as error:
                 raise SettingsError(f"architecture {number}: {error}") from None
-            if number in self._answers:
+            if self.history.find(candidate.cell.hash) is not None:
                 return False
-            if number in self._rungs and rung.budget <= self._rungs[number][-1].budget:
+            earlier = self._rungs.get(candidate.id, [])
+            if earlier and rung.budget <= earlier[-1].budget:
                 return True
-            event = {"reported": number, "rung": [rung.budget, rung.accuracy, rung.seconds]}
-            _write(self._asked_file, event)
-            self._report(event)
-            rungs = tuple(self._rungs[number])
+            figures = [rung.budget, rung.accuracy, rung.seconds]
+            self._record({"reported": candidate.id, "rung": figures})
+            rungs = tuple(self._rungs[candidate.id])
             expected = expected_if_stopped(self.history, candidate.cell, rungs)
             if expected is None:
                 return True
             full = expected_seconds(self.history, rung)
             outcome = Outcome(expected, rung.seconds, rungs=rungs, full_seconds=full, stopped=True)
-            query = Query(candidate.proposal, outcome, candidate.parameters, candidate.batch)
-            _write(self._query_file, query.to_dict())
-            self._answer(query)
+            self._record_query(candidate.query(outcome))
             return False
 
     def tell(
@@ -259,85 +204,25 @@ class Ledger:
         return self.answer(number, Outcome(accuracy, seconds, test_accuracy))
 
     def _handed(self, number: int) -> Candidate:
-        if number not in self._handed_out and number not in self._answers:
-            begun = sorted({*self._handed_out, *self._answers})
-            known = f"numbers go from 0 to {begun[-1]}" if begun else "none was handed out yet"
-            raise SettingsError(f"architecture {number} was never handed out: {known}")
-        return self.candidates[number]
+        if number in range(len(self.candidates)) and self._is_begun(self.candidates[number]):
+            return self.candidates[number]
+        begun = [candidate.id for candidate in self.candidates if self._is_begun(candidate)]
+        known = f"numbers go from 0 to {begun[-1]}" if begun else "none was handed out yet"
+        raise SettingsError(f"architecture {number} was never handed out: {known}")
 
-    def _read(self) -> None:
-        """Apply what others have written; candidates come before their outcomes."""
-        if self.folder is None or self._asked_file is None or self._query_file is None:
-            return
-        space = self.folder.space
-        for where, line in self._asked_file.read_new():
-            try:
-                self._apply(parse_json(line), space)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise SettingsError(f"{where}: not a valid record ({error!r})") from None
-        for where, line in self._query_file.read_new():
-            query = parse_query(where, line, space)
-            try:
-                self._answer(query)
-            except ValueError as error:
-                raise SettingsError(
-                    f"{where}: {error}; perhaps a program wrote to the folder without its lock"
-                ) from None
+    def _is_begun(self, candidate: Candidate) -> bool:
+        # Version 0.1 did not record that it handed out candidates.
+        answered = self.history.find(candidate.cell.hash) is not None
+        return answered or candidate.id in self._hand_outs
 
-    def _apply(self, event: dict[str, Any], space: SearchSpace) -> None:
-        if "proposed" in event:
-            start = len(self.candidates)
-            added = [
-                Candidate(start + i, Proposal.from_dict(record, space), record["parameters"], start)
-                for i, record in enumerate(event["proposed"])
-            ]
-            if [record["id"] for record in event["proposed"]] != [c.id for c in added]:
-                raise ValueError(f"candidates must be numbered from {start}")
-            self._add(added)
-        elif "handed_out" in event:
-            self._hand_out(event)
-        elif "reported" in event:
-            self._report(event)
-        else:
-            self._fail(event)
+    def _record(self, event: dict[str, Any]) -> None:
+        """Write and apply what happens to candidates that were proposed before."""
+        _write(self._asked_file, event)
+        self._apply(event)
 
-    def _add(self, added: list[Candidate]) -> None:
-        recorded = {query.cell.hash: query for query in self.unlisted}
-        for candidate in added:
-            digest = candidate.cell.hash
-            self.candidates.append(candidate)
-            self._ids[digest] = candidate.id
-            if digest in recorded:
-                self._answers[candidate.id] = recorded[digest]
-            else:
-                self.history.expect(candidate.proposal)
-
-    def _hand_out(self, event: dict[str, Any]) -> None:
-        for number in event["handed_out"]:
-            earlier = self._handed_out.get(number)
-            count = 1 if earlier is None else earlier.count + 1
-            self._handed_out[self.candidates[number].id] = _HandOut(
-                count, float(event["at"]), event["worker"]
-            )
-
-    def _report(self, event: dict[str, Any]) -> None:
-        number = self.candidates[event["reported"]].id
-        self._rungs.setdefault(number, []).append(make_rung(*event["rung"]))
-
-    def _fail(self, event: dict[str, Any]) -> None:
-        candidate = self.candidates[event["failed"]]
-        self.failures[candidate.id] = event["reason"]
-        self.history.fail(candidate.cell.hash)
-
-    def _answer(self, query: Query) -> None:
-        number = self._ids.get(query.cell.hash)
-        if number is None:
-            self.unlisted.append(query)
-        else:
-            self._answers[number] = query
-            if self.failures.pop(number, None) is not None:
-                self.history.retry(self.candidates[number].proposal)
-        self.history.append(query)
+    def _record_query(self, query: Query) -> None:
+        _write(self._query_file, query.to_dict())
+        self._answer(query)
 
 
 def _write(file: SharedLines | None, record: dict[str, Any]) -> None:

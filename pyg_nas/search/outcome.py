@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyg_nas.errors import quoted
+from pyg_nas.io.limits import LARGEST_FIGURE
 
 if TYPE_CHECKING:
     from pyg_nas.measure.job import Run
+
+FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
+"""The figures of an outcome that every record has."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,18 @@ class Rung:
     budget: int
     accuracy: float
     seconds: float | None = None
+
+    @classmethod
+    def checked(cls, budget: Any, accuracy: Any, seconds: Any = None) -> Rung:
+        """Return a rung of Python's numbers.
+
+        Raises:
+            ValueError: If the budget is no whole number of epochs >= 1, or a figure not finite.
+        """
+        budget = _plain(budget)
+        if type(budget) is not int or budget < 1:
+            raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
+        return cls(budget, _number("accuracy", accuracy), _optional_number("seconds", seconds))
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,46 @@ class Outcome:
     rungs: tuple[Rung, ...] = ()
     full_seconds: float | None = None
     stopped: bool = False
+
+    def checked(self) -> Outcome:
+        """Return the outcome in Python's numbers.
+
+        Raises:
+            ValueError: If a figure is no finite number, or the accuracy is missing.
+        """
+        return replace(
+            self,
+            accuracy=_number("accuracy", self.accuracy),
+            seconds=_optional_number("seconds", self.seconds),
+            test_accuracy=_optional_number("test_accuracy", self.test_accuracy),
+            true_accuracy=_optional_number("true_accuracy", self.true_accuracy),
+            full_seconds=_optional_number("full_seconds", self.full_seconds),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready record; early stopping adds to it."""
+        record = {name: getattr(self, name) for name in FIGURES}
+        if self.rungs:
+            record["rungs"] = [[rung.budget, rung.accuracy, rung.seconds] for rung in self.rungs]
+            record["full_seconds"] = self.full_seconds
+            record["stopped"] = self.stopped
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Outcome:
+        """Rebuild an outcome from :meth:`to_dict`'s result, whose figures are not checked.
+
+        Raises:
+            KeyError: If a figure is missing.
+            TypeError: If a rung has too many or too few numbers.
+            ValueError: If a number of a rung is invalid.
+        """
+        return cls(
+            **{name: record[name] for name in FIGURES},
+            rungs=tuple(Rung.checked(*rung) for rung in record.get("rungs", ())),
+            full_seconds=record.get("full_seconds"),
+            stopped=record.get("stopped") is True,
+        )
 
     @classmethod
     def from_runs(cls, runs: Sequence[Run]) -> Outcome:
@@ -79,3 +139,19 @@ class Reference:
     best: float
     kind: str
     hash: str
+
+
+def _number(name: str, value: Any, rule: str = "a finite number") -> float:
+    value = _plain(value)
+    if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
+        raise ValueError(f"{name} must be {rule}, got {quoted(value)}")
+    return float(value)
+
+
+def _optional_number(name: str, value: Any) -> float | None:
+    return None if value is None else _number(name, value, "a finite number or None")
+
+
+def _plain(value: Any) -> Any:
+    """Return a scalar of NumPy's as Python's number."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -23,18 +23,21 @@ class SearchResult:
     """A search, finished or stopped.
 
     Args:
-        history: Its queries.
+        history: Its queries, and the cells whose training failed.
         constraints: The constraints on the answer.
         reference: The best cell, for regret.
         exhausted: Whether it ended early because no cell was left to propose.
-        failed: Architectures whose training failed.
     """
 
     history: History
     constraints: Constraints
     reference: Reference | None
     exhausted: bool = False
-    failed: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Number of cells whose training failed."""
+        return len(self.history.failures)
 
     @property
     def incumbents(self) -> NDArray[np.int64]:

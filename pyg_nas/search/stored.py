@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, listed
+from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
+from pyg_nas.io.text import counted
 from pyg_nas.search.constraints import LIMITS, Constraints
-from pyg_nas.search.folder import ANSWER, LATENCY, QUERIES, read_queries
+from pyg_nas.search.folder import ANSWER, LATENCY, SETTINGS
 from pyg_nas.search.history import History
 from pyg_nas.search.outcome import Reference
+from pyg_nas.search.records import Records
 from pyg_nas.search.result import SearchResult
 
 ACCURACY = "accuracy"
@@ -21,21 +26,88 @@ ACCURACY = "accuracy"
 _DEEPEST = 8
 
 
-def read_result(
-    folder: Path, settings: dict[str, Any], space: SearchSpace
-) -> tuple[SearchResult, bool]:
-    """Return the search as recorded in its folder, and whether it has finished."""
-    queries, _ = read_queries(folder / QUERIES, space)
-    if not queries:
-        raise SettingsError(f"{folder / QUERIES}: no cell has been trained yet")
-    answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
-    history = History()
-    for query in queries:
-        history.append(query)
-    # A finished search that is resumed with more rounds still has its previous answer.
-    finished = answer.get("queries") == len(queries)
-    exhausted = finished and answer.get("exhausted") is True
-    return SearchResult(history, _constraints(settings), _reference(answer), exhausted), finished
+@dataclass(frozen=True)
+class StoredSearch:
+    """A search as recorded in its folder.
+
+    Args:
+        folder: The folder.
+        settings: Content of ``settings.json``.
+        space: The search space of its cells.
+        result: The search so far, of at least one query.
+        finished: Whether it has reached its budget, or no cell was left.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    space: SearchSpace
+    result: SearchResult
+    finished: bool
+
+    @classmethod
+    def read(
+        cls, folder: str | os.PathLike[str], default_space: SearchSpace | None = None
+    ) -> StoredSearch:
+        """Read a folder, in which a search may be at work.
+
+        Args:
+            default_space: The space where the settings do not describe it.
+
+        Raises:
+            SettingsError: If a file is missing or damaged, or no cell has been trained yet.
+        """
+        folder = Path(folder)
+        if not (folder / SETTINGS).exists():
+            raise SettingsError(f"{folder}: is not the folder of a search, it has no {SETTINGS}")
+        settings = read_object(folder / SETTINGS)
+        space = _space(folder, settings, default_space)
+        history = Records.read(folder, space).history
+        if not len(history):
+            raise SettingsError(f"{folder}: no cell has been trained yet{_failed(history)}")
+        answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
+        # A finished search that is resumed with more rounds still has its previous answer.
+        finished = answer.get("queries") == len(history)
+        exhausted = finished and answer.get("exhausted") is True
+        result = SearchResult(history, _constraints(settings), _reference(answer), exhausted)
+        return cls(folder, settings, space, result, finished)
+
+    @property
+    def evaluator(self) -> str | None:
+        """How cells are evaluated: ``table``, ``measure`` or ``external``; None if not known."""
+        kinds = nested_values(self.settings, "evaluator")
+        return next((kind for kind in kinds if isinstance(kind, str)), None)
+
+    @property
+    def latency(self) -> dict[str, Any] | None:
+        """Content of ``latency.json``; None if latencies were not limited."""
+        return stored_latency(self.folder)
+
+    @property
+    def score(self) -> str:
+        """Name of its metric."""
+        return stored_score(self.settings)
+
+
+def _failed(history: History) -> str:
+    reasons = list(history.failures.values())
+    return f", {counted(len(reasons), 'cell')} failed: {listed(reasons, 3)}" if reasons else ""
+
+
+def _space(folder: Path, settings: dict[str, Any], default: SearchSpace | None) -> SearchSpace:
+    named = settings.get("space")
+    if isinstance(named, dict):
+        return SearchSpace.from_dict(named)
+    if default is not None:
+        return default
+    for value in nested_values(settings, "space"):
+        if isinstance(value, dict):
+            return SearchSpace.from_dict(value)
+        if value in space_names():
+            return find_space(value)
+    raise SettingsError(
+        f"{folder}: is not the folder of a search whose {SETTINGS} describes the search space; for "
+        f"a report, give the table as well"
+    )
 
 
 def stored_latency(folder: Path) -> dict[str, Any] | None:
@@ -56,12 +128,10 @@ def stored_score(settings: dict[str, Any]) -> str:
 
 
 def _constraints(settings: dict[str, Any]) -> Constraints:
-    found = {}
-    for name in LIMITS:
-        for value in nested_values(settings, name):
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                found[name] = value
-    return Constraints(**found)  # type: ignore[arg-type]
+    known = {name: nested_values(settings, name) for name in LIMITS}
+    return Constraints(
+        **{name: next((v for v in values if v is not None), None) for name, values in known.items()}
+    )
 
 
 def _reference(answer: dict[str, Any]) -> Reference | None:

@@ -42,6 +42,23 @@ def test_curves_are_in_percent_points_and_minutes() -> None:
     np.testing.assert_allclose(distance.y, 100 * result.regret)
 
 
+def test_failed_cells_are_counted_with_their_reasons() -> None:
+    history = History()
+    cells = sample_cells(7, seed=0)
+    for cell in cells:
+        history.expect(Proposal(cell))
+    history.append(Query(Proposal(cells[0]), Outcome(0.5)))
+    reasons = ["out of  memory", "", "out of\nmemory", "a", "b" * 300]
+    for cell, reason in zip(cells[1:], reasons, strict=False):
+        history.fail(cell.hash, reason)
+    facts = SearchFacts(SearchResult(history, Constraints(), None))
+    (failed,) = (fact for fact in facts.cost() if fact.name == "training failed")
+    assert failed.value == "5 cells"
+    assert failed.note == "out of memory (2); no reason given (1); a (1); others"
+    history.append(Query(Proposal(cells[1]), Outcome(0.6)))  # it did not fail after all
+    assert {fact.name: fact.value for fact in facts.cost()}["training failed"] == "4 cells"
+
+
 def test_what_is_not_known_is_said() -> None:
     result = _result([Outcome(0.5), Outcome(0.6), Outcome(0.55, seconds=10.0)])
     facts = SearchFacts(result)

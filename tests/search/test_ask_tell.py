@@ -21,9 +21,10 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.folder import ASKED, QUERIES, read_queries
+from pyg_nas.search.folder import ASKED, QUERIES
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
+from pyg_nas.search.records import Records
 from pyg_nas.search.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
 from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.conftest import SMALL, made_up_table
@@ -454,7 +455,7 @@ def test_records_of_version_0_1_are_resumed_exactly(partial_table: Table, tmp_pa
                 for candidate in own.ask():
                     own.tell(candidate.id, accuracy(partial_table, candidate))
             assert hashes(own.result) == hashes(undisturbed)
-            assert len(read_queries(tmp_path / QUERIES, SMALL)[0]) == 40
+            assert len(Records.read(tmp_path, SMALL).history) == 40
             (tmp_path / ASKED).unlink()
 
 

@@ -12,8 +12,7 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.comparison import compare_searches, write_search_comparison
-from pyg_nas.search.folder import SearchFolder
-from pyg_nas.search.stored import read_result
+from pyg_nas.search.stored import StoredSearch
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
 
@@ -36,10 +35,9 @@ def folders(whole_table: Table, tmp_path_factory: pytest.TempPathFactory) -> lis
 def regrets_of(folders: list[Path]) -> list[np.ndarray]:
     found = []
     for folder in folders:
-        opened = SearchFolder.open(folder)
-        result, finished = read_result(folder, opened.settings, opened.space)
-        assert finished
-        found.append(np.asarray(result.regret))
+        stored = StoredSearch.read(folder)
+        assert stored.finished
+        found.append(np.asarray(stored.result.regret))
     return found
 
 

@@ -15,11 +15,12 @@ from pyg_nas.measure.task import Task
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping, expected_if_stopped
-from pyg_nas.search.folder import SearchFolder, read_queries
+from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.outcome import Outcome, Rung
+from pyg_nas.search.records import Records
 from pyg_nas.search.strategies import PredictorSearch, RandomSearch
 from pyg_nas.search.table_evaluator import TableEvaluator
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
@@ -149,7 +150,7 @@ def test_killed_and_resumed_it_asks_for_the_same_cells(
     result = search(strategy, evaluator, 40, folder=folder, early_stopping=STOPPING)
     whole = search(strategy, evaluator, 40, early_stopping=STOPPING)
     assert list(result.history) == list(whole.history)
-    assert read_queries(tmp_path / "a" / "queries.jsonl", space)[0] == list(whole.history)
+    assert list(Records.read(tmp_path / "a", space).history) == list(whole.history)
 
 
 def test_training_on_a_task_with_workers(

@@ -49,10 +49,11 @@ def test_the_first_outcome_counts(ledger: Ledger) -> None:
 def test_an_outcome_replaces_a_failure(ledger: Ledger) -> None:
     ledger.hand_out(ledger.candidates[:2])
     assert ledger.tell(1, failed=True, reason="out of memory")
-    assert ledger.failures == {1: "out of memory"}
+    failed = ledger.candidates[1].cell.hash
+    assert ledger.history.failures == {failed: "out of memory"}
     assert not ledger.tell(1, failed=True)
     assert ledger.tell(1, 0.7)
-    assert ledger.failures == {}
+    assert ledger.history.failures == {}
     assert not ledger.tell(1, failed=True)
 
 
@@ -74,7 +75,7 @@ def test_a_report_is_counted_once(ledger: Ledger) -> None:
         ((0, 0.4), "epochs must be a whole number >= 1, got 0"),
         ((1.5, 0.4), "epochs must be a whole number >= 1, got 1.5"),
         ((3, float("nan")), "architecture 1: accuracy must be a finite number, got nan"),
-        ((3, 0.4, float("inf")), "seconds must be a finite number, got inf"),
+        ((3, 0.4, float("inf")), "seconds must be a finite number or None, got inf"),
     ):
         with pytest.raises(SettingsError, match=message):
             ledger.report(1, *figures)
@@ -101,4 +102,5 @@ def test_the_output_of_a_worker_in_another_encoding_can_be_read_again(tmp_path: 
         ledger.hand_out(ledger.candidates, "gpu\udcff")
     ledger.hand_out(ledger.candidates)
     ledger.fail(0, "error\udcff\n\x1b[31m")
-    assert Ledger(folder).failures == {0: "error\\udcff\n\x1b[31m"}
+    failed = ledger.candidates[0].cell.hash
+    assert Ledger(folder).history.failures == {failed: "error\\udcff\n\x1b[31m"}

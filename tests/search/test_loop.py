@@ -14,10 +14,11 @@ from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder, read_queries
+from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
 from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
 from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.records import Records
 from pyg_nas.search.strategies import (
     PredictorSearch,
     RandomSearch,
@@ -161,7 +162,7 @@ def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
         search(RandomSearch(2), Own(partial_table, outcome), 8, folder=folder)
     with pytest.raises(SettingsError, match=f"cell {fifth}: {message}"):
         search(RandomSearch(), Own(partial_table, outcome), 8)  # nor is it believed elsewhere
-    assert len(read_queries(folder.path / QUERIES, SMALL)[0]) == 4
+    assert len(Records.read(folder.path, SMALL).history) == 4
     assert (
         len(search(RandomSearch(2), TableEvaluator(partial_table), 8, folder=folder).history) == 8
     )
@@ -189,7 +190,7 @@ def test_an_evaluator_owes_one_outcome_a_cell(
     folder = SearchFolder(tmp_path, {}, SMALL)
     with pytest.raises(SettingsError, match=message):
         search(RandomSearch(4), Miscounting(partial_table, last), 8, folder=folder)
-    assert len(read_queries(folder.path / QUERIES, SMALL)[0]) == recorded
+    assert len(Records.read(folder.path, SMALL).history) == recorded
 
 
 class Explaining(RandomSearch):
@@ -212,7 +213,7 @@ def test_numpy_scalars_are_recorded_as_numbers(partial_table: Table, tmp_path: P
     history = search(Explaining(why), Own(partial_table, outcome), 6, folder=folder).history
     assert history[4].outcome == Outcome(0.5, 3.5, 0.25, 1.0)
     assert history[0].proposal.why == {"score": 1.5, "rows": [3], "wanted": True}
-    recorded, _ = read_queries(folder.path / QUERIES, SMALL)
+    recorded = Records.read(folder.path, SMALL).history
     assert [query.to_dict() for query in recorded] == [query.to_dict() for query in history]
 
 
