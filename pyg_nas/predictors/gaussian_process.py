@@ -12,6 +12,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON, one_cycle
 from pyg_nas.errors import ModelError, SettingsError
@@ -28,7 +29,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.cholesky import factored_in_place, inverse_blocks, inverse_diagonal, solved
-from pyg_nas.predictors.kept_cells import WhitenedCells
+from pyg_nas.predictors.kept_cells import AddedCells, WhitenedCells
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.parameter_rules import SEED, anything, where, whole
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
@@ -44,6 +45,7 @@ from pyg_nas.spaces.modules.space import NETWORKS
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
+_ADDED_AT_ONCE = 16
 _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
 MOST_CELLS = 20_000
 """Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
@@ -385,39 +387,77 @@ class GaussianProcess(CellRegressor):
         inputs = self.kernel_.scaled(self._standardised(features))
         between = self.kernel_.covariance(self.inputs_[:count], inputs)  # [count, N]
         factor = self.factor_[:count, :count]
-        rows = torch.linalg.solve_triangular(factor, between, upper=False)
-        variances = self.kernel_.variances(inputs) - rows.square().sum(dim=0)
+        rows = torch.linalg.solve_triangular(factor, between, upper=False).T
+        variances = self.kernel_.variances(inputs) - rows.square().sum(dim=1)
         kept = inputs.float()
         squares = kept.double().square().sum(dim=1)
-        return WhitenedCells(kept, squares, rows.float(), variances)
+        none = rows.new_empty(0, len(kept))
+        return WhitenedCells(kept, squares, rows.float(), variances, none, self.inputs_[:0])
+
+    def added_cells(self, count: int) -> AddedCells:
+        """Return the training cells after the first ``count``, for :meth:`predict_whitened`."""
+        inputs, first = self.inputs_[count:], self.inputs_[:count]
+        # LAPACK works on columns: a part of the factor would be copied for each product.
+        factor = self.factor_[:count, :count].mT.contiguous().mT
+        rows = torch.empty(len(inputs), count, dtype=torch.float64)
+        for start in range(0, len(inputs), _ADDED_AT_ONCE):
+            part = inputs[start : start + _ADDED_AT_ONCE]
+            # Products of one size: rounding depends on the size, not on the other columns.
+            filled = inputs.new_zeros(_ADDED_AT_ONCE, inputs.shape[1])
+            filled[: len(part)] = part
+            between = self.kernel_.covariance(first, filled)
+            found = torch.linalg.solve_triangular(factor, between, upper=False)
+            rows[start : start + len(part)] = found.T[: len(part)]
+        targets = self.factor_[:, :count].T @ self.dual_
+        return AddedCells(
+            inputs, rows, targets, self.dual_[count:], self.factor_[count:, count:].contiguous()
+        )
 
     def predict_whitened(
-        self, cells: WhitenedCells, with_std: bool = True
+        self, cells: WhitenedCells, added: AddedCells, with_std: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return :meth:`predict_features` to 1e-6, computed from the cells added since only.
+        """Return :meth:`predict_features` to 1e-6, with covariances of the added cells only.
 
-        The mean is the known whitened rows times ``L₁₁ᵀ a₁`` plus the covariances with the added
-        cells times ``a₂``, with ``L`` the factor and ``a`` the dual. The square of the whitened
-        row of each added cell is subtracted from the variance (Rasmussen and Williams, 2006,
-        algorithm 2.1).
+        The mean is the whitened rows times the whitened targets plus the covariances with the
+        added cells, given the others, times their part of the dual vector. The variance follows by
+        another whitening of these covariances (Rasmussen and Williams, 2006, algorithm 2.1).
+        Covariances that are computed are kept in ``cells``.
         """
-        count = len(cells.rows)
-        known, variances = cells.rows.double(), cells.variances
-        mean = (self.factor_[:count, :count].T @ self.dual_[:count]) @ known
-        if count < len(self.dual_):
-            between = self.kernel_.covariance(
-                self.inputs_[count:], cells.inputs.double(), cells.squares
-            )
-            mean += self.dual_[count:] @ between
-            if with_std:
-                between -= self.factor_[count:, :count] @ known
-                factor = self.factor_[count:, count:]
-                rows = torch.linalg.solve_triangular(factor, between, upper=False)  # [k, N]
-                variances = variances - rows.square().sum(dim=0)
-        deviations = torch.zeros_like(variances)
+        known = cells.num_known(added.inputs)
+        mean = self._whitened_means(cells, added, known)
+        cells.added = added.inputs
+        deviations = torch.zeros_like(cells.variances)
         if with_std:
+            covariances = cells.covariances[: len(added.inputs)].double()
+            rows = torch.linalg.solve_triangular(added.factor, covariances, upper=False)  # [k, N]
+            variances = cells.variances - rows.square().sum(dim=0)
             deviations = (variances.clamp(min=0) + self.noise_).sqrt()
         return mean.numpy() * self.std_ + self.mean_, deviations.numpy() * self.std_
+
+    def _whitened_means(self, cells: WhitenedCells, added: AddedCells, known: int) -> Tensor:
+        """Return means ``[N]`` of standardised labels, all but ``known`` covariances being new."""
+        new = slice(known, len(added.inputs))
+        if compiled_enabled():
+            from pyg_nas.engine.numba_whitened import whitened_means
+
+            means = whitened_means(
+                cells.inputs.numpy(),
+                cells.squares.numpy(),
+                cells.rows.numpy(),
+                cells.covariances.numpy(),
+                added.targets.numpy(),
+                added.dual.numpy(),
+                added.inputs[new].numpy(),
+                added.rows[new].numpy(),
+                known,
+                float(self.kernel_.variance),
+                float(self.kernel_.linear),
+            )
+            return torch.from_numpy(means)
+        rows, inputs = cells.rows.double(), cells.inputs.double()
+        between = self.kernel_.covariance(added.inputs[new], inputs, cells.squares)
+        cells.covariances[new] = (between - added.rows[new] @ rows.T).float()
+        return rows @ added.targets + added.dual @ cells.covariances[: new.stop].double()
 
     @torch.no_grad()
     def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,10 +25,10 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
-from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, fits_memory, map_kept_blocks
+from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, KeptMemory, fits_memory
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
-from pyg_nas.predictors.refit_schedule import cells_of_last_fit
+from pyg_nas.predictors.refit_schedule import REFIT_GROWTH, cells_of_last_fit
 from pyg_nas.predictors.state import Array, FittedState
 from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
 from pyg_nas.predictors.validation import Cells, cells_to_predict, check_cells, weighted_cells
@@ -192,9 +193,9 @@ class HybridRegressor(CellRegressor):
         depend on the sequence of labels after a fit, not on its division into updates.
 
         After an update, intermediate results of the cells that were scored last are cached, in at
-        most 1 GiB: after the next update, scoring the same cells computes only the effect of the
-        new labels, equal to 1e-6. The cache is not used where it would need more memory (for the
-        whole of NAS-Bench-101 with more than about 400 training cells).
+        most 1 GiB, and 0.25 GiB for updates: after the next update, scoring the same cells computes
+        only the effect of the new labels, equal to 1e-6. The cache is not used where it would need
+        more memory (for the whole of NAS-Bench-101 with more than about 400 training cells).
 
         Raises:
             ModelError: If the cells have other operations than the training cells, or the model
@@ -365,13 +366,15 @@ class HybridRegressor(CellRegressor):
             mean, stds[rows] = self.process_.predict_features(features, with_std)
             latent[rows] = self._joined(mean, self._others(block, features))
 
-        def predict_kept(kept: KeptBlock) -> None:
-            mean, stds[kept.rows] = self.process_.predict_whitened(kept.whitened, with_std)
-            latent[kept.rows] = self._joined(mean, kept.others)
-
         if self._is_kept(cells):
-            blocks = self._kept.blocks(cells, lambda: self._kept_blocks(cells))
-            map_kept_blocks(blocks, predict_kept)
+            added = self.process_.added_cells(len(self._unseen[0]))
+
+            def predict_kept(kept: KeptBlock) -> None:
+                found = self.process_.predict_whitened(kept.whitened, added, with_std)
+                latent[kept.rows] = self._joined(found[0], kept.others)
+                stds[kept.rows] = found[1]
+
+            self._kept.map_blocks(cells, lambda: self._kept_blocks(cells), predict_kept)
         else:
             map_blocks(cells, self._extra_groups(), predict_block, self._is_process_alone())
         return latent + self._prior_mean(cells), stds
@@ -409,9 +412,11 @@ class HybridRegressor(CellRegressor):
     def _kept_blocks(self, cells: CellArray) -> list[KeptBlock]:
         blocks: list[KeptBlock] = []
         fitted = len(self._unseen[0])
+        most = math.ceil(fitted * REFIT_GROWTH) - fitted
+        memory = KeptMemory(len(cells), fitted, self.process_.inputs_.shape[1], most)
 
         def keep(rows: slice, block: CellArray, features: CellFeatures) -> None:
-            whitened = self.process_.whitened(features, fitted)
+            whitened = memory.filled(rows, self.process_.whitened(features, fitted))
             blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
 
         # The next fit of the search needs their features again.

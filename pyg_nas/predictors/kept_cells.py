@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,23 +20,53 @@ MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
-class WhitenedCells:
-    """Whitened covariances of ``N`` cells with the first ``n`` training cells of a process.
+class AddedCells:
+    """The ``k`` cells that were added to a process since its fit to ``n`` cells.
 
-    They do not change when cells are added to the process. Single precision is enough: whitened
-    rows and labels are of order one, so that no large terms cancel.
+    Args:
+        inputs: Their weighted inputs, float64 ``[k, d]``.
+        rows: Their whitened covariances with the ``n`` cells, float64 ``[k, n]``. Those of a cell
+            do not depend on the other added cells, to the last bit.
+        targets: Whitened targets of the ``n`` cells, float64 ``[n]``.
+        dual: Part of the process' dual vector, float64 ``[k]``.
+        factor: Cholesky factor of their covariance given the ``n`` cells, float64 ``[k, k]``.
+    """
+
+    inputs: Tensor
+    rows: Tensor
+    targets: Tensor
+    dual: Tensor
+    factor: Tensor
+
+
+@dataclass
+class WhitenedCells:
+    """What the process of a fit to ``n`` cells knows of ``N`` other cells.
+
+    It does not change when cells are added to the process, which only adds covariances. Single
+    precision is enough: whitened rows and labels are of order one, so that no large terms cancel.
 
     Args:
         inputs: Weighted inputs, float32 ``[N, d]``.
         squares: Their squared lengths, float64 ``[N]``.
-        rows: The inverse Cholesky factor times the covariances of both, float32 ``[n, N]``.
+        rows: The inverse Cholesky factor times the covariances of both, float32 ``[N, n]``.
         variances: Variances given the ``n`` cells, without noise, float64 ``[N]``.
+        covariances: Covariances with added cells given the ``n`` cells, float32 ``[most, N]``.
+        added: Weighted inputs of the added cells whose covariances are known, ``[k, d]``.
     """
 
     inputs: Tensor
     squares: Tensor
     rows: Tensor
     variances: Tensor
+    covariances: Tensor
+    added: Tensor
+
+    def num_known(self, inputs: Tensor) -> int:
+        """Return of how many of the first added cells ``[k, d]`` the covariances are known."""
+        both = min(len(inputs), len(self.added))
+        same = (inputs[:both] == self.added[:both]).all(dim=1)
+        return int(same.long().cumprod(dim=0).sum())
 
 
 @dataclass(frozen=True)
@@ -53,11 +84,42 @@ class KeptBlock:
     others: tuple[NDArray[np.floating[Any]] | None, ...]
 
 
+class KeptMemory:
+    """Memory for the whitened covariances of all cells.
+
+    It is one piece for each kind of number, which the operating system gets back: memory that is
+    freed in many small pieces stays with the process.
+
+    Args:
+        cells: Number of cells.
+        known: Number of training cells.
+        inputs: Number of inputs.
+        most: Largest number of added cells.
+    """
+
+    def __init__(self, cells: int, known: int, inputs: int, most: int) -> None:
+        self._inputs = torch.empty(cells, inputs)
+        self._rows = torch.empty(cells, known)
+        self._covariances = torch.empty(cells * most)
+        self._most = most
+
+    def filled(self, rows: slice, cells: WhitenedCells) -> WhitenedCells:
+        """Return a copy of what is known of some of the cells, in this memory."""
+        covariances = self._covariances[rows.start * self._most : rows.stop * self._most]
+        return replace(
+            cells,
+            inputs=self._inputs[rows].copy_(cells.inputs),
+            rows=self._rows[rows].copy_(cells.rows),
+            covariances=covariances.view(self._most, len(cells.inputs)),
+        )
+
+
 class KeptCells:
     """The cells that a fit scored last. Copies of the fit share it, and stored ones are empty."""
 
     def __init__(self) -> None:
         self._last: tuple[bytes, list[KeptBlock]] | None = None
+        self._in_use = threading.Lock()
 
     def __deepcopy__(self, memo: Any) -> KeptCells:
         return self
@@ -65,22 +127,27 @@ class KeptCells:
     def __reduce__(self) -> tuple[type[KeptCells], tuple[()]]:
         return KeptCells, ()
 
-    def blocks(self, cells: CellArray, make: Callable[[], list[KeptBlock]]) -> list[KeptBlock]:
-        """Return the cached blocks of cells; ``make`` makes them if others were scored last."""
-        last = self._last
-        if last is None or last[0] != cells.digest:
-            self._last = None  # its memory is free before more is used
-            self._last = last = cells.digest, make()
-        return last[1]
+    def map_blocks(
+        self,
+        cells: CellArray,
+        make: Callable[[], list[KeptBlock]],
+        use: Callable[[KeptBlock], None],
+    ) -> None:
+        """Call ``use``, which may add to a block, with each block of cells, in threads.
+
+        Torch and BLAS are single-threaded in them. ``make`` makes the blocks if other cells were
+        scored last.
+        """
+        with self._in_use:
+            last = self._last
+            if last is None or last[0] != cells.digest:
+                self._last = None  # its memory is free before more is used
+                self._last = last = cells.digest, make()
+            with single_threaded_pool(torch.get_num_threads()) as pool:
+                for _ in pool.map(use, last[1]):
+                    pass
 
 
 def fits_memory(cells: int, known: int, inputs: int) -> bool:
     """Return whether the cache has enough memory for these cells and ``known`` training cells."""
     return 4 * cells * (known + inputs) <= MOST_BYTES
-
-
-def map_kept_blocks(blocks: list[KeptBlock], use: Callable[[KeptBlock], None]) -> None:
-    """Call ``use`` with each block, in threads; torch and BLAS use no further ones in them."""
-    with single_threaded_pool(torch.get_num_threads()) as pool:
-        for _ in pool.map(use, blocks):
-            pass

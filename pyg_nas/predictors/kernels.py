@@ -11,6 +11,7 @@ from torch import Tensor
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
 _COVARIANCE_ROWS = 256
+_IN_CACHE = 16_384  # covariances whose intermediate results stay in the processor's cache
 _LEAST_NOISE = 1e-4
 
 
@@ -50,10 +51,15 @@ class MaternLinearKernel:
 
     def _covariance(self, one: Tensor, two: Tensor, squares: Tensor) -> Tensor:
         product = one @ two.T
-        between = one.square().sum(dim=1)[:, None] + squares - 2 * product
-        distance = torch.sqrt(5 * between.clamp(min=0) + 1e-10)
-        matern = (1 + distance + distance.square() / 3) * torch.exp(-distance)
-        return self.variance * matern + self.linear * product
+        lengths = one.square().sum(dim=1, keepdim=True)
+        rows = max(1, _IN_CACHE // max(1, len(two)))
+        found = []
+        for part, length in zip(product.split(rows), lengths.split(rows), strict=True):
+            between = length + squares - 2 * part
+            distance = torch.sqrt(5 * between.clamp(min=0) + 1e-10)
+            matern = (1 + distance + distance.square() / 3) * torch.exp(-distance)
+            found.append(self.variance * matern + self.linear * part)
+        return torch.cat(found)
 
     def variances(self, inputs: Tensor) -> Tensor:
         """Return the prior variance of each of the weighted inputs, ``[N]``."""

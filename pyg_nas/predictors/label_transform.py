@@ -21,7 +21,10 @@ _MOST_QUANTILE_RANGES = 3.0
 # Latent labels lie far inside +-100; the mean is interpolated on a grid between these ends.
 _FAR = 100.0
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
+_FAR_ERRORS = 9.0  # beyond which the mean of a hinge is the hinge in double precision
 _STD_CHUNK = 1_024  # labels whose values at all nodes stay in the processor's cache
+
+_LATENT_CHUNK = 8_192  # labels whose intermediate results stay there
 
 Ties = Literal["average", "ordinal"]
 
@@ -106,14 +109,23 @@ class LabelTransform:
         std = max(std, 1e-6)
         ends = known[0] - _MOST_ERRORS * std, known[-1] + _MOST_ERRORS * std
         grid = np.concatenate([[-_FAR], np.linspace(*ends, _GRID), [_FAR]])
-        means = self.labels_[0] + slopes[0] * (grid - known[0])
+        means = np.empty(len(grid))
         bends = np.diff(slopes) * std
         for start in range(0, len(grid), _GRID_CHUNK):
-            part = slice(start, start + _GRID_CHUNK)
-            errors = (grid[part, None] - known) / std  # [chunk, K]
+            part = grid[start : start + _GRID_CHUNK]
+            # Of far knots, those before are straight lines and those after are zero.
+            ends = part[0] - _FAR_ERRORS * std, part[-1] + _FAR_ERRORS * std
+            first, last = np.searchsorted(known, ends)
+            line = min(first, len(known) - 1)
+            straight = self.labels_[line] + slopes[first] * (part - known[line])
+            errors = (part[:, None] - known[first:last]) / std  # [chunk, near knots]
             hinges = np.exp(-(errors**2) / 2) / np.sqrt(2 * np.pi) + errors * ndtr(errors)
-            means[part] += hinges @ bends
-        return np.asarray(np.interp(latent, grid, means), dtype=np.float64)
+            means[start : start + _GRID_CHUNK] = straight + hinges @ bends[first:last]
+        found = np.empty(len(latent))
+        for start in range(0, len(latent), _LATENT_CHUNK):
+            part = slice(start, start + _LATENT_CHUNK)
+            found[part] = _interpolated(latent[part], grid, means)
+        return found
 
     def inverse_std(
         self, latent: NDArray[np.float64], std: NDArray[np.float64]
@@ -135,6 +147,24 @@ class LabelTransform:
         upper = (labels[-1] - labels[-1 - tenth]) / (known[-1] - known[-1 - tenth])
         lower = (labels[-1] - labels[0]) / (known[-1] - known[0])
         return np.concatenate([[lower], np.diff(labels) / np.diff(known), [upper]])
+
+
+def _interpolated(
+    latent: NDArray[np.float64], grid: NDArray[np.float64], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return ``np.interp(latent, grid, means)`` in a tenth of the time.
+
+    Points of the grid have equal distances, except the first and the last, outside all labels.
+    """
+    low, high = grid[1], grid[-2]
+    position = (latent - low) * ((len(grid) - 3) / (high - low)) + 1
+    # Between the first two points and the last two, the position is not that of equal distances.
+    position = np.where(latent < low, (latent - grid[0]) / (low - grid[0]), position)
+    beyond = len(grid) - 2 + (latent - high) / (grid[-1] - high)
+    position = np.where(latent > high, beyond, position)
+    index = np.clip(position.astype(np.intp), 0, len(grid) - 2)
+    found: NDArray[np.float64] = means[index] + (position - index) * np.diff(means)[index]
+    return found
 
 
 def latent_labels(

@@ -354,7 +354,7 @@ def test_cells_that_are_kept_between_updates_have_the_same_predictions(
     one = deepcopy(fitted).update(CELLS[60:63], Y[60:63])
     found = one.predict_scores(many)
     blocks = kept._last[1]
-    assert sum(block.whitened.rows.shape[1] for block in blocks) == len(many)
+    assert sum(len(block.whitened.rows) for block in blocks) == len(many)
     # The next round: another copy of the fit, with all labels since.
     other = deepcopy(fitted).update(CELLS[60:66], Y[60:66])
     later, labels = other.predict_scores(many), other.predict(many, return_std=True)

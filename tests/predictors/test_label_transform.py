@@ -72,6 +72,20 @@ def test_the_inverse_takes_latent_labels_back() -> None:
     np.testing.assert_allclose(transform.inverse(transform.forward(LABELS)), LABELS)
 
 
+@pytest.mark.parametrize("std", [1e-9, 0.05, 3.0])
+def test_means_in_the_units_of_labels_are_sums_of_all_hinges(std: float) -> None:
+    transform, std = LabelTransform().fit(LABELS), max(std, 1e-6)
+    known, slopes = transform.latent_, transform._slopes()
+    # At points of the grid, where nothing is interpolated, and far beyond its ends.
+    grid = np.linspace(known[0] - 5 * std, known[-1] + 5 * std, 4_001)
+    latent = np.concatenate([[-90.0], grid, [90.0]])
+    errors = (latent[:, None] - known) / std
+    hinges = norm.pdf(errors) + errors * norm.cdf(errors)
+    mean = transform.labels_[0] + slopes[0] * (latent - known[0]) + hinges @ np.diff(slopes) * std
+    found = transform.expected_inverse(latent, std)
+    np.testing.assert_allclose(found, mean, rtol=1e-9, atol=1e-9)
+
+
 def test_mean_and_spread_are_those_of_the_labels_around_a_latent_label() -> None:
     transform, std = LabelTransform().fit(LABELS), 0.7
     latent = np.linspace(-3, 3, 7)
