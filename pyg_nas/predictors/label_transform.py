@@ -123,8 +123,8 @@ class LabelTransform:
             means[start : start + _GRID_CHUNK] = straight + hinges @ bends[first:last]
         found = np.empty(len(latent))
         for start in range(0, len(latent), _LATENT_CHUNK):
-            part = slice(start, start + _LATENT_CHUNK)
-            found[part] = _interpolated(latent[part], grid, means)
+            rows = slice(start, start + _LATENT_CHUNK)
+            found[rows] = _interpolated(latent[rows], grid, means)
         return found
 
     def inverse_std(
