@@ -11,7 +11,8 @@ dataset                    type     shape
 ``targets/NAME``           float64  ``[N]`` measured numbers, NaN where not measured
 =========================  =======  ================================================================
 
-The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about``.
+The attribute ``pyg_nas`` is a JSON object with the keys ``format`` and ``about``. In format 1
+operations in place have no bytes that they write, and views have bytes that they read.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ from pyg_nas.io.hdf5 import (
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
 from pyg_nas.io.text import counted
+from pyg_nas.spaces.modules.moved_bytes import SELECTIONS
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
-from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
+from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 GROUP = "networks"
 """Group that distinguishes a table of networks from a table of cells."""
 
@@ -65,6 +67,7 @@ _TYPES: dict[str, Any] = {
     "macs": np.int64,
     "hashes": "S64",
 }
+_VIEWS = ("reshape", "transpose", "split", "slice", "dropout", "repeat", "cast")  # in format 1
 _FIRST_LABELS = ("accuracy", "validation_accuracy", "latency")
 _OWN = ("parameters", "macs")
 
@@ -210,10 +213,12 @@ class NetworkTable:
                 targets = {name: read[f"targets/{name}"] for name in listed}
                 settings = json_attribute(file, "pyg_nas")
                 _check(arrays, names)
-                if not isinstance(settings, dict) or settings.get("format") != FORMAT:
-                    raise TableError(f"attribute 'pyg_nas' must have the format {FORMAT}")
+                if not isinstance(settings, dict) or settings.get("format") not in (1, FORMAT):
+                    raise TableError(f"attribute 'pyg_nas' must have the format 1 or {FORMAT}")
                 if not isinstance(settings.get("about"), dict):
                     raise TableError("attribute 'pyg_nas' must have an object 'about'")
+                if settings["format"] == 1:
+                    _correct_bytes(arrays["columns"], arrays["attributes"])
                 texts = [name.decode() for name in names.tolist()]
                 table = cls(NetworkArray(**arrays), texts, targets, settings["about"])
             except (SettingsError, TableError, UnicodeDecodeError) as error:
@@ -255,6 +260,30 @@ def _read(file: Any, types: dict[str, Any]) -> dict[str, NDArray[Any]]:
     if needed > MOST_TABLE_BYTES:
         raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
     return {name: _values(name, datasets[name], types[name]) for name in types}
+
+
+def _correct_bytes(columns: NDArray[np.uint8], attributes: NDArray[np.float32]) -> None:
+    """Correct the bytes ``[V, 12]`` of views, selections and operations in place of format 1.
+
+    Indices of a selection, and assignments to a part of a tensor, are not known any more: the
+    indices are left out, and the part is the tensor.
+    """
+    read, written, size, number = (
+        attributes[:, ATTRIBUTES.index(name)]
+        for name in (
+            "log bytes read",
+            "log bytes written",
+            "log size of the result",
+            "bytes of a number",
+        )
+    )
+    computes = columns >= len(NETWORKS.terminals)
+    view = (written == 0) & np.isin(columns, [column(name) for name in _VIEWS])
+    in_place = (written == 0) & computes & ~view
+    written[in_place] = np.log1p(np.expm1(size) * number)[in_place]
+    part = np.isin(columns, [column(name) for name in SELECTIONS])
+    read[part] = np.minimum(read, written)[part]
+    read[view] = 0
 
 
 def _values(name: str, dataset: Any, dtype: Any) -> NDArray[Any]:

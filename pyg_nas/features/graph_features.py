@@ -122,16 +122,16 @@ def _no_features(space: SearchSpace) -> ExtraFeatures:
     return space.support.extra_features(none, np.empty((width, width, 0), dtype=np.float32))
 
 
-def check_feature_version(version: object) -> None:
-    """Refuse a model that was fitted on other features than these.
+def check_feature_version(version: object, current: int = FEATURE_VERSION) -> None:
+    """Refuse a model that was fitted to other features than those of ``current``.
 
     Raises:
-        ModelError: If ``version`` is not :data:`FEATURE_VERSION`.
+        ModelError: If ``version`` is another one.
     """
-    if version != FEATURE_VERSION:
+    if version != current:
         raise ModelError(
             f"this model was fitted to version {version!r} of the features, this package "
-            f"has version {FEATURE_VERSION}: fit it again"
+            f"has version {current}: fit it again"
         )
 
 

@@ -77,7 +77,7 @@ def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
         np.expm1(values[f"log {name}"])
         for name in ("multiply-accumulates", "bytes read", "bytes written", "size of the result")
     )
-    works = ((written > 0) | (macs > 0)) & (networks.columns >= len(NETWORKS.terminals))
+    works = (written > 0) & (networks.columns >= len(NETWORKS.terminals))
     moved = np.where(works, read + written, 0.0)
     kind = _kinds_of_work(networks, values)
     for number, name in enumerate(_NAMES):

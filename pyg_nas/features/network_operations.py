@@ -16,9 +16,7 @@ from pyg_nas.spaces.modules.vocabulary import FAMILIES
 
 Floats = NDArray[np.float64]
 
-_VIEWS = ("reshape", "transpose", "split", "slice", "dropout", "repeat")
 _CONVOLUTIONS = FAMILIES["convolution"].split()
-_IS_VIEW = np.isin(NETWORKS.vocabulary, _VIEWS)
 BYTES_OF_A_CALL = 1000.0
 """Bytes in whose time a device begins an operation, roughly."""
 
@@ -59,12 +57,10 @@ class NetworkOperations:
 def network_operations(networks: NetworkArray) -> NetworkOperations:
     """Return the different operations of ``N`` networks.
 
-    Views of data, inputs and outputs are no operations. An operation in place counts as one, though
-    its graph has no bytes that it writes.
+    Views of data, inputs and outputs are no operations.
     """
     written = networks.attributes[:, ATTRIBUTES.index("log bytes written")]
-    view = _IS_VIEW[networks.columns] & (written == 0)
-    works = np.flatnonzero(~view & (networks.columns >= len(NETWORKS.terminals)))
+    works = np.flatnonzero((written > 0) & (networks.columns >= len(NETWORKS.terminals)))
     rows = np.column_stack(
         [networks.columns, _depends_on_input(networks), networks.attributes]
     ).astype(np.float32)[works]
@@ -108,7 +104,7 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
         )
     )
     weights = np.minimum(parameters * value["bytes of a number"], read)
-    moved = read - weights + size * value["bytes of a number"]
+    moved = read - weights + written
     convolution = np.isin(columns, [NETWORKS.vocabulary.index(n) for n in _CONVOLUTIONS])
     groups = np.exp(value["log groups"])
     terms = macs / np.maximum(size, 1)  # of each sum
@@ -127,7 +123,6 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
         "log groups": value["log groups"],
         "log terms of a sum": np.log1p(terms),
         "log multiply-accumulates of a byte": np.log((macs + 1) / (moved + 1)),
-        "writes": written > 0,
         "depends on the input": value["depends on the input"],
         "pointwise": one_by_one,
         "depthwise": depthwise,

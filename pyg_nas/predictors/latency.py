@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import SettingsError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.features.network_costs import network_cost_totals, network_costs
 from pyg_nas.features.network_operations import NetworkOperations, network_operations
@@ -66,8 +66,8 @@ class LatencyRegressor(CellRegressor):
         weights_: Seconds for each unit of work ``[c]``, the last for one pass.
         limits_: Units up to which these weights hold ``[c]``.
         common_: Seconds for each unit beyond ``[c]``.
-        operations_: The times of operations; None in a stored model of an older version.
-        share_: Share of their logarithm; None there too.
+        operations_: The times of operations.
+        share_: Share of their logarithm.
         scores_: Residuals of left-out networks, divided by predicted standard deviations ``[n]``.
 
     Example:
@@ -92,9 +92,9 @@ class LatencyRegressor(CellRegressor):
         },
         values={
             "feature_version": NetworkFeatureVersion,
-            "share": Annotated[float, Field(ge=0, le=1)] | None,  # not in older models
+            "share": Annotated[float, Field(ge=0, le=1)],
         },
-        parts={"process": True, "operations": False},
+        parts={"process": True, "operations": True},
     )
 
     folds: int = 3
@@ -173,13 +173,7 @@ class LatencyRegressor(CellRegressor):
         return np.exp(mean - half), np.exp(mean + half)
 
     def check_fitted_state(self) -> None:
-        """Fit the trees again to the stored training data, which are smaller than the trees.
-
-        Raises:
-            ModelError: If there are times of operations without their share, or the reverse.
-        """
-        if (self.operations_ is None) != (self.share_ is None):
-            raise ModelError("a model has times of operations and their share, or neither")
+        """Fit the trees again to the stored training data, which are smaller than the trees."""
         self._fit_trees()
 
     def _quantile(self, coverage: float) -> float:
@@ -219,7 +213,7 @@ class LatencyRegressor(CellRegressor):
         self.process_.fit_features(NETWORKS, features, self.targets_)
         self.inputs_ = features.joined()
         self._fit_trees()
-        self.operations_: OperationTimes | None = OperationTimes(random_state=self.random_state)
+        self.operations_ = OperationTimes(random_state=self.random_state)
         self.operations_.fit_operations(work.operations, labels, groups, others)
 
     def _fit_trees(self) -> None:
@@ -234,14 +228,11 @@ class LatencyRegressor(CellRegressor):
 
     def _predict_logarithms(self, work: _Work) -> tuple[Floats, Floats]:
         """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
-        if self.operations_ is None:
-            return self._by_kinds(work)
         by_kinds, by_operations, std = self._both_logarithms(work)
         return _joined(by_kinds, by_operations, std, self.share_)
 
     def _both_logarithms(self, work: _Work) -> tuple[Floats, Floats, Floats]:
         """Return logarithms by kinds of work and by operations, and deviations, ``[N]`` each."""
-        assert self.operations_ is not None
         mean, std = self._by_kinds(work)
         return mean, self.operations_.predict_operations(work.operations), std
 

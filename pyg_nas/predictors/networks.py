@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import AfterValidator
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
@@ -27,9 +28,13 @@ from pyg_nas.spaces.modules.space import NETWORKS
 Networks: TypeAlias = "NetworkDataset | NetworkArray | Iterable[NetworkGraph]"
 """Accepted types of ``X`` of an estimator of networks."""
 
-NetworkFeatureVersion = Annotated[
-    int, Field(ge=NETWORK_FEATURE_VERSION, le=NETWORK_FEATURE_VERSION)
-]
+
+def _known_version(version: Any) -> Any:
+    check_feature_version(version, NETWORK_FEATURE_VERSION)
+    return version
+
+
+NetworkFeatureVersion = Annotated[Any, AfterValidator(_known_version)]
 """The version of the features of networks in a fit; a model of another version is refused."""
 
 _PROCESS = "gp"

@@ -15,6 +15,7 @@ from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.data.splits import Protocol
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, Vertex
 from tests.spaces.modules.networks import random_network
 
 GRAPHS = NetworkArray.from_graphs(random_network(6 + seed % 5, seed) for seed in range(12))
@@ -37,6 +38,37 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (list(found.names), found.about) == (NAMES, {"device": "cpu"})
     np.testing.assert_array_equal(found.targets["latency"], table().targets["latency"])
     assert is_network_table(tmp_path / "t.hdf5")
+
+
+def test_bytes_of_format_1_are_corrected(tmp_path: Path) -> None:
+    """In format 1 views had bytes that they read, and operations in place wrote none."""
+    before = [  # operation, bytes read and written, numbers of the result
+        ("input", 0, 0, 64),
+        ("conv", 500, 256, 64),
+        ("relu", 256, 0, 64),  # in place
+        ("reshape", 256, 0, 64),  # a view
+        ("reshape", 256, 256, 64),  # a copy
+        ("cast", 256, 0, 64),  # to the same type
+        ("embedding", 4032, 128, 32),
+        ("output", 0, 0, 64),
+    ]
+    graph = NetworkGraph(
+        tuple(
+            Vertex(name, sources=(i - 1,) if i else (), shape=(n,), bytes_read=r, bytes_written=w)
+            for i, (name, r, w, n) in enumerate(before)
+        )
+    )
+    path = tmp_path / "t.hdf5"
+    NetworkTable(NetworkArray.from_graphs([graph]), ["a"]).save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["pyg_nas"] = file.attrs["pyg_nas"].replace(b'"format": 2', b'"format": 1')
+    found = NetworkTable.load(path).networks.attributes
+    columns = [ATTRIBUTES.index(name) for name in ("log bytes read", "log bytes written")]
+    moved = np.expm1(found[:, columns].astype(float)).round().tolist()
+    wanted = [[0, 0], [500, 256], [256, 256], [0, 0], [256, 256], [0, 0], [128, 128], [0, 0]]
+    assert moved == wanted
+    rest = [i for i in range(len(ATTRIBUTES)) if i not in columns]
+    np.testing.assert_array_equal(found[:, rest], graph.attributes()[:, rest])
 
 
 def test_a_long_description_is_kept(tmp_path: Path) -> None:
@@ -113,7 +145,7 @@ def _replace(name: str, values: object):
         (_replace("networks", h5py.ExternalLink("pipe", "/networks")), "a link to the file 'pipe'"),
         (_replace("targets", h5py.ExternalLink("pipe", "/targets")), "a link to the file 'pipe'"),
         (_replace("targets", h5py.SoftLink("/networks")), "is a link to another dataset"),
-        (lambda file: file.attrs.pop("pyg_nas"), "format 1"),
+        (lambda file: file.attrs.pop("pyg_nas"), "format 1 or 2"),
     ],
 )
 def test_a_damaged_file_is_refused(change, message: str, tmp_path: Path) -> None:

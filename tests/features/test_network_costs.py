@@ -65,6 +65,16 @@ def test_the_roofline_is_the_larger_of_both() -> None:
         assert found[f"roofline at {intensity}"] == pytest.approx(wanted, rel=1e-5)
 
 
+def test_an_operation_in_place_is_work_and_a_view_is_none() -> None:
+    layers = nn.Sequential(nn.ReLU(inplace=True), nn.Unflatten(1, (2, 4)), nn.SiLU(inplace=True))
+    graph = graph_of(layers, torch.zeros(1, 8))
+    found = network_costs(NetworkArray.from_graphs([graph]))[0]
+    named = dict(zip(network_cost_names(), found.tolist(), strict=True))
+    assert named["operations of activation"] == 2
+    assert named["bytes of activation"] == pytest.approx(2 * (32 + 32), rel=1e-5)
+    assert named["operations of movement"] == named["bytes of movement"] == 0
+
+
 def test_totals_are_those_of_the_whole_network() -> None:
     graph = graph_of(NETWORK, torch.zeros(1, 8, 4, 4))
     macs, _, operations = network_cost_totals() @ np.array(list(costs().values()))

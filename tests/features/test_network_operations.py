@@ -55,7 +55,7 @@ def test_bytes_are_those_of_a_vertex_by_hand() -> None:
 def test_what_no_input_changes_is_told() -> None:
     found = network_operations(NETWORKS_OF_IT)
     names = [NETWORKS.vocabulary[column] for column in found.columns]
-    constant = {name for name, row in zip(names, found.inputs, strict=True) if row[12] == 0}
+    constant = {name for name, row in zip(names, found.inputs, strict=True) if row[11] == 0}
     assert constant == {"power"}  # the exponential of the weight
 
 

@@ -75,19 +75,11 @@ def test_a_stored_model_predicts_the_same(model: LatencyRegressor, tmp_path: Pat
         np.testing.assert_allclose(one, two, rtol=1e-9)
 
 
-def test_a_model_without_times_of_operations_is_that_of_an_older_version(
-    model: LatencyRegressor,
-) -> None:
+def test_a_model_of_other_features_is_refused(model: LatencyRegressor) -> None:
     tensors, values = read_state(model)
-    process = model.process_
-    older = LatencyRegressor(folds=3)
-    values.pop("share")
-    write_state(older, tensors, values, {"process": process})
-    by_kinds = older.predict(GRAPHS[70:])
-    both = model._both_logarithms(_Work.of(as_networks(GRAPHS[70:])))
-    np.testing.assert_allclose(np.log(by_kinds), both[0], rtol=1e-9)
-    with pytest.raises(ModelError, match="times of operations and their share"):
-        write_state(older, tensors, {**values, "share": 0.2}, {"process": process})
+    parts = {"process": model.process_, "operations": model.operations_}
+    with pytest.raises(ModelError, match=r"to version 1 of the features, this package has .* 2"):
+        write_state(LatencyRegressor(folds=3), tensors, {**values, "feature_version": 1}, parts)
 
 
 def test_other_settings_change_the_times_of_operations_alone(model: LatencyRegressor) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules.moved_bytes import bytes_of_number
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Vertex:
         weights: Number of parameters that it reads, shared ones included.
         parameters: The same, but a shared parameter counts only at its first use.
         macs: Multiply-accumulates of products and convolutions.
-        bytes_read: Size of its inputs, parameters included.
-        bytes_written: Size of its results; 0 if they are views of its inputs.
+        bytes_read: Bytes that it reads (:mod:`pyg_nas.spaces.modules.moved_bytes`).
+        bytes_written: Bytes that it writes; 0 if its results are views of its inputs.
     """
 
     operation: str
@@ -84,8 +85,6 @@ ATTRIBUTES = (
     "bytes of a number",
 )
 """Names of the numbers that follow the one-hot operation in ``x``."""
-
-_BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
 
 
 @dataclass(frozen=True)
@@ -243,5 +242,5 @@ def _attributes(vertex: Vertex) -> list[float]:
         float(np.mean(vertex.kernel)) if vertex.kernel else 0.0,
         float(np.mean(vertex.stride)) if vertex.stride else 0.0,
         *np.log([vertex.groups, vertex.heads]),
-        float(_BYTES.get(vertex.dtype, 4)),
+        bytes_of_number(vertex.dtype),
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
+from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_macs import multiply_accumulates
 from pyg_nas.spaces.modules.prune import without_constants
@@ -25,7 +26,7 @@ _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, Va
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _MOST_BYTES_OF_NUMBER = 16
 _IDENTITIES = frozenset({"Identity", "Dropout"})
-_BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
+_VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 # The running mean and variance of batch normalisation are not parameters.
 _NOT_PARAMETERS = {"BatchNormalization": (3, 4)}
 # Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
@@ -181,8 +182,7 @@ class _Builder:
         return self.shapes.get(name, ()), self.types.get(name, "float32")
 
     def _bytes(self, name: str) -> int:
-        shape, kind = self._result(name)
-        return math.prod(shape) * _BYTES.get(kind, 4)
+        return bytes_of(*self._result(name))
 
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
@@ -219,6 +219,9 @@ class _Builder:
         kernel = tuple(attributes.get("kernel_shape", ()))
         if operation in ("conv", "conv_transpose") and not kernel:
             kernel = self._result(node.input[1])[0][2:]
+        written = 0
+        if node.op_type not in _VIEWS:
+            written = sum(self._bytes(name) for name in node.output if name)
         return Vertex(
             operation,
             f"{node.name}:{node.op_type}",
@@ -236,8 +239,12 @@ class _Builder:
                 self._result(node.output[0])[0],
                 attributes,
             ),
-            bytes_read=sum(self._bytes(name) for name in dict.fromkeys(node.input) if name),
-            bytes_written=sum(self._bytes(name) for name in node.output if name),
+            bytes_read=bytes_read(
+                operation,
+                [self._bytes(name) for name in dict.fromkeys(node.input) if name],
+                written,
+            ),
+            bytes_written=written,
         )
 
     def finish(self, name: str) -> NetworkGraph:

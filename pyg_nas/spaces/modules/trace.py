@@ -36,12 +36,16 @@ from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
 
 # The result equals the (first) input in evaluation mode.
 _IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
+
+# These do not read the tensor that they change.
+_OVERWRITING = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 
 
 def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGraph:
@@ -158,9 +162,11 @@ class _Recorder:
         self.weights: dict[int, int] = {}  # id of a parameter: its numbers, 0 after its first use
         self.sizes: dict[int, int] = {}
         self.path: list[str] = []  # names of the submodules that are running
-        self.operation = ""  # the latest, for messages
+        # Of the function that is recorded:
+        self.operation = ""
         self.macs = 0
-        self.inside = False  # of a recorded function
+        self.changed: list[Tensor] = []  # in place
+        self.inside = False
 
     def fake_state(self, module: nn.Module) -> dict[str, Tensor]:
         """Return fake parameters and buffers by name; a shared one is one tensor."""
@@ -228,7 +234,7 @@ class _Recorder:
 
     def record(self, name: str, arguments: Any, call: Callable[[], Any]) -> Any:
         """Run one function and make a vertex for its results."""
-        self.operation, self.macs, self.inside = name, 0, True
+        self.operation, self.macs, self.changed, self.inside = name, 0, [], True
         try:
             result = call()
             self._note(name, arguments, result)
@@ -238,7 +244,9 @@ class _Recorder:
 
     def _note(self, name: str, arguments: Any, result: Any) -> None:
         given, made = _tensors(arguments), _tensors(result)
-        if name == "__setitem__":  # returns nothing
+        storages = {_storage(tensor) for tensor in given}
+        changed = [tensor for tensor in self.changed if _storage(tensor) in storages]
+        if changed and not made:  # as of an assignment to a part of a tensor
             made = given[:1]
         if not made:
             return
@@ -249,7 +257,9 @@ class _Recorder:
                 self._remember(tensor, sources)
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
-        storages = {_storage(tensor) for tensor in given}
+        results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
+        written = sum(_bytes(tensor) for tensor in _distinct(changed + results))
+        read = given[1:] if name in _OVERWRITING else given
         transposed = name == "convolution" and arguments[0][6]  # of the dispatcher
         operation = "conv_transpose" if transposed else normalised(name)
         vertex = Vertex(
@@ -261,13 +271,14 @@ class _Recorder:
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
             macs=self.macs or self._uncounted_macs(operation, given),
-            bytes_read=sum(_bytes(tensor) for tensor in _distinct(given)),
-            bytes_written=sum(_bytes(t) for t in made if _storage(t) not in storages),
+            bytes_read=bytes_read(
+                operation, [_bytes(tensor) for tensor in _distinct(read)], written
+            ),
+            bytes_written=written,
         )
         self._add(vertex, *made)
-        if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
-            self.writers[_storage(given[0])] = (len(self.vertices) - 1,)
-            self._remember(given[0], (len(self.vertices) - 1,))
+        for tensor in changed:
+            self.writers[_storage(tensor)] = (len(self.vertices) - 1,)
 
     def _uncounted_macs(self, operation: str, given: list[Tensor]) -> int:
         """Multiply-accumulates of fused kernels: each position times each matrix, once."""
@@ -338,7 +349,8 @@ class _Called(TorchFunctionMode):
 
 
 class _Dispatched(TorchDispatchMode):
-    """Counts multiply-accumulates, and intercepts calls that only the dispatcher receives."""
+    """Counts multiply-accumulates, notes changes in place, and intercepts calls that only the
+    dispatcher receives."""
 
     supports_higher_order_operators = True
 
@@ -358,6 +370,7 @@ class _Dispatched(TorchDispatchMode):
 
         def call() -> Any:
             result = function(*arguments, **named)
+            self.recorder.changed += _changed(function, arguments, named)
             if packet in flop_registry:
                 self.recorder.macs += (
                     flop_registry[packet](*arguments, **named, out_val=result) // 2
@@ -406,6 +419,17 @@ def _tensors(value: Any) -> list[Tensor]:
         elif _is_record(leaf):
             found += _tensors([getattr(leaf, item.name) for item in fields(leaf)])
     return found
+
+
+def _changed(function: Any, arguments: Any, named: dict[str, Any]) -> list[Tensor]:
+    """Return the arguments whose numbers an operation of the dispatcher changes."""
+    schema = getattr(function, "_schema", None)
+    # Those that change shape and strides alone, such as squeeze_, make views.
+    if schema is None or not schema.is_mutable or torch.Tag.inplace_view in function.tags:
+        return []
+    positional = [*arguments, *[None] * (len(schema.arguments) - len(arguments))]
+    given = zip(schema.arguments, positional, strict=True)
+    return _tensors([named.get(item.name, value) for item, value in given if item.is_write])
 
 
 def _shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
