@@ -53,6 +53,11 @@ def space_names() -> tuple[str, ...]:
     return tuple(sorted({*_locations, *_supports, *_entry_points()}))
 
 
+def package_spaces() -> tuple[SearchSpace, ...]:
+    """Return the spaces of this package, the default one first."""
+    return tuple(map(find_space, _locations))
+
+
 def find_space(name: str) -> SearchSpace:
     """Return the space of a name.
 

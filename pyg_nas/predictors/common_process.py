@@ -28,7 +28,7 @@ from pyg_nas.features.graph_features import (
     cell_features,
 )
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.registry import package_spaces
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process import GaussianProcess
@@ -42,8 +42,6 @@ _VERSION = 2
 _TUNING_CELLS = 700
 _MOST_CELLS = 20_000
 _GROUP = "graph"
-SPACES = ("nasbench101", "nasbench201")
-"""Spaces with shipped tables."""
 
 Array = NDArray[np.float64]
 
@@ -64,7 +62,7 @@ class ProcessScores:
 
 def shipped_names() -> tuple[str, ...]:
     """Return the names of the shipped tables of all spaces."""
-    return tuple(name for space in SPACES for name in find_space(space).support.common_tables)
+    return tuple(name for space in package_spaces() for name in space.support.common_tables)
 
 
 def fit_common_process(tables: Sequence[Table]) -> GaussianProcess:
@@ -133,9 +131,10 @@ def check_transferable(space: SearchSpace) -> None:
         ModelError: If not.
     """
     if not space.support.common_operations:
+        known = [other.name for other in package_spaces() if other.support.common_operations]
         raise ModelError(
             f"the recipe transfer needs cells whose operations are those of a shipped table, such "
-            f"as {', '.join(SPACES)}, got the space {space.name!r}"
+            f"as those of {', '.join(known)}, got the space {space.name!r}"
         )
 
 

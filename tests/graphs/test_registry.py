@@ -18,6 +18,7 @@ from pyg_nas.graphs.registry import (
     find_space,
     missing_network,
     open_space,
+    package_spaces,
     register_space,
     space_names,
     space_reference,
@@ -51,6 +52,14 @@ def test_the_default_space_is_found_by_its_name() -> None:
     assert default_space() is NASBENCH101
     assert find_space("nasbench101") is NASBENCH101
     assert "nasbench101" in space_names()
+
+
+def test_registered_spaces_are_not_of_the_package() -> None:
+    before = package_spaces()
+    register_space(CHAINS)
+    assert package_spaces() == before
+    assert before[0] is default_space()
+    assert {space.name for space in before} <= set(space_names())
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_listed() -> None:
@@ -154,7 +163,6 @@ PACKAGE = Path(registry.__file__).parents[1]
 BENCHMARKS = "|".join(registry._locations)
 # Replacements of the packages of one benchmark, and the public names of the datasets.
 OF_ONE_SPACE = ("spaces/", "nasbench/", "nats_bench.py", "data/space_datasets.py")
-OF_ONE_SPACE += ("predictors/common_process.py",)
 
 
 def names_of_spaces(path: Path) -> Iterator[str]:
