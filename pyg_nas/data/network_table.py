@@ -36,10 +36,11 @@ from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.hdf5 import (
     has_name,
     json_attribute,
+    names_in,
     new_hdf5,
     open_hdf5,
+    read_stored,
     stored_dataset,
-    stored_group,
     write_text_attribute,
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
@@ -204,13 +205,11 @@ class NetworkTable:
         path = Path(path)
         with open_hdf5(path, TableError) as file:
             try:
-                listed = stored_group(file, "targets") if has_name(file, "targets") else ()
-                types = {f"{GROUP}/{name}": dtype for name, dtype in _TYPES.items()}
-                types |= {"names": np.bytes_, **{f"targets/{name}": np.float64 for name in listed}}
-                read = _read(file, types)
+                further = names_in(file, "targets")
+                read = _read(file, further)
                 arrays = {name: read[f"{GROUP}/{name}"] for name in _TYPES}
                 names = read["names"]
-                targets = {name: read[f"targets/{name}"] for name in listed}
+                targets = {name.removeprefix("targets/"): read[name] for name in further}
                 settings = json_attribute(file, "pyg_nas")
                 _check(arrays, names)
                 if not isinstance(settings, dict) or settings.get("format") not in (1, FORMAT):
@@ -250,16 +249,17 @@ def is_network_table(path: str | os.PathLike[str]) -> bool:
         return has_name(file, GROUP)
 
 
-def _read(file: Any, types: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """Return datasets in their types; their total size is checked before any value is read."""
-    datasets = {name: stored_dataset(file, name) for name in types}
-    needed = sum(
-        dataset.size * max(dataset.dtype.itemsize, np.dtype(types[name]).itemsize)
-        for name, dataset in datasets.items()
-    )
-    if needed > MOST_TABLE_BYTES:
-        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
-    return {name: _values(name, datasets[name], types[name]) for name in types}
+def _read(file: Any, targets: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return all datasets of a table in their types."""
+    wanted = {f"{GROUP}/{name}": np.dtype(kind) for name, kind in _TYPES.items()}
+    wanted |= {"names": np.dtype("S"), **dict.fromkeys(targets, np.dtype(np.float64))}
+    datasets = {name: stored_dataset(file, name) for name in wanted}
+    for name, dataset in datasets.items():
+        kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(wanted[name].kind, "S")
+        if dataset.dtype.kind not in kinds:
+            raise TableError(f"{name} must have the type {wanted[name]}, got {dataset.dtype}")
+    wanted["names"] = datasets["names"].dtype  # of any length
+    return read_stored(datasets, wanted, MOST_TABLE_BYTES)
 
 
 def _correct_bytes(columns: NDArray[np.uint8], attributes: NDArray[np.float32]) -> None:
@@ -284,18 +284,6 @@ def _correct_bytes(columns: NDArray[np.uint8], attributes: NDArray[np.float32]) 
     part = np.isin(columns, [column(name) for name in SELECTIONS])
     read[part] = np.minimum(read, written)[part]
     read[view] = 0
-
-
-def _values(name: str, dataset: Any, dtype: Any) -> NDArray[Any]:
-    wanted = np.dtype(dtype)
-    kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(wanted.kind, "S")
-    if dataset.dtype.kind not in kinds:
-        raise TableError(f"{name} must have the type {wanted}, got {dataset.dtype}")
-    stored = dataset[...]
-    values: NDArray[Any] = stored.astype(wanted, copy=False)
-    if wanted.kind in "iu" and not np.array_equal(values, stored):
-        raise TableError(f"{name} has values outside the range of {wanted}")
-    return values
 
 
 def _check(arrays: dict[str, NDArray[Any]], names: NDArray[np.bytes_]) -> None:

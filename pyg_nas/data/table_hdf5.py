@@ -22,7 +22,6 @@ NaN means *not measured*. The attribute ``pyg_nas`` is a JSON object with the ke
 from __future__ import annotations
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,11 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.hdf5 import (
     has_name,
     json_attribute,
+    names_in,
     new_hdf5,
     open_hdf5,
+    read_stored,
     stored_dataset,
-    stored_group,
     write_text_attribute,
 )
 from pyg_nas.io.limits import MOST_TABLE_BYTES
@@ -56,7 +56,7 @@ _DATASETS: dict[str, tuple[Any, str, int]] = {
     "metrics": (np.float32, "f", 5),
 }
 _TEXT = "text"
-_TARGETS = "targets/"
+_TARGETS = "targets"
 _ATTRIBUTE = "pyg_nas"
 
 
@@ -71,7 +71,7 @@ def write_columns(
         for name in columns:
             file.create_dataset(name, data=columns[name], **_packing(columns[name]))
         for name, values in targets.items():
-            file.create_dataset(f"{_TARGETS}{name}", data=values, **_packing(values))
+            file.create_dataset(f"{_TARGETS}/{name}", data=values, **_packing(values))
         write_text_attribute(file, _ATTRIBUTE, json.dumps(settings))
 
 
@@ -86,28 +86,21 @@ def read_columns(
     with open_hdf5(path, TableError) as file:
         try:
             own = [*_DATASETS, *([_TEXT] if has_name(file, _TEXT) else [])]
-            names = [*own, *_target_names(file)]
-            datasets = {name: stored_dataset(file, name) for name in names}
+            further = names_in(file, _TARGETS)
+            datasets = {name: stored_dataset(file, name) for name in [*own, *further]}
             for name, dataset in datasets.items():
                 _check_column(name, dataset)
             _check_agreement(datasets)
-            columns = {name: _read_column(name, dataset) for name, dataset in datasets.items()}
+            types = {name: _rule(name, dataset)[0] for name, dataset in datasets.items()}
+            columns = read_stored(datasets, types, MOST_TABLE_BYTES)
             settings = json_attribute(file, _ATTRIBUTE)
         except (SettingsError, TableError) as error:
             raise TableError(f"{path}: not a table: {error}") from None
-    targets = {name[len(_TARGETS) :]: columns.pop(name) for name in names[len(own) :]}
+    targets = {name.removeprefix(f"{_TARGETS}/"): columns.pop(name) for name in further}
     return columns, targets, _settings(path, settings)
 
 
-def _target_names(file: Any) -> list[str]:
-    group = _TARGETS.rstrip("/")
-    if not has_name(file, group):
-        return []
-    return [f"{_TARGETS}{name}" for name in stored_group(file, group)]
-
-
 _CHUNK_BYTES = 2**19
-_READ_BYTES = 64 * 2**20
 
 
 def _rule(name: str, dataset: Any) -> tuple[np.dtype[Any], str, int]:
@@ -143,7 +136,7 @@ def _check_column(name: str, dataset: Any) -> None:
 
 
 def _check_agreement(datasets: dict[str, Any]) -> None:
-    """Check that shapes agree, and the total size, before any value is read."""
+    """Check that shapes agree."""
     total = len(datasets["hash"])
     for name, dataset in datasets.items():
         if len(dataset) != total:
@@ -154,26 +147,6 @@ def _check_agreement(datasets: dict[str, Any]) -> None:
             f"adjacency must be [N, V, V] where operations are [N, V], got {list(adjacency)} and "
             f"{list(operations)}"
         )
-    # In the type after reading; the file may have a wider one.
-    needed = sum(
-        dataset.size * _rule(name, dataset)[0].itemsize for name, dataset in datasets.items()
-    )
-    if needed > MOST_TABLE_BYTES:
-        raise TableError(f"claims {needed:,} bytes, at most {MOST_TABLE_BYTES:,} are read")
-
-
-def _read_column(name: str, dataset: Any) -> NDArray[Any]:
-    """Read a column block by block in its type, which may be narrower than the file's."""
-    narrow = np.empty(dataset.shape, _rule(name, dataset)[0])
-    rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
-    for start in range(0, len(dataset), rows):
-        values = dataset[start : start + rows]
-        block = narrow[start : start + rows]
-        with np.errstate(over="ignore"):  # an infinity is refused afterwards
-            block[:] = values.astype(block.dtype, copy=False)
-        if dataset.dtype.kind in "iu" and not np.array_equal(block, values):
-            raise TableError(f"{name} has values outside the range of {narrow.dtype}")
-    return narrow
 
 
 def _settings(path: Path, settings: Any) -> dict[str, Any]:

@@ -7,12 +7,13 @@ any size. No table needs this, and such files are refused.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import ceil, prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.errors import PygNasError, SettingsError, one_line
 from pyg_nas.io.files import atomic_path
@@ -24,6 +25,7 @@ _MOST_INFLATION = 1_032
 _LZF = 32_000  # registered by h5py
 _MOST_HEADER_BYTES = 60_000
 _MOST_CHUNK_BYTES = 64 * 2**20
+_READ_BYTES = 64 * 2**20
 
 
 @contextmanager
@@ -66,18 +68,23 @@ def has_name(file: Any, name: str) -> bool:
     return file.get(name, getlink=True) is not None
 
 
-def stored_group(file: Any, name: str) -> Any:
-    """Return a group of an open file, which must be in that file.
+def names_in(file: Any, group: str) -> list[str]:
+    """Return the names ``group/NAME`` of the entries of a group; none if there is no such group.
 
     Raises:
-        SettingsError: If it is missing, is a link, or is no group.
+        SettingsError: If the group is a link, or is no group.
     """
+    if not has_name(file, group):
+        return []
+    _check_group(file, group)
+    return [f"{group}/{name}" for name in file[group]]
+
+
+def _check_group(file: Any, name: str) -> None:
     import h5py
 
-    group = _unlinked(file, name) if has_name(file, name) else None
-    if not isinstance(group, h5py.Group):
+    if not has_name(file, name) or not isinstance(_unlinked(file, name), h5py.Group):
         raise SettingsError(f"{name!r} must be a group of this file")
-    return group
 
 
 def _unlinked(file: Any, name: str) -> Any:
@@ -103,7 +110,7 @@ def stored_dataset(file: Any, name: str) -> Any:
 
     group, _, _ = name.rpartition("/")
     if group:
-        stored_group(file, group)
+        _check_group(file, group)
     if not has_name(file, name):
         raise SettingsError(f"the dataset {name!r} is missing")
     dataset = _unlinked(file, name)
@@ -144,6 +151,37 @@ def _check_stored(dataset: Any, name: str) -> None:
         raise SettingsError(
             f"{name!r} has the shape {dataset.shape}, but not all of its values are stored"
         )
+
+
+def read_stored(
+    datasets: Mapping[str, Any], types: Mapping[str, np.dtype[Any]], most_bytes: int
+) -> dict[str, NDArray[Any]]:
+    """Return :func:`stored_dataset`'s results as arrays in these types, by name.
+
+    Raises:
+        SettingsError: If they need more than ``most_bytes`` together, which is checked before any
+            value is read; or if a whole number is outside the range of its type.
+    """
+    needed = sum(dataset.size * types[name].itemsize for name, dataset in datasets.items())
+    if needed > most_bytes:
+        raise SettingsError(f"claims {needed:,} bytes, at most {most_bytes:,} are read")
+    return {name: _in_type(name, dataset, types[name]) for name, dataset in datasets.items()}
+
+
+def _in_type(name: str, dataset: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read a dataset block by block in a type that may be narrower than the file's."""
+    if not dataset.shape:
+        raise SettingsError(f"{name} must be an array, it is one value")
+    values = np.empty(dataset.shape, dtype)
+    rows = max(1, _READ_BYTES // max(1, dataset.dtype.itemsize * prod(dataset.shape[1:])))
+    for start in range(0, len(dataset), rows):
+        stored = dataset[start : start + rows]
+        block = values[start : start + rows]
+        with np.errstate(over="ignore"):  # an infinity is for the caller to refuse
+            block[:] = stored.astype(dtype, copy=False)
+        if stored.dtype.kind in "iu" and not np.array_equal(block, stored):
+            raise SettingsError(f"{name} has values outside the range of {dtype}")
+    return values
 
 
 def write_text_attribute(file: Any, name: str, text: str) -> None:

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.io.hdf5 import has_name, json_attribute, open_hdf5, stored_dataset, stored_group
+from pyg_nas.io.hdf5 import (
+    has_name,
+    json_attribute,
+    names_in,
+    open_hdf5,
+    read_stored,
+    stored_dataset,
+)
 
 
 def write(path: Path, make: Callable[[Any], object]) -> Path:
@@ -96,13 +103,44 @@ def test_a_group_in_another_file_is_not_opened(tmp_path: Path) -> None:
 
     with open_hdf5(write(tmp_path / "a.hdf5", make)) as file:
         assert [has_name(file, name) for name in ("inner", "linked", "x")] == [True, True, False]
-        assert list(stored_group(file, "inner")) == ["x"]
+        assert names_in(file, "inner") == ["inner/x"]
+        assert names_in(file, "none") == []
         assert stored_dataset(file, "inner/x")[()] == 1
-        for refused in ("linked", "inner/x", "none"):
+        for refused in ("linked", "inner/x"):
             with pytest.raises(SettingsError, match=f"'{refused}'"):
-                stored_group(file, refused)
+                names_in(file, refused)
         with pytest.raises(SettingsError, match="'linked' is a link to the file 'pipe'"):
             stored_dataset(file, "linked/x")
+
+
+def test_values_are_read_block_by_block_in_a_narrower_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyg_nas.io.hdf5._READ_BYTES", 48)  # two rows
+    values = {"whole": np.arange(10).reshape(5, 2), "large": np.array([1, 2, 3, 300])}
+    values |= {"none": np.empty((0, 3)), "one": np.array(1.0), "texts": np.array([b"a", b"bc"])}
+
+    def make(file: Any) -> None:
+        for name, array in values.items():
+            file[name] = array
+
+    def read(*names: str, dtype: Any = np.int8, most: int = 10) -> dict[str, Any]:
+        datasets = {name: stored_dataset(file, name) for name in names}
+        return read_stored(datasets, dict.fromkeys(names, np.dtype(dtype)), most)
+
+    with open_hdf5(write(tmp_path / "a.hdf5", make)) as file:
+        found = read("whole")["whole"]
+        assert found.dtype == np.int8
+        np.testing.assert_array_equal(found, values["whole"])
+        assert read("none", dtype="f4")["none"].shape == (0, 3)
+        assert read("texts", dtype="S2")["texts"].tolist() == [b"a", b"bc"]
+        for name, dtype, most, message in (
+            ("whole", np.int8, 9, "claims 10 bytes, at most 9 are read"),
+            ("large", np.int8, 10, "large has values outside the range of int8"),
+            ("one", np.float64, 10, "one must be an array"),
+        ):
+            with pytest.raises(SettingsError, match=message):
+                read(name, dtype=dtype, most=most)
 
 
 def test_attributes(tmp_path: Path) -> None:
