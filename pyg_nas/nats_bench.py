@@ -204,9 +204,7 @@ class NATStopology:
         if is_random is True:
             chosen = runs[random.choice(measured)]
         elif is_random is False:
-            counts = (~np.isnan(runs)).sum(axis=0)
-            sums = np.nansum(runs, axis=0)
-            chosen = np.divide(sums, counts, out=np.full(len(METRICS), np.nan), where=counts > 0)
+            chosen = np.ma.masked_invalid(runs).mean(axis=0).filled(np.nan)
         elif is_random in measured:
             chosen = runs[is_random]
         else:

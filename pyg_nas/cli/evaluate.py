@@ -237,8 +237,9 @@ def _evaluated(
     device: str,
 ) -> _Compared:
     """Compare the predictions of a model with a table."""
+    from pyg_nas.data.graph_jsonl import PLAIN
     from pyg_nas.data.labels import fallback_note
-    from pyg_nas.data.sources import PLAIN, check_table_file, open_any_table
+    from pyg_nas.data.sources import check_table_file, open_any_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.graphs.registry import open_space
     from pyg_nas.predictors.model_header import ModelHeader, compared_rows

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
+from pyg_nas.graphs.cell import check_limits
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, pointers
 from pyg_nas.graphs.registry import find_space, space_names
@@ -36,6 +37,9 @@ from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES, MOST_OPERATORS
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import METRICS
+
+PLAIN = "plain"
+"""The space of graphs that are no cells, in the place of a registered name."""
 
 Edges = list[tuple[int, int]]
 
@@ -74,8 +78,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
             f"are read"
         )
     try:
-        if isinstance(space, str) and space != "plain":
-            raise SpaceError(f"space {space!r} must be a SearchSpace or 'plain'")
+        if isinstance(space, str) and space != PLAIN:
+            raise SpaceError(f"space {space!r} must be a SearchSpace or {PLAIN!r}")
         chosen = recognized_space(names) if space is None else space
         if chosen is None:
             _warn_of_cells(path, records, list(names))
@@ -220,7 +224,7 @@ def _cells(
             if len(found) < len(record.operations):  # which raises, naming the operation
                 space.encode([names[number] for number in record.operations])
             edges, ids = _canonical(found, record.edges, space)
-            _check_limits(len(ids), edges.shape[1], space)
+            check_limits(len(ids), edges.shape[1], space)
         except (CellError, SpaceError) as error:
             raise TableError(f"{path}, {unit} {record.line}: {error}") from None
         operations.append(np.asarray(ids, dtype=space.id_type))
@@ -318,15 +322,6 @@ def _topological_order(successors: list[list[int]], predecessors: list[list[int]
         more = f" and {len(stuck) - _MOST_NAMED} others" if len(stuck) > _MOST_NAMED else ""
         raise CellError(f"the graph has a cycle through vertices {stuck[:_MOST_NAMED]}{more}")
     return order
-
-
-def _check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
-    for what, number, most in (
-        ("vertices", vertices, space.max_vertices),
-        ("edges", edges, space.max_edges),
-    ):
-        if number > most:
-            raise CellError(f"a cell of {space.name!r} has at most {most} {what}, got {number}")
 
 
 def _record(line: int, record: Any, names: dict[str, int]) -> _Record:

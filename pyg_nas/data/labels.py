@@ -99,10 +99,7 @@ class LabelPolicy:
             usable &= ~below(runs, unit * self.resample_below)
         if self.run == "mean":
             wanted = measured.any(axis=1)
-            counts = usable.sum(axis=1)
-            sums = np.where(usable, runs, 0.0).sum(axis=1)
-            labels = np.full(len(runs), np.nan)
-            np.divide(sums, counts, out=labels, where=counts > 0)
+            labels = _means(runs, usable)
         else:
             wanted = ~np.isnan(self.raw(runs))
             # The run itself, then the next ones, cyclically: the first usable one counts.
@@ -138,10 +135,7 @@ class LabelPolicy:
             TableError: If the table does not have the run.
         """
         if self.run == "mean":
-            counts = (~np.isnan(runs)).sum(axis=1)
-            means = np.full(len(runs), np.nan)
-            np.divide(np.nansum(runs, axis=1), counts, out=means, where=counts > 0)
-            return means
+            return _means(runs, ~np.isnan(runs))
         if self.run >= runs.shape[1]:
             raise TableError(
                 f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was requested"
@@ -167,6 +161,12 @@ class LabelPolicy:
             SettingsError: If a key is unknown or a value breaks its rule.
         """
         return record_from_dict(cls, description, "a label policy")
+
+
+def _means(runs: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean of each cell's counted runs ``[N, S]``, NaN where it has none, ``[N]``."""
+    means = np.ma.array(runs, mask=~counted).mean(axis=1)
+    return np.asarray(means.filled(np.nan))
 
 
 SCORE = "score"

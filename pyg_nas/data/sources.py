@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pyg_nas.data.graph_jsonl import read_graphs
+from pyg_nas.data.graph_jsonl import PLAIN, read_graphs
 from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import TableError
@@ -14,9 +14,6 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.regular_files import check_regular
 
 GRAPH_FILE_SUFFIX = ".jsonl"
-
-PLAIN = "plain"
-"""The space of graphs that are no cells, in the place of a registered name."""
 
 
 def open_any_table(
@@ -60,7 +57,7 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
         space: The space of a graph file's records (see
             :func:`~pyg_nas.data.graph_jsonl.read_graphs`), the name of a registered space,
             ``file.py:NAME`` of the user's own, or ``"plain"``. An HDF5 table contains its space,
-            which must be that one.
+            which must be the named one.
 
     Raises:
         TableError: If the file is not of the type of its ending, or has another space.
@@ -68,16 +65,15 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
     """
     path = Path(path)
     check_table_file(path)
-    named = isinstance(space, str) and space != PLAIN
-    wanted = open_space(space) if isinstance(space, str) and space != PLAIN else space
+    named = open_space(space) if isinstance(space, str) and space != PLAIN else None
     if path.suffix == GRAPH_FILE_SUFFIX:
-        return read_graphs(path, wanted)
+        return read_graphs(path, named or space)
     if is_network_table(path):
         raise TableError(
             f"{path}: is a table of whole networks, a table of cells is needed; train, evaluate, "
             f"predict, plot, report, search and table take both"
         )
     table = Table.load(path)
-    if named and table.space != wanted:
+    if named is not None and table.space != named:
         raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {space!r}")
     return table

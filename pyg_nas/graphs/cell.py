@@ -62,8 +62,8 @@ class Cell:
         Raises:
             CellError: If the graph is not a cell of ``space``.
         """
-        listed = list(operations)
-        pairs = edge_index(edges, len(listed))
+        names = list(operations)
+        pairs = edge_index(edges, len(names))
         backward = np.flatnonzero(pairs[0] >= pairs[1])
         if len(backward):
             u, v = pairs[:, backward[0]].tolist()
@@ -71,10 +71,10 @@ class Cell:
                 f"adjacency must be upper triangular (edges run to later vertices), "
                 f"got the edge ({u}, {v})"
             )
-        if not listed:
+        if not names:
             raise CellError("a cell needs at least one vertex, got none")
         cell = cls.__new__(cls)
-        cell._set_up(pairs, len(listed), listed, space)
+        cell._set_up(pairs, len(names), names, space)
         return cell
 
     def _set_up(
@@ -86,23 +86,23 @@ class Cell:
     ) -> None:
         space = space or default_space()
         try:
-            listed = list(operations)
+            names = list(operations)
         except TypeError:
             raise CellError(
                 f"operations must be a sequence of names or ids, got {quoted(operations)}"
             ) from None
-        if len(listed) != num_vertices:
+        if len(names) != num_vertices:
             raise CellError(
                 f"a cell needs one operation per vertex: {num_vertices} vertices, "
-                f"{len(listed)} operations"
+                f"{len(names)} operations"
             )
         try:
-            ids = np.array(space.encode(listed), dtype=space.id_type)
+            ids = np.array(space.encode(names), dtype=space.id_type)
         except SpaceError as error:
             raise CellError(str(error)) from None
         edges, kept = space.support.canonical(edges, ids)
         ids = np.asarray(kept, dtype=space.id_type)
-        _check_limits(edges, len(ids), space)
+        check_limits(len(ids), edges.shape[1], space)
         edges.flags.writeable = False
         ids.flags.writeable = False
         self.space = space
@@ -447,10 +447,15 @@ def check_terminals(ids: NDArray[Any], space: SearchSpace) -> None:
         )
 
 
-def _check_limits(edges: NDArray[np.int64], num_vertices: int, space: SearchSpace) -> None:
+def check_limits(vertices: int, edges: int, space: SearchSpace) -> None:
+    """Check numbers of vertices and edges against the limits of a space.
+
+    Raises:
+        CellError: If one is above its limit.
+    """
     for what, count, most in (
-        ("vertices", num_vertices, space.max_vertices),
-        ("edges", edges.shape[1], space.max_edges),
+        ("vertices", vertices, space.max_vertices),
+        ("edges", edges, space.max_edges),
     ):
         if count > most:
             raise CellError(f"a cell of {space.name!r} has at most {most} {what}, got {count}")

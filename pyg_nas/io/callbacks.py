@@ -72,7 +72,7 @@ class Guarded(Callback):
 
 
 class _Logger(Callback):
-    """Sends finite numbers to a tool; their names begin with ``epoch``, ``query`` or ``result``."""
+    """Sends finite numbers to a tool; their names begin with ``epoch``, ``query`` or ``end``."""
 
     def on_epoch(self, epoch: int, figures: Figures) -> None:
         """Send the figures of an epoch."""

@@ -11,6 +11,7 @@ import numpy as np
 from pyg_nas.errors import PygNasError, SettingsError, one_line, quoted
 from pyg_nas.io.limits import MOST_JSON_DEPTH, MOST_JSON_VALUES, MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, read_regular
+from pyg_nas.io.text import check_text
 
 _BLOCK_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
@@ -62,7 +63,7 @@ def parse_json(text: bytes | str, failure: Failure = SettingsError, finite: bool
         _check_size(raw)
         value = (_FINITE if finite else _ANY).decode(raw.decode("utf-8"))
         if _SURROGATE in raw:
-            _check_text(value)
+            _check_strings(value)
         return value
     except UnicodeError as error:
         raise failure(f"not UTF-8 text ({one_line(error)})") from None
@@ -134,8 +135,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_text(value: Any) -> None:
-    """Check that all strings of a JSON value can be written in UTF-8."""
+def _check_strings(value: Any) -> None:
+    """Check that no string of a JSON value contains half of a surrogate pair."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -143,13 +144,8 @@ def _check_text(value: Any) -> None:
             waiting += [*one, *one.values()]
         elif isinstance(one, list):
             waiting += one
-        elif isinstance(one, str) and not one.isascii():
-            try:
-                one.encode("utf-8")
-            except UnicodeEncodeError:
-                raise SettingsError(
-                    f"text must be Unicode, {quoted(one)} contains half of a surrogate pair"
-                ) from None
+        elif isinstance(one, str):
+            check_text("string", one)
 
 
 _FINITE = json.JSONDecoder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable
+from math import prod
 from typing import IO, Any
 
 import numpy as np
@@ -72,9 +73,7 @@ def _array_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
         head = file.tell()
     if dtype.hasobject:
         raise SettingsError(f"{member.filename} contains Python objects, which are never read")
-    needed = dtype.itemsize
-    for length in shape:
-        needed *= length
+    needed = dtype.itemsize * prod(shape)
     if head + needed != member.file_size:
         raise SettingsError(
             f"{member.filename} has the shape {shape} and type {dtype}, {needed:,} bytes, but "

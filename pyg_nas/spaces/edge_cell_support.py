@@ -172,7 +172,7 @@ class EdgeCellSupport(SpaceSupport):
 
     @cached_property
     def _code_of_row(self) -> dict[bytes, int]:
-        chosen = np.unique(self.edge_cells.representatives)
+        chosen = self.edge_cells.cell_codes
         return dict(zip(_rows(self.cells_of_codes(chosen)), chosen.tolist(), strict=True))
 
     def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
@@ -234,7 +234,7 @@ class EdgeCellSupport(SpaceSupport):
 
     @cached_property
     def _cells(self) -> CellArray:
-        return self.cells_of_codes(np.unique(self.edge_cells.representatives))
+        return self.cells_of_codes(self.edge_cells.cell_codes)
 
     @cached_property
     def _hashes(self) -> NDArray[np.bytes_]:
@@ -249,7 +249,7 @@ class EdgeCellSupport(SpaceSupport):
 
     def positions(self, cells: CellArray) -> NDArray[np.int64]:
         """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""
-        return np.searchsorted(np.unique(self.edge_cells.representatives), self.codes(cells))
+        return np.searchsorted(self.edge_cells.cell_codes, self.codes(cells))
 
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
         """Return the parameters of the official network and of each vertex."""

@@ -32,6 +32,10 @@ KERNEL_SIZES = {2: 1, 3: 3}
 _INPUT, _OUTPUT = 0, 3
 _INPUT_ID, _OUTPUT_ID = -1, -2
 
+# A drawing with all six operations as vertices: edges between those that share a node.
+_VERTICES = ((_INPUT, _INPUT), *sorted(EDGES), (_OUTPUT, _OUTPUT))
+_DRAWN = np.triu([[a[1] == b[0] for b in _VERTICES] for a in _VERTICES], 1).astype(np.int8)
+
 
 @dataclass(frozen=True)
 class EdgeCells:
@@ -118,6 +122,11 @@ class EdgeCells:
         return array
 
     @cached_property
+    def cell_codes(self) -> NDArray[np.int64]:
+        """The different codes of :attr:`representatives`, ascending: one of each cell."""
+        return np.unique(self.representatives)
+
+    @cached_property
     def _strings(self) -> list[str]:
         return [self.unique_string(operations) for operations in self.all_operations.tolist()]
 
@@ -163,17 +172,9 @@ class EdgeCells:
         Returns:
             Adjacency ``[8, 8]``, the same for all, and operation ids ``[8]``.
         """
-        vertices = [(_INPUT, _INPUT), *sorted(EDGES), (_OUTPUT, _OUTPUT)]
-        adjacency = np.array(
-            [
-                [later > first and a[1] == b[0] for later, b in enumerate(vertices)]
-                for first, a in enumerate(vertices)
-            ],
-            dtype=np.int8,
-        )
         numbers = dict(zip(EDGES, self.all_operations[code].tolist(), strict=True))
         ids = [_INPUT_ID, *(numbers[edge] for edge in sorted(EDGES)), _OUTPUT_ID]
-        return adjacency, np.array(ids, dtype=np.int8)
+        return _DRAWN.copy(), np.array(ids, dtype=np.int8)
 
     def code_of_drawing(self, ids: ArrayLike) -> int:
         """Return the code of :meth:`drawing`'s operation ids."""

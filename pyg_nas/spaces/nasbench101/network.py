@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -62,13 +63,6 @@ def _operation(name: str, channels: int, members: int, momentum: float) -> nn.Mo
     return ConvBnRelu(channels, channels, kernel_size, members, momentum)
 
 
-def _add(terms: list[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
-
-
 class CellModule(CellLayer):
     """One cell as a network module.
 
@@ -126,7 +120,7 @@ class CellModule(CellLayer):
             terms = [values[u][..., :width] for u in self.sources[vertex]]
             if vertex in projections:
                 terms.append(projections[vertex])
-            values[vertex] = operation(_add(terms))
+            values[vertex] = operation(reduce(torch.add, terms))
         feeding = self.sources[self.last]
         if not feeding:
             return projections[self.last]

@@ -10,6 +10,8 @@ import os
 import struct
 from collections.abc import Iterator
 
+import google_crc32c
+
 from pyg_nas.errors import RecordError
 from pyg_nas.io.regular_files import open_regular
 
@@ -26,8 +28,6 @@ _BLOCK_BYTES = 4 * 2**20  # more than the longest record
 
 def masked_crc(data: bytes) -> int:
     """Return the masked CRC-32C (Castagnoli) of ``data``, as stored in TFRecord files."""
-    import google_crc32c
-
     crc = int(google_crc32c.value(data))
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -71,9 +71,6 @@ def payloads(path: str | os.PathLike[str], start: int, end: int) -> Iterator[tup
     Raises:
         RecordError: At a record that is cut off or whose checksums do not match, with its offset.
     """
-    import google_crc32c
-
-    checksum = google_crc32c.value
     with open_regular(path, RecordError) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(start)
@@ -108,9 +105,7 @@ def payloads(path: str | os.PathLike[str], start: int, end: int) -> Iterator[tup
                 f"the file ends after {size - offset}"
             )
         payload = block[first : first + length]
-        crc = checksum(payload)
-        masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-        if masked != _FOOTER.unpack_from(block, first + length)[0]:
+        if masked_crc(payload) != _FOOTER.unpack_from(block, first + length)[0]:
             raise RecordError(
                 f"{path}, byte {offset}: the record's content does not match its checksum: the "
                 f"file is damaged"

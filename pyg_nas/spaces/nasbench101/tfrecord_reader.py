@@ -30,6 +30,7 @@ from pyg_nas.graphs.official_format import Records
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32
+from pyg_nas.io.regular_files import check_regular
 from pyg_nas.spaces.measurements import METRICS
 from pyg_nas.spaces.nasbench101.run_message import decode_messages
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS, NUM_NASBENCH101_CELLS
@@ -77,8 +78,8 @@ def read_records(
     Raises:
         RecordError: If a record is damaged or invalid; the message has its byte offset.
     """
-    path = _existing(source)
-    total = path.stat().st_size
+    path = Path(source)
+    total = check_regular(path, RecordError)
     collector = _Collector(path, total)
     for batch in _batches(path, total):
         collector.add(batch)
@@ -381,10 +382,3 @@ def _parameters_differ(path: Path, offset: int, digest: bytes, parameters: int) 
         f"{path}, byte {offset}: cell {digest_text(digest)} has {parameters} trainable "
         f"parameters here and another number in an earlier record"
     )
-
-
-def _existing(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file")
-    return path

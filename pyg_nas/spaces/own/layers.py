@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError, listed, quoted
@@ -60,10 +62,7 @@ class CellModule(nn.Module):
         return self._sum(values, len(values))
 
     def _sum(self, values: list[Tensor], vertex: int) -> Tensor:
-        first, *further = (values[source] for source in self.sources[vertex])
-        for value in further:
-            first = first + value
-        return first
+        return reduce(torch.add, [values[source] for source in self.sources[vertex]])
 
 
 def _operation(name: str, operations: Mapping[str, Operation], channels: int) -> nn.Module:

@@ -13,7 +13,7 @@ from pyg_nas.spaces.graph_text import GraphTextSupport
 
 if TYPE_CHECKING:
     from pyg_nas.spaces.own.layers import Operation
-    from pyg_nas.spaces.own.network import Builder
+    from pyg_nas.spaces.own.network import Builder, OwnNetworks
 
 _NAME = re.compile(r"[\w.+×/-]+")  # without what separates names in a text form
 _MOST_VERTICES = 7  # those that can be enumerated
@@ -42,6 +42,8 @@ class OwnSpace(GraphTextSupport):
     Raises:
         SpaceError: If a name, a function or a limit is outside its rule.
     """
+
+    network: OwnNetworks
 
     def __init__(
         self,
@@ -78,8 +80,7 @@ class OwnSpace(GraphTextSupport):
                 f"space {name!r}: a cell has 3 to {_MOST_VERTICES} vertices and 2 edges or more "
                 f"at most, got max_vertices {max_vertices} and max_edges {max_edges}"
             )
-        self._networks = OwnNetworks(self.space, builder)
-        self.network = self._networks
+        self.network = OwnNetworks(self.space, builder)
 
     @property
     def official_network(self) -> None:
@@ -92,4 +93,4 @@ class OwnSpace(GraphTextSupport):
         Raises:
             MeasureError: If a network cannot be built, run or trained.
         """
-        return self._networks.fingerprint(size)
+        return self.network.fingerprint(size)
