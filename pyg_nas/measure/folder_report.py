@@ -125,16 +125,14 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
     import torch
 
     from pyg_nas.compute.threads import torch_threads
-    from pyg_nas.measure.trainer import Trial, steps_per_epoch
+    from pyg_nas.measure.batches import steps_per_epoch
+    from pyg_nas.measure.trainer import Trial
 
-    cuda = torch.device(device).type == "cuda"
     with torch_threads(1):
         trial = Trial(cell, task, device)
         trial.step()
-        _finish(device, cuda)
         started = time.perf_counter()
         trial.step()
-        _finish(device, cuda)
         seconds = time.perf_counter() - started
         del trial
         Trial(largest, task, device).step()
@@ -143,16 +141,9 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
     judge_seconds = seconds / 3 * judged / task.settings.batch_size
     steps = steps_per_epoch(task)
     # Reserved memory, which is more than the tensors need: other processes cannot use it.
+    cuda = torch.device(device).type == "cuda"
     gpu_bytes = torch.cuda.max_memory_reserved(device) if cuda else None
     return TrainingCost(seconds, steps, judged, judge_seconds, _peak_bytes(), gpu_bytes)
-
-
-def _finish(device: str, cuda: bool) -> None:
-    """Wait until a CUDA device has finished its work."""
-    if cuda:
-        import torch
-
-        torch.cuda.synchronize(device)
 
 
 def _peak_bytes() -> int | None:

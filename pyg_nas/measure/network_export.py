@@ -15,9 +15,9 @@ from torch.export import ExportedProgram
 from pyg_nas.compute.exported import check_onnx, onnx_bytes, pt2_bytes, quiet_exporter, run_onnx
 from pyg_nas.errors import ModelError, SettingsError, one_line
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.measure.judge import JUDGED_AT_ONCE
 from pyg_nas.measure.network import ImageNetwork, build_network
 from pyg_nas.measure.task import Part, Task
-from pyg_nas.measure.trainer import JUDGED_AT_ONCE
 from pyg_nas.spaces.own.network import trial_cells
 
 PT2, ONNX = "network.pt2", "network.onnx"

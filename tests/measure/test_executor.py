@@ -60,9 +60,9 @@ class Sabotage(Augmentation):
 
 
 def sabotaged(folder: Path, cell: Cell, budget: int, **options) -> Task:
-    from pyg_nas.measure.trainer import _generator
+    from pyg_nas.measure.trainer import run_generator
 
-    (folder / "victim").write_text(str(_generator(cell, budget, 0).initial_seed()))
+    (folder / "victim").write_text(str(run_generator(cell, budget, 0).initial_seed()))
     base = make_tiny_task()
     return base.with_settings(
         base.settings.__class__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -52,11 +53,13 @@ def test_on_a_gpu_the_memory_is_that_of_the_gpu(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[str] = []
-    monkeypatch.setattr("pyg_nas.measure.trainer.Trial.__init__", lambda self, *_: None)
-    monkeypatch.setattr("pyg_nas.measure.trainer.Trial.step", lambda self: None)
+    training = "pyg_nas.measure.trainer._Training"
+    made = lambda self, *given: vars(self).update(network=Mock(), device=given[-1])  # noqa: E731
+    monkeypatch.setattr(f"{training}.__init__", made)
+    monkeypatch.setattr(f"{training}.take_step", lambda self: None)
     monkeypatch.setattr("torch.cuda.synchronize", waits.append)
     monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda device: 3 * 2**30)
     cell = chain("maxpool3x3")
     assert time_one_step(tiny_task, cell, cell, "cuda:1").gpu_bytes == 3 * 2**30
-    assert waits == ["cuda:1", "cuda:1"]  # steps on a GPU are timed to their end
+    assert waits == 3 * ["cuda:1"]  # steps on a GPU are timed to their end
     assert time_one_step(tiny_task, cell, cell).gpu_bytes is None

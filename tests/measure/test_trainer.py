@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,14 +19,11 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import register_space
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure import trainer
 from pyg_nas.measure.checkpoint import Checkpoint
 from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
-from pyg_nas.measure.trainer import learning_rate, train, train_network
-from pyg_nas.spaces.nasbench101.network import Network
+from pyg_nas.measure.trainer import train, train_network
 from pyg_nas.spaces.own import CellModule, OwnSpace
 from tests.own_space import forget
 
@@ -54,7 +50,7 @@ def test_runs_trained_together_are_those_trained_alone(optimizer: str):
 
 
 def test_large_images_are_trained_in_turn(tiny_task: Task, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trainer, "_LARGE_PIXELS", 15)  # those of this task have 16
+    monkeypatch.setattr("pyg_nas.measure.batches._LARGE_PIXELS", 15)  # those of this task have 16
     alone = [train(CELL, tiny_task, 2, (seed,))[0] for seed in (1, 4)]
     monkeypatch.setattr(trainer, "build_members", members := Mock(wraps=trainer.build_members))
     assert accuracies(train(CELL, tiny_task, 2, (1, 4))) == accuracies(alone)
@@ -132,15 +128,17 @@ def test_halfway_of_one_epoch_is_after_half_of_its_steps(
     """3 steps per epoch: one before the first reading, two after it."""
     calls = []
 
-    def recorded(name, function):
+    def record(kind, method, name):
+        function = getattr(kind, method)
+
         def call(*arguments):
             calls.append(name)
             return function(*arguments)
 
-        return call
+        monkeypatch.setattr(kind, method, call)
 
-    monkeypatch.setattr(trainer, "_step", recorded("step", trainer._step))
-    monkeypatch.setattr(trainer._Judge, "__call__", recorded("judge", trainer._Judge.__call__))
+    record(trainer._Training, "take_step", "step")
+    record(trainer.Judge, "__call__", "judge")
     (run,) = train(CELL, tiny_task, 1, (0,))
     assert calls == ["step", "judge", "step", "step", "judge"]
     assert 0 < run.halfway.wall_seconds < run.end.wall_seconds
@@ -153,16 +151,6 @@ def test_a_run_that_blows_up_is_recorded_as_it_is(cell):
     chance = np.bincount(task.test.labels).max() / len(task.test)
     for run in runs:
         assert 0 <= run.end.test_accuracy <= chance
-
-
-def test_learning_rate_rises_and_falls_to_zero():
-    settings = replace(TINY_SETTINGS, learning_rate=0.1, warmup=0.2)
-    rates = [learning_rate(step, 100, settings) for step in range(100)]
-    assert rates[:20] == pytest.approx([0.1 * (i + 1) / 21 for i in range(20)])
-    assert max(rates) == rates[20] == pytest.approx(0.1)
-    # Half a cosine over the 80 steps that are left, worked out at its middle and its end.
-    assert rates[60] == pytest.approx(0.05)
-    assert rates[99] == pytest.approx(0.05 * (1 + math.cos(math.pi * 79 / 80)))
 
 
 @pytest.mark.parametrize(("budget", "seeds"), [(0, (0,)), (1, ()), (1, (2, 2))])
@@ -190,18 +178,6 @@ def test_validation_and_test_accuracy_are_of_their_own_images(tiny_task: Task):
     assert run.end.train_accuracy > 0.6
     assert run.end.validation_accuracy > 0.6
     assert run.end.test_accuracy < 0.4
-
-
-def test_an_image_is_judged_alike_whatever_is_judged_beside_it(
-    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
-):
-    """With the running statistics, not with those of the images judged."""
-    together = train(CELL, tiny_task, 6, (0, 1))
-    monkeypatch.setattr(trainer, "JUDGED_AT_ONCE", 1)
-    alone = train(CELL, tiny_task, 6, (0, 1))
-    for one, other in zip(together, alone, strict=True):
-        for name in ("train_accuracy", "validation_accuracy", "test_accuracy"):
-            assert getattr(one.end, name) == pytest.approx(getattr(other.end, name), abs=0.026)
 
 
 def test_runs_side_by_side_share_the_time_and_judging_takes_none(
@@ -235,37 +211,3 @@ def test_training_imports_neither_a_compiler_nor_scipy():
         [sys.executable, "-c", WITHOUT_COMPILER], capture_output=True, text=True, check=True
     )
     assert found.stdout == "set()\n"
-
-
-@pytest.mark.parametrize("name", ["sgd", "rmsprop"])
-def test_the_optimizer_steps_as_that_of_torch(name: str):
-    settings = TrainingSettings(optimizer=name, learning_rate=0.3, weight_decay=0.02)
-    ours, theirs = nn.Linear(5, 4), nn.Linear(5, 4)
-    theirs.load_state_dict(ours.state_dict())
-    optimizer = trainer._optimizer(ours, settings)
-    kind = torch.optim.SGD if name == "sgd" else torch.optim.RMSprop
-    (group,) = optimizer.param_groups
-    plain = kind(theirs.parameters(), **{k: v for k, v in group.items() if k != "params"})
-    for seed in range(4):
-        images = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed))
-        for network, each in ((ours, optimizer), (theirs, plain)):
-            each.zero_grad()
-            network(images).square().sum().backward()
-            each.step()
-        optimizer.load_state_dict(optimizer.state_dict())
-    assert torch.equal(ours.weight, theirs.weight)
-    assert str(optimizer.state_dict()) == str(plain.state_dict())
-
-
-def test_the_optimizer_has_every_setting_and_the_official_constants():
-    network = Network(CELL, NetworkSize(4, 2, 1, num_labels=3, image_channels=1))
-    shared = {"learning_rate": 0.3, "momentum": 0.7, "weight_decay": 0.02}
-    (sgd,) = trainer._optimizer(network, TrainingSettings(optimizer="sgd", **shared)).param_groups
-    expected = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02, "nesterov": True}
-    assert {name: sgd[name] for name in expected} == expected
-    # arXiv:1902.09635, released code: RMSProp with decay 0.9 and epsilon 1.
-    (rms,) = trainer._optimizer(
-        network, TrainingSettings(optimizer="rmsprop", **shared)
-    ).param_groups
-    expected = {"lr": 0.3, "momentum": 0.7, "weight_decay": 0.02, "alpha": 0.9, "eps": 1.0}
-    assert {name: rms[name] for name in expected} == expected
