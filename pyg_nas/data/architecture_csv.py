@@ -26,13 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import CellError, TableError, quoted
+from pyg_nas.errors import CellError, TableError, first_repeated, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import METRICS, READINGS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
@@ -78,56 +79,21 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     rows, columns = _read(path, space)
     if not rows:
         raise TableError(f"{path}: has no measurement")
+    _check_distinct(path, rows)
     notes: list[str] = []
     percent = [name for name in METRICS[1:] if _is_percent(path, rows, name)]
     if percent:
         notes.append(f"{', '.join(percent)}: read as percent, kept as fractions")
     texts = _ordered({row.text for row in rows}, space)
-    position = {text: index for index, text in enumerate(texts)}
     budgets = sorted({row.epochs for row in rows})
     seeds = sorted({row.seed for row in rows})
-    shape = (len(texts), len(budgets), len(seeds), 2, len(METRICS))
-    if 4 * math.prod(shape) > MOST_TABLE_BYTES:
-        raise TableError(
-            f"{path}: {len(texts):,} architectures with {len(budgets):,} numbers of epochs and "
-            f"{len(seeds):,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
-        )
-    budget_at, seed_at = ({n: i for i, n in enumerate(numbers)} for numbers in (budgets, seeds))
-    metrics = np.full(shape, np.nan, np.float32)
-    first: dict[tuple[str, int, int], int] = {}
-    targets: dict[str, list[float]] = {
-        name: [math.nan] * len(texts) for name in columns if name not in METRICS
-    }
-    lines: dict[tuple[str, str], int] = {}
-    for row in rows:
-        key = row.text, row.epochs, row.seed
-        if key in first:
-            raise TableError(
-                f"{path}: line {row.line}: {quoted(row.text, _MOST_TEXT)} with epochs {row.epochs} "
-                f"and seed {row.seed} is in line {first[key]} already"
-            )
-        first[key] = row.line
-        index = position[row.text]
-        measured = metrics[index, budget_at[row.epochs], seed_at[row.seed], 1]
-        for name, value in row.numbers.items():
-            if name in METRICS:
-                measured[METRICS.index(name)] = value / _PERCENT if name in percent else value
-                continue
-            known = targets[name][index]
-            if not math.isnan(known) and known != value:
-                raise TableError(
-                    f"{path}: line {row.line}: {name} of {quoted(row.text, _MOST_TEXT)} is "
-                    f"{value:g}, in line {lines[row.text, name]} it is {known:g}"
-                )
-            targets[name][index] = value
-            lines[row.text, name] = row.line
     table = Table(
         space.support.cells_of_texts(texts),
-        metrics,
+        _metrics(path, rows, (texts, budgets, seeds), percent),
         budgets,
         {"source": path.name},
         texts=texts,
-        targets={name: np.array(values) for name, values in targets.items()},
+        targets={name: _target(path, rows, texts, name) for name in columns if name not in METRICS},
     )
     if len(seeds) > 1:
         shown = ", ".join(map(str, seeds[:_MOST_SHOWN])) + (", ..." if seeds[_MOST_SHOWN:] else "")
@@ -222,6 +188,55 @@ def _is_percent(path: Path, rows: list[_Row], name: str) -> bool:
                 f"{row.numbers[name]:g}"
             )
     return largest > 1
+
+
+def _check_distinct(path: Path, rows: list[_Row]) -> None:
+    repeated = first_repeated((row.text, row.epochs, row.seed) for row in rows)
+    if repeated:
+        (text, epochs, seed), first, second = repeated
+        raise TableError(
+            f"{path}: line {rows[second].line}: {quoted(text, _MOST_TEXT)} with epochs {epochs} "
+            f"and seed {seed} is in line {rows[first].line} already"
+        )
+
+
+def _metrics(
+    path: Path,
+    rows: list[_Row],
+    axes: tuple[list[str], list[int], list[int]],
+    percent: list[str],
+) -> NDArray[np.float32]:
+    """Return the final readings in a table's metrics, whose first axes are texts, epochs, seeds."""
+    texts, budgets, seeds = axes
+    shape = (len(texts), len(budgets), len(seeds), len(READINGS), len(METRICS))
+    if 4 * math.prod(shape) > MOST_TABLE_BYTES:
+        raise TableError(
+            f"{path}: {len(texts):,} architectures with {len(budgets):,} numbers of epochs and "
+            f"{len(seeds):,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
+        )
+    metrics = np.full(shape, np.nan, np.float32)
+    text_at, budget_at, seed_at = ({one: i for i, one in enumerate(axis)} for axis in axes)
+    for row in rows:
+        measured = metrics[text_at[row.text], budget_at[row.epochs], seed_at[row.seed], -1]
+        for place, name in enumerate(METRICS):
+            if name in row.numbers:
+                unit = _PERCENT if name in percent else 1.0
+                measured[place] = row.numbers[name] / unit
+    return metrics
+
+
+def _target(path: Path, rows: list[_Row], texts: list[str], name: str) -> NDArray[np.float64]:
+    """Return a target of the architectures, NaN where it is not measured."""
+    known: dict[str, _Row] = {}
+    for row in rows:
+        if name in row.numbers:
+            value, first = row.numbers[name], known.setdefault(row.text, row)
+            if first.numbers[name] != value:
+                raise TableError(
+                    f"{path}: line {row.line}: {name} of {quoted(row.text, _MOST_TEXT)} is "
+                    f"{value:g}, in line {first.line} it is {first.numbers[name]:g}"
+                )
+    return np.array([known[text].numbers[name] if text in known else np.nan for text in texts])
 
 
 def _ordered(texts: set[str], space: SearchSpace) -> list[str]:

@@ -462,8 +462,7 @@ class Table:
             raise TableError(f"{name}: cell {row} ({digest_text(self.hashes[row])}): {rule}")
         _refuse(name, np.isinf(self.metrics), "metrics must be finite, or NaN for not measured")
         self._check_distinct(name)
-        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
-        self._check_hashes(name, np.arange(0, len(self), step))
+        self._check_hashes(name, self._checked_on_load)
 
     def check(self, name: str = "table") -> None:
         """Verify every hash, parameter count and range of values.
@@ -471,10 +470,7 @@ class Table:
         Raises:
             TableError: At the first invalid cell, which the message names.
         """
-        invalid = self.cells.first_invalid()
-        if invalid is not None:
-            raise TableError(f"{name}: cell {invalid[0]}: {invalid[1]}")
-        self._check_distinct(name)
+        self.check_loadable(name)
         self._check_hashes(name, np.arange(len(self)))
         times, accuracies = self.metrics[..., 0], self.metrics[..., 1:]
         _refuse(name, times < 0, "training time must be >= 0")
@@ -491,6 +487,12 @@ class Table:
             if SCORE not in self.about:
                 outside = (accuracies < 0) | (accuracies > 1)
                 _refuse(name, outside, "accuracies must be fractions from 0 to 1")
+
+    @property
+    def _checked_on_load(self) -> NDArray[np.int64]:
+        """Rows whose hashes and texts are checked on loading, the first of every ``step`` rows."""
+        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
+        return np.arange(0, len(self), step)
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
@@ -534,15 +536,15 @@ class Table:
                 f"{name}: architecture {quoted(text)} appears more than once, in the rows "
                 f"{listed(rows)}"
             )
-        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
-        for row, text in enumerate(texts):
+        for row in self._checked_on_load.tolist():
             try:
-                drawn = support.from_text(text) if row % step == 0 else None
+                drawn = support.from_text(texts[row])
             except (CellError, SpaceError) as error:
                 raise TableError(f"{name}: row {row}: {error}") from None
-            if drawn is not None and drawn != self.cells[row]:
+            if drawn != self.cells[row]:
                 raise TableError(
-                    f"{name}: row {row}: {quoted(text)} is a drawing of another cell than the row's"
+                    f"{name}: row {row}: {quoted(texts[row])} is a drawing of another cell than "
+                    f"the row's"
                 )
 
     def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
