@@ -27,7 +27,7 @@ WIDTH = 144
 
 
 def graphs(count: int, vertices: int, seed: int = 0) -> CellArray:
-    """Random graphs of at most ``vertices`` vertices, 1.4 edges a vertex as in NAS-Bench-101."""
+    """Random graphs of at most ``vertices`` vertices, 1.4 edges per vertex as in NAS-Bench-101."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(max(2, vertices // 2), vertices + 1, count)
     real = np.arange(vertices) < sizes[:, None]

@@ -1,12 +1,12 @@
-"""Whole commands as a user waits for them, start-up included, before and after.
+"""Seconds of whole commands with their start-up, in this code and in older code.
 
     python -m benchmarks.commands --before PATH
 
 ``PATH`` is a checkout of older code, commit 17a0068: ``git worktree add PATH 17a0068``. Each
 command runs in both codes, one after the other, and its least wall-clock seconds count. All read
-the shipped table of handwritten digits. ``import torch`` is the measure of start-up: a command that
-needs no torch should take less than a third of it, any other at most two seconds more before its
-real work begins.
+the shipped table of handwritten digits. ``import torch`` is timed too: a command that needs
+no torch should take less than a third of it, any other one at most two seconds more until its own
+work begins.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def process_tree() -> list[Path]:
 
 
 def memory_and_cpu() -> tuple[int, float]:
-    """Bytes that the process tree holds (shared pages counted once) and its CPU seconds."""
+    """Return the bytes of the process tree, shared pages counted once, and its CPU seconds."""
     held, cpu = 0, 0.0
     for folder in process_tree():
         try:

@@ -3,9 +3,9 @@ with ``--vertices``, over the size of graphs from cells to whole networks.
 
 ``torch-scatter`` rows appear where it is installed. Every batch size and width is written as it
 is done, and a stopped run with the same settings resumes. A batch's index structures (normalised
-edges, CSR matrices, padded tensors) are made beforehand: what is compared is the network's
-arithmetic. Over sizes, a batch has as many random graphs as make 16,384 vertices, with 1.2 edges a
-vertex, as whole networks have.
+edges, CSR matrices, padded tensors) are made beforehand: the times are those of the network's
+arithmetic. Over sizes, a batch has as many random graphs as make 16,384 vertices, with 1.2 edges
+per vertex, as whole networks have.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def runs_without_error(run: Forward, model: GCN) -> bool:
 
 
 def trainable(run: Forward, model: GCN) -> bool:
-    """Whether gradients come out, and are those of the dense pass's kind."""
+    """Return whether the weights have gradients after a step of training."""
     model.zero_grad()
     try:
         train_step(run, model)
@@ -261,7 +261,7 @@ def main() -> None:
 def stored(
     folder: Path | None, name: str, head: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, int], list[str]]:
-    """What a run with the same settings has measured already, so that a stopped one resumes."""
+    """Return what a run with the same settings has measured, so that a stopped one resumes."""
     path = folder / f"{name}.json" if folder else None
     found = json.loads(path.read_text()) if path and path.exists() else {}
     same = {key: found.get(key) for key in head} == head

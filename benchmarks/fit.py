@@ -31,7 +31,7 @@ class Code:
     """A process that times the package of one folder.
 
     Args:
-        folder: The folder that holds ``pyg_nas``.
+        folder: The folder that contains ``pyg_nas``.
         threads: Of torch.
         engine: Value of ``PYG_NAS_ENGINE``.
     """

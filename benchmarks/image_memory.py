@@ -4,8 +4,8 @@
 
 The images are random photos in a folder, with the settings that a folder of the user gets. Of 99
 random cells of NAS-Bench-101 the one with the median number of parameters is trained, and the one
-with the most. A process that only imports torch is measured beside them. It is no timing, so that
-other programs may run.
+with the most. A process that only imports torch is measured beside them. Time is not measured, so
+that other programs may run.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 def clock() -> str:
-    """Which time counts: with one thread the process's CPU time, which others cannot lengthen."""
+    """Return the clock: with one thread CPU time, which other programs do not lengthen."""
     import torch
 
     alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
@@ -38,7 +38,7 @@ def now() -> float:
 def interleaved(
     contenders: dict[str, Callable[[], Any]], repeats: int = 5, warmups: int = 1
 ) -> dict[str, float]:
-    """Return each contender's least seconds; they take turns, so a busy machine hits all alike."""
+    """Return each contender's least seconds; they take turns, so that a busy machine slows all."""
     for _ in range(warmups):
         for run in contenders.values():
             run()

@@ -3,8 +3,8 @@
     python -m benchmarks.network_memory
 
 Networks are random: a chain of operations with further edges to a fifth of the vertices, and random
-attributes. A process that only makes the networks is measured beside them. It is no timing, so that
-other programs may run.
+attributes. A process that only makes the networks is measured beside them. Time is not measured, so
+that other programs may run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The plain way to score and train, as the known PyTorch reproduction does it.
 
-A dataset that makes one dictionary of NumPy arrays a cell when it is asked for it (operations
+A dataset that makes a dictionary of NumPy arrays for each cell that is requested (operations
 one-hot, mask, both accuracies beside the graph, failed runs replaced), torch's ``DataLoader``,
 and a dense forward pass in which every layer normalises both directions and multiplies them one
 after the other.
@@ -72,7 +72,7 @@ class PlainGCN(nn.Module):
         self.dropout = nn.Dropout(model.dropout)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return one number a cell, ``[B]``."""
+        """Return one number per cell, ``[B]``."""
         adjacency, vertices = batch["adjacency"], batch["vertices"]
         looped = adjacency + torch.eye(adjacency.shape[-1], device=adjacency.device)
         looped = looped / looped.sum(-1, keepdim=True)

@@ -39,7 +39,7 @@ def score_densely(model: GCN, dense: DenseCells, batch_size: int) -> torch.Tenso
 
 
 def some_blocks(cells: CellArray, tables: Refinement, count: int) -> tuple[CellArray, Refinement]:
-    """Some whole blocks at random: their cost a cell is that of all of them."""
+    """Return some random blocks, whose time per cell is that of all of them."""
     ends = np.cumsum([len(block.num_vertices) for block in tables.blocks])
     chosen = np.sort(np.random.default_rng(0).permutation(len(ends))[:count])
     blocks = tuple(tables.blocks[b] for b in chosen)

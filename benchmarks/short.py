@@ -2,9 +2,9 @@
 
     python -m benchmarks.short [NAME ...]
 
-Ratios are of the same run, so that they can be compared among machines, roughly; those that fell
-by more than a fifth are marked. A short form leaves sizes out or repeats less; what is left has the
-sizes of the committed form, and the least of several repeats counts. Exit status 1 says that a
+Both sides of a ratio are measured in one run, so that ratios of several machines can be compared
+roughly; those that fell by more than a fifth are marked. A short form measures fewer of the sizes
+or repeats less, and the least of several repeats counts. Exit status 1 says that a
 benchmark failed.
 """
 

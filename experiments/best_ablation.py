@@ -2,9 +2,9 @@
 
     python experiments/best_ablation.py [TABLE] [--draws 5] [--train 172]
 
-Whole recipes come from ``best_runs.json`` (a missing one is run). Groups of statistics, the scale
-of an untrained cell's values and parts of the labels' scores are left out of the Gaussian process
-alone, and the statistics that they read out of the networks alone.
+Whole recipes come from ``best_runs.json`` (a missing one is run). Groups of features, the scale
+of an untrained cell's values and parts of the latent labels are left out of the Gaussian process
+alone, and the features that the networks read out of the networks alone.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main(
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of the training cells: cells, statistics and labels of them and of the evaluated."""
+    """One draw: cells, features and labels of the training and of the evaluated cells."""
 
     seed: int
     cells: tuple[CellArray, CellArray]

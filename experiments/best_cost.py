@@ -2,9 +2,9 @@
 
     python experiments/best_cost.py [TABLE] [--threads 2]
 
-Each recipe is fitted and scored three times, in turns; the medians count. The first scoring after
-an installation also computes what is kept for later ones: it is measured once, in a new process
-with an empty cache folder.
+Each recipe is fitted and scored three times, in turn; the medians count. The first scoring after
+an installation also computes what later ones read from the cache: it is measured once, in a new
+process with an empty cache folder.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 Published figures are ranked against the mean test accuracy of three runs over the whole space;
 here labels and evaluation are one run's validation accuracy, whose noise lowers τ, on real cells
-that neither training nor the making of the recipe saw. Top-K and coverage come from the same runs.
+that were used neither for training nor to develop the recipe. Top-K and coverage come from the same
+runs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Shared by the scripts on the recipe ``best``: draws of training cells, fits and their figures.
+"""Draws of training cells, fits and their figures, for the scripts on the recipe ``best``.
 
-The sample's rows are permuted by ``RandomState(6)``. The first 10,000 are the development half,
-on which the recipe was made; only the other half is used here. Draw ``i`` permutes it by
+The sample's rows are permuted by ``RandomState(6)``. The recipe was developed on the first
+10,000, the development half; only the other half is used here. Draw ``i`` permutes it by
 ``default_rng(i)``: the first N cells train, and every cell that does not train in that draw at
 4,236 evaluates, so that all sizes up to that and all methods are compared on the same cells.
 """
@@ -43,7 +43,7 @@ COVERAGES = (0.5, 0.8, 0.95)
 
 
 class SameInputs(RegressorMixin, BaseEstimator):
-    """A regressor of rows of numbers on all that the recipes are given."""
+    """A regressor of rows of numbers on all inputs of the recipes."""
 
     def __init__(self, regressor: Any) -> None:
         self.regressor = regressor
@@ -100,7 +100,7 @@ METHODS: dict[str, Callable[[int], Any]] = {
 
 
 def report_half(table: Table) -> np.ndarray:
-    """Return the rows of the sample that the recipe was not made on."""
+    """Return the rows of the sample on which the recipe was not developed."""
     rows = np.random.RandomState(6).permutation(len(table))
     return rows[DEVELOPMENT:]
 

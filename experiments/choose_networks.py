@@ -1,11 +1,11 @@
-"""Which of 150 small networks shall be trained? A search by graphs, beside sorting by size.
+"""Which of 150 small networks should be trained: a search by graphs, beside sorting by size.
 
     python experiments/choose_networks.py
 
 Networks for the digits of :mod:`pyg_nas.measure.digits` are drawn from one builder, and every one
-is trained once; an interrupted call resumes. Then each way of choosing is replayed: it is told the
-validation accuracy of 16, 26, ... 56 networks that it chose, and answers with the best of them by
-that. Test accuracies judge the answer.
+is trained once; an interrupted call resumes. Then each way of choosing is replayed: it
+receives the validation accuracy of 16, 26, ... 56 networks that it chose, and its answer is the
+best of them. Answers are compared by their test accuracy.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def run_all(chosen: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def searched(table: NetworkTable, validation: np.ndarray, method: str, seed: int) -> list[int]:
-    """Return the rows of a search in the order in which they were asked for."""
+    """Return the rows of a search in the order in which it proposed them."""
     search = Search(networks=table, method=method, n=FIRST, k=ROUND, seed=seed)
     row = {name: number for number, name in enumerate(table.names)}
     order: list[int] = []

@@ -7,7 +7,7 @@ where nothing is measured. Latency is that of the architecture as drawn: an oper
 reach the output takes time too, so that inputs are the operations of the six edges and not the
 canonical graph. ``new device`` are the six devices of HELP (Lee et al., arXiv:2106.08630) with the
 other nine devices measured; all settings of a device are left out when it is the new one.
-``one device`` knows labels of that device alone. Figures are Spearman's correlation over all
+``one device`` uses labels of that device alone. Figures are Spearman's correlation over all
 architectures without a label, over 20 draws.
 """
 
@@ -82,7 +82,7 @@ def device(setting: str) -> str:
 
 
 def one_device(inputs: Floats, rows: NDArray[np.int64], costs: Floats) -> Floats:
-    """Return predictions ``[N]`` of a Gaussian process: operations add up, and little besides."""
+    """Return predictions ``[N]`` of a Gaussian process: mainly a sum over the operations."""
     scaled = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0) / inputs.shape[1] ** 0.5
     kernel = (
         ConstantKernel(1.0) * DotProduct(1e-3, "fixed")

@@ -114,7 +114,7 @@ def report() -> None:
 
 
 def _regret_after(found: dict[str, Any], hours: float) -> float:
-    """Regret of the answer after so many hours of training; NaN before there is one.
+    """Return the regret of the answer after some hours of training; NaN before there is an answer.
 
     A search that has ended earlier keeps its answer.
     """

@@ -7,10 +7,10 @@
     python experiments/latency.py predict MODEL resnet50 convnext_tiny@288
 
 The CSV file has the columns ``setting`` (device and software, or ``imagenet`` for top-1 accuracy),
-``model``, ``img_size``, ``batch_size`` and ``value`` (images a second, or percent). The table has a
-graph of each architecture at each image size, one image a batch, and seconds an image of each
-setting. A family is an architecture's name before its first ``_`` or ``.``, without trailing
-digits.
+``model``, ``img_size``, ``batch_size`` and ``value`` (images per second, or percent). The table has
+a graph of each architecture at each image size, with one image per batch, and the seconds per image
+of each setting. A family is an architecture's name before its first ``_`` or ``.``, without
+trailing digits.
 
 ``evaluate`` leaves families out in ten parts: none of a family's numbers in any setting is used for
 its predictions. Times of operations on a CPU are learned together with those in the other settings
@@ -81,7 +81,7 @@ def untagged(name: str) -> str:
 
 
 def device(setting: str) -> str | None:
-    """Return the device of a setting; None for what is no throughput."""
+    """Return the device of a setting; None if it is not a throughput."""
     names = ("3090", "4090", "5090", "pro6000", "i7_12700h", "i9_10940x")
     return next((name for name in names if name in setting), None)
 
@@ -329,7 +329,7 @@ def train(known: Path, setting: str, model: Path) -> None:
 
 @app.command()
 def predict(model: Path, names: list[str]) -> None:
-    """Print images a second of architectures, NAME or NAME@PIXELS, with their 90 % interval."""
+    """Print images per second of architectures, NAME or NAME@PIXELS, with their 90 % interval."""
     timm, fitted = import_timm(), load_model(model)
     graphs = []
     for text in names:

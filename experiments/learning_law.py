@@ -3,9 +3,9 @@
     python experiments/learning_law.py
 
 Were predictions and labels normal, a share ``1 - sin(pi tau / 2)^2`` of the labels' variance would
-be unexplained. A part that stays and a power of the number of cells are fitted to its logarithm,
-from 100 cells on, over the draws that all sizes have: a draw's larger training sets hold its
-smaller ones, and all are evaluated on the same cells. Intervals are by Student's t from the
+be unexplained. A constant part and a power of the number of cells are fitted to its logarithm,
+from 100 cells on, over the draws that all sizes have: a draw's larger training sets contain
+its smaller ones, and all are evaluated on the same cells. Intervals are by Student's t from the
 jackknife over draws, of the limit and the power as they are and of the logarithm of the number of
 cells. Only at 8,000 cells are the evaluated cells others, as few are left.
 """

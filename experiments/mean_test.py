@@ -8,9 +8,9 @@ of three runs. The second file has two arrays, ``hash`` and ``mean_test_accuracy
 the space. No label beyond those of the training cells is used for any choice.
 
 Training cells are those of the draws of ``best_runs.py``. All other cells of the second file are
-evaluated but for the development half of the first, on which the recipes were made.
+evaluated, except the development half of the first, on which the recipes were developed.
 
-``table`` writes the half of the first file that the recipes were not made on, with these test
+``table`` writes the half of the first file on which the recipes were not developed, with these test
 accuracies, for ``search_methods.py``.
 """
 
@@ -100,7 +100,7 @@ def tau(table: TableFile, test: TestFile) -> None:
 def table(
     table: TableFile, test: TestFile, out: Annotated[Path, typer.Argument(help="Table to write.")]
 ) -> None:
-    """Write the half that the recipes were not made on, with mean test accuracies."""
+    """Write the half on which the recipes were not developed, with mean test accuracies."""
     sample = Table.load(table)
     sample = sample.subset(np.sort(report_half(sample)))
     hashes, accuracies = read_test(test)

@@ -6,8 +6,8 @@
 
 Trained on the mean validation accuracy at 200 epochs, ranked against the mean test accuracy, as in
 the literature. No label beyond those of the training architectures is used for any choice. Each
-draw is evaluated twice: on all other architectures, as published, and on those alone that compute
-something else than every training architecture.
+draw is evaluated twice: on all other architectures, as published, and only on those that compute
+another function than every training architecture.
 
 Finished runs are written as they come, and an interrupted run resumes.
 """

@@ -1,4 +1,4 @@
-"""Shared by the split scripts: the paper's recipe on one training split, over several draws.
+"""The paper's recipe on one training split over several draws, for the split scripts.
 
 Run ``i`` draws its training cells with split seed ``i`` and trains with seed ``i``; run 0 has the
 reproduction's own permutation. Every run is evaluated on all cells and on both denoised splits,

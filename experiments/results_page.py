@@ -391,7 +391,7 @@ def speed() -> list[str]:
 
 
 def fits() -> list[str]:
-    """Fits against the code before, and the update of a fit."""
+    """Fits by this code and by that of an earlier commit, and the update of a fit."""
     rows = read("fit", BENCHMARKS)["rows"]
     seconds = {(r["what"], r["recipe"], r["cells"], r["code"]): r["seconds"] for r in rows}
     lines = []

@@ -65,7 +65,7 @@ app = typer.Typer(add_completion=False)
 
 
 def searched(path: Path) -> Table:
-    """The table; of the real sample the half that the recipes were not made on."""
+    """Return the table; of the real sample the half on which the recipes were not developed."""
     table = Table.load(path)
     return table.subset(np.sort(report_half(table))) if path.name == REAL_SAMPLE.name else table
 
@@ -242,7 +242,7 @@ def report(table: Path) -> None:
 
 
 def exact_random(good: int, total: int, budget: int) -> dict[str, Any]:
-    """Random search's figures without any luck: draws until the first of ``good`` cells."""
+    """Return exact figures of random search: draws until the first of ``good`` cells."""
     reached = hypergeom(total, good, np.arange(total + 1)).sf(0)
     return {
         "reached": float(reached[min(budget, total)]),
@@ -256,7 +256,7 @@ def speedup(
     """Ratio of median runs until the regret, evolution over the other, with 95 % interval.
 
     Runs of one seed share their first random cells, so seeds are resampled, not runs.
-    Where half of the runs never get there within their budget, the median is not known: the
+    If half of the runs do not reach the regret within their budget, the median is not known: the
     ratio is then a bound from evolution's budget, or absent.
     """
     a = np.array([first_below(run, best, regret)[0] for run in one["runs"]])
@@ -277,7 +277,7 @@ def speedup(
 
 
 def paired(stored: dict[str, Any], trainings: int, best: float) -> dict[str, Any]:
-    """Regret of evolution minus that of each method after so many runs, paired by seed."""
+    """Regret of evolution minus that of each method after as many runs, paired by seed."""
     if "evolution" not in stored:
         return {}
     at = np.array([trainings])

@@ -8,8 +8,8 @@ common process, and by 10 to 200 of their labels beside the recipe fast. Setting
 these figures alone. `judge` ranks the architectures
 of public benchmarks, none of whose accuracies the package contains: by no label, and by 10 to 200
 labels of the benchmark. Validation metrics train, test metrics rank; every draw is evaluated on all
-architectures outside of the training ones, as published, and on those that compute something else.
-On TransNAS-Bench-101 each metric is one training run.
+architectures outside of the training ones, as published, and on those that compute another
+function. On TransNAS-Bench-101 each metric is one training run.
 
 Finished runs are written as they come, and an interrupted run resumes.
 """

@@ -1,10 +1,10 @@
-"""172 -> denoise-91 with the classifier stage instead of a filter that knows the answer.
+"""172 -> denoise-91 with the classifier stage instead of a filter by measured accuracy.
 
     python experiments/two_stage.py TABLE [--seeds 10] [--longer]
 
 For each seed (of the split and of the fits) the two-stage recipe is fitted on 172 cells and
-compared on all other cells. "Known" is the reproduction's short cut: the evaluated cells are
-filtered by their true accuracy, and the regressor alone scores them. Results go to
+compared on all other cells. "Known" is the reproduction's way: the evaluated cells are
+filtered by their measured accuracy, and the regressor alone scores them. Results go to
 ``results/two_stage.json``; a stopped run resumes with the missing seeds. ``--longer`` trains the
 regressor for 600 epochs at 2e-4, as the reproduction did for its best figure on these cells: it has
 only some 100 cells, and so fewer steps than a single stage (``results/two_stage_long.json``).

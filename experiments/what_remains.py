@@ -14,7 +14,7 @@ process is fitted to the labels of each budget, as their scores among all cells 
 - ``ceiling``: Kendall τ without that part, if scores are normal.
 - ``one edit to ...``: correlation of an evaluated cell's residual at 108 epochs with those of cells
   one edit away. Among evaluated cells it is error that similar cells share, not noise; with
-  training cells, whose residuals are left out, it is what the process could still have learned.
+  training cells, whose residuals are left out, it is what the process has not learned of them.
 """
 
 from __future__ import annotations
