@@ -135,14 +135,9 @@ class _GCNEstimator(CellEstimator):
             ]
             history = torch.cat(histories, dim=1)
         else:
+            dense = dense_cells(cells).to(device)
             history = train_stacked(
-                self.members_,
-                dense_cells(cells).to(device),
-                target,
-                config,
-                seeds,
-                weights=weight,
-                progress=self.progress,
+                self.members_, dense, target, config, seeds, weights=weight, progress=self.progress
             )
         self.training_loss_ = history.numpy()
         check_converged(self.training_loss_, self.learning_rate)
@@ -184,12 +179,15 @@ class _GCNEstimator(CellEstimator):
 
     def _shares_terms(self, cells: CellArray) -> bool:
         """Whether compiled code scores these cells."""
-        device = next(self.members_[0].parameters()).device
         return (
             len(cells) >= _FEWEST_COMPILED
             and not self._is_sparse(cells, MOST_SCORED_DENSELY)
-            and use_compiled(device, [member.activation for member in self.members_])
+            and use_compiled(self._members_device, [member.activation for member in self.members_])
         )
+
+    @property
+    def _members_device(self) -> torch.device:
+        return next(self.members_[0].parameters()).device
 
     @torch.no_grad()
     def _outputs(self, X: Cells) -> NDArray[np.float64]:
@@ -197,28 +195,38 @@ class _GCNEstimator(CellEstimator):
         check_is_fitted(self)
         cells = as_cells(X)
         check_cells(cells, self.space_)
-        device = next(self.members_[0].parameters()).device
-        outputs = np.empty((len(self.members_), len(cells)))
         if self._shares_terms(cells):
-            depth = len(self.members_[0].convs)
-            if cells.space.support.is_whole(cells):
-                return score(self.members_, space_refinement(cells.space, depth)).astype(float)
-            for start in range(0, len(cells), BLOCK_CELLS):
-                part = cells[start : start + BLOCK_CELLS]
-                terms = self._prepared.take(part, depth)
-                outputs[:, start : start + len(part)] = score(self.members_, terms)
-            return outputs
+            return self._by_shared_terms(cells)
         if self._is_sparse(cells, MOST_SCORED_DENSELY):
-            gather = _SparseGather(cells, device)
-            for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
-                x, edge_index, batch = gather(index)
-                for m, member in enumerate(self.members_):
-                    outputs[m, index] = member(x, edge_index, batch, len(index)).cpu()
-            return outputs
-        dense = DenseGCN(self.members_)
+            return self._by_messages(cells)
+        return self._by_products(cells)
+
+    def _by_shared_terms(self, cells: CellArray) -> NDArray[np.float64]:
+        depth = len(self.members_[0].convs)
+        if cells.space.support.is_whole(cells):
+            return score(self.members_, space_refinement(cells.space, depth)).astype(float)
+        outputs = np.empty((len(self.members_), len(cells)))
+        for start in range(0, len(cells), BLOCK_CELLS):
+            part = cells[start : start + BLOCK_CELLS]
+            terms = self._prepared.take(part, depth)
+            outputs[:, start : start + len(part)] = score(self.members_, terms)
+        return outputs
+
+    def _by_messages(self, cells: CellArray) -> NDArray[np.float64]:
+        gather = _SparseGather(cells, self._members_device)
+        outputs = np.empty((len(self.members_), len(cells)))
+        for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
+            x, edge_index, batch = gather(index)
+            for m, member in enumerate(self.members_):
+                outputs[m, index] = member(x, edge_index, batch, len(index)).cpu()
+        return outputs
+
+    def _by_products(self, cells: CellArray) -> NDArray[np.float64]:
+        network = DenseGCN(self.members_)
+        outputs = np.empty((len(self.members_), len(cells)))
         for start in range(0, len(cells), _PREDICT_CHUNK):
             part = cells[start : start + _PREDICT_CHUNK]
-            predicted = dense(dense_cells(part).to(device))
+            predicted = network(dense_cells(part).to(self._members_device))
             outputs[:, start : start + len(part)] = predicted.cpu().numpy()
         return outputs
 
