@@ -34,6 +34,7 @@ from pyg_nas.io.json_lines import append_line
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.common_process import (
     common_digest,
+    shipped_names,
     signal_scores,
     table_latents,
     transfer_scores,
@@ -159,7 +160,7 @@ def judge(
     out = RESULTS / f"few_labels_{recipe}.json"
     path = out.with_suffix(".jsonl")
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    digest = common_digest(space=find_space("nasbench201"))
+    digest = common_digest(shipped_names(), find_space("nasbench201"))
     known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done if r["data"] == digest}
     done = [r for r in done if r["data"] == digest]
     opened = list(benchmarks(nasbench201, transnas))

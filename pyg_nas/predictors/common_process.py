@@ -101,17 +101,16 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
         ModelError: If the space of the cells has no features in common with the shipped tables.
     """
     check_transferable(cells.space)
-    if cells.space.support.propagation_file is None:
-        return process_scores(cells, tables)
     names = shipped_names() if tables is None else tuple(tables)
+    if cells.space.support.propagation_file is None:
+        return process_scores(cells, names)
     twins = cells.space.support.twins(cells)
     return rows_of_twins(_space_scores(names, twins.space), twins)
 
 
-def process_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
-    """Return the part of :func:`transfer_scores` from the shipped tables, ``[N]``."""
-    names = shipped_names() if tables is None else tuple(tables)
-    return cells.space.support.cache(ProcessScores).scores(cells, names)
+def process_scores(cells: CellArray, tables: tuple[str, ...]) -> Array:
+    """Return the part of :func:`transfer_scores` from shipped tables of these names, ``[N]``."""
+    return cells.space.support.cache(ProcessScores).scores(cells, tables)
 
 
 def signal_scores(cells: CellArray) -> Array:
@@ -138,18 +137,17 @@ def check_transferable(space: SearchSpace) -> None:
         )
 
 
-def common_digest(tables: Sequence[str] | None = None, space: SearchSpace | None = None) -> str:
+def common_digest(tables: Sequence[str], space: SearchSpace | None = None) -> str:
     """Return 16 hex digits that identify shipped tables and the version of this module.
 
     Args:
-        tables: Names of the tables; None for all.
+        tables: Names of the tables.
         space: Space of the scored cells, whose shipped data are then included.
     """
-    names = shipped_names() if tables is None else tables
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
     if space is not None:
         content.update(propagation_digest(space))
-    for name in names:
+    for name in tables:
         content.update(_table_digest(name))
     return content.hexdigest()[:16]
 

@@ -77,7 +77,7 @@ def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
     assert process is not None
     inputs = process.kernel_.scaled(process._standardised(features))
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
-    scores = np.stack([process_scores(CELLS[:30]), signal_scores(CELLS[:30])])
+    scores = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
     scores -= scores.mean(axis=1, keepdims=True)
     latent = latent_labels(labels)
     # The posterior means of the slopes with normal priors N(0.25, 0.1), by their joint normal
