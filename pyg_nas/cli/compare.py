@@ -69,8 +69,9 @@ def compare(
     check_label(metric, budget, run)
     check_device(device)
     check_output_folder(out)
-    from pyg_nas.predictors.comparison import FITS, ComparisonSettings, compare_predictors
+    from pyg_nas.predictors.comparison import ComparisonSettings, compare_predictors
     from pyg_nas.predictors.comparison_files import write_comparison
+    from pyg_nas.predictors.comparison_fits import FITS
 
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)

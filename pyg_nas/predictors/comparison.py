@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,22 +26,20 @@ from pyg_nas.errors import (
     quoted,
 )
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.limits import MOST_RUNS
-from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.io.text import counted
-from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.comparison_fits import (
+    ComparisonFits,
+    Fit,
+    FitKey,
+    predictor_version,
+)
 from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
-from pyg_nas.version import __version__
 from pyg_nas.visualization.figures import no_correlation
-
-FITS = "fits.jsonl"
 
 Progress = Callable[[int, int, str], None]
 """Receives the number of finished fits, the number of all fits, and a text about the last fit."""
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -87,38 +81,6 @@ class ComparisonSettings:
     def protocol(self, train: str, draw: int, label: LabelPolicy | None = None) -> Protocol:
         """Return the protocol of one draw of training cells."""
         return Protocol(train, self.evaluate, self.seed + draw, label)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One predictor fitted to one draw of training cells, and its metrics on the evaluated cells.
-
-    Args:
-        predictor: Its name.
-        train: Split of the training cells.
-        draw: Number of the draw, from 0.
-        training_cells: Number of labels that the predictor received, for the fit and any choice.
-        evaluated_cells: Number of evaluated cells.
-        fit_seconds: Time of the fit.
-        predict_seconds: Time of the prediction for all cells of the table.
-        figures: :func:`~pyg_nas.metrics.regression.regression_metrics`, NaN where not defined.
-        problem: Why a metric is not defined; None where all are.
-    """
-
-    predictor: str
-    train: str
-    draw: int
-    training_cells: int
-    evaluated_cells: int
-    fit_seconds: float
-    predict_seconds: float
-    figures: dict[str, float]
-    problem: str | None = None
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """Predictor, split and draw, which identify a fit within a comparison."""
-        return self.predictor, self.train, self.draw
 
 
 @dataclass(frozen=True)
@@ -210,10 +172,10 @@ def compare_predictors(
     for train in settings.train:
         splits.of(train, 0)
     versions = {
-        name: _version(make_estimator(name, protocol.label, settings.seed, device))
+        name: predictor_version(make_estimator(name, protocol.label, settings.seed, device))
         for name in settings.predictors
     }
-    file = None if folder is None else _FitsFile(Path(folder))
+    file = None if folder is None else ComparisonFits(folder)
     labels = table.label(protocol.label)
     fractions = protocol.training_label(table).is_accuracy and are_fractions(labels)
     wanted = [
@@ -224,7 +186,7 @@ def compare_predictors(
     ]
     notes = _notes(table, settings, protocol, device)
     with warnings.catch_warnings(), nullcontext() if file is None else file.locked():
-        done: dict[tuple[str, str, int], Fit] = {}
+        done: dict[FitKey, Fit] = {}
         if file is not None:
             done = file.read(_header(table, labels, protocol, settings, device))
             file.check_versions(versions, splits.digests)
@@ -274,7 +236,7 @@ class _Splits:
 
 
 def _fit(
-    key: tuple[str, str, int],
+    key: FitKey,
     cells: CellArray,
     split: Split,
     protocol: Protocol,
@@ -325,66 +287,6 @@ def _fit(
     )
 
 
-class _FitsFile(RecordsFile):
-    """``fits.jsonl``: a line with the settings of the comparison, then one line for each fit."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder / FITS, "comparison")
-        self._versions: dict[tuple[str, str], tuple[str, str | None]] = {}
-
-    def read(self, header: dict[str, Any]) -> dict[tuple[str, str, int], Fit]:
-        """Return the fits of the file; create the file if it is missing."""
-        stored, records = self.open(header)
-        found: dict[tuple[str, str, int], Fit] = {}
-        where = f"{self.path}, line 1"
-        try:
-            self._check_header(stored, header)
-            for line, record in records:
-                where = line
-                version, digest = record.pop("version"), record.pop("train_digest")
-                record["figures"] = {k: number_or_nan(v) for k, v in record["figures"].items()}
-                for name in ("fit_seconds", "predict_seconds"):
-                    record[name] = number_or_nan(record[name])
-                fit = Fit(**record)
-                if not type(fit.training_cells) is type(fit.evaluated_cells) is int:
-                    raise TypeError("training_cells and evaluated_cells must be whole numbers")
-                self._versions[fit.predictor, fit.train] = version, digest
-                found[fit.key] = fit
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
-        return found
-
-    def _check_header(self, stored: dict[str, Any], header: dict[str, Any]) -> None:
-        before, now = _flat(stored), _flat(header)
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key):
-                raise SettingsError(
-                    f"{self.path}: has a comparison with {key} = {quoted(before.get(key))}, "
-                    f"{quoted(now.get(key))} was requested; choose another folder or the same "
-                    f"settings"
-                )
-
-    def check_versions(self, versions: dict[str, str], digests: dict[str, str | None]) -> None:
-        """Check that the fits in the file are of the present predictors and split files."""
-        for (predictor, train), (version, digest) in self._versions.items():
-            if versions.get(predictor, version) != version:
-                raise SettingsError(
-                    f"{self.path}: has fits of another version of the predictor {predictor}; "
-                    f"choose another folder"
-                )
-            if digests.get(train, digest) != digest:
-                raise SettingsError(
-                    f"{self.path}: has fits to another content of the split file {train}; choose "
-                    f"another folder"
-                )
-
-    def add(self, fit: Fit, version: str, train_digest: str | None) -> None:
-        """Add one fit, on the disk when this returns."""
-        record = asdict(fit)
-        record["figures"] = {name: finite_or_none(value) for name, value in fit.figures.items()}
-        self.append({**record, "version": version, "train_digest": train_digest})
-
-
 def _header(
     table: Table,
     labels: NDArray[np.float64],
@@ -402,34 +304,6 @@ def _header(
         "seed": settings.seed,
         "device": device,
     }
-
-
-def _flat(header: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a header, those of the label among them."""
-    label = {f"label {key}": value for key, value in header["label"].items()}
-    return {**header, **label, "label": None}
-
-
-def _version(estimator: Any) -> str:
-    """A digest of a predictor's class and settings, and of the source of a user's class."""
-    cls = type(estimator)
-    settings = {
-        name: type(value).__name__
-        if hasattr(value, "get_params")
-        else _ADDRESS.sub("", repr(value))
-        for name, value in estimator.get_params(deep=True).items()
-    }
-    own = cls.__module__.split(".")[0] != "pyg_nas"
-    source = _source(cls) if own else __version__
-    described = json.dumps([cls.__module__, cls.__qualname__, settings, source], sort_keys=True)
-    return sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _source(cls: type) -> str:
-    try:
-        return Path(inspect.getfile(cls)).read_text(encoding="utf-8", errors="replace")
-    except (OSError, TypeError):  # a class of a notebook
-        return ""
 
 
 def _notes(

@@ -13,12 +13,8 @@ from scipy.stats import kendalltau
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.comparison import (
-    FITS,
-    Comparison,
-    ComparisonSettings,
-    compare_predictors,
-)
+from pyg_nas.predictors.comparison import Comparison, ComparisonSettings, compare_predictors
+from pyg_nas.predictors.comparison_fits import FITS
 
 SOURCE = '''
 import numpy as np
@@ -145,21 +141,6 @@ def test_changed_settings_are_refused(source: Path, small_table: Table, tmp_path
         with pytest.raises(SettingsError, match=message):
             compare_predictors(table, changed, label, folder=tmp_path)
     assert (tmp_path / FITS).read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    "changes", [{"figures": {"spearman": {}}}, {"fit_seconds": "1"}, {"training_cells": 1.5}]
-)
-def test_a_fit_that_no_comparison_wrote_is_refused(
-    changes: dict[str, object], source: Path, small_table: Table, tmp_path: Path
-) -> None:
-    settings = settings_of(source, "Size")
-    compare_predictors(small_table, settings, folder=tmp_path)
-    *lines, last = (tmp_path / FITS).read_text().splitlines()
-    changed = json.dumps({**json.loads(last), **changes})
-    (tmp_path / FITS).write_text("\n".join([*lines, changed, ""]))
-    with pytest.raises(SettingsError, match="not a fit of a comparison"):
-        compare_predictors(small_table, settings, folder=tmp_path)
 
 
 def test_another_version_of_a_predictor_is_refused(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.predictors.comparison import Comparison, ComparisonSettings, Fit
+from pyg_nas.predictors.comparison import Comparison, ComparisonSettings
 from pyg_nas.predictors.comparison_files import difference_rows, latex_text, write_comparison
+from pyg_nas.predictors.comparison_fits import Fit
 
 TAU = {
     ("best", "172"): [0.5, 0.6, 0.7],
