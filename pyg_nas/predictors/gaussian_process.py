@@ -185,29 +185,27 @@ class GaussianProcess(CellRegressor):
         """
         self.check_parameters()
         self.space_, self.feature_version_ = space, FEATURE_VERSION
-        self._like, self._gradually = like, gradually
+        self._gradually = gradually
+        self._given_std = None if like is None else like.std_
         self._set_unit(y, weights)
         target = torch.as_tensor((y - self.mean_) / self.std_)
         weight = torch.ones(len(y), dtype=torch.float64)
         if weights is not None:
             weight = torch.as_tensor(weights)
         if like is None:
-            raw = self._raw(features)
-            centre, scale = mean_and_std(raw, weights)
+            centre, scale = mean_and_std(self._raw(features), weights)
             kept = np.flatnonzero(scale > 1e-6)
             self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
-            widths = [features.groups[name].shape[1] for name in self.groups]
-            group = np.repeat(np.arange(len(widths)), widths)[kept]
-            relevant = np.array([name in _RELEVANCE for name in self.groups])
             inputs = self._standardised(features)
             if tuning is None:
                 tuning = np.random.default_rng(self.random_state).permutation(len(y))
             rows = torch.from_numpy(tuning[: self.tuning_cells])
             halved = gradually and len(rows) >= _FEWEST_HALVED
             parts = [rows[: len(rows) // 2], rows] if halved else [rows]
+            groups = self._input_groups(features)
             self._tune(
                 [
-                    MaternLinearPosterior(inputs[part], target[part], weight[part], group, relevant)
+                    MaternLinearPosterior(inputs[part], target[part], weight[part], *groups)
                     for part in parts
                 ]
             )
@@ -217,9 +215,7 @@ class GaussianProcess(CellRegressor):
                 setattr(self, f"{name}_", getattr(like, f"{name}_"))
             inputs = self._standardised(features)
         self.inputs_ = self.kernel_.scaled(inputs)
-        covariance = self.kernel_.covariance(self.inputs_, self.inputs_)
-        covariance.diagonal().add_(self.noise_ / weight)
-        self.factor_ = factored_in_place(covariance)
+        self.factor_ = factored_in_place(self._covariance(self.inputs_, weight))
         self.hashes_ = None if hashes is None else _as_integers(hashes)
         self._set_targets(y, target, inverse_diagonal(self.factor_), weight)
         return self
@@ -247,8 +243,7 @@ class GaussianProcess(CellRegressor):
         n, k = len(self.dual_), len(features.vertex)
         inputs = self.kernel_.scaled(self._standardised(features))
         between = self.kernel_.covariance(self.inputs_, inputs)  # [n, k]
-        corner = self.kernel_.covariance(inputs, inputs)
-        corner.diagonal().add_(self.noise_)
+        corner = self._covariance(inputs, 1.0)
         new_rows = torch.linalg.solve_triangular(self.factor_, between, upper=False)  # [n, k]
         new_factor = torch.linalg.cholesky(corner - new_rows.T @ new_rows)
         factor = torch.zeros(n + k, n + k, dtype=torch.float64)
@@ -315,7 +310,7 @@ class GaussianProcess(CellRegressor):
         # where no graph appears twice.
         graphs, first = np.unique(graph[order], return_index=True)
         in_order = graphs[np.argsort(first)]
-        if self._like is not None or len(y) > 2 * self.tuning_cells or len(graphs) == 1:
+        if self._given_std is not None or len(y) > 2 * self.tuning_cells or len(graphs) == 1:
             return y - self.loo_mean_
         residuals = np.empty(len(y))
         in_first = np.isin(graph[order], in_order[: len(graphs) // 2])
@@ -362,9 +357,7 @@ class GaussianProcess(CellRegressor):
             weights: The noise of a label is divided by its weight ``[N]``, None for 1.
         """
         inputs = self.kernel_.scaled(self._standardised(features))
-        covariance = self.kernel_.covariance(inputs, inputs)
-        noise = self.noise_ / (1 if weights is None else torch.as_tensor(weights))
-        covariance.diagonal().add_(noise)
+        covariance = self._covariance(inputs, 1.0 if weights is None else torch.as_tensor(weights))
         return np.asarray(torch.linalg.inv(covariance).numpy())
 
     def predict_features(
@@ -491,14 +484,14 @@ class GaussianProcess(CellRegressor):
     def _set_unit(self, y: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
         mean, spread = mean_and_std(y, weights)
         self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
-        if self._like is not None:
-            self.std_ = self._like.std_
+        if self._given_std is not None:
+            self.std_ = self._given_std
 
     def _restore_training(self) -> None:
         """Compute what is not stored: labels, their weights and the inverse's diagonal."""
         if hasattr(self, "_labels"):
             return
-        self._like = None
+        self._given_std = None
         self._inverse = inverse_diagonal(self.factor_)
         own_noise = self.factor_.square().sum(dim=1) - self.kernel_.variances(self.inputs_)
         self._weight = self.noise_ / own_noise
@@ -536,6 +529,18 @@ class GaussianProcess(CellRegressor):
         rows = np.argsort(graph, kind="stable")
         groups = np.split(rows, np.cumsum(count)[:-1])
         return [torch.from_numpy(group) for group in groups if len(group) > 1]
+
+    def _covariance(self, inputs: Tensor, weight: Tensor | float) -> Tensor:
+        """Return the covariance ``[n, n]`` of labels of these weights, noise included."""
+        covariance = self.kernel_.covariance(inputs, inputs)
+        covariance.diagonal().add_(self.noise_ / weight)
+        return covariance
+
+    def _input_groups(self, features: CellFeatures) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the group of each input ``[d]``, and of which groups inputs have own scales."""
+        widths = [features.groups[name].shape[1] for name in self.groups]
+        group = np.repeat(np.arange(len(widths)), widths)[self.columns_]
+        return group, np.array([name in _RELEVANCE for name in self.groups])
 
     def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
         groups = [features.groups[name] for name in self.groups]

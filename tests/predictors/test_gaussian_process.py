@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,6 +64,19 @@ def test_leave_one_out_against_refits(process: GaussianProcess) -> None:
         assert process.loo_mean_[left_out] == pytest.approx(expected, rel=1e-5)
         spread = np.sqrt(std[0] ** 2 + process.noise_) * process.std_
         assert process.loo_std_[left_out] == pytest.approx(spread, rel=1e-4)
+
+
+def test_the_hyper_parameters_of_another_process_and_not_its_cells(
+    process: GaussianProcess,
+) -> None:
+    alike = GaussianProcess().fit_features(
+        CELLS.space, cell_features(CELLS[60:]), Y[60:], like=process
+    )
+    assert alike.std_ == process.std_
+    assert alike.mean_ == pytest.approx(Y[60:].mean())
+    np.testing.assert_array_equal(alike.weights_, process.weights_)
+    # A matrix of 20 x 20, without that of 60 x 60.
+    assert len(pickle.dumps(alike)) < len(pickle.dumps(process)) / 2
 
 
 def test_learns_a_function_of_the_statistics(process: GaussianProcess) -> None:
