@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -13,39 +12,19 @@ from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.dropout import DropoutMasks
 from pyg_nas.engine.loop import train_sparse, train_stacked
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
-from pyg_nas.nn.gcn import GCN
+from tests.engine.conftest import assert_same_weights, new_member
 
 pytestmark = pytest.mark.engine
 
 CONFIG = TrainingConfig(epochs=4, batch_size=8, learning_rate=1e-3)
 
 
-@pytest.fixture(scope="module")
-def cells() -> CellArray:
-    return sample_cells(21, seed=4)
-
-
-@pytest.fixture(scope="module")
-def targets(cells: CellArray) -> torch.Tensor:
-    size = np.log(cells.trainable_parameters())
-    return torch.tensor((size - size.mean()) / size.std(), dtype=torch.float32)
-
-
-def new_member(seed: int, dropout: float = 0.1, depth: int = 2) -> GCN:
-    torch.manual_seed(seed)
-    return GCN(5, 12, depth, 8, dropout)
-
-
-def assert_same_weights(one: GCN, other: GCN) -> None:
-    for name, tensor in one.state_dict().items():
-        torch.testing.assert_close(tensor, other.state_dict()[name], atol=2e-5, rtol=1e-3, msg=name)
-
-
-def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Tensor) -> None:
+def test_equals_a_plain_loop_without_dropout(
+    training_cells: CellArray, targets: torch.Tensor
+) -> None:
     """torch's own Adam, scheduler and autograd on the sparse forward pass, one batch at a time."""
-    dense = dense_cells(cells)
+    dense = dense_cells(training_cells)
     member, plain = new_member(0, 0.0), new_member(0, 0.0)
     train_stacked([member], dense, targets, CONFIG, [11])
 
@@ -60,7 +39,7 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
             # numbers does not depend on the setting.
             masks.draw()
             optimizer.zero_grad()
-            batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
+            batch = Batch.from_data_list([training_cells[row].to_data() for row in index.tolist()])
             predicted = plain(batch.x, batch.edge_index, batch.batch, batch.num_graphs)
             loss = torch.nn.functional.mse_loss(predicted, targets[index])
             loss.backward()
@@ -70,9 +49,9 @@ def test_equals_a_plain_loop_without_dropout(cells: CellArray, targets: torch.Te
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3, msg=name)
 
 
-def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor) -> None:
+def test_members_do_not_feel_each_other(training_cells: CellArray, targets: torch.Tensor) -> None:
     count = 7
-    dense = dense_cells(cells)
+    dense = dense_cells(training_cells)
     alone = [new_member(seed) for seed in range(count)]
     together = [new_member(seed) for seed in range(count)]
     for seed, member in enumerate(alone):
@@ -83,14 +62,14 @@ def test_members_do_not_feel_each_other(cells: CellArray, targets: torch.Tensor)
     assert not torch.equal(together[0].head.weight, together[1].head.weight)
 
 
-def test_a_network_that_blows_up_shows_it(cells: CellArray, targets: torch.Tensor) -> None:
+def test_a_network_that_blows_up_shows_it(training_cells: CellArray, targets: torch.Tensor) -> None:
     config = TrainingConfig(epochs=6, batch_size=8, learning_rate=1e30)
-    history = train_stacked([new_member(0)], dense_cells(cells), targets, config, [0])
+    history = train_stacked([new_member(0)], dense_cells(training_cells), targets, config, [0])
     assert not torch.isfinite(history[-1]).any()
 
 
-def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None:
-    dense = dense_cells(cells)
+def test_weights_scale_the_loss(training_cells: CellArray, targets: torch.Tensor) -> None:
+    dense = dense_cells(training_cells)
     one = TrainingConfig(epochs=1, batch_size=21)
     plain = train_stacked([new_member(0)], dense, targets, one, [0])
     doubled = train_stacked(
@@ -99,18 +78,20 @@ def test_weights_scale_the_loss(cells: CellArray, targets: torch.Tensor) -> None
     torch.testing.assert_close(doubled, 2 * plain)
 
 
-def test_fewer_cells_than_a_batch(cells: CellArray, targets: torch.Tensor) -> None:
+def test_fewer_cells_than_a_batch(training_cells: CellArray, targets: torch.Tensor) -> None:
     few = torch.arange(3)
-    history = train_stacked([new_member(0)], dense_cells(cells)[few], targets[few], CONFIG, [0])
+    history = train_stacked(
+        [new_member(0)], dense_cells(training_cells)[few], targets[few], CONFIG, [0]
+    )
     assert history.shape == (4, 1)
     assert torch.isfinite(history).all()
 
 
-def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> None:
+def test_progress_hears_every_epoch(training_cells: CellArray, targets: torch.Tensor) -> None:
     heard: list[tuple[int, float]] = []
     history = train_stacked(
         [new_member(0)],
-        dense_cells(cells),
+        dense_cells(training_cells),
         targets,
         CONFIG,
         [0],
@@ -120,33 +101,35 @@ def test_progress_hears_every_epoch(cells: CellArray, targets: torch.Tensor) -> 
     assert [loss for _, loss in heard] == pytest.approx(history[:, 0].tolist())
 
 
-def test_sparse_training_equals_stacked(cells: CellArray, targets: torch.Tensor) -> None:
+def test_sparse_training_equals_stacked(training_cells: CellArray, targets: torch.Tensor) -> None:
     """The same batches and the same dropout, whichever network is run."""
     for loss in ("mse", "bce"):
         config = TrainingConfig(3, 8, 1e-3, loss=loss)
         goals = targets if loss == "mse" else (targets > 0).float()
         weights = torch.linspace(0.5, 1.5, 21)
         stacked, sparse = new_member(0), new_member(0)
-        dense = dense_cells(cells)
+        dense = dense_cells(training_cells)
         history = train_stacked([stacked], dense, goals, config, [5], weights=weights)
 
         def gather(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            batch = Batch.from_data_list([cells[row].to_data() for row in index.tolist()])
+            batch = Batch.from_data_list([training_cells[row].to_data() for row in index.tolist()])
             return batch.x, batch.edge_index, batch.batch
 
-        real = torch.from_numpy(cells.mask)
+        real = torch.from_numpy(training_cells.mask)
         other = train_sparse(sparse, gather, real, goals, config, 5, weights=weights)
         torch.testing.assert_close(history, other, atol=1e-5, rtol=1e-4)
         assert_same_weights(stacked, sparse)
 
 
-def test_threads_of_torch_are_left_as_they_were(cells: CellArray, targets: torch.Tensor) -> None:
+def test_threads_of_torch_are_left_as_they_were(
+    training_cells: CellArray, targets: torch.Tensor
+) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         train_stacked(
             [new_member(seed) for seed in range(6)],
-            dense_cells(cells),
+            dense_cells(training_cells),
             targets,
             CONFIG,
             list(range(6)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,44 +11,22 @@ from pyg_nas.engine.config import TrainingConfig, TrainingTask
 from pyg_nas.engine.numba_trainer import compiled_epochs
 from pyg_nas.engine.torch_trainer import torch_epochs
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense import dense_cells
-from pyg_nas.nn.gcn import GCN
-
-
-@pytest.fixture(scope="module")
-def cells() -> CellArray:
-    return sample_cells(21, seed=4)
-
-
-@pytest.fixture(scope="module")
-def targets(cells: CellArray) -> torch.Tensor:
-    size = np.log(cells.trainable_parameters())
-    return torch.tensor((size - size.mean()) / size.std(), dtype=torch.float32)
-
-
-def new_member(seed: int, depth: int) -> GCN:
-    torch.manual_seed(seed)
-    return GCN(5, 12, depth, 8)
-
-
-def assert_same_weights(one: GCN, other: GCN) -> None:
-    for name, tensor in one.state_dict().items():
-        torch.testing.assert_close(tensor, other.state_dict()[name], atol=2e-5, rtol=1e-3, msg=name)
+from tests.engine.conftest import assert_same_weights, new_member
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_trains_as_torch_does(
-    cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
+    training_cells: CellArray, targets: torch.Tensor, depth: int, loss: Literal["mse", "bce"]
 ) -> None:
     config = TrainingConfig(4, 8, 1e-3, loss=loss)
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
     trained = []
     for epochs in (compiled_epochs, torch_epochs):
-        members = [new_member(seed, depth) for seed in range(2)]
-        task = TrainingTask(members, dense_cells(cells), goals, weights, config, [4, 5])
+        members = [new_member(seed, depth=depth) for seed in range(2)]
+        task = TrainingTask(members, dense_cells(training_cells), goals, weights, config, [4, 5])
         trained.append((members, torch.stack(list(epochs(task)))))
     (compiled, losses), (by_torch, expected) = trained
     torch.testing.assert_close(losses, expected, atol=1e-5, rtol=1e-4)
@@ -58,7 +35,7 @@ def test_trains_as_torch_does(
 
 
 def test_products_in_parts_equal_whole_ones(
-    cells: CellArray, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    training_cells: CellArray, targets: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = []
     for most in (5, 1_000):
@@ -66,8 +43,10 @@ def test_products_in_parts_equal_whole_ones(
             "pyg_nas.engine.numba_trainer.rows_per_product",
             lambda rows, _, most=most: min(rows, most),
         )
-        trained.append(new_member(0, 3))
+        trained.append(new_member(0, depth=3))
         config = TrainingConfig(4, 8, 1e-3)
-        task = TrainingTask(trained[-1:], dense_cells(cells), targets, torch.ones(21), config, [0])
+        task = TrainingTask(
+            trained[-1:], dense_cells(training_cells), targets, torch.ones(21), config, [0]
+        )
         list(compiled_epochs(task))
     assert_same_weights(*trained)

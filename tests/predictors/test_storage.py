@@ -25,19 +25,7 @@ from pyg_nas.predictors.storage import (
     settings_checksum,
 )
 from pyg_nas.predictors.trained import Model
-
-FAST = {"hidden": 8, "epochs": 2}
-
-
-@pytest.fixture(scope="module")
-def model(small_table: Table) -> Model:
-    return Model.train(small_table, Protocol(train="60"), "paper", **FAST)
-
-
-@pytest.fixture
-def folder(model: Model, tmp_path: Path) -> Path:
-    model.save(tmp_path / "model")
-    return tmp_path / "model"
+from tests.predictors.conftest import FAST
 
 
 def test_saving_replaces_an_earlier_model(model: Model, folder: Path, small_table: Table) -> None:
