@@ -19,8 +19,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,8 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
-from pyg_nas.io.regular_files import check_regular
 from pyg_nas.measure.job import Job, Reading, Run
+from pyg_nas.measure.journal_file import JournalFile
 from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.owner import Owner
 from pyg_nas.spaces.measurements import METRICS
@@ -45,37 +45,8 @@ if TYPE_CHECKING:
     from pyg_nas.measure.task import Task
 
 _VERSION = 1
-_SCHEMA = """
-CREATE TABLE journal (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE cell (
-    hash TEXT PRIMARY KEY, adjacency TEXT NOT NULL, operations TEXT NOT NULL
-);
-CREATE TABLE owner (
-    token TEXT PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started INTEGER NOT NULL,
-    lease_until REAL NOT NULL
-);
-CREATE TABLE claim (
-    hash TEXT NOT NULL REFERENCES cell, budget INTEGER NOT NULL, seed INTEGER NOT NULL,
-    token TEXT NOT NULL REFERENCES owner,
-    PRIMARY KEY (hash, budget, seed)
-) WITHOUT ROWID;
-CREATE TABLE run (
-    hash TEXT NOT NULL REFERENCES cell, budget INTEGER NOT NULL, seed INTEGER NOT NULL,
-    halfway TEXT NOT NULL, end TEXT NOT NULL, finished REAL NOT NULL,
-    PRIMARY KEY (hash, budget, seed)
-) WITHOUT ROWID;
-"""
-_TABLES = {"journal", "cell", "owner", "claim", "run"}
-_TYPES = {
-    "cell": {"hash": "text", "adjacency": "text", "operations": "text"},
-    "owner": {"pid": "integer", "started": "integer", "lease_until": "real"},
-    "claim": {"budget": "integer", "seed": "integer"},
-    "run": {"hash": "text", "budget": "integer", "seed": "integer"},
-}
 LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
-_BUSY_SECONDS = 60.0
-_RETRY_SECONDS = 0.02
 
 
 class Journal:
@@ -106,55 +77,15 @@ class Journal:
         networks = self.space.support.network_fingerprint(self._size)
         self._networks = {} if networks is None else {"networks": networks}
         self._owner = Owner.current()
-        self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._connection = self._open()
+        self._file = JournalFile(self.path)
         try:
             self._register()
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
         self._renewal = threading.Thread(target=self._renew, daemon=True)
         self._renewal.start()
-
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            check_regular(self.path, MeasureError)
-        try:
-            connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.OperationalError as error:
-            raise MeasureError(f"{self.path}: cannot be opened ({error})") from error
-        try:
-            _retry(lambda: self._check_journal(connection))  # before the file is changed
-            # Write ahead from now on.
-            _retry(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-            # FULL: a finished run survives a power cut, not only the end of the process.
-            connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise MeasureError(f"{self.path}: not a readable journal ({error})") from error
-        except MeasureError:
-            connection.close()
-            raise
-        return connection
-
-    def _check_journal(self, connection: sqlite3.Connection) -> None:
-        names = _table_names(connection)
-        if names is None or (names and not names >= _TABLES):
-            raise MeasureError(f"{self.path}: an SQLite file, but not a journal")
-        for table, columns in _TYPES.items() if names else ():
-            for column, kind in columns.items():  # SQLite itself stores any type in any column
-                found = connection.execute(
-                    f"SELECT {column} FROM {table} WHERE typeof({column}) != ? LIMIT 1", (kind,)
-                ).fetchone()
-                if found is not None:
-                    raise MeasureError(
-                        f"{self.path}: {column} of table {table} must be {kind}, got "
-                        f"{quoted(found[0])}"
-                    )
 
     def _register(self) -> None:
         expected = {
@@ -163,21 +94,15 @@ class Journal:
             **{name: json.dumps(value, sort_keys=True) for name, value in self.about.items()},
             **self._networks,
         }
-        with self._transaction() as connection:
-            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-            if not names:
-                # executescript would commit the transaction first.
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.executemany("INSERT INTO journal VALUES (?, ?)", expected.items())
-            found = dict(connection.execute("SELECT name, value FROM journal"))
-            for name, value in expected.items():
-                if found.get(name) != value:
-                    self._check_space(name, found.get(name))
-                    raise MeasureError(
-                        f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
-                        f"{_shorten(value)} was requested; use another journal file"
-                    )
+        found = self._file.identity(expected)
+        for name, value in expected.items():
+            if found.get(name) != value:
+                self._check_space(name, found.get(name))
+                raise MeasureError(
+                    f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
+                    f"{_shorten(value)} was requested; use another journal file"
+                )
+        with self._file.transaction() as connection:
             connection.execute(
                 "INSERT INTO owner VALUES (?, ?, ?, ?, ?)",
                 (*astuple(self._owner), time.time() + LEASE_SECONDS),
@@ -199,26 +124,11 @@ class Journal:
                 f"another folder or journal file"
             )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                # IMMEDIATE takes the write lock first: what is read below stays true.
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise MeasureError(f"{self.path}: {error}") from error
-
     def _renew(self) -> None:
         while not self._closing.wait(_RENEW_SECONDS):
             # A locked file or a full disk may be usable again at the next turn, and recording a
             # run raises the error if not; the lease lasts for several turns.
-            with suppress(MeasureError), self._transaction() as connection:
+            with suppress(MeasureError), self._file.transaction() as connection:
                 connection.execute(
                     "UPDATE owner SET lease_until = ? WHERE token = ?",
                     (time.time() + LEASE_SECONDS, self._owner.token),
@@ -230,10 +140,10 @@ class Journal:
             return
         self._closing.set()
         self._renewal.join()
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute("DELETE FROM claim WHERE token = ?", (self._owner.token,))
             connection.execute("DELETE FROM owner WHERE token = ?", (self._owner.token,))
-        self._connection.close()
+        self._file.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -254,7 +164,7 @@ class Journal:
             raise MeasureError(
                 f"{self.path}: has cells of {self.space.name!r}, got one of {cell.space.name!r}"
             )
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO cell VALUES (?, ?, ?)",
                 (cell.hash, json.dumps(cell.adjacency.tolist()), json.dumps(cell.operations)),
@@ -299,7 +209,7 @@ class Journal:
             The number of runs recorded.
         """
         recorded = 0
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             for run in runs:
                 key = (cell.hash, run.budget, run.seed)
                 ended = connection.execute(
@@ -316,7 +226,7 @@ class Journal:
 
     def release(self, job: Job) -> None:
         """Give back the claims of a job that will not be finished."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.executemany(
                 "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?",
                 [(job.cell.hash, job.budget, seed, self._owner.token) for seed in job.seeds],
@@ -325,12 +235,12 @@ class Journal:
     def finished(self, hashes: Iterable[str] | None = None) -> set[tuple[str, int, int]]:
         """Return (module hash, budget, seed) of every finished run, or of those of some cells."""
         where, values = _restriction(hashes)
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             return set(connection.execute(f"SELECT hash, budget, seed FROM run {where}", values))
 
     def runs(self, cell: Cell, budget: int) -> list[Run]:
         """Return the finished runs of a cell at a budget, by ascending seed."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             rows = connection.execute(
                 "SELECT seed, halfway, end FROM run WHERE hash = ? AND budget = ? ORDER BY seed",
                 (cell.hash, budget),
@@ -390,7 +300,7 @@ class Journal:
             raise MeasureError(f"clock must be 'wall' or 'cpu', got {clock!r}")
         hashes = None if cells is None else [text.decode() for text in cells.hashes().tolist()]
         where, values = _restriction(hashes)
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             rows = connection.execute(
                 f"SELECT hash, budget, seed, halfway, end FROM run {where}", values
             ).fetchall()
@@ -418,49 +328,11 @@ class Journal:
         return Table(cells, metrics, budgets, described, trainable_parameters=parameters)
 
 
-def stored_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the settings of the task that a journal is of; None if there is no such journal."""
-    if not Path(path).is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-            if not _table_names(connection):
-                return None
-            row = connection.execute("SELECT value FROM journal WHERE name = 'settings'").fetchone()
-    except sqlite3.Error:
-        return None  # a file that is no journal is reported when it is opened as one
-    settings = parse_json(row[0], MeasureError) if row and isinstance(row[0], str) else None
-    return settings if isinstance(settings, dict) else None
-
-
-def _table_names(connection: sqlite3.Connection) -> set[str] | None:
-    """Return the names of a file's tables; None if it has views or triggers, which may run long."""
-    kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type != 'index'"))
-    return set(kinds) if set(kinds.values()) <= {"table"} else None
-
-
 def _restriction(hashes: Iterable[str] | None) -> tuple[str, tuple[str, ...]]:
     """Return the WHERE clause for the runs of some cells, and its values."""
     if hashes is None:
         return "", ()
     return "WHERE hash IN (SELECT value FROM json_each(?))", (json.dumps(list(hashes)),)
-
-
-def _retry(do: Callable[[], object]) -> None:
-    """Retry an action in a file that another process may lock or switch to write-ahead.
-
-    SQLite reports such a process at once instead of waiting for the connection's timeout,
-    because both might wait for each other.
-    """
-    last = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            do()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > last:
-                raise
-            time.sleep(_RETRY_SECONDS)
 
 
 def _shorten(value: object) -> str:

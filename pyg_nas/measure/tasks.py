@@ -18,7 +18,7 @@ from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.image_files import folder_task, npz_task
 from pyg_nas.measure.image_folder import TARGETS, scan_folder
-from pyg_nas.measure.journal import stored_settings
+from pyg_nas.measure.journal_file import stored_settings
 from pyg_nas.measure.own_images import chosen_settings
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Task

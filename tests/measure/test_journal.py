@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import sqlite3
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure import journal as journal_module
 from pyg_nas.measure.campaign import measure_cells
 from pyg_nas.measure.job import Job, Reading, Run
-from pyg_nas.measure.journal import Journal, stored_settings
+from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.network import build_network
 from pyg_nas.measure.task import Task
 from pyg_nas.search.table_evaluator import TableEvaluator
@@ -134,26 +132,6 @@ def test_a_damaged_run_is_refused(opened: Journal, text: str):
             read()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("run SET seed = 'x'", "seed of table run must be integer, got 'x'"),
-        ("owner SET lease_until = 'never'", "lease_until of table owner must be real"),
-        ("cell SET adjacency = x'00'", "adjacency of table cell must be text"),
-    ],
-)
-def test_a_value_of_another_type_is_refused(
-    opened: Journal, tiny_task: Task, change: str, message: str
-):
-    opened.claim(CELL, 2, (0,))
-    opened.record(CELL, [run(2, 0, 0.5)])
-    with sqlite3.connect(opened.path) as connection:
-        connection.execute(f"UPDATE {change}")
-    connection.close()
-    with pytest.raises(MeasureError, match=message):
-        Journal(opened.path, tiny_task, CELL.space)
-
-
 @pytest.mark.parametrize("adjacency", ["[", "5", "[[0, 2], [0, 0]]"])
 def test_a_damaged_cell_is_refused(opened: Journal, adjacency: str):
     opened.claim(CELL, 2, (0,))
@@ -179,44 +157,6 @@ def test_a_journal_of_another_task_or_space_is_refused(opened: Journal, tiny_tas
     with pytest.raises(MeasureError, match="is a journal of another task than 'tiny'"):
         measure_cells([CELL], slower, (1,), 1, opened)
     assert opened.claim(CELL, 2, (0,)) == (0,)
-
-
-@pytest.mark.parametrize("content", [b"hello, this is no database at all", b"SQLite format 3\x00x"])
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, tiny_task, content):
-    path = tmp_path / "j.sqlite"
-    path.write_bytes(content * 50)
-    with pytest.raises(MeasureError, match=r"j\.sqlite"):
-        Journal(path, tiny_task)
-    assert path.read_bytes() == content * 50
-
-
-@pytest.mark.parametrize("name", ["holidays", "journal"])
-def test_somebody_elses_database_is_refused_and_left_alone(
-    tmp_path: Path, tiny_task: Task, name: str
-):
-    path = tmp_path / "j.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"CREATE TABLE {name} (day TEXT)")
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(MeasureError, match="but not a journal"):
-        Journal(path, tiny_task)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["j.sqlite"]
-
-
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS value FROM n"
-
-
-def test_views_are_refused_unread(opened: Journal, tiny_task: Task):
-    opened.close()
-    with sqlite3.connect(opened.path) as connection:
-        connection.execute("DROP TABLE run")
-        connection.execute(f"CREATE VIEW run AS {ENDLESS}")
-    connection.close()
-    with pytest.raises(MeasureError, match="but not a journal"):
-        Journal(opened.path, tiny_task)
-    assert stored_settings(opened.path) is None
 
 
 def test_values_of_other_types_are_no_settings(opened: Journal, tiny_task: Task):
@@ -288,16 +228,6 @@ def test_a_campaign_killed_again_and_again_ends_as_an_undisturbed_one(
     assert jobs <= len(lines_of(log)) <= jobs + KILLS
 
 
-def test_opening_waits_for_one_who_is_about_to_write(tmp_path: Path, tiny_task: Task):
-    """SQLite refuses to switch to write-ahead at once there, whatever the timeout."""
-    other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    threading.Timer(0.3, other.execute, ("COMMIT",)).start()
-    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
-        assert journal.path.exists()
-    other.close()
-
-
 def test_two_processes_share_a_journal_and_train_nothing_twice(
     tmp_path: Path, tiny_task: Task, undisturbed: np.ndarray
 ):
@@ -312,22 +242,6 @@ def test_two_processes_share_a_journal_and_train_nothing_twice(
     with Journal(path, tiny_task) as journal:
         shared = journal.to_table(BUDGETS, SEEDS, campaign_cells())
     np.testing.assert_array_equal(accuracies(shared), undisturbed)
-
-
-def test_the_file_is_plain_sqlite(opened: Journal):
-    """Other tools can read it: JSON in text columns."""
-    opened.claim(CELL, 2, (0,))
-    opened.record(CELL, [run()])
-    connection = sqlite3.connect(opened.path)
-    (end,) = connection.execute("SELECT end FROM run").fetchone()
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    connection.close()
-    assert json.loads(end)["test_accuracy"] == 0.75
-
-
-def test_a_finished_run_survives_a_power_cut(opened: Journal):
-    """As far as SQLite can promise: 2 is FULL, which waits for the disk at every commit."""
-    assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_nobody_gives_back_the_claims_of_another(opened: Journal, tiny_task: Task):
