@@ -43,6 +43,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         SettingsError: If a file is missing or damaged, or no cell has been trained yet.
     """
     search = StoredSearch.read(folder, None if table is None else table.space)
+    search.check_trained()
     settings, space, result = search.settings, search.space, search.result
     facts = SearchFacts(result, _answer_runs(result, table), search.latency, search.score)
     rows = np.arange(len(facts.queries))

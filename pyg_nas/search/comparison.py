@@ -94,6 +94,7 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
 
 def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
     stored = StoredSearch.read(folder)
+    stored.check_trained()
     regret = stored.result.regret
     if regret is None or not np.isfinite(regret[-1]):
         raise SettingsError(

@@ -343,6 +343,7 @@ def _evaluator(search: StoredSearch) -> dict[str, Any]:
 
 def _best(search: StoredSearch) -> list[Query]:
     """Return the queries within the constraints, the most accurate first, then the smallest."""
+    search.check_trained()
     result = search.result
     queries = [query for query in result.history if result.constraints.keeps(query)]
     if not queries:

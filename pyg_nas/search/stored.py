@@ -15,7 +15,6 @@ from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.io.text import counted
 from pyg_nas.search.constraints import LIMITS, Constraints
 from pyg_nas.search.folder import ANSWER, LATENCY, SETTINGS
-from pyg_nas.search.history import History
 from pyg_nas.search.outcome import Reference
 from pyg_nas.search.records import Records
 from pyg_nas.search.result import SearchResult
@@ -34,7 +33,7 @@ class StoredSearch:
         folder: The folder.
         settings: Content of ``settings.json``.
         space: The search space of its cells.
-        result: The search so far, of at least one query.
+        result: The search so far.
         finished: Whether it has reached its budget, or no cell was left.
     """
 
@@ -54,7 +53,7 @@ class StoredSearch:
             default_space: The space where the settings do not describe it.
 
         Raises:
-            SettingsError: If a file is missing or damaged, or no cell has been trained yet.
+            SettingsError: If a file is missing or damaged.
         """
         folder = Path(folder)
         if not (folder / SETTINGS).exists():
@@ -62,14 +61,25 @@ class StoredSearch:
         settings = read_object(folder / SETTINGS)
         space = _space(folder, settings, default_space)
         history = Records.read(folder, space).history
-        if not len(history):
-            raise SettingsError(f"{folder}: no cell has been trained yet{_failed(history)}")
         answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
         # A finished search that is resumed with more rounds still has its previous answer.
         finished = answer.get("queries") == len(history)
         exhausted = finished and answer.get("exhausted") is True
         result = SearchResult(history, _constraints(settings), _reference(answer), exhausted)
         return cls(folder, settings, space, result, finished)
+
+    def check_trained(self) -> None:
+        """Check that there is an outcome.
+
+        Raises:
+            SettingsError: If no cell has been trained yet; it names the failures.
+        """
+        if not len(self.result.history):
+            reasons = list(self.result.history.failures.values())
+            failed = f", {counted(len(reasons), 'cell')} failed: {listed(reasons, 3)}"
+            raise SettingsError(
+                f"{self.folder}: no cell has been trained yet{failed if reasons else ''}"
+            )
 
     @property
     def evaluator(self) -> str | None:
@@ -86,11 +96,6 @@ class StoredSearch:
     def score(self) -> str:
         """Name of its metric."""
         return stored_score(self.settings)
-
-
-def _failed(history: History) -> str:
-    reasons = list(history.failures.values())
-    return f", {counted(len(reasons), 'cell')} failed: {listed(reasons, 3)}" if reasons else ""
 
 
 def _space(folder: Path, settings: dict[str, Any], default: SearchSpace | None) -> SearchSpace:

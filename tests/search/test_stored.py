@@ -16,7 +16,7 @@ def test_failures_are_read_with_the_outcomes(tmp_path: Path) -> None:
     first, second = search.ask(2)
     search.tell(first.id, failed=True, reason="out of memory")
     with pytest.raises(SettingsError, match=r"no cell .* yet, 1 cell failed: out of memory"):
-        StoredSearch.read(tmp_path)
+        StoredSearch.read(tmp_path).check_trained()
     search.tell(second.id, 0.5)
     stored = StoredSearch.read(tmp_path)
     assert stored.result.to_dict() == search.result.to_dict()
