@@ -1,11 +1,11 @@
 from .acquisition import ACQUISITIONS as ACQUISITIONS
 from .ask_tell import Search as Search
 from .candidate import Candidate as Candidate
+from .confirmation import Confirmation as Confirmation
 from .constraints import Constraints as Constraints
 from .domain import Domain as Domain
 from .early_stopping import EarlyStopping as EarlyStopping
 from .evaluator import Evaluator as Evaluator
-from .finish import Confirmation as Confirmation
 from .finish import Finish as Finish
 from .folder import SearchFolder as SearchFolder
 from .history import History as History

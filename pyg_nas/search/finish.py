@@ -16,13 +16,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
@@ -34,9 +33,9 @@ from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.network_folder import load_network, read_network_settings, save_network
-from pyg_nas.measure.objective import Objective, predicted_labels
+from pyg_nas.measure.network_results import describe_task, describe_test, pixel_unit
 from pyg_nas.measure.tasks import read_task
-from pyg_nas.metrics.intervals import wilson_interval
+from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.folder import JOURNAL, TASK
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
@@ -51,39 +50,6 @@ _SEED = 0
 _FEWEST_SEEDS = 2
 # Of all test images: on another device rounding may move an image over a border.
 _ROUNDING = 0.005
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """Accuracies of the best cells with random seeds that the search has not used.
-
-    Args:
-        cells: ``N`` cells, the best of the search first.
-        parameters: Trainable parameters of their networks, ``[N]``.
-        accuracies: Validation accuracy of each run, ``[N, S]``.
-    """
-
-    cells: CellArray
-    parameters: NDArray[np.int64]
-    accuracies: NDArray[np.float64]
-
-    @property
-    def means(self) -> NDArray[np.float64]:
-        """Mean validation accuracy of each cell, ``[N]``."""
-        return np.asarray(self.accuracies.mean(axis=1))
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the best mean."""
-        runs = self.accuracies[self.means.argmax()]
-        return float(runs.std(ddof=1) / np.sqrt(len(runs)))
-
-    @property
-    def chosen(self) -> int:
-        """The smallest cell whose mean is within one standard error of the best mean."""
-        means = self.means
-        near = np.flatnonzero(means >= means.max() - self.standard_error)
-        return int(near[np.lexsort((-means[near], self.parameters[near]))[0]])
 
 
 class Finish:
@@ -233,7 +199,7 @@ class Finish:
         from pyg_nas.measure.trainer import train_network
 
         executor = executor or Executor()
-        cell = confirmation.cells[confirmation.chosen]
+        cell = confirmation.chosen_cell
         kept = self._kept(cell)
         try:
             load_network(kept, cell)
@@ -261,34 +227,36 @@ class Finish:
             ModelError: If an exported file differs from the network.
         """
         from pyg_nas.measure.latency import measure_latency
-        from pyg_nas.measure.network_card import CARD, PREDICT, model_card, predict_script
         from pyg_nas.measure.network_export import export_network, network_logits
 
-        cell = confirmation.cells[confirmation.chosen]
+        cell = confirmation.chosen_cell
         task = self.task.for_final_training()
-        kept = self._kept(cell)
         logits = network_logits(network, task.test.images)
-        _check_accuracy(kept, logits, task)
+        if not np.isfinite(logits).all():
+            raise MeasureError(
+                "the last training failed: the network has outputs that are not finite numbers"
+            )
+        test = describe_test(logits, task)
+        recorded = read_network_settings(self._kept(cell))["about"]["test_accuracy"]
+        _check_score(test, recorded, task)
         files, onnx_missing = export_network(network, task.test, task.classes)
         about = {
             "pyg_nas": __version__,
             "request": self.request,
-            "task": _describe_task(task),
-            "confirmation": self._describe_confirmation(confirmation),
+            "task": describe_task(task),
+            "confirmation": {
+                "budget": self.budget,
+                "seeds": list(self.seeds),
+                **confirmation.to_dict(),
+            },
             "training": {"epochs": self.epochs, "seed": _SEED, "images": len(task.train)},
-            "test": _describe_test(logits, task),
+            "test": test,
             "parameters": int(confirmation.parameters[confirmation.chosen]),
             "macs": int(CellArray.from_cells([cell]).macs(task.network_size)[0]),
             "latency": asdict(measure_latency(network, task.test.images.shape[1:])),
             "onnx_missing": onnx_missing,
         }
-        classes = () if task.is_regression else task.classes
-        pixels = task.test.images
-        of_files = pixels.dtype == np.uint8 and pixels.shape[1] in (1, 3)
-        fit = task.settings.image_fit if of_files else None
-        script = predict_script(classes, pixels.shape[1:], _unit(task), fit)
-        texts = {PREDICT: script, CARD: model_card(about, cell.hash)}
-        files.update({name: text.encode("utf-8") for name, text in texts.items()})
+        files.update(_texts(about, cell, task))
         save_network(self.out, network, cell, task, about, files)
         return about
 
@@ -301,25 +269,6 @@ class Finish:
     def _kept(self, cell: Cell) -> Path:
         text = json.dumps([self.request, cell.hash], sort_keys=True)
         return self.folder / f"network-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-    def _describe_confirmation(self, confirmation: Confirmation) -> dict[str, Any]:
-        figures = zip(
-            confirmation.cells,
-            confirmation.parameters.tolist(),
-            confirmation.accuracies.tolist(),
-            confirmation.means.tolist(),
-            strict=True,
-        )
-        return {
-            "budget": self.budget,
-            "seeds": list(self.seeds),
-            "cells": [
-                {"hash": cell.hash, "parameters": size, "accuracies": runs, "mean": mean}
-                for cell, size, runs, mean in figures
-            ],
-            "standard_error": confirmation.standard_error,
-            "chosen": confirmation.cells[confirmation.chosen].hash,
-        }
 
 
 def _evaluator(search: StoredSearch) -> dict[str, Any]:
@@ -368,67 +317,26 @@ def _read_task(
     return task
 
 
-def _check_accuracy(kept: Path, logits: NDArray[np.float32], task: Task) -> None:
-    """Check that a network from a file has the test accuracy of its training."""
-    recorded = read_network_settings(kept)["about"]["test_accuracy"]
-    if not np.isfinite(logits).all():
-        raise MeasureError(
-            "the last training failed: the network has outputs that are not finite numbers"
-        )
-    objective = Objective(task)
-    found = objective.score(task.test.labels, predicted_labels(logits, task))
+def _check_score(test: dict[str, Any], recorded: float, task: Task) -> None:
+    """Check that a network from a file has the score of its training on the test images."""
     # A change of one image of the smallest class counts most.
     fewest = 1 if task.is_regression else task.num_labels * np.bincount(task.test.labels).min()
     allowed = _ROUNDING if task.is_regression else max(1 / max(1, fewest), _ROUNDING)
-    if abs(found - recorded) > allowed:
+    if abs(test["score"] - recorded) > allowed:
         raise MeasureError(
-            f"the trained network has {objective.score_name} {found:.4f} on {len(task.test)} test "
-            f"images, the trainer read {recorded:.4f}"
+            f"the trained network has {test['score_name']} {test['score']:.4f} on "
+            f"{test['images']} test images, the trainer read {recorded:.4f}"
         )
 
 
-def _describe_task(task: Task) -> dict[str, Any]:
-    return {
-        "name": task.name,
-        "settings": task.settings.to_dict(),
-        "image_shape": list(task.test.images.shape[1:]),
-        "unit": _unit(task),
-        "classes": [] if task.is_regression else list(task.classes),
-    }
+def _texts(about: dict[str, Any], cell: Cell, task: Task) -> dict[str, bytes]:
+    """Return the script that uses the network and its model card, by the names of their files."""
+    from pyg_nas.measure.network_card import CARD, PREDICT, model_card, predict_script
 
-
-def _unit(task: Task) -> str:
-    if task.train.images.dtype == np.uint8:
-        return "pixels from 0 to 255"
-    return "pixels in the unit of the training images"
-
-
-def _describe_test(logits: NDArray[np.float32], task: Task) -> dict[str, Any]:
-    predicted = predicted_labels(logits, task)
-    objective = Objective(task)
-    described = {
-        "images": len(predicted),
-        "score_name": objective.score_name,
-        "score": objective.score(task.test.labels, predicted),
-    }
-    if task.is_regression:
-        errors = predicted - task.test.labels
-        return {
-            **described,
-            "mean_absolute_error": float(np.abs(errors).mean()),
-            "root_mean_squared_error": float(np.sqrt((errors**2).mean())),
-        }
-    from sklearn.metrics import confusion_matrix
-
-    correct = int((predicted == task.test.labels).sum())
-    interval = wilson_interval(correct, len(predicted))
-    confusion = confusion_matrix(task.test.labels, predicted, labels=range(task.num_labels))
-    return {
-        **described,
-        "correct": correct,
-        "accuracy": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "confidence": interval.confidence,
-        "confusion": confusion.tolist(),
-    }
+    classes = () if task.is_regression else task.classes
+    pixels = task.test.images
+    of_files = pixels.dtype == np.uint8 and pixels.shape[1] in (1, 3)
+    fit = task.settings.image_fit if of_files else None
+    script = predict_script(classes, pixels.shape[1:], pixel_unit(task), fit)
+    texts = {PREDICT: script, CARD: model_card(about, cell.hash)}
+    return {name: text.encode("utf-8") for name, text in texts.items()}

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
 from pyg_nas.cli.finish import finish
-from pyg_nas.search.finish import Confirmation, Finish
+from pyg_nas.search.confirmation import Confirmation
+from pyg_nas.search.finish import Finish
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task

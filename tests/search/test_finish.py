@@ -19,13 +19,11 @@ import pytest
 import torch
 
 from pyg_nas.errors import MeasureError, SettingsError
-from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure import Journal, get_task
 from pyg_nas.measure.network_folder import load_network, read_network_settings
 from pyg_nas.measure.tasks import write_task_source
 from pyg_nas.search.constraints import Constraints
-from pyg_nas.search.finish import Confirmation, Finish
+from pyg_nas.search.finish import Finish
 from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
 from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
@@ -122,24 +120,6 @@ def test_the_folder_has_the_network_that_the_trainer_read(
     ]  # fmt: skip
     assert not list(copied.glob("network-*"))
     assert Finish(copied, tmp_path / "net", top=2, seeds=2, epochs=12).is_done
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "parameters", "chosen"),
-    [
-        # Standard errors of the best: 0.02, so that 0.885 is near and 0.85 is not.
-        ([[0.92, 0.88], [0.885, 0.885], [0.85, 0.85]], [300, 200, 100], 1),
-        ([[0.9, 0.9], [0.899, 0.899]], [300, 200], 0),
-        ([[0.7, 0.9], [0.9, 0.9]], [100, 200], 1),
-        ([[0.92, 0.88], [0.89, 0.89], [0.895, 0.895]], [300, 200, 200], 2),
-    ],
-)
-def test_the_smallest_within_one_standard_error_of_the_best_is_chosen(
-    accuracies: list[list[float]], parameters: list[int], chosen: int
-) -> None:
-    cells: CellArray = sample_cells(len(parameters), seed=0)
-    confirmation = Confirmation(cells, np.array(parameters), np.array(accuracies))
-    assert confirmation.chosen == chosen
 
 
 def test_cells_that_break_the_constraints_are_left_out(copied: Path, tmp_path: Path) -> None:
