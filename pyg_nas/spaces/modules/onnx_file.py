@@ -7,15 +7,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
-from pyg_nas.spaces.modules.onnx_macs import multiply_accumulates
-from pyg_nas.spaces.modules.prune import without_constants
+from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
+from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
+from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import normalised
 
 if TYPE_CHECKING:
@@ -24,11 +25,21 @@ if TYPE_CHECKING:
 # Errors of reading fields of an invalid model, except those of onnx's checks.
 _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-_MOST_BYTES_OF_NUMBER = 16
 _IDENTITIES = frozenset({"Identity", "Dropout"})
 _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-# The running mean and variance of batch normalisation are not parameters.
-_NOT_PARAMETERS = {"BatchNormalization": (3, 4)}
+# Positions of inputs that are no parameters: running mean and variance, settings, first states.
+_NOT_PARAMETERS = {
+    "BatchNormalization": (3, 4),
+    "Clip": (1, 2),
+    "GRU": (5,),
+    "LSTM": (5, 6),
+    "Pad": (1, 2, 3),
+    "RNN": (5,),
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+}
+# In the files of PyTorch's exporter.
+_KIND_OF_TENSOR = "pkg.torch.export.graph_signature.InputSpec.kind"
 # Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
 # zero points.
 _ROUNDED = {
@@ -44,13 +55,17 @@ _ROUNDED = {
 def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     """Return the graph of an ONNX file.
 
-    Floating-point initializers count as parameters, except the running statistics of batch
-    normalisation; so do rounded weights, but not their scales. Undetermined sizes, such as the
-    batch, count as 1. Files with external weights are not opened.
+    Floating-point constants count as parameters, whether they are initializers or operators
+    ``Constant``; except single numbers without a dimension, the running statistics of batch
+    normalisation, first states of recurrent layers, settings such as the scales of ``Resize``, and
+    what PyTorch's exporter marks as a buffer. Rounded weights count too, but not their scales.
+    Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
+    constant the branch is taken. Files with external weights are not opened.
 
     Raises:
-        NetworkError: If the file cannot be read as ONNX, or has control flow; the message names
-            the operator.
+        NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
+            multiply-accumulates are counted from cannot be inferred; the message names the
+            operator. Other vertices of unknown shape have the shape ``()``.
         ImportError: If the package ``onnx`` is missing.
     """
     model = _read(path)
@@ -76,7 +91,9 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         model.ir_version = max(model.ir_version, 4)
         _check_operators(model)
         model = inliner.inline_local_functions(model)
+        without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
+        _determine_sizes(model.graph)
         inferred = shape_inference.infer_shapes(model, data_prop=True)
     except RecursionError:
         raise NetworkError(f"{path}: a function of the file calls itself") from None
@@ -120,12 +137,23 @@ def _check_ranges(graph: GraphProto, outer: Mapping[str, TensorProto]) -> None:
 
 
 def _number(node: NodeProto, tensor: TensorProto) -> float:
-    from onnx import TensorProto, numpy_helper
-
-    external = tensor.data_location == TensorProto.EXTERNAL
-    if external or math.prod(tensor.dims) != 1 or len(tensor.raw_data) > _MOST_BYTES_OF_NUMBER:
+    number = single_number(tensor)
+    if number is None:
         raise NetworkError(f"{_named(node)}: start, stop and step must be one number each")
-    return float(numpy_helper.to_array(tensor).item())
+    return number
+
+
+def _determine_sizes(graph: GraphProto) -> None:
+    """Let undetermined sizes of inputs be 1, wherever they have the same name."""
+    inputs = [dim for value in graph.input for dim in value.type.tensor_type.shape.dim]
+    free = {dim.dim_param for dim in inputs if not dim.HasField("dim_value")}
+    for dim in inputs:
+        if not dim.HasField("dim_value"):
+            dim.dim_value = 1
+    for value in (*graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param and dim.dim_param in free:
+                dim.dim_value = 1
 
 
 def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
@@ -141,7 +169,7 @@ class _Builder:
     """Makes vertices from the nodes of a model, which ONNX stores in topological order."""
 
     def __init__(self, model: ModelProto) -> None:
-        from onnx import TensorProto, helper
+        from onnx import helper
 
         self.graph = model.graph
         self.vertices: list[Vertex] = []
@@ -150,12 +178,36 @@ class _Builder:
         self.types: dict[str, str] = {}
         self.weights: dict[str, int] = {}  # numbers of a parameter; 0 after its first use
         self.sizes: dict[str, int] = {}
+        self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
+        self._add_constants()
+        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
+            kind = value.type.tensor_type
+            dims = kind.shape.dim
+            known = kind.HasField("shape") and all(dim.HasField("dim_value") for dim in dims)
+            if value.name not in self.shapes and kind.elem_type and known:
+                self.shapes[value.name] = tuple(int(dim.dim_value) for dim in dims)
+                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        for value in self.graph.input:
+            if value.name not in self.sizes and value.name not in self.makers:
+                self.makers[value.name] = (len(self.vertices),)
+                self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
+
+    def _add_constants(self) -> None:
+        """Note shapes of constants, and which of them are parameters."""
+        from onnx import TensorProto, helper
+
         floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
         rounded = {
             node.input[position]
             for node in self.graph.node
             for position in _ROUNDED.get(node.op_type, ())
             if position < len(node.input)
+        }
+        kinds = {
+            value.name: item.value
+            for value in self.graph.value_info
+            for item in value.metadata_props
+            if item.key == _KIND_OF_TENSOR
         }
         for sparse in self.graph.sparse_initializer:
             name = sparse.values.name
@@ -165,18 +217,9 @@ class _Builder:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             self.makers[tensor.name] = ()
-            if tensor.data_type in floats or tensor.name in rounded:
+            kind = kinds.get(tensor.name, "PARAMETER" if tensor.dims else "")
+            if (tensor.data_type in floats and kind == "PARAMETER") or tensor.name in rounded:
                 self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)
-        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
-            kind = value.type.tensor_type
-            if value.name not in self.shapes and kind.elem_type:
-                dims = kind.shape.dim
-                self.shapes[value.name] = tuple(max(int(dim.dim_value), 1) for dim in dims)
-                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind.elem_type))
-        for value in self.graph.input:
-            if value.name not in self.sizes and value.name not in self.makers:
-                self.makers[value.name] = (len(self.vertices),)
-                self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
 
     def _result(self, name: str) -> tuple[tuple[int, ...], str]:
         return self.shapes.get(name, ()), self.types.get(name, "float32")
@@ -216,6 +259,8 @@ class _Builder:
         operation = normalised(node.op_type)
         if node.op_type == "MatMul" and node.input[1] in self.sizes:
             operation = "linear"
+        if node.op_type == "Gather" and node.input[0] in self.sizes and not attributes.get("axis"):
+            operation = "embedding"
         kernel = tuple(attributes.get("kernel_shape", ()))
         if operation in ("conv", "conv_transpose") and not kernel:
             kernel = self._result(node.input[1])[0][2:]
@@ -233,18 +278,29 @@ class _Builder:
             heads=int(attributes.get("num_heads", attributes.get("q_num_heads", 1))),
             weights=sum(self.sizes[name] for name in dict.fromkeys(read)),
             parameters=sum(self.weights.pop(name, 0) for name in read),
-            macs=multiply_accumulates(
-                node.op_type,
-                [self._result(name)[0] if name else () for name in node.input],
-                self._result(node.output[0])[0],
-                attributes,
-            ),
+            macs=self._macs(node, attributes),
             bytes_read=bytes_read(
                 operation,
                 [self._bytes(name) for name in dict.fromkeys(node.input) if name],
                 written,
             ),
             bytes_written=written,
+        )
+
+    def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
+        if node.op_type not in COUNTED:
+            return 0
+        names = [name for name in (*node.input, node.output[0]) if name]
+        unknown = next((name for name in names if name not in self.shapes), None)
+        if unknown is not None:  # an error, unless the vertex is removed
+            self.uncounted[len(self.vertices)] = (
+                f"{_named(node)}: its multiply-accumulates are not known, because the shape of "
+                f"{unknown!r} is not; export the network with fixed sizes"
+            )
+            return 0
+        shapes = [self._result(name)[0] for name in node.input]
+        return multiply_accumulates(
+            node.op_type, shapes, self._result(node.output[0])[0], attributes
         )
 
     def finish(self, name: str) -> NetworkGraph:
@@ -255,7 +311,11 @@ class _Builder:
             raise NetworkError(f"no operator makes the output {unknown[0]!r}")
         sources = tuple(source for value in outputs for source in self.makers[value])
         self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
-        vertices = without_constants(self.vertices)
+        kept = kept_positions(self.vertices)
+        for position in kept:
+            if position in self.uncounted:
+                raise NetworkError(self.uncounted[position])
+        vertices = selected(self.vertices, kept)
         # Parameters that only pruned vertices or no vertex read still count.
         counted = sum(vertex.parameters for vertex in self.vertices)
         unused = counted - sum(v.parameters for v in vertices) + sum(self.weights.values())

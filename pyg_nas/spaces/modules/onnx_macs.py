@@ -14,6 +14,11 @@ _PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLi
 _RECURRENT = ("LSTM", "GRU", "RNN")
 _ATTENTIONS = ("Attention", "MultiHeadAttention")
 
+COUNTED = frozenset(
+    [*_CONVOLUTIONS, *_PRODUCTS, *_RECURRENT, *_ATTENTIONS, "ConvTranspose", "Einsum"]
+)
+"""Operators that have multiply-accumulates."""
+
 
 def multiply_accumulates(
     operator: str, shapes: Shapes, result: Sequence[int], attributes: Mapping[str, Any]

@@ -9,8 +9,8 @@ from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules.network_graph import Vertex
 
 
-def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
-    """Return the vertices that lead to the output and depend on an input or a parameter.
+def kept_positions(vertices: Sequence[Vertex]) -> list[int]:
+    """Return which vertices lead to the output and depend on an input or a parameter.
 
     Inputs are always kept.
 
@@ -35,11 +35,15 @@ def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
         if leads[position]:
             for source in vertices[position].sources:
                 leads[source] = True
-    kept = [
+    return [
         position
         for position, vertex in enumerate(vertices)
         if vertex.operation == "input" or (depends[position] and leads[position])
     ]
+
+
+def selected(vertices: Sequence[Vertex], kept: Sequence[int]) -> tuple[Vertex, ...]:
+    """Return the vertices at some positions, and the edges between them."""
     renamed = {old: new for new, old in enumerate(kept)}
     return tuple(
         replace(
@@ -48,3 +52,12 @@ def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
         )
         for position in kept
     )
+
+
+def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
+    """Return the vertices of :func:`kept_positions`.
+
+    Raises:
+        NetworkError: As :func:`kept_positions`.
+    """
+    return selected(vertices, kept_positions(vertices))

@@ -10,22 +10,10 @@ import pytest
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import graph_of_onnx
+from tests.spaces.modules.onnx_models import write
 
 onnx = pytest.importorskip("onnx")
 helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-
-
-def write(path: Path, nodes: list, weights: dict[str, np.ndarray], shapes: dict[str, list]) -> Path:
-    """Write a model with one input ``x`` and one output ``y``."""
-    graph = helper.make_graph(
-        nodes,
-        "made by hand",
-        [helper.make_tensor_value_info("x", floats, shapes["x"])],
-        [helper.make_tensor_value_info("y", floats, shapes.get("y"))],
-        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
-    return path
 
 
 def test_a_network_by_hand(tmp_path: Path) -> None:
@@ -114,6 +102,45 @@ def test_sparse_weights_and_old_files(tmp_path: Path) -> None:
     graph = graph_of_onnx(tmp_path / "net.onnx")
     assert graph.parameters == 20 + 2
     assert graph.macs == 5 * 4 + 4 * 3
+
+
+def test_an_embedding_is_a_selection_from_a_weight(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["i"], to=onnx.TensorProto.INT64),
+        helper.make_node("Gather", ["w", "i"], ["y"]),
+    ]
+    weights = {"w": np.zeros((9, 4), np.float32)}
+    graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, weights, {"x": [2], "y": [2, 4]}))
+    assert graph.operations == ("input", "cast", "embedding", "output")
+
+
+def test_an_unknown_shape_is_an_error_where_it_counts(tmp_path: Path) -> None:
+    weights = {"w": np.zeros((4, 3), np.float32)}
+    nodes = [
+        helper.make_node("Mystery", ["x"], ["m"], "strange", domain="own"),
+        helper.make_node("MatMul", ["m", "w"], ["y"], "product"),
+    ]
+    path = write(tmp_path / "net.onnx", nodes, weights, {"x": [2, 4], "y": [2, 3]})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    with pytest.raises(NetworkError, match=r"MatMul \('product'\): .* the shape of 'm' is not"):
+        graph_of_onnx(path)
+    model.graph.value_info.append(helper.make_tensor_value_info("m", floats, [2, 4]))
+    onnx.save(model, path)
+    assert graph_of_onnx(path).macs == 2 * 4 * 3
+
+
+def test_sizes_of_one_name_are_one_number(tmp_path: Path) -> None:
+    weights = {"flat": np.array([0, -1]), "w": np.zeros((8, 3), np.float32)}
+    nodes = [
+        helper.make_node("Reshape", ["x", "flat"], ["a"]),
+        helper.make_node("MatMul", ["a", "w"], ["y"]),
+    ]
+    shapes = {"x": ["batch", 4, 2], "y": ["batch", 3]}
+    graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, weights, shapes))
+    assert [v.shape for v in graph.vertices] == [(1, 4, 2), (1, 8), (1, 3), (1, 3)]
+    assert graph.macs == 8 * 3
 
 
 def test_control_flow_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""Constants of an ONNX file: nodes that are constants, and branches that constants choose."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, TensorProto
+
+_MOST_BYTES_OF_NUMBER = 16
+# Conditions are followed through these alone.
+_SAME_CONDITION = frozenset({"Identity", "Cast"})
+
+
+def without_constant_nodes(graph: GraphProto) -> None:
+    """Replace nodes that are constants by initializers, and choices by the branch that is taken.
+
+    An ``If`` is replaced if its condition is a number in the file.
+    """
+    numbers = {tensor.name: single_number(tensor) for tensor in graph.initializer}
+    kept: list[NodeProto] = []
+    waiting = deque(graph.node)
+    while waiting:
+        node = waiting.popleft()
+        condition = numbers.get(node.input[0]) if node.input else None
+        if node.op_type == "Constant" and (tensor := _constant(node)) is not None:
+            graph.initializer.append(tensor)
+            numbers[tensor.name] = single_number(tensor)
+        elif node.op_type == "If" and condition is not None:
+            waiting.extendleft(reversed(_branch(node, taken=bool(condition))))
+        else:
+            if condition is not None and node.op_type in _SAME_CONDITION:
+                numbers[node.output[0]] = condition
+            elif condition is not None and node.op_type == "Not":
+                numbers[node.output[0]] = float(not condition)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def single_number(tensor: TensorProto) -> float | None:
+    """Return the number of a tensor, None if it has another size or is in another file."""
+    from onnx import TensorProto, numpy_helper
+
+    external = tensor.data_location == TensorProto.EXTERNAL
+    if external or math.prod(tensor.dims) != 1 or len(tensor.raw_data) > _MOST_BYTES_OF_NUMBER:
+        return None
+    try:
+        return float(numpy_helper.to_array(tensor).item())
+    except (TypeError, ValueError):  # a text
+        return None
+
+
+def _constant(node: NodeProto) -> TensorProto | None:
+    """Return the tensor of a node ``Constant``; None if it is sparse or a text."""
+    from onnx import TensorProto, helper
+
+    values = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    if isinstance(values.get("value"), TensorProto):
+        tensor = TensorProto()
+        tensor.CopyFrom(values["value"])
+        tensor.name = node.output[0]
+        return tensor
+    for name, dtype in (("value_float", TensorProto.FLOAT), ("value_int", TensorProto.INT64)):
+        if name in values:
+            return helper.make_tensor(node.output[0], dtype, [], [values[name]])
+        if (listed := values.get(f"{name}s")) is not None:
+            return helper.make_tensor(node.output[0], dtype, [len(listed)], listed)
+    return None
+
+
+def _branch(node: NodeProto, *, taken: bool) -> list[NodeProto]:
+    """Return the nodes of a branch of ``If``, whose results have the names of its outputs.
+
+    Other names in the branch are made unique, because two branches may have the same.
+    """
+    from onnx import helper
+
+    wanted = "then_branch" if taken else "else_branch"
+    graph = next(item.g for item in node.attribute if item.name == wanted)
+    tensors = [helper.make_node("Constant", [], [t.name], value=t) for t in graph.initializer]
+    nodes = [*tensors, *graph.node]
+    own = {name: f"{node.output[0]}/{name}" for one in nodes for name in one.output if name}
+    for one in nodes:
+        _rename(one, own)
+    for result, name in zip(graph.output, node.output, strict=True):
+        source = own.get(result.name, result.name)
+        nodes.append(helper.make_node("Identity", [source], [name]))
+    return nodes
+
+
+def _rename(node: Any, names: dict[str, str]) -> None:
+    """Rename what a node reads and makes, also in graphs inside it."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    for item in node.attribute:
+        for graph in (item.g, *item.graphs):
+            for inner in graph.node:
+                _rename(inner, names)
+            for result in graph.output:
+                result.name = names.get(result.name, result.name)
