@@ -199,7 +199,7 @@ def _print_networks(table: NetworkTable, path: Path) -> None:
     rows: list[tuple[str, object]] = [
         ("networks", f"{len(table):,}"),
         ("different graphs", f"{len(np.unique(table.hashes)):,}"),
-        ("vertices of a graph", f"{sizes.min(initial=0):,} to {sizes.max(initial=0):,}"),
+        ("vertices of a graph", f"{sizes.min():,} to {sizes.max():,}" if len(sizes) else "none"),
         *(
             (name, f"{np.isfinite(values).sum():,} measured, {_range(values)}")
             for name, values in table.targets.items()

@@ -48,10 +48,7 @@ class NetworkListEvaluator(ExternalEvaluator):
     def __init__(self, networks: NetworkTable) -> None:
         first = np.sort(np.unique(networks.hashes, return_index=True)[1])
         self.listed = networks if len(first) == len(networks) else networks.subset(first)
-        names = self.listed.names
-        if len(set(names)) < len(names) or not names:
-            raise SettingsError("candidates must have different names, and there must be one")
-        cells = listed_cells(names)
+        cells = listed_cells(self.listed.names)
         super().__init__(Domain(cells.space, cells), None)
 
     def rows(self, cells: CellArray) -> NDArray[np.int64]:
@@ -177,8 +174,10 @@ def listed_cells(names: Sequence[str]) -> CellArray:
     """Return networks as cells of one vertex, whose operation is the name.
 
     Raises:
-        SettingsError: If a name appears twice.
+        SettingsError: If a name appears twice, or there is none.
     """
+    if not names:
+        raise SettingsError("there is no network to choose from, at least one is needed")
     if repeated := first_repeated(names):
         name, *rows = repeated
         raise SettingsError(

@@ -73,7 +73,7 @@ def test_equal_networks_are_one_candidate() -> None:
     assert NetworkListEvaluator(twice).listed.names == ("a", "b")
     search = Search(networks=twice, n=1, k=1)
     assert len(search.ask(5)) == 2
-    with pytest.raises(SettingsError, match="different names"):
+    with pytest.raises(SettingsError, match="names of networks to choose from must differ"):
         NetworkListEvaluator(NetworkTable(TABLE.networks.select(rows[:2]), ["a", "a"]))
 
 

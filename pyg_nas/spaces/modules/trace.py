@@ -44,6 +44,13 @@ from pyg_nas.spaces.modules.vocabulary import normalised
 # The result equals the (first) input in evaluation mode.
 _IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
 
+# Products that torch's counter leaves out: position of the matrix, or of one of two vectors.
+_VECTOR_PRODUCTS = {
+    torch.ops.aten.mv: 0,
+    torch.ops.aten.addmv: 1,
+    torch.ops.aten.dot: 0,
+    torch.ops.aten.vdot: 0,
+}
 # These do not read the tensor that they change.
 _OVERWRITING = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 
@@ -367,6 +374,12 @@ class _Dispatched(TorchDispatchMode):
                 f"operation {function.name()!r}: control flow of tensors has no graph"
             )
         packet = getattr(function, "_overloadpacket", function)
+        packed = any(isinstance(argument, torch.ScriptObject) for argument in arguments)
+        if packed and function.namespace == "quantized":
+            raise NetworkError(
+                f"operation {packet.__name__!r}: its weights are packed and cannot be counted; "
+                f"give the module before it is quantised"
+            )
 
         def call() -> Any:
             result = function(*arguments, **named)
@@ -375,6 +388,8 @@ class _Dispatched(TorchDispatchMode):
                 self.recorder.macs += (
                     flop_registry[packet](*arguments, **named, out_val=result) // 2
                 )
+            elif packet in _VECTOR_PRODUCTS:
+                self.recorder.macs += arguments[_VECTOR_PRODUCTS[packet]].numel()
             return result
 
         if self.recorder.inside:

@@ -115,6 +115,25 @@ def test_fused_kernels_that_torch_does_not_count() -> None:
     )
 
 
+def test_products_with_vectors_that_torch_does_not_count() -> None:
+    matrix, vector = torch.zeros(3, 4), torch.zeros(4)
+    for product, macs in (
+        (torch.mv, 3 * 4),
+        (torch.matmul, 3 * 4),
+        (lambda m, v: torch.addmv(torch.zeros(3), m, v), 3 * 4),
+        (lambda m, v: torch.dot(m[0], v), 4),
+    ):
+        assert graph_of(Function(product), matrix, vector).macs == macs
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_packed_weights_are_one_error() -> None:
+    layers = nn.Sequential(nn.ReLU(), nn.Linear(6, 2))
+    rounded = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
+    with pytest.raises(NetworkError, match=r"^1: operation 'linear_dynamic': its weights are pac"):
+        graph_of(rounded, IMAGES)
+
+
 def test_the_hash_does_not_depend_on_names_or_order() -> None:
     plain = graph_of(Block(), IMAGES)
     assert graph_of(Block(), IMAGES).hash == plain.hash
