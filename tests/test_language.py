@@ -71,6 +71,20 @@ def test_documentation(path: Path) -> None:
     assert not list(found_in(path.read_text(encoding="utf-8")))
 
 
+def described(path: Path) -> Iterator[str]:
+    """The docstrings and the lines of comments of a test module, whose other texts are inputs."""
+    source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+    yield from (line for line in source.splitlines() if line.lstrip().startswith("#"))
+
+
+def test_tests() -> None:
+    paths = set((ROOT / "tests").rglob("*.py")) - {Path(__file__)}  # which has the words
+    assert not [text for path in paths for part in described(path) for text in found_in(part)]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules(path: Path) -> None:
     assert not [text for sentence in texts(path) for text in found_in(sentence)]

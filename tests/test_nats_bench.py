@@ -1,4 +1,4 @@
-"""The drop-in for ``nats_bench`` on tables made by hand."""
+"""The replacement of ``nats_bench`` on tables made by hand."""
 
 from __future__ import annotations
 

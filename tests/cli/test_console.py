@@ -1,4 +1,4 @@
-"""What is printed is literal, whatever it comes from."""
+"""Text from any source is printed literally."""
 
 from __future__ import annotations
 

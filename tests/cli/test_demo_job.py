@@ -1,4 +1,4 @@
-"""The demo's steps: unseen cells, live trainings, and their place in the picture."""
+"""The demo's steps: unseen cells, live training runs, and their place in the picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands evaluate and plot, run as a person runs them."""
+"""The commands evaluate and plot, run as a user runs them."""
 
 from __future__ import annotations
 

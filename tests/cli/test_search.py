@@ -230,7 +230,7 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert "recipe 'nope'" in fails("--recipe", "nope")
     assert "acquisition 'nope'" in fails("--acquisition", "nope")
     assert "max_parameters" in fails("--max-params", 0)
-    # What could not work after the first trainings is refused before them.
+    # What could not work after the first runs is refused before them.
     assert "no cell has at most 1 parameters" in fails("--max-params", 1)
     assert "at least 4 cells" in fails("--recipe", "fast", "--n", 3)
     for recipe in ("paper", "two-stage"):

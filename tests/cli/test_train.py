@@ -1,4 +1,4 @@
-"""The command train, run as a person runs it."""
+"""The command train, run as a user runs it."""
 
 from __future__ import annotations
 

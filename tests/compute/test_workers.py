@@ -1,4 +1,4 @@
-"""No call is lost, repeated or hidden, whatever becomes of the workers."""
+"""No call is lost, repeated or hidden if workers end or fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow files of graphs hold what JSON Lines files hold, and are refused where these are."""
+"""Arrow files of graphs contain what JSON Lines files contain, and are refused if those are."""
 
 from __future__ import annotations
 

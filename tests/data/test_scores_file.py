@@ -1,4 +1,4 @@
-"""Scores files: their order, and what joins them to the cells."""
+"""Scores files: their order, and how they are matched to cells."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def labels() -> np.ndarray:
 
 
 class Sized:
-    """Stands for a table: splits only ask for its length and its space."""
+    """In place of a table: splits use only its length and its space."""
 
     space = NASBENCH101
 

@@ -250,7 +250,7 @@ def read_only(workshop: Workshop, name: str) -> dict[str, Any]:
     place = workshop.new_place(case)
     for path in (place / "out", *(place / "out").rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    running = workshop.fork(place, case, nobody=True)
+    running = workshop.fork(place, case, unprivileged=True)
     error = running.wait()
     if running.returncode == 0:
         return {"wrong": [] if name == "cache" else ["exit code 0"]}

@@ -81,7 +81,7 @@ class Reader:
         raise NotImplementedError
 
     def read(self, random_: random.Random) -> None:
-        """Read the file as a person's call would."""
+        """Read the file as a user's call would."""
         raise NotImplementedError
 
 
@@ -173,7 +173,7 @@ def framed(payload: bytes) -> bytes:
 
 
 class GraphReader(Reader):
-    """People's own graphs as JSON Lines."""
+    """Users' own graphs as JSON Lines."""
 
     RECORD = {  # noqa: RUF012 (copied before it is changed)
         "ops": ["image", "conv", "pool", "head"],
@@ -348,7 +348,7 @@ class ValueReader(Reader):
 
 
 class SettingsReader(Reader):
-    """Settings files of trainings, and grids of the tuner."""
+    """Settings files of training runs, and grids of the tuner."""
 
     def damaged(self, random_: random.Random) -> bytes:
         from pyg_nas.measure.settings import TrainingSettings

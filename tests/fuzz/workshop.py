@@ -185,7 +185,7 @@ class Workshop:
         *,
         arguments: tuple[str, ...] | None = None,
         limit: int | None = None,
-        nobody: bool = False,
+        unprivileged: bool = False,
         last_change: int | None = None,
         **environment: str,
     ) -> Running:
@@ -196,7 +196,7 @@ class Workshop:
             case: The command.
             arguments: Others than those of the case.
             limit: The most bytes that a file may have.
-            nobody: Without the superuser's right to write everywhere.
+            unprivileged: Without the superuser's right to write everywhere.
             last_change: Kill it before its change of a file of this number; 0 to count them
                 in the file ``seen``, which has the imported modules too.
             **environment: Further variables.
@@ -215,7 +215,7 @@ class Workshop:
             os.environ.update({**self._cache(), **environment})
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            if nobody:
+            if unprivileged:
                 version, none = (ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
                 ctypes.CDLL(None).capset(version, none)
             sys.argv = ["pyg-nas", *(case.arguments if arguments is None else arguments)]

@@ -27,7 +27,7 @@ def _full(v: int) -> Any:
     return np.triu(np.ones((v, v), dtype=int), 1)
 
 
-# Junk of every kind that a person or a file may hand in.
+# Invalid values of every kind that a user or a file may give.
 scalars = st.one_of(
     st.integers(-3, 3),
     st.integers(),
@@ -216,7 +216,7 @@ def test_the_message_names_value_and_rule(adjacency: Any, operations: Any, messa
 
 
 def test_limits_count_after_pruning() -> None:
-    # The 8th vertex hangs loose, as in people's own listings of larger graphs.
+    # The 8th vertex is not connected, as in users' listings of larger graphs.
     matrix = np.zeros((8, 8), dtype=int)
     matrix[0, 7] = matrix[0, 3] = matrix[3, 5] = 1
     cell = Cell(matrix, ["input", 0, 0, 1, 0, 2, 0, "output"])

@@ -24,7 +24,7 @@ def _small_space(max_vertices: int, max_edges: int, operations: int = 3) -> Sear
 
 
 def _canonical(operations: tuple[int, ...], edges: list[tuple[int, int]]) -> Graph:
-    """The smallest of all relabellings of the inner vertices: exact, and blunt."""
+    """The smallest of all relabellings of the inner vertices: exact, by brute force."""
     v = len(operations)
     best: tuple[tuple[int, ...], tuple[tuple[int, int], ...]] | None = None
     for inner in itertools.permutations(range(1, v - 1)):

@@ -1,4 +1,4 @@
-"""What every space answers without a support of its own."""
+"""The defaults of a space without a support of its own."""
 
 from __future__ import annotations
 

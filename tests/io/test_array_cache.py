@@ -1,4 +1,4 @@
-"""Cached arrays: what comes back is what was kept, or nothing."""
+"""Cached arrays: what is read is what was stored, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loggers: TensorBoard's own reader finds the figures, the others' calls reach a stand-in."""
+"""Loggers: TensorBoard's own reader finds the figures; replacements record the others' calls."""
 
 from __future__ import annotations
 

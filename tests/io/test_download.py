@@ -18,7 +18,7 @@ CONTENT = np.random.default_rng(0).bytes(3_000_000)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT on 127.0.0.1; ``cuts`` says after how many bytes each answer breaks off."""
+    """Serves CONTENT on 127.0.0.1; ``cuts`` are the bytes after which each answer ends."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -1,4 +1,4 @@
-"""JSON from files: bounds, and the same values as Python's own reader within them."""
+"""JSON from files: limits, and the same values as Python's own reader within them."""
 
 from __future__ import annotations
 

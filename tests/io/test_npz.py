@@ -1,4 +1,4 @@
-"""Archives that lie about their arrays."""
+"""Archives whose headers disagree with their arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataclasses whose fields keep their rules."""
+"""Dataclasses whose fields are checked by their rules."""
 
 from __future__ import annotations
 

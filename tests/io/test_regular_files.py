@@ -1,4 +1,4 @@
-"""Only regular files are opened; nothing is waited for."""
+"""Only regular files are opened, and opening never waits."""
 
 from __future__ import annotations
 

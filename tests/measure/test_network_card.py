@@ -1,4 +1,4 @@
-"""The script and the card of a network: what users type is text in them, whatever it is."""
+"""The script and the card of a network: any text that users type remains text in them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_owners_that_have_gone_are_told_from_those_that_live():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert replace(here, pid=ended.pid).has_gone()
-    # Nobody here can tell about a process on another machine.
+    # Of a process on another machine it is not known whether it runs.
     assert not replace(here, pid=ended.pid, host="elsewhere").has_gone()
 
 

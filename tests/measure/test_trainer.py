@@ -1,4 +1,4 @@
-"""Training runs: reproducible, independent of each other, and honest about what went wrong."""
+"""Training runs: reproducible, independent of each other, and with errors that name the cause."""
 
 from __future__ import annotations
 

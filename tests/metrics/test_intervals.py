@@ -1,4 +1,4 @@
-"""Intervals: coverage, pairing and what may be claimed; scores of labels."""
+"""Intervals: coverage, pairing and significance."""
 
 from __future__ import annotations
 

@@ -392,7 +392,7 @@ def test_tables_of_other_spaces_are_refused(table: Table) -> None:
 
 
 def _official_object(table: Table) -> SimpleNamespace:
-    """What the official package holds in memory, in its own layout of dictionaries."""
+    """What the official package has in memory, in its own layout of dictionaries."""
     fixed, computed = {}, {}
     for row, digest in enumerate(table.hashes.tolist()):
         cell = table.cells[row]

@@ -130,7 +130,7 @@ def test_tampered_settings_are_refused(folder: Path, path: tuple, value: object)
     (folder / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError):
         Model.load(folder)
-    # Nor where somebody put the checksum right.
+    # Nor if the checksum was corrected.
     settings["settings_sha256"] = settings_checksum(settings)
     (folder / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError):

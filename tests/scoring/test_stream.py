@@ -1,4 +1,4 @@
-"""Streams give the scores of one call, whatever happens to their workers and processes."""
+"""Streams give the scores of one call, also if their workers or processes are killed."""
 
 from __future__ import annotations
 

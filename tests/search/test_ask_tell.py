@@ -72,7 +72,7 @@ def test_one_after_the_other_it_asks_what_the_built_in_search_asks(
 def test_killed_after_any_byte_it_goes_on_as_if_undisturbed(
     cut: str, whole_table: Table, tmp_path: Path
 ) -> None:
-    """Whatever a kill leaves of the last line, the same search follows."""
+    """The same search follows, no matter how much of the last line a kill leaves."""
 
     def play(folder: Path, until: int) -> list[str]:
         own = predictor_search(folder, whole_table)

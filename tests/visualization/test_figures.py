@@ -1,4 +1,4 @@
-"""What each chart contains, whoever draws it."""
+"""What each chart contains, drawn by either back end."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def convolve(module: ConvBnRelu, x: Tensor, channels: slice = slice(None)) -> Te
 
 
 def reference(network: Network, cell: Cell, images: Tensor) -> Tensor:
-    """The network of NAS-Bench-101 as its paper tells it, for 2 stacks of 1 cell and 4 channels."""
+    """The network of NAS-Bench-101 by its paper, for 2 stacks of 1 cell and 4 channels."""
     stem, first, _, second = network.layers
     x = convolve(stem, images.double())
     last = cell.num_vertices - 1

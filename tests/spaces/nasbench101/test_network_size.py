@@ -78,7 +78,7 @@ def test_a_vertex_that_feeds_no_output_takes_the_largest_of_its_successors() -> 
     # Two steps back, through a vertex that itself inherits.
     edges = [(0, 1), (1, 2), (2, 3), (2, 4), (3, 5), (4, 5)]
     assert _channels(edges, 6, 33) == [16, 17, 17, 17, 16, 33]
-    # A vertex that feeds the output keeps its share, whatever its other successors have.
+    # A vertex that feeds the output keeps its share, no matter what its other successors have.
     edges = [(0, 1), (0, 2), (1, 3), (2, 3), (2, 4), (3, 4), (1, 4)]
     assert _channels(edges, 5, 32) == [16, 11, 11, 10, 32]
 
