@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.measure.network import sized_network
 
 CLASSES = 10

@@ -26,10 +26,10 @@ from pyg_nas.errors import (
 )
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import METRICS
 

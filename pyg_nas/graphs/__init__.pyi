@@ -1,5 +1,7 @@
 from .cell import Cell as Cell
 from .cell_array import CellArray as CellArray
+from .cell_network import CellNetwork as CellNetwork
+from .cell_network import NetworkSize as NetworkSize
 from .edit_distance import EditDistance as EditDistance
 from .enumeration import enumerate_cells as enumerate_cells
 from .enumeration import sample_cells as sample_cells
@@ -14,7 +16,5 @@ from .registry import open_space as open_space
 from .registry import register_space as register_space
 from .registry import space_names as space_names
 from .search_space import SearchSpace as SearchSpace
-from .space_support import CellNetwork as CellNetwork
 from .space_support import ExtraFeatures as ExtraFeatures
-from .space_support import NetworkSize as NetworkSize
 from .space_support import SpaceSupport as SpaceSupport

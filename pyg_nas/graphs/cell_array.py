@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
 from pyg_nas.graphs.registry import default_space, missing_network
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import CellNetwork, NetworkSize
 from pyg_nas.io.text import counted
 
 Padded = tuple[NDArray[np.int8], Ids, Ids]

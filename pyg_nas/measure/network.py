@@ -18,7 +18,7 @@ from pyg_nas.measure.tasks import get_task
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
-    from pyg_nas.graphs.space_support import NetworkSize
+    from pyg_nas.graphs.cell_network import NetworkSize
 
 
 class Normalization(nn.Module):
@@ -48,7 +48,7 @@ class ImageNetwork(nn.Module):
     Args:
         normalization: Applied to the images first.
         network: A network of one member, from
-            :meth:`~pyg_nas.graphs.space_support.CellNetwork.build`.
+            :meth:`~pyg_nas.graphs.cell_network.CellNetwork.build`.
         label_scale: Mean and standard deviation of numbers that are predicted; None for classes.
     """
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, quoted
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.files import atomic_folder
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, read_weights, settings_checksum

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import missing_network
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.text import counted
 from pyg_nas.measure.objective import metric_source
 from pyg_nas.measure.settings import TrainingSettings

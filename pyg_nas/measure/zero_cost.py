@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell

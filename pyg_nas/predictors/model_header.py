@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.splits import AnyTable, Protocol
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.predictors.storage import read_settings
 from pyg_nas.predictors.validation import check_operations
 from pyg_nas.spaces.modules.space import NETWORKS

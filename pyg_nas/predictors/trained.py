@@ -14,7 +14,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.model_header import Compared, ModelHeader, WithProtocol, compared_rows
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator

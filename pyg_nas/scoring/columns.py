@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.scoring.blocks import Architectures, Graphs
 from pyg_nas.spaces.modules.vocabulary import TERMINALS
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.scores_file import check_finite, rank_keys
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.columns import architecture_columns
 

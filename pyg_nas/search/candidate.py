@@ -15,7 +15,7 @@ from pyg_nas.search.outcome import Outcome
 if TYPE_CHECKING:
     from torch import nn
 
-    from pyg_nas.graphs.space_support import NetworkSize
+    from pyg_nas.graphs.cell_network import NetworkSize
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,10 @@ from numpy.typing import NDArray
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize, UniformWidth
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import (
-    Array,
-    ExtraFeatures,
-    NetworkSize,
-    SpaceSupport,
-    UniformWidth,
-)
+from pyg_nas.graphs.space_support import Array, ExtraFeatures, SpaceSupport
 from pyg_nas.spaces.edge_cell_size import Layers
 from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, NONE, EdgeCells
 
@@ -34,7 +29,7 @@ _FEW_CELLS = 500  # of more cells, hashes are looked up in those of the whole sp
 
 
 class EdgeCellNetworks(UniformWidth):
-    """The networks of edge cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`).
+    """The networks of edge cells (:class:`~pyg_nas.graphs.cell_network.CellNetwork`).
 
     Args:
         support: The support of the space.

@@ -13,8 +13,8 @@ import pytest
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.predictors.trained import Model
 from tests.cli.command import pyg_nas
 

@@ -20,9 +20,9 @@ from pyg_nas.features.graph_features import (
 )
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from pyg_nas.spaces.nasbench101.network import Network
 from pyg_nas.spaces.nasbench101.network_size import channel_shares

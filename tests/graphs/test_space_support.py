@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -13,7 +9,6 @@ from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 
 SPACE = SearchSpace("tiny", ("a", "b"), 4, 6, terminals=("out", "in"))
 PLAIN = SearchSpace("plain-tiny", ("a", "b"), 4, 6, terminals=())
@@ -68,27 +63,3 @@ def test_what_a_space_lacks_is_none_or_an_error() -> None:
     assert not support.has_text_form
     with pytest.raises(SpaceError, match="'tiny' have no text form"):
         support.to_text(Cell([[0, 1], [0, 0]], ["in", "out"], SPACE))
-
-
-@pytest.mark.parametrize(
-    "claimed",
-    [
-        {},
-        {"stem_channels": 0},
-        {"stem_channels": True},
-        {"stem_channels": 2**60},
-        {"num_stacks": 10**9},
-        {"num_stacks": 20},
-        {"modules_per_stack": 10**9},
-        {"num_labels": 10**9},
-        {"image_channels": 2**60},
-        {"image_size": [2**60, 32]},
-        {"image_size": 32},
-        {"stem_stride": 10**12},
-        {"depth": 3},
-    ],
-)
-def test_a_size_too_large_to_be_trained_is_not_believed(claimed: dict[str, Any]) -> None:
-    size = NetworkSize(16, 3, 5, 10, 3, (32, 48), 2)
-    described = {**json.loads(json.dumps(asdict(size))), **claimed}
-    assert NetworkSize.from_dict(described) == (None if claimed else size)

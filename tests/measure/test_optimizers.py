@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.measure.optimizers import learning_rate, make_optimizer
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.spaces.nasbench101.network import Network

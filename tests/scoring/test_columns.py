@@ -7,9 +7,9 @@ import pytest
 from torch import nn, zeros
 
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.scoring.blocks import Architectures
 from pyg_nas.scoring.columns import architecture_columns
 from pyg_nas.spaces.modules import NetworkArray, graph_of

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.domain import Domain

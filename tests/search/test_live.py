@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError, SettingsError
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.measure import Journal, measure_cells
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.task import Task

@@ -12,10 +12,10 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError
 from pyg_nas.features import cell_features, graph_feature_names
 from pyg_nas.graphs import Cell, CellArray, SearchSpace, mutate, neighbours, sample_cells
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.hashing import module_hashes
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.registry import find_space
-from pyg_nas.graphs.space_support import NetworkSize
 
 SPACES = ("nasbench201", "transnasbench101")
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.io.array_cache import cached_arrays, read_cached, write_cached
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NUM_NASBENCH101_CELLS
 

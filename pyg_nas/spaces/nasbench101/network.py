@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.grouped_layers import (
     CellLayer,
     GroupedBatchNorm,

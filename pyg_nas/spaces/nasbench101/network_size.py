@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 
 OFFICIAL_SIZE = NetworkSize(stem_channels=128, num_stacks=3, modules_per_stack=3)
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.official_format import AnyPath, Progress, Records
-from pyg_nas.graphs.space_support import Array, ExtraFeatures, NetworkSize
+from pyg_nas.graphs.space_support import Array, ExtraFeatures
 from pyg_nas.io.download import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class NASBench101Network:
-    """The networks of NAS-Bench-101 cells (:class:`~pyg_nas.graphs.space_support.CellNetwork`)."""
+    """The networks of NAS-Bench-101 cells (:class:`~pyg_nas.graphs.cell_network.CellNetwork`)."""
 
     size = network_size.OFFICIAL_SIZE
     sufficient_stem_channels = NASBENCH101.max_vertices - 2  # one for each inner vertex

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.edge_cell_network import (
     AveragePool,
     EdgeCellModule,

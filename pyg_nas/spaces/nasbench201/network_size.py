@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.edge_cell_size import Layers, convolution, dense
 from pyg_nas.spaces.edge_cells import KERNEL_SIZES
 

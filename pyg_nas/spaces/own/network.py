@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.errors import MeasureError, PygNasError, SpaceError, one_line, quoted
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.graphs.space_support import NetworkSize, UniformWidth
+from pyg_nas.graphs.cell_network import NetworkSize, UniformWidth
 from pyg_nas.spaces.graph_text import to_text
 
 if TYPE_CHECKING:

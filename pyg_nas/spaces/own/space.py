@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyg_nas.errors import SpaceError
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.graph_text import GraphTextSupport
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.spaces.nasbench101.cells import cached_costs, read_cells, read_hashes
 

@@ -12,9 +12,9 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101.network import ConvBnRelu, Network
 from pyg_nas.spaces.nasbench101.network_size import vertex_channels
 from tests.measure.conftest import chain

@@ -11,9 +11,9 @@ from pyg_nas.errors import CellError, SpaceError
 from pyg_nas.features.graph_features import cell_features, graph_feature_names
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 SIZES = [

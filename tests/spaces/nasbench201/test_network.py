@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.nasbench201.network import NASBench201Network
 from tests.spaces.test_edge_cell_network import (
     ARCHITECTURES,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.nasbench201.network import NASBench201Network
 from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE
 from pyg_nas.spaces.nasbench201.support import SUPPORT

@@ -12,8 +12,8 @@ from torch import nn
 from pyg_nas.errors import MeasureError, SpaceError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.graphs.space_support import NetworkSize
 from pyg_nas.spaces.own import CellModule, Frozen
 from pyg_nas.spaces.own.network import OwnNetworks, trial_cells
 

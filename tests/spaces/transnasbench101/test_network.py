@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
 
 SIZE = NetworkSize(4, 2, 2, num_labels=3, image_size=(16, 16))

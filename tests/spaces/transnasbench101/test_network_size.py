@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_nas.graphs.space_support import NetworkSize
+from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
 from pyg_nas.spaces.transnasbench101.support import SUPPORT
 from tests.conftest import SHARED_DATA
