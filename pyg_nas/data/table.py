@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.data.labels import SCORE, LabelPolicy
+from pyg_nas.data import table_checks
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table_hdf5 import MOST_STORED, read_columns, write_columns
 from pyg_nas.data.targets import checked_targets
 from pyg_nas.errors import (
@@ -20,22 +21,15 @@ from pyg_nas.errors import (
     SettingsError,
     SpaceError,
     TableError,
-    first_repeated,
     listed,
-    quoted,
 )
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import METRICS
-
-# Hashing takes 0.03 to 0.1 ms per cell: to keep loading fast, all hashes of small tables and this
-# number of hashes of large ones are checked on loading; Table.check verifies all of them.
-_HASHES_CHECKED_ON_LOAD = 2_000
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -384,7 +378,7 @@ class Table:
             {name: np.concatenate([t.targets[name] for t in tables]) for name in first.targets},
             [text for t in tables for text in t.texts or ()] if first.texts is not None else None,
         )
-        joined._check_distinct("the joined table")
+        table_checks.check_distinct(joined, "the joined table")
         return joined
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -456,13 +450,7 @@ class Table:
         Raises:
             TableError: At the first invalid cell, which the message names.
         """
-        invalid = self.cells.first_invalid()
-        if invalid is not None:
-            row, rule = invalid
-            raise TableError(f"{name}: cell {row} ({digest_text(self.hashes[row])}): {rule}")
-        _refuse(name, np.isinf(self.metrics), "metrics must be finite, or NaN for not measured")
-        self._check_distinct(name)
-        self._check_hashes(name, self._checked_on_load)
+        table_checks.check_loadable(self, name)
 
     def check(self, name: str = "table") -> None:
         """Verify every hash, parameter count and range of values.
@@ -470,29 +458,8 @@ class Table:
         Raises:
             TableError: At the first invalid cell, which the message names.
         """
-        self.check_loadable(name)
-        self._check_hashes(name, np.arange(len(self)))
-        times, accuracies = self.metrics[..., 0], self.metrics[..., 1:]
-        _refuse(name, times < 0, "training time must be >= 0")
-        if self.space.support.official_network is not None:
-            counted = self._counted_parameters()
-            wrong = np.flatnonzero(self.trainable_parameters != counted)
-            if len(wrong) and "network" not in self.about:
-                row = int(wrong[0])
-                raise TableError(
-                    f"{name}: cell {row} ({digest_text(self.hashes[row])}): "
-                    f"trainable_parameters is {self.trainable_parameters[row]}, its graph has "
-                    f"{counted[row]}"
-                )
-            if SCORE not in self.about:
-                outside = (accuracies < 0) | (accuracies > 1)
-                _refuse(name, outside, "accuracies must be fractions from 0 to 1")
-
-    @property
-    def _checked_on_load(self) -> NDArray[np.int64]:
-        """Rows whose hashes and texts are checked on loading, the first of every ``step`` rows."""
-        step = max(1, -(-len(self) // _HASHES_CHECKED_ON_LOAD))
-        return np.arange(0, len(self), step)
+        table_checks.check_loadable(self, name)
+        table_checks.check_values(self, name, self._counted_parameters())
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
@@ -514,50 +481,3 @@ class Table:
             )
         runs = self.metrics[:, self.budgets.index(budget), :, point, METRICS.index(metric)]
         return runs.astype(np.float64)
-
-    def _check_distinct(self, name: str) -> None:
-        if self.texts is not None:
-            self._check_texts(name, self.texts)
-            return
-        twice = repeated_hash(self.hashes)
-        if twice is not None:
-            rows = np.flatnonzero(self.hashes == twice)
-            raise TableError(
-                f"{name}: cell {digest_text(twice)} appears more than once, in the rows "
-                f"{listed(rows)}; keep one of them (Table.subset)"
-            )
-
-    def _check_texts(self, name: str, texts: Sequence[str]) -> None:
-        """Check that every text is a different architecture, and a drawing of the row's cell."""
-        support = self.space.support
-        if repeated := first_repeated(texts):
-            text, *rows = repeated
-            raise TableError(
-                f"{name}: architecture {quoted(text)} appears more than once, in the rows "
-                f"{listed(rows)}"
-            )
-        for row in self._checked_on_load.tolist():
-            try:
-                drawn = support.from_text(texts[row])
-            except (CellError, SpaceError) as error:
-                raise TableError(f"{name}: row {row}: {error}") from None
-            if drawn != self.cells[row]:
-                raise TableError(
-                    f"{name}: row {row}: {quoted(texts[row])} is a drawing of another cell than "
-                    f"the row's"
-                )
-
-    def _check_hashes(self, name: str, rows: NDArray[np.int64]) -> None:
-        wrong = np.flatnonzero(self.cells[rows].hashes() != self.hashes[rows])
-        if len(wrong):
-            row = int(rows[wrong[0]])
-            raise TableError(
-                f"{name}: cell {row}: the stored hash {digest_text(self.hashes[row])} does not "
-                f"match its graph, whose hash is {self.cells[row].hash}"
-            )
-
-
-def _refuse(name: str, wrong: NDArray[np.bool_], rule: str) -> None:
-    """Raise an error about the first cell of ``wrong`` ``[N, ...]``, if there is one."""
-    if wrong.any():
-        raise TableError(f"{name}: cell {np.argwhere(wrong)[0, 0]}: {rule}")
