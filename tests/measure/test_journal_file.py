@@ -86,7 +86,7 @@ def test_views_are_refused_unread(opened: Journal, tiny_task: Task):
 
 
 def test_opening_waits_for_one_who_is_about_to_write(tmp_path: Path, tiny_task: Task):
-    """SQLite refuses to switch to write-ahead at once there, whatever the timeout."""
+    """SQLite then refuses to switch to write-ahead at once, for any timeout."""
     other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     threading.Timer(0.3, other.execute, ("COMMIT",)).start()
