@@ -37,9 +37,7 @@ def write_report(
     folder = Path(source)
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder")
-    if (folder / ASKED).exists() and not (folder / QUERIES).exists():
-        raise SettingsError(f"{folder}: has no outcome yet, so that there is nothing to report")
-    if (folder / QUERIES).exists():
+    if (folder / ASKED).exists() or (folder / QUERIES).exists():
         from pyg_nas.report.searches import search_page
 
         page = search_page(folder, None if table is None else open_table(table))

@@ -8,6 +8,7 @@ import pytest
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.report import write_report
+from pyg_nas.search.ask_tell import Search
 
 
 def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) -> None:
@@ -15,8 +16,9 @@ def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) 
         write_report(tmp_path / "nowhere", None, tmp_path / "r.html")
     with pytest.raises(ModelError, match="not a model folder"):
         write_report(tmp_path, None, tmp_path / "r.html")
-    (tmp_path / "asked.jsonl").touch()
-    with pytest.raises(SettingsError, match="has no outcome yet"):
-        write_report(tmp_path, None, tmp_path / "r.html")
+    search = Search(tmp_path / "own", method="random")
+    search.tell(search.ask()[0].id, failed=True, reason="out of memory")
+    with pytest.raises(SettingsError, match="no cell .* yet, 1 cell failed: out of memory"):
+        write_report(tmp_path / "own", None, tmp_path / "r.html")
     with pytest.raises(SettingsError, match="needs a table as well"):
         write_report(model_source[0], None, tmp_path / "r.html")
