@@ -250,7 +250,6 @@ def _fit(
     start = time.perf_counter()
     problem = None
     figures: dict[str, float] = {}
-    fitted = predicted_at = start
     try:
         estimator = make_estimator(predictor, label, settings.seed + draw, device)
         estimator.fit(cells[split.train], split.train_labels)

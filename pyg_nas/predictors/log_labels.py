@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.state import FittedState
+from pyg_nas.predictors.validation import positive_labels
 
 
 @dataclass(eq=False, repr=False)
@@ -39,15 +39,10 @@ class LogRegressor(CellRegressor):
         """Fit to labels ``[N]``.
 
         Raises:
-            SettingsError: If a label is not above 0, or as the regressor's ``fit``.
+            SettingsError: If labels are not finite numbers ``[N]`` above 0, or as the
+                regressor's ``fit``.
         """
-        labels = np.asarray(y, dtype=np.float64)
-        if not (labels > 0).all():
-            row = int(np.flatnonzero(~(labels > 0))[0])
-            raise SettingsError(
-                f"labels must be above 0, as their logarithms are learned; label {row} is "
-                f"{labels[row]}"
-            )
+        labels = positive_labels(y, np.size(y))
         weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.regressor_ = clone(self.regressor).fit(X, np.log(labels), **weighted)
         return self

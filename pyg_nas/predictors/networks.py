@@ -78,14 +78,12 @@ def labelled_networks(
     weights = checked_weights(sample_weight, len(networks))
     kept = np.ones(len(networks), dtype=bool) if weights is None else weights > 0
     if y is None:
-        labels = _own_labels(X)
-        kept &= ~np.isnan(labels)
+        own = _own_labels(X)
+        kept &= ~np.isnan(own)
         if not kept.any():
             raise SettingsError("no network of the dataset has a label")
-        labels[~kept] = 0.0
-    else:
-        labels = np.array(y, dtype=np.float64)
-    labels = finite_labels(labels, len(networks))[kept]
+        y = np.where(kept, own, 0.0)
+    labels = finite_labels(y, len(networks))[kept]
     weights = None if weights is None else weights[kept]
     if not kept.all():
         networks = networks.select(np.flatnonzero(kept))

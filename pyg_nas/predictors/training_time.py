@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.validation import Cells, as_cells, checked_weights
+from pyg_nas.predictors.validation import Cells, as_cells, checked_weights, numbers
 
 
 class TimeRegressor(CellRegressor):
@@ -36,10 +36,13 @@ class TimeRegressor(CellRegressor):
         Cells of weight 0 are left out, too.
 
         Raises:
-            SettingsError: If fewer than 2 times are known, or one is not positive.
+            SettingsError: If the times are not numbers ``[N]``, fewer than 2 are known, or one is
+                not positive.
         """
         cells = as_cells(X)
-        seconds = np.asarray(y, dtype=np.float64)
+        seconds = numbers("y", y)
+        if seconds.shape != (len(cells),):
+            raise SettingsError(f"y must be [{len(cells)}], got {list(seconds.shape)}")
         weights = checked_weights(sample_weight, len(cells))
         measured = ~np.isnan(seconds)
         known = np.flatnonzero(measured if weights is None else measured & (weights > 0))

@@ -116,7 +116,7 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     Raises:
         SettingsError: If it is not numbers of this shape, is empty, or contains NaN or infinity.
     """
-    labels = _numbers("y", y)
+    labels = numbers("y", y)
     if labels.shape != (total,) or total == 0:
         raise SettingsError(f"y must be [{total}] with at least one cell, got {list(labels.shape)}")
     if not np.isfinite(labels).all():
@@ -142,11 +142,18 @@ def positive_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     labels = finite_labels(y, total)
     if not (labels > 0).all():
         row = int(np.flatnonzero(labels <= 0)[0])
-        raise SettingsError(f"latencies must be above 0, label {row} is {labels[row]}")
+        raise SettingsError(
+            f"labels must be above 0, as their logarithms are learned; label {row} is {labels[row]}"
+        )
     return labels
 
 
-def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return values of an argument as float64, of any shape, NaN among them.
+
+    Raises:
+        SettingsError: If they are not numbers.
+    """
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -184,7 +191,7 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
     """
     if sample_weight is None:
         return None
-    weights = _numbers("sample_weight", sample_weight)
+    weights = numbers("sample_weight", sample_weight)
     if weights.ndim == 0:
         weights = np.full(total, weights)
     if weights.shape != (total,):

@@ -100,7 +100,7 @@ def test_seconds_and_milliseconds_give_the_same_model() -> None:
 
 
 def test_what_is_refused(model: LatencyRegressor) -> None:
-    with pytest.raises(SettingsError, match="must be above 0, label 1 is -1"):
+    with pytest.raises(SettingsError, match=r"must be above 0, as .*; label 1 is -1"):
         LatencyRegressor().fit(GRAPHS[:5], [1, -1, 1, 1, 1])
     with pytest.raises(SettingsError, match="4 to 20,000 networks are needed, got 2"):
         LatencyRegressor().fit(GRAPHS[:2], [1, 2])

@@ -29,6 +29,15 @@ def test_a_fit_to_logarithms_is_stored(tmp_path: Path) -> None:
     assert not LogRegressor(NetworkRegressor("random-forest")).provides_std
 
 
-def test_labels_must_be_positive() -> None:
-    with pytest.raises(SettingsError, match=r"label 1 is 0\.0"):
-        LogRegressor(NetworkRegressor()).fit(GRAPHS[:2], [1.0, 0.0])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1.0, 0.0], r"labels must be above 0, .*; label 1 is 0\.0"),
+        ([1.0, np.inf], "y must be finite, got inf at 1"),
+        ([1.0, "one"], "y must be numbers"),
+        ([[1.0, 2.0]], r"y must be \[2\] .*, got \[1, 2\]"),
+    ],
+)
+def test_labels_must_be_positive_numbers(labels: list[object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        LogRegressor(NetworkRegressor()).fit(GRAPHS[:2], labels)  # type: ignore[arg-type]

@@ -75,5 +75,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         NetworkRegressor().fit(GRAPHS)
     with pytest.raises(SettingsError, match="y must be finite"):
         NetworkRegressor().fit(GRAPHS[:2], [1.0, np.nan])
+    with pytest.raises(SettingsError, match="y must be numbers, one per cell"):
+        NetworkRegressor().fit(GRAPHS[:2], [1.0, "one"])
     with pytest.raises(SettingsError, match="no network of the dataset has a label"):
         NetworkRegressor().fit(NetworkDataset(tmp_path, GRAPHS[:2], [np.nan, np.nan]))

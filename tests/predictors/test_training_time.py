@@ -34,6 +34,11 @@ def test_unknown_times_are_left_out_and_impossible_ones_named(small_table: Table
         TimeRegressor().fit(cells, np.full(50, np.nan))
     with pytest.raises(SettingsError, match="positive"):
         TimeRegressor().fit(cells, np.zeros(50))
+    for total in (49, 51):
+        with pytest.raises(SettingsError, match=rf"y must be \[50\], got \[{total}\]"):
+            TimeRegressor().fit(cells, np.ones(total))
+    with pytest.raises(SettingsError, match="y must be numbers"):
+        TimeRegressor().fit(cells, ["long"] * 50)
 
 
 def test_known_times_are_those_of_their_own_cells() -> None:
