@@ -18,7 +18,7 @@ def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) 
         write_report(tmp_path, None, tmp_path / "r.html")
     search = Search(tmp_path / "own", method="random")
     search.tell(search.ask()[0].id, failed=True, reason="out of memory")
-    with pytest.raises(SettingsError, match="no cell .* yet, 1 cell failed: out of memory"):
+    with pytest.raises(SettingsError, match=r"no cell .* yet, 1 cell failed: out of memory"):
         write_report(tmp_path / "own", None, tmp_path / "r.html")
     with pytest.raises(SettingsError, match="needs a table as well"):
         write_report(model_source[0], None, tmp_path / "r.html")
