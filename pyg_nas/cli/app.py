@@ -22,7 +22,7 @@ from pyg_nas.cli.predict import predict
 from pyg_nas.cli.profile import profile
 from pyg_nas.cli.report import report
 from pyg_nas.cli.search import search
-from pyg_nas.cli.startup import postpone_compiler
+from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
@@ -70,7 +70,7 @@ def main() -> None:
     # Read when torch is first imported. Its threads wait for each other awake otherwise, and two
     # commands at once on the same cores take twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    postpone_compiler()
+    postpone_unused()
     prepare_streams()
     notes = logging.getLogger("pyg_nas")
     notes.setLevel(logging.INFO)

@@ -1,8 +1,11 @@
-"""Faster start of commands: PyTorch Geometric without torch's compiler, which no command uses.
+"""Faster start of commands: packages without those that they import and no command uses.
 
 ``torch_geometric.isinstance`` imports ``torch._dynamo``, which takes longer to import than torch
 itself, for a comparison that is rarely made. An empty module replaces it during that one import;
 torch imports the real one when an attribute of it is first used.
+
+``sklearn.utils.fixes`` imports pandas where it is installed, and does not use it. It does not find
+pandas during that one import.
 """
 
 from __future__ import annotations
@@ -13,28 +16,43 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_COMPILER = "torch._dynamo"
-_IMPORTER = "torch_geometric.isinstance"
-
 
 class _Postponed(MetaPathFinder):
-    """Finds nothing; notices when the import begins, and when the next one does."""
+    """Finds nothing; notices when an import begins, and another one after it.
 
-    def __init__(self) -> None:
-        self._stand_in = ModuleType(_COMPILER)
+    Args:
+        name: The postponed module.
+        importer: The module that does not get it.
+        following: Beginning of the name of the next module that is imported after it.
+        stand_in: What is in its place until then, None for a module that is not found.
+    """
+
+    def __init__(
+        self, name: str, importer: str, following: str = "", stand_in: ModuleType | None = None
+    ) -> None:
+        self.name, self.importer = name, importer
+        self._following, self._stand_in = following, stand_in
+        self._begun = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname == _IMPORTER:
-            sys.modules.setdefault(_COMPILER, self._stand_in)
-        elif sys.modules.get(_COMPILER) is self._stand_in:
-            del sys.modules[_COMPILER]
+        if fullname == self.importer:
+            self._begun = self.name not in sys.modules
+            if self._begun:
+                # None in sys.modules makes the import fail.
+                sys.modules[self.name] = self._stand_in  # type: ignore[assignment]
+        elif self._begun and fullname.startswith(self._following):
+            del sys.modules[self.name]
             sys.meta_path.remove(self)
         return None
 
 
-def postpone_compiler() -> None:
-    """Let PyTorch Geometric, when it is imported, not import ``torch._dynamo``."""
-    if _COMPILER not in sys.modules and _IMPORTER not in sys.modules:
-        sys.meta_path.insert(0, _Postponed())
+def postpone_unused() -> None:
+    """Let PyTorch Geometric not import ``torch._dynamo``, and scikit-learn not pandas."""
+    for finder in (
+        _Postponed("torch._dynamo", "torch_geometric.isinstance", stand_in=ModuleType("empty")),
+        _Postponed("pandas", "sklearn.utils.fixes", following="sklearn."),
+    ):
+        if not {finder.name, finder.importer} & set(sys.modules):
+            sys.meta_path.insert(0, finder)

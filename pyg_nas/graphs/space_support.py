@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.mutation import Genotype
     from pyg_nas.graphs.official_format import OfficialFormat
     from pyg_nas.graphs.search_space import SearchSpace
-    from pyg_nas.io.download import RemoteFile
+    from pyg_nas.io.remote_file import RemoteFile
 
 Array = NDArray[np.float32]
 Ids = NDArray[np.integer[Any]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -13,6 +12,7 @@ from urllib.request import Request, urlopen
 
 from pyg_nas.errors import DownloadError
 from pyg_nas.io.regular_files import file_digest
+from pyg_nas.io.remote_file import RemoteFile
 
 _BLOCK_BYTES = 2**20
 _TIMEOUT_SECONDS = 60.0
@@ -20,26 +20,6 @@ _ATTEMPTS_WITHOUT_PROGRESS = 3
 _PAUSE_SECONDS = 2.0
 
 OnBytes = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file on the internet, with its expected size and checksum.
-
-    Args:
-        url: Address of the file.
-        size: Size in bytes.
-        sha256: Hex digest of the content.
-    """
-
-    url: str
-    size: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """File name: the last part of the URL."""
-        return self.url.rsplit("/", 1)[-1]
 
 
 def download(

@@ -21,8 +21,10 @@ from .processes import run_commands
 HEAVY = {
     *("torch", "torch._dynamo", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas"),
     *("matplotlib", "plotly", "h5py", "google.protobuf", "onnx", "torchvision", "PIL", "joblib"),
+    *("sklearn.metrics", "http.client"),
 }
-PREDICTION = {"torch", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas", "joblib"}
+PREDICTION = {"h5py", "torch", "sklearn", "scipy.stats", "numba", "joblib", "http.client"}
+GRAPHS = PREDICTION | {"torch_geometric", "pandas"}  # which PyG imports
 REFUSED = [
     ("train", "table.hdf5", "--out", "m", "--split", "foo"),
     ("train", "table.hdf5", "--out", "m", "--split", "denoise-200"),
@@ -118,10 +120,10 @@ ALLOWED: list[dict[str, set[str]]] = [
         "table export converted.hdf5 again.tfrecord": {"h5py", "google.protobuf"},
     },
     {
-        FAST: PREDICTION - {"torch_geometric"} | {"h5py"},
-        "evaluate fast table.hdf5": PREDICTION - {"torch_geometric"} | {"h5py"},
-        TRAIN: PREDICTION | {"h5py"},
-        "predict m table.hdf5 --out s.csv": PREDICTION | {"h5py"},
+        FAST: PREDICTION,
+        "evaluate fast table.hdf5": PREDICTION,
+        TRAIN: GRAPHS,
+        "predict m table.hdf5 --out s.csv": GRAPHS,
     },
     {
         "search table.hdf5 --method random --n 3 --k 2 --out s": {

@@ -139,7 +139,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_download_goes_to_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pyg_nas.io.download import RemoteFile
+    from pyg_nas.io.remote_file import RemoteFile
     from pyg_nas.spaces.nasbench101.support import SUPPORT
 
     asked: list[tuple[RemoteFile, Path]] = []

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import DownloadError
-from pyg_nas.io.download import RemoteFile, download
+from pyg_nas.io.download import download
+from pyg_nas.io.remote_file import RemoteFile
 from pyg_nas.spaces.nasbench101.support import SUPPORT
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

@@ -13,7 +13,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.official_format import AnyPath, Progress, Records
 from pyg_nas.graphs.space_support import Array, ExtraFeatures
-from pyg_nas.io.download import RemoteFile
+from pyg_nas.io.remote_file import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size
 from pyg_nas.spaces.nasbench101.cells import cached_costs
