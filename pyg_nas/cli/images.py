@@ -151,6 +151,7 @@ def _print_facts(facts: FolderFacts, image_size: int | None) -> None:
     _print_files(
         "unreadable", [f"{f.relative_to(scan.path)} ({why})" for f, why in facts.unreadable]
     )
+    _print_files("folders without an image", [str(f.relative_to(scan.path)) for f in scan.empty])
     _print_files("ignored, no images", [str(f.relative_to(scan.path)) for f in scan.stray])
     _print_copies(facts)
 

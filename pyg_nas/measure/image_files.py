@@ -111,6 +111,11 @@ def folder_task(
             f"{scan.path}: ignored {counted(len(scan.stray), 'file')} of other kinds than images, "
             f"such as {scan.stray[0].relative_to(scan.path)}"
         )
+    if scan.empty:
+        _log.info(
+            f"{scan.path}: ignored {counted(len(scan.empty), 'folder')} without an image, such as "
+            f"{scan.empty[0].relative_to(scan.path)}"
+        )
     mode, size = _common_form(scan.path, scan.files, image_size)
     shape = size[1], size[0], 1 if mode == "L" else 3
 

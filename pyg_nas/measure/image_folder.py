@@ -27,6 +27,8 @@ _PART_NAMES = {
 SUFFIXES = (
     ".bmp", ".dib", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".png", ".ppm",
     ".pgm", ".pbm", ".pnm", ".tga", ".tif", ".tiff", ".webp",
+    # Photos that cannot be read: an error names them, because to ignore them would lose images.
+    ".avif", ".heic", ".heif",
 )  # fmt: skip
 
 _SIGNATURES = (
@@ -45,6 +47,7 @@ class FolderScan:
         classes: Name of each class; empty where a number is predicted.
         parts: Part of each file, int8 ``[N]``, see :data:`PARTS`; None where they are not divided.
         stray: Files that are no images by their names and first bytes.
+        empty: Folders where classes are expected, without an image: they are no classes.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class FolderScan:
     classes: tuple[str, ...]
     parts: NDArray[np.int8] | None
     stray: tuple[Path, ...]
+    empty: tuple[Path, ...] = ()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -91,21 +95,17 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     inner = [(part, folder) for part, top in enumerate(_parts(parts)) for folder in top]
     if not divided:
         inner = [(0, folder) for folder in folders]
-    names = sorted({folder.name for _, folder in inner})
+    images = {folder: [f for f in _files(folder) if _is_image(f)] for _, folder in inner}
+    names = sorted({folder.name for folder, files in images.items() if files})
     numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
         raise MeasureError(
-            f"{path}: needs a folder for each of at least 2 classes, has {len(names)}; or "
-            f"{TARGETS} with a number for each image"
+            f"{path}: needs a folder with images for each of at least 2 classes, has {len(names)}; "
+            f"or {TARGETS} with a number for each image"
         )
     found = [
-        (file, numbers[folder.name], part)
-        for part, folder in inner
-        for file in _files(folder)
-        if _is_image(file)
+        (file, numbers[folder.name], part) for part, folder in inner for file in images[folder]
     ]
-    if not found:
-        raise MeasureError(f"{path}: its class folders have no image")
     listed, labels_, of_parts = zip(*found, strict=True)
     return FolderScan(
         path,
@@ -115,6 +115,7 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
         tuple(map(printable, names)),
         np.array(of_parts, dtype=np.int8) if divided else None,
         _strays(path),
+        tuple(folder for folder, files in images.items() if not files),
     )
 
 

@@ -30,6 +30,27 @@ def test_strays_are_ignored_and_suffixes_may_be_missing(tmp_path: Path, caplog) 
     assert sum(map(len, (task.train, task.validation, task.test))) == 16
 
 
+def test_a_folder_without_an_image_is_no_class(tmp_path: Path, caplog) -> None:
+    folder = make_folder(tmp_path / "bugs")
+    alone = scan_folder(folder)
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._0.png").write_bytes(b"x")
+    scan = scan_folder(folder)
+    assert (scan.classes, scan.counts.tolist()) == (alone.classes, alone.counts.tolist())
+    assert [place.name for place in scan.empty] == ["__MACOSX"]
+    with caplog.at_level("INFO", "pyg_nas"):
+        task = get_task(folder, settings_file(tmp_path))
+    assert "ignored 1 folder without an image, such as __MACOSX" in caplog.text
+    assert not task.settings.balanced  # the classes with images have equally many
+
+
+def test_photos_of_a_format_that_is_not_read_are_an_error(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "bugs")
+    (folder / "ant" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(MeasureError, match=r"IMG_1\.HEIC: not a readable image"):
+        get_task(folder, settings_file(tmp_path))
+
+
 @pytest.mark.parametrize("parts", [("train", "val", "test"), ("Train", "test"), ("train", "valid")])
 def test_folders_that_are_divided_already(tmp_path: Path, parts: tuple[str, ...]) -> None:
     image_module = pytest.importorskip("PIL.Image")
