@@ -157,7 +157,9 @@ def _test_rows(test: Mapping[str, Any]) -> str:
         ]
     if test.get("score_name", "accuracy") != "accuracy":
         name = markdown(test["score_name"])
-        rows.append((f"test {name}", f"{test['score']:.4f} on {images}"))
+        score = test["score"]
+        shown = _percent(score) if _is_percent(test["score_name"]) else f"{score:.4f}"
+        rows.append((f"test {name}", f"{shown} on {images}"))
     for key in ("mean_absolute_error", "root_mean_squared_error"):
         if key in test:
             rows.append((f"test {key.replace('_', ' ')}", f"{test[key]:.6g}"))
@@ -175,6 +177,10 @@ def _fit(settings: Mapping[str, Any]) -> str:
     fits = {"pad": "padded with black", "crop": "cropped in the middle"}
     fit = fits.get(settings.get("image_fit", ""))
     return "" if fit is None else f" Images of another size were resized and {fit}."
+
+
+def _is_percent(score: str) -> bool:
+    return score in ("accuracy", "balanced accuracy")
 
 
 def _percent(fraction: float) -> str:
@@ -206,7 +212,7 @@ def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> st
 
 
 def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
-    percent = score in ("accuracy", "balanced accuracy")
+    percent = _is_percent(score)
     factor, unit, points = (100, " %", " points") if percent else (1, "", "")
     cells = confirmation["cells"]
     rows = [

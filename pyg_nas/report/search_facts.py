@@ -38,6 +38,7 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 
 _FEWEST_PREDICTIONS = 5
 _FEWEST_WITH_A_COST = 2
+_FEWEST_TRAINED = 2
 _MOST_REASONS, _LONGEST_REASON = 3, 200
 
 
@@ -199,7 +200,12 @@ class SearchFacts:
         return charts + list(self.pareto_charts().values())
 
     def search_charts(self) -> list[Chart]:
-        """Return accuracy (and regret, where known) by trained cells and by training time."""
+        """Return accuracy (and regret, where known) by trained cells and by training time.
+
+        One cell has no course: there is no chart.
+        """
+        if len(self.queries) < _FEWEST_TRAINED:
+            return []
         seconds = None if np.isnan(self.seconds).all() else self.result.seconds
         return search_charts(
             self.accuracy,

@@ -9,6 +9,7 @@ from typing import Any
 from pyg_nas.io.files import write_text
 from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
+from pyg_nas.report.setting_names import named_settings
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.result import SearchResult
@@ -42,7 +43,8 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
         for name, chart in facts.pareto_charts().items():
             title = f"{counted(len(facts.queries), 'trained cell')}: validation {facts.score}"
             pictures[f"pareto-{name}.svg"] = draw_charts([chart], title=title, size=(6.4, 4.4))
-        pictures[CURVES] = draw_charts(facts.search_charts())
+        if curves := facts.search_charts():
+            pictures[CURVES] = draw_charts(curves)
     for file, figure in pictures.items():
         save_figure(figure, folder / file)
     if result.answer is not None:
@@ -82,6 +84,6 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
             for i in front.tolist()
         ]
     # A name could close a fence, so the code is indented. JSON escapes what is not ASCII.
-    text = json.dumps(excerpt(settings), indent=2)
+    text = json.dumps(excerpt(named_settings(settings)), indent=2)
     lines += ["", "## Settings", "", *(f"    {line}" for line in text.splitlines()), ""]
     return "\n".join(lines)

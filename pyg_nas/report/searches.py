@@ -15,6 +15,7 @@ from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
+from pyg_nas.report.setting_names import named_settings
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
@@ -68,7 +69,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         ),
         tiles=facts.cost(),
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
-        settings={**settings, "pyg_nas": __version__},
+        settings={**named_settings(settings), "pyg_nas": __version__},
     )
 
 

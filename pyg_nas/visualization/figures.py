@@ -33,6 +33,7 @@ from pyg_nas.visualization.charts import (
     Dots,
     Floats,
     Line,
+    group_order,
 )
 
 _HIGH_ACCURACY = 0.9
@@ -187,6 +188,8 @@ def residual_charts(
 ) -> list[Chart]:
     """Return the errors of predictions by depth, and by how often a cell has an operation.
 
+    A chart with fewer than two groups compares nothing and is left out.
+
     Args:
         measured: ``[N]``; pairs with NaN are left out.
         predicted: ``[N]``.
@@ -202,10 +205,15 @@ def residual_charts(
         ({"cells": cells.depths}, "depth", "edges on the longest path"),
         (by_operation, "operation", "vertices with the operation"),
     )
-    return [
+    charts = [
         residual_chart(measured, predicted, group, by, fractions, label=label)
         for group, by, label in groups
     ]
+    return [chart for chart in charts if len(_groups(chart)) > 1]
+
+
+def _groups(chart: Chart) -> list[str]:
+    return group_order([mark for mark in chart.marks if isinstance(mark, Boxes)])
 
 
 def _boxes(errors: Floats, group: NDArray[Any], least: int, name: str, colour: int) -> Boxes:

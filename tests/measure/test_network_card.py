@@ -142,6 +142,12 @@ def test_of_many_classes_the_most_frequent_errors_are_shown(count: int):
     assert rows == ["| class | predicted | images |", "| c7 | c1 | 6 |", "| c2 | c3 | 4 |"]
 
 
+def test_balanced_accuracy_is_in_percent_as_in_the_search():
+    test = {"images": 54, "score_name": "balanced accuracy", "score": 0.8945}
+    card = model_card(about([], [], test=test), "b" * 32)
+    assert "| test balanced accuracy | 89.45 % on 54 images |" in card
+
+
 def test_a_network_that_predicts_numbers():
     test = {
         "images": 100, "score_name": "R²", "score": 0.875, "mean_absolute_error": 1.5,
