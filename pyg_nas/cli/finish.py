@@ -13,7 +13,8 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.io.callbacks import check_logger, open_logger
-from pyg_nas.io.limits import MOST_CELLS
+from pyg_nas.io.files import check_output_folder
+from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import counted
 
 
@@ -28,10 +29,14 @@ def finish(
             min=1, max=MOST_CELLS, help="Best cells of the search that are trained again."
         ),
     ] = 5,
-    seeds: Annotated[int, typer.Option(help="Runs of each of them, at least 2.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, max=MOST_RUNS, help="Runs of each of them.")] = 5,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs of the final training; by default those of the search."),
+        typer.Option(
+            min=1,
+            max=MOST_EPOCHS,
+            help="Epochs of the final training; by default those of the search.",
+        ),
     ] = None,
     images: Annotated[
         str | None, typer.Option(help="Where the images are, if they have moved since the search.")
@@ -62,13 +67,14 @@ def finish(
     from pyg_nas.measure.executor import Executor
     from pyg_nas.search.finish import Finish
 
-    if space is not None:
-        chosen_space(space)
-    executor = Executor(backend=backend, workers=workers, device=device)
-    with working("reading search and images"):
-        steps = Finish(search, out, images, top, seeds, epochs, metric)
     if log is not None:
         check_logger(log)
+    check_output_folder(out)
+    executor = Executor(backend=backend, workers=workers, device=device)
+    if space is not None:
+        chosen_space(space)
+    with working("reading search and images"):
+        steps = Finish(search, out, images, top, seeds, epochs, metric)
     if steps.is_done:
         steps.clean()
         print_line(f"{out}: is already finished")

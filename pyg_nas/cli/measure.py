@@ -17,13 +17,13 @@ from pyg_nas.cli.options import (
     Metric,
     TrainingSettingsFile,
     check_settings_file,
+    check_table_output,
     seed_option,
 )
 from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_CELLS, MOST_DIGITS, MOST_RETRIES
 from pyg_nas.io.text import counted
 
@@ -85,7 +85,8 @@ def measure(
     from pyg_nas.measure.campaign import check_request
 
     check_device(device)
-    check_output(table, task, settings, journal)  # a table may well be measured further in place
+    # The table of --cells may well be measured further in place.
+    check_table_output(table, task, settings, journal)
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     check_settings_file(settings)

@@ -10,10 +10,14 @@ import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_DIGITS, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+
+TABLE_SUFFIXES = (".hdf5", ".h5")
+"""Endings of the names of tables."""
 
 
 def seed_option(text: str, *names: str) -> Any:
@@ -138,6 +142,21 @@ def check_settings_file(path: Path | None) -> None:
 
     if path is not None:
         TrainingSettings().changed_by_file(path)
+
+
+def check_table_output(path: Path, *inputs: str | Path | None) -> None:
+    """Check that a table can be written, before the work that produces it.
+
+    Args:
+        path: The table.
+        inputs: Files and folders that the work reads.
+
+    Raises:
+        SettingsError: If commands would not read ``path`` as a table, or it cannot be written.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        raise SettingsError(f"{path}: a table's name must end in {' or '.join(TABLE_SUFFIXES)}")
+    check_output(path, *inputs)
 
 
 def check_label(metric: str | None, budget: int | None, run: str | None) -> None:

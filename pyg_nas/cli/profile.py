@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, resumable
-from pyg_nas.cli.options import Configurations
+from pyg_nas.cli.options import Configurations, check_table_output
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
-from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
 from pyg_nas.io.text import counted
 
@@ -63,10 +61,8 @@ def profile(
     from pyg_nas.measure.settings import ProfileSettings
     from pyg_nas.predictors.network_lists import named_sources
 
-    if out.suffix not in (".hdf5", ".h5"):
-        raise SettingsError(f"{out}: a table's name must end in .hdf5 or .h5")
     check_device(device)
-    check_output(out)
+    check_table_output(out)
     settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     sources = named_sources(networks, configurations)
     from pyg_nas.measure.profile import profile_networks

@@ -20,6 +20,7 @@ from pyg_nas.cli.latency import (
     set_latency_model,
 )
 from pyg_nas.cli.options import (
+    TABLE_SUFFIXES,
     Device,
     ImageSize,
     ImageSplitSeed,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.result import SearchResult
     from pyg_nas.search.strategies import Strategy
 
-TABLE_SUFFIXES = (".hdf5", ".h5", ".jsonl")
 LIVE_BUDGET = 12
 
 
@@ -183,12 +183,12 @@ def search(
 
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
-    from pyg_nas.data.sources import has_networks
+    from pyg_nas.data.sources import GRAPH_FILE_SUFFIX, has_networks
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.folder import check_search_folder
-    from pyg_nas.search.methods import check_method, make_strategy
+    from pyg_nas.search.methods import check_method, check_predictor, make_strategy
     from pyg_nas.search.plan import plan_search
     from pyg_nas.search.stored import stored_score
 
@@ -203,7 +203,7 @@ def search(
             raise SettingsError("--log is for one search, got --seeds")
     check_label(None, budget, run)
     check_search_folder(out)
-    is_table = Path(target).suffix in TABLE_SUFFIXES
+    is_table = Path(target).suffix in (*TABLE_SUFFIXES, GRAPH_FILE_SUFFIX)
     _check_target(target, is_table, method, settings, image_size, split_seed, space, seeds)
     of_networks = is_table and has_networks(target)
     if of_networks:
@@ -214,6 +214,7 @@ def search(
     )
     if method == "predictor":
         check_subject(plan.recipe, of_networks)
+        check_predictor(plan.recipe, plan.n, acquisition)
     longest = longest_training(max_training_time, max_time)
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)

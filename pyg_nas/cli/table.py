@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.options import check_table_output
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.errors import SettingsError
@@ -46,6 +47,7 @@ def convert(
     """
     from pyg_nas.data.official_file import convert as convert_file
 
+    check_table_output(target, source)
     with progress_bar("converting", of_bytes=True) as advance:
         table = convert_file(source, target, advance)
     print_line(f"{target}: {counted(len(table), 'cell')}")
@@ -131,8 +133,8 @@ def import_csv(
     """
     from pyg_nas.data.architecture_csv import read_architectures
 
+    check_table_output(target, source)
     found = chosen_space(space)
-    check_output(target, source)
     with working("reading architectures"):
         read = read_architectures(source, found)
         read.table.save(target)

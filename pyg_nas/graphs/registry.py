@@ -30,6 +30,7 @@ _locations = {
     "nasbench201": "pyg_nas.spaces.nasbench201.support:SUPPORT",
     "transnasbench101": "pyg_nas.spaces.transnasbench101.support:SUPPORT",
 }
+_GENERAL = "pyg_nas.spaces.graph_text:general_support"
 _supports: dict[str, SpaceSupport] = {}
 _references: dict[str, str] = {}  # of spaces that were opened, by their names
 _MOST_SUPPORTS = 64  # of unregistered spaces, which files may contain
@@ -141,12 +142,12 @@ def default_space() -> SearchSpace:
 @lru_cache(maxsize=_MOST_SUPPORTS)
 def support_of(space: SearchSpace) -> SpaceSupport:
     """Return the support of the registered space of equal content, else the general one."""
-    from pyg_nas.graphs.space_support import SpaceSupport
-
     support = _find_support(space.name)
     if support is not None and support.space == space:
         return support
-    return SpaceSupport(space)
+    module, _, function = _GENERAL.partition(":")
+    general: SpaceSupport = getattr(import_module(module), function)(space)
+    return general
 
 
 def _find_support(name: str) -> SpaceSupport | None:

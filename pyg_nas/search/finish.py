@@ -97,9 +97,9 @@ class Finish:
             raise SettingsError(f"{self.folder}: no such folder")
         search = StoredSearch.read(self.folder)
         self.space = search.space
+        evaluator = _evaluator(search)
         if self.space.support.network is None:
             raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
-        evaluator = _evaluator(search)
         self.budget: int = evaluator["budget"]
         first = evaluator["seeds"]
         self.seeds = tuple(range(first, first + seeds))

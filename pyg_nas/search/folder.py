@@ -76,6 +76,7 @@ class SearchFolder:
             SettingsError: If it is no search folder, or damaged.
         """
         stored = Path(path) / SETTINGS
+        check_no_model(Path(path))
         if not stored.exists():
             raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
         settings = read_object(stored)
@@ -136,8 +137,17 @@ def check_search_folder(path: Path) -> None:
         SettingsError: If it is a file or a model's folder, or cannot be made or written to.
     """
     check_output_folder(path)
+    check_no_model(path)
+
+
+def check_no_model(path: Path) -> None:
+    """Check that ``path`` is not the folder of a model, which has settings of its own.
+
+    Raises:
+        SettingsError: If it is.
+    """
     if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
-        raise SettingsError(f"{path}: is a model's folder; choose another one")
+        raise SettingsError(f"{path}: is a model's folder, not of a search; choose another one")
 
 
 def _write_settings(path: Path, settings: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-
-if TYPE_CHECKING:
-    from pyg_nas.predictors.recipes import RecipeNeeds
 
 METHODS = ("predictor", "random", "evolution", "local", "oracle")
 _RECIPE = "recipe "  # begins the description of a predictor that a recipe makes
@@ -90,15 +87,14 @@ def make_strategy(
         if scores is None:
             raise SettingsError("method 'oracle' needs a table, in which all cells are measured")
         return Ranking(scores[allowed_cells(evaluator, constraints)], at_once=k)
-    from pyg_nas.predictors.recipes import check_subject, make_estimator, recipe_needs
+    from pyg_nas.predictors.recipes import check_subject, make_estimator
 
     # Candidates of a list of networks are cells by name alone.
     adapt = getattr(evaluator, "predictor", None)
-    needs = recipe_needs(recipe)
     check_subject(recipe, of_networks=adapt is not None)
     check_acquisition(acquisition)
     if check:
-        _check_predictor(needs, recipe, n, acquisition)
+        check_predictor(recipe, n, acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
         estimator = make_estimator(recipe, label, seed, device)
@@ -146,7 +142,14 @@ def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
     return predictor.removeprefix(_RECIPE) if predictor.startswith(_RECIPE) else None
 
 
-def _check_predictor(needs: RecipeNeeds, recipe: str, n: int, acquisition: str) -> None:
-    """Refuse, before the first training run, settings with which no predictor could be fitted."""
+def check_predictor(recipe: str, n: int, acquisition: str) -> None:
+    """Check, before the first training run, that a predictor could be fitted.
+
+    Raises:
+        SettingsError: If the recipe does not fit ``n`` random cells or the acquisition.
+    """
+    from pyg_nas.predictors.recipes import recipe_needs
+
+    needs = recipe_needs(recipe)
     needs.check_cells(recipe, n)
     check_std(acquisition, needs, f"recipe {recipe!r}")

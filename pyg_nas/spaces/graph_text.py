@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import CellError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import SpaceSupport
 
 _MOST_DIGITS = 64**2
@@ -23,6 +24,18 @@ def to_text(cell: Cell) -> str:
     """Return the text form of a cell."""
     digits = "".join(map(str, cell.adjacency.ravel().tolist()))
     return f"{digits}:{','.join(cell.operations)}"
+
+
+def general_support(space: SearchSpace) -> SpaceSupport:
+    """Return the support of a space of which no more is known than its vocabulary and limits.
+
+    Its cells have this text form if they have an input and an output, and if the text can be read
+    again.
+    """
+    readable = not any("," in name for name in space.vocabulary)
+    if space.terminals and readable and space.max_vertices**2 <= _MOST_DIGITS:
+        return GraphTextSupport(space)
+    return SpaceSupport(space)
 
 
 class GraphTextSupport(SpaceSupport):

@@ -62,6 +62,20 @@ def test_what_the_users_code_raises_is_one_line(
     assert capsys.readouterr().err.startswith(f"error: users_command.py, line 2: {kind}: ")
 
 
+LAST = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+from pyg_nas.cli.app import main
+sys.argv = ["pyg-nas", "--version"]
+main()
+"""
+
+
+def test_the_process_does_not_look_for_garbage_when_it_ends() -> None:
+    run = subprocess.run([sys.executable, "-c", LAST], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[-1] == "True"
+
+
 def commands(group: Any, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, command in group.commands.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,8 +77,8 @@ def test_a_table_search_and_a_missing_folder_are_refused_in_one_line(
     searched: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "search" / "settings.json"
-    path.parent.mkdir()
-    settings = json.loads((searched / "search" / "settings.json").read_text())
+    shutil.copytree(searched / "search", path.parent)
+    settings = json.loads(path.read_text())
     settings["evaluator"] = {"evaluator": "table"}
     path.write_text(json.dumps(settings))
     for folder, message in (
@@ -88,6 +89,21 @@ def test_a_table_search_and_a_missing_folder_are_refused_in_one_line(
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
     assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--seeds", 1), ("--epochs", 0), ("--backend", "x"), ("--log", "x")]
+)
+def test_options_are_checked_before_a_space_is_imported(
+    option: str, value: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = f"{tmp_path / 'none.py'}:SPACE"
+    assert (
+        pyg_nas("finish", tmp_path, "--out", tmp_path / "a", "--space", space, option, value) == 2
+    )
+    message = capsys.readouterr().err
+    assert "none.py" not in message
+    assert option.strip("-") in message
 
 
 def test_ctrl_c_says_how_to_resume(

@@ -140,6 +140,7 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(images: Path, tmp_path: P
         ({"budgets": "2,1"}, MeasureError, "budgets must be ascending"),
         ({"backend": "slurm"}, SettingsError, "backend must be one of"),
         ({"settings": "gone.json"}, SettingsError, "gone.json"),
+        ({"table": "t.jsonl"}, SettingsError, "t.jsonl: a table's name must end in .hdf5 or .h5"),
         ({"image-size": "8"}, MeasureError, "only the images of a folder"),
     ],
 )

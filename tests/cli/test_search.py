@@ -258,6 +258,12 @@ def test_a_number_without_measure_leaves_no_folder(tmp_path: Path, option: str) 
     assert not list(tmp_path.iterdir())
 
 
+def test_too_few_random_cells_leave_no_folder(tmp_path: Path) -> None:
+    result = run("digits", "--out", tmp_path / "out", "--start", 3)
+    assert "recipe 'fast' is fitted to at least 4 cells, got 3" in str(result.exception)
+    assert not list(tmp_path.iterdir())
+
+
 def searched(table_path: Path, out: Path, *options: object) -> list[dict[str, Any]]:
     few = ("--method", "random", "--n", 12, "--k", 3)
     assert pyg_nas("search", table_path, "--out", out, *few, *options) == 0

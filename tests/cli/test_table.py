@@ -131,6 +131,12 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert len(error) == 1
     assert "byte 0: the record's content does not match its checksum" in error[0]
     assert [p.name for p in tmp_path.iterdir()] == ["a.tfrecord"]
+    for command in (
+        ("convert", tmp_path / "a.tfrecord", tmp_path / "b.csv"),
+        ("import", tmp_path / "a.tfrecord", tmp_path / "b.csv", "--space", "nasbench201"),
+    ):
+        assert run(monkeypatch, *command) == 2
+        assert "b.csv: a table's name must end in .hdf5 or .h5" in capsys.readouterr().err
     for command in ("info", "check"):
         assert run(monkeypatch, command, tmp_path / "none.hdf5") == 2
         assert "no such file" in capsys.readouterr().err
@@ -185,10 +191,10 @@ def test_a_bad_architecture_is_one_line_with_its_place(
 ) -> None:
     source = tmp_path / "in.csv"
     source.write_text("arch,validation_accuracy\n|conv~0|,0.5\n")
-    assert pyg_nas("table", "import", source, tmp_path / "t", "--space", "nasbench201") == 2
+    assert pyg_nas("table", "import", source, tmp_path / "t.hdf5", "--space", "nasbench201") == 2
     assert "line 2: operation 'conv' in" in _one_line(capsys)
-    assert not (tmp_path / "t").exists()
-    assert pyg_nas("table", "import", source, tmp_path / "t", "--space", "nasbench7") == 2
+    assert not (tmp_path / "t.hdf5").exists()
+    assert pyg_nas("table", "import", source, tmp_path / "t.hdf5", "--space", "nasbench7") == 2
     assert "'nasbench7' is not one of nasbench101, nasbench201" in _one_line(capsys)
 
 

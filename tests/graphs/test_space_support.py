@@ -58,8 +58,8 @@ def test_a_space_has_one_cache_of_a_class() -> None:
 
 
 def test_what_a_space_lacks_is_none_or_an_error() -> None:
-    support = SPACE.support
+    support = PLAIN.support
     assert support.network is None
     assert not support.has_text_form
-    with pytest.raises(SpaceError, match="'tiny' have no text form"):
-        support.to_text(Cell([[0, 1], [0, 0]], ["in", "out"], SPACE))
+    with pytest.raises(SpaceError, match="'plain-tiny' have no text form"):
+        support.to_text(Cell([[0, 1], [0, 0]], ["a", "b"], PLAIN))

@@ -6,6 +6,7 @@ from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
 
 
 def test_the_text_of_a_cell_by_hand() -> None:
@@ -49,3 +50,22 @@ def test_a_drawing_with_dead_ends_is_read_as_its_cell() -> None:
 def test_a_text_that_is_no_cell_is_refused(text: str, match: str) -> None:
     with pytest.raises(CellError, match=match):
         Cell.from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("space", "has_text"),
+    [
+        (SearchSpace("unknown", ("a", "b"), 5, 7, ("output", "input")), True),
+        (SearchSpace("unknown", ("a", "b"), 5, 7), False),  # no input, no output
+        (SearchSpace("unknown", ("a,b",), 5, 7, ("output", "input")), False),
+        (SearchSpace("unknown", ("a", "b"), 65, 70, ("output", "input")), False),  # too long
+    ],
+)
+def test_a_space_without_its_file_has_texts_that_can_be_read(
+    space: SearchSpace, has_text: bool
+) -> None:
+    assert space.support.has_text_form == has_text
+    if has_text:
+        cell = Cell.from_text("010001000:input,b,output", space)
+        assert cell.operations == ("input", "b", "output")
+        assert cell.to_text() == "010001000:input,b,output"

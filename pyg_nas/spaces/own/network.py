@@ -211,6 +211,11 @@ class OwnNetworks(UniformWidth):
                     f"{self._name(cell)}: must map images {list(images.shape)} to outputs "
                     f"{expected}, one for each class of the task, it returned {found}"
                 )
+            if not logits.isfinite().all():
+                raise MeasureError(
+                    f"{self._name(cell)}: images {list(images.shape)}: its outputs are not finite "
+                    f"numbers"
+                )
             if mode:
                 with self._named(cell, "its gradients"):
                     logits.sum().backward()

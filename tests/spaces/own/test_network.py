@@ -126,6 +126,11 @@ class Halves(nn.Module):
         return x.mean((1, 2, 3))[:, None].expand(-1, 3), x
 
 
+class NotFinite(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.log(x - x)
+
+
 def fails(cell: Cell, task: NetworkSize) -> nn.Module:
     raise KeyError("wide")
 
@@ -139,6 +144,10 @@ def fails(cell: Cell, task: NetworkSize) -> nn.Module:
         (lambda cell: None, "building it: TypeError"),
         (lambda cell, task: nn.Flatten(), "has no parameter that can be trained"),
         (lambda cell, task: nn.Sequential(nn.Linear(4, 4), Halves()), r"returned tuple"),
+        (
+            lambda cell, task: nn.Sequential(nn.Flatten(), nn.Linear(24, 3), NotFinite()),
+            r"images \[2, 1, 6, 4\]: its outputs are not finite numbers",
+        ),
         (
             lambda cell, task: nn.Sequential(nn.Flatten(), nn.Linear(24, 9)),
             r"must map images \[2, 1, 6, 4\] to outputs \[2, 3\], .* it returned \[2, 9\]",
