@@ -10,6 +10,7 @@ import numpy as np
 
 from pyg_nas.io.text import counted, markdown
 from pyg_nas.measure.network_export import ONNX, PT2
+from pyg_nas.measure.objective import score_note
 
 PREDICT, CARD = "predict.py", "README.md"
 
@@ -159,6 +160,7 @@ def _test_rows(test: Mapping[str, Any]) -> str:
         name = markdown(test["score_name"])
         score = test["score"]
         shown = _percent(score) if _is_percent(test["score_name"]) else f"{score:.4f}"
+        shown += score_note(test["score_name"], score)
         rows.append((f"test {name}", f"{shown} on {images}"))
     for key in ("mean_absolute_error", "root_mean_squared_error"):
         if key in test:

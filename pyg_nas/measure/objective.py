@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Labels = NDArray[Any]
 
+_R2 = "R²"
 _LOWEST_R2 = -1.0  # a failed run; further down, predictors would see nothing else
 
 
@@ -47,7 +48,7 @@ class Objective:
         if self._metric is not None:
             return self.task.settings.metric.rpartition(":")[2]
         if self.task.is_regression:
-            return "R²"
+            return _R2
         return "balanced accuracy" if self.task.settings.balanced else "accuracy"
 
     def class_weights(self) -> NDArray[np.float32] | None:
@@ -120,6 +121,15 @@ class Objective:
         if not np.isfinite(value):
             raise MeasureError(f"metric {name}: must give a finite number, got {value}")
         return value
+
+
+def score_note(name: str, score: float) -> str:
+    """Return `` or lower`` for an R² that may have been raised to -1; otherwise an empty text.
+
+    Args:
+        name: The score's :attr:`Objective.score_name`.
+    """
+    return " or lower" if name == _R2 and score <= _LOWEST_R2 else ""
 
 
 def metric_source(metric: str) -> bytes:

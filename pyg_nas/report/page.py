@@ -175,7 +175,7 @@ def _answer(card: AnswerCard) -> str:
         for fact in card.facts
     )
     steps = "".join(
-        f"<li>{markup(text)}{f'<code>{markup(command)}</code>' if command else ''}</li>"
+        f"<li>{_prose(text)}{f'<code>{markup(command)}</code>' if command else ''}</li>"
         for text, command in card.next_steps
     )
     below = f"<h3>What to run next</h3><ul>{steps}</ul>" if steps else ""
@@ -183,6 +183,11 @@ def _answer(card: AnswerCard) -> str:
         f'<section class="card answer" id="answer"><h2>{markup(card.title)}</h2>'
         f"<div>{drawing}<div><dl>{facts}</dl>{below}</div></div></section>"
     )
+
+
+def _prose(text: str) -> str:
+    """Return a sentence whose options, such as ``--rounds``, are not broken into lines."""
+    return re.sub(r"--[\w-]+", r'<span class="option">\g<0></span>', markup(text))
 
 
 def _figure(number: int, figure: Figure, wide: bool) -> str:

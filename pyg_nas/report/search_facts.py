@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.text import counted
+from pyg_nas.measure.objective import score_note
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, percent_column
@@ -233,7 +234,8 @@ class SearchFacts:
 
     def percent(self, value: float, unit: str = " %") -> str:
         """Return an accuracy in percent; unchanged if the search is for another metric."""
-        return f"{self.factor * value:,.2f}{unit if self.unit else ''}"
+        shown = f"{self.factor * value:,.2f}{unit if self.unit else ''}"
+        return shown + score_note(self.score, value)
 
     def _interval(self) -> str:
         if len(self.answer_runs) < 2:

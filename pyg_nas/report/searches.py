@@ -52,9 +52,8 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     draw = _network_drawings(folder, space)
     gallery, numbers = make_gallery(space, cells, facts.columns, rows, draw)
     best = np.argsort(-facts.accuracy, kind="stable")[:_BEST]
-    methods = [value for value in nested_values(settings, "method") if isinstance(value, str)]
     return Page(
-        title=f"Search: {methods[0]}" if methods else "Search",
+        title=_title(search),
         subtitle=f"{counted(len(rows), 'cell')} of {space.name} trained.{_unfinished(search)}",
         gallery=gallery,
         answer=_answer_card(search, facts, draw or cell_drawing),
@@ -71,6 +70,16 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
         settings={**named_settings(settings), "pyg_nas": __version__},
     )
+
+
+def _title(search: StoredSearch) -> str:
+    """Return what was searched and how; a search of the user's own code has its folder's name."""
+    target = search.settings.get("target")
+    methods = [
+        value for value in nested_values(search.settings, "method") if isinstance(value, str)
+    ]
+    name = target if isinstance(target, str) else search.folder.name
+    return f"Search: {name}{f', by {methods[0]}' if methods else ''}"
 
 
 def _unfinished(search: StoredSearch) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.io.files import write_text
+from pyg_nas.io.text import counted
 
 
 def write_report(
@@ -32,6 +33,7 @@ def write_report(
     """
     from pyg_nas.data.sources import open_any_table, open_table
     from pyg_nas.report.page import render
+    from pyg_nas.report.seed_summary import REGRET
     from pyg_nas.search.folder import ASKED, QUERIES
 
     folder = Path(source)
@@ -41,6 +43,11 @@ def write_report(
         from pyg_nas.report.searches import search_page
 
         page = search_page(folder, None if table is None else open_table(table))
+    elif seeds := sorted(path.parent for path in folder.glob(f"seed-*/{QUERIES}")):
+        raise SettingsError(
+            f"{folder}: contains {counted(len(seeds), 'search', 'searches')} with different seeds; "
+            f"report on one of them, such as {seeds[0]}; {REGRET} has the regret of all"
+        )
     else:
         from pyg_nas.predictors.model_header import ModelHeader
         from pyg_nas.predictors.trained import Model

@@ -167,3 +167,5 @@ def test_a_network_that_predicts_numbers():
     script = predict_script((), (3, 32, 24), "pixels")
     ast.parse(script)
     assert "CLASSES" not in script
+    failed = model_card(about([], [], test={**test, "score": -1.0}), "b" * 32)
+    assert "| test R² | -1.0000 or lower on 100 images |" in failed

@@ -99,6 +99,12 @@ def test_a_prediction_that_is_no_number_counts_as_none(value: object) -> None:
     assert np.isnan(SearchFacts(SearchResult(history, Constraints(), None)).predicted).all()
 
 
+@pytest.mark.parametrize(("score", "shown"), [("R²", "-1.00 or lower"), ("macro_f1", "-1.00")])
+def test_a_raised_r2_is_told(score: str, shown: str) -> None:
+    first, second, *_ = SearchFacts(_result([Outcome(-1.0, 3.0, -1.0)]), score=score).answer()
+    assert (first.value, second.value) == (shown, shown)
+
+
 @pytest.mark.parametrize(
     ("score", "shown"),
     [("R²", "0.60"), ("macro_f1", "0.60"), ("balanced accuracy", "60.00 %")],

@@ -20,7 +20,7 @@ from tests.report.reader import Reader
 def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Path) -> None:
     reader = Reader(search_report.read_text(encoding="utf-8"))
     answer = json.loads((search_source / "answer.json").read_text())
-    assert "Search: random" in reader.texts
+    assert "Search: search, by random" in reader.texts
     assert "40 cells of nasbench101 trained." in reader.texts
     assert f"{100 * answer['answer']['accuracy']:.2f} %" in reader.texts
     assert f"{100 * answer['simple_regret']:.2f} points" in reader.texts
@@ -188,7 +188,8 @@ def test_a_table_that_was_searched_is_named_for_the_interval(
     settings = json.loads((folder / "settings.json").read_text())
     (folder / "settings.json").write_text(json.dumps({**settings, "target": "a b.hdf5"}))
     for table, expected in ((None, True), (make_table(), False)):
-        card = search_page(folder, table).answer
-        assert card is not None
-        commands = [command for _, command in card.next_steps]
+        page = search_page(folder, table)
+        assert page.title == "Search: a b.hdf5, by random"
+        assert page.answer is not None
+        commands = [command for _, command in page.answer.next_steps]
         assert ("pyg-nas report 'my search' 'a b.hdf5'" in commands) == expected

@@ -16,6 +16,11 @@ def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) 
         write_report(tmp_path / "nowhere", None, tmp_path / "r.html")
     with pytest.raises(ModelError, match="not a model folder"):
         write_report(tmp_path, None, tmp_path / "r.html")
+    for seed in (3, 4):
+        (tmp_path / "seeds" / f"seed-{seed}").mkdir(parents=True)
+        (tmp_path / "seeds" / f"seed-{seed}" / "queries.jsonl").touch()
+    with pytest.raises(SettingsError, match=r"2 searches with different seeds.* as .*seed-3; regr"):
+        write_report(tmp_path / "seeds", None, tmp_path / "r.html")
     search = Search(tmp_path / "own", method="random")
     search.tell(search.ask()[0].id, failed=True, reason="out of memory")
     with pytest.raises(SettingsError, match=r"no cell .* yet, 1 cell failed: out of memory"):
