@@ -20,6 +20,7 @@ def without_constant_nodes(graph: GraphProto) -> None:
     An ``If`` is replaced if its condition is a number in the file.
     """
     numbers = {tensor.name: single_number(tensor) for tensor in graph.initializer}
+    stored = len(graph.initializer)
     kept: list[NodeProto] = []
     waiting = deque(graph.node)
     while waiting:
@@ -38,6 +39,17 @@ def without_constant_nodes(graph: GraphProto) -> None:
             kept.append(node)
     del graph.node[:]
     graph.node.extend(kept)
+    _forget_types(graph, {tensor.name for tensor in graph.initializer[stored:]})
+
+
+def _forget_types(graph: GraphProto, names: set[str]) -> None:
+    """Remove what the file says about the types of constants, because the tensors say it.
+
+    Shape inference of onnx does not trust a constant with a type that has no shape.
+    """
+    others = [value for value in graph.value_info if value.name not in names]
+    del graph.value_info[:]
+    graph.value_info.extend(others)
 
 
 def single_number(tensor: TensorProto) -> float | None:

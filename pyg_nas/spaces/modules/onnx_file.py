@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
+from pyg_nas.io.text import counted
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
@@ -65,19 +67,30 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     Raises:
         NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
             multiply-accumulates are counted from cannot be inferred; the message names the
-            operator. Other vertices of unknown shape have the shape ``()``.
+            operator.
         ImportError: If the package ``onnx`` is missing.
+
+    Warns:
+        UserWarning: If other shapes cannot be inferred. Such a result has the shape ``()`` and no
+            bytes.
     """
     model = _read(path)
     try:
         builder = _Builder(model)
         for node in model.graph.node:
             builder.add(node)
-        return builder.finish(Path(path).name)
+        graph, shapeless = builder.finish(Path(path).name)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
     except _MALFORMED as error:
         raise NetworkError(f"{path}: is malformed ({type(error).__name__}: {error})") from None
+    if shapeless:
+        warnings.warn(
+            f"{path}: {counted(len(shapeless), 'result')} of unknown shape, of which no bytes are "
+            f"counted; the first is that of {shapeless[0]}",
+            stacklevel=2,
+        )
+    return graph
 
 
 def _read(path: str | os.PathLike[str]) -> ModelProto:
@@ -179,6 +192,7 @@ class _Builder:
         self.weights: dict[str, int] = {}  # numbers of a parameter; 0 after its first use
         self.sizes: dict[str, int] = {}
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
+        self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self._add_constants()
         for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
             kind = value.type.tensor_type
@@ -190,6 +204,8 @@ class _Builder:
         for value in self.graph.input:
             if value.name not in self.sizes and value.name not in self.makers:
                 self.makers[value.name] = (len(self.vertices),)
+                if value.name not in self.shapes:
+                    self.shapeless[len(self.vertices)] = f"the input {value.name!r}"
                 self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
 
     def _add_constants(self) -> None:
@@ -225,7 +241,7 @@ class _Builder:
         return self.shapes.get(name, ()), self.types.get(name, "float32")
 
     def _bytes(self, name: str) -> int:
-        return bytes_of(*self._result(name))
+        return bytes_of(*self._result(name)) if name in self.shapes else 0
 
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
@@ -241,6 +257,8 @@ class _Builder:
         for name in node.output:
             self.makers[name] = position
         if node.op_type not in _IDENTITIES:
+            if any(name and name not in self.shapes for name in node.output):
+                self.shapeless[len(self.vertices)] = _named(node)
             self.vertices.append(self._vertex(node, sources))
 
     def _vertex(self, node: NodeProto, sources: tuple[int, ...]) -> Vertex:
@@ -290,7 +308,8 @@ class _Builder:
     def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
         if node.op_type not in COUNTED:
             return 0
-        names = [name for name in (*node.input, node.output[0]) if name]
+        used = node.input[COUNTED[node.op_type]]
+        names = [name for name in (*used, node.output[0]) if name]
         unknown = next((name for name in names if name not in self.shapes), None)
         if unknown is not None:  # an error, unless the vertex is removed
             self.uncounted[len(self.vertices)] = (
@@ -303,8 +322,12 @@ class _Builder:
             node.op_type, shapes, self._result(node.output[0])[0], attributes
         )
 
-    def finish(self, name: str) -> NetworkGraph:
-        """Add the output and remove vertices that do not lead to it."""
+    def finish(self, name: str) -> tuple[NetworkGraph, list[str]]:
+        """Add the output and remove vertices that do not lead to it.
+
+        Returns:
+            The graph, and the vertices in it that have a result of unknown shape, in words.
+        """
         outputs = [value.name for value in self.graph.output]
         unknown = [value for value in outputs if value not in self.makers]
         if unknown:
@@ -317,9 +340,10 @@ class _Builder:
                 raise NetworkError(self.uncounted[position])
         vertices = selected(self.vertices, kept)
         # Parameters that only pruned vertices or no vertex read still count.
-        counted = sum(vertex.parameters for vertex in self.vertices)
-        unused = counted - sum(v.parameters for v in vertices) + sum(self.weights.values())
-        return NetworkGraph(vertices, unused, {"source": name})
+        read = sum(vertex.parameters for vertex in self.vertices)
+        unused = read - sum(v.parameters for v in vertices) + sum(self.weights.values())
+        shapeless = [self.shapeless[position] for position in kept if position in self.shapeless]
+        return NetworkGraph(vertices, unused, {"source": name}), shapeless
 
 
 def _named(node: NodeProto) -> str:

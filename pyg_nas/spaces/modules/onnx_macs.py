@@ -14,10 +14,14 @@ _PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLi
 _RECURRENT = ("LSTM", "GRU", "RNN")
 _ATTENTIONS = ("Attention", "MultiHeadAttention")
 
-COUNTED = frozenset(
-    [*_CONVOLUTIONS, *_PRODUCTS, *_RECURRENT, *_ATTENTIONS, "ConvTranspose", "Einsum"]
-)
-"""Operators that have multiply-accumulates."""
+COUNTED: Mapping[str, slice] = {
+    **{operator: slice(weight, weight + 1) for operator, weight in _CONVOLUTIONS.items()},
+    "ConvTranspose": slice(2),
+    **dict.fromkeys(_PRODUCTS, slice(1)),
+    **dict.fromkeys((*_RECURRENT, *_ATTENTIONS), slice(3)),
+    "Einsum": slice(None),
+}
+"""Operators that have multiply-accumulates, with the inputs whose shapes these depend on."""
 
 
 def multiply_accumulates(

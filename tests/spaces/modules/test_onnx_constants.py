@@ -37,6 +37,20 @@ def test_constant_operators_are_weights_and_single_numbers_are_none(tmp_path: Pa
     assert (graph.parameters, graph.macs) == (15, 2 * 4 * 3)
 
 
+def test_a_constant_has_its_own_shape_where_the_file_says_only_its_type(tmp_path: Path) -> None:
+    weight = onnx.numpy_helper.from_array(np.zeros((4, 3), np.float32), "any")
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=weight),
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("MatMul", ["m", "v"], ["y"]),
+    ]
+    path = write(tmp_path / "net.onnx", nodes, {"v": np.zeros((3, 2), np.float32)}, {"x": [2, 4]})
+    model = onnx.load(path)
+    model.graph.value_info.append(helper.make_tensor_value_info("w", floats, None))
+    onnx.save(model, path)
+    assert graph_of_onnx(path).macs == 2 * 4 * 3 + 2 * 3 * 2
+
+
 def _choice(tmp_path: Path, nodes: list, weights: dict[str, np.ndarray]) -> Path:
     """An ``If`` on ``c`` of a product with an own weight, or the sigmoid of an outer result."""
     result = [helper.make_tensor_value_info("z", floats, [2, 3])]

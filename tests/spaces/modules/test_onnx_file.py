@@ -131,6 +131,29 @@ def test_an_unknown_shape_is_an_error_where_it_counts(tmp_path: Path) -> None:
     assert graph_of_onnx(path).macs == 2 * 4 * 3
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_unknown_shape_elsewhere_is_a_warning(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Mystery", ["x"], ["b"], "strange", domain="own"),
+        helper.make_node("Conv", ["x", "w", "b"], ["y"]),
+    ]
+    weights = {"w": np.zeros((5, 4, 1, 1), np.float32)}
+    path = write(tmp_path / "net.onnx", nodes, weights, {"x": [1, 4, 3, 3]})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    message = r"1 result of unknown shape, .* the first is that of operator Mystery \('strange'\)"
+    with pytest.warns(UserWarning, match=message):
+        graph = graph_of_onnx(path)
+    assert graph.macs == 5 * 4 * 9
+    mystery, conv = graph.vertices[1:3]
+    assert (mystery.bytes_read, mystery.bytes_written) == (0, 0)
+    assert conv.bytes_read == 4 * (4 * 9 + 5 * 4)
+    model.graph.value_info.append(helper.make_tensor_value_info("b", floats, [5]))
+    onnx.save(model, path)
+    assert graph_of_onnx(path).vertices[1].bytes_written == 4 * 5
+
+
 def test_sizes_of_one_name_are_one_number(tmp_path: Path) -> None:
     weights = {"flat": np.array([0, -1]), "w": np.zeros((8, 3), np.float32)}
     nodes = [
