@@ -179,8 +179,10 @@ def chosen_label(
     another budget a low accuracy does not mean a failed run. Both are then switched off.
 
     Raises:
-        SettingsError: If one is outside its rule.
+        SettingsError: If one is outside its rule, or a table of networks is given a budget or run.
     """
+    if default.run is None and (budget, run) != (None, None):
+        raise SettingsError("--budget and --run: a table of networks has neither budgets nor runs")
     given: dict[str, Any] = {}
     if metric is not None and metric != default.metric:
         given |= {"metric": metric, "fallback": None}

@@ -38,7 +38,8 @@ class LabelPolicy:
     Args:
         metric: One of :data:`METRICS`, or the name of one of the table's further targets.
         budget: Budget in epochs; None for the table's largest.
-        run: Index of the run (the seed), or ``"mean"`` over the measured runs.
+        run: Index of the run (the seed), or ``"mean"`` over the measured runs. None for a table of
+            networks, which has one number of each network and neither budgets nor runs.
         halfway: Use the reading halfway through training instead of the one at the end.
         resample_below: A run with an accuracy below this has failed. A failed single run is
             replaced by the next measured run (cyclically) that has not failed; a mean leaves
@@ -57,7 +58,9 @@ class LabelPolicy:
         str, Field(min_length=1), Rule(f"one of {', '.join(METRICS)}, or the name of a target")
     ] = "validation_accuracy"
     budget: Annotated[PositiveInt | None, Rule("a whole number >= 1")] = None
-    run: Annotated[NonNegativeInt | Literal["mean"], Rule("'mean' or a whole number >= 0")] = 0
+    run: Annotated[
+        NonNegativeInt | Literal["mean"] | None, Rule("'mean', a whole number >= 0 or None")
+    ] = 0
     halfway: Annotated[bool, Rule("true or false")] = False
     resample_below: Annotated[float | None, Rule("a finite number")] = FAILED_BELOW
     fallback: Annotated[float | None, Rule("a finite number")] = None
@@ -92,16 +95,15 @@ class LabelPolicy:
         Raises:
             TableError: If the table does not have the run.
         """
+        wanted = ~np.isnan(self.raw(runs))
         measured = ~np.isnan(runs)
         usable = measured.copy()
         unit = accuracy_unit(runs) or 1.0 if self.resamples else 1.0
         if self.resamples and self.resample_below is not None:
             usable &= ~below(runs, unit * self.resample_below)
-        if self.run == "mean":
-            wanted = measured.any(axis=1)
+        if not isinstance(self.run, int):  # their mean
             labels = _means(runs, usable)
         else:
-            wanted = ~np.isnan(self.raw(runs))
             # The run itself, then the next ones, cyclically: the first usable one counts.
             order = (self.run + np.arange(runs.shape[1])) % runs.shape[1]
             first = usable[:, order].argmax(axis=1)
@@ -136,18 +138,21 @@ class LabelPolicy:
         """
         if self.run == "mean":
             return _means(runs, ~np.isnan(runs))
-        if self.run >= runs.shape[1]:
+        if self.run is None or self.run >= runs.shape[1]:
             raise TableError(
                 f"the table has runs 0 to {runs.shape[1] - 1}, run {self.run} was requested"
             )
         return runs[:, self.run]
 
     def __str__(self) -> str:
+        name = self.metric.replace("_", " ")
+        if self.run is None or self.metric not in METRICS:
+            return name
         budget = "largest budget" if self.budget is None else counted(self.budget, "epoch")
         run = "mean of runs" if self.run == "mean" else f"run {self.run}"
         point = ", halfway" if self.halfway else ""
         resampled = f", runs below {self.resample_below:g} replaced" if self.resamples else ""
-        return f"{self.metric.replace('_', ' ')} at {budget}, {run}{point}{resampled}"
+        return f"{name} at {budget}, {run}{point}{resampled}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""

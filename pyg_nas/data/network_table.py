@@ -128,7 +128,7 @@ class NetworkTable:
         """The label that is used if none is named: an accuracy, a latency, or the first target."""
         metric = next((name for name in _FIRST_LABELS if name in self.targets), None)
         metric = metric or next(iter(self.targets), "parameters")
-        return LabelPolicy(metric=metric, resample_below=None)
+        return LabelPolicy(metric=metric, run=None, resample_below=None)
 
     def label(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
         """Return one label per network, ``[N]``, NaN where not measured.

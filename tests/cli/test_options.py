@@ -74,3 +74,13 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
 def test_a_label_outside_its_rule_is_refused() -> None:
     with pytest.raises(SettingsError, match="metric '' must be one of"):
         chosen_label(PAPER_LABEL, "", None, None)
+
+
+@pytest.mark.parametrize(("budget", "run"), [(4, None), (None, "0")])
+def test_a_table_of_networks_has_neither_budgets_nor_runs(
+    budget: int | None, run: str | None
+) -> None:
+    of_networks = LabelPolicy("latency", run=None, resample_below=None)
+    assert str(chosen_label(of_networks, "macs", None, None)) == "macs"
+    with pytest.raises(SettingsError, match="a table of networks has neither budgets nor runs"):
+        chosen_label(of_networks, None, budget, run)

@@ -131,7 +131,6 @@ def test_budgets_and_runs_that_the_table_lacks() -> None:
         ({"run": -1}, "run -1"),
         ({"run": True}, "run True"),
         ({"run": "median"}, "run 'median'"),
-        ({"run": None}, "run None"),
         ({"budget": 0}, "budget 0"),
         ({"budget": "108"}, "budget '108'"),
         ({"budget": 1.5}, "budget 1.5"),
@@ -159,6 +158,14 @@ def test_policies_survive_their_dictionary_and_say_what_they_are() -> None:
         str(policy) == "test accuracy at 36 epochs, mean of runs, halfway, runs below 0.3 replaced"
     )
     assert str(LabelPolicy("training_time")) == "training time at largest budget, run 0"
+    # One number of each cell or network.
+    assert str(LabelPolicy("edge_latency")) == "edge latency"
+    assert str(LabelPolicy("test_accuracy", run=None)) == "test accuracy"
+
+
+def test_a_table_with_runs_needs_a_run() -> None:
+    with pytest.raises(TableError, match="runs 0 to 2, run None was requested"):
+        LabelPolicy(run=None).apply(np.zeros((4, 3)))
 
 
 def test_the_default_label_of_another_task_keeps_low_figures() -> None:
