@@ -109,7 +109,8 @@ def naming(name: str) -> Iterator[None]:
         yield
     except NetworkError as error:
         text = str(error)
-        raise NetworkError(text if text.startswith(name) else f"{name}: {text}") from error
+        # The path of a file contains its name.
+        raise NetworkError(text if name in text else f"{name}: {text}") from error
 
 
 def graph_of_network(network: NetworkGraph | tuple[Any, Any] | Path) -> NetworkGraph:
