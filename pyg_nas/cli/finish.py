@@ -104,6 +104,8 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
+    from pyg_nas.measure.network_card import shown_score
+
     test, latency = about["test"], about["latency"]
     if "accuracy" in test:
         low, high = (100 * test[end] for end in ("low", "high"))
@@ -113,7 +115,7 @@ def _print(about: dict[str, Any]) -> None:
             f" ({test['confidence']:.0%} interval {low:.2f} to {high:.2f})",
         )
     if test["score_name"] != "accuracy":
-        print_line(f"test {test['score_name']}: ", bold(f"{test['score']:.4f}"))
+        print_line(f"test {test['score_name']}: ", bold(shown_score(test)))
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
     print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " per image")
     print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " per image, on this CPU")

@@ -83,11 +83,20 @@ def pt2_bytes(program: ExportedProgram) -> bytes:
 
 
 def onnx_bytes(
-    program: ExportedProgram, inputs: Sequence[str], output: str, properties: Mapping[str, str]
+    program: ExportedProgram,
+    inputs: Sequence[str],
+    output: str,
+    axes: Sequence[Mapping[int, str]],
+    properties: Mapping[str, str],
 ) -> bytes:
     """Return the content of an ``.onnx`` file.
 
-    ``program`` has one output; ``properties`` are the metadata of the file.
+    Args:
+        program: A program with one output.
+        inputs: Names of the inputs.
+        output: Name of the output.
+        axes: For each input the names of its axes of any size.
+        properties: Metadata of the file.
 
     Raises:
         SettingsError: If a package is missing.
@@ -99,7 +108,12 @@ def onnx_bytes(
 
     with quiet_exporter():
         exported = torch.onnx.export(
-            program, dynamo=True, input_names=list(inputs), output_names=[output], verbose=False
+            program,
+            dynamo=True,
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple(map(dict, axes)),
+            verbose=False,
         )
     if exported is None:
         raise ModelError("torch did not export the model to ONNX")

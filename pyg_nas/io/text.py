@@ -57,4 +57,5 @@ def markup(text: object) -> str:
 
 def markdown(text: object) -> str:
     """Return ``str(text)`` as text for Markdown, also inside a table."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$&-])", r"\\\1", printable(text))
+    everywhere, entities, starts = r"[\\`*_{}\[\]<>|~$]", r"&(?=#?\w+;)", r"^[-+#]"
+    return re.sub(f"({everywhere}|{entities}|{starts})", r"\\\1", printable(text))

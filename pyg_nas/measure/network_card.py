@@ -34,7 +34,10 @@ def predict(images):
 
 
 {load}if __name__ == "__main__":
-    print(*predict({argument}), sep="\\n")
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        sys.exit(__doc__)
+    for path in sys.argv[1:]:
+        print(*predict({argument}), sep="\\n")
 '''
 
 _LOAD = '''\
@@ -77,7 +80,7 @@ def predict_script(
         names = {"channels": channels, "height": height, "width": width}
         mode = "L" if channels == 1 else "RGB"
         load = _LOAD.format(mode=mode, resized=_RESIZED[fit].format(**names), **names)
-    read = "torch.load(sys.argv[1])"
+    read = "torch.load(path)"
     result = "[CLASSES[label] for label in network(images.float()).argmax(1).tolist()]"
     return _SCRIPT.format(
         title="Classes of" if classes else "Numbers for",
@@ -89,7 +92,7 @@ def predict_script(
         result=result if classes else "network(images.float())[:, 0].tolist()",
         load=load,
         files="photo.jpg, or " if load else "",
-        argument=f'{read} if sys.argv[1].endswith(".pt") else load(sys.argv[1])' if load else read,
+        argument=f'{read} if path.endswith(".pt") else load(path)' if load else read,
     )
 
 
@@ -144,6 +147,13 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
 """
 
 
+def shown_score(test: Mapping[str, Any]) -> str:
+    """Return the test score as text, in percent if it is a share of images."""
+    name, score = test["score_name"], test["score"]
+    shown = _percent(score) if _is_percent(name) else f"{score:.4f}"
+    return shown + score_note(name, score)
+
+
 def _test_rows(test: Mapping[str, Any]) -> str:
     rows = []
     images = counted(test["images"], "image")
@@ -158,10 +168,7 @@ def _test_rows(test: Mapping[str, Any]) -> str:
         ]
     if test.get("score_name", "accuracy") != "accuracy":
         name = markdown(test["score_name"])
-        score = test["score"]
-        shown = _percent(score) if _is_percent(test["score_name"]) else f"{score:.4f}"
-        shown += score_note(test["score_name"], score)
-        rows.append((f"test {name}", f"{shown} on {images}"))
+        rows.append((f"test {name}", f"{shown_score(test)} on {images}"))
     for key in ("mean_absolute_error", "root_mean_squared_error"):
         if key in test:
             rows.append((f"test {key.replace('_', ' ')}", f"{test[key]:.6g}"))

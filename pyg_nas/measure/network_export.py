@@ -22,6 +22,9 @@ from pyg_nas.spaces.own.network import trial_cells
 
 PT2, ONNX = "network.pt2", "network.onnx"
 INPUT, OUTPUT = "images", "logits"
+BATCH = {0: "batch"}
+"""Axes of the input of any size."""
+
 TOLERANCE = 1e-3
 """Largest difference of a file's logits, relative to the largest logit."""
 
@@ -61,7 +64,7 @@ def export_network(
         check_onnx()
     except SettingsError as error:
         return files, str(error)
-    content = onnx_bytes(program, [INPUT], OUTPUT, {"classes": json.dumps(list(classes))})
+    content = onnx_bytes(program, [INPUT], OUTPUT, [BATCH], {"classes": json.dumps(list(classes))})
     check_logits(ONNX, expected, run_onnx(content, {INPUT: images.astype(np.float32)}))
     return {**files, ONNX: content}, None
 
@@ -101,7 +104,9 @@ def _program(network: ImageNetwork, shape: tuple[int, ...]) -> ExportedProgram:
     try:
         with quiet_exporter(), torch.no_grad():
             return torch.export.export(
-                network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+                network,
+                (example,),
+                dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in BATCH.items()},),
             )
     except (Exception, SystemExit) as error:  # a user's layers may do anything
         raise ModelError(

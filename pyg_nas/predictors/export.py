@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 INPUTS = ("adjacency", "operations", "num_vertices")
 OUTPUT = "score"
+AXES = ({0: "cells", 1: "vertices", 2: "vertices"}, {0: "cells", 1: "vertices"}, {0: "cells"})
+"""Axes of any size of each input."""
+
 TOLERANCE = 1e-4
 """Largest difference from the estimator, in standard deviations of its labels."""
 
@@ -140,15 +143,13 @@ def to_program(estimator: Any) -> ExportedProgram:
         ModelError: If the estimator cannot be exported.
     """
     network = scorer(estimator)
-    cells, vertices = torch.export.Dim("cells"), torch.export.Dim("vertices", min=2)
+    sizes = {"cells": torch.export.Dim("cells"), "vertices": torch.export.Dim("vertices", min=2)}
     with quiet_exporter():
         return torch.export.export(
             network,
             tuple(map(torch.from_numpy, example_columns(estimator.space_, 3))),
-            dynamic_shapes=(
-                {0: cells, 1: vertices, 2: vertices},
-                {0: cells, 1: vertices},
-                {0: cells},
+            dynamic_shapes=tuple(
+                {axis: sizes[name] for axis, name in named.items()} for named in AXES
             ),
         )
 
@@ -170,7 +171,7 @@ def export_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     columns = example_columns(estimator.space_, _CHECKED_CELLS)
     if ending == ONNX:
         properties = {"space": json.dumps(estimator.space_.to_dict())}
-        content = onnx_bytes(program, INPUTS, OUTPUT, properties)
+        content = onnx_bytes(program, INPUTS, OUTPUT, AXES, properties)
         scores = run_onnx(content, dict(zip(INPUTS, columns, strict=True)))
     else:
         # Through memory, because torch takes no path that is not UTF-8.

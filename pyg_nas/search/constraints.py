@@ -78,15 +78,15 @@ def allowed_cells(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.
     """Return which cells are within the limits that apply before training, ``[N]``."""
     allowed = np.ones(len(evaluator.domain), dtype=bool)
     kept = []
-    for name, limit, numbers in _limited_numbers(evaluator, constraints):
+    for name, unit, limit, numbers in _limited_numbers(evaluator, constraints):
         if numbers is None:
             raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
         if not (numbers <= limit).any():
             raise SettingsError(
-                f"no cell has at most {limit} {name}, the smallest has {numbers.min():.6g}"
+                f"no cell has at most {limit:.12g} {unit}, the smallest has {numbers.min():.6g}"
             )
         allowed &= numbers <= limit
-        kept.append(f"{limit} {name}")
+        kept.append(f"{limit:.12g} {unit}")
     if not allowed.any():
         raise SettingsError(f"no cell is within all limits: at most {' and '.join(kept)}")
     return allowed
@@ -109,7 +109,7 @@ def best_within(
         fast: Which cells are within the limit of training time, ``[N]``; None for all.
     """
     allowed = np.ones(len(evaluator.domain), dtype=bool) if fast is None else fast
-    for _, limit, numbers in _limited_numbers(evaluator, limits):
+    for _, _, limit, numbers in _limited_numbers(evaluator, limits):
         if numbers is not None:
             allowed = allowed & (numbers <= limit)
     if not allowed.any():
@@ -120,15 +120,22 @@ def best_within(
 
 def _limited_numbers(
     evaluator: Evaluator, limits: Constraints
-) -> Iterator[tuple[str, float, NDArray[Any] | None]]:
-    """Yield the name, value and numbers of the domain of each limit that applies before training.
+) -> Iterator[tuple[str, str, float, NDArray[Any] | None]]:
+    """Yield name, unit, value and numbers of the domain of limits that apply before training.
 
-    The numbers are ``[N]``, or None if they are not known.
+    The value and the numbers ``[N]`` are in this unit; the numbers are None if they are not known.
     """
-    for name, limit, count in (
-        ("parameters", limits.max_parameters, evaluator.parameters),
-        ("MACs", limits.max_macs, evaluator.macs),
-        ("seconds of latency", limits.max_latency, getattr(evaluator, "latency", None)),
+    for name, unit, factor, limit, count in (
+        ("parameters", "parameters", 1, limits.max_parameters, evaluator.parameters),
+        ("MACs", "MACs", 1, limits.max_macs, evaluator.macs),
+        (
+            "latencies",
+            "ms of latency",
+            1000,
+            limits.max_latency,
+            getattr(evaluator, "latency", None),
+        ),
     ):
         if limit is not None:
-            yield name, limit, None if count is None else count(evaluator.domain.cells)
+            numbers = None if count is None else count(evaluator.domain.cells)
+            yield name, unit, factor * limit, None if numbers is None else factor * numbers

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.json_lines import SharedLines
@@ -23,9 +23,6 @@ from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
 from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.search.records import Records
-
-if TYPE_CHECKING:
-    pass
 
 
 class Ledger(Records):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pyg_nas.measure.image_files import _pixels, image_size
 from pyg_nas.measure.network_card import model_card, predict_script
@@ -113,6 +114,33 @@ def test_every_form_of_file_is_read_as_in_training(
     if form == "I;16":
         assert 100 < expected[3:-3, 5:-5].mean() < 155  # scaled, not clipped
     assert image_size(file) == ((20, 30) if form == "turned" else (30, 20))
+
+
+def test_the_script_takes_several_files_and_explains_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    names = []
+    for brightness in (0, 255):
+        names.append(str(tmp_path / f"{brightness}.png"))
+        image.new("L", (8, 8), brightness).save(names[-1])
+    by_brightness = SimpleNamespace(
+        module=lambda: lambda images: torch.stack([images.mean((1, 2, 3)), torch.tensor([99.0])], 1)
+    )
+    monkeypatch.setattr("torch.export.load", lambda _: by_brightness)
+    script = compile(
+        predict_script(["light", "dark"], (1, 8, 8), "pixels", "pad"), "predict", "exec"
+    )
+
+    def run(*arguments: str) -> None:
+        monkeypatch.setattr("sys.argv", ["predict.py", *arguments])
+        exec(script, {"__file__": str(tmp_path / "predict.py"), "__name__": "__main__"})
+
+    run(*names)
+    assert capsys.readouterr().out.split() == ["dark", "light"]
+    for arguments in ((), ("--help",)):
+        with pytest.raises(SystemExit, match=r"python predict\.py photo\.jpg, or images\.pt"):
+            run(*arguments)
 
 
 def test_the_card_says_what_was_measured():
