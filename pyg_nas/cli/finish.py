@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,7 @@ def finish(
     """
     check_device(device)
     from pyg_nas.measure.executor import Executor
+    from pyg_nas.measure.network_card import PREDICT
     from pyg_nas.search.finish import Finish
 
     if log is not None:
@@ -92,6 +94,7 @@ def finish(
     _print(about)
     open_logger(log).on_end(_figures(about))
     print_line(f"folder: {out}")
+    print_line(f"next, how to use it: {shlex.join(['python', str(out / PREDICT)])}")
 
 
 def _figures(about: dict[str, Any]) -> dict[str, float]:

@@ -151,5 +151,8 @@ def check_predictor(recipe: str, n: int, acquisition: str) -> None:
     from pyg_nas.predictors.recipes import recipe_needs
 
     needs = recipe_needs(recipe)
-    needs.check_cells(recipe, n)
+    try:
+        needs.check_cells(recipe, n)
+    except SettingsError as error:
+        raise SettingsError(f"{error} to begin with (--start)") from None
     check_std(acquisition, needs, f"recipe {recipe!r}")
