@@ -108,7 +108,7 @@ def evaluate(
         right=("value",),
     )
     print_line(f"label: {result.protocol.evaluation_label or result.protocol.label}")
-    left_out = counted(result.left_out, "cell")
+    left_out = counted(result.left_out, "architecture")
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
         print_line(f"left out: {counted(result.without_score, 'other')} without a score")
@@ -175,7 +175,7 @@ def plot(
         note=compared.note,
     )
     save_figure(figure, out)
-    print_line(f"{counted(len(result.rows), 'cell')} plotted in {out}")
+    print_line(f"{counted(len(result.rows), 'architecture')} plotted in {out}")
 
 
 class _Compared(NamedTuple):

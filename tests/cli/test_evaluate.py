@@ -19,7 +19,11 @@ from tests.cli.command import pyg_nas
 
 
 def test_evaluate_writes_the_figures(
-    model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
+    model_path: Path,
+    table_path: Path,
+    small_table: Table,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "figures.json"
     assert pyg_nas("evaluate", model_path, table_path, "--json", out) == 0
@@ -32,6 +36,7 @@ def test_evaluate_writes_the_figures(
         assert report[name] == pytest.approx(expected[name])
     assert report["n"] == 128
     assert report["left_out"] == 172
+    assert "left out: 172 architectures of the split" in capsys.readouterr().out
     assert report["mse_unit"] == "points^2"
 
 
