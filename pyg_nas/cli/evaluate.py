@@ -16,6 +16,7 @@ from pyg_nas.io.files import check_output, write_text
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
+    from pyg_nas.data.splits import AnyTable
     from pyg_nas.predictors.trained import Evaluation
 
 ModelOrTable = Annotated[
@@ -165,14 +166,16 @@ def plot(
         compared = _evaluated(model, table, split, choice, space, device)
     else:
         compared = _judged(scores, model, table, train, split, split_seed, choice, space)
-    result = compared.result
+    result, thing = compared.result, compared.thing
     figure = scatter(
         result.measured,
         result.predicted,
-        title=f"{compared.name}: trained on {result.protocol.train} cells, evaluated on {split}",
+        title=f"{compared.name}: trained on {result.protocol.train} {thing}s, evaluated on {split}",
         larger_is_better=result.larger_is_better,
         fractions=result.fractions,
         note=compared.note,
+        name=compared.label,
+        thing=thing,
     )
     save_figure(figure, out)
     print_line(f"{counted(len(result.rows), 'architecture')} plotted in {out}")
@@ -186,12 +189,29 @@ class _Compared(NamedTuple):
         origin: Where they come from, for the JSON file.
         result: How they compare with the table.
         note: On labels that are substitutes.
+        label: Name of the measurements.
+        thing: What was measured: cell or network.
     """
 
     name: str
     origin: dict[str, Any]
     result: Evaluation
     note: str
+    label: str
+    thing: str
+
+    @classmethod
+    def of(
+        cls, name: str, origin: dict[str, Any], result: Evaluation, table: AnyTable
+    ) -> _Compared:
+        """Compare with the label of the result's protocol."""
+        from pyg_nas.data.labels import fallback_note, label_name
+        from pyg_nas.data.network_table import NetworkTable
+
+        label = result.protocol.compared_label(table)
+        note = fallback_note(table, result.rows, label)
+        thing = "network" if isinstance(table, NetworkTable) else "cell"
+        return cls(name, origin, result, note, label_name(table, label), thing)
 
 
 def _judged(
@@ -205,7 +225,6 @@ def _judged(
     space: str | None,
 ) -> _Compared:
     """Compare the scores of a file with a table."""
-    from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.scores_file import read_scores
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.splits import Protocol
@@ -225,7 +244,7 @@ def _judged(
     protocol = Protocol(train, split, split_seed, label)
     result = evaluate_scores(opened, read_scores(scores, opened), protocol)
     origin = {"scores": scores.name, "without_score": result.without_score}
-    return _Compared(scores.name, origin, result, fallback_note(opened, result.rows, label))
+    return _Compared.of(scores.name, origin, result, opened)
 
 
 def _evaluated(
@@ -238,7 +257,6 @@ def _evaluated(
 ) -> _Compared:
     """Compare the predictions of a model with a table."""
     from pyg_nas.data.graph_jsonl import PLAIN
-    from pyg_nas.data.labels import fallback_note
     from pyg_nas.data.sources import check_table_file, open_any_table
     from pyg_nas.data.splits import check_split
     from pyg_nas.graphs.registry import open_space
@@ -263,4 +281,4 @@ def _evaluated(
         rows = compared_rows(protocol, header.training_hashes, opened, split, label)
         result = Model.load(model, device).compare(opened, rows)
     origin = {"recipe": header.recipe, "seed": header.seed}
-    return _Compared(header.recipe, origin, result, fallback_note(opened, result.rows, label))
+    return _Compared.of(header.recipe, origin, result, opened)

@@ -87,13 +87,15 @@ def cell_table(
     rows: NDArray[np.int64],
     numbers: dict[int, int],
     missing: str = "",
+    thing: str = "cell",
 ) -> CellTable:
     """Return the table of some cells, in the order of ``rows``.
 
-    ``missing`` explains a dash; by default the value is not known.
+    ``missing`` explains a dash; by default the value is not known. ``thing`` is what a row is: a
+    cell or a network.
     """
     columns = known_columns(columns, rows)
-    note = "Click a heading to sort, a row to pin the cell."
+    note = f"Click a heading to sort, a row to pin the {thing}."
     if any(np.isnan(column.values[rows]).any() for column in columns):
         note += f" {MISSING}: {missing or 'not known'}."
     return CellTable(
@@ -105,4 +107,5 @@ def cell_table(
             [(finite_or_none(c.values[row]), c.write(c.values[row])) for c in columns]
             for row in rows.tolist()
         ],
+        thing,
     )

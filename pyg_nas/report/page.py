@@ -50,6 +50,7 @@ class CellTable:
     Args:
         cells: Gallery numbers, best first.
         rows: The figures of each cell: a number to sort by, or None, and its text.
+        thing: Heading of the drawings: cell or network.
     """
 
     title: str
@@ -57,6 +58,7 @@ class CellTable:
     cells: list[int]
     columns: list[str]
     rows: list[list[tuple[float | None, str]]]
+    thing: str = "cell"
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def _table(table: CellTable, gallery: Gallery) -> str:
     return (
         f'<section class="card wide"><h2>{markup(table.title)}</h2>'
         f'<p class="note">{markup(table.note)}</p><div class="scroll"><table id="best">'
-        f'<thead><tr><th scope="col">cell</th>{heads}</tr></thead>'
+        f'<thead><tr><th scope="col">{table.thing}</th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 

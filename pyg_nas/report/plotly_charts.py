@@ -16,12 +16,15 @@ _DASHES = ("solid", "dash", "dashdot", "dot")
 _CROWD = 500
 
 
-def plotly_figure(chart: Chart, numbers: Mapping[int, int] | None = None) -> Figure:
+def plotly_figure(
+    chart: Chart, numbers: Mapping[int, int] | None = None, thing: str = "cell"
+) -> Figure:
     """Return a chart for the page.
 
     Args:
         numbers: Gallery number by the row of a cell. Points of other rows are left out, and the
             note gives their number.
+        thing: What a point is: a cell or a network.
     """
     traces, drawn, total = [], 0, 0
     for mark in chart.marks:
@@ -46,9 +49,9 @@ def plotly_figure(chart: Chart, numbers: Mapping[int, int] | None = None) -> Fig
     sentences = [f"{', '.join(chart.results)}."] if chart.results else []
     sentences += [chart.note] if chart.note else []
     if drawn < total:
-        sentences.append(f"{drawn:,} of {total:,} cells drawn: a uniform sample and the best.")
+        sentences.append(f"{drawn:,} of {total:,} {thing}s drawn: a uniform sample and the best.")
     if numbers is not None and total:
-        sentences.append("Hover for the cell, click to pin it.")
+        sentences.append(f"Hover for the {thing}, click to pin it.")
     return Figure(chart.title, " ".join(sentences), traces, layout)
 
 

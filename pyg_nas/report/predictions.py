@@ -75,7 +75,7 @@ def prediction_page(
     result = model.evaluate(table)
     name = label_name(table, result.protocol.compared_label(table))
     sign = 1.0 if result.larger_is_better else -1.0
-    things = "networks" if isinstance(table, NetworkTable) else "cells"
+    thing = "network" if isinstance(table, NetworkTable) else "cell"
     columns, costs = _columns(result, table, sign, name)
     best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
     fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
@@ -83,17 +83,19 @@ def prediction_page(
     shown = _shown(sign * result.measured, sign * result.predicted, [best, *fronts], most)
     cells, draw = _drawn(table, result.rows)
     gallery, numbers = make_gallery(cells.space, cells, columns, shown, draw)
-    charts = _charts(result, table, costs, name)
+    charts = _charts(result, table, costs, name, thing)
     if learning_curve:
-        charts += _learning_curve(model, table, result, progress)
+        charts += _learning_curve(model, table, result, thing, progress)
     return Page(
         title=f"{model.recipe} on {table_name}",
         subtitle=f"{result.protocol}.",
         note=fallback_note(table, result.rows, result.protocol.compared_label(table)),
         gallery=gallery,
-        table=cell_table(f"The {len(best)} best predicted {things}", columns, best, numbers),
-        tiles=_tiles(result, len(model.training_hashes), things),
-        figures=[plotly_figure(chart, numbers) for chart in charts],
+        table=cell_table(
+            f"The {len(best)} best predicted {thing}s", columns, best, numbers, thing=thing
+        ),
+        tiles=_tiles(result, len(model.training_hashes), thing),
+        figures=[plotly_figure(chart, numbers, thing) for chart in charts],
         settings={
             "model": source,
             "recipe": model.recipe,
@@ -127,7 +129,7 @@ def _columns(
     if isinstance(table, NetworkTable):
         names = [table.names[row] for row in result.rows.tolist()]
         columns.insert(
-            0, Column("network", np.arange(len(names), dtype=float), lambda row: names[int(row)])
+            0, Column("name", np.arange(len(names), dtype=float), lambda row: names[int(row)])
         )
     if not result.larger_is_better:  # the label is a cost: there is no accuracy
         return columns, {}
@@ -163,24 +165,24 @@ def _drawn(
 
 
 def _charts(
-    result: Evaluation, table: AnyTable, costs: dict[str, Floats], name: str
+    result: Evaluation, table: AnyTable, costs: dict[str, Floats], name: str, thing: str
 ) -> list[Chart]:
     measured, predicted, fractions = result.measured, result.predicted, result.fractions
-    charts = prediction_charts(measured, predicted, result.larger_is_better, fractions, name)
+    charts = prediction_charts(measured, predicted, result.larger_is_better, fractions, name, thing)
     if not isinstance(table, NetworkTable):
         charts += residual_charts(measured, predicted, table.cells[result.rows], fractions)
     return charts + [
-        pareto_chart(measured, cost, cost_name, name, fractions)
+        pareto_chart(measured, cost, cost_name, name, fractions, thing)
         for cost_name, cost in costs.items()
     ]
 
 
-def _tiles(result: Evaluation, trained: int, things: str) -> list[Tile]:
+def _tiles(result: Evaluation, trained: int, thing: str) -> list[Tile]:
     figures = result.figures()
     factor, unit = percent_or_value(result.measured, result.fractions)
     undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
-        Tile(f"evaluated {things}", f"{int(figures['n']):,}", f"trained on {trained:,}"),
+        Tile(f"evaluated {thing}s", f"{int(figures['n']):,}", f"trained on {trained:,}"),
         Tile("MSE", _number(figures["mse"], 3), "points²" if unit else ""),
     ]
     for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
@@ -205,7 +207,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _learning_curve(
-    model: Model, table: AnyTable, result: Evaluation, progress: Progress | None
+    model: Model, table: AnyTable, result: Evaluation, thing: str, progress: Progress | None
 ) -> list[Chart]:
     """Return Kendall's tau by training size; no chart if training cells are not in the table."""
     rows_of: dict[bytes, list[int]] = {}
@@ -234,10 +236,10 @@ def _learning_curve(
     scores[-1, 0] = kendall_tau(result.measured, result.predicted)
     if np.isnan(scores).all():  # constant predictions have no order
         return []
-    chart = learning_curve_chart([*sizes, total], {model.recipe: scores})
+    chart = learning_curve_chart([*sizes, total], {model.recipe: scores}, thing=thing)
     note = (
-        f"{chart.note} Kendall τ on {len(result.measured):,} evaluated cells, {_CURVE_REPEATS} "
-        "draws of the training cells at each smaller size; the last is the model itself."
+        f"{chart.note} Kendall τ on {len(result.measured):,} evaluated {thing}s, {_CURVE_REPEATS} "
+        f"draws of the training {thing}s at each smaller size; the last is the model itself."
     )
     return [replace(chart, note=note)]
 

@@ -68,6 +68,7 @@ def prediction_charts(
     larger_is_better: bool = True,
     fractions: bool | None = None,
     name: str = "",
+    thing: str = "cell",
 ) -> list[Chart]:
     """Return predicted against measured values of all cells, and of the best measured ones.
 
@@ -79,6 +80,7 @@ def prediction_charts(
         larger_is_better: False for costs such as seconds: the best are the smallest.
         fractions: Whether the values are; None for whether the measured ones are.
         name: Name of the measured metric, for the axes.
+        thing: What has these values: a cell or a network.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
@@ -86,9 +88,9 @@ def prediction_charts(
     x, y, rows = _pairs(measured, predicted)
     factor, unit = percent_or_value(x, fractions)
     best, region = best_end(x, larger_is_better, fractions)
-    parts = [("Predicted and measured: all cells", np.full(len(x), True))]
+    parts = [(f"Predicted and measured: all {thing}s", np.full(len(x), True))]
     if 1 < best.sum() < len(x):
-        parts.append((f"Best cells: {region}", best))
+        parts.append((f"Best {thing}s: {region}", best))
     what = f" {name}" if name else ""
     charts = []
     for title, part in parts:
@@ -102,20 +104,19 @@ def prediction_charts(
                 Axis(f"predicted{what}{unit}", limits=limits),
                 (
                     Line("predicted = measured", diagonal, diagonal, GREY, legend=False),
-                    Dots("cells", across, up, BLUE, rows[part], crowd=True),
+                    Dots(f"{thing}s", across, up, BLUE, rows[part], crowd=True),
                 ),
                 note="On the line the prediction is exact.",
-                results=_agreement(x[part], y[part], bool(unit)),
+                results=_agreement(x[part], y[part], bool(unit), thing),
                 square=True,
             )
         )
     return charts
 
 
-def _agreement(measured: Floats, predicted: Floats, fractions: bool) -> tuple[str, ...]:
+def _agreement(measured: Floats, predicted: Floats, fractions: bool, thing: str) -> tuple[str, ...]:
     error = mean_squared_error(measured, predicted, fractions)
-    cells = f"{len(measured):,} cell{'s' if len(measured) > 1 else ''}"
-    found = [cells, f"MSE {error:.3g}{' points²' if fractions else ''}"]
+    found = [counted(len(measured), thing), f"MSE {error:.3g}{' points²' if fractions else ''}"]
     tau = kendall_tau(measured, predicted) if len(measured) > 1 else float("nan")
     if np.isfinite(tau):
         found.append(f"Kendall τ {tau:.3f}")
@@ -231,7 +232,10 @@ def _boxes(errors: Floats, group: NDArray[Any], least: int, name: str, colour: i
 
 
 def learning_curve_chart(
-    sizes: ArrayLike, scores: Mapping[str, ArrayLike], score_name: str = "Kendall τ"
+    sizes: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    score_name: str = "Kendall τ",
+    thing: str = "cell",
 ) -> Chart:
     """Return a score by the number of training cells: mean and spread of the repeats.
 
@@ -239,6 +243,7 @@ def learning_curve_chart(
         sizes: ``[S]`` training cells, positive.
         scores: For each method ``[S, repeats]``, NaN where there is none.
         score_name: Label of the vertical axis.
+        thing: What the methods are trained on: a cell or a network.
 
     Raises:
         SettingsError: If a method's scores are not ``[S, repeats]``.
@@ -247,7 +252,7 @@ def learning_curve_chart(
     lines = _mean_lines(cells, scores, _one_deviation)
     return Chart(
         "Learning curve",
-        _size_axis(cells),
+        _size_axis(cells, thing),
         Axis(score_name),
         lines,
         note="Points are means over repeats, the band is one standard deviation to each side.",
@@ -293,9 +298,9 @@ def comparison_chart(sizes: ArrayLike, scores: Mapping[str, ArrayLike]) -> Chart
     return Chart(title, across, up, tuple(marks))
 
 
-def _size_axis(cells: Floats) -> Axis:
+def _size_axis(cells: Floats, thing: str = "cell") -> Axis:
     ticks = tuple(sorted(cells.tolist()))
-    return Axis("training cells", True, None, ticks, tuple(f"{size:g}" for size in ticks))
+    return Axis(f"training {thing}s", True, None, ticks, tuple(f"{size:g}" for size in ticks))
 
 
 def _mean_lines(
@@ -358,6 +363,7 @@ def pareto_chart(
     cost_name: str,
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
+    thing: str = "cell",
 ) -> Chart:
     """Return accuracy against a cost, with the Pareto front.
 
@@ -367,6 +373,7 @@ def pareto_chart(
         cost_name: Label of the horizontal axis.
         accuracy_name: Label of the vertical axis, without unit.
         fractions: Whether the accuracies are; None for whether those given are.
+        thing: What has an accuracy and a cost: a cell or a network.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
@@ -374,19 +381,19 @@ def pareto_chart(
     y, x, rows = _pairs(accuracy, cost)
     factor, unit = percent_or_value(y, fractions)
     front = pareto_front(y, x)
-    limits, hidden = _upper_limits(factor * y, 0.02, 0.06)
+    limits, hidden = _upper_limits(factor * y, 0.02, 0.06, thing)
     rest = np.setdiff1d(np.arange(len(x)), front)
     return Chart(
         f"{accuracy_name[:1].upper()}{accuracy_name[1:]} and {cost_name.split(',')[0]}",
         Axis(cost_name, log=bool((x > 0).all())),
         Axis(f"{accuracy_name}{unit}", limits=limits),
         (
-            Dots("cells", x[rest], factor * y[rest], GREY, rows[rest]),
+            Dots(f"{thing}s", x[rest], factor * y[rest], GREY, rows[rest]),
             Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
         ),
-        note=f"Pareto front: no other cell is better in both {accuracy_name} and {cost_name}."
+        note=f"Pareto front: no other {thing} is better in both {accuracy_name} and {cost_name}."
         + hidden,
-        results=(f"{len(front):,} of {len(x):,} cells on the front",),
+        results=(f"{len(front):,} of {len(x):,} {thing}s on the front",),
         legend=True,
     )
 
@@ -500,7 +507,7 @@ def _time_unit(seconds: float) -> tuple[float, str]:
 
 
 def _upper_limits(
-    values: Floats, left_out: float, margin: float
+    values: Floats, left_out: float, margin: float, thing: str = "cell"
 ) -> tuple[tuple[float, float], str]:
     """Limits of an axis without the lowest share of many values, and a sentence that says so.
 
@@ -509,7 +516,7 @@ def _upper_limits(
     lowest = np.quantile(values, left_out, method="lower")
     limits = _limits(np.array([lowest, values.max()]), margin)
     below = int((values < limits[0]).sum())
-    return limits, f" Not shown: {counted(below, 'cell')} below the axis." if below else ""
+    return limits, f" Not shown: {counted(below, thing)} below the axis." if below else ""
 
 
 def _limits(values: Floats, share: float) -> tuple[float, float]:

@@ -49,6 +49,8 @@ def scatter(
     larger_is_better: bool = True,
     fractions: bool | None = None,
     note: str | None = None,
+    name: str = "",
+    thing: str = "cell",
 ) -> Figure:
     """Draw predicted against measured values, for all cells and for the best ones.
 
@@ -57,7 +59,7 @@ def scatter(
     (squared points for fractions) and Kendall's tau. ``note`` is a text below the panels; for the
     other arguments and errors see :func:`.prediction_charts`.
     """
-    charts = prediction_charts(measured, predicted, larger_is_better, fractions)
+    charts = prediction_charts(measured, predicted, larger_is_better, fractions, name, thing)
     return draw_charts(charts, title=title, note=note)
 
 
@@ -247,7 +249,7 @@ def _draw_density(axes: Axes, dots: Dots, chart: Chart) -> None:
         zorder=2,
     )
     bar = axes.figure.colorbar(hexagons, ax=axes, fraction=0.046, pad=0.02)
-    bar.set_label("cells", color=_INK)
+    bar.set_label(dots.name, color=_INK)
     bar.outline.set_visible(False)
 
 

@@ -10,6 +10,7 @@ from pyg_nas.visualization.charts import Boxes, Dots, Line
 from pyg_nas.visualization.figures import (
     best_end,
     comparison_chart,
+    learning_curve_chart,
     pareto_chart,
     prediction_charts,
     regret_chart,
@@ -34,6 +35,21 @@ def test_the_second_panel_has_the_best_measured_cells() -> None:
         assert chart.results[0] == f"{count} cells"
     best, _ = best_end(np.arange(20.0), larger_is_better=False)
     assert np.flatnonzero(best).tolist() == [0, 1]
+
+
+def test_charts_of_networks_name_no_cells() -> None:
+    cost = np.linspace(1, 2, 400)
+    low = np.where(np.arange(400) < 4, 0.1, MEASURED)
+    charts = [
+        *prediction_charts(MEASURED, PREDICTED, thing="network"),
+        pareto_chart(low, cost, "latency, s", thing="network"),
+        learning_curve_chart([10, 20], {"a": np.ones((2, 1))}, thing="network"),
+    ]
+    for chart in charts:
+        marks = [mark.name for mark in chart.marks]
+        texts = [chart.title, chart.note, *chart.results, chart.x.label, chart.y.label, *marks]
+        assert "network" in " ".join(texts)
+        assert "cell" not in " ".join(texts)
 
 
 def test_a_panel_of_one_cell_is_left_out() -> None:
