@@ -1,5 +1,5 @@
 # docker build -t pyg-nas . && docker run --rm -v "$PWD:/data" pyg-nas --help
-# Built from the clone; on a CPU. For CUDA, install a CUDA build of torch instead.
+# Built from the clone, with the build of torch that pip chooses. Files that it writes belong to root.
 FROM python:3.12-slim
 WORKDIR /src
 COPY constraints.txt ./
