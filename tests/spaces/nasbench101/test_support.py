@@ -69,8 +69,10 @@ def test_a_space_of_equal_content_has_the_same_support_and_another_has_not() -> 
         _ = cell.trainable_parameters
     with pytest.raises(CellError, match="multiply-accumulates are not known"):
         _ = cell.macs
+    assert cell.to_text() == "0100:input,output"
+    assert Cell.from_text("0100:input,output", smaller) == cell
     with pytest.raises(SpaceError, match="no text form"):
-        cell.to_text()
+        SearchSpace("nasbench101", ("a,b",), 6, 9, NASBENCH101.terminals).support.to_text(cell)
 
 
 def test_names_and_values_of_features_agree_with_and_without_the_space() -> None:
