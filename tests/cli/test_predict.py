@@ -35,7 +35,11 @@ def test_the_best_of_a_table_and_of_a_graph_file(
     assert by_workers.read_text() == streamed.read_text()
     header, *rows = streamed.read_text().splitlines()
     assert [int(row.split(",")[2]) for row in rows] == list(range(300))
-    assert sorted(rows) == sorted(every.read_text().splitlines()[1:])
+    # Products of one thread and of several differ by rounding on some processors.
+    for one, several in zip(sorted(rows), sorted(every.read_text().splitlines()[1:]), strict=True):
+        digest, score, *rest = one.split(",", 2)
+        assert several.split(",", 2)[::2] == [digest, *rest]
+        assert float(several.split(",")[1]) == pytest.approx(float(score), rel=1e-6)
     assert header == "hash,score,row,arch,operations,parameters"
     assert not list(tmp_path.glob("*.parts"))
     assert pyg_nas("predict", model_path, "--space", lines, "--out", top, "--top", 0) == 2
