@@ -75,11 +75,7 @@ class SearchFolder:
         Raises:
             SettingsError: If it is no search folder, or damaged.
         """
-        stored = Path(path) / SETTINGS
-        check_no_model(Path(path))
-        if not stored.exists():
-            raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
-        settings = read_object(stored)
+        settings = read_settings(Path(path))
         if not isinstance(settings.get("strategy_settings"), dict) or "space" not in settings:
             raise SettingsError(f"{path}: is not the folder of a search")
         return cls(path, settings, SearchSpace.from_dict(settings["space"]))
@@ -137,15 +133,23 @@ def check_search_folder(path: Path) -> None:
         SettingsError: If it is a file or a model's folder, or cannot be made or written to.
     """
     check_output_folder(path)
-    check_no_model(path)
+    _check_no_model(path)
 
 
-def check_no_model(path: Path) -> None:
-    """Check that ``path`` is not the folder of a model, which has settings of its own.
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of the search in a folder.
 
     Raises:
-        SettingsError: If it is.
+        SettingsError: If it is no folder of a search, or its settings are no JSON object.
     """
+    _check_no_model(path)
+    if not (path / SETTINGS).exists():
+        raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
+    return read_object(path / SETTINGS)
+
+
+def _check_no_model(path: Path) -> None:
+    # A model's folder has settings of its own.
     if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
         raise SettingsError(f"{path}: is a model's folder, not of a search; choose another one")
 

@@ -14,7 +14,7 @@ from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.io.text import counted
 from pyg_nas.search.constraints import LIMITS, Constraints
-from pyg_nas.search.folder import ANSWER, LATENCY, SETTINGS, check_no_model
+from pyg_nas.search.folder import ANSWER, LATENCY, SETTINGS, read_settings
 from pyg_nas.search.outcome import Reference
 from pyg_nas.search.records import Records
 from pyg_nas.search.result import SearchResult
@@ -56,10 +56,7 @@ class StoredSearch:
             SettingsError: If a file is missing or damaged.
         """
         folder = Path(folder)
-        check_no_model(folder)
-        if not (folder / SETTINGS).exists():
-            raise SettingsError(f"{folder}: is not the folder of a search, it has no {SETTINGS}")
-        settings = read_object(folder / SETTINGS)
+        settings = read_settings(folder)
         space = _space(folder, settings, default_space)
         history = Records.read(folder, space).history
         answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
