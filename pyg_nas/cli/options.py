@@ -16,9 +16,6 @@ from pyg_nas.io.limits import MOST_DIGITS, MOST_SEED
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
 
-TABLE_SUFFIXES = (".hdf5", ".h5")
-"""Endings of the names of tables."""
-
 
 def seed_option(text: str, *names: str) -> Any:
     """Return the option of a random seed with this help, named as its parameter by default."""
@@ -154,8 +151,10 @@ def check_table_output(path: Path, *inputs: str | Path | None) -> None:
     Raises:
         SettingsError: If commands would not read ``path`` as a table, or it cannot be written.
     """
-    if path.suffix not in TABLE_SUFFIXES:
-        raise SettingsError(f"{path}: a table's name must end in {' or '.join(TABLE_SUFFIXES)}")
+    from pyg_nas.io.hdf5 import HDF5_SUFFIXES
+
+    if path.suffix not in HDF5_SUFFIXES:
+        raise SettingsError(f"{path}: a table's name must end in {' or '.join(HDF5_SUFFIXES)}")
     check_output(path, *inputs)
 
 

@@ -20,7 +20,6 @@ from pyg_nas.cli.latency import (
     set_latency_model,
 )
 from pyg_nas.cli.options import (
-    TABLE_SUFFIXES,
     Device,
     ImageSize,
     ImageSplitSeed,
@@ -184,6 +183,7 @@ def search(
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
     from pyg_nas.data.sources import GRAPH_FILE_SUFFIX, has_networks
+    from pyg_nas.io.hdf5 import HDF5_SUFFIXES
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
@@ -203,7 +203,7 @@ def search(
             raise SettingsError("--log is for one search, got --seeds")
     check_label(None, budget, run)
     check_search_folder(out)
-    is_table = Path(target).suffix in (*TABLE_SUFFIXES, GRAPH_FILE_SUFFIX)
+    is_table = Path(target).suffix in (*HDF5_SUFFIXES, GRAPH_FILE_SUFFIX)
     _check_target(target, is_table, method, settings, image_size, split_seed, space, seeds)
     of_networks = is_table and has_networks(target)
     if of_networks:

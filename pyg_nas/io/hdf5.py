@@ -20,6 +20,9 @@ from pyg_nas.io.files import atomic_path
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import AnyPath, Failure, check_regular
 
+HDF5_SUFFIXES = (".hdf5", ".h5")
+"""Endings of the names of HDF5 files."""
+
 # Deflate makes at most 1,032 bytes of one; shuffle and checksums do not change the size.
 _MOST_INFLATION = 1_032
 _LZF = 32_000  # registered by h5py

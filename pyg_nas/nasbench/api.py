@@ -35,6 +35,7 @@ from pyg_nas.errors import CellError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import cache_folder
+from pyg_nas.io.hdf5 import HDF5_SUFFIXES
 from pyg_nas.io.regular_files import open_regular
 from pyg_nas.nasbench.lib.config import build_config
 from pyg_nas.nasbench.lib.model_spec import ModelSpec, OutOfDomainError
@@ -360,7 +361,7 @@ def _open(path: Path) -> Table:
         raise TableError(f"{path}: no such file")
     if is_hdf5(path):
         return Table.load(path)
-    if path.suffix in (".h5", ".hdf5"):
+    if path.suffix in HDF5_SUFFIXES:
         raise TableError(f"{path}: not a readable HDF5 file")
     from pyg_nas.data.official_file import read_official
 
