@@ -91,11 +91,9 @@ def evaluate(
 
     if json is not None:
         check_output(json, table, model, scores)
-    choice = metric, budget, run
-    if scores is None:
-        compared = _evaluated(model, table, split, choice, space, device)
-    else:
-        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
+    compared = _compare(
+        model, table, scores, train, split, split_seed, (metric, budget, run), space, device
+    )
     result = compared.result
     figures = result.figures()
     units = {"mse": ", points²" if result.fractions else ""}
@@ -161,11 +159,9 @@ def plot(
 
     check_output(out, table, model, scores)
     check_format(out)
-    choice = metric, budget, run
-    if scores is None:
-        compared = _evaluated(model, table, split, choice, space, device)
-    else:
-        compared = _judged(scores, model, table, train, split, split_seed, choice, space)
+    compared = _compare(
+        model, table, scores, train, split, split_seed, (metric, budget, run), space, device
+    )
     result, thing = compared.result, compared.thing
     figure = scatter(
         result.measured,
@@ -206,12 +202,27 @@ class _Compared(NamedTuple):
     ) -> _Compared:
         """Compare with the label of the result's protocol."""
         from pyg_nas.data.labels import fallback_note, label_name
-        from pyg_nas.data.network_table import NetworkTable
 
         label = result.protocol.compared_label(table)
         note = fallback_note(table, result.rows, label)
-        thing = "network" if isinstance(table, NetworkTable) else "cell"
-        return cls(name, origin, result, note, label_name(table, label), thing)
+        return cls(name, origin, result, note, label_name(table, label), table.thing)
+
+
+def _compare(
+    model: Path,
+    table: Path | None,
+    scores: Path | None,
+    train: str | None,
+    split: str,
+    split_seed: int,
+    choice: _LabelChoice,
+    space: str | None,
+    device: str,
+) -> _Compared:
+    """Compare a model's predictions with a table, or the scores of a file in their place."""
+    if scores is None:
+        return _evaluated(model, table, split, choice, space, device)
+    return _judged(scores, model, table, train, split, split_seed, choice, space)
 
 
 def _judged(

@@ -78,17 +78,14 @@ def check(path: TablePath) -> None:
     Example: pyg-nas table check nasbench101.hdf5
     """
     from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.sources import GRAPH_FILE_SUFFIX, open_any_table
 
     with working("checking"):
         table = open_any_table(path)
         # Isomorphic graphs may stand twice in a graph file; whole networks are checked on reading.
-        if not isinstance(table, NetworkTable) and path.suffix != ".jsonl":
+        if not isinstance(table, NetworkTable) and path.suffix != GRAPH_FILE_SUFFIX:
             table.check(str(path))
-    if isinstance(table, NetworkTable):
-        print_line(f"{path}: {counted(len(table), 'network')}, all valid")
-    else:
-        print_line(f"{path}: {counted(len(table), 'cell')}, all valid")
+    print_line(f"{path}: {counted(len(table), table.thing)}, all valid")
 
 
 @table_app.command()

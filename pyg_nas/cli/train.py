@@ -125,7 +125,7 @@ def train(
         model = Model.train(opened, protocol, chosen, seed, device, on_epoch, **given)
     model.save(out)
     logger.on_end({"training_cells": len(model.training_hashes)})
-    trained = f"{len(model.training_hashes)} {'networks' if is_of_networks else 'cells'}"
+    trained = f"{len(model.training_hashes)} {opened.thing}s"
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_line(f"label: {label}")
     print_line(f"model: {out}")

@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,6 +87,9 @@ class NetworkTable:
         TableError: If names or targets are not ``[N]``, or a target is infinite or has the name of
             a number of the graphs.
     """
+
+    thing: ClassVar = "network"
+    """What a row is, in words for users."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,6 +59,9 @@ class Table:
         TableError: If shapes disagree, budgets are not ascending positive numbers, or a target has
             the name of a metric.
     """
+
+    thing: ClassVar = "cell"
+    """What a row is, in words for users."""
 
     def __init__(
         self,

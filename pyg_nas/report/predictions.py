@@ -75,7 +75,7 @@ def prediction_page(
     result = model.evaluate(table)
     name = label_name(table, result.protocol.compared_label(table))
     sign = 1.0 if result.larger_is_better else -1.0
-    thing = "network" if isinstance(table, NetworkTable) else "cell"
+    thing = table.thing
     columns, costs = _columns(result, table, sign, name)
     best = np.argsort(-sign * result.predicted, kind="stable")[:_BEST]
     fronts = [pareto_front(result.measured, cost) for cost in costs.values()]
