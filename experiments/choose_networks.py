@@ -25,7 +25,6 @@ from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
 from pyg_nas.measure.digits import digits_task
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.spaces.modules import NetworkArray
 
 RESULTS = Path(__file__).parent / "results"
 RUNS, RESULT = RESULTS / "choose_networks.runs.jsonl", RESULTS / "choose_networks.json"
@@ -154,7 +153,7 @@ def main() -> None:
     torch.set_num_threads(1)
     chosen = configurations()
     sources = built_networks(build, chosen)
-    graphs = NetworkArray.from_graphs(read_networks(sources))
+    graphs = read_networks(sources)
     table = NetworkTable(graphs, [source.name for source in sources])
     _, first = np.unique(table.hashes, return_index=True)
     rows = np.sort(first)  # a bias before a batch normalisation and such make no other graph

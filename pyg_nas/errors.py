@@ -1,7 +1,8 @@
 """The errors that a user's input can cause.
 
-Every one derives from :class:`PygNasError`; the command line prints its message as one line and
-exits with code 2. Each message names the thing, its value and the rule that it breaks.
+Every one derives from :class:`PygNasError`; the command line prints its message and exits with
+code 2. Each message names the thing, its value and the rule that it breaks, on one line; lists of
+networks have one more for each that is refused.
 """
 
 from __future__ import annotations

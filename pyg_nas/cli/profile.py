@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,8 @@ def profile(
     from pyg_nas.measure.profile import profile_networks
 
     with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
-        result = profile_networks(sources, out, settings, advance)
+        reading = partial(advance, text="reading their graphs")
+        result = profile_networks(sources, out, settings, advance, reading)
     for name, noise in result.noisy.items():
         print_line(f"too noisy ({noise:.1%}), not recorded: {name}")
     for name, reason in result.failed.items():

@@ -75,7 +75,7 @@ class NetworkDataset(ProcessedDataset):
     All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
     Raises:
-        NetworkError: If a network cannot be read; the message names it.
+        NetworkError: If a network cannot be read; the message names all of these.
         TableError: If the labels do not fit the networks, or ``pre_transform`` or ``pre_filter``
             returns what a processed file cannot restore.
 
@@ -169,7 +169,7 @@ class NetworkDataset(ProcessedDataset):
     def _networks_read(self) -> NetworkArray:
         if self._read is None:
             assert self._sources is not None
-            self._read = NetworkArray.from_graphs(read_networks(self._sources, self._progress))
+            self._read = read_networks(self._sources, self._progress)
         return self._read
 
     def _collated_source(self) -> tuple[Data, dict[str, torch.Tensor]]:

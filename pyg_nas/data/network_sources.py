@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pyg_nas.errors import NetworkError, quoted
 from pyg_nas.io.user_code import user_call
+from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.onnx_file import graph_of_onnx
 
@@ -88,18 +89,45 @@ def built_networks(
 
 def read_networks(
     sources: Sequence[NetworkSource], progress: OnNetwork | None = None
-) -> Iterator[NetworkGraph]:
-    """Yield the graphs of sources, one by one.
+) -> NetworkArray:
+    """Return the graphs of sources.
 
     Raises:
-        NetworkError: If one cannot be read; the message names it.
+        NetworkError: If some cannot be read, after all others were; the message has the name of
+            each, and the reason.
     """
-    for number, (name, load) in enumerate(sources):
-        with naming(name):
-            graph = graph_of_network(load())
-        yield graph
+    refused: list[NetworkError] = []
+    graphs = NetworkArray.from_graphs(_readable(sources, refused, progress))
+    if refused:
+        raise NetworkError(_refusal(refused, len(sources))) from refused[0]
+    return graphs
+
+
+def _readable(
+    sources: Sequence[NetworkSource], refused: list[NetworkError], progress: OnNetwork | None
+) -> Iterator[NetworkGraph]:
+    """Yield the graphs that can be read, and collect the errors of the others."""
+    for done, (name, load) in enumerate(sources, start=1):
+        try:
+            with naming(name):
+                graph = graph_of_network(load())
+        except NetworkError as error:
+            refused.append(error.with_traceback(None))  # which would keep the network in memory
+        else:
+            yield graph
         if progress is not None:
-            progress(number + 1, len(sources))
+            progress(done, len(sources))
+
+
+def _refusal(refused: Sequence[NetworkError], total: int) -> str:
+    """Return the message of networks that cannot be read: one line, or one for each of several."""
+    first, *others = refused
+    if total == 1:
+        return str(first)
+    counts = f"{len(refused):,} of {total:,} networks cannot be read"
+    if not others:
+        return f"{counts}, repair or remove it: {first}"
+    return "\n  ".join([f"{counts}, repair or remove them:", *map(str, refused)])
 
 
 @contextmanager

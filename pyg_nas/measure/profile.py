@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch import nn
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.threads import torch_threads
-from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
+from pyg_nas.data.network_sources import NetworkSource, OnNetwork, naming, read_networks
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted
@@ -27,8 +26,6 @@ from pyg_nas.measure.latency import processor_name, time_passes
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
 from pyg_nas.measure.runner import ModuleRunner, Runner, runner_of
 from pyg_nas.measure.settings import ProfileSettings
-from pyg_nas.spaces.modules.network_array import NetworkArray
-from pyg_nas.spaces.modules.network_graph import NetworkGraph
 
 _REFERENCE_REPEATS = 7
 _FIRST_REFERENCE_REPEATS = 50
@@ -43,11 +40,11 @@ class ProfileResult:
     """The table of a profile, and the networks that it lacks.
 
     Args:
-        table: The networks that could be read, with the targets ``latency`` and ``latency_spread``
+        table: The networks that could be run, with the targets ``latency`` and ``latency_spread``
             in seconds, ``reference_drift`` and ``peak_memory`` in bytes.
         noisy: Noise of each network that was too noisy to be recorded, by its name; NaN in the
             table.
-        failed: Why other networks could not be read or run, by their names; not in the table.
+        failed: Why other networks could not be run, by their names; not in the table.
     """
 
     table: NetworkTable
@@ -60,19 +57,23 @@ def profile_networks(
     out: str | os.PathLike[str],
     settings: ProfileSettings | None = None,
     progress: OnProfiled | None = None,
+    reading: OnNetwork | None = None,
 ) -> ProfileResult:
     """Measure networks one after another and write a table of them.
 
-    Every measurement is appended to ``OUT.journal.jsonl``, so that a stopped call resumes. A
-    reference network is timed after each network; its change shows the drift of the machine.
+    The graphs of all networks are read first. Then every measurement is appended to
+    ``OUT.journal.jsonl``, so that a stopped call resumes. A reference network is timed after each
+    network; its change shows the drift of the machine.
 
     Args:
         sources: The networks.
         out: The table's file; the journal lies beside it.
         settings: How they are measured.
         progress: Called after each network.
+        reading: Called after each graph that is read.
 
     Raises:
+        NetworkError: If a network cannot be read; the message names all of these.
         SettingsError: If the machine does not have the device, another process uses the journal,
             or it was made with other settings or on another processor.
         MeasureError: If the machine is too noisy for its reference network, or no network could
@@ -82,6 +83,7 @@ def profile_networks(
     device = pick_device(settings.device)
     about = {**asdict(settings), "processor": device_name(device), "torch": torch.__version__}
     path = Path(f"{os.fspath(out)}.journal.jsonl")
+    graphs = read_networks(sources, reading)
     # Another bound on the noise is another choice among the same measurements.
     equal = {name: value for name, value in about.items() if name not in ("most_noise", "retries")}
     with (
@@ -89,8 +91,8 @@ def profile_networks(
         quiet(settings.threads),
     ):
         profiler = _Profiler(settings, device, journal)
-        graphs = NetworkArray.from_graphs(profiler.measured(sources, progress))
-    if not len(graphs):
+        measured = profiler.measured(sources, graphs.hashes, progress)
+    if not len(measured):
         name, reason = next(iter(profiler.failed.items()))
         raise MeasureError(
             f"none of {counted(len(sources), 'network')} could be measured; {name}: {reason}"
@@ -99,9 +101,9 @@ def profile_networks(
         name: np.array([row[name] for row in profiler.rows], dtype=np.float64)
         for name in profiler.rows[0]
     }
-    table = NetworkTable(
-        graphs, profiler.names, targets, {**about, "reference_seconds": profiler.reference}
-    )
+    names = [sources[number].name for number in measured]
+    about["reference_seconds"] = profiler.reference
+    table = NetworkTable(graphs.select(np.array(measured)), names, targets, about)
     table.save(out)
     return ProfileResult(table, profiler.noisy, profiler.failed)
 
@@ -116,7 +118,6 @@ class _Profiler:
         self._device = device
         self._journal = journal
         self._reference = ModuleRunner(*reference_network(), device)
-        self.names: list[str] = []
         self.rows: list[dict[str, float]] = []
         self.noisy: dict[str, float] = {}
         self.failed: dict[str, str] = {}
@@ -139,13 +140,16 @@ class _Profiler:
         )
 
     def measured(
-        self, sources: Sequence[NetworkSource], progress: OnProfiled | None
-    ) -> list[NetworkGraph]:
-        """Return the graphs of the networks that could be measured.
+        self,
+        sources: Sequence[NetworkSource],
+        hashes: NDArray[np.bytes_],
+        progress: OnProfiled | None,
+    ) -> list[int]:
+        """Return the numbers of the networks that could be measured, in their order.
 
         Noisy networks are measured again after all others, when a disturbance may have ended.
         """
-        found: dict[int, tuple[NetworkGraph, Profile]] = {}
+        found: dict[int, Profile] = {}
         waiting = list(range(len(sources)))
         for attempt in range(self._settings.retries + 1):
             time.sleep(_PAUSE_SECONDS * attempt)
@@ -153,13 +157,13 @@ class _Profiler:
             for tried, number in enumerate(waiting, 1):
                 name = sources[number].name
                 try:
-                    graph, profile = self._examine(sources[number])
+                    profile = self._measure(sources[number], hashes[number].decode())
                 except NetworkError as error:
                     self.failed[name] = str(error).removeprefix(f"{name}: ")
                     found.pop(number, None)
                 else:
-                    if number not in found or profile.noise < found[number][1].noise:
-                        found[number] = graph, profile
+                    if number not in found or profile.noise < found[number].noise:
+                        found[number] = profile
                     if profile.noise > self._settings.most_noise:
                         noisy.append(number)
                 if progress is not None:
@@ -169,35 +173,30 @@ class _Profiler:
             waiting = noisy
             if not waiting:
                 break
-        for number in sorted(found):
-            name, profile = sources[number].name, found[number][1]
+        measured = sorted(found)
+        for number in measured:
+            profile = found[number]
             row = _row(profile)
             if profile.noise > self._settings.most_noise:
-                self.noisy[name] = profile.noise
+                self.noisy[sources[number].name] = profile.noise
                 row = dict.fromkeys(row, float("nan"))
-            self.names.append(name)
             self.rows.append(row)
-        return [found[number][0] for number in sorted(found)]
+        return measured
 
-    def _examine(self, source: NetworkSource) -> tuple[NetworkGraph, Profile]:
-        gc.collect()
-        gc.freeze()  # graphs are permanent: later collections can skip them
-        with naming(source.name):
-            network = source.load()
-            graph = graph_of_network(network)
-            return graph, self._measure(source.name, graph, network)
-
-    def _measure(self, name: str, graph: NetworkGraph, network: Any) -> Profile:
-        profile = self._journal.find(name, graph.hash)
+    def _measure(self, source: NetworkSource, digest: str) -> Profile:
+        profile = self._journal.find(source.name, digest)
         if profile is None or profile.noise > self._settings.most_noise:
-            runner = runner_of(network, self._device, self._settings.threads)
-            memory = runner.peak_memory()
-            latency, spread = _summary(self._passes(runner, self._settings.repeats))
+            gc.collect()
+            gc.freeze()  # what is left is permanent: later collections can skip it
+            with naming(source.name):
+                runner = runner_of(source.load(), self._device, self._settings.threads)
+                memory = runner.peak_memory()
+                latency, spread = _summary(self._passes(runner, self._settings.repeats))
             reference, _ = _summary(self._passes(self._reference, _REFERENCE_REPEATS))
             drift = reference / self.reference
             profile = Profile(latency, spread, drift, None if np.isnan(memory) else memory)
             if profile.noise <= self._settings.most_noise:
-                self._journal.add({"name": name, "hash": graph.hash, **asdict(profile)})
+                self._journal.add({"name": source.name, "hash": digest, **asdict(profile)})
         return profile
 
     def _passes(self, runner: Runner, repeats: int) -> NDArray[np.float64]:

@@ -20,7 +20,6 @@ from pyg_nas.io.json_reader import parse_json, read_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.predictors.registry import class_named
-from pyg_nas.spaces.modules.network_array import NetworkArray
 
 
 def named_sources(
@@ -93,7 +92,7 @@ def read_candidates(
         progress: Called after each network that is read.
 
     Raises:
-        NetworkError: If a network cannot be read; the message names it.
+        NetworkError: If a network cannot be read; the message names all of these.
         SettingsError: As :func:`named_sources`.
         TableError: If a file is not a table of networks.
     """
@@ -102,5 +101,5 @@ def read_candidates(
             raise NetworkError(f"{networks}: is not a table of networks")
         return NetworkTable.load(networks)
     sources = named_sources(networks, configurations)
-    graphs = NetworkArray.from_graphs(read_networks(sources, progress))
+    graphs = read_networks(sources, progress)
     return NetworkTable(graphs, [source.name for source in sources])

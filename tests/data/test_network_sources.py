@@ -16,6 +16,7 @@ from pyg_nas.data.network_sources import (
 )
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import graph_of
+from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.spaces.modules.networks import random_network
 
 INPUTS = torch.zeros(1, 4)
@@ -33,16 +34,10 @@ class Named(nn.Module):
 def test_graphs_and_modules_in_every_form_of_inputs() -> None:
     graph = random_network(5, seed=0)
     named = {"second": INPUTS, "first": INPUTS}
-    found = list(
-        read_networks(
-            network_sources(
-                [graph, (nn.ReLU(), INPUTS), (Named(), (INPUTS, INPUTS)), (Named(), named)]
-            )
-        )
-    )
-    assert found[0] is graph
-    assert found[1].hash == graph_of(nn.ReLU(), INPUTS).hash
-    assert found[2].operations == found[3].operations == ("input", "input", "add", "output")
+    added = (Named(), (INPUTS, INPUTS))
+    found = read_networks(network_sources([graph, (nn.ReLU(), INPUTS), added, (Named(), named)]))
+    graphs = [graph, graph_of(nn.ReLU(), INPUTS), graph_of(Named(), INPUTS, INPUTS)]
+    assert found.digest == NetworkArray.from_graphs([*graphs, graphs[2]]).digest
 
 
 def test_networks_are_built_when_they_are_read() -> None:
@@ -54,11 +49,9 @@ def test_networks_are_built_when_they_are_read() -> None:
 
     sources = built_networks(counted, [{"width": 2}, {"width": 3}])
     assert not calls
-    graphs = read_networks(sources, lambda done, total: reported.append((done, total)))
-    assert next(graphs).parameters == 4 * 2 + 2
-    assert calls == [2]
-    assert [graph.parameters for graph in graphs] == [4 * 3 + 3]
-    assert reported == [(1, 2), (2, 2)]
+    graphs = read_networks(sources, lambda done, total: reported.append((calls[-1], done, total)))
+    assert graphs.parameters.tolist() == [4 * 2 + 2, 4 * 3 + 3]
+    assert reported == [(2, 1, 2), (3, 2, 2)]
     assert [source.name for source in sources] == ["network 0 (width=2)", "network 1 (width=3)"]
 
 
@@ -80,7 +73,7 @@ def test_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> N
 )
 def test_an_error_of_a_builder_has_the_configuration(configuration: object, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
-        list(read_networks(built_networks(build, [configuration])))
+        read_networks(built_networks(build, [configuration]))
 
 
 def test_errors_name_the_network(tmp_path: Path) -> None:
@@ -88,12 +81,14 @@ def test_errors_name_the_network(tmp_path: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x @ x
 
-    with pytest.raises(NetworkError, match=r"network 1: .*matmul"):
-        list(read_networks(network_sources([(nn.ReLU(), INPUTS), (Broken(), INPUTS)])))
+    with pytest.raises(
+        NetworkError, match=r"^1 of 2 networks cannot be read, repair .*it: network 0: .*matmul"
+    ):
+        read_networks(network_sources([(Broken(), INPUTS), (nn.ReLU(), INPUTS)]))
     with pytest.raises(NetworkError, match="network 0 must be a NetworkGraph or a pair"):
         network_sources([nn.ReLU()])
     with pytest.raises(NetworkError, match=r"the builder must return a pair .*returned a Linear"):
-        list(read_networks(built_networks(lambda: nn.Linear(1, 1), [{}])))
+        read_networks(built_networks(lambda: nn.Linear(1, 1), [{}]))
     for nothing in ([], tmp_path):
         with pytest.raises(NetworkError, match=r"there is no network|has no file that ends"):
             network_sources(nothing)
@@ -108,4 +103,19 @@ def test_a_message_does_not_name_the_network_twice() -> None:
         raise NetworkError("net.onnx: cannot be read")
 
     with pytest.raises(NetworkError, match=r"^net\.onnx: cannot be read$"):
-        list(read_networks([NetworkSource("net.onnx", fail)]))
+        read_networks([NetworkSource("net.onnx", fail)])
+
+
+def test_all_networks_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        (tmp_path / f"{name}.onnx").write_text("no network")
+    graph = random_network(5, seed=0)
+    readable = NetworkSource("b", lambda: graph)
+    refused, reported = network_sources(tmp_path), []
+    with pytest.raises(NetworkError) as raised:
+        read_networks([refused[0], readable, refused[1]], lambda *counts: reported.append(counts))
+    first, *others = str(raised.value).splitlines()
+    assert first == "2 of 3 networks cannot be read, repair or remove them:"
+    for line, name in zip(others, ("a", "c"), strict=True):
+        assert line.startswith(f"  {tmp_path / name}.onnx: cannot be read as ONNX (")
+    assert reported == [(1, 3), (2, 3), (3, 3)]

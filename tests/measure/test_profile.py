@@ -12,7 +12,7 @@ from torch import nn
 
 from pyg_nas.data.network_sources import network_sources
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, NetworkError, SettingsError
 from pyg_nas.measure import profile
 from pyg_nas.measure.profile import profile_networks
 from pyg_nas.measure.settings import ProfileSettings
@@ -104,19 +104,29 @@ class Broken(nn.Module):
         raise RuntimeError("on purpose")
 
 
-def test_broken_networks_are_left_out_and_named(
+def test_networks_that_cannot_be_run_are_left_out_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = graph_of(*NETWORKS[0])
-    sources = network_sources([(Broken(), INPUT), graph, NETWORKS[0]])
+    sources = network_sources([graph, NETWORKS[0]])
     Clock(monkeypatch, STEADY, STEADY, [1.0])
     result = profile_networks(sources, tmp_path / "t.hdf5", SETTINGS)
-    assert list(result.table.names) == ["network 2"]
-    assert "on purpose" in result.failed["network 0"]
-    assert "graph alone" in result.failed["network 1"]
+    assert list(result.table.names) == ["network 1"]
+    assert "graph alone" in result.failed["network 0"]
     Clock(monkeypatch, STEADY)
-    with pytest.raises(MeasureError, match=r"none of 1 network .* on purpose"):
+    with pytest.raises(MeasureError, match=r"none of 1 network .* graph alone"):
         profile_networks(sources[:1], tmp_path / "u.hdf5", SETTINGS)
+
+
+def test_networks_that_cannot_be_read_are_refused_first(tmp_path: Path) -> None:
+    broken, read = (Broken(), INPUT), []
+    sources = network_sources([broken, NETWORKS[0], broken])
+    with pytest.raises(NetworkError, match=r"2 of 3 networks(.*\n.*on purpose){2}"):
+        profile_networks(
+            sources, tmp_path / "t.hdf5", SETTINGS, reading=lambda *counts: read.append(counts)
+        )
+    assert read == [(1, 3), (2, 3), (3, 3)]
+    assert not list(tmp_path.iterdir())
 
 
 def test_real_passes_are_kept_in_the_journal(tmp_path: Path) -> None:
