@@ -179,11 +179,12 @@ def tell(
             raise SettingsError(
                 f"architecture {number}: --epochs needs --accuracy, and no other outcome"
             )
-        check_unlimited(opened.settings.get("max_seconds"))
+        check_unlimited(opened.settings.constraints.max_seconds)
         go_on = Ledger(opened).report(number, epochs, accuracy, seconds)
         print_line("go on" if go_on else "stop")
         return
-    if opened.settings.get("max_seconds") is not None and seconds is None and not failed:
+    limit = opened.settings.constraints.max_seconds
+    if limit is not None and seconds is None and not failed:
         raise SettingsError(f"architecture {number}: give --seconds, training time is limited")
     recorded = Ledger(opened).tell(number, accuracy, seconds, test_accuracy, failed, reason)
     print_line("recorded" if recorded else f"architecture {number} has an outcome already")

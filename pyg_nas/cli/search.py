@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,12 +46,14 @@ from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.report.search_facts import SearchFacts
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluator import Evaluator
     from pyg_nas.search.history import Query
     from pyg_nas.search.latency import LatencyModel
     from pyg_nas.search.result import SearchResult
+    from pyg_nas.search.settings import SearchSettings
     from pyg_nas.search.strategies import Strategy
 
 LIVE_BUDGET = 12
@@ -190,7 +192,6 @@ def search(
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, check_predictor, make_strategy
     from pyg_nas.search.plan import plan_search
-    from pyg_nas.search.stored import stored_score
 
     check_method(method)
     check_acquisition(acquisition)
@@ -255,15 +256,15 @@ def search(
             EarlyStopping.of(evaluator) if early_stopping else None,
             open_logger(log),
         )
-        results = {number: searcher.run(number, folder) for number, folder in folders.items()}
+        facts = {number: searcher.run(number, folder) for number, folder in folders.items()}
     if seeds == 1:
-        _print(results[seed], out, stored_score(searcher.settings(seed)))
+        _print(facts[seed])
     else:
         from pyg_nas.report.seed_summary import write_seeds
 
-        print_line(write_seeds(out, list(results), list(results.values())))
+        print_line(write_seeds(out, list(facts), [each.result for each in facts.values()]))
     print_line(f"folder: {out}")
-    if not is_table and seeds == 1 and results[seed].answer is not None:
+    if not is_table and seeds == 1 and facts[seed].result.answer is not None:
         options = {"--out": f"{out}-network", "--space": space, "--metric": metric}
         print_next("a trained network", ("finish", out), options)
 
@@ -295,7 +296,8 @@ def _check_target(
 
 def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
     """Return the folder of the search with each random seed."""
-    from pyg_nas.search.folder import SETTINGS, check_search_folder
+    from pyg_nas.search.folder import check_search_folder
+    from pyg_nas.search.settings import SETTINGS
 
     if seeds == 1:
         return {seed: out}
@@ -307,11 +309,19 @@ def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
     return folders
 
 
-def _stored(folder: Path) -> dict[str, Any] | None:
+def _stored(folder: Path) -> SearchSettings | None:
     """Return the settings of the search in a folder, if there is one."""
-    from pyg_nas.search.folder import SETTINGS, SearchFolder
+    from pyg_nas.search.settings import SETTINGS, SearchSettings
 
-    return SearchFolder.open(folder).settings if (folder / SETTINGS).exists() else None
+    if not (folder / SETTINGS).exists():
+        return None
+    stored = SearchSettings.read(folder)
+    if stored.kind == "external":
+        raise SettingsError(
+            f"{folder}: has a search whose architectures the user's own code trains; run "
+            f"`pyg-nas ask {folder}` for the next ones, or give --out another folder"
+        )
+    return stored
 
 
 @dataclass(frozen=True)
@@ -328,27 +338,25 @@ class _Searcher:
     early_stopping: EarlyStopping | None
     logger: Callback
 
-    def settings(self, seed: int) -> dict[str, Any]:
-        """Return the content of ``settings.json``."""
-        from pyg_nas.search.methods import search_settings
-
-        target = printable(Path(self.target).name)
-        settings = search_settings(
-            self.strategy, self.evaluator, self.constraints, seed, target, self.total
-        )
-        if self.early_stopping is not None:
-            settings["early_stopping"] = self.early_stopping.describe()
-        return settings
-
-    def run(self, seed: int, out: Path) -> SearchResult:
+    def run(self, seed: int, out: Path) -> SearchFacts:
         """Search, or resume the search in the folder, and write its report."""
+        from pyg_nas.report.search_facts import SearchFacts
         from pyg_nas.report.search_summary import write_report
         from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search as run_search
         from pyg_nas.search.network_list import NetworkListEvaluator
-        from pyg_nas.search.stored import stored_score
+        from pyg_nas.search.settings import SearchSettings
+        from pyg_nas.search.stored import stored_latency
 
-        settings = self.settings(seed)
+        settings = SearchSettings.of(
+            self.strategy,
+            self.evaluator,
+            self.constraints,
+            seed,
+            printable(Path(self.target).name),
+            self.total,
+            self.early_stopping,
+        )
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
         if isinstance(self.evaluator, NetworkListEvaluator):
             self.evaluator.save(out)
@@ -362,7 +370,7 @@ class _Searcher:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total, stored_score(settings), self.logger),
+                    _shown(advance, self.total, settings.score, self.logger),
                     self.early_stopping,
                 )
             if self.latencies is not None and self.constraints.max_latency is not None:
@@ -371,9 +379,10 @@ class _Searcher:
                 device = self.latency_device if is_device(self.latency_device) else None
                 limit = self.constraints.max_latency
                 write_latency(out, self.evaluator, self.latencies, result, limit, device)
-            write_report(out, result, settings)
+            facts = SearchFacts(result, latency=stored_latency(out), score=settings.score)
+            write_report(out, facts, settings)
         self.logger.on_end(_end_figures(result))
-        return result
+        return facts
 
 
 def _check_networks(
@@ -458,7 +467,7 @@ def _shown(
 ) -> Callable[[int, Query], None]:
     """Move a bar by cells trained, with the best score so far beside it, and log each."""
     from pyg_nas.metrics.regression import are_fractions
-    from pyg_nas.search.stored import ACCURACY
+    from pyg_nas.search.settings import ACCURACY
 
     best = float("-inf")
 
@@ -475,11 +484,7 @@ def _shown(
     return on_query
 
 
-def _print(result: SearchResult, out: Path, score: str) -> None:
-    from pyg_nas.report.search_facts import SearchFacts
-    from pyg_nas.search.stored import stored_latency
-
-    facts = SearchFacts(result, latency=stored_latency(out), score=score)
+def _print(facts: SearchFacts) -> None:
     print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")

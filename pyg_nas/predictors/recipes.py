@@ -66,15 +66,19 @@ class RecipeNeeds:
     of_networks: bool | None = None
     settings: Mapping[str, Rule] = field(default_factory=dict)
 
-    def check_cells(self, recipe: str, cells: int) -> None:
+    def check_cells(self, recipe: str, cells: int, where: str = "") -> None:
         """Check that there are as many training cells as a fit of the recipe needs.
+
+        Args:
+            where: Words that follow the number of cells in the message.
 
         Raises:
             SettingsError: If there are fewer.
         """
         if cells < self.least_cells:
             raise SettingsError(
-                f"recipe {recipe!r} is fitted to at least {self.least_cells} cells, got {cells}"
+                f"recipe {recipe!r} is fitted to at least {self.least_cells} cells, got "
+                f"{cells}{where}"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -22,7 +21,7 @@ from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import ACCURACY
+from pyg_nas.search.settings import ACCURACY
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,
@@ -40,7 +39,6 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 _FEWEST_PREDICTIONS = 5
 _FEWEST_WITH_A_COST = 2
 _FEWEST_TRAINED = 2
-_MOST_REASONS, _LONGEST_REASON = 3, 200
 
 
 class SearchFacts:
@@ -51,7 +49,7 @@ class SearchFacts:
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
         latency: Content of ``latency.json`` (:func:`~pyg_nas.search.latency.write_latency`), if
             latency was limited.
-        score: Name of the metric (:func:`~pyg_nas.search.stored.stored_score`).
+        score: Name of the metric.
     """
 
     def __init__(
@@ -159,14 +157,10 @@ class SearchFacts:
 
     def _failed(self) -> list[Tile]:
         """Return how many cells have no outcome because their training failed, and why."""
-        failures = self.result.history.failures.values()
-        if not failures:
+        if not self.result.failed:
             return []
-        reasons = Counter(" ".join(reason.split())[:_LONGEST_REASON] for reason in failures)
-        most = reasons.most_common(_MOST_REASONS)
-        note = [f"{reason or 'no reason given'} ({count:,})" for reason, count in most]
-        note += ["others"] if len(reasons) > len(most) else []
-        return [Tile("training failed", counted(len(failures), "cell"), "; ".join(note))]
+        failed = counted(self.result.failed, "cell")
+        return [Tile("training failed", failed, self.result.failure_reasons)]
 
     def _saved(self) -> list[Tile]:
         """Return the effect of early stopping, if it was used."""

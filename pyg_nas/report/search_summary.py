@@ -9,11 +9,9 @@ from typing import Any
 from pyg_nas.io.files import write_text
 from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
-from pyg_nas.report.setting_names import named_settings
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.folder import ANSWER
-from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import stored_latency, stored_score
+from pyg_nas.search.settings import SearchSettings
 from pyg_nas.visualization.cells import draw_cell
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
@@ -21,18 +19,17 @@ from pyg_nas.visualization.plots import draw_charts
 CURVES, DRAWING, REPORT = "curves.svg", "answer.svg", "report.md"
 
 
-def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -> dict[str, Any]:
+def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> dict[str, Any]:
     """Write ``answer.json``, ``answer.svg``, ``curves.svg``, Pareto plots and ``report.md``.
 
     Args:
         folder: The search's folder.
-        result: The search's result.
         settings: The search's settings, for the report.
 
     Returns:
         The content of ``answer.json``: :meth:`SearchResult.to_dict` and the Pareto fronts.
     """
-    facts = SearchFacts(result, latency=stored_latency(folder), score=stored_score(settings))
+    result = facts.result
     summary = result.to_dict()
     summary["pareto"] = {
         name: [facts.queries[i].cell.hash for i in front.tolist()]
@@ -55,7 +52,7 @@ def write_report(folder: Path, result: SearchResult, settings: dict[str, Any]) -
     return summary
 
 
-def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any]) -> str:
+def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSettings) -> str:
     """Return the report in Markdown.
 
     Args:
@@ -84,6 +81,6 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: dict[str, Any
             for i in front.tolist()
         ]
     # A name could close a fence, so the code is indented. JSON escapes what is not ASCII.
-    text = json.dumps(excerpt(named_settings(settings)), indent=2)
+    text = json.dumps(excerpt(settings.named_as_options()), indent=2)
     lines += ["", "## Settings", "", *(f"    {line}" for line in text.splitlines()), ""]
     return "\n".join(lines)

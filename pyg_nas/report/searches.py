@@ -15,11 +15,10 @@ from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.report.setting_names import named_settings
 from pyg_nas.search.domain import LISTED
 from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import StoredSearch, nested_values
+from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing, network_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -46,7 +45,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     search = StoredSearch.read(folder, None if table is None else table.space)
     search.check_trained()
     settings, space, result = search.settings, search.space, search.result
-    facts = SearchFacts(result, _answer_runs(result, table), search.latency, search.score)
+    facts = SearchFacts(result, _answer_runs(result, table), search.latency, settings.score)
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = _network_drawings(folder, space)
@@ -68,44 +67,42 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
         ),
         tiles=facts.cost(),
         figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
-        settings={**named_settings(settings), "pyg_nas": __version__},
+        settings={**settings.named_as_options(), "pyg_nas": __version__},
     )
 
 
 def _title(search: StoredSearch) -> str:
     """Return what was searched and how; a search of the user's own code has its folder's name."""
-    target = search.settings.get("target")
-    methods = [
-        value for value in nested_values(search.settings, "method") if isinstance(value, str)
-    ]
-    name = target if isinstance(target, str) else search.folder.name
-    return f"Search: {name}{f', by {methods[0]}' if methods else ''}"
+    settings = search.settings
+    name = search.folder.name if settings.target is None else settings.target
+    return f"Search: {name}{f', by {settings.method}' if settings.method else ''}"
 
 
 def _unfinished(search: StoredSearch) -> str:
     # The user's own code asks and tells without a limit of queries.
-    ends = search.finished or search.evaluator == "external"
+    ends = search.finished or search.settings.kind == "external"
     return "" if ends else " The search has not finished."
 
 
 def _answer_card(
     search: StoredSearch, facts: SearchFacts, draw: Callable[[Cell], Drawing]
 ) -> AnswerCard:
-    answer, target = facts.result.answer, search.settings.get("target")
+    answer, target = facts.result.answer, search.settings.target
+    kind = search.settings.kind
     name = shlex.quote(search.folder.name)
     steps = []
-    if search.evaluator == "external":
+    if kind == "external":
         steps.append(("Get more cells to train:", f"pyg-nas ask {name}"))
     elif not search.finished:
         steps.append(("Run the same command again to resume the search.", ""))
     elif not facts.result.exhausted:
         steps.append(("Run the same command with more --rounds to train more cells.", ""))
-    if answer is not None and search.evaluator == "measure":
+    if answer is not None and kind == "measure":
         command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
         steps.append(("Confirm the best cells with more runs and export a network:", command))
     # Networks of a table have one label each, cells may have several runs.
-    looked_up = search.evaluator == "table" and search.space.name != LISTED
-    if answer is not None and looked_up and isinstance(target, str) and not facts.answer_runs:
+    looked_up = kind == "table" and search.space.name != LISTED
+    if answer is not None and looked_up and target is not None and not facts.answer_runs:
         command = f"pyg-nas report {name} {shlex.quote(target)}"
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
@@ -30,10 +31,10 @@ from pyg_nas.search.constraints import LIMITS, Constraints, restrict
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import check_unlimited
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
-from pyg_nas.search.folder import SETTINGS, SearchFolder
+from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Ledger
-from pyg_nas.search.methods import make_strategy, recorded_recipe, search_settings
+from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.network_list import (
     NetworkListEvaluator,
     NetworkTableEvaluator,
@@ -43,6 +44,7 @@ from pyg_nas.search.network_list import (
 )
 from pyg_nas.search.outcome import Reference
 from pyg_nas.search.result import SearchResult
+from pyg_nas.search.settings import SETTINGS, SearchSettings
 from pyg_nas.search.strategies import Strategy
 from pyg_nas.search.table_evaluator import TableEvaluator
 
@@ -147,7 +149,7 @@ class Search:
         if folder is not None and not isinstance(folder, SearchFolder):
             if not _is_begun(folder):  # a space that cannot be listed leaves no folder
                 len(evaluator.domain)
-            settings = search_settings(strategy, evaluator, self.constraints, seed)
+            settings = SearchSettings.of(strategy, evaluator, self.constraints, seed)
             folder = SearchFolder(folder, settings, evaluator.domain.space)
             if isinstance(evaluator, NetworkListEvaluator):
                 evaluator.save(folder.path)
@@ -173,7 +175,7 @@ class Search:
         """
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
-            settings = {**_recorded_settings(stored, settings.get("recipe")), **settings}
+            settings = {**_stored_arguments(stored, settings.get("recipe")), **settings}
         limits = {name: settings.pop(name, None) for name in LIMITS}
         return cls(folder, constraints=Constraints(**limits), device=device, **settings)
 
@@ -390,39 +392,37 @@ def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
     return part[:ends]
 
 
-def _recorded_settings(folder: SearchFolder, recipe_given: str | None) -> dict[str, Any]:
-    """Return the arguments with which a search folder was created."""
+def _stored_arguments(folder: SearchFolder, recipe: str | None) -> dict[str, Any]:
+    """Return the arguments with which a search folder was created.
+
+    Args:
+        recipe: The recipe that the user gives.
+    """
     stored = folder.settings
-    strategy, evaluator = stored["strategy_settings"], stored.get("evaluator")
-    if not isinstance(evaluator, dict) or evaluator.get("evaluator") != "external":
+    if stored.kind != "external":
         raise SettingsError(
-            f"{folder.path}: is a folder of pyg-nas search, which trains the architectures itself; "
-            f"ask and tell need another folder"
+            f"{folder.path}: is a folder of `pyg-nas search`, which trains the architectures "
+            f"itself and resumes it; ask and tell need another folder"
         )
-    recipe = recorded_recipe(strategy)
-    listed = "networks_sha256" in evaluator
-    if (evaluator.get("cells") is not None and not listed) or recipe is None:
+    if stored.needs_its_program:
         raise SettingsError(
             f"{folder.path}: was begun by a program with its own domain or predictor; only that "
             f"program can resume it"
         )
-    space = {"networks": stored_networks(folder.path)} if listed else {"space": folder.space}
-    arguments: dict[str, Any] = {
-        "method": stored.get("method"),
-        "n": strategy.get("n", 16),
-        "k": strategy.get("k", strategy.get("at_once", 4)),
-        "acquisition": strategy.get("acquisition", "mean"),
-        "seed": stored.get("seed"),
+    if stored.recipe is not None:
+        recipe = resumed_recipe(stored.recipe, recipe)
+    arguments = {
+        "networks": stored_networks(folder.path) if stored.lists_networks else None,
+        "space": None if stored.lists_networks else folder.space,
+        "method": stored.method,
+        "n": stored.n,
+        "k": stored.k,
+        "recipe": recipe,
+        "acquisition": stored.acquisition,
+        "seed": stored.seed,
+        **asdict(stored.constraints),
     }
-    for name, value in arguments.items():
-        kind = str if name in ("method", "acquisition") else int
-        negative = isinstance(value, int) and value < 0
-        if type(value) is not kind or negative:
-            raise SettingsError(
-                f"{folder.path / SETTINGS}: {name} {quoted(value)} is not of a search"
-            )
-    limits = {name: stored.get(name) for name in ("max_parameters", "max_seconds", "max_macs")}
-    return {**space, **arguments, **limits, "recipe": resumed_recipe(recipe, recipe_given)}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _is_begun(folder: str | os.PathLike[str] | SearchFolder | None) -> bool:

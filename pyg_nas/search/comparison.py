@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +14,7 @@ from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
-from pyg_nas.search.constraints import LIMITS
-from pyg_nas.search.result import SearchResult
+from pyg_nas.search.settings import SearchSettings
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
@@ -26,8 +23,6 @@ from pyg_nas.visualization.plots import draw_for_paper
 Floats = NDArray[np.float64]
 
 AXES = ("runs", "time")
-_SAME = ("evaluator", "space", *LIMITS)
-_OF_METHOD = ("method", "strategy_settings", "early_stopping")
 _POINTS = 200
 
 
@@ -63,36 +58,33 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
     """
     if by not in AXES:
         raise SettingsError(f"by {quoted(by)} must be one of {', '.join(AXES)}")
-    found = [(folder, *_read(folder)) for folder in folders]
-    if not found:
+    searches = [_read(folder) for folder in folders]
+    if not searches:
         raise SettingsError("there is no search folder to compare")
-    groups: dict[str, list[tuple[Path, dict[str, Any], SearchResult]]] = {}
-    seen: dict[str, Path] = {}
-    first, first_settings, _ = found[0]
-    for folder, settings, result in found:
-        for key in _SAME:
-            if settings.get(key) != first_settings.get(key):
+    groups: dict[str, list[StoredSearch]] = {}
+    seen: dict[tuple[str, int | None], Path] = {}
+    first = searches[0]
+    for search in searches:
+        settings = search.settings
+        for key, value in settings.subject.items():
+            if value != first.settings.subject[key]:
                 raise SettingsError(
-                    f"{folder}: another {key} than in {first}; compare searches of one table, "
-                    f"label and set of constraints"
+                    f"{search.folder}: another {key} than in {first.folder}; compare searches of "
+                    f"one table, label and set of constraints"
                 )
-        group = json.dumps([settings.get(key) for key in _OF_METHOD], sort_keys=True)
-        one = f"{group} {settings.get('seed')}"
+        one = settings.procedure, settings.seed
         if one in seen:
             raise SettingsError(
-                f"{folder}: the same search as {seen[one]}, with the random seed "
-                f"{settings.get('seed')}; searches of one method need different seeds"
+                f"{search.folder}: the same search as {seen[one]}, with the random seed "
+                f"{settings.seed}; searches of one method need different seeds"
             )
-        seen[one] = folder
-        groups.setdefault(group, []).append((folder, settings, result))
-    settings_of = [members[0][1] for members in groups.values()]
-    return [
-        _curve(name, members, by)
-        for name, members in zip(_names(settings_of), groups.values(), strict=True)
-    ]
+        seen[one] = search.folder
+        groups.setdefault(settings.procedure, []).append(search)
+    names = _names([members[0].settings for members in groups.values()])
+    return [_curve(name, members, by) for name, members in zip(names, groups.values(), strict=True)]
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
+def _read(folder: Path) -> StoredSearch:
     stored = StoredSearch.read(folder)
     stored.check_trained()
     regret = stored.result.regret
@@ -101,36 +93,34 @@ def _read(folder: Path) -> tuple[dict[str, Any], SearchResult]:
             f"{folder}: its regret is not known: it has not finished, searched no table, or has no "
             f"answer within its constraints"
         )
-    return stored.settings, stored.result
+    return stored
 
 
-def _names(settings: Sequence[dict[str, Any]]) -> list[str]:
+def _names(settings: Sequence[SearchSettings]) -> list[str]:
     """Names of methods, with the settings in which searches of one method differ."""
     names = []
     for one in settings:
-        method = str(one.get("method", "search"))
-        own = one["strategy_settings"]
-        others = [s["strategy_settings"] for s in settings if s.get("method") == one.get("method")]
+        own = one.strategy
+        others = [other.strategy for other in settings if other.method == one.method]
         differing = [key for key in own if any(other.get(key) != own[key] for other in others)]
         differences = [f"{key} {own[key]}" for key in differing]
-        if any(s.get("early_stopping") != one.get("early_stopping") for s in settings):
-            differences.append(f"{'with' if one.get('early_stopping') else 'no'} early stopping")
+        if any(other.early_stopping != one.early_stopping for other in settings):
+            differences.append(f"{'with' if one.early_stopping else 'no'} early stopping")
         shown = ", ".join(differences)
+        method = one.method or "search"
         names.append(f"{method} ({shown})" if shown else method)
     return names
 
 
-def _curve(
-    name: str, members: Sequence[tuple[Path, dict[str, Any], SearchResult]], by: str
-) -> RegretCurve:
-    regrets = [np.asarray(result.regret) for _, _, result in members]
+def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
+    regrets = [np.asarray(search.result.regret) for search in members]
     if by == "runs":
         places = [np.arange(1.0, len(regret) + 1) for regret in regrets]
     else:
-        places = [result.seconds for _, _, result in members]
-        for (folder, _, result), place in zip(members, places, strict=True):
-            if np.isnan(result.history.seconds).any() or place[-1] <= 0:
-                raise SettingsError(f"{folder}: the training time of some cell is not known")
+        places = [search.result.seconds for search in members]
+        for search, place in zip(members, places, strict=True):
+            if np.isnan(search.result.history.seconds).any() or place[-1] <= 0:
+                raise SettingsError(f"{search.folder}: the training time of some cell is not known")
     # From where every search has an answer to where the first one ends.
     begin = max(p[np.isfinite(r)][0] for p, r in zip(places, regrets, strict=True))
     end = min(place[-1] for place in places)
@@ -142,7 +132,7 @@ def _curve(
         for place, regret in zip(places, regrets, strict=True)
     ]
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-    fractions = all(are_fractions(result.history.accuracies) for _, _, result in members)
+    fractions = all(are_fractions(search.result.history.accuracies) for search in members)
     return RegretCurve(name, x, quartiles, len(members), fractions)
 
 

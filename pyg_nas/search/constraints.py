@@ -49,10 +49,6 @@ class Constraints:
             if value is not None and not (number and 0 < value < math.inf):
                 raise SettingsError(f"{name} must be positive and finite, got {quoted(value)}")
 
-    def to_settings(self) -> dict[str, Any]:
-        """Return the constraints for ``settings.json``."""
-        return {name: getattr(self, name) for name in LIMITS}
-
     def keeps(self, query: Query) -> bool:
         """Return whether a query may be the answer."""
         if query.outcome.stopped:

@@ -37,6 +37,7 @@ from pyg_nas.measure.network_results import describe_task, describe_test, pixel_
 from pyg_nas.measure.tasks import read_task
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.folder import JOURNAL, TASK
+from pyg_nas.search.settings import TaskRuns
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
 
@@ -97,17 +98,16 @@ class Finish:
             raise SettingsError(f"{self.folder}: no such folder")
         search = StoredSearch.read(self.folder)
         self.space = search.space
-        evaluator = _evaluator(search)
+        trained = _task_runs(search)
         if self.space.support.network is None:
             raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
-        self.budget: int = evaluator["budget"]
-        first = evaluator["seeds"]
-        self.seeds = tuple(range(first, first + seeds))
+        self.budget = trained.budget
+        self.seeds = tuple(range(trained.seeds, trained.seeds + seeds))
         self.epochs = epochs or self.budget
         queries = _best(search)[:top]
         self.cells = CellArray.from_cells([query.cell for query in queries], self.space)
         self.request = {
-            "task_sha256": evaluator["task_sha256"],
+            "task_sha256": trained.task_sha256,
             "budget": self.budget,
             "seeds": list(self.seeds),
             "epochs": self.epochs,
@@ -115,7 +115,7 @@ class Finish:
         }
         self.is_done = self._check_out()
         if not self.is_done:
-            self.task = _read_task(self.folder, evaluator["task_sha256"], task, metric)
+            self.task = _read_task(self.folder, trained.task_sha256, task, metric)
 
     def _check_out(self) -> bool:
         """Whether the result exists already."""
@@ -271,23 +271,20 @@ class Finish:
         return self.folder / f"network-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _evaluator(search: StoredSearch) -> dict[str, Any]:
-    """Return the evaluator's settings of a search on a task."""
-    folder = search.folder
-    evaluator = search.settings.get("evaluator")
-    if search.evaluator != "measure" or not isinstance(evaluator, dict):
+def _task_runs(search: StoredSearch) -> TaskRuns:
+    """Return how the cells of a search on a task were trained.
+
+    Raises:
+        SettingsError: If it is another search.
+    """
+    kind = str(search.settings.kind)
+    if kind != "measure":
         where = {"table": "on a table", "external": "whose cells were trained by the user's code"}
         raise SettingsError(
-            f"{folder}: is a search {where.get(str(search.evaluator), 'of another kind')}; only a "
-            f"search on a task, such as `pyg-nas search photos`, can be finished with a trained "
-            f"network"
+            f"{search.folder}: is a search {where.get(kind, 'of another kind')}; only a search on "
+            f"a task, such as `pyg-nas search photos`, can be finished with a trained network"
         )
-    for key, type_ in (("budget", int), ("seeds", int), ("task_sha256", str)):
-        if type(evaluator.get(key)) is not type_:
-            raise SettingsError(f"{folder}: its settings have no valid {key} of the task's runs")
-    for key, most in (("budget", MOST_EPOCHS), ("seeds", MOST_RUNS)):
-        check_count(f"{folder}: {key} of its settings", evaluator[key], most)
-    return evaluator
+    return search.settings.task_runs
 
 
 def _best(search: StoredSearch) -> list[Query]:

@@ -7,9 +7,7 @@ has them); otherwise let one process ask and tell for the others.
 
 from __future__ import annotations
 
-import json
 import os
-import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +16,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.graphs.registry import space_changes
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import check_output_folder, write_text
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.regular_files import file_blocks
-from pyg_nas.predictors.storage import WEIGHTS
+from pyg_nas.search.settings import SETTINGS, SearchSettings, check_no_model
 
-SETTINGS, QUERIES, ANSWER = "settings.json", "queries.jsonl", "answer.json"
+QUERIES, ANSWER = "queries.jsonl", "answer.json"
 ASKED = "asked.jsonl"
 JOURNAL, TASK = "measurements.sqlite", "task.json"
 LATENCY = "latency.json"
@@ -40,8 +36,8 @@ class SearchFolder:
 
     Args:
         path: The folder, created if missing.
-        settings: Settings of the search; equal to those in the folder, if it has some. Only a
-            ``budget`` may be larger, and is then written when the search begins.
+        settings: Settings of the search, or their content; equal to those in the folder, if it has
+            some. Only a ``budget`` may be larger, and is then written when the search begins.
         space: The search space of its cells.
 
     Raises:
@@ -49,21 +45,21 @@ class SearchFolder:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], settings: dict[str, Any], space: SearchSpace
+        self,
+        path: str | os.PathLike[str],
+        settings: SearchSettings | dict[str, Any],
+        space: SearchSpace,
     ) -> None:
         self.path = Path(path)
         self.space = space
+        self.settings = SearchSettings(settings) if isinstance(settings, dict) else settings
         check_search_folder(self.path)
-        stored = self.path / SETTINGS
-        # Through JSON, so that tuples and lists compare as they will be read.
-        settings = json.loads(json.dumps(settings))
-        if stored.exists():
-            _check_same(self.path, read_object(stored), settings)
-        elif (self.path / QUERIES).exists():
-            raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
-        else:
-            _write_settings(stored, settings)
-        self.settings = settings
+        if not (self.path / SETTINGS).exists():
+            if (self.path / QUERIES).exists():
+                raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
+            self.settings.write(self.path)
+        elif self.settings.folder != self.path:
+            self.settings.check_resumes(SearchSettings.read(self.path))
         self._lock = FileLock(self.path / ".lock", timeout=0)
         self._asking = FileLock(self.path / ".ask.lock")
         self._changing = FileLock(self.path / ".change.lock", timeout=_PATIENCE_SECONDS)
@@ -75,10 +71,10 @@ class SearchFolder:
         Raises:
             SettingsError: If it is no search folder, or damaged.
         """
-        settings = read_settings(Path(path))
-        if not isinstance(settings.get("strategy_settings"), dict) or "space" not in settings:
+        settings = SearchSettings.read(Path(path))
+        if not settings.is_complete:
             raise SettingsError(f"{path}: is not the folder of a search")
-        return cls(path, settings, SearchSpace.from_dict(settings["space"]))
+        return cls(path, settings, settings.space())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -87,14 +83,16 @@ class SearchFolder:
         Raises:
             SettingsError: If another search works in it, or had a larger budget.
         """
+        if self._lock.is_locked:  # by the caller
+            yield
+            return
         try:
-            # The system releases the lock if the process is killed. A holder may lock again.
+            # The system releases the lock if the process is killed.
             with self._lock:
-                stored = self.path / SETTINGS
-                now = read_object(stored)
-                if now != self.settings:
-                    _check_same(self.path, now, self.settings)
-                    _write_settings(stored, self.settings)
+                stored = SearchSettings.read(self.path)
+                if stored != self.settings:
+                    self.settings.check_resumes(stored)
+                    self.settings.write(self.path)
                 yield
         except Timeout:
             raise SettingsError(f"{self.path}: another search is at work in this folder") from None
@@ -133,45 +131,4 @@ def check_search_folder(path: Path) -> None:
         SettingsError: If it is a file or a model's folder, or cannot be made or written to.
     """
     check_output_folder(path)
-    _check_no_model(path)
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """Return the settings of the search in a folder.
-
-    Raises:
-        SettingsError: If it is no folder of a search, or its settings are no JSON object.
-    """
-    _check_no_model(path)
-    if not (path / SETTINGS).exists():
-        raise SettingsError(f"{path}: is not the folder of a search, it has no {SETTINGS}")
-    return read_object(path / SETTINGS)
-
-
-def _check_no_model(path: Path) -> None:
-    # A model's folder has settings of its own.
-    if (path / SETTINGS).exists() and (path / WEIGHTS).exists():
-        raise SettingsError(f"{path}: is a model's folder, not of a search; choose another one")
-
-
-def _write_settings(path: Path, settings: dict[str, Any]) -> None:
-    write_text(path, json.dumps(settings, indent=2) + "\n")
-
-
-def _check_same(path: Path, stored: dict[str, Any], settings: dict[str, Any]) -> None:
-    for key in sorted(stored.keys() | settings.keys()):
-        before, asked = stored.get(key), settings.get(key)
-        if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
-            continue
-        if before != asked:
-            if key == "space" and isinstance(before, dict) and isinstance(asked, dict):
-                raise SettingsError(
-                    f"{path}: contains a search of another space: {space_changes(before, asked)}; "
-                    f"choose another folder or the same space"
-                )
-            larger = " or a larger budget" if key == "budget" else ""
-            raise SettingsError(
-                f"{path}: contains a search with {key} = {reprlib.repr(before)}, "
-                f"{reprlib.repr(asked)} was requested; choose another folder or the same "
-                f"settings{larger}"
-            )
+    check_no_model(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, check_std
 from pyg_nas.search.constraints import Constraints, allowed_cells, restrict
 from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.settings import RECIPE
 from pyg_nas.search.strategies import (
     LocalSearch,
     PredictorSearch,
@@ -22,7 +22,6 @@ from pyg_nas.search.strategies import (
 )
 
 METHODS = ("predictor", "random", "evolution", "local", "oracle")
-_RECIPE = "recipe "  # begins the description of a predictor that a recipe makes
 
 
 def check_method(method: str) -> None:
@@ -106,40 +105,8 @@ def make_strategy(
         k=k,
         acquisition=acquisition,
         max_seconds=constraints.max_seconds,
-        predictor=f"{_RECIPE}{recipe}",
+        predictor=f"{RECIPE}{recipe}",
     )
-
-
-def search_settings(
-    strategy: Strategy,
-    evaluator: Evaluator,
-    constraints: Constraints,
-    seed: int,
-    target: str | None = None,
-    budget: int | None = None,
-) -> dict[str, Any]:
-    """Return the content of ``settings.json`` of a search.
-
-    Args:
-        target: Name of the table or task; None for training code outside of this package.
-        budget: Most cells to train; None for no limit.
-    """
-    return {
-        "method": strategy.name,
-        "target": target,
-        "space": evaluator.domain.space.to_dict(),
-        "strategy_settings": strategy.describe(),
-        "evaluator": evaluator.describe(),
-        "budget": budget,
-        "seed": seed,
-        **constraints.to_settings(),
-    }
-
-
-def recorded_recipe(strategy: Mapping[str, Any]) -> str | None:
-    """Return the recipe of a strategy's recorded settings; None for another predictor."""
-    predictor = str(strategy.get("predictor", f"{_RECIPE}fast"))
-    return predictor.removeprefix(_RECIPE) if predictor.startswith(_RECIPE) else None
 
 
 def check_predictor(recipe: str, n: int, acquisition: str) -> None:
@@ -151,8 +118,5 @@ def check_predictor(recipe: str, n: int, acquisition: str) -> None:
     from pyg_nas.predictors.recipes import recipe_needs
 
     needs = recipe_needs(recipe)
-    try:
-        needs.check_cells(recipe, n)
-    except SettingsError as error:
-        raise SettingsError(f"{error} to begin with (--start)") from None
+    needs.check_cells(recipe, n, " to begin with (--start)")
     check_std(acquisition, needs, f"recipe {recipe!r}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
+from pyg_nas.search.settings import SearchSettings
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def plan_search(
     recipe: str | None = None,
     *,
     of_networks: bool = False,
-    stored: Mapping[str, Any] | None = None,
+    stored: SearchSettings | None = None,
 ) -> Plan:
     """Fill in what the user left out: from the search that is resumed, else from the protocol.
 
@@ -55,7 +54,7 @@ def plan_search(
         rounds: Number of rounds; 1 if ``n`` or ``k`` is given.
         recipe: The predictor's recipe.
         of_networks: Whether whole networks are searched, for which another recipe is usual.
-        stored: Content of ``settings.json`` of the search that is resumed.
+        stored: Settings of the search that is resumed.
 
     Raises:
         SettingsError: For an unknown protocol, less than one round, or a stored recipe that is the
@@ -69,12 +68,9 @@ def plan_search(
     usual_n, usual_k, total = usual.n, usual.k, usual.total
     usual_recipe = NETWORK_RECIPE if of_networks else usual.recipe
     if stored is not None:
-        strategy = stored["strategy_settings"]
-        stored_recipe = str(strategy.get("predictor", usual_recipe)).removeprefix("recipe ")
-        usual_recipe = resumed_recipe(stored_recipe, recipe)
-        usual_n = strategy.get("n", usual_n)
-        usual_k = strategy.get("k", strategy.get("at_once", usual_k))
-        total = stored["budget"]
+        usual_recipe = resumed_recipe(stored.recipe or usual_recipe, recipe)
+        usual_n, usual_k = stored.n or usual_n, stored.k or usual_k
+        total = stored.budget or total
     planned_n = usual_n if n is None else n
     planned_k = usual_k if k is None else k
     if (n, k, rounds) != (None, None, None):

@@ -17,7 +17,6 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.methods import recorded_recipe
 
 KEY = "architecture"
 """Key of a trial's config: the candidate as :meth:`~pyg_nas.search.candidate.Candidate.to_dict`."""
@@ -86,7 +85,7 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
         """Return what Ray stores of a run: the search's folder in place of the search."""
         folder, named = self.search.folder, {}
         if folder is not None:
-            recipe = recorded_recipe(folder.settings["strategy_settings"])
+            recipe = folder.settings.recipe
             # Ray pickles this state, so that it may name the user's code that is imported again.
             named = {} if recipe is None else {"recipe": recipe}
         path = None if folder is None else str(folder.path)

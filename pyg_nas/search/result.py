@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.history import History, Query
     from pyg_nas.search.outcome import Reference
+
+_MOST_REASONS, _LONGEST_REASON = 3, 200
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,16 @@ class SearchResult:
     def failed(self) -> int:
         """Number of cells whose training failed."""
         return len(self.history.failures)
+
+    @property
+    def failure_reasons(self) -> str:
+        """The most frequent reasons for failures, with the number of cells of each."""
+        reasons = Counter(
+            " ".join(reason.split())[:_LONGEST_REASON] or "no reason given"
+            for reason in self.history.failures.values()
+        )
+        most = [f"{reason} ({count:,})" for reason, count in reasons.most_common(_MOST_REASONS)]
+        return "; ".join([*most, *(["others"] if len(reasons) > len(most) else [])])
 
     @property
     def incumbents(self) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def test_a_limited_search_reports_its_latency(
     assert found["limit"] == pytest.approx(0.0062)
     assert found["predicted"] <= 0.0062
     assert found["macs"] > 0
-    assert SearchFolder.open(out).settings["max_latency"] == found["limit"]
+    assert SearchFolder.open(out).settings.constraints.max_latency == found["limit"]
     assert "latency, predicted" in (out / "report.md").read_text()
     assert "error of predictions on 120 measured networks" in capsys.readouterr().out
     assert pyg_nas("search", path, "--out", out, *options, "--latency-device", "cuda:9") == 2

@@ -16,6 +16,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gcn import GCNRegressor
 from pyg_nas.predictors.trained import Model
 from pyg_nas.report import write_report
+from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_report as write_search
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.loop import search
@@ -83,7 +84,8 @@ def search_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluator, strategy = TableEvaluator(table), RandomSearch()
     settings = {"strategy": strategy.describe(), "evaluator": evaluator.describe(), "seed": 5}
     record = SearchFolder(folder, settings, table.space)
-    write_search(folder, search(strategy, evaluator, 40, 5, folder=record), settings)
+    facts = SearchFacts(search(strategy, evaluator, 40, 5, folder=record))
+    write_search(folder, facts, record.settings)
     return folder
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.plan import Plan, plan_search
+from pyg_nas.search.settings import SearchSettings
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,12 @@ def test_what_is_left_out_comes_from_the_protocol(given: dict[str, Any], expecte
 )
 def test_a_resumed_search_keeps_its_own_numbers(given: dict[str, Any], expected: Plan) -> None:
     strategy = {"predictor": "recipe best", "n": 20, "k": 5}
-    assert plan_search(**given, stored={"strategy_settings": strategy, "budget": 35}) == expected
+    stored = SearchSettings({"strategy_settings": strategy, "budget": 35})
+    assert plan_search(**given, stored=stored) == expected
 
 
 def test_a_search_that_was_stored_by_its_cells_at_once() -> None:
-    stored = {"strategy_settings": {"at_once": 7}, "budget": 80}
+    stored = SearchSettings({"strategy_settings": {"at_once": 7}, "budget": 80})
     assert plan_search(stored=stored) == Plan(16, 7, 80, "fast")
 
 

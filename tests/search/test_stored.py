@@ -8,7 +8,7 @@ import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.stored import StoredSearch, nested_values
+from pyg_nas.search.stored import StoredSearch
 
 
 def test_failures_are_read_with_the_outcomes(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_failures_are_read_with_the_outcomes(tmp_path: Path) -> None:
     stored = StoredSearch.read(tmp_path)
     assert stored.result.to_dict() == search.result.to_dict()
     assert stored.result.history.failures == {first.cell.hash: "out of memory"}
-    assert (stored.evaluator, stored.score, stored.finished) == ("external", "accuracy", False)
+    assert (stored.settings.kind, stored.finished) == ("external", False)
 
 
 def test_limits_that_no_search_wrote_are_refused(tmp_path: Path) -> None:
@@ -31,10 +31,3 @@ def test_limits_that_no_search_wrote_are_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"max_parameters": null', '"max_parameters": "5"'))
     with pytest.raises(SettingsError, match="max_parameters must be positive and finite, got '5'"):
         StoredSearch.read(tmp_path)
-
-
-def test_values_are_found_outermost_first() -> None:
-    settings = {"b": {"a": 2, "c": {"a": 3}}, "a": 1}
-    assert nested_values(settings, "a") == [1, 2, 3]
-    assert nested_values(settings, "a", depth=1) == [1]
-    assert nested_values(7, "a") == []
