@@ -30,9 +30,10 @@ FEATURE_VERSION = 4
 
 ZERO_COST_GROUP = "zero-cost"
 TRANSFER_GROUP = "transfer"
+PATH_GROUP = "paths"
 """Names of groups that a caller may add: zero-cost numbers
-(:mod:`pyg_nas.predictors.zero_cost`), and transfer features
-(:mod:`pyg_nas.predictors.transfer`)."""
+(:mod:`pyg_nas.predictors.zero_cost`), transfer features (:mod:`pyg_nas.predictors.transfer`), and
+path features (:mod:`pyg_nas.features.paths`)."""
 
 Feature = Callable[[GraphBlock], NDArray[Any]]
 

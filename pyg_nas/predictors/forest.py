@@ -10,7 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import PositiveInt
 
 from pyg_nas.errors import ModelError
-from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
+from pyg_nas.features.graph_features import (
+    FEATURE_VERSION,
+    PATH_GROUP,
+    CellFeatures,
+    cell_features,
+)
 from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
@@ -155,5 +160,7 @@ class FeatureForest(CellRegressor):
 
 
 def _inputs(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
-    groups = [features.groups[name] for name in sorted(features.groups)]
-    return np.concatenate([*groups, path_features(cells)], axis=1, dtype=np.float32)
+    groups = dict(features.groups)
+    paths = groups.pop(PATH_GROUP) if PATH_GROUP in groups else path_features(cells)
+    others = [groups[name] for name in sorted(groups)]
+    return np.concatenate([*others, paths], axis=1, dtype=np.float32)

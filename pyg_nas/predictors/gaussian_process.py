@@ -19,6 +19,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
     FEATURE_VERSION,
+    PATH_GROUP,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
@@ -50,7 +51,7 @@ _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
 MOST_CELLS = 20_000
 """Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
 
-_ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP)
+_ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP, PATH_GROUP)
 _MOST_EXTRA_COLUMNS = 64  # of a group that is not computed from the graph alone
 
 

@@ -15,10 +15,12 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
+    PATH_GROUP,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
 )
+from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
@@ -41,8 +43,10 @@ if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fas
 Others = tuple[NDArray[np.floating[Any]] | None, ...]
 
 _LEAST_RATIO = 0.5
-# By cross validation inside 156 training architectures of NAS-Bench-201, on CIFAR-10.
+# By cross validation inside training architectures of NAS-Bench-201: 156 for the forest, 78 to
+# 1,563 for the second process, which is worse than none at 78, equal at 156 and better from 250.
 _FOREST_SHARE = 0.3
+_PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 200
 _EXTRA_GROUPS = {
     group.name: group
     for group in (
@@ -50,6 +54,7 @@ _EXTRA_GROUPS = {
         ExtraGroup(TRANSFER_GROUP, transfer_features, lambda space: transfer_digest()),
     )
 }
+_PATHS = ExtraGroup(PATH_GROUP, lambda cells, features: path_features(cells), lambda space: "")
 
 
 @dataclass(eq=False, repr=False)
@@ -65,7 +70,8 @@ class HybridRegressor(CellRegressor):
     table of another task.
 
     In spaces with path features (:mod:`pyg_nas.features.paths`), a forest
-    (:mod:`pyg_nas.predictors.forest`) has a weight of 0.3.
+    (:mod:`pyg_nas.predictors.forest`) has a weight of 0.3. From 200 cells on, the process is there
+    the mean of two, of which the second has path features in place of zero-cost numbers.
 
     Intervals start from the process' standard deviation and are calibrated on residuals of
     training cells that were left out: the process' leave-one-out residuals with hyper-parameters
@@ -87,6 +93,7 @@ class HybridRegressor(CellRegressor):
     Attributes:
         extra_features_: Digests of the shipped data in use, by group of features.
         process_: The fitted Gaussian process.
+        paths_: The fitted second process, None where there is none.
         networks_: The fitted networks, None where there are none.
         forest_: The fitted trees, None where there are none.
         transform_: The fitted label transform.
@@ -114,7 +121,7 @@ class HybridRegressor(CellRegressor):
             "residuals": Array("float64", ("n",)),
         },
         values={"ratio": FiniteFloat, "spread": FiniteFloat, "extra_features": dict[str, str]},
-        parts={"process": True, "networks": False, "forest": False},
+        parts={"process": True, "paths": False, "networks": False, "forest": False},
     )
 
     ensemble_size: int = 5
@@ -148,7 +155,7 @@ class HybridRegressor(CellRegressor):
         latent = transform.forward(labels, weights)
         self._set_transform(transform, weights is not None)
         self.extra_features_ = self._offered(cells, labels)
-        features = extended_features(cells, self._extra_groups())
+        features = extended_features(cells, self._all_groups(cells.space))
         like = self._fit_prior(cells, features, labels, latent, weights)
         latent = latent - self._prior_mean(cells)
         self.process_ = GaussianProcess(
@@ -156,6 +163,7 @@ class HybridRegressor(CellRegressor):
         ).fit_features(
             cells.space, features, latent, weights, None, cells.hashes(), like, gradually=True
         )
+        self.paths_ = self._fit_paths(cells, features, latent, weights)
         self.networks_: ResidualGNNRegressor | None = None
         if self.ensemble_size:
             from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
@@ -173,10 +181,14 @@ class HybridRegressor(CellRegressor):
         if cells.space.support.path_operations:
             forest = FeatureForest(random_state=self.random_state)
             self.forest_ = forest.fit_features(cells, features, latent, weights)
-        alone = self.process_.unseen_residuals(
-            cells.space, features, latent, weights, cells.hashes()
-        )
-        self._set_ratio(latent, alone, cells.hashes())
+
+        def unseen_residuals(process: GaussianProcess) -> NDArray[np.float64]:
+            given = features, latent, weights, cells.hashes()
+            return process.unseen_residuals(cells.space, *given)
+
+        alone = unseen_residuals(self.process_)
+        by_paths = None if self.paths_ is None else unseen_residuals(self.paths_)
+        self._set_ratio(latent, alone, by_paths, cells.hashes())
         self._unseen = alone, self.process_.loo_std_
         self._calibrate(*self._unseen)
         self._training, self._first = (cells, labels, weights), len(cells)
@@ -260,6 +272,21 @@ class HybridRegressor(CellRegressor):
         """Fit the prior mean; return a process with the hyper-parameters, or None to tune."""
         return None
 
+    def _fit_paths(
+        self,
+        cells: CellArray,
+        features: CellFeatures,
+        latent: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+    ) -> GaussianProcess | None:
+        """Fit the process on path features; None in spaces without these, and to few cells."""
+        if PATH_GROUP not in features.groups or len(cells) < _LEAST_PATHS_CELLS:
+            return None
+        process = GaussianProcess((*GROUPS, PATH_GROUP), random_state=self.random_state)
+        return process.fit_features(
+            cells.space, features, latent, weights, None, cells.hashes(), gradually=True
+        )
+
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         """Return the mean of the latent labels ``[N]`` of cells before the process is fitted."""
         return 0.0
@@ -275,7 +302,12 @@ class HybridRegressor(CellRegressor):
         return {group: _EXTRA_GROUPS[group].digest(cells.space) for group in groups}
 
     def _extra_groups(self) -> list[ExtraGroup]:
+        """The extra groups of the process."""
         return [_EXTRA_GROUPS[group] for group in self.extra_features_]
+
+    def _all_groups(self, space: SearchSpace) -> list[ExtraGroup]:
+        """The extra groups of all parts."""
+        return [*self._extra_groups(), *([_PATHS] if space.support.path_operations else [])]
 
     def _set_transform(self, transform: LabelTransform, weighted: bool) -> None:
         self.transform_ = transform
@@ -286,8 +318,10 @@ class HybridRegressor(CellRegressor):
         self,
         latent: NDArray[np.float64],
         alone: NDArray[np.float64],
+        by_paths: NDArray[np.float64] | None,
         hashes: NDArray[np.bytes_],
     ) -> None:
+        """Set the ratio by residuals ``[N]`` of the process and of that on path features."""
         self.ratio_ = 1.0
         if self.networks_ is None and self.forest_ is None:
             return
@@ -298,13 +332,14 @@ class HybridRegressor(CellRegressor):
         if not unseen.any():
             return
         rows = held_out[unseen]
-        joint = alone[rows]
-        if self.networks_ is not None:
-            others = latent[rows] - self.networks_.held_out_prediction_[unseen]
-            joint = (1 - self.network_share) * joint + self.network_share * others
-        if self.forest_ is not None:
-            others = latent[rows] - self.forest_.out_of_bag_[rows]
-            joint = (1 - _FOREST_SHARE) * joint + _FOREST_SHARE * others
+        others = (
+            None if by_paths is None else by_paths[rows],
+            None
+            if self.networks_ is None
+            else latent[rows] - self.networks_.held_out_prediction_[unseen],
+            None if self.forest_ is None else latent[rows] - self.forest_.out_of_bag_[rows],
+        )
+        joint = self._joined(alone[rows], others)
         sizes = np.abs(joint).mean(), np.abs(alone[rows]).mean()
         self.ratio_ = float(max(sizes[0] / max(sizes[1], 1e-12), _LEAST_RATIO))
 
@@ -376,23 +411,27 @@ class HybridRegressor(CellRegressor):
 
             self._kept.map_blocks(cells, lambda: self._kept_blocks(cells), predict_kept)
         else:
-            map_blocks(cells, self._extra_groups(), predict_block, self._is_process_alone())
+            groups = self._all_groups(cells.space)
+            map_blocks(cells, groups, predict_block, self._is_process_alone())
         return latent + self._prior_mean(cells), stds
 
     def _is_process_alone(self) -> bool:
         return self.networks_ is None and self.forest_ is None
 
     def _others(self, block: CellArray, features: CellFeatures) -> Others:
-        """Return the means of networks and trees, ``[N]`` each."""
-        networks = trees = None
+        """Return the means of the second process, networks and trees, ``[N]`` each."""
+        paths = networks = trees = None
+        if self.paths_ is not None:
+            paths, _ = self.paths_.predict_features(features, with_std=False)
         if self.networks_ is not None:
             networks = self.networks_.predict_features(block, features).mean(axis=0)
         if self.forest_ is not None:
             trees = self.forest_.predict_features(block, features)
-        return networks, trees
+        return paths, networks, trees
 
     def _joined(self, mean: NDArray[np.float64], others: Others) -> NDArray[np.float64]:
-        for share_, other in zip((self.network_share, _FOREST_SHARE), others, strict=True):
+        shares = _PATHS_SHARE, self.network_share, _FOREST_SHARE
+        for share_, other in zip(shares, others, strict=True):
             if other is not None:
                 mean = mean + share_ * (other - mean)
         return mean
@@ -420,7 +459,8 @@ class HybridRegressor(CellRegressor):
             blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
 
         # The next fit of the search needs their features again.
-        map_blocks(cells, self._extra_groups(), keep, self._is_process_alone(), again=True)
+        groups = self._all_groups(cells.space)
+        map_blocks(cells, groups, keep, self._is_process_alone(), again=True)
         return blocks
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

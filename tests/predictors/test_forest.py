@@ -9,7 +9,8 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.features.graph_features import cell_features
+from pyg_nas.features.graph_features import PATH_GROUP, cell_features
+from pyg_nas.features.paths import path_features
 from pyg_nas.graphs import sample_cells
 from pyg_nas.predictors import forest as module
 from pyg_nas.predictors.forest import FeatureForest
@@ -36,6 +37,11 @@ def test_predictions_are_those_of_scikit_learn(
     ).fit(inputs[:80], Y[:80])
     np.testing.assert_allclose(fitted.predict(CELLS), reference.predict(inputs), rtol=1e-12)
     np.testing.assert_allclose(fitted.out_of_bag_, reference.oob_prediction_, rtol=1e-12)
+
+
+def test_path_features_that_are_known_are_not_computed_again(fitted: FeatureForest) -> None:
+    known = cell_features(CELLS).with_groups({PATH_GROUP: path_features(CELLS)})
+    np.testing.assert_array_equal(fitted.predict_features(CELLS, known), fitted.predict(CELLS))
 
 
 def test_it_survives_a_folder(fitted: FeatureForest, tmp_path: Path) -> None:

@@ -20,22 +20,26 @@ from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import extended_features
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
+    PATH_GROUP,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
     CellFeatures,
+    cell_features,
 )
+from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import hybrid
-from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.forest import FeatureForest
+from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform, latent_labels
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.transfer import transfer_digest
-from pyg_nas.predictors.zero_cost import zero_cost_digest
+from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.spaces.nasbench201 import NASBENCH201
 from tests.renumbered import all_renumbered
@@ -417,3 +421,103 @@ def test_a_model_without_a_forest_predicts_without_one(tmp_path: Path) -> None:
         extended_features(cells[40:], fitted._extra_groups())
     )
     np.testing.assert_allclose(again.predict_scores(cells[40:])[0], process, atol=1e-3)
+
+
+EDGE_CELLS = sample_cells(300, seed=0, cells=NASBENCH201.support.cells())
+EDGE_Y = np.log(EDGE_CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 300)
+
+
+@pytest.fixture(scope="module")
+def of_two() -> HybridRegressor:
+    """Fitted to as many cells as a process on path features needs."""
+    return HybridRegressor(ensemble_size=0, random_state=5).fit(EDGE_CELLS[:200], EDGE_Y[:200])
+
+
+def test_many_cells_with_path_features_have_a_second_process(of_two: HybridRegressor) -> None:
+    train, unseen = EDGE_CELLS[:200], EDGE_CELLS[200:]
+    latent = latent_labels(EDGE_Y[:200])
+    groups = [
+        {ZERO_COST_GROUP: zero_cost_features(cells, cell_features(cells))}
+        for cells in (train, unseen)
+    ]
+    of_train, of_unseen = (
+        cell_features(cells).with_groups(group)
+        for cells, group in zip((train, unseen), groups, strict=True)
+    )
+    paths_of_train, paths_of_unseen = (
+        features.with_groups({PATH_GROUP: path_features(cells)})
+        for cells, features in ((train, of_train), (unseen, of_unseen))
+    )
+
+    def process(group: str) -> GaussianProcess:
+        return GaussianProcess((*GROUPS, group), random_state=5).fit_features(
+            train.space, paths_of_train, latent, hashes=train.hashes(), gradually=True
+        )
+
+    forest = FeatureForest(random_state=5).fit_features(train, of_train, latent)
+    first, second = process(ZERO_COST_GROUP), process(PATH_GROUP)
+    expected = (
+        0.35 * first.predict_features(of_unseen)[0]
+        + 0.35 * (second.predict_features(paths_of_unseen)[0])
+    )
+    scores, _ = of_two.predict_scores(unseen)
+    np.testing.assert_allclose(
+        scores, expected + 0.3 * forest.predict_features(unseen, of_unseen), atol=1e-4
+    )
+    alone, by_paths = (
+        one.unseen_residuals(train.space, paths_of_train, latent, hashes=train.hashes())
+        for one in (first, second)
+    )
+    joint = 0.35 * alone + 0.35 * by_paths + 0.3 * (latent - forest.out_of_bag_)
+    ratio = np.abs(joint).mean() / np.abs(alone).mean()
+    assert of_two.ratio_ == pytest.approx(ratio, rel=1e-3)
+
+
+def test_few_cells_and_cells_without_path_features_have_one_process() -> None:
+    few = HybridRegressor(ensemble_size=0).fit(EDGE_CELLS[:199], EDGE_Y[:199])
+    assert few.paths_ is None
+    assert HybridRegressor(ensemble_size=0).fit(CELLS[:200], Y[:200]).paths_ is None
+
+
+def test_intervals_of_two_processes_cover(of_two: HybridRegressor) -> None:
+    unseen = EDGE_Y[200:]
+    for coverage in (0.5, 0.8):
+        low, high = of_two.predict_interval(EDGE_CELLS[200:], coverage)
+        # Three standard deviations of the share of 100 cells.
+        assert abs(((low <= unseen) & (unseen <= high)).mean() - coverage) < 0.16
+
+
+def test_two_processes_are_stored_and_updated(of_two: HybridRegressor, tmp_path: Path) -> None:
+    updated = deepcopy(of_two).update(EDGE_CELLS[200:210], EDGE_Y[200:210])
+    assert updated.paths_ is not None
+    # As networks and trees, it takes new labels at the next fit.
+    assert len(updated.process_.dual_) == 210
+    assert len(updated.paths_.dual_) == 200
+    unseen = EDGE_CELLS[210:]
+    features = extended_features(unseen, updated._all_groups(unseen.space))
+    parts = updated.process_, updated.paths_
+    first, second = (part.predict_features(features)[0] for part in parts)
+    assert updated.forest_ is not None
+    trees = updated.forest_.predict_features(unseen, features)
+    scores, _ = updated.predict_scores(unseen)
+    np.testing.assert_allclose(scores, 0.35 * (first + second) + 0.3 * trees, atol=1e-4)
+    save_model(updated, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    np.testing.assert_allclose(again.predict(unseen), updated.predict(unseen), rtol=1e-12)
+
+
+def test_a_model_without_a_second_process_predicts_without_one(
+    of_two: HybridRegressor, tmp_path: Path
+) -> None:
+    """As those do that were saved before there was one."""
+    older = deepcopy(of_two)
+    older.paths_ = None
+    save_model(older, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    unseen = EDGE_CELLS[200:]
+    features = extended_features(unseen, again._extra_groups())
+    process, _ = again.process_.predict_features(features)
+    trees = again.forest_.predict_features(unseen, features)
+    np.testing.assert_allclose(
+        again.predict_scores(unseen)[0], 0.7 * process + 0.3 * trees, atol=1e-4
+    )
