@@ -112,7 +112,8 @@ def compare_searches(
         curves = comparison.compare_searches(folders, by)
         files = comparison.write_search_comparison(out, curves, by)
     for curve in curves:
-        end = f"{curve.x[-1]:,.0f} trained cells" if by == "runs" else duration(curve.x[-1])
+        last = curve.x[-1]
+        end = f"{last:,.0f} trained {curve.thing}s" if by == "runs" else duration(last)
         print_line(f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}")
     print_line(f"{', '.join(files)} in {out}")
 

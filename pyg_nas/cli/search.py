@@ -360,7 +360,7 @@ class _Searcher:
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
         if isinstance(self.evaluator, NetworkListEvaluator):
             self.evaluator.save(out)
-        with folder.locked(), progress_bar("searching, cells trained") as advance:
+        with folder.locked(), progress_bar("searching, architectures trained") as advance:
             advance(folder.count(), self.total)
             with resumable(out):
                 result = run_search(

@@ -52,6 +52,12 @@ def _percent(value: float) -> str:
     return number(value, 2)
 
 
+def name_column(names: Sequence[str]) -> Column:
+    """Return the column of the names of networks, which are sorted in the order given."""
+    rows = np.arange(len(names), dtype=np.float64)
+    return Column("name", rows, lambda row: names[int(row)])
+
+
 def known_columns(columns: Sequence[Column], rows: NDArray[np.int64]) -> list[Column]:
     """Return the columns with a value for at least one of these rows."""
     return [column for column in columns if np.isfinite(column.values[rows]).any()]

@@ -14,7 +14,13 @@ from pyg_nas.data.labels import fallback_note, label_name
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
-from pyg_nas.report.columns import Column, cell_table, make_gallery, percent_column
+from pyg_nas.report.columns import (
+    Column,
+    cell_table,
+    make_gallery,
+    name_column,
+    percent_column,
+)
 from pyg_nas.report.page import Page, Tile
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.text import MISSING, duration, number, quantity
@@ -127,10 +133,7 @@ def _columns(
         ),
     ]
     if isinstance(table, NetworkTable):
-        names = [table.names[row] for row in result.rows.tolist()]
-        columns.insert(
-            0, Column("name", np.arange(len(names), dtype=float), lambda row: names[int(row)])
-        )
+        columns.insert(0, name_column([table.names[row] for row in result.rows.tolist()]))
     if not result.larger_is_better:  # the label is a cost: there is no accuracy
         return columns, {}
     known = {cost: values for cost, (values, _) in costs.items() if np.isfinite(values).any()}

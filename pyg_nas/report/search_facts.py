@@ -14,11 +14,11 @@ from pyg_nas.io.text import counted
 from pyg_nas.measure.objective import score_note
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
-from pyg_nas.report.columns import Column, percent_column
+from pyg_nas.report.columns import Column, name_column, percent_column
 from pyg_nas.report.page import Tile
 from pyg_nas.report.text import duration, quantity
 from pyg_nas.search.constraints import Constraints
-from pyg_nas.search.domain import LISTED
+from pyg_nas.search.domain import identifier
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.settings import ACCURACY
@@ -62,6 +62,7 @@ class SearchFacts:
         self.score = score
         self.latency = latency
         self.result = result
+        self.thing = result.thing
         self.answer_runs = answer_runs
         self.queries: list[Query] = list(result.history)
         self.accuracy = result.history.accuracies
@@ -102,7 +103,9 @@ class SearchFacts:
         """The figures of every query."""
         test = _floats([query.outcome.test_accuracy for query in self.queries])
         position = np.arange(1.0, len(self.queries) + 1)
+        names = [identifier(query.cell) for query in self.queries]
         return [
+            *([name_column(names)] if self.thing == "network" else []),
             percent_column(self.score, self.unit, self.factor * self.measured),
             percent_column(f"predicted {self.score}", self.unit, self.factor * self.predicted),
             percent_column(f"test {self.score}", self.unit, self.factor * test),
@@ -115,9 +118,11 @@ class SearchFacts:
     def title(self) -> str:
         """The result in one sentence."""
         if self.result.answer is None:
-            return "No trained cell satisfies the constraints"
+            return f"No trained {self.thing} satisfies the constraints"
         count = len(self.queries)
-        return f"The best of {count:,} trained cells" if count > 1 else "The only trained cell"
+        if count == 1:
+            return f"The only trained {self.thing}"
+        return f"The best of {count:,} trained {self.thing}s"
 
     def answer(self) -> list[Tile]:
         """Return name, value and note of each figure of the answer."""
@@ -136,30 +141,31 @@ class SearchFacts:
         facts += self._latency()
         if outcome.seconds is not None:
             facts.append(Tile("training time of the answer", duration(outcome.seconds)))
-        if answer.cell.space.name == LISTED:
-            return [Tile("network", answer.cell.operations[0]), *facts]
+        if self.thing == "network":
+            return [Tile("network", identifier(answer.cell)), *facts]
         return [*facts, Tile("module hash", answer.cell.hash)]
 
     def cost(self) -> list[Tile]:
         """Return name, value and note of the costs of the search."""
-        facts = [Tile("trained cells", f"{len(self.queries):,}")]
+        facts = [Tile(f"trained {self.thing}s", f"{len(self.queries):,}")]
         facts += self._failed()
         facts += self._saved()
         unknown = int(np.isnan(self.seconds).sum())
         if unknown == len(self.queries):
             facts.append(Tile("training time", "not known"))
         else:
-            note = f"not counting {unknown:,} cells whose time is not known" if unknown else ""
+            others = f"{unknown:,} {self.thing}s whose time is not known"
+            note = f"not counting {others}" if unknown else ""
             facts.append(Tile("training time", duration(float(self.result.seconds[-1])), note))
         if self.result.exhausted:
-            facts.append(Tile("ended early", "yes", "no cell was left to propose"))
+            facts.append(Tile("ended early", "yes", f"no {self.thing} was left to propose"))
         return facts
 
     def _failed(self) -> list[Tile]:
         """Return how many cells have no outcome because their training failed, and why."""
         if not self.result.failed:
             return []
-        failed = counted(self.result.failed, "cell")
+        failed = counted(self.result.failed, self.thing)
         return [Tile("training failed", failed, self.result.failure_reasons)]
 
     def _saved(self) -> list[Tile]:
@@ -167,13 +173,13 @@ class SearchFacts:
         if not any(query.outcome.rungs for query in self.queries):
             return []
         count = int(self.stopped.sum())
-        stopped = Tile("stopped early", counted(count, "cell"))
+        stopped = Tile("stopped early", counted(count, self.thing))
         saved = self.result.saved_seconds
         if saved is None:
             note = "the seconds of some run were not recorded"
             return [stopped, Tile("training time saved", "not known", note)]
         whole = saved + float(self.result.seconds[-1])
-        note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every cell"
+        note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every {self.thing}"
         if saved < 0:
             note = "runs at smaller budgets took longer than stopping saved"
         sign = "-" if saved < 0 else ""
@@ -188,10 +194,11 @@ class SearchFacts:
             # Of all queries, so that a dot's row is its query.
             fractions = bool(self.unit)
             charts += prediction_charts(
-                self.accuracy, predicted, fractions=fractions, name=self.score
+                self.accuracy, predicted, fractions=fractions, name=self.score, thing=self.thing
             )
-            cells = CellArray.from_cells([query.cell for query in self.queries])
-            charts += residual_charts(self.accuracy, predicted, cells, fractions=fractions)
+            if self.thing == "cell":
+                cells = CellArray.from_cells([query.cell for query in self.queries])
+                charts += residual_charts(self.accuracy, predicted, cells, fractions=fractions)
         return charts + list(self.pareto_charts().values())
 
     def search_charts(self) -> list[Chart]:
@@ -207,21 +214,25 @@ class SearchFacts:
             self.result.best_accuracy,
             self.result.regret,
             seconds,
-            f"the best cell {self._which}",
+            f"the best {self.thing} {self._which}",
             self.score,
             bool(self.unit),
+            self.thing,
         )
 
     @property
     def _which(self) -> str:
         """The cells whose best is the reference of the regret."""
-        free = self.result.constraints == Constraints()
-        return "of the space" if free else "within the constraints"
+        if self.result.constraints != Constraints():
+            return "within the constraints"
+        return "of the list" if self.thing == "network" else "of the space"
 
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known for at least two cells."""
         return {
-            name: pareto_chart(self.measured, cost, COST_NAMES[name], self.score, bool(self.unit))
+            name: pareto_chart(
+                self.measured, cost, COST_NAMES[name], self.score, bool(self.unit), self.thing
+            )
             for name, cost in self.costs.items()
             if (np.isfinite(cost) & ~self.stopped).sum() >= _FEWEST_WITH_A_COST
         }
@@ -266,14 +277,12 @@ class SearchFacts:
     def _regret(self) -> Tile:
         reference, regret = self.result.reference, self.result.regret
         if reference is None or regret is None:
-            return Tile("simple regret", "not known", "not all cells have been measured")
+            return Tile("simple regret", "not known", f"not all {self.thing}s have been measured")
         if not np.isfinite(regret[-1]):
             return Tile("simple regret", "not known", f"the answer has no {reference.kind}")
-        return Tile(
-            "simple regret",
-            self.percent(regret[-1], " points"),
-            f"of {reference.kind}; the best cell {self._which} has {self.percent(reference.best)}",
-        )
+        best = f"the best {self.thing} {self._which} has {self.percent(reference.best)}"
+        points = self.percent(regret[-1], " points")
+        return Tile("simple regret", points, f"of {reference.kind}; {best}")
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

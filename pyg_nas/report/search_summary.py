@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.files import write_text
 from pyg_nas.io.text import counted, markdown
+from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
+from pyg_nas.search.domain import LISTED, identifier
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.settings import SearchSettings
-from pyg_nas.visualization.cells import draw_cell
+from pyg_nas.visualization.cells import cell_drawing
+from pyg_nas.visualization.drawing import figure
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
 
@@ -37,15 +41,17 @@ def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> 
     }
     pictures = {}
     if facts.queries:
+        trained = counted(len(facts.queries), f"trained {facts.thing}")
         for name, chart in facts.pareto_charts().items():
-            title = f"{counted(len(facts.queries), 'trained cell')}: validation {facts.score}"
+            title = f"{trained}: validation {facts.score}"
             pictures[f"pareto-{name}.svg"] = draw_charts([chart], title=title, size=(6.4, 4.4))
         if curves := facts.search_charts():
             pictures[CURVES] = draw_charts(curves)
-    for file, figure in pictures.items():
-        save_figure(figure, folder / file)
+    for file, picture in pictures.items():
+        save_figure(picture, folder / file)
     if result.answer is not None:
-        draw_cell(result.answer.cell, folder / DRAWING)
+        draw = network_drawings(folder, result.answer.cell.space) or cell_drawing
+        save_figure(figure(draw(result.answer.cell)), folder / DRAWING)
     write_text(folder / REPORT, report_text(facts, sorted(pictures), settings))
     # Last: if it exists, all other files do.
     write_text(folder / ANSWER, json.dumps(summary, indent=2) + "\n")
@@ -61,7 +67,7 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
     answer = facts.result.answer
     lines = ["# Search", "", f"**{facts.title}**", ""]
     if answer is not None:
-        lines += [f"![The cell that was found]({DRAWING})", ""]
+        lines += [f"![The {facts.thing} that was found]({DRAWING})", ""]
     lines += ["| | | |", "|---|---|---|"]
     lines += [
         f"| {markdown(fact.name)} | {markdown(fact.value)} | {markdown(fact.note)} |"
@@ -72,11 +78,11 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
         cost_name, cost = COST_NAMES[name], facts.costs[name]
         lines += ["", f"## Pareto front: {markdown(facts.score)} and {cost_name}", ""]
         lines += [
-            f"| cell | validation {markdown(facts.score)}{facts.unit} | {cost_name} |",
+            f"| {facts.thing} | validation {markdown(facts.score)}{facts.unit} | {cost_name} |",
             "|---|---|---|",
         ]
         lines += [
-            f"| `{facts.queries[i].cell.hash}` | {facts.factor * facts.accuracy[i]:.2f} "
+            f"| {_identified(facts.queries[i].cell)} | {facts.factor * facts.accuracy[i]:.2f} "
             f"| {cost[i]:,.6g} |"
             for i in front.tolist()
         ]
@@ -84,3 +90,9 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
     text = json.dumps(excerpt(settings.named_as_options()), indent=2)
     lines += ["", "## Settings", "", *(f"    {line}" for line in text.splitlines()), ""]
     return "\n".join(lines)
+
+
+def _identified(cell: Cell) -> str:
+    """Return the hash of a cell as code, or the name of a listed network."""
+    text = identifier(cell)
+    return markdown(text) if cell.space.name == LISTED else f"`{text}`"

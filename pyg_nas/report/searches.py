@@ -12,15 +12,15 @@ import numpy as np
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.report.columns import cell_table, make_gallery
+from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import LISTED
-from pyg_nas.search.network_list import stored_networks
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
-from pyg_nas.visualization.cells import cell_drawing, network_drawing
+from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
 
 if TYPE_CHECKING:
@@ -48,25 +48,28 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     facts = SearchFacts(result, _answer_runs(result, table), search.latency, settings.score)
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
-    draw = _network_drawings(folder, space)
+    draw = network_drawings(folder, space)
     gallery, numbers = make_gallery(space, cells, facts.columns, rows, draw)
     best = np.argsort(-facts.accuracy, kind="stable")[:_BEST]
     return Page(
         title=_title(search),
-        subtitle=f"{counted(len(rows), 'cell')} of {space.name} trained.{_unfinished(search)}",
+        subtitle=f"{_trained(len(rows), space)} trained.{_unfinished(search)}",
         gallery=gallery,
         answer=_answer_card(search, facts, draw or cell_drawing),
         table=cell_table(
-            f"The {len(best)} best trained cells" if len(best) > 1 else "The trained cell",
+            f"The {len(best)} best trained {facts.thing}s"
+            if len(best) > 1
+            else f"The trained {facts.thing}",
             facts.columns,
             best,
             numbers,
-            "not known; cells of the random start have no prediction"
+            f"not known; {facts.thing}s of the random start have no prediction"
             if np.isnan(facts.predicted[best]).any()
             else "",
+            facts.thing,
         ),
         tiles=facts.cost(),
-        figures=[plotly_figure(chart, numbers) for chart in facts.charts()],
+        figures=[plotly_figure(chart, numbers, facts.thing) for chart in facts.charts()],
         settings={**settings.named_as_options(), "pyg_nas": __version__},
     )
 
@@ -76,6 +79,12 @@ def _title(search: StoredSearch) -> str:
     settings = search.settings
     name = search.folder.name if settings.target is None else settings.target
     return f"Search: {name}{f', by {settings.method}' if settings.method else ''}"
+
+
+def _trained(count: int, space: SearchSpace) -> str:
+    if space.name == LISTED:
+        return f"{count:,} of {counted(len(space.operations), 'listed network')}"
+    return f"{counted(count, 'cell')} of {space.name}"
 
 
 def _unfinished(search: StoredSearch) -> str:
@@ -92,11 +101,11 @@ def _answer_card(
     name = shlex.quote(search.folder.name)
     steps = []
     if kind == "external":
-        steps.append(("Get more cells to train:", f"pyg-nas ask {name}"))
+        steps.append((f"Get more {facts.thing}s to train:", f"pyg-nas ask {name}"))
     elif not search.finished:
         steps.append(("Run the same command again to resume the search.", ""))
     elif not facts.result.exhausted:
-        steps.append(("Run the same command with more --rounds to train more cells.", ""))
+        steps.append(("Run the same command with more --rounds to train more.", ""))
     if answer is not None and kind == "measure":
         command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
         steps.append(("Confirm the best cells with more runs and export a network:", command))
@@ -107,15 +116,6 @@ def _answer_card(
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))
     return AnswerCard(facts.title, drawing, facts.answer(), steps)
-
-
-def _network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:
-    """Return how the candidates of a list of networks are drawn; None for cells."""
-    table = stored_networks(folder) if space.name == LISTED else None
-    if table is None:
-        return None
-    row = {name: number for number, name in enumerate(table.names)}
-    return lambda cell: network_drawing(table.networks, row[cell.operations[0]])
 
 
 def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:

@@ -45,19 +45,20 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     found = sum(np.isfinite(regrets[:, -1]))
     if not len(reached):
         searches = counted(len(seeds), "search", "searches")
-        return f"only {found} of {searches} found a cell within the constraints"
-    fractions = are_fractions(results[0].history.accuracies)
+        return f"only {found} of {searches} found a {results[0].thing} within the constraints"
+    fractions, thing = are_fractions(results[0].history.accuracies), results[0].thing
     trained = (reached + 1).astype(np.float64)
     quartiles = np.stack([low, middle, high])
-    chart = regret_chart({f"median of {len(seeds)} searches": (trained, quartiles)}, fractions)
+    curves = {f"median of {len(seeds)} searches": (trained, quartiles)}
+    chart = regret_chart(curves, fractions, thing=thing)
     figure = draw_charts([chart], title=chart.title, note=chart.note, size=(6.4, 4.4))
     save_figure(figure, folder / REGRET)
     factor, unit = (100.0, " points") if fractions else (1.0, "")
     ends = (factor * curve[-1] for curve in (middle, low, high))
     return (
-        "median simple regret after {:,} cells: {:,.2f}{unit} (quartiles {:,.2f} to {:,.2f}, "
+        "median simple regret after {:,} {thing}s: {:,.2f}{unit} (quartiles {:,.2f} to {:,.2f}, "
         "{} seeds)"
-    ).format(int(reached[-1]) + 1, *ends, len(seeds), unit=unit)
+    ).format(int(reached[-1]) + 1, *ends, len(seeds), unit=unit, thing=thing)
 
 
 def regret_curves(results: Sequence[SearchResult]) -> NDArray[np.float64]:

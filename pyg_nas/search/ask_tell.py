@@ -28,7 +28,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
-from pyg_nas.search.domain import Domain
+from pyg_nas.search.domain import Domain, named
 from pyg_nas.search.early_stopping import check_unlimited
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
 from pyg_nas.search.folder import SearchFolder
@@ -367,10 +367,10 @@ class Search:
         """Return the whole batch within which a search was stopped."""
         proposals = self._proposals(self.ledger.history.first(start), size, start)
         for offset, proposal in enumerate(already):
-            found = proposals[offset].cell.hash if offset < len(proposals) else "no cell"
-            if proposal.cell.hash != found:
+            found = named(proposals[offset].cell) if offset < len(proposals) else "none"
+            if named(proposal.cell) != found:
                 raise SettingsError(
-                    f"query {start + offset} of the folder is cell {proposal.cell.hash}, but with "
+                    f"query {start + offset} of the folder is {named(proposal.cell)}, but with "
                     f"these settings it would be {found}: the search cannot be resumed"
                 )
         return proposals

@@ -35,6 +35,7 @@ class RegretCurve:
         quartiles: 25 %, 50 % and 75 % of the searches, ``[3, P]``.
         searches: Number of searches.
         fractions: Whether accuracies are fractions, so that regret is shown in points.
+        thing: What was trained: a cell or a network.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RegretCurve:
     quartiles: Floats
     searches: int
     fractions: bool
+    thing: str
 
 
 def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCurve]:
@@ -114,13 +116,16 @@ def _names(settings: Sequence[SearchSettings]) -> list[str]:
 
 def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     regrets = [np.asarray(search.result.regret) for search in members]
+    thing = members[0].result.thing
     if by == "runs":
         places = [np.arange(1.0, len(regret) + 1) for regret in regrets]
     else:
         places = [search.result.seconds for search in members]
         for search, place in zip(members, places, strict=True):
             if np.isnan(search.result.history.seconds).any() or place[-1] <= 0:
-                raise SettingsError(f"{search.folder}: the training time of some cell is not known")
+                raise SettingsError(
+                    f"{search.folder}: the training time of some {thing} is not known"
+                )
     # From where every search has an answer to where the first one ends.
     begin = max(p[np.isfinite(r)][0] for p, r in zip(places, regrets, strict=True))
     end = min(place[-1] for place in places)
@@ -133,7 +138,7 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     ]
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
     fractions = all(are_fractions(search.result.history.accuracies) for search in members)
-    return RegretCurve(name, x, quartiles, len(members), fractions)
+    return RegretCurve(name, x, quartiles, len(members), fractions, thing)
 
 
 def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str) -> list[str]:
@@ -167,11 +172,13 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
         f"Regret{' in points' if fractions else ''} at the end of each search: median and "
         f"quartiles. Regret is how far the answer stays below the best architecture of the table."
     )
-    end = "trained cells" if by == "runs" else "training seconds"
+    thing = curves[0].thing
+    end = f"trained {thing}s" if by == "runs" else "training seconds"
     columns = ["method", "searches", end, "regret"]
     table = latex_table(columns, rows, caption, "tab:searches")
     write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
-    chart = regret_chart({c.name: (c.x, c.quartiles) for c in curves}, fractions, by == "time")
+    lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
+    chart = regret_chart(lines, fractions, by == "time", thing)
     figure = draw_for_paper([chart], note=chart.note)
     for name in ("searches.pdf", "searches.png"):
         save_figure(figure, folder / name)

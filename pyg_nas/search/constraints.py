@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.metrics.thresholds import above
+from pyg_nas.search.domain import thing_in
 from pyg_nas.search.outcome import Reference
 
 if TYPE_CHECKING:
@@ -73,18 +74,18 @@ def restrict(evaluator: Evaluator, constraints: Constraints) -> Domain:
 def allowed_cells(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.bool_]:
     """Return which cells are within the limits that apply before training, ``[N]``."""
     allowed = np.ones(len(evaluator.domain), dtype=bool)
-    kept = []
+    thing, kept = thing_in(evaluator.domain.space), []
     for name, unit, limit, numbers in _limited_numbers(evaluator, constraints):
         if numbers is None:
-            raise SettingsError(f"{name} cannot be limited: they are not known for these cells")
+            raise SettingsError(f"{name} cannot be limited: they are not known for these {thing}s")
         if not (numbers <= limit).any():
             raise SettingsError(
-                f"no cell has at most {limit:.12g} {unit}, the smallest has {numbers.min():.6g}"
+                f"no {thing} has at most {limit:.12g} {unit}, the smallest has {numbers.min():.6g}"
             )
         allowed &= numbers <= limit
         kept.append(f"{limit:.12g} {unit}")
     if not allowed.any():
-        raise SettingsError(f"no cell is within all limits: at most {' and '.join(kept)}")
+        raise SettingsError(f"no {thing} is within all limits: at most {' and '.join(kept)}")
     return allowed
 
 

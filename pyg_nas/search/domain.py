@@ -24,6 +24,21 @@ NEAREST = 20
 _MOST_TRIES = 10_000
 
 
+def thing_in(space: SearchSpace) -> str:
+    """Return what is searched for in a space, in words for users: cell or network."""
+    return "network" if space.name == LISTED else "cell"
+
+
+def identifier(cell: Cell) -> str:
+    """Return the module hash of a cell, or the name of a listed network."""
+    return cell.operations[0] if cell.space.name == LISTED else cell.hash
+
+
+def named(cell: Cell) -> str:
+    """Return a cell or a listed network in words for messages."""
+    return f"{thing_in(cell.space)} {identifier(cell)}"
+
+
 class Domain:
     """The cells that a search may propose: a whole space, or only some of its cells.
 

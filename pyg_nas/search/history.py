@@ -16,6 +16,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.limits import LARGEST_FIGURE
+from pyg_nas.search.domain import named
 from pyg_nas.search.outcome import Outcome
 
 
@@ -42,11 +43,11 @@ class Proposal:
             why = json.loads(json.dumps(self.why, allow_nan=False, default=_json_value))
         except (TypeError, ValueError) as error:
             raise SettingsError(
-                f"proposal of cell {self.cell.hash}: why must be JSON ({error}), got {self.why!r}"
+                f"proposal of {named(self.cell)}: why must be JSON ({error}), got {self.why!r}"
             ) from None
         if not isinstance(why, dict):
             raise SettingsError(
-                f"proposal of cell {self.cell.hash}: why must be a JSON object, got {why!r}"
+                f"proposal of {named(self.cell)}: why must be a JSON object, got {why!r}"
             )
         object.__setattr__(self, "why", why)
 
@@ -101,7 +102,7 @@ class Query:
         try:
             object.__setattr__(self, "outcome", self.outcome.checked())
         except ValueError as error:
-            raise SettingsError(f"cell {self.cell.hash}: {error}") from None
+            raise SettingsError(f"{named(self.cell)}: {error}") from None
 
     @property
     def cell(self) -> Cell:

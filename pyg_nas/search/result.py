@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.io.text import counted
+from pyg_nas.search.domain import identifier, thing_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +113,12 @@ class SearchResult:
         """Simple regret after each query, ``[Q]``: the reference minus the true accuracy."""
         return None if self.reference is None else self.reference.best - self.true_accuracy
 
+    @property
+    def thing(self) -> str:
+        """What was trained, in words for users: cell or network."""
+        trained = next(iter(self.history), None)
+        return "cell" if trained is None else thing_in(trained.cell.space)
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the queries in order as a data frame (:mod:`pyg_nas.data.frames`).
 
@@ -134,11 +141,11 @@ class SearchResult:
 
         best = sorted(self.history, key=lambda query: -query.outcome.accuracy)
         rows = (
-            (query.cell, (query.cell.hash, f"{query.outcome.accuracy:.4g}", query.parameters))
-            for query in best
+            (q.cell, (identifier(q.cell), f"{q.outcome.accuracy:.4g}", q.parameters)) for q in best
         )
-        title = f"{counted(len(best), 'trained cell')}, the best first"
-        return rows_html(title, ("hash", "accuracy", "parameters"), rows, len(best))
+        title = f"{counted(len(best), f'trained {self.thing}')}, the best first"
+        heading = "hash" if self.thing == "cell" else "name"
+        return rows_html(title, (heading, "accuracy", "parameters"), rows, len(best))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready summary: the answer, its accuracy and its cost."""

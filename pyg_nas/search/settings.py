@@ -33,7 +33,7 @@ RECIPE = "recipe "
 """Begins the description of a predictor that a recipe makes."""
 
 _DEEPEST = 8
-_OPTIONS = {"budget": "trained cells in all", "max_seconds": "max_training_time"}
+_OPTIONS = {"budget": "trained in all", "max_seconds": "max_training_time"}
 _STRATEGY_OPTIONS = {"n": "start", "k": "refit", "max_seconds": "max_training_time"}
 
 

@@ -12,6 +12,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.io.text import counted
+from pyg_nas.search.domain import thing_in
 from pyg_nas.search.folder import ANSWER, LATENCY
 from pyg_nas.search.outcome import Reference
 from pyg_nas.search.records import Records
@@ -67,10 +68,10 @@ class StoredSearch:
             SettingsError: If no cell has been trained yet; it names the failures.
         """
         if not len(self.result.history):
-            failed = self.result.failed
-            reasons = f", {counted(failed, 'cell')} failed: {self.result.failure_reasons}"
+            failed, thing = self.result.failed, thing_in(self.space)
+            reasons = f", {counted(failed, thing)} failed: {self.result.failure_reasons}"
             raise SettingsError(
-                f"{self.folder}: no cell has been trained yet{reasons if failed else ''}"
+                f"{self.folder}: no {thing} has been trained yet{reasons if failed else ''}"
             )
 
     @property

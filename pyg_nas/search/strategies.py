@@ -22,7 +22,7 @@ from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
 from pyg_nas.search.acquisition import LabelMap, check_acquisition, check_std, choose
-from pyg_nas.search.domain import Domain
+from pyg_nas.search.domain import Domain, named, thing_in
 from pyg_nas.search.history import History, Proposal
 
 
@@ -373,13 +373,14 @@ class PredictorSearch:
         """Return predictions ``[N]``; a column ``[N, 1]`` or a NaN would choose arbitrary cells."""
         with user_call(f"predictions of {self.predictor}"):
             figures = np.asarray(values, dtype=np.float64)
-        rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} cells"
+        thing = thing_in(cells.space)
+        rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} {thing}s"
         if figures.shape != (len(cells),):
             raise SettingsError(f"{rule}, got an array of shape {list(figures.shape)}")
         wrong = np.flatnonzero(~np.isfinite(figures))
         if len(wrong):
             row = int(wrong[0])
-            raise SettingsError(f"{rule}, got {figures[row]} for cell {cells[row].hash}")
+            raise SettingsError(f"{rule}, got {figures[row]} for {named(cells[row])}")
         return figures
 
     def _fast_enough(self, history: History, domain: Domain) -> NDArray[np.int64]:

@@ -406,6 +406,7 @@ def search_charts(
     reference: str = "the best cell of the space",
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
+    thing: str = "cell",
 ) -> list[Chart]:
     """Return what a search saw and had after each cell, by cells and by training time.
 
@@ -418,19 +419,20 @@ def search_charts(
         reference: The best cell, for the label of the regret.
         accuracy_name: Name of the metric of the cells.
         fractions: Whether accuracies are fractions; None for whether those given are.
+        thing: What was trained: a cell or a network.
     """
     factor, unit = percent_or_value(accuracy, fractions)
     title = accuracy_name[:1].upper() + accuracy_name[1:]
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
-    limits, hidden = _upper_limits(factor * accuracy, 0.05, 0.08)
-    every = Dots("trained cell", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
+    limits, hidden = _upper_limits(factor * accuracy, 0.05, 0.08, thing)
+    every = Dots(f"trained {thing}", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
     reached = Line("best so far", trained, factor * best, VERMILION, steps=True)
     by_cells = Chart(
-        f"{title} by trained cells",
-        Axis("trained cells"),
+        f"{title} by trained {thing}s",
+        Axis(f"trained {thing}s"),
         Axis(f"{accuracy_name}{unit}", limits=limits),
         (every, reached),
-        note="Each dot is a trained cell, the line the best so far." + hidden,
+        note=f"Each dot is a trained {thing}, the line the best so far." + hidden,
         legend=True,
     )
     charts = [by_cells]
@@ -448,8 +450,8 @@ def search_charts(
     if regret is not None and len(regret) > 1 and (regret > 0).any():
         charts.append(
             Chart(
-                "Regret by trained cells",
-                Axis("trained cells"),
+                f"Regret by trained {thing}s",
+                Axis(f"trained {thing}s"),
                 Axis("regret" + (", points" if unit else ""), from_zero=True),
                 (Line("regret", trained, factor * regret, PURPLE, steps=True),),
                 note=f"Regret: accuracy of {reference} minus that of the best so far.",
@@ -459,7 +461,10 @@ def search_charts(
 
 
 def regret_chart(
-    curves: Mapping[str, tuple[Floats, Floats]], fractions: bool, by_time: bool = False
+    curves: Mapping[str, tuple[Floats, Floats]],
+    fractions: bool,
+    by_time: bool = False,
+    thing: str = "cell",
 ) -> Chart:
     """Return the regret of several search methods on a logarithmic axis, median and quartiles.
 
@@ -468,6 +473,7 @@ def regret_chart(
             of its regret ``[3, P]``.
         fractions: Whether regret is a fraction, and shown in points.
         by_time: Whether the first are seconds.
+        thing: What was trained: a cell or a network.
     """
     everything = np.concatenate([regret.ravel() for _, regret in curves.values()])
     factor = 100.0 if fractions else 1.0
@@ -491,8 +497,8 @@ def regret_chart(
         place = x / size if by_time else x
         marks.append(Line(name, place, median, colour, steps=True, band=(low, high), dashes=k % 4))
     return Chart(
-        f"Regret by {'training time' if by_time else 'trained cells'}",
-        Axis(f"training time, {time_unit}" if by_time else "trained cells"),
+        f"Regret by {'training time' if by_time else f'trained {thing}s'}",
+        Axis(f"training time, {time_unit}" if by_time else f"trained {thing}s"),
         Axis("regret" + (", points" if fractions else ""), True, None, tuple(ticks), tuple(labels)),
         tuple(marks),
         note=note,

@@ -20,7 +20,9 @@ class History(list):
 
 def search(*regret: float) -> Any:
     reference = SimpleNamespace(kind="the best cell")
-    return SimpleNamespace(history=History(regret), regret=np.array(regret), reference=reference)
+    return SimpleNamespace(
+        history=History(regret), regret=np.array(regret), reference=reference, thing="cell"
+    )
 
 
 def test_a_search_that_ended_early_keeps_its_last_regret() -> None:

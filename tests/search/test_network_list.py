@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,19 @@ import pytest
 from pyg_nas.data.network_dataset import NetworkDataset
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.report.search_facts import SearchFacts
+from pyg_nas.report.search_summary import write_report
 from pyg_nas.report.searches import search_page
+from pyg_nas.report.seed_summary import write_seeds
 from pyg_nas.search.ask_tell import Search
-from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.constraints import Constraints, restrict
+from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.loop import search as run_search
 from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.network_list import NetworkListEvaluator, NetworkTableEvaluator
+from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.settings import SearchSettings
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.drawing import svg
@@ -98,6 +106,36 @@ def test_the_report_draws_the_networks(tmp_path: Path) -> None:
     assert page.answer.facts[0].value == best.cell.operations[0]
     drawn = network_drawing(TABLE.networks, NAMES.index(best.cell.operations[0]))
     assert page.answer.drawing == svg(drawn)
+
+
+def test_reports_and_errors_say_networks(tmp_path: Path) -> None:
+    values = np.array([ACCURACY[name] for name in NAMES])
+    evaluator = NetworkTableEvaluator(NetworkTable(TABLE.networks, NAMES, {"accuracy": values}))
+    strategy = make_strategy("predictor", evaluator, n=8, k=4, recipe="networks")
+    settings = SearchSettings.of(strategy, evaluator, Constraints(), seed=0, budget=16)
+    evaluator.save(tmp_path)
+    folder = SearchFolder(tmp_path, settings, evaluator.domain.space)
+    result = run_search(strategy, evaluator, 16, folder=folder)
+    write_report(tmp_path, SearchFacts(result), settings)
+    best = result.history[int(result.history.accuracies.argmax())].cell.operations[0]
+    text = (tmp_path / "report.md").read_text().split("## Settings")[0]
+    assert f"| network | {best} |" in text
+    assert "The best of 16 trained networks" in text
+    page = search_page(tmp_path)
+    assert page.table is not None
+    assert page.table.columns[0] == "name"
+    assert best in [text for _, text in page.table.rows[0]]
+    shown = [text, page.subtitle, page.table.title, page.table.note]
+    shown.append(write_seeds(tmp_path, [0], [result]))
+    shown += [text for figure in page.figures for text in (figure.title, figure.note)]
+    assert "16 of 80 listed networks trained." in shown
+    assert not [words for words in shown if re.search(r"\bcells?\b", words)]
+    with pytest.raises(SettingsError, match=r"^no network has at most 1 parameters"):
+        restrict(evaluator, Constraints(1))
+    name = evaluator.listed.names[0]
+    proposal = Proposal(evaluator.domain.cells[0])
+    with pytest.raises(SettingsError, match=f"^network {name}: "):
+        Query(proposal, Outcome(float("nan")))
 
 
 def test_a_table_is_searched_by_looking_its_networks_up(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_settings_have_the_names_of_options() -> None:
         "evaluator": {"budget": 12},
     }
     assert SearchSettings(stored).named_as_options() == {
-        "trained cells in all": 24,
+        "trained in all": 24,
         "strategy_settings": {"start": 16, "refit": 4, "max_training_time": None},
         "evaluator": {"budget": 12},
     }

@@ -1,0 +1,25 @@
+"""How the candidates of a search in a list of networks are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.domain import LISTED
+from pyg_nas.search.network_list import stored_networks
+from pyg_nas.visualization.cells import network_drawing
+from pyg_nas.visualization.drawing import Drawing
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell import Cell
+
+
+def network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:
+    """Return how the candidates of a list of networks are drawn; None for cells."""
+    table = stored_networks(folder) if space.name == LISTED else None
+    if table is None:
+        return None
+    row = {name: number for number, name in enumerate(table.names)}
+    return lambda cell: network_drawing(table.networks, row[cell.operations[0]])
