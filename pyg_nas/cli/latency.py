@@ -60,7 +60,7 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
         ModelError: If a folder is not of a model.
         TableError: If a file cannot be read.
     """
-    from pyg_nas.compute.device import check_device
+    from pyg_nas.compute.device import check_device, is_device_name
     from pyg_nas.data.shipped import SHIPPED
     from pyg_nas.data.sources import check_table_file
     from pyg_nas.predictors.model_header import ModelHeader
@@ -69,6 +69,11 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
         if device != "cpu":
             raise SettingsError("--latency-device is used with --max-latency alone")
     elif is_device(device):
+        if not is_device_name(device):
+            raise SettingsError(
+                f"--latency-device {quoted(device)} must be cpu, cuda, cuda:1, {SHIPPED}, or a "
+                f"table or model folder that exists"
+            )
         check_device(device)
     elif Path(device).is_dir():
         protocol = ModelHeader.read(device).protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,12 +83,13 @@ Log = Annotated[
 
 # Limits on what a search may return.
 MaxParams = Annotated[
-    int | None, typer.Option(help="Never propose cells with more trainable parameters.")
+    int | None, typer.Option(min=1, help="Never propose cells with more trainable parameters.")
 ]
 MaxMacs = Annotated[
     int | None,
     typer.Option(
-        help="Never propose cells whose network needs more multiply-accumulates (MACs) per image."
+        min=1,
+        help="Never propose cells whose network needs more multiply-accumulates (MACs) per image.",
     ),
 ]
 MaxTrainingTime = Annotated[
@@ -120,13 +122,18 @@ def longest_training(max_training_time: float | None, max_time: float | None) ->
     """Return the limit on the training time, whichever of its two options was used.
 
     Raises:
-        SettingsError: If both were used.
+        SettingsError: If both were used, or it is not a time above 0.
     """
     if max_training_time is not None and max_time is not None:
         raise SettingsError(
             "--max-time is the old name of --max-training-time: give one of them, not both"
         )
-    return max_time if max_training_time is None else max_training_time
+    seconds = max_time if max_training_time is None else max_training_time
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise SettingsError(
+            f"--max-training-time must be a number of seconds above 0, got {seconds:g}"
+        )
+    return seconds
 
 
 def check_settings_file(path: Path | None) -> None:

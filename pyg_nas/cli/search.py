@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -205,7 +205,21 @@ def search(
     check_label(None, budget, run)
     check_search_folder(out)
     is_table = Path(target).suffix in (*HDF5_SUFFIXES, GRAPH_FILE_SUFFIX)
-    _check_target(target, is_table, method, settings, image_size, split_seed, space, seeds)
+    of_task = {
+        "--settings": settings,
+        "--image-size": image_size,
+        "--split-seed": split_seed or None,
+        "--metric": metric,
+        "--runs": None if runs == 1 else runs,
+        "--backend": None if backend == "sequential" else backend,
+        "--workers": None if workers == 1 else workers,
+    }
+    if is_table:
+        _refuse(of_task, f"is for tasks, got the table {target}")
+    else:
+        of_table = {"--run": run, "--seeds": None if seeds == 1 else seeds}
+        _refuse(of_table, f"is for tables, got the task {target}")
+        _check_task(target, method, settings, space)
     of_networks = is_table and has_networks(target)
     if of_networks:
         _check_networks(target, method, max_latency, budget, run, space, early_stopping)
@@ -269,29 +283,20 @@ def search(
         print_next("a trained network", ("finish", out), options)
 
 
-def _check_target(
-    target: str,
-    is_table: bool,
-    method: str,
-    settings: Path | None,
-    image_size: int | None,
-    split_seed: int,
-    space: str | None,
-    seeds: int,
-) -> None:
-    """Refuse options of a task for a table, and options of a table for a task."""
+def _refuse(options: dict[str, Any], reason: str) -> None:
+    """Refuse the first of these options that was given, which is not None."""
+    for option, value in options.items():
+        if value is not None:
+            raise SettingsError(f"{option} {reason}")
 
-    if is_table and (settings is not None or image_size is not None or split_seed):
-        raise SettingsError(
-            f"--settings, --image-size and --split-seed are for tasks, got the table {target}"
-        )
-    if not is_table and chosen_space(space).support.network is None:
+
+def _check_task(target: str, method: str, settings: Path | None, space: str | None) -> None:
+    """Check the options of a task before its images are read."""
+    if chosen_space(space).support.network is None:
         raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
     check_settings_file(settings)
-    if not is_table and method == "oracle":
+    if method == "oracle":
         raise SettingsError(f"method 'oracle' needs a table, got the task {target}")
-    if not is_table and seeds > 1:
-        raise SettingsError(f"--seeds is for tables, got the task {target}")
 
 
 def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
@@ -405,9 +410,7 @@ def _check_networks(
         "--space": space,
         "--early-stopping": early_stopping or None,
     }
-    for option, value in given.items():
-        if value is not None:
-            raise SettingsError(f"{option} is for cells, {target} is a table of networks")
+    _refuse(given, f"is for cells, {target} is a table of networks")
 
 
 def _table(

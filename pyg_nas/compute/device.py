@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"auto|cpu(:0)?|(cuda|mps|xpu)(:[0-9]{1,3})?")
 
 
+def is_device_name(text: str) -> bool:
+    """Return whether a text is the name of a device, which this machine may not have."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_device(device: str) -> None:
     """Check that a device can be used, before the work that needs it.
 
@@ -21,7 +26,7 @@ def check_device(device: str) -> None:
     Raises:
         SettingsError: If it is not a name of a device, or the machine does not have the device.
     """
-    if not _NAME.fullmatch(device):
+    if not is_device_name(device):
         raise SettingsError(
             f"device {quoted(device)} must be auto, cpu, cuda or cuda:N with a whole number N"
         )

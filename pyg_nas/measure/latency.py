@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from torch import nn
 _WARM_UP = 5
 _FEWEST, _MOST = 20, 200
 _SECONDS = 2.0
+_MOST_INTERRUPTED = 4  # passes in all, as a multiple of those that are needed
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ def measure_latency(network: nn.Module, shape: tuple[int, ...]) -> Latency:
 def time_passes(
     run: Callable[[], object], warm_up: int, fewest: int, most: int, limit: float
 ) -> NDArray[np.float64]:
-    """Return the seconds of each pass, ``[n]``.
+    """Return the seconds of each pass that was not interrupted, ``[n]``.
+
+    A pass is interrupted when the system gives its processor to another process: its time is that
+    of both. Where nearly all passes are, those of all are returned.
 
     Args:
         run: Runs one pass and waits for its end.
@@ -65,15 +70,30 @@ def time_passes(
         most: Passes that are measured at most.
         limit: Seconds after which no further pass than the fewest is begun.
     """
-    seconds: list[float] = []
+    every: list[float] = []
+    undisturbed: list[float] = []
     for _ in range(warm_up):
         run()
     end = time.perf_counter() + limit
-    while len(seconds) < fewest or (len(seconds) < most and time.perf_counter() < end):
+    while (len(undisturbed) < fewest and len(every) < _MOST_INTERRUPTED * fewest) or (
+        len(undisturbed) < most and time.perf_counter() < end
+    ):
+        before = _interruptions()
         started = time.perf_counter()
         run()
-        seconds.append(time.perf_counter() - started)
-    return np.array(seconds)
+        every.append(time.perf_counter() - started)
+        if _interruptions() == before:
+            undisturbed.append(every[-1])
+    return np.array(undisturbed if len(undisturbed) >= fewest else every)
+
+
+def _interruptions() -> int:
+    """Return how often the system took a processor from this process; 0 where it does not count."""
+    if os.name != "posix":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def processor_name() -> str:

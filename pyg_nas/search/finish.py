@@ -228,6 +228,7 @@ class Finish:
         """
         from pyg_nas.measure.latency import measure_latency
         from pyg_nas.measure.network_export import export_network, network_logits
+        from pyg_nas.measure.profile import quiet
 
         cell = confirmation.chosen_cell
         task = self.task.for_final_training()
@@ -240,6 +241,8 @@ class Finish:
         recorded = read_network_settings(self._kept(cell))["about"]["test_accuracy"]
         _check_score(test, recorded, task)
         files, onnx_missing = export_network(network, task.test, task.classes)
+        with quiet(1):  # as for the search's limit on latency
+            latency = measure_latency(network, task.test.images.shape[1:])
         about = {
             "pyg_nas": __version__,
             "request": self.request,
@@ -253,7 +256,7 @@ class Finish:
             "test": test,
             "parameters": int(confirmation.parameters[confirmation.chosen]),
             "macs": int(CellArray.from_cells([cell]).macs(task.network_size)[0]),
-            "latency": asdict(measure_latency(network, task.test.images.shape[1:])),
+            "latency": asdict(latency),
             "onnx_missing": onnx_missing,
         }
         files.update(_texts(about, cell, task))

@@ -40,6 +40,12 @@ def test_both_names_at_once_are_refused() -> None:
         longest_training(5.0, 5.0)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_limit_is_a_time(seconds: float) -> None:
+    with pytest.raises(SettingsError, match=f"--max-training-time must be .* got {seconds:g}"):
+        longest_training(seconds, None)
+
+
 def test_a_file_of_training_settings(tmp_path: Path) -> None:
     check_settings_file(None)
     file = tmp_path / "s.json"

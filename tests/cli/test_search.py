@@ -212,10 +212,21 @@ def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None
 
 
 def test_only_a_task_is_prepared(table_path: Path, tmp_path: Path) -> None:
-    for option in (("--image-size", 4), ("--settings", "small.json"), ("--split-seed", 1)):
+    for option in (
+        ("--image-size", 4),
+        ("--settings", "small.json"),
+        ("--split-seed", 1),
+        ("--metric", "my_file.py:score"),
+        ("--runs", 2),
+        ("--backend", "loky"),
+        ("--workers", 2),
+    ):
         result = run(table_path, "--out", tmp_path / "out", *option)
         assert isinstance(result.exception, SettingsError), result.output
-        assert f"got the table {table_path}" in str(result.exception)
+        assert f"{option[0]} is for tasks, got the table {table_path}" in str(result.exception)
+    for table_option in (("--run", 1), ("--seeds", 2)):
+        result = run("digits", "--out", tmp_path / "out", *table_option)
+        assert f"{table_option[0]} is for tables, got the task" in str(result.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -229,7 +240,11 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert "rounds" in fails("--rounds", 0)
     assert "recipe 'nope'" in fails("--recipe", "nope")
     assert "acquisition 'nope'" in fails("--acquisition", "nope")
-    assert "max_parameters" in fails("--max-params", 0)
+    assert "--max-training-time must be a number of seconds above 0, got 0" in fails(
+        "--max-time", 0
+    )
+    unknown = fails("--max-latency", "5ms", "--latency-device", "missing.hdf5")
+    assert "--latency-device 'missing.hdf5' must be cpu, cuda, cuda:1, shipped, or a" in unknown
     # What could not work after the first runs is refused before them.
     assert "no cell has at most 1 parameters" in fails("--max-params", 1)
     assert "at least 4 cells" in fails("--recipe", "fast", "--n", 3)
@@ -248,6 +263,14 @@ def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     assert run(table_path, "--out", tmp_path / "a", "--method", "random").exit_code == 0
     message = run(table_path, "--out", tmp_path / "a", "--method", "random", "--seed", 1)
     assert "seed = 0, 1 was requested" in str(message.exception)
+
+
+@pytest.mark.parametrize("option", ["--max-params", "--max-macs"])
+def test_limits_are_above_zero(tmp_path: Path, option: str) -> None:
+    result = run("digits", "--out", tmp_path / "out", option, 0)
+    assert result.exit_code == 2
+    assert option in result.output
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("option", ["--n", "--k", "--rounds", "--budget", "--runs"])

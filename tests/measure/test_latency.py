@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from pyg_nas.measure import latency
-from pyg_nas.measure.latency import measure_latency, processor_name
+from pyg_nas.measure.latency import measure_latency, processor_name, time_passes
 
 
 def test_quartiles_of_the_passes(monkeypatch: pytest.MonkeyPatch):
@@ -26,6 +28,41 @@ def test_quartiles_of_the_passes(monkeypatch: pytest.MonkeyPatch):
     assert set(shapes) == {(1, 3, 8, 4)}
     assert len(shapes) == 25
     assert found.threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "seconds"),
+    [
+        ({2, 3}, [1.0, 4.0, 5.0, 6.0]),  # in their place two more passes are measured
+        (set(range(2, 17)), [float(step) for step in range(1, 17)]),  # hopeless: all of 4 * 4
+    ],
+)
+def test_interrupted_passes_are_measured_again(
+    monkeypatch: pytest.MonkeyPatch, interrupted: set[int], seconds: list[float]
+):
+    """Pass n takes n seconds of a clock, and the system interrupts some."""
+    now, passes, switches = 0.0, 0, 0
+
+    def run() -> None:
+        nonlocal now, passes, switches
+        passes += 1
+        now += passes
+        switches += passes in interrupted
+
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(latency, "_interruptions", lambda: switches)
+    assert time_passes(run, 0, 4, 4, 0.0).tolist() == seconds
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_interruptions_are_those_of_all_threads():
+    found = [
+        int(line.split()[1])
+        for status in Path("/proc/self/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if line.startswith("nonvoluntary_ctxt_switches")
+    ]
+    assert latency._interruptions() >= sum(found)  # and those of threads that have ended
 
 
 def test_the_processor_has_a_name():
