@@ -106,7 +106,8 @@ def evaluate(
         ],
         right=("value",),
     )
-    print_line(f"label: {result.protocol.evaluation_label or result.protocol.label}")
+    label = result.protocol.evaluation_label or result.protocol.label
+    print_line(f"label: {label}{f', in {compared.unit}' if compared.unit else ''}")
     left_out = counted(result.left_out, "architecture")
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
@@ -185,7 +186,8 @@ class _Compared(NamedTuple):
         origin: Where they come from, for the JSON file.
         result: How they compare with the table.
         note: On labels that are substitutes.
-        label: Name of the measurements.
+        label: Name of the measurements, with their unit.
+        unit: Their unit; empty if it is not known.
         thing: What was measured: cell or network.
     """
 
@@ -194,6 +196,7 @@ class _Compared(NamedTuple):
     result: Evaluation
     note: str
     label: str
+    unit: str
     thing: str
 
     @classmethod
@@ -201,11 +204,12 @@ class _Compared(NamedTuple):
         cls, name: str, origin: dict[str, Any], result: Evaluation, table: AnyTable
     ) -> _Compared:
         """Compare with the label of the result's protocol."""
-        from pyg_nas.data.labels import fallback_note, label_name
+        from pyg_nas.data.labels import fallback_note, label_name, label_unit
 
         label = result.protocol.compared_label(table)
         note = fallback_note(table, result.rows, label)
-        return cls(name, origin, result, note, label_name(table, label), table.thing)
+        shown, unit = label_name(table, label), label_unit(table, label)
+        return cls(name, origin, result, note, shown, unit, table.thing)
 
 
 def _compare(

@@ -139,6 +139,8 @@ def predict(
         source = str(space or table)
         settings = {"model": settings_checksum(header.settings), "source": source}
         _predict_stream(loaded, listed, source, out, top, pool, settings)
+    if loaded is not None and loaded.protocol is not None and loaded.unit:
+        print_line(f"score: {loaded.protocol.label}, in {loaded.unit}")
 
 
 def _listed_table(

@@ -177,20 +177,39 @@ def _means(runs: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.
 SCORE = "score"
 """Key of a table's ``about``: name of the task's metric, if it is not accuracy."""
 
+UNITS = "units"
+"""Key of a table's ``about``: units of targets, by their names."""
+
+UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
+"""Units of the targets of :func:`~pyg_nas.measure.profile.profile_networks`."""
+
 PAPER_LABEL = LabelPolicy(**(default_space().support.official_label or {}))
 """Label of arXiv:1912.00848's reproduction: final validation accuracy of seed 0 on CIFAR-10."""
 
 
 def label_name(table: AnyTable, policy: LabelPolicy) -> str:
-    """Return the name of a label in reports: validation accuracy, training time, a target.
+    """Return the name of a label in reports, with its unit: validation accuracy, training time, s.
 
     The table of a task with another metric than accuracy has its name.
     """
-    name = policy.metric.replace("_", " ")
+    name, unit = policy.metric.replace("_", " "), label_unit(table, policy)
     score = table.about.get(SCORE)
-    return (
-        name.replace("accuracy", score) if policy.is_accuracy and isinstance(score, str) else name
-    )
+    if policy.is_accuracy and isinstance(score, str):
+        name = name.replace("accuracy", score)
+    return f"{name}, {unit}" if unit else name
+
+
+def label_unit(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return the unit of a label: that of training time, of a profile's targets, or of the table's.
+
+    It is empty if it is not known, and for fractions. A table has ``units`` of its targets, by
+    their names, in its description.
+    """
+    if policy.metric == "training_time":
+        return "s"
+    units = table.about.get(UNITS, UNITS_OF_PROFILES if "reference_seconds" in table.about else {})
+    unit = units.get(policy.metric) if isinstance(units, dict) else None
+    return unit if isinstance(unit, str) else ""
 
 
 def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:

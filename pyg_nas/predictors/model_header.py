@@ -71,6 +71,7 @@ class ModelHeader(WithProtocol):
         seed: Seed of the fit.
         space: Space of the training cells; None if the settings do not have it.
         network: Size of the networks whose labels it learned; None if it is not known.
+        unit: Unit of the predictions; empty if it is not known, and for fractions.
     """
 
     source: str
@@ -81,6 +82,7 @@ class ModelHeader(WithProtocol):
     seed: int
     space: SearchSpace | None
     network: NetworkSize | None = None
+    unit: str = ""
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> ModelHeader:
@@ -110,7 +112,8 @@ class ModelHeader(WithProtocol):
             )
         hashes = np.array([digest.encode() for digest in digests])
         network = NetworkSize.from_dict(about.get("network"))
-        return cls(str(folder), settings, recipe, protocol, hashes, seed, space, network)
+        unit = str(about.get("unit", ""))
+        return cls(str(folder), settings, recipe, protocol, hashes, seed, space, network, unit)
 
     @property
     def graph_space(self) -> SearchSpace | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.labels import LabelPolicy, label_unit
 from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
@@ -34,6 +34,7 @@ class TrainedPredictor(WithProtocol):
         seed: Seed of the fit.
         source: Name of the model in errors: the folder from which it was read.
         network: Size of the networks whose labels it learned; None if it is not known.
+        unit: Unit of the predictions; empty if it is not known, and for fractions.
     """
 
     estimator: Any
@@ -43,6 +44,7 @@ class TrainedPredictor(WithProtocol):
     seed: int = 0
     source: str = field(default="the model", repr=False)
     network: NetworkSize | None = field(default=None, repr=False)
+    unit: str = field(default="", repr=False)
 
     @classmethod
     def train(
@@ -77,7 +79,8 @@ class TrainedPredictor(WithProtocol):
         estimator.fit(table.cells[split.train], split.train_labels)
         network = table.network_size if isinstance(table, Table) else None
         hashes = table.hashes[split.train]
-        return cls(estimator, recipe, protocol, hashes, seed, network=network)
+        unit = label_unit(table, protocol.label or table.default_label)
+        return cls(estimator, recipe, protocol, hashes, seed, network=network, unit=unit)
 
     def evaluate(
         self, table: AnyTable, split: str | None = None, label: LabelPolicy | None = None
@@ -120,6 +123,7 @@ class TrainedPredictor(WithProtocol):
                 "protocol": self.protocol.to_dict(),
                 "training_cells": [digest.decode() for digest in self.training_hashes.tolist()],
                 "network": None if self.network is None else asdict(self.network),
+                "unit": self.unit,
             }
         save_model(self.estimator, folder, about)
 
@@ -140,6 +144,7 @@ class TrainedPredictor(WithProtocol):
             header.seed,
             header.source,
             header.network,
+            header.unit,
         )
 
 

@@ -37,7 +37,15 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert pyg_nas("report", model, out, "--no-learning-curve", "--out", page) == 0
     assert all(text in page.read_text() for text in ("MACs", "network", "width"))
     capsys.readouterr()
+    memory = tmp_path / "memory"
+    assert pyg_nas("train", out, "--out", memory, "--split", 8, "--metric", "peak_memory") == 0
+    assert pyg_nas("evaluate", memory, out) == 0
+    assert capsys.readouterr().out.count("label: peak memory, in bytes") == 2
+    assert pyg_nas("plot", memory, out, "--out", tmp_path / "plot.svg") == 0
+    assert "measured peak memory, bytes" in (tmp_path / "plot.svg").read_text()
     configurations.write_text(json.dumps([{"width": 20}, {"width": 2}]))
+    assert pyg_nas("predict", memory, out, "--out", tmp_path / "memory.csv") == 0
+    assert "score: peak memory, in bytes" in capsys.readouterr().out
     scores = tmp_path / "scores.csv"
     assert pyg_nas("predict", model, builder, "--out", scores, *options) == 0
     with scores.open() as file:

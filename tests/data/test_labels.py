@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.options import chosen_label
-from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy, fallback_note
+from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy, fallback_note, label_name
 from pyg_nas.data.official_file import convert, write_official
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError, TableError
@@ -244,6 +244,25 @@ def test_a_target_is_a_label_as_it_is() -> None:
 )
 def test_costs_are_known_by_their_names(metric: str, larger: bool) -> None:
     assert LabelPolicy(metric).larger_is_better is larger
+
+
+@pytest.mark.parametrize(
+    ("about", "metric", "name"),
+    [
+        ({}, "training_time", "training time, s"),
+        ({"reference_seconds": 0.1}, "latency_spread", "latency spread, s"),
+        ({"reference_seconds": 0.1}, "peak_memory", "peak memory, bytes"),
+        ({"reference_seconds": 0.1}, "reference_drift", "reference drift"),
+        ({"units": {"latency": "ms"}, "reference_seconds": 0.1}, "latency", "latency, ms"),
+        ({"units": {"latency": 3}}, "latency", "latency"),
+        ({"units": "ms"}, "latency", "latency"),
+        ({"score": "R²"}, "validation_accuracy", "validation R²"),
+    ],
+)
+def test_names_of_labels_have_known_units(about: Any, metric: str, name: str) -> None:
+    metrics = np.full((3, 1, 1, 2, 4), np.nan, dtype=np.float32)
+    table = Table(sample_cells(3, seed=0), metrics, (108,), about)
+    assert label_name(table, LabelPolicy(metric)) == name
 
 
 def test_a_limit_is_compared_in_the_precision_of_the_table() -> None:

@@ -139,7 +139,7 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     titles = [figure.title for figure in page.figures]
     assert "Best cells: measured in the lowest decile" in titles
     assert not any("and training time" in title for title in titles)
-    assert page.figures[0].layout["xaxis"]["title"]["text"] == "measured training time"
+    assert page.figures[0].layout["xaxis"]["title"]["text"] == "measured training time, s"
 
 
 def test_what_runs_are_judged_by_is_named() -> None:
