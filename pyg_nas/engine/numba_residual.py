@@ -3,6 +3,9 @@
 The same sums as :meth:`pyg_nas.nn.residual_gnn.ResidualGNN.forward` without dropout: a few cells at
 a time pass through all layers of all members, so that their states stay in a core's own cache. The
 neighbours' states of a vertex are summed before the product with the weights, not after it.
+
+The outputs of a cell do not depend on later cells, to the last bit: BLAS adds in another order in
+the last rows of a factor, unless it has a multiple of 12 or 16 rows, by processor.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
-_VERTICES_AT_ONCE = 224  # 32 of the largest cells of NAS-Bench-101
+_VERTICES_AT_ONCE = 336  # 48 of the largest cells of NAS-Bench-101
+_ROWS = 48  # a factor of a product has a multiple of them
 _EPSILON = np.float32(1e-5)  # epsilon of torch's layer norm
 
 
@@ -149,6 +153,11 @@ def _means_and_last(
 
 
 @compiled
+def _filled(rows: int) -> int:
+    return (rows + _ROWS - 1) // _ROWS * _ROWS
+
+
+@compiled
 def _residual_outputs(
     vertices: Floats,
     adjacency: Integers,
@@ -169,28 +178,33 @@ def _residual_outputs(
 ) -> None:
     depth, members, _, hidden = weights.shape
     zero = np.float32(0)
-    most = cells_at_once * adjacency.shape[1]
-    inputs = np.empty((most, vertices.shape[2]), dtype=np.float32)
+    most, most_cells = _filled(cells_at_once * adjacency.shape[1]), _filled(cells_at_once)
+    inputs = np.zeros((most, vertices.shape[2]), dtype=np.float32)
     lists = np.empty((2, most, 1 + adjacency.shape[1]), dtype=np.int64)
     embedded = np.empty((most, members * hidden), dtype=np.float32)
-    of_graph = np.empty((cells_at_once, members * hidden), dtype=np.float32)
+    graphs = np.zeros((most_cells, graph.shape[1]), dtype=np.float32)
+    of_graph = np.empty((most_cells, members * hidden), dtype=np.float32)
     states = np.empty((most, hidden), dtype=np.float32)
     normal = np.empty((most, hidden), dtype=np.float32)
-    sums = np.empty((most, 3 * hidden), dtype=np.float32)
+    sums = np.zeros((most, 3 * hidden), dtype=np.float32)
     added = np.empty((most, hidden), dtype=np.float32)
-    pooled = np.empty((cells_at_once, 2 * hidden), dtype=np.float32)
-    joined = np.empty((cells_at_once, hidden), dtype=np.float32)
+    pooled = np.zeros((most_cells, 2 * hidden), dtype=np.float32)
+    joined = np.empty((most_cells, hidden), dtype=np.float32)
     for first in range(0, len(vertices), cells_at_once):
         last = min(first + cells_at_once, len(vertices))
         cells, row = last - first, 0
+        rows = _filled(cells)
         for cell in range(first, last):
+            for k in range(graph.shape[1]):
+                graphs[cell - first, k] = graph[cell, k]
             for v in range(num_vertices[cell]):
                 for k in range(vertices.shape[2]):
                     inputs[row, k] = vertices[cell, v, k]
                 row += 1
         count = _neighbours(adjacency, num_vertices, first, last, lists)
-        np.dot(inputs[:count], embed, embedded[:count])
-        np.dot(graph[first:last], read_graph, of_graph[:cells])
+        filled = _filled(count)
+        np.dot(inputs[:filled], embed, embedded[:filled])
+        np.dot(graphs[:rows], read_graph, of_graph[:rows])
         for member in range(members):
             begin = member * hidden
             for row in range(count):
@@ -199,13 +213,13 @@ def _residual_outputs(
             for layer in range(depth):
                 _normalise(states, count, normal)
                 _gather(normal, lists, count, sums)
-                for row in range(0, count, together):
-                    part = slice(row, min(row + together, count))
+                for row in range(0, filled, together):
+                    part = slice(row, min(row + together, filled))
                     np.dot(sums[part], weights[layer, member], added[part])
                 _update(states, added, constants[layer, member], lists, count)
             _normalise(states, count, normal)
             _means_and_last(normal, num_vertices, first, last, pooled)
-            np.dot(pooled[:cells], read[member], joined[:cells])
+            np.dot(pooled[:rows], read[member], joined[:rows])
             for cell in range(cells):
                 for k in range(hidden):
                     value = joined[cell, k] + of_graph[cell, begin + k] + read_bias[begin + k]

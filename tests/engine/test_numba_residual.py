@@ -100,6 +100,21 @@ def test_what_stands_in_the_padding_does_not_matter() -> None:
     np.testing.assert_array_equal(found, again)
 
 
+@pytest.mark.parametrize("hidden", [16, 64])
+def test_outputs_do_not_depend_on_later_cells(hidden: int) -> None:
+    cells = CellArray.from_cells([SMALLEST, *sample_cells(97, seed=6)])
+    rng = np.random.default_rng(7)
+    vertices = rng.normal(size=(len(cells), 7, 6)).astype(np.float32)
+    graph = rng.normal(size=(len(cells), 5)).astype(np.float32)
+    graphs = ResidualGraphs(vertices, cells.adjacency, cells.num_vertices, graph)
+    network = random_network(3, 2, hidden, 3)
+    together = residual_outputs(network, graphs)
+    # 48 cells are computed at once: the last part has each number of cells.
+    for count in range(1, len(cells)):
+        found = residual_outputs(network, graphs.select(slice(count)))
+        np.testing.assert_array_equal(found, together[:, :count])
+
+
 def test_no_cells() -> None:
     network = random_network(2, 3, 16, 1)
     none = np.empty((0, 7, 6)), np.empty((0, 7, 7), int), np.empty(0, int), np.empty((0, 5))
