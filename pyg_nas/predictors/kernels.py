@@ -69,12 +69,16 @@ class MaternLinearKernel:
         """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in place and in blocks.
 
         This takes most of the time of scoring many cells. Covariances are computed in the precision
-        of ``duals``, their sums in double precision, because large terms cancel.
+        of ``duals``, their sums in double precision, because large terms cancel. All blocks have
+        one size, on which rounding depends, so that the means of an input do not depend on the
+        number of inputs.
 
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
         """
+        count = len(inputs)
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
+        inputs = torch.nn.functional.pad(inputs, (0, 0, 0, -count % _ROWS)).contiguous()
         smooth = self.variance * duals.double()
         # The linear part needs no covariances.
         straight = self.linear * (known @ duals)
@@ -88,7 +92,7 @@ class MaternLinearKernel:
             root = square.sqrt()
             matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
             means.append((matern.double() @ smooth).to(duals.dtype) + part @ straight)
-        return torch.cat(means)
+        return torch.cat(means)[:count]
 
 
 class MaternLinearPosterior:

@@ -36,6 +36,19 @@ def test_posterior_means_are_products_with_the_covariances() -> None:
     np.testing.assert_allclose(single, expected, atol=1e-3)
 
 
+def test_means_of_an_input_do_not_depend_on_the_number_of_inputs() -> None:
+    weights = torch.from_numpy(RNG.uniform(0.1, 0.3, 40))
+    kernel = MaternLinearKernel(weights, 1.5, 0.3)
+    known = kernel.scaled(torch.from_numpy(RNG.normal(size=(700, 40))))
+    # As NumPy joins groups of features: columns lie together.
+    inputs = kernel.scaled(torch.from_numpy(RNG.normal(size=(40, 300))).T)
+    duals = torch.from_numpy(RNG.normal(size=(700, 9))).float()
+    together = kernel.posterior_means(inputs, known, duals)
+    for count in (1, 2, 5, 30, 34, 127, 128, 129, 256):
+        found = kernel.posterior_means(inputs[:count], known, duals)
+        np.testing.assert_array_equal(found, together[:count])
+
+
 @pytest.fixture
 def posterior() -> MaternLinearPosterior:
     """Two equal inputs, a group without inputs, one with relevances, weights above and below 1."""
