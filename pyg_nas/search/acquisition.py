@@ -19,6 +19,8 @@ arXiv:1910.11858). All but ``mean`` need a predictor whose ``provides_std`` is t
 
 LabelMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
+_MEANS, _STDS = 256, 32  # boxes of means and standard deviations for the bounds of improvements
+
 UCB_WIDTH = 2.0
 """Standard deviations that the upper confidence bound adds to the mean."""
 
@@ -65,8 +67,8 @@ def choose(
         k: How many; fewer come back where ``N`` is smaller.
         best: Best accuracy measured so far, for expected improvement.
         rng: For Thompson sampling: each chosen cell is the best of a separate draw.
-        label_at: Maps values of ``mean`` to accuracies; None where they are accuracies. Only
-            expected improvement needs it: the others depend on the order alone.
+        label_at: Increasing map from values of ``mean`` to accuracies; None where they are
+            accuracies. Only expected improvement needs it: the others depend on the order alone.
     """
     k = min(k, len(mean))
     if check_acquisition(name) == "mean":
@@ -78,7 +80,7 @@ def choose(
     if name == "ei":
         if label_at is None:
             return _top(expected_improvement(mean, std, best), k, tie_break=mean)
-        return _top(mapped_improvement(mean, std, best, label_at), k, tie_break=mean)
+        return _top_mapped(mean, std, best, label_at, k)
     picked: list[int] = []
     taken = np.zeros(len(mean), dtype=bool)
     for _ in range(k):
@@ -116,6 +118,55 @@ def mapped_improvement(
     for node, weight in zip(NORMAL_NODES, NORMAL_WEIGHTS, strict=True):
         improvement += weight * np.maximum(label_at(mean + node * std) - best, 0.0)
     return improvement
+
+
+def improvement_bounds(
+    mean: NDArray[np.float64], std: NDArray[np.float64], best: float, label_at: LabelMap
+) -> NDArray[np.float64]:
+    """Return upper bounds ``[N]`` of :func:`mapped_improvement`, in a fraction of its time.
+
+    Means and standard deviations are put into boxes. A bound is the improvement at the highest mean
+    of a box, with its largest standard deviation above the mean and its smallest below it.
+    """
+    means, mean_box = _boxes(mean, _MEANS)
+    stds, std_box = _boxes(std, _STDS)
+    above = NORMAL_NODES[:, None] > 0
+    ends = NORMAL_NODES[:, None] * np.where(above, stds[1:], stds[:-1])  # [nodes, stds]
+    at = means[1:, None, None] + ends
+    gains = np.maximum(label_at(at.ravel()).reshape(at.shape) - best, 0.0)
+    bounds = np.einsum("n,mns->ms", NORMAL_WEIGHTS, gains)
+    # Both are rounded.
+    return np.asarray(bounds[mean_box, std_box] * (1 + 1e-9) + 1e-15, dtype=np.float64)
+
+
+def _boxes(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the ends ``[count + 1]`` of equal boxes, and the box of each value ``[N]``."""
+    low, high = values.min(), values.max()
+    margin = 1e-9 * (1 + abs(low) + abs(high))
+    ends = np.linspace(low - margin, high + margin, count + 1)
+    box = ((values - ends[0]) * (count / (ends[-1] - ends[0]))).astype(np.intp)
+    # By rounding, a value near an end may be in the next box.
+    box += (values > ends[box + 1]).astype(np.intp) - (values < ends[box])
+    return ends, box
+
+
+def _top_mapped(
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    best: float,
+    label_at: LabelMap,
+    k: int,
+) -> NDArray[np.int64]:
+    """Return the ``k`` cells with the largest :func:`mapped_improvement`."""
+    rows = np.arange(len(mean))
+    if k and len(mean) > _MEANS * _STDS:
+        # Only those whose bound reaches the k-th best of some cells can be among the k best.
+        bounds = improvement_bounds(mean, std, best, label_at)
+        some = np.argpartition(bounds, len(bounds) - k)[len(bounds) - k :]
+        reached = mapped_improvement(mean[some], std[some], best, label_at).min()
+        rows = np.flatnonzero(bounds >= reached)
+    improvement = mapped_improvement(mean[rows], std[rows], best, label_at)
+    return rows[_top(improvement, k, tie_break=mean[rows])]
 
 
 def _top(

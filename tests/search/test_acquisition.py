@@ -15,6 +15,7 @@ from pyg_nas.search.acquisition import (
     check_std,
     choose,
     expected_improvement,
+    improvement_bounds,
     mapped_improvement,
 )
 from tests.search.predictors import GaussianPredictor, LinearPredictor
@@ -90,6 +91,42 @@ def test_improvement_through_a_bent_map_is_that_of_draws() -> None:
     assert flat[0] > flat[1]
     rng = np.random.default_rng(1)
     assert choose("ei", mean, std, 1, 0.03, rng, label_at).tolist() == [1]
+
+
+def many_cells(spread: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    mean = np.round(rng.normal(0, 1, 20_000), 2)  # many ties
+    return mean, np.abs(rng.normal(spread, spread / 2, len(mean))).round(3)
+
+
+def steps(scores: np.ndarray) -> np.ndarray:
+    """An increasing map with knots, flat between two of them and straight beyond."""
+    known, labels = [-2.0, -1.0, 0.0, 0.5, 2.0], [0.1, 0.6, 0.9, 0.9, 0.94]
+    beyond = 0.01 * np.maximum(scores - 2, 0) - 0.2 * np.maximum(-2 - scores, 0)
+    return np.interp(scores, known, labels) + beyond
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.4])
+@pytest.mark.parametrize("best", [0.5, 0.9, 0.94, 2.0])
+def test_bounds_of_improvements_leave_out_none_of_the_best(spread: float, best: float) -> None:
+    mean, std = many_cells(spread)
+    improvement = mapped_improvement(mean, std, best, steps)
+    assert (improvement_bounds(mean, std, best, steps) >= improvement).all()
+    for k in (0, 1, 300, len(mean)):
+        expected = np.lexsort((-mean, -improvement))[:k]
+        np.testing.assert_array_equal(choose("ei", mean, std, k, best, RNG, steps), expected)
+
+
+def test_bounds_of_improvements_leave_out_most_cells() -> None:
+    mean, std = many_cells(0.1)
+    mapped = []
+
+    def counted(scores: np.ndarray) -> np.ndarray:
+        mapped.append(scores.size)
+        return steps(scores)
+
+    choose("ei", np.tile(mean, 5), np.tile(std, 5), 300, 0.92, RNG, counted)
+    assert sum(mapped) < 0.5 * 31 * 5 * len(mean)
 
 
 @given(
