@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.compute.threads import single_threaded_pool
@@ -194,7 +195,7 @@ class GaussianProcess(CellRegressor):
         if weights is not None:
             weight = torch.as_tensor(weights)
         if like is None:
-            centre, scale = mean_and_std(self._raw(features), weights)
+            centre, scale = mean_and_std(self._raw(features).astype(np.float64), weights)
             kept = np.flatnonzero(scale > 1e-6)
             self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
             inputs = self._standardised(features)
@@ -379,12 +380,14 @@ class GaussianProcess(CellRegressor):
     def whitened(self, features: CellFeatures, count: int) -> WhitenedCells:
         """Return whitened covariances of ``N`` cells with the first ``count`` training cells."""
         inputs = self.kernel_.scaled(self._standardised(features))
-        between = self.kernel_.covariance(self.inputs_[:count], inputs)  # [count, N]
+        squares = vector_norm(inputs, dim=1).square()
+        between = self.kernel_.covariance(self.inputs_[:count], inputs, squares)  # [count, N]
         factor = self.factor_[:count, :count]
         rows = torch.linalg.solve_triangular(factor, between, upper=False).T
-        variances = self.kernel_.variances(inputs) - rows.square().sum(dim=1)
+        variances = self.kernel_.variances(inputs, squares) - vector_norm(rows, dim=1).square()
         kept = inputs.float()
-        squares = kept.double().square().sum(dim=1)
+        # Of the inputs as they are kept: a distance is a difference of large terms.
+        squares = vector_norm(kept, dim=1, dtype=torch.float64).square()
         none = rows.new_empty(0, len(kept))
         return WhitenedCells(kept, squares, rows.float(), variances, none, self.inputs_[:0])
 
@@ -543,13 +546,12 @@ class GaussianProcess(CellRegressor):
         group = np.repeat(np.arange(len(widths)), widths)[self.columns_]
         return group, np.array([name in _RELEVANCE for name in self.groups])
 
-    def _raw(self, features: CellFeatures) -> NDArray[np.float64]:
-        groups = [features.groups[name] for name in self.groups]
-        return np.concatenate(groups, axis=1, dtype=np.float64)
+    def _raw(self, features: CellFeatures) -> NDArray[np.float32]:
+        return np.concatenate([features.groups[name] for name in self.groups], axis=1)
 
     def _standardised(self, features: CellFeatures) -> Tensor:
-        standard = select_columns(self._raw(features), self.columns_)
-        standard -= self.centre_
+        # In double precision, as the centre is.
+        standard = select_columns(self._raw(features), self.columns_) - self.centre_
         standard /= self.scale_
         # A feature far outside the range of the training cells has no further information.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))

@@ -53,17 +53,27 @@ class MaternLinearKernel:
         product = one @ two.T
         lengths = one.square().sum(dim=1, keepdim=True)
         rows = max(1, _IN_CACHE // max(1, len(two)))
-        found = []
-        for part, length in zip(product.split(rows), lengths.split(rows), strict=True):
-            between = length + squares - 2 * part
-            distance = torch.sqrt(5 * between.clamp(min=0) + 1e-10)
-            matern = (1 + distance + distance.square() / 3) * torch.exp(-distance)
-            found.append(self.variance * matern + self.linear * part)
-        return torch.cat(found)
+        found = torch.empty_like(product)
+        squares = 5 * squares + 1e-10
+        for part, length, covariances in zip(
+            product.split(rows), (5 * lengths).split(rows), found.split(rows), strict=True
+        ):
+            # Five times the squared distance.
+            square = torch.add(length, part, alpha=-10).add_(squares).clamp_(min=1e-10)
+            distance = square.sqrt()
+            decay = distance.neg().exp_()
+            matern = torch.addcmul(decay, decay, distance).addcmul_(decay, square, value=1 / 3)
+            torch.mul(matern, self.variance, out=covariances).add_(self.linear * part)
+        return found
 
-    def variances(self, inputs: Tensor) -> Tensor:
-        """Return the prior variance of each of the weighted inputs, ``[N]``."""
-        return self.variance + self.linear * inputs.square().sum(dim=1)
+    def variances(self, inputs: Tensor, squares: Tensor | None = None) -> Tensor:
+        """Return the prior variance of each of the weighted inputs, ``[N]``.
+
+        ``squares`` are their squared lengths ``[N]``, if they are known.
+        """
+        if squares is None:
+            squares = inputs.square().sum(dim=1)
+        return self.variance + self.linear * squares
 
     def posterior_means(self, inputs: Tensor, known: Tensor, duals: Tensor) -> Tensor:
         """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in place and in blocks.

@@ -64,7 +64,12 @@ def loss_of(posterior: MaternLinearPosterior, logarithms: Tensor) -> Tensor:
     kernel = posterior.kernel(logarithms)
     scaled = kernel.scaled(posterior.inputs)
     noise = posterior.noise(logarithms) / posterior.repeats
-    factor = torch.linalg.cholesky(kernel.covariance(scaled, scaled) + torch.diag(noise))
+    product = scaled @ scaled.T
+    norms = product.diagonal()
+    square = 5 * (norms[:, None] + norms - 2 * product).clamp(min=0) + 1e-10
+    matern = (1 + square.sqrt() + square / 3) * torch.exp(-square.sqrt())
+    covariance = kernel.variance * matern + kernel.linear * product
+    factor = torch.linalg.cholesky(covariance + torch.diag(noise))
     dual = torch.cholesky_solve(posterior.targets[:, None], factor).squeeze(1)
     return posterior.loss(logarithms, factor, dual)
 
