@@ -11,14 +11,15 @@ Shapes = Sequence[Sequence[int]]
 # Position of the weight among the inputs.
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "QLinearConv": 3}
 _PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul")
-_RECURRENT = ("LSTM", "GRU", "RNN")
+# Matrices of inputs in a step, and as many of states.
+_RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _ATTENTIONS = ("Attention", "MultiHeadAttention")
 
 COUNTED: Mapping[str, slice] = {
     **{operator: slice(weight, weight + 1) for operator, weight in _CONVOLUTIONS.items()},
     "ConvTranspose": slice(2),
-    **dict.fromkeys(_PRODUCTS, slice(1)),
-    **dict.fromkeys((*_RECURRENT, *_ATTENTIONS), slice(3)),
+    **dict.fromkeys((*_PRODUCTS, *_RECURRENT), slice(1)),
+    **dict.fromkeys(_ATTENTIONS, slice(3)),
     "Einsum": slice(None),
 }
 """Operators that have multiply-accumulates, with the inputs whose shapes these depend on."""
@@ -45,11 +46,19 @@ def multiply_accumulates(
         return math.prod(result) * inner
     if operator == "Einsum":
         return _einsum(attributes["equation"], shapes)
-    if operator in _RECURRENT:  # each step of each sequence times both matrices
-        return math.prod(shapes[0][:-1]) * (math.prod(shapes[1]) + math.prod(shapes[2]))
+    if operator in _RECURRENT:
+        return _recurrent(operator, shapes, attributes)
     if operator in _ATTENTIONS and len(shapes) >= 3:
         return _attention(shapes, attributes)
     return 0
+
+
+def _recurrent(operator: str, shapes: Shapes, attributes: Mapping[str, Any]) -> int:
+    """Each step of each sequence times all matrices, whose own shapes may be unknown."""
+    hidden = int(attributes.get("hidden_size", 0)) or shapes[2][-1]
+    directions = 2 if attributes.get("direction") in (b"bidirectional", "bidirectional") else 1
+    *steps, inputs = shapes[0]
+    return math.prod(steps) * directions * _RECURRENT[operator] * hidden * (inputs + hidden)
 
 
 def _einsum(equation: bytes | str, shapes: Shapes) -> int:

@@ -277,7 +277,7 @@ class _Recorder:
             **_window(plain, arguments, given),
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
-            macs=self.macs or self._uncounted_macs(operation, given),
+            macs=self.macs or self._uncounted_macs(name, operation, given),
             bytes_read=bytes_read(
                 operation, [_bytes(tensor) for tensor in _distinct(read)], written
             ),
@@ -287,13 +287,20 @@ class _Recorder:
         for tensor in changed:
             self.writers[_storage(tensor)] = (len(self.vertices) - 1,)
 
-    def _uncounted_macs(self, operation: str, given: list[Tensor]) -> int:
-        """Multiply-accumulates of fused kernels: each position times each matrix, once."""
+    def _uncounted_macs(self, name: str, operation: str, given: list[Tensor]) -> int:
+        """Multiply-accumulates of fused kernels: each position times each matrix, once.
+
+        In a bilinear layer the results of the first input times the matrices ``[O, I, J]`` are
+        multiplied by the second input.
+        """
         if operation not in ("linear", "recurrent"):
             return 0
         positions = given[0].numel() // max(given[0].shape[-1], 1)
         matrices = [t for t in _distinct(given) if id(t) in self.sizes and t.dim() > 1]
-        return positions * sum(tensor.numel() for tensor in matrices)
+        counts = [tensor.numel() for tensor in matrices]
+        if name == "bilinear":
+            counts += [tensor.numel() // max(tensor.shape[1], 1) for tensor in matrices]
+        return positions * sum(counts)
 
     def _add(self, vertex: Vertex, *made: Tensor) -> None:
         self.vertices.append(vertex)

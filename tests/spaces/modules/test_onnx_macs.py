@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_nas.spaces.modules.onnx_macs import multiply_accumulates
+from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
 
 
 def split(x: Tensor, heads: int) -> Tensor:
@@ -66,11 +66,19 @@ def test_products_are_those_of_torch(
     assert 2 * found == counter.get_total_flops()
 
 
-def test_recurrent_layers_by_hand() -> None:
-    # 7 steps of 2 sequences, two directions of an LSTM with 5 units: 4 gates each.
-    shapes = [(7, 2, 3), (2, 20, 3), (2, 20, 5)]
-    by_hand = 7 * 2 * 2 * 4 * (5 * 3 + 5 * 5)
-    assert multiply_accumulates("LSTM", shapes, (7, 2, 2, 5), {}) == by_hand
+@pytest.mark.parametrize(("operator", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_recurrent_layers_by_hand(operator: str, gates: int, directions: int) -> None:
+    # 7 steps of 2 sequences of 3 numbers, and 5 units.
+    known = [(7, 2, 3), (directions, gates * 5, 3), (directions, gates * 5, 5)]
+    unknown = [(7, 2, 3), (), ()]  # the weights are results of operators
+    attributes = {"direction": b"bidirectional"} if directions == 2 else {}
+    by_hand = 7 * 2 * directions * gates * (5 * 3 + 5 * 5)
+    result = (7, directions, 2, 5)
+    assert multiply_accumulates(operator, known, result, attributes) == by_hand
+    attributes["hidden_size"] = 5
+    assert multiply_accumulates(operator, unknown, result, attributes) == by_hand
+    assert COUNTED[operator] == slice(1)
 
 
 @pytest.mark.parametrize("operator", ["Relu", "Magic", "Attention"])
