@@ -44,9 +44,9 @@ Others = tuple[NDArray[np.floating[Any]] | None, ...]
 
 _LEAST_RATIO = 0.5
 # By cross validation inside training architectures of NAS-Bench-201: 156 for the forest, 78 to
-# 1,563 for the second process, which is worse than none at 78, equal at 156 and better from 250.
+# 1,563 for the second process: on some data set worse than none at 78 to 350, on none from 469.
 _FOREST_SHARE = 0.3
-_PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 200
+_PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 400
 _EXTRA_GROUPS = {
     group.name: group
     for group in (
@@ -70,7 +70,7 @@ class HybridRegressor(CellRegressor):
     table of another task.
 
     In spaces with path features (:mod:`pyg_nas.features.paths`), a forest
-    (:mod:`pyg_nas.predictors.forest`) has a weight of 0.3. From 200 cells on, the process is there
+    (:mod:`pyg_nas.predictors.forest`) has a weight of 0.3. From 400 cells on, the process is there
     the mean of two, of which the second has path features in place of zero-cost numbers.
 
     Intervals start from the process' standard deviation and are calibrated on residuals of

@@ -423,19 +423,19 @@ def test_a_model_without_a_forest_predicts_without_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.predict_scores(cells[40:])[0], process, atol=1e-3)
 
 
-EDGE_CELLS = sample_cells(300, seed=0, cells=NASBENCH201.support.cells())
-EDGE_Y = np.log(EDGE_CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 300)
+EDGE_CELLS = sample_cells(500, seed=0, cells=NASBENCH201.support.cells())
+EDGE_Y = np.log(EDGE_CELLS.trainable_parameters()) + np.random.default_rng(0).normal(0, 0.1, 500)
 
 
 @pytest.fixture(scope="module")
 def of_two() -> HybridRegressor:
     """Fitted to as many cells as a process on path features needs."""
-    return HybridRegressor(ensemble_size=0, random_state=5).fit(EDGE_CELLS[:200], EDGE_Y[:200])
+    return HybridRegressor(ensemble_size=0, random_state=5).fit(EDGE_CELLS[:400], EDGE_Y[:400])
 
 
 def test_many_cells_with_path_features_have_a_second_process(of_two: HybridRegressor) -> None:
-    train, unseen = EDGE_CELLS[:200], EDGE_CELLS[200:]
-    latent = latent_labels(EDGE_Y[:200])
+    train, unseen = EDGE_CELLS[:400], EDGE_CELLS[400:]
+    latent = latent_labels(EDGE_Y[:400])
     groups = [
         {ZERO_COST_GROUP: zero_cost_features(cells, cell_features(cells))}
         for cells in (train, unseen)
@@ -474,26 +474,26 @@ def test_many_cells_with_path_features_have_a_second_process(of_two: HybridRegre
 
 
 def test_few_cells_and_cells_without_path_features_have_one_process() -> None:
-    few = HybridRegressor(ensemble_size=0).fit(EDGE_CELLS[:199], EDGE_Y[:199])
+    few = HybridRegressor(ensemble_size=0).fit(EDGE_CELLS[:399], EDGE_Y[:399])
     assert few.paths_ is None
-    assert HybridRegressor(ensemble_size=0).fit(CELLS[:200], Y[:200]).paths_ is None
+    assert HybridRegressor(ensemble_size=0).fit(CELLS[:400], Y[:400]).paths_ is None
 
 
 def test_intervals_of_two_processes_cover(of_two: HybridRegressor) -> None:
-    unseen = EDGE_Y[200:]
+    unseen = EDGE_Y[400:]
     for coverage in (0.5, 0.8):
-        low, high = of_two.predict_interval(EDGE_CELLS[200:], coverage)
+        low, high = of_two.predict_interval(EDGE_CELLS[400:], coverage)
         # Three standard deviations of the share of 100 cells.
         assert abs(((low <= unseen) & (unseen <= high)).mean() - coverage) < 0.16
 
 
 def test_two_processes_are_stored_and_updated(of_two: HybridRegressor, tmp_path: Path) -> None:
-    updated = deepcopy(of_two).update(EDGE_CELLS[200:210], EDGE_Y[200:210])
+    updated = deepcopy(of_two).update(EDGE_CELLS[400:410], EDGE_Y[400:410])
     assert updated.paths_ is not None
     # As networks and trees, it takes new labels at the next fit.
-    assert len(updated.process_.dual_) == 210
-    assert len(updated.paths_.dual_) == 200
-    unseen = EDGE_CELLS[210:]
+    assert len(updated.process_.dual_) == 410
+    assert len(updated.paths_.dual_) == 400
+    unseen = EDGE_CELLS[410:]
     features = extended_features(unseen, updated._all_groups(unseen.space))
     parts = updated.process_, updated.paths_
     first, second = (part.predict_features(features)[0] for part in parts)
@@ -514,7 +514,7 @@ def test_a_model_without_a_second_process_predicts_without_one(
     older.paths_ = None
     save_model(older, tmp_path / "m")
     again = load_model(tmp_path / "m")
-    unseen = EDGE_CELLS[200:]
+    unseen = EDGE_CELLS[400:]
     features = extended_features(unseen, again._extra_groups())
     process, _ = again.process_.predict_features(features)
     trees = again.forest_.predict_features(unseen, features)
