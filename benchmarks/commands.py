@@ -46,6 +46,8 @@ SHORT = ("help", "refusal", "table info")
 def seconds(code: Path, arguments: list[str], folder: Path) -> float:
     """Return the seconds of one process of a code, in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(code)}
+    # Python stores the compiled modules of an installed package.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True

@@ -170,8 +170,9 @@ class LabelPolicy:
 
 def _means(runs: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the mean of each cell's counted runs ``[N, S]``, NaN where it has none, ``[N]``."""
-    means = np.ma.array(runs, mask=~counted).mean(axis=1)
-    return np.asarray(means.filled(np.nan))
+    means, count = np.full(len(runs), np.nan), counted.sum(axis=1)
+    np.divide(np.where(counted, runs, 0).sum(axis=1), count, out=means, where=count > 0)
+    return means
 
 
 SCORE = "score"
