@@ -26,9 +26,10 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
+from pyg_nas.search.adoption import adopt_records
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
-from pyg_nas.search.domain import Domain, named
+from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import check_unlimited
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
 from pyg_nas.search.folder import SearchFolder
@@ -238,7 +239,7 @@ class Search:
         # Proposing can take long. Other processes that ask wait for it, those that tell do not.
         with self._asking, nullcontext() if self.folder is None else self.folder.asking():
             self.ledger.refresh()
-            self._adopt_records()
+            adopt_records(self.ledger, self.strategy.batch, self._proposals, self._add)
             n = number()
             chosen = [] if reissue_after is None else self.ledger.pending(older_than=reissue_after)
             while n - len(chosen) > len(self.ledger.waiting):
@@ -347,49 +348,6 @@ class Search:
     def best(self) -> Query | None:
         """The best architecture so far within the constraints."""
         return self.result.answer
-
-    def _adopt_records(self) -> None:
-        """Make candidates from a record of version 0.1: outcomes and the begin of each batch.
-
-        Raises:
-            SettingsError: If these settings propose other architectures.
-        """
-        recorded = self.ledger.unlisted
-        while len(self.ledger.candidates) < len(recorded):
-            start = len(self.ledger.candidates)
-            size = self.strategy.batch(start)
-            already = [q.proposal for q in recorded_batch(recorded, start, size)]
-            if len(already) < size and start + len(already) == len(recorded):
-                already = self._rest_of_batch(already, size, start)
-            self._add(already)
-
-    def _rest_of_batch(self, already: list[Proposal], size: int, start: int) -> list[Proposal]:
-        """Return the whole batch within which a search was stopped."""
-        proposals = self._proposals(self.ledger.history.first(start), size, start)
-        for offset, proposal in enumerate(already):
-            found = named(proposals[offset].cell) if offset < len(proposals) else "none"
-            if named(proposal.cell) != found:
-                raise SettingsError(
-                    f"query {start + offset} of the folder is {named(proposal.cell)}, but with "
-                    f"these settings it would be {found}: the search cannot be resumed"
-                )
-        return proposals
-
-
-def recorded_batch(recorded: list[Query], start: int, size: int) -> list[Query]:
-    """Return the recorded queries of the batch of up to ``size`` cells that begins at ``start``.
-
-    Raises:
-        SettingsError: If the cell at ``start`` belongs to an earlier batch.
-    """
-    part = recorded[start : start + size]
-    ends = next((i for i, q in enumerate(part) if q.batch not in (None, start)), len(part))
-    if not ends:
-        raise SettingsError(
-            f"query {start} of the folder was proposed together with query {part[0].batch}, but "
-            f"with these settings a new batch begins there: the search cannot be resumed"
-        )
-    return part[:ends]
 
 
 def _stored_arguments(folder: SearchFolder, recipe: str | None) -> dict[str, Any]:
