@@ -209,7 +209,7 @@ class Search:
         """
         if n < 1:
             raise SettingsError(f"the number of architectures must be at least 1, got {n}")
-        return self._ask(lambda: n, worker, reissue_after)
+        return self._ask(n, worker, reissue_after)
 
     def candidate(self, number: int) -> Candidate:
         """Return the architecture with this ``id``.
@@ -224,23 +224,11 @@ class Search:
             )
         return self.ledger.candidates[number]
 
-    def ask_batch(self, most: int, worker: str | None = None) -> list[Candidate]:
-        """Return at most ``most`` architectures, all of one batch of the strategy."""
-
-        def size() -> int:
-            return len(self.ledger.waiting) or self.strategy.batch(len(self.ledger.candidates))
-
-        return self._ask(lambda: min(most, size()), worker, None)
-
-    def _ask(
-        self, number: Callable[[], int], worker: str | None, reissue_after: float | None
-    ) -> list[Candidate]:
-        """Hand out ``number()`` architectures; it is called when all records are read."""
+    def _ask(self, n: int, worker: str | None, reissue_after: float | None) -> list[Candidate]:
         # Proposing can take long. Other processes that ask wait for it, those that tell do not.
         with self._asking, nullcontext() if self.folder is None else self.folder.asking():
             self.ledger.refresh()
             adopt_records(self.ledger, self.strategy.batch, self._proposals, self._add)
-            n = number()
             chosen = [] if reissue_after is None else self.ledger.pending(older_than=reissue_after)
             while n - len(chosen) > len(self.ledger.waiting):
                 if not self._propose(n - len(chosen) - len(self.ledger.waiting)):

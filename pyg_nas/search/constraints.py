@@ -130,7 +130,7 @@ def _limited_numbers(
             "ms of latency",
             1000,
             limits.max_latency,
-            getattr(evaluator, "latency", None),
+            evaluator.latency,
         ),
     ):
         if limit is not None:

@@ -14,7 +14,7 @@ reports the accuracy of one run after some of its epochs, and continues that run
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.search.evaluator import RungEvaluator
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.outcome import Outcome, Rung
 
@@ -57,13 +57,13 @@ class EarlyStopping:
             )
 
     @classmethod
-    def of(cls, evaluator: object) -> EarlyStopping:
+    def of(cls, evaluator: Evaluator) -> EarlyStopping:
         """Create early stopping with the smaller budgets of an evaluator.
 
         Raises:
             SettingsError: If it has none.
         """
-        if not isinstance(evaluator, RungEvaluator) or not evaluator.smaller_budgets:
+        if not evaluator.smaller_budgets:
             raise SettingsError(
                 "early stopping needs a budget that is smaller than the full one: a table with "
                 "several budgets, or a task with a budget of at least 3 epochs"
@@ -177,19 +177,18 @@ class SteppedTraining:
         history: The outcomes so far, to which the caller adds each as it comes.
     """
 
-    evaluator: RungEvaluator
+    evaluator: Evaluator
     stopping: EarlyStopping
     history: History
 
-    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
-        """Train cells, and pass on each outcome, or the error for which a cell failed.
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
+        """Train cells for the full budget, as :meth:`Evaluator.train`, or stop them before.
 
-        ``cells`` is read one at a time, after all earlier outcomes were passed on. A cell that is
-        trained further comes before the next one.
+        A cell that is trained further comes before the next one.
         """
         rungs: dict[str, list[Rung]] = {}
         further: deque[tuple[Cell, int | None]] = deque()
-        wanted = iter(cells)
+        waiting = iter(wanted)
         budgets: tuple[int | None, ...] = (*self.stopping.budgets, None)
 
         def pairs() -> Iterator[tuple[Cell, int | None]]:
@@ -197,7 +196,7 @@ class SteppedTraining:
                 if further:
                     yield further.popleft()
                     continue
-                cell = next(wanted, None)
+                cell, _ = next(waiting, (None, None))
                 if cell is None:
                     return
                 rungs[cell.hash] = []
@@ -206,19 +205,19 @@ class SteppedTraining:
         def ended(cell: Cell, budget: int | None, outcome: Outcome | str) -> None:
             done = rungs[cell.hash]
             if isinstance(outcome, str):
-                on_end(cell, outcome)
+                on_end(cell, None, outcome)
             elif budget is None:
-                on_end(cell, self._complete(outcome, done))
+                on_end(cell, None, self._complete(outcome, done))
             else:
                 done.append(Rung(budget, outcome.accuracy, outcome.seconds))
                 expected = expected_if_stopped(self.history, cell, done)
                 if expected is None:
                     further.append((cell, budgets[budgets.index(budget) + 1]))
                 else:
-                    on_end(cell, self._stopped(cell, expected, done))
+                    on_end(cell, None, self._stopped(cell, expected, done))
 
         while True:
-            self.evaluator.train_for(pairs(), ended)
+            self.evaluator.train(pairs(), ended)
             # The last cell may be trained further after all others have ended.
             if not further:
                 return

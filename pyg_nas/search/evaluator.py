@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.outcome import Outcome, Reference, Rung
 
+Wanted = Iterable[tuple[Cell, int | None]]
+"""Cells to train, each with its budget in epochs, or None for the full budget."""
+
+OnEnd = Callable[[Cell, int | None, Outcome | str], None]
+"""Called with a cell, its budget, and its outcome or the reason for which its training failed."""
+
 
 class Evaluator(Protocol):
     """Trains cells, or looks up their results.
+
+    One that trains several cells at a time has a :meth:`train` of its own.
 
     Attributes:
         domain: The cells that may be proposed.
@@ -30,16 +38,54 @@ class Evaluator(Protocol):
     task_name: str | None = None
     latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
+    @property
+    def smaller_budgets(self) -> tuple[int, ...]:
+        """Budgets below the full one that are worth training for, ascending, in epochs.
+
+        Early stopping needs one.
+        """
+        return ()
+
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        """Return the outcome of a cell.
+
+        Args:
+            budget: One of ``smaller_budgets``; None for the full budget.
+
+        Raises:
+            MeasureError: If its training failed.
+        """
+        ...
+
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
+        """Train cells, each as soon as a worker is free; by default one after the other.
+
+        Args:
+            wanted: Read one at a time, when a worker is free and all earlier outcomes were passed
+                on, so that the next cell may depend on them.
+            on_end: Called once for each cell, in the order in which they end.
+        """
+        for cell, budget in wanted:
+            try:
+                outcome: Outcome | str = self.evaluate(cell, budget)
+            except MeasureError as error:
+                outcome = str(error)
+            on_end(cell, budget, outcome)
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the known or expected seconds of training a cell for the full budget.
+
+        Args:
+            rungs: Its results at smaller budgets, one at least.
+        """
+        return None
+
     def network(self, cell: Cell) -> tuple[Any, Any]:
         """Return the cell's network with one image.
 
         Raises:
             SettingsError: If it is not known.
         """
-        ...
-
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the outcome of each cell, in order, as soon as it is known."""
         ...
 
     def parameters(self, cells: CellArray) -> NDArray[np.int64] | None:
@@ -59,48 +105,6 @@ class Evaluator(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready settings; a search resumes only under equal ones."""
-        ...
-
-
-@runtime_checkable
-class WorkerEvaluator(Protocol):
-    """An evaluator with workers; each takes the next cell when it is free."""
-
-    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
-        """Train cells and pass on each outcome, or the error for which a cell failed.
-
-        ``cells`` is read one at a time, after all earlier outcomes were passed on.
-        """
-        ...
-
-
-@runtime_checkable
-class RungEvaluator(Protocol):
-    """An evaluator that can train cells for smaller budgets than its own.
-
-    Attributes:
-        smaller_budgets: The smaller budgets that are worth training for, ascending.
-    """
-
-    smaller_budgets: tuple[int, ...]
-
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the outcome of each cell at the full budget."""
-        ...
-
-    def train_for(
-        self,
-        pairs: Iterable[tuple[Cell, int | None]],
-        on_end: Callable[[Cell, int | None, Outcome | str], None],
-    ) -> None:
-        """Train cells, each for a budget or, where that is None, for the full one.
-
-        ``pairs`` is read one at a time, after all earlier outcomes were passed on.
-        """
-        ...
-
-    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
-        """Return the known or expected seconds of training a cell for the full budget."""
         ...
 
 
@@ -127,7 +131,7 @@ class ExternalEvaluator(Evaluator):
         """Raise a SettingsError: only the caller's code can build networks."""
         raise SettingsError("the networks of this search are built by the user's code")
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
         """Raise a SettingsError: only the caller's code can train."""
         raise SettingsError("the architectures of this search are trained by the user's code")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted
 from pyg_nas.search.outcome import Outcome, Rung
 
 if TYPE_CHECKING:
@@ -68,57 +68,25 @@ class LiveEvaluator(Evaluator):
         if network is None or task.settings.stem_channels < network.sufficient_stem_channels:
             task.check_cells(self.domain.cells)
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Train the cells and yield their outcomes, in order.
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        """Train a cell.
 
         Raises:
-            MeasureError: If a cell cannot be trained.
+            MeasureError: If its training failed.
         """
-        outcomes: dict[str, Outcome] = {}
+        ended: list[Outcome | str] = []
+        self.train([(cell, budget)], lambda _cell, _budget, outcome: ended.append(outcome))
+        (outcome,) = ended
+        if isinstance(outcome, str):
+            raise MeasureError(f"cell {cell.hash}: {outcome}")
+        return outcome
 
-        def on_end(cell: Cell, outcome: Outcome | str) -> None:
-            if isinstance(outcome, str):
-                raise MeasureError(f"cell {cell.hash}: {outcome}")
-            outcomes[cell.hash] = outcome
-
-        self.train(cells, on_end)
-        for cell in cells:
-            yield outcomes[cell.hash]
-
-    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
         """Train cells, each as soon as a worker is free.
 
         Args:
-            cells: Read one at a time, when a worker is free and all earlier outcomes were passed
-                on, so that the next cell may depend on them.
-            on_end: Called with a cell and its outcome, or the error for which it failed, in the
-                order in which they end.
-        """
-        self.train_for(
-            ((cell, None) for cell in cells), lambda cell, _, outcome: on_end(cell, outcome)
-        )
-
-    @property
-    def smaller_budgets(self) -> tuple[int, ...]:
-        """A ninth and a third of the budget, if these are at least one epoch."""
-        shares = (self.budget // 9, self.budget // 3)
-        return tuple(budget for budget in shares if budget)
-
-    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
-        """Return the seconds of the last rung, by the number of epochs."""
-        seconds = rungs[-1].seconds
-        return None if seconds is None else seconds * self.budget / rungs[-1].budget
-
-    def train_for(
-        self,
-        pairs: Iterable[tuple[Cell, int | None]],
-        on_end: Callable[[Cell, int | None, Outcome | str], None],
-    ) -> None:
-        """Train cells as :meth:`train` does, each for a budget, or the full one where it is None.
-
-        Args:
-            pairs: Cell and budget, read one at a time.
-            on_end: Called with a cell, its budget, and its outcome or error.
+            wanted: Cells and budgets, read one at a time.
+            on_end: Called with each result, in the order in which the cells end.
         """
         from pyg_nas.measure.campaign import train_missing
         from pyg_nas.measure.executor import Executor
@@ -133,7 +101,7 @@ class LiveEvaluator(Evaluator):
             on_end(cell, asked, Outcome.from_runs(mine))
 
         train_missing(
-            ((cell, budget or self.budget) for cell, budget in pairs),
+            ((cell, budget or self.budget) for cell, budget in wanted),
             range(self.seeds),
             self.task,
             self.journal,
@@ -141,6 +109,17 @@ class LiveEvaluator(Evaluator):
             _RETRIES,
             ended,
         )
+
+    @property
+    def smaller_budgets(self) -> tuple[int, ...]:
+        """A ninth and a third of the budget, if these are at least one epoch."""
+        shares = (self.budget // 9, self.budget // 3)
+        return tuple(budget for budget in shares if budget)
+
+    def full_seconds(self, cell: Cell, rungs: Sequence[Rung]) -> float | None:
+        """Return the seconds of the last rung, by the number of epochs."""
+        seconds = rungs[-1].seconds
+        return None if seconds is None else seconds * self.budget / rungs[-1].budget
 
     def network(self, cell: Cell) -> tuple[Any, Any]:
         """Return the network that the task trains for a cell, with one image."""

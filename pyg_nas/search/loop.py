@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.domain import named
 from pyg_nas.search.early_stopping import EarlyStopping, SteppedTraining, check_unlimited
-from pyg_nas.search.evaluator import Evaluator, RungEvaluator, WorkerEvaluator
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
 from pyg_nas.search.outcome import Outcome
@@ -39,8 +40,8 @@ def search(
     Every query is recorded at once. After an interrupt or a kill, the same call resumes from
     ``folder``: it first trains unfinished cells, and then queries exactly the cells of an
     uninterrupted search. With a larger budget it continues as if it had been started with that
-    budget. An evaluator with several workers (:class:`WorkerEvaluator`) gets the next cell
-    whenever one of them is free.
+    budget. An evaluator with several workers gets the next cell whenever one of them is free
+    (:meth:`Evaluator.train <pyg_nas.search.evaluator.Evaluator.train>`).
 
     Args:
         strategy: Chooses the cells.
@@ -54,10 +55,10 @@ def search(
 
     Raises:
         SettingsError: If the budget is not positive, parameters are limited but not known, no
-            cell is within the limit, another search works in the folder, or the evaluator returns
-            fewer or more outcomes than cells; or if training time is limited with early stopping,
-            or the evaluator cannot train for smaller budgets.
-        MeasureError: If no cell can be trained.
+            cell is within the limit, another search works in the folder, or the evaluator does not
+            give one result for each cell; or if training time is limited with early stopping, or
+            the evaluator cannot train for smaller budgets.
+        MeasureError: If the first cell cannot be trained.
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
@@ -67,90 +68,68 @@ def search(
         asked = Search(
             folder, evaluator=evaluator, strategy=strategy, seed=seed, constraints=constraints
         )
-        trainer: Evaluator | WorkerEvaluator = evaluator
+        train = evaluator.train
         if early_stopping is not None:
-            if not isinstance(evaluator, RungEvaluator):
+            if not evaluator.smaller_budgets:
                 raise SettingsError("early stopping needs an evaluator that has smaller budgets")
-            trainer = SteppedTraining(evaluator, early_stopping, asked.ledger.history)
-        _Worker(asked, trainer, budget, on_query).run()
+            train = SteppedTraining(evaluator, early_stopping, asked.ledger.history).train
+        _Worker(asked, budget, on_query).run(train)
         return asked.result
 
 
 @dataclass
 class _Worker:
-    """Takes candidates of a search until its budget is used up."""
+    """Takes candidates of a search until its budget is used up.
+
+    Attributes:
+        resumed: Candidates that this worker had when it was stopped.
+        training: Those in training, by module hash.
+    """
 
     search: Search
-    evaluator: Evaluator | WorkerEvaluator
     budget: int
     on_query: Callable[[int, Query], None] | None
 
     def __post_init__(self) -> None:
-        # Candidates that this worker had when it was stopped.
         self.resumed = self.search.pending(WORKER)
+        self.training: dict[str, Candidate] = {}
 
-    def run(self) -> None:
-        """Train until the budget is used up or no cell is left."""
-        evaluator = self.evaluator
-        if isinstance(evaluator, WorkerEvaluator):
-            self._run_workers(evaluator)
-        else:
-            while candidates := self._next_batch():
-                self._evaluate(evaluator, candidates)
+    def run(self, train: Callable[[Wanted, OnEnd], None]) -> None:
+        """Train until the budget is used up or no cell is left.
 
-    @property
-    def _left(self) -> int:
-        return self.budget - self.search.ledger.num_begun
-
-    def _next_batch(self) -> list[Candidate]:
-        if self.resumed:
-            batch, self.resumed = self.resumed, []
-            return batch
-        return self.search.ask_batch(self._left, WORKER) if self._left > 0 else []
-
-    def _evaluate(self, evaluator: Evaluator, candidates: list[Candidate]) -> None:
-        answered = 0
-        for outcome in evaluator.evaluate([candidate.cell for candidate in candidates]):
-            if answered == len(candidates):
-                raise SettingsError(
-                    f"the evaluator gives more than one outcome for each of {answered} cells"
-                )
-            self._tell(candidates[answered], outcome)
-            answered += 1
-        if answered < len(candidates):
+        Raises:
+            SettingsError: If there is not one result for each cell.
+        """
+        train(((candidate.cell, None) for candidate in self._candidates()), self._on_end)
+        if self.training:
             raise SettingsError(
-                f"the evaluator gave {answered} outcomes for {counted(len(candidates), 'cell')}"
+                f"the evaluator gave no result for {counted(len(self.training), 'cell')}: "
+                f"{listed(self.training, 3)}"
             )
 
-    def _run_workers(self, evaluator: WorkerEvaluator) -> None:
-        training: dict[str, Candidate] = {}
+    def _candidates(self) -> Iterator[Candidate]:
+        while candidate := self._next():
+            self.training[candidate.cell.hash] = candidate
+            yield candidate
 
-        def cells() -> Iterator[Cell]:
-            while True:
-                if self.resumed:
-                    candidate = self.resumed.pop(0)
-                else:
-                    asked = self.search.ask(1, worker=WORKER) if self._left > 0 else []
-                    if not asked:
-                        return
-                    (candidate,) = asked
-                training[candidate.cell.hash] = candidate
-                yield candidate.cell
+    def _next(self) -> Candidate | None:
+        if self.resumed:
+            return self.resumed.pop(0)
+        left = self.budget - self.search.ledger.num_begun
+        return next(iter(self.search.ask(1, worker=WORKER)), None) if left > 0 else None
 
-        def on_end(cell: Cell, outcome: Outcome | str) -> None:
-            candidate = training.pop(cell.hash)
-            if isinstance(outcome, Outcome):
-                self._tell(candidate, outcome)
-            elif len(self.search.ledger.history):
-                self.search.ledger.fail(candidate.id, outcome)
-            else:
-                # A failure before any success is probably caused by the settings, not by the cell.
-                raise MeasureError(f"cell {cell.hash}: {outcome}")
-
-        evaluator.train(cells(), on_end)
-
-    def _tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        self.search.ledger.answer(candidate.id, outcome)
-        history = self.search.ledger.history
-        if self.on_query is not None:
-            self.on_query(len(history) - 1, history[len(history) - 1])
+    def _on_end(self, cell: Cell, _: int | None, outcome: Outcome | str) -> None:
+        if cell.hash not in self.training:
+            raise SettingsError(f"the evaluator gave a result for {named(cell)}, not in training")
+        candidate = self.training.pop(cell.hash)
+        ledger = self.search.ledger
+        if isinstance(outcome, Outcome):
+            ledger.answer(candidate.id, outcome)
+            if self.on_query is not None:
+                last = len(ledger.history) - 1
+                self.on_query(last, ledger.history[last])
+        elif len(ledger.history):
+            ledger.fail(candidate.id, outcome)
+        else:
+            # A failure before any success is probably caused by the settings, not by the cell.
+            raise MeasureError(f"{named(cell)}: {outcome}")

@@ -7,7 +7,7 @@ records and folders are those of every search. Predictors receive the graphs of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +109,10 @@ class NetworkTableEvaluator(NetworkListEvaluator):
         self.labels = self.listed.label(self.label)
         self.reference = self.best_within(Constraints())
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the table's label of each network."""
-        for value in self.labels[self.rows(CellArray.from_cells(cells))].tolist():
-            yield Outcome(value, true_accuracy=value)
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        """Return the table's label of a network."""
+        value = float(self.labels[self.rows(CellArray.from_cells([cell]))[0]])
+        return Outcome(value, true_accuracy=value)
 
     def best_within(self, limits: Constraints) -> Reference | None:
         """Return the best of the networks within the limits; None if there is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.errors import MeasureError, SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.metrics.thresholds import above
@@ -66,20 +66,28 @@ class TableEvaluator(Evaluator):
         self._smaller: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self.reference = self.best_within(Constraints())
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        """Yield the table's numbers of each cell.
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        """Return the table's numbers of a cell.
+
+        Seconds that the table lacks at a smaller budget are those of the label in proportion to
+        the epochs.
 
         Raises:
-            TableError: If a cell is not in the table, or has no label.
+            MeasureError: If the cell has no label at this budget.
+            TableError: If it is not in the table.
         """
-        for cell in cells:
-            row = self.table.index_of(cell)
-            yield Outcome(
-                float(self._labels[row]),
-                _known(self._seconds[row]),
-                _known(self._test[row]),
-                float(self._truth[row]),
-            )
+        row = self.table.index_of(cell)
+        if budget is not None:
+            labels, seconds = self._at_budget(budget)
+            if np.isnan(labels[row]):
+                raise MeasureError(f"the table has no label of it at {budget} epochs")
+            return Outcome(float(labels[row]), _known(seconds[row]))
+        return Outcome(
+            float(self._labels[row]),
+            _known(self._seconds[row]),
+            _known(self._test[row]),
+            float(self._truth[row]),
+        )
 
     @property
     def smaller_budgets(self) -> tuple[int, ...]:
@@ -90,27 +98,6 @@ class TableEvaluator(Evaluator):
     @property
     def _full_budget(self) -> int:
         return self.table.budgets[-1] if self.policy.budget is None else self.policy.budget
-
-    def train_for(
-        self,
-        pairs: Iterable[tuple[Cell, int | None]],
-        on_end: Callable[[Cell, int | None, Outcome | str], None],
-    ) -> None:
-        """Look cells up, each at a budget or, where that is None, at that of the label.
-
-        Seconds that the table lacks at a smaller budget are those of the label in proportion to
-        the epochs. A cell without a label at a smaller budget is an error of that cell.
-        """
-        for cell, budget in pairs:
-            if budget is None:
-                on_end(cell, None, next(self.evaluate([cell])))
-                continue
-            row = self.table.index_of(cell)
-            labels, seconds = self._at_budget(budget)
-            if np.isnan(labels[row]):
-                on_end(cell, budget, f"the table has no label of it at {budget} epochs")
-            else:
-                on_end(cell, budget, Outcome(float(labels[row]), _known(seconds[row])))
 
     def _at_budget(self, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return labels and seconds of the table's cells at a smaller budget, ``[N]`` each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -69,10 +69,9 @@ class Interrupted(TableEvaluator):
         self.left = after
         self.asked: list[str] = []
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        for cell, outcome in zip(cells, super().evaluate(cells), strict=True):
-            if not self.left:
-                raise KeyboardInterrupt
-            self.left -= 1
-            self.asked.append(cell.hash)
-            yield outcome
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.asked.append(cell.hash)
+        return super().evaluate(cell, budget)

@@ -22,9 +22,8 @@ from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.folder import ASKED, QUERIES
-from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
-from pyg_nas.search.records import Records
 from pyg_nas.search.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
 from pyg_nas.search.table_evaluator import TableEvaluator
 from tests.search.conftest import SMALL, made_up_table
@@ -58,10 +57,9 @@ def test_one_after_the_other_it_asks_what_the_built_in_search_asks(
     strategy = STRATEGIES[method](evaluator)
     own = Search(None, SMALL, strategy=strategy, domain=evaluator.domain, seed=1)
     for _ in range(30):
-        candidates = own.ask_batch(together)
-        for candidate, outcome in zip(
-            candidates, evaluator.evaluate([c.cell for c in candidates]), strict=True
-        ):
+        batch = strategy.batch(len(own.ledger.candidates))
+        for candidate in own.ask(min(together, len(own.ledger.waiting) or batch)):
+            outcome = evaluator.evaluate(candidate.cell)
             own.tell(candidate.id, outcome.accuracy, outcome.seconds)
     told = hashes(own.result)
     assert len(told) >= 30
@@ -433,30 +431,6 @@ def test_threads_share_a_search(whole_table: Table) -> None:
     for thread in threads:
         thread.join()
     assert len(set(hashes(own.result))) == 60
-
-
-def test_records_of_version_0_1_are_resumed_exactly(partial_table: Table, tmp_path: Path) -> None:
-    """It recorded outcomes alone; a batch that it left unfinished is proposed again."""
-    evaluator = TableEvaluator(partial_table)
-    strategy = PredictorSearch(linear, n=15, k=6)
-    undisturbed = search(strategy, evaluator, 40)
-    own = Search(tmp_path, SMALL, strategy=strategy, domain=evaluator.domain)
-    for stopped in (4, 15, 17, 21):
-        queries: list[Query] = list(undisturbed.history)[:stopped]
-        (tmp_path / ASKED).unlink(missing_ok=True)
-        for batches in (True, False):
-            records = [query.to_dict() for query in queries]
-            if not batches:
-                records = [{k: v for k, v in r.items() if k != "batch"} for r in records]
-            text = "".join(json.dumps(record) + "\n" for record in records)
-            (tmp_path / QUERIES).write_text(text)
-            own = Search(tmp_path, SMALL, strategy=strategy, domain=evaluator.domain)
-            while len(own.ledger.history) < 40:
-                for candidate in own.ask():
-                    own.tell(candidate.id, accuracy(partial_table, candidate))
-            assert hashes(own.result) == hashes(undisturbed)
-            assert len(Records.read(tmp_path, SMALL).history) == 40
-            (tmp_path / ASKED).unlink()
 
 
 def test_a_predictor_of_a_folder_is_not_imported_by_itself(tmp_path: Path) -> None:

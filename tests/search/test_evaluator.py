@@ -31,6 +31,6 @@ def test_only_the_user_can_train_and_build() -> None:
     cells = sample_cells(1, seed=0)
     evaluator = ExternalEvaluator(Domain(cells.space, cells))
     with pytest.raises(SettingsError, match="are trained by the user's code"):
-        evaluator.evaluate(list(cells))
+        evaluator.evaluate(cells[0])
     with pytest.raises(SettingsError, match="are built by the user's code"):
         evaluator.network(cells[0])

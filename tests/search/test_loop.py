@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
+from pyg_nas.search.evaluator import OnEnd, Wanted
+from pyg_nas.search.folder import QUERIES, SearchFolder
 from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
 from pyg_nas.search.outcome import Outcome
@@ -107,27 +107,6 @@ def test_a_finished_search_is_read_without_fitting(partial_table: Table, tmp_pat
     assert again.to_dict() == done.to_dict()
 
 
-def test_batches_that_begin_elsewhere_cannot_be_resumed(
-    partial_table: Table, tmp_path: Path
-) -> None:
-    evaluator = TableEvaluator(partial_table)
-    folder = SearchFolder(tmp_path, {}, SMALL)
-    search(RandomSearch(at_once=10), evaluator, 12, folder=folder)
-    (tmp_path / ASKED).unlink()  # as version 0.1 left it
-    with pytest.raises(SettingsError, match=r"query 5 .* together with query 0"):
-        search(RandomSearch(at_once=5), evaluator, 20, folder=folder)
-
-
-def test_a_folder_of_another_seed_cannot_be_resumed(partial_table: Table, tmp_path: Path) -> None:
-    evaluator = Interrupted(partial_table, 10)
-    folder = SearchFolder(tmp_path, {}, SMALL)
-    with pytest.raises(KeyboardInterrupt):
-        search(PredictorSearch(linear, n=15), evaluator, 30, seed=1, folder=folder)
-    (tmp_path / ASKED).unlink()
-    with pytest.raises(SettingsError, match="query 0"):
-        search(PredictorSearch(linear, n=15), evaluator, 30, seed=2, folder=folder)
-
-
 class Own(TableEvaluator):
     """A user's evaluator: its fifth outcome is given."""
 
@@ -136,10 +115,9 @@ class Own(TableEvaluator):
         self.fifth = fifth
         self.evaluated = 0
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        for outcome in super().evaluate(cells):
-            self.evaluated += 1
-            yield self.fifth if self.evaluated == 5 else outcome
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        self.evaluated += 1
+        return self.fifth if self.evaluated == 5 else super().evaluate(cell, budget)
 
 
 @pytest.mark.parametrize(
@@ -169,27 +147,28 @@ def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
 
 
 class Miscounting(TableEvaluator):
-    """A user's evaluator: it loses the last outcome of each batch, or repeats it."""
+    """A user's evaluator: it loses its fourth outcome, or repeats it."""
 
-    def __init__(self, table: Table, last: int) -> None:
+    def __init__(self, table: Table, times: int) -> None:
         super().__init__(table)
-        self.last = last
+        self.times = times
 
-    def evaluate(self, cells: Sequence[Cell]) -> Iterator[Outcome]:
-        *others, last = super().evaluate(cells)
-        yield from [*others, *[last] * self.last]
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
+        for number, (cell, budget) in enumerate(wanted):
+            for _ in range(self.times if number == 3 else 1):
+                on_end(cell, budget, self.evaluate(cell, budget))
 
 
 @pytest.mark.parametrize(
-    ("last", "message", "recorded"),
-    [(0, "gave 3 outcomes for 4 cells", 3), (2, "more than one outcome for each of 4 cells", 4)],
+    ("times", "message", "recorded"),
+    [(0, "gave no result for 1 cell", 7), (2, "gave a result for .*, not in training", 4)],
 )
 def test_an_evaluator_owes_one_outcome_a_cell(
-    partial_table: Table, tmp_path: Path, last: int, message: str, recorded: int
+    partial_table: Table, tmp_path: Path, times: int, message: str, recorded: int
 ) -> None:
     folder = SearchFolder(tmp_path, {}, SMALL)
     with pytest.raises(SettingsError, match=message):
-        search(RandomSearch(4), Miscounting(partial_table, last), 8, folder=folder)
+        search(RandomSearch(4), Miscounting(partial_table, times), 8, folder=folder)
     assert len(Records.read(folder.path, SMALL).history) == recorded
 
 
@@ -287,13 +266,13 @@ class TwoWorkers(TableEvaluator):
         super().__init__(table)
         self.failing = failing
 
-    def train(self, cells: Iterable[Cell], on_end: Callable[[Cell, Outcome | str], None]) -> None:
-        waiting = iter(cells)
-        slow = next(waiting)
-        for number, cell in enumerate(waiting):
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
+        waiting = iter(wanted)
+        slow, _ = next(waiting)
+        for number, (cell, _) in enumerate(waiting):
             failed = number == self.failing
-            on_end(cell, "out of memory" if failed else next(self.evaluate([cell])))
-        on_end(slow, next(self.evaluate([slow])))
+            on_end(cell, None, "out of memory" if failed else self.evaluate(cell))
+        on_end(slow, None, self.evaluate(slow))
 
 
 def test_a_slow_run_holds_nobody_up(partial_table: Table, tmp_path: Path) -> None:
@@ -319,3 +298,22 @@ def test_a_failure_before_any_outcome_is_an_error(partial_table: Table, tmp_path
     again = search(RandomSearch(), TwoWorkers(partial_table), 10, folder=folder)
     assert (len(again.history), again.failed) == (10, 0)
     assert set(hashes(again)) == set(hashes(search(RandomSearch(), TwoWorkers(partial_table), 10)))
+
+
+class Failing(TableEvaluator):
+    """A user's evaluator, some of whose runs fail."""
+
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        if int(cell.hash, 16) % 3 == 1:
+            raise MeasureError("out of memory")
+        return super().evaluate(cell, budget)
+
+
+def test_a_training_that_raises_has_failed(partial_table: Table) -> None:
+    plain = hashes(search(RandomSearch(), TableEvaluator(partial_table), 30))
+    lost = [digest for digest in plain if int(digest, 16) % 3 == 1]
+    assert lost
+    assert plain[0] not in lost
+    result = search(RandomSearch(), Failing(partial_table), 30)
+    assert list(result.history.failures) == lost
+    assert hashes(result) == [digest for digest in plain if digest not in lost]

@@ -23,7 +23,7 @@ from tests.search.conftest import made_up_table
 def test_figures_come_from_the_tables_array(whole_table: Table) -> None:
     evaluator = TableEvaluator(whole_table, LabelPolicy(budget=4, run=1))
     rows = [3, 77, 12]
-    outcomes = list(evaluator.evaluate([whole_table.cells[row] for row in rows]))
+    outcomes = [evaluator.evaluate(whole_table.cells[row]) for row in rows]
     for row, outcome in zip(rows, outcomes, strict=True):
         assert outcome.accuracy == whole_table.metrics[row, 0, 1, 1, 2]
         assert outcome.seconds == whole_table.metrics[row, 0, 1, 1, 0]
@@ -38,9 +38,8 @@ def test_figures_come_from_the_tables_array(whole_table: Table) -> None:
 
 
 def test_mean_label_is_charged_for_all_runs(whole_table: Table) -> None:
-    outcome = next(
-        TableEvaluator(whole_table, LabelPolicy(run="mean")).evaluate([whole_table.cells[9]])
-    )
+    evaluator = TableEvaluator(whole_table, LabelPolicy(run="mean"))
+    outcome = evaluator.evaluate(whole_table.cells[9])
     assert outcome.seconds == pytest.approx(whole_table.metrics[9, 1, :, 1, 0].sum())
 
 
@@ -52,7 +51,7 @@ def test_a_halfway_label_is_charged_for_half_of_the_training(
     metrics[:, :, :, 0, 0] = [3.0, 4.0, 5.0]
     table = Table(whole_table.cells, metrics, whole_table.budgets)
     evaluator = TableEvaluator(table, LabelPolicy(run=run, halfway=True))
-    outcome = next(evaluator.evaluate([table.cells[9]]))
+    outcome = evaluator.evaluate(table.cells[9])
     assert outcome.seconds == (12.0 if run == "mean" else 4.0)
 
 
@@ -63,7 +62,7 @@ def test_regret_falls_back_to_validation_and_says_so(whole_table: Table) -> None
     assert evaluator.reference.kind == "validation accuracy"
     best = table.metrics[:, 1, :, 1, 2].astype(float).mean(axis=1).max()
     assert evaluator.reference.best == pytest.approx(best, abs=1e-12)
-    assert next(evaluator.evaluate([table.cells[0]])).test_accuracy is None
+    assert evaluator.evaluate(table.cells[0]).test_accuracy is None
 
 
 def test_one_missing_test_accuracy_is_enough_to_fall_back(whole_table: Table) -> None:
@@ -128,7 +127,7 @@ def test_a_search_is_charged_the_time_of_the_run_that_it_sees(whole_table: Table
     table = Table(whole_table.cells, metrics, whole_table.budgets)
     for budget, run in ((4, 1), (8, 2)):
         evaluator = TableEvaluator(table, LabelPolicy(budget=budget, run=run))
-        outcome = next(evaluator.evaluate([table.cells[9]]))
+        outcome = evaluator.evaluate(table.cells[9])
         assert outcome.seconds == metrics[9, table.budgets.index(budget), run, 1, 0]
 
 
