@@ -34,12 +34,12 @@ from pyg_nas.predictors.cholesky import factored_in_place, inverse_blocks, inver
 from pyg_nas.predictors.kept_cells import AddedCells, WhitenedCells
 from pyg_nas.predictors.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.parameter_rules import SEED, anything, where, whole
+from pyg_nas.predictors.scale import mean_and_scale, mean_and_std
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
     Cells,
     cells_to_predict,
     check_cells,
-    mean_and_std,
     weighted_cells,
 )
 from pyg_nas.spaces.modules.space import NETWORKS
@@ -486,8 +486,7 @@ class GaussianProcess(CellRegressor):
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
 
     def _set_unit(self, y: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
-        mean, spread = mean_and_std(y, weights)
-        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
+        self.mean_, self.std_ = map(float, mean_and_scale(y, weights))
         if self._given_std is not None:
             self.std_ = self._given_std
 

@@ -35,6 +35,7 @@ from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.base import CellEstimator
 from pyg_nas.predictors.parameter_rules import GCN_REGRESSOR_RULES, GCN_RULES
+from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     Cells,
@@ -42,7 +43,6 @@ from pyg_nas.predictors.validation import (
     check_cells,
     check_converged,
     checked_weights,
-    mean_and_std,
     weighted_cells,
 )
 
@@ -288,10 +288,9 @@ class GCNRegressor(RegressorMixin, _GCNEstimator):  # type: ignore[misc]
         """
         self.check_parameters()
         cells, labels, weights = weighted_cells(X, y, sample_weight)
-        mean, spread = mean_and_std(labels, weights)
+        mean, scale = mean_and_scale(labels, weights)
         self.mean_ = float(mean if self.target_mean is None else self.target_mean)
-        spread = float(spread if self.target_std is None else self.target_std)
-        self.std_ = spread if spread > 0 else 1.0
+        self.std_ = float(scale if self.target_std is None else self.target_std)
         if weights is not None:
             # Of mean 1, so that the step sizes are those of a fit without weights.
             weights = weights / weights.mean()

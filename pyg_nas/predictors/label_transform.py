@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyg_nas.predictors.scale import mean_and_scale
+
 NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 """Standard normal values whose means weighed by :data:`NORMAL_WEIGHTS` are expectations."""
 NORMAL_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -195,8 +197,8 @@ def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float6
     shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
     quantiles = np.quantile(labels, _QUANTILES, axis=0)
     inside = _cut_off(labels, quantiles)
-    spread = inside.std(axis=0)
-    return _stacked(shares, (inside - inside.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+    mean, scale = mean_and_scale(inside)
+    return _stacked(shares, (inside - mean) / scale)
 
 
 def _stacked(shares: NDArray[np.float64], standard: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -220,9 +222,8 @@ def _standardised_values(
 ) -> NDArray[np.float64]:
     """Cut off values of mean zero and variance one; ``weight`` copies of each sorted label."""
     inside = _cut_off(ordered, weighted_quantiles(ordered, weight, _QUANTILES))
-    mean = np.average(inside, weights=weight)
-    spread = np.sqrt(np.average((inside - mean) ** 2, weights=weight))
-    return np.asarray((inside - mean) / (spread if spread > 0 else 1.0))
+    mean, scale = mean_and_scale(inside, weight)
+    return np.asarray((inside - mean) / scale)
 
 
 def weighted_quantiles(

@@ -28,9 +28,10 @@ from pyg_nas.predictors.networks import (
 )
 from pyg_nas.predictors.parameter_rules import EPOCHS, WIDTH
 from pyg_nas.predictors.residual_gnn import SCALES, ResidualEnsemble
+from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.state import FittedState
 from pyg_nas.predictors.state import Networks as FittedNetworks
-from pyg_nas.predictors.validation import check_converged, mean_and_std
+from pyg_nas.predictors.validation import check_converged
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS
 
@@ -75,8 +76,7 @@ class NetworkGNNRegressor(ResidualEnsemble):
         """
         self.check_parameters()
         networks, labels, weights = labelled_networks(X, y, sample_weight)
-        mean, spread = mean_and_std(labels, weights)
-        self.mean_, self.std_ = float(mean), float(spread) if spread > 0 else 1.0
+        self.mean_, self.std_ = map(float, mean_and_scale(labels, weights))
         self.feature_version_ = NETWORK_FEATURE_VERSION
         features = network_features(networks).joined()
         self._fit_scales(networks.attributes, features)

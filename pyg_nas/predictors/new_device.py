@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.predictors.scale import mean_and_scale
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -179,8 +180,8 @@ class NewDeviceRegressor:
             raise SettingsError(
                 f"more architectures than measured ({self.measured}) are needed, got {len(costs)}"
             )
-        deviation = inputs.std(axis=0)
-        self.inputs_ = (inputs - inputs.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        centre, scale = mean_and_scale(inputs)
+        self.inputs_ = (inputs - centre) / scale
         self.costs_ = smooth
         self.kernels_ = self._best_kernels(costs, np.asarray(devices))
         return self

@@ -43,12 +43,12 @@ from pyg_nas.predictors.parameter_rules import (
     real,
     whole,
 )
+from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
     Cells,
     cells_to_predict,
     check_converged,
-    mean_and_std,
     weighted_cells,
 )
 
@@ -203,8 +203,7 @@ class ResidualGNNRegressor(ResidualEnsemble):
         self.check_parameters()
         self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
         self.hidden_ = self.hidden or _width(len(cells))
-        self.mean_, spread = mean_and_std(y, weights)
-        self.std_ = np.where(spread > 0, spread, 1.0)
+        self.mean_, self.std_ = mean_and_scale(y, weights)
         self._fit_scales(features.vertex[cells.mask], self._readout(features))
         device = pick_device(self.device)
         graphs = self._graphs(cells, features)

@@ -13,6 +13,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.parameter_rules import SEED
+from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.state import Array, FittedState, Space
 from pyg_nas.predictors.training_time import work_features
 from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
@@ -69,8 +70,7 @@ class SmallGaussianProcess(CellRegressor):
         spread = _NORMAL_DEVIATION * np.median(np.abs(labels - median))
         self.targets_ = np.maximum(labels, median - _MOST_DEVIATIONS * spread)
         found = small_features(cells)
-        self.centre_, deviation = found.mean(axis=0), found.std(axis=0)
-        self.scale_ = np.where(deviation > 0, deviation, 1.0)
+        self.centre_, self.scale_ = mean_and_scale(found)
         self.inputs_ = (found - self.centre_) / self.scale_
         self.noise_ = np.full(len(labels), 1e-10)
         if weights is not None:

@@ -207,16 +207,6 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
     return weights
 
 
-def mean_and_std(
-    labels: NDArray[np.float64], weights: NDArray[np.float64] | None
-) -> tuple[Any, Any]:
-    """Return weighted mean and standard deviation of labels ``[N, ...]``, along the first axis."""
-    if weights is None:
-        return labels.mean(axis=0), labels.std(axis=0)
-    mean = np.average(labels, axis=0, weights=weights)
-    return mean, np.sqrt(np.average((labels - mean) ** 2, axis=0, weights=weights))
-
-
 def check_converged(loss: NDArray[np.floating[Any]], learning_rate: float) -> None:
     """Check a finished training run by its loss, ``[epochs, ...]``.
 

@@ -12,7 +12,6 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.validation import (
     as_cells,
     finite_labels,
-    mean_and_std,
     weighted_cells,
 )
 
@@ -54,13 +53,6 @@ def test_cells_of_weight_zero_are_left_out() -> None:
 def test_wrong_weights_are_named(weights: list[float], message: str) -> None:
     with pytest.raises(SettingsError, match=f"sample_weight.*{message}"):
         weighted_cells(CELLS, Y, weights)
-
-
-def test_weighted_mean_and_std_are_those_of_copies() -> None:
-    counts = np.array([1, 3, 2, 1, 4])
-    mean, std = mean_and_std(Y, counts.astype(float))
-    copies = np.repeat(Y, counts)
-    assert (mean, std) == pytest.approx((copies.mean(), copies.std()))
 
 
 def test_labels_whose_squares_are_not_finite_are_refused() -> None:
