@@ -208,6 +208,8 @@ class HybridRegressor(CellRegressor):
         most 1 GiB, and 0.25 GiB for updates: after the next update, scoring the same cells computes
         only the effect of the new labels, equal to 1e-6. The cache is not used where it would need
         more memory (for the whole of NAS-Bench-101 with more than about 400 training cells).
+        Without networks and trees, the features of the cells that were scored last are cached since
+        the fit, if they are at most 500,000 (0.4 GB).
 
         Raises:
             ModelError: If the cells have other operations than the training cells, or the model
@@ -412,7 +414,9 @@ class HybridRegressor(CellRegressor):
             self._kept.map_blocks(cells, lambda: self._kept_blocks(cells), predict_kept)
         else:
             groups = self._all_groups(cells.space)
-            map_blocks(cells, groups, predict_block, self._is_process_alone())
+            # A search scores the same cells in the next round.
+            again = hasattr(self, "_training")
+            map_blocks(cells, groups, predict_block, self._is_process_alone(), again)
         return latent + self._prior_mean(cells), stds
 
     def _is_process_alone(self) -> bool:

@@ -346,6 +346,32 @@ def test_an_update_by_a_quarter_is_a_fit(members: int, tmp_path: Path) -> None:
     assert updated.update(CELLS[62:63], Y[62:63])._unseen[0].shape == (63,)
 
 
+def test_features_are_computed_once_between_a_fit_and_its_updates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = HybridRegressor(ensemble_size=0).fit(CELLS[:60], Y[:60])
+    save_model(fitted, tmp_path / "m")
+    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 16)
+    monkeypatch.setattr("pyg_nas.predictors.hybrid.BLOCK_CELLS", 16)
+    computed: list[CellArray] = []
+
+    def counted(cells: CellArray) -> CellFeatures:
+        computed.append(cells)
+        return cell_features(cells)
+
+    monkeypatch.setattr(cell_blocks, "cell_features", counted)
+    many = sample_cells(100, seed=3)
+    fitted.predict_scores(many)  # computes the extra features, which takes features of vertices
+    # A model from a folder cannot be updated, and keeps no features.
+    for _ in range(2):
+        load_model(tmp_path / "m").predict_scores(many)
+    assert sum(map(len, computed)) == 300
+    computed.clear()
+    fitted.predict_scores(many)
+    deepcopy(fitted).update(CELLS[60:63], Y[60:63]).predict_scores(many)
+    assert sum(map(len, computed)) == 100 + 3
+
+
 @pytest.mark.parametrize("members", [0, 1])
 def test_cells_that_are_kept_between_updates_have_the_same_predictions(
     members: int, monkeypatch: pytest.MonkeyPatch
