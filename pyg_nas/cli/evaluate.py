@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pyg_nas.cli.console import print_line, print_table
-from pyg_nas.cli.options import Device, GraphSpace, check_label, chosen_label, seed_option
+from pyg_nas.cli.options import (
+    Device,
+    GraphSpace,
+    OwnRecipe,
+    check_label,
+    chosen_label,
+    import_own,
+    seed_option,
+)
 from pyg_nas.cli.progress import working
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
@@ -75,6 +83,7 @@ def evaluate(
     json: Annotated[
         Path | None, typer.Option(help="Write the figures to this JSON file too.")
     ] = None,
+    recipe: OwnRecipe = None,
     device: Device = "auto",
 ) -> None:
     """Compare predictions with a table, on cells that the model was not trained on.
@@ -91,6 +100,7 @@ def evaluate(
 
     if json is not None:
         check_output(json, table, model, scores)
+    import_own(recipe)
     compared = _compare(
         model, table, scores, train, split, split_seed, (metric, budget, run), space, device
     )
@@ -149,6 +159,7 @@ def plot(
     train: TrainedOn = None,
     split_seed: TrainedSeed = 0,
     space: GraphSpace = None,
+    recipe: OwnRecipe = None,
     device: Device = "auto",
 ) -> None:
     """Plot predictions against measurements, of all cells and of the best ones.
@@ -160,6 +171,7 @@ def plot(
 
     check_output(out, table, model, scores)
     check_format(out)
+    import_own(recipe)
     compared = _compare(
         model, table, scores, train, split, split_seed, (metric, budget, run), space, device
     )
@@ -225,6 +237,8 @@ def _compare(
 ) -> _Compared:
     """Compare a model's predictions with a table, or the scores of a file in their place."""
     if scores is None:
+        if train is not None:
+            raise SettingsError("--train is used with --scores alone: a model names its cells")
         return _evaluated(model, table, split, choice, space, device)
     return _judged(scores, model, table, train, split, split_seed, choice, space)
 

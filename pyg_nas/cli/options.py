@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_DIGITS, MOST_SEED
 
@@ -67,6 +67,14 @@ Jobs = Annotated[
         max=MOST_WORKERS,
         callback=_some_jobs,
         help="Number of fits at the same time; -1 for one on each core.",
+    ),
+]
+OwnRecipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="MODULE:CLASS",
+        help="Your own predictor, such as my_file.py:Mine, if the model was trained with one.",
     ),
 ]
 Device = Annotated[
@@ -134,6 +142,24 @@ def longest_training(max_training_time: float | None, max_time: float | None) ->
             f"--max-training-time must be a number of seconds above 0, got {seconds:g}"
         )
     return seconds
+
+
+def import_own(recipe: str | None) -> None:
+    """Import the class of a user's own predictor, so that models of it can be read.
+
+    Raises:
+        SettingsError: If it is the name of a recipe, or cannot be imported.
+    """
+    from pyg_nas.predictors.registry import class_named
+
+    if recipe is None:
+        return
+    if ":" not in recipe:
+        raise SettingsError(
+            f"--recipe {quoted(recipe)} must be module:Class or file.py:Class of a predictor of "
+            f"yours; other models need no --recipe"
+        )
+    class_named(recipe)
 
 
 def check_settings_file(path: Path | None) -> None:

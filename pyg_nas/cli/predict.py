@@ -11,6 +11,7 @@ from pyg_nas.cli.console import print_line
 from pyg_nas.cli.options import (
     Configurations,
     Device,
+    import_own,
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
@@ -53,7 +54,10 @@ def predict(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="transfer: score by the shipped tables, without a model."),
+        typer.Option(
+            help="transfer: score by the shipped tables, without a model. MODULE:CLASS: your own "
+            "predictor, if the model was trained with one."
+        ),
     ] = None,
     configurations: Configurations = None,
     space: Annotated[
@@ -95,6 +99,9 @@ def predict(
     from pyg_nas.scoring.output import ARROW, check_format
     from pyg_nas.scoring.source import check_source
 
+    if recipe is not None and ":" in recipe:
+        import_own(recipe)
+        recipe = None
     if recipe is not None:
         if recipe != "transfer":
             raise SettingsError(
@@ -138,7 +145,8 @@ def predict(
     elif loaded is not None and header is not None:
         source = str(space or table)
         settings = {"model": settings_checksum(header.settings), "source": source}
-        _predict_stream(loaded, listed, source, out, top, pool, settings)
+        fitted = header.space or whole_space
+        _predict_stream(loaded, fitted, listed, source, out, top, pool, settings)
     if loaded is not None and loaded.protocol is not None and loaded.unit:
         print_line(f"score: {loaded.protocol.label}, in {loaded.unit}")
 
@@ -215,6 +223,7 @@ def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> No
 
 def _predict_stream(
     model: Model,
+    space: SearchSpace | None,
     listed: Architectures | None,
     source: str,
     out: Path,
@@ -230,8 +239,13 @@ def _predict_stream(
     if listed is not None:
         hashes = listed.hashes_of(np.arange(len(listed.graphs)))
         blocks = stored_blocks(listed.graphs, hashes, listed.texts, parameters=listed.parameters)
+    elif space is not None:
+        blocks = open_blocks(source, space)
     else:
-        blocks = open_blocks(source, model.estimator.space_)
+        raise SettingsError(
+            f"{source}: cannot be read without its space, which the model does not store (space_ "
+            f"among the values of its fitted_state); give a table or the name of a space"
+        )
     task = ScoringTask(
         model.estimator,
         model.larger_is_better,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import print_line
+from pyg_nas.cli.options import OwnRecipe, import_own
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import check_output
@@ -28,6 +29,7 @@ def report(
             help="Also train on fewer cells, to show how much more training cells would help."
         ),
     ] = True,
+    recipe: OwnRecipe = None,
 ) -> None:
     """Write a web page (one HTML file) about a model's predictions or about a search.
 
@@ -38,6 +40,7 @@ def report(
     check_output(out, table, source)
     if out.suffix.lower() not in _ENDINGS:
         raise SettingsError(f"{out}: a report is HTML, its name must end with .html or .htm")
+    import_own(recipe)
     with progress_bar("report, models trained") as advance:
         write_report(source, table, out, learning_curve=learning_curve, progress=advance)
     print_line(f"report: {out}")

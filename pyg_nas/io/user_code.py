@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import SettingsError, one_line
+from pyg_nas.errors import PygNasError, SettingsError, one_line
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import Failure, check_regular
 from pyg_nas.io.text import check_text
@@ -94,6 +94,8 @@ def absolute_reference(reference: str) -> str:
 
 def _described(error: BaseException) -> str:
     kind, text = type(error).__name__, one_line(error)
+    if isinstance(error, PygNasError):  # for readers of the message, its class says nothing
+        return text
     return kind if text == kind else f"{kind}: {text}"
 
 

@@ -93,7 +93,8 @@ def registered_class(name: str) -> type:
     if cls is None:
         raise ModelError(
             f"class {name!r} must be one of {', '.join(storable_names())}; import the module that "
-            f"registers it, or install it with an entry point of the group {ENTRY_POINTS}"
+            f"registers it (a command does with --recipe file.py:Class), or install it with an "
+            f"entry point of the group {ENTRY_POINTS}"
         )
     return cls
 

@@ -99,7 +99,7 @@ class FittedState:
 
 def read_parts(estimator: Any) -> dict[str, Any]:
     """Return the fitted estimators inside ``estimator``, by name."""
-    parts = {name: getattr(estimator, f"{name}_") for name in estimator.fitted_state.parts}
+    parts = {name: _fitted(estimator, name) for name in estimator.fitted_state.parts}
     return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -116,18 +116,28 @@ def read_state(estimator: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
             for name, tensor in network.state_dict().items():
                 tensors[prefix + name] = tensor.detach().cpu().contiguous()
     for name, spec in state.arrays.items():
-        value = getattr(estimator, f"{name}_")
+        value = _fitted(estimator, name)
         if value is None and spec.optional:
             continue
         array = value.detach().cpu().numpy() if spec.torch else np.asarray(value)
         tensors[name] = torch.from_numpy(np.array(array, spec.dtype, order="C"))
     values = {
         name: TypeAdapter(kind).dump_python(
-            _plain(getattr(estimator, f"{name}_")), mode="json", warnings=False
+            _plain(_fitted(estimator, name)), mode="json", warnings=False
         )
         for name, kind in state.values.items()
     }
     return tensors, values
+
+
+def _fitted(estimator: Any, name: str) -> Any:
+    try:
+        return getattr(estimator, f"{name}_")
+    except AttributeError:
+        raise ModelError(
+            f"{type(estimator).__name__}: its fitted_state names {name!r}, but it has no attribute "
+            f"{name}_ after fit (the names are without the underscore at the end)"
+        ) from None
 
 
 def write_state(

@@ -132,7 +132,9 @@ def load_described(
         try:
             return _rebuild(settings["model"], "", tensors, device, most_cells, shapes_only)
         except (PygNasError, *_UNFIT) as error:
-            raise ModelError(f"{folder}: is not a model of this version: {error}") from error
+            raise ModelError(
+                f"{folder}: cannot be read as a model of this version: {error}"
+            ) from error
 
     raw = read_weights(folder, settings, lambda zeros: rebuild(zeros, True))
     try:

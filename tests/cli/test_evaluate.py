@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.metrics.regression import regression_metrics
+from pyg_nas.predictors import registry
 from pyg_nas.predictors.storage import load_model, save_model
 from pyg_nas.predictors.trained import Model
 from tests.cli.command import pyg_nas
@@ -165,3 +167,67 @@ def test_figures_that_do_not_exist_and_labels_that_are_no_measurements_are_expla
     assert "have no run above 0.2; their measured value is a substitute" in shown
     assert pyg_nas("plot", model_path, tmp_path / "t.hdf5", "--out", out) == 0
     assert "no run above 0.2" in out.read_text(encoding="utf-8")
+
+
+OWN = """
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from pyg_nas.predictors import Array, FittedState, register_estimator
+
+
+@register_estimator
+class {name}(BaseEstimator):
+    fitted_state = FittedState(arrays={{"line": Array("float64", (2,))}})
+
+    def fit(self, cells, y):
+        self.line_ = np.polyfit(cells.num_edges, y, 1)
+        return self
+
+    def predict(self, cells):
+        return np.polyval(self.line_, cells.num_edges)
+"""
+
+
+def test_a_model_of_ones_own_predictor_is_read_with_its_class(
+    table_path: Path,
+    small_table: Table,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every command on a model, in a process that has not imported the class before."""
+    code, model = tmp_path / "own_edges.py", tmp_path / "model"
+    code.write_text(OWN.format(name="OwnEdges"))
+    recipe = ("--recipe", f"{code}:OwnEdges")
+    assert pyg_nas("train", table_path, "--split", 60, "--out", model, *recipe) == 0
+    commands = {
+        "evaluate": (table_path,),
+        "plot": (table_path, "--out", tmp_path / "p.svg"),
+        "predict": (table_path, "--out", tmp_path / "s.csv"),
+        "report": (table_path, "--no-learning-curve", "--out", tmp_path / "r.html"),
+    }
+    for name, arguments in commands.items():
+        monkeypatch.setattr(registry, "_registered", {})
+        monkeypatch.delitem(sys.modules, "own_edges")
+        capsys.readouterr()
+        assert pyg_nas(name, model, *arguments) == 2
+        assert "(a command does with --recipe file.py:Class)" in capsys.readouterr().err
+        assert pyg_nas(name, model, *arguments, *recipe) == 0, name
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 1 + len(small_table.cells)
+    lines = tmp_path / "g.jsonl"
+    lines.write_text(json.dumps(small_table.cells[0].to_dict()) + "\n")
+    assert pyg_nas("predict", model, *recipe, "--space", lines, "--out", tmp_path / "t.csv") == 2
+    assert "g.jsonl: cannot be read without its space" in capsys.readouterr().err
+    top = ("--space", "nasbench101", "--top", 3, "--out", tmp_path / "t.csv")
+    assert pyg_nas("predict", model, *recipe, *top) == 0
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 4
+    assert pyg_nas("evaluate", model, table_path, "--recipe", "best") == 2
+    assert "--recipe 'best' must be module:Class" in capsys.readouterr().err
+
+
+def test_options_of_scores_are_refused_for_a_model(
+    model_path: Path, table_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pyg_nas("evaluate", model_path, table_path, "--train", "60") == 2
+    assert "--train is used with --scores alone" in capsys.readouterr().err

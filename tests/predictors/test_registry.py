@@ -69,6 +69,17 @@ def test_a_registered_class_is_stored_and_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unregistered")
+def test_a_declared_attribute_that_fit_does_not_set_is_named(tmp_path: Path) -> None:
+    class Misnamed(EdgeLine):
+        fitted_state = FittedState(arrays={"line_": Array("float64", (2,))})
+
+    register_estimator(Misnamed)
+    with pytest.raises(ModelError, match=r"Misnamed: its fitted_state names 'line_', but it has n"):
+        save_model(Misnamed().fit(CELLS, Y), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.usefixtures("unregistered")
 def test_an_entry_point_registers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("EdgeLine", f"{__name__}:EdgeLine", registry.ENTRY_POINTS)
     monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([point]))
