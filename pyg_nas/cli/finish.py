@@ -13,6 +13,7 @@ from pyg_nas.cli.options import Backend, Device, Log
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
@@ -73,10 +74,13 @@ def finish(
         check_logger(log)
     check_output_folder(out)
     executor = Executor(backend=backend, workers=workers, device=device)
-    if space is not None:
-        chosen_space(space)
+    given = None if space is None else chosen_space(space)
     with working("reading search and images"):
         steps = Finish(search, out, images, top, seeds, epochs, metric)
+    if given is not None and given != steps.space:
+        raise SettingsError(
+            f"--space {space}: {search} is a search in the space {steps.space.name}"
+        )
     if steps.is_done:
         steps.clean()
         print_line(f"{out}: is already finished")

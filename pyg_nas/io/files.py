@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import PygNasError, SettingsError
 
 # Age after which an unlocked temporary file counts as abandoned: longer than the time between
 # its creation and its locking.
@@ -173,6 +173,19 @@ def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] |
             read = chain(given.rglob("*"), given.glob("*/*")) if given.is_dir() else [given]
             if any(file.exists() and path.samefile(file) for file in read):
                 raise SettingsError(f"{path}: is read by this command, it cannot be the output too")
+
+
+def check_input_folder(
+    path: str | os.PathLike[str], failure: type[PygNasError] = SettingsError
+) -> None:
+    """Check that a folder exists.
+
+    Raises:
+        failure: If there is nothing at ``path``, or it is a file.
+    """
+    if not Path(path).is_dir():
+        reason = "is a file, a folder is needed" if Path(path).exists() else "no such folder"
+        raise failure(f"{os.fspath(path)}: {reason}")
 
 
 def check_output_folder(path: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, first_repeated, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
+from pyg_nas.io.files import check_input_folder
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import printable
 
@@ -81,8 +82,7 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     path = Path(path)
     if path.name == TARGETS and path.is_file():
         path = path.parent
-    if not path.is_dir():
-        raise MeasureError(f"{path}: no such folder")
+    check_input_folder(path, MeasureError)
     # "." and ".." are not names; a link keeps its own.
     name = printable(path.resolve().name if path.name in ("", "..") else path.name)
     if (path / TARGETS).is_file():

@@ -67,7 +67,7 @@ def get_task(
             f"./{name} means the folder, the task needs another working directory"
         )
     if image_size is not None and not named_folder:
-        raise MeasureError(f"only the images of a folder can be resized, got the task {name!s}")
+        raise MeasureError(f"only the images of a folder can be resized; {name!s} is no folder")
 
     def changed(base: TrainingSettings) -> TrainingSettings:
         if isinstance(settings, Mapping):

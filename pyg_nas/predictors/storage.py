@@ -176,7 +176,8 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
     settings = read_json(path, ModelError)
     keys = {"format", "model", "weights_sha256", "about"}
     if not isinstance(settings, dict) or not keys <= set(settings):
-        raise ModelError(f"{path}: needs the keys {', '.join(sorted(keys))}")
+        needed = ", ".join(sorted(keys))
+        raise ModelError(f"{folder}: not a model folder, {SETTINGS} needs the keys {needed}")
     if settings["format"] not in _FORMATS or isinstance(settings["format"], bool):
         raise ModelError(f"{path}: format {settings['format']!r}, this version reads {_FORMATS}")
     if settings.get(_CHECKSUM) != settings_checksum(settings):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import check_input_folder, write_text
 from pyg_nas.io.text import counted
 
 
@@ -37,8 +37,7 @@ def write_report(
     from pyg_nas.search.folder import ASKED, QUERIES
 
     folder = Path(source)
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder")
+    check_input_folder(folder, ModelError)
     if (folder / ASKED).exists() or (folder / QUERIES).exists():
         from pyg_nas.report.searches import search_page
 

@@ -27,7 +27,7 @@ from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
-from pyg_nas.io.files import check_output_folder
+from pyg_nas.io.files import check_input_folder, check_output_folder
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
@@ -94,8 +94,7 @@ class Finish:
         if epochs is not None:
             check_count("epochs", epochs, MOST_EPOCHS)
         self.folder, self.out = Path(folder), Path(out)
-        if not self.folder.is_dir():
-            raise SettingsError(f"{self.folder}: no such folder")
+        check_input_folder(self.folder)
         search = StoredSearch.read(self.folder)
         self.space = search.space
         trained = _task_runs(search)

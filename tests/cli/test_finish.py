@@ -84,10 +84,15 @@ def test_a_table_search_and_a_missing_folder_are_refused_in_one_line(
     for folder, message in (
         (path.parent, "is a search on a table; only a search on a task"),
         (tmp_path / "none", "no such folder"),
+        (path, "is a file, a folder is needed"),
     ):
         assert pyg_nas("finish", folder, "--out", tmp_path / "net", "--device", "cpu") == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
+    assert not (tmp_path / "net").exists()
+    network = ("--out", tmp_path / "net", "--device", "cpu", "--space", "nasbench201")
+    assert pyg_nas("finish", searched / "search", *network) == 2
+    assert "is a search in the space nasbench101" in capsys.readouterr().err
     assert not (tmp_path / "net").exists()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.io.files import (
     atomic_folder,
     atomic_path,
     cache_folder,
+    check_input_folder,
     check_output,
     check_output_folder,
     write_text,
@@ -151,6 +152,15 @@ def test_a_folder_without_permission_is_known_before(tmp_path: Path) -> None:
     for check in (check_output, check_output_folder):
         with pytest.raises(SettingsError, match="cannot be written to"):
             check(tmp_path / "out")
+
+
+def test_an_input_folder_is_one(tmp_path: Path) -> None:
+    check_input_folder(tmp_path)
+    (tmp_path / "f").touch()
+    with pytest.raises(SettingsError, match="none: no such folder"):
+        check_input_folder(tmp_path / "none")
+    with pytest.raises(MeasureError, match="f: is a file, a folder is needed"):
+        check_input_folder(tmp_path / "f", MeasureError)
 
 
 def test_an_output_is_no_input(tmp_path: Path) -> None:
