@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import inspect
 import logging
 import os
 import re
@@ -51,6 +52,10 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+for registered in (*app.registered_commands, *table_app.registered_commands):
+    # Without the line breaks of the source, so that paragraphs fill the terminal.
+    paragraphs = (inspect.getdoc(registered.callback) or "").split("\n\n")
+    registered.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
 
 
 @app.callback(invoke_without_command=True)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 def compare(
     table: TablePath,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the results, as CSV and LaTeX, and a figure as PDF and PNG."),
+    ],
     predictors: Annotated[
         str,
         typer.Option(
@@ -56,7 +59,7 @@ def compare(
     space: GraphSpace = None,
     device: Device = "auto",
 ) -> None:
-    """Compare predictors on the same draws of training cells: CSV, LaTeX and a figure.
+    """Compare predictors on the same draws of training cells: CSV, LaTeX, PDF and PNG.
 
     Training cells are left out of the evaluation, by their hash. Every finished fit is stored in
     fits.jsonl: the same command resumes a stopped one, and more predictors, training cells or

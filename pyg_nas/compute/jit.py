@@ -67,12 +67,23 @@ def _log_first_compilation() -> None:
         def on_start(self, event: object) -> None:
             if not self.logged:
                 self.logged = True
-                _log.info("compiling machine code, once after an installation (up to a minute)")
+                _log.info(
+                    "compiling machine code for its first use, which later commands load (up to a "
+                    "minute)"
+                )
 
         def on_end(self, event: object) -> None:
             pass
 
     event.register("numba:compile", FirstCompilation())
+
+
+@cache
+def _warn_unstored() -> None:
+    _log.warning(
+        "machine code cannot be stored, so that every command compiles again: set NUMBA_CACHE_DIR "
+        "to a folder that can be written to"
+    )
 
 
 def compiled(function: _Function) -> _Function:
@@ -91,5 +102,6 @@ def compiled(function: _Function) -> _Function:
         result: _Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:
         # Numba found no folder to write to: neither beside the package nor in the user's cache.
+        _warn_unstored()
         result = numba.njit(**options)(function)
     return result

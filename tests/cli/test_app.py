@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app, main
 from pyg_nas.io.user_code import object_named
@@ -89,6 +92,19 @@ def test_every_command_shows_an_example() -> None:
     assert "pyg-nas table import" in listed
     for name, command in listed.items():
         assert f"Example: {name}" in " ".join((command.help or "").split()), name
+
+
+def test_help_fills_the_lines_of_the_terminal() -> None:
+    """The first word of a line had no room in the line before it."""
+    width = 60
+    for name in commands(typer.main.get_command(app), "pyg-nas"):
+        arguments = [*name.split()[1:], "--help"]
+        shown = CliRunner(env={"COLUMNS": str(width)}).invoke(app, arguments).output
+        text = shown.partition("Usage")[2].partition("\n \n")[0].partition("╭")[0]
+        for paragraph in re.split(r"\n\s*\n", text)[1:]:
+            lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
+            for line, following in itertools.pairwise(lines):
+                assert len(line) + 1 + len(following.split()[0]) > width - 2, (name, line)
 
 
 def test_help_is_there_for_every_command() -> None:
