@@ -49,6 +49,7 @@ METHODS: dict[str, tuple[Callable[[], Strategy], int]] = {
     "evolution": (RegularizedEvolution, 250),
     # The setting that `pyg-nas search` recommends.
     "predictor": (lambda: PredictorSearch(make_fast, n=16, k=4), 60),
+    "predictor, fewer cells": (lambda: PredictorSearch(make_fast, n=16, k=4), 24),
 }
 
 
