@@ -1,9 +1,10 @@
 """Drawings of architectures: files drawn by matplotlib, and small SVG texts for HTML pages.
 
 A graph of up to 30 vertices is drawn vertex by vertex. In a larger one each chain of vertices
-becomes one box; if these are more than 30, repeated blocks are drawn once. If there are still too
-many, the drawing is an overview of operations by layer. The work for a drawing is bounded for every
-graph.
+becomes one box; if these are more than 30, a block that follows itself is drawn once. If these are
+more than 60, each block is drawn once, and wherever it comes again is a box with its letter. If
+there are still too many, the drawing is an overview of operations by layer. The work for a drawing
+is bounded for every graph.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pyg_nas.io.text import counted, printable
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
 from pyg_nas.visualization.files import check_format, save_figure
-from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, depths, fits, layered_layout
-from pyg_nas.visualization.repeats import fold_repeats
+from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, Layout, depths, fits, layered_layout
+from pyg_nas.visualization.repeats import Folded, fold_repeats
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
@@ -40,11 +41,12 @@ OPERATION_COLOURS = (
     "#8C8C8C",
 )
 TERMINAL_COLOUR = "#D9D9D9"
+BLOCK_COLOUR = "#595959"
 
 MOST_VERTICES = 30
 """Largest number of vertices that are drawn as one box each."""
 
-_MOST_BOXES = 60
+_MOST_BOXES, _MOST_WITH_LETTERS = 60, 100
 _LONGEST_LABEL = 24
 # The overview of a graph that is too large: bars of layers, and a legend of operations.
 _BARS, _BAR_HEIGHT, _BAR_WIDTH = 40, 8.0, 260.0
@@ -108,37 +110,40 @@ def graph_drawing(
         box_width: Width of the boxes in pixels; by default that of the longest label.
     """
     size = len(operations)
-    left, links, times = operations, edges, np.ones(size, dtype=np.int64)
-    groups = np.arange(size) if size <= MOST_VERTICES else _chains(size, edges, times)
+    unmarked = np.full(size, -1, dtype=np.int64)
+    left = Folded(operations, edges, np.ones(size, dtype=np.int64), unmarked, unmarked)
+    groups = np.arange(size) if size <= MOST_VERTICES else _chains(left)
+    most = _MOST_BOXES
     if groups.max() >= MOST_VERTICES:
-        left, links, times = fold_repeats(operations, edges)
-        groups = _chains(len(left), links, times)
+        left = fold_repeats(operations, edges)
+        groups = _chains(left)
+    if groups.max() >= _MOST_BOXES:
+        left = fold_repeats(operations, edges, once=True)
+        groups, most = _chains(left), _MOST_WITH_LETTERS
     count = int(groups.max()) + 1
-    if count > _MOST_BOXES:
+    if count > most:
         return _overview(operations, edges, space)
-    between = _edges_between(groups, links, count)
+    between = _edges_between(groups, left.edges, count)
     if not fits(count, between):
         return _overview(operations, edges, space)
     members: list[list[int]] = [[] for _ in range(count)]
-    for group, operation in zip(groups.tolist(), left.tolist(), strict=True):
-        members[group].append(operation)
-    repeats = np.ones(count, dtype=np.int64)
-    repeats[groups] = times
-    labels = [
-        _group_label(group, space) + (f" [×{n}]" if n > 1 else "")
-        for group, n in zip(members, repeats.tolist(), strict=True)
-    ]
-    colours = [operation_colour(Counter(group).most_common(1)[0][0], space) for group in members]
+    for vertex, group in enumerate(groups.tolist()):
+        members[group].append(vertex)
+    labels = [_group_label(left, group, space) for group in members]
+    colours = [_group_colour(left, group, space) for group in members]
     layout = layered_layout(count, between, box_width or fitting_width(labels))
+    width, bars, words = _letters(left, members, layout)
     return Drawing(
-        layout.width,
+        width,
         layout.height,
         _description(operations, edges, space),
         tuple(
             Box(centre, layout.box_width, BOX_HEIGHT, colour, label, text_colour(colour))
             for centre, colour, label in zip(layout.centres, colours, labels, strict=True)
-        ),
+        )
+        + bars,
         tuple(layout.routes.values()),
+        words,
     )
 
 
@@ -175,16 +180,18 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     save_figure(figure(cell_drawing(cell)), path)
 
 
-def _chains(size: int, edges: Edges, times: NDArray[np.int64]) -> NDArray[np.int64]:
+def _chains(graph: Folded) -> NDArray[np.int64]:
     """Number the chains of a graph: each vertex's chain ``[V]``, in the order of their starts.
 
-    All vertices of a chain occur equally often, ``times`` ``[V]``.
+    All vertices of a chain occur equally often, are of one block or stand for blocks.
     """
+    size, edges = len(graph.operations), graph.edges
+    kinds = np.stack([graph.times, graph.first, graph.again >= 0], axis=1)
     entering = np.bincount(edges[:, 1], minlength=size)
     leaving = np.bincount(edges[:, 0], minlength=size)
     source, target = edges.T
     alone = (leaving[source] == 1) & (entering[target] == 1)
-    inside = edges[alone & (times[source] == times[target])]
+    inside = edges[alone & (kinds[source] == kinds[target]).all(axis=1)]
     before = np.full(size, -1, dtype=np.int64)
     before[inside[:, 1]] = inside[:, 0]
     groups = np.empty(size, dtype=np.int64)
@@ -205,7 +212,48 @@ def _edges_between(groups: NDArray[np.int64], edges: Edges, count: int) -> Edges
     return np.stack(np.divmod(pairs, count), axis=1)
 
 
-def _group_label(operations: list[int], space: SearchSpace) -> str:
+def _letters(
+    graph: Folded, members: list[list[int]], layout: Layout
+) -> tuple[float, tuple[Box, ...], tuple[Words, ...]]:
+    """Return the width of a drawing with bars and letters beside the blocks that come again."""
+    bars, words = [], []
+    block_of = graph.first[[group[0] for group in members]]
+    for block in range(int(graph.first.max()) + 1):
+        ys = [layout.centres[box][1] for box in np.flatnonzero(block_of == block).tolist()]
+        middle, height = (min(ys) + max(ys)) / 2, max(ys) - min(ys) + BOX_HEIGHT
+        bars.append(Box((layout.width + _MARGIN, middle), 3, height, OPERATION_COLOURS[-1]))
+        words.append(Words((layout.width + 2 * _MARGIN, middle), f"block {_letter(block)}"))
+    longest = max((len(word.text) for word in words), default=0)
+    width = 3 * _MARGIN + 0.6 * FONT_SIZE * longest if words else 0.0
+    return layout.width + width, tuple(bars), tuple(words)
+
+
+def _letter(block: int) -> str:
+    """Return A to Z, then AA, AB and so on."""
+    before, last = divmod(block, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("A") + last)
+
+
+def _group_label(graph: Folded, vertices: list[int], space: SearchSpace) -> str:
+    """Return the label of a box: its operations or blocks, and how many times they occur."""
+    times = int(graph.times[vertices[0]])
+    blocks = [_letter(block) for block in graph.again[vertices].tolist() if block >= 0]
+    if blocks:
+        label = f"block{'s' * (len(blocks) > 1)} {short_label(', '.join(blocks))}"
+    else:
+        label = _operations_label(graph.operations[vertices].tolist(), space)
+    return label + (f" [×{times}]" if times > 1 else "")
+
+
+def _group_colour(graph: Folded, vertices: list[int], space: SearchSpace) -> str:
+    """Return the colour of the most frequent operation, or that of boxes that stand for blocks."""
+    if graph.again[vertices[0]] >= 0:
+        return BLOCK_COLOUR
+    ((most, _),) = Counter(graph.operations[vertices].tolist()).most_common(1)
+    return operation_colour(most, space)
+
+
+def _operations_label(operations: list[int], space: SearchSpace) -> str:
     first, last = (operation_label(space.decode([operations[k]])[0], space) for k in (0, -1))
     if len(operations) == 1:
         return first

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
 _LONGEST_PERIOD = 12
+_SMALLEST_BLOCK = 3
 
 
-def fold_repeats(operations: Ints, edges: Ints) -> tuple[Ints, Ints, Ints]:
+class Folded(NamedTuple):
+    """What is left of a graph.
+
+    Args:
+        operations: Operation ids ``[v]``.
+        edges: Pairs (source, target) ``[e, 2]``, by source.
+        times: How many times each vertex occurs, ``[v]``.
+        first: The block that is left whole here and stands for others; -1 elsewhere, ``[v]``.
+        again: The block that this vertex stands for; -1 elsewhere, ``[v]``.
+    """
+
+    operations: Ints
+    edges: Ints
+    times: Ints
+    first: Ints
+    again: Ints
+
+
+def fold_repeats(operations: Ints, edges: Ints, *, once: bool = False) -> Folded:
     """Return a graph in which blocks that follow each other and are equal are one block.
 
     Blocks begin and end at vertices over which no edge leads. They are equal if their operations
@@ -19,32 +40,48 @@ def fold_repeats(operations: Ints, edges: Ints) -> tuple[Ints, Ints, Ints]:
     Args:
         operations: Operation ids ``[V]``, in topological order.
         edges: Pairs (source, target) ``[E, 2]``; every edge runs to a later vertex.
-
-    Returns:
-        Operations ``[v]`` and edges ``[e, 2]`` by source of what is left, and how many times each
-        vertex occurs ``[v]``.
+        once: Leave each block of three vertices or more whole only once; a vertex stands for it
+            wherever it comes again. Blocks that come again are counted from 0.
     """
     ends = _cuts(len(operations), edges)
     blocks = _blocks(operations, edges, ends)
     kept, times = _runs(blocks)
     left: list[int] = []
     count: list[int] = []
+    whole: dict[tuple[bytes, bytes], int] = {}  # blocks: their first vertex that is left
+    marks: list[int] = []  # that vertex, of the block that each vertex belongs to or stands for
+    stands: list[bool] = []
     inside = np.full(len(operations), -1, dtype=np.int64)
     for block, repeats in zip(kept, times, strict=True):
-        start = ends[block - 1] + 1 if block else 0
-        for vertex in range(start, ends[block] + 1):
-            inside[vertex] = len(left)
-            left.append(vertex)
-            count.append(repeats)
+        start, end = (ends[block - 1] + 1 if block else 0), ends[block] + 1
+        is_folded = once and end - start >= _SMALLEST_BLOCK and blocks[block] in whole
+        mark = whole.setdefault(blocks[block], len(left))
+        for vertex in range(start, end):
+            if vertex == start or not is_folded:
+                left.append(vertex)
+                count.append(repeats)
+                marks.append(mark)
+                stands.append(is_folded)
+            inside[vertex] = len(left) - 1
     # Vertices that read the end of the last repeat now read the end of the first.
     for i, block in enumerate(kept):
         following = kept[i + 1] if i + 1 < len(kept) else len(ends)
         if following > block + 1:
             inside[ends[following - 1]] = inside[ends[block]]
     source, target = inside[edges].T
-    whole = (source >= 0) & (target >= 0) & (source < target)
-    pairs = np.unique(np.stack([source[whole], target[whole]], axis=1), axis=0)
-    return operations[left], pairs, np.array(count, dtype=np.int64)
+    between = (source >= 0) & (target >= 0) & (source < target)
+    pairs = np.unique(np.stack([source[between], target[between]], axis=1), axis=0)
+    mark_of, is_again = np.array(marks), np.array(stands)
+    again_at = np.unique(mark_of[is_again])
+    number = np.searchsorted(again_at, mark_of)
+    comes_again = np.isin(mark_of, again_at)
+    return Folded(
+        operations[left],
+        pairs,
+        np.array(count, dtype=np.int64),
+        np.where(comes_again & ~is_again, number, -1),
+        np.where(is_again, number, -1),
+    )
 
 
 def _cuts(size: int, edges: Ints) -> list[int]:

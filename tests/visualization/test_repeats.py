@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from torch import Tensor, nn, zeros
@@ -30,11 +32,28 @@ def repeated(times: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("times", [2, 3, 17])
 def test_a_repeated_block_is_left_once(times: int) -> None:
-    left, edges, count = fold_repeats(*repeated(times))
+    left, edges, count, *_ = fold_repeats(*repeated(times))
     wanted, wanted_edges = repeated(1)
     assert left.tolist() == wanted.tolist()
     assert edges.tolist() == wanted_edges.tolist()
     assert count.tolist() == [1, times, times, times, times, 1]
+
+
+def test_a_block_that_comes_again_is_left_whole_once() -> None:
+    # Twice the block, another operation, three times the block, the output.
+    operations, edges = [1], []
+    for block in (True, True, False, True, True, True):
+        last = len(operations) - 1
+        edges += [(last + u, last + v) for u, v in (BLOCK_EDGES if block else [(0, 1)])]
+        operations += BLOCK_OPERATIONS if block else [9]
+    edges.append((len(operations) - 1, len(operations)))
+    operations.append(2)
+    folded = fold_repeats(np.array(operations), np.array(sorted(edges)), once=True)
+    assert folded.operations.tolist() == [1, *BLOCK_OPERATIONS, 9, 5, 2]
+    assert folded.edges.tolist() == sorted([*map(list, BLOCK_EDGES), [4, 5], [5, 6], [6, 7]])
+    assert folded.times.tolist() == [1, 2, 2, 2, 2, 1, 3, 1]
+    assert folded.first.tolist() == [-1, 0, 0, 0, 0, -1, -1, -1]
+    assert folded.again.tolist() == [-1, -1, -1, -1, -1, -1, 0, -1]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -42,7 +61,7 @@ def test_a_graph_without_repeats_is_unchanged(seed: int) -> None:
     graph = NetworkArray.from_graphs([random_network(30, seed)])
     operations = np.arange(len(graph.columns))  # all differ
     edges = graph.edges.T[np.lexsort((graph.edges[1], graph.edges[0]))]
-    left, links, count = fold_repeats(operations, edges)
+    left, links, count, *_ = fold_repeats(operations, edges)
     assert left.tolist() == operations.tolist()
     assert links.tolist() == edges.tolist()
     assert (count == 1).all()
@@ -66,3 +85,26 @@ def test_the_drawing_of_a_deep_network_says_how_often() -> None:
     assert "conv … relu (3) [×20]" in labels
     assert "add [×20]" in labels
     assert len(labels) <= 6
+
+
+def test_a_block_that_comes_again_is_a_box_with_its_letter() -> None:
+    # Between the blocks are different pairs of activations, so that nothing follows itself.
+    activations = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.ELU, nn.Mish)
+    pairs = list(permutations(activations, 2))[:30]
+    layers = [layer for one, other in pairs for layer in (Residual(), one(), other())]
+    networks = NetworkArray.from_graphs([graph_of(nn.Sequential(*layers), zeros(1, 8, 2, 2))])
+    drawing = network_drawing(networks, 0)
+    labels = [box.label for box in drawing.boxes]
+    assert [label for label in labels if label.startswith("conv")] == ["conv … relu (3)"]
+    assert labels.count("block A") == 29
+    (letter,) = drawing.words
+    assert letter.text == "block A"
+    assert letter.anchor[0] > max(box.centre[0] for box in drawing.boxes)
+    # The bar beside the first block covers its two boxes.
+    first = [box for box in drawing.boxes if box.label in ("conv … relu (3)", "add")]
+    (bar,) = (box for box in drawing.boxes if not box.label)
+    assert bar.centre[1] == np.mean([box.centre[1] for box in first])
+    assert (
+        bar.height
+        == max(b.centre[1] for b in first) - min(b.centre[1] for b in first) + first[0].height
+    )
