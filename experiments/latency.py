@@ -29,6 +29,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,7 @@ UNSEEN_FAMILIES = (
 FOLDS = 10
 DRAWS = 100
 MEASURED = 10
+PART = 100
 
 Floats = NDArray[np.float64]
 app = typer.Typer(help=__doc__.splitlines()[0])
@@ -115,7 +117,10 @@ def table(
     results: Annotated[Path, typer.Argument(help="CSV file of timm's results.")],
     out: Annotated[Path, typer.Argument(help="Table of networks to write.")],
 ) -> None:
-    """Trace all architectures of a CSV file into a table."""
+    """Trace all architectures of a CSV file into a table; a stopped call resumes.
+
+    Each part of :data:`PART` architectures is a table beside ``out``, which is removed at the end.
+    """
     timm = import_timm()
     values: dict[str, dict[str, float]] = defaultdict(dict)
     activations: dict[str, float] = {}
@@ -134,23 +139,48 @@ def table(
     for name, found in values.items():  # rows of accuracies have weights' names, and no activations
         if untagged(name) in activations:
             found[ACTIVATIONS] = activations[untagged(name)]
-    left_out = {}
-
-    def graphs() -> Any:
-        for name in list(values):
-            model, _, size = name.rpartition("@")
-            try:
-                yield graph(timm, model, int(size))
-            except Exception as error:  # an architecture of another version of timm, say
-                left_out[name] = str(error)[:200]
-                del values[name]
-
-    networks = NetworkArray.from_graphs(graphs())
-    settings = sorted({setting for found in values.values() for setting in found})
-    targets = {s: [found.get(s, np.nan) for found in values.values()] for s in settings}
+    everything = list(values)
+    paths = {}
+    for start in range(0, len(everything), PART):
+        paths[start] = out.with_suffix(f".{start}.part.hdf5")
+        if not paths[start].exists():
+            traced(timm, everything[start : start + PART]).save(paths[start])
+    parts = [NetworkTable.load(path) for path in paths.values()]
+    networks = joined([part.networks for part in parts])
+    names = [name for part in parts for name in part.names]
+    left_out = {name: why for part in parts for name, why in part.about["left_out"].items()}
+    settings = sorted({setting for name in names for setting in values[name]})
+    targets = {s: [values[name].get(s, np.nan) for name in names] for s in settings}
     about = {"timm": timm.__version__, "left_out": left_out, "unit": "seconds an image"}
-    NetworkTable(networks, list(values), targets, about).save(out)
+    NetworkTable(networks, names, targets, about).save(out)
+    for path in paths.values():
+        path.unlink()
     print(f"{len(networks)} graphs, {len(left_out)} left out")
+
+
+def traced(timm: Any, names: list[str]) -> NetworkTable:
+    """Return the graphs of architectures, NAME@PIXELS, and why others have none."""
+    graphs, left_out = {}, {}
+    for name in names:
+        model, _, size = name.rpartition("@")
+        try:
+            graphs[name] = graph(timm, model, int(size))
+        except Exception as error:  # an architecture of another version of timm, say
+            left_out[name] = str(error)[:200]
+    about = {"left_out": left_out}
+    return NetworkTable(NetworkArray.from_graphs(graphs.values()), list(graphs), about=about)
+
+
+def joined(parts: list[NetworkArray]) -> NetworkArray:
+    """Return the networks of all parts."""
+
+    def whole(name: str) -> NDArray[Any]:
+        arrays = [getattr(part, name) for part in parts]
+        if name.endswith("_ptr"):
+            return np.cumsum(np.concatenate([[0], *map(np.diff, arrays)]))
+        return np.concatenate(arrays, axis=-1 if name == "edges" else 0)
+
+    return NetworkArray(**{field.name: whole(field.name) for field in fields(NetworkArray)})
 
 
 def folds(families: NDArray[np.str_]) -> NDArray[np.int64]:
