@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 
@@ -56,6 +56,23 @@ class BackendError(MeasureError):
 
 class NetworkError(PygNasError, ValueError):
     """A PyTorch module or ONNX file cannot be read as a graph of operations."""
+
+
+class NetworksError(NetworkError):
+    """Several networks of a list cannot be read.
+
+    Args:
+        heading: How many they are.
+        refused: The message on each.
+    """
+
+    def __init__(self, heading: str, refused: Sequence[str]) -> None:
+        super().__init__(heading, refused)
+        self.heading = heading
+        self.refused = tuple(refused)
+
+    def __str__(self) -> str:
+        return "\n  ".join([self.heading, *self.refused])
 
 
 class DownloadError(PygNasError, RuntimeError):

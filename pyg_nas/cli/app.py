@@ -29,7 +29,7 @@ from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
-from pyg_nas.errors import PygNasError, one_line
+from pyg_nas.errors import NetworksError, PygNasError, one_line
 from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__
 
@@ -93,6 +93,8 @@ def main() -> None:
     try:
         with SILENCE.watched():
             code = app(standalone_mode=False)
+    except NetworksError as error:
+        fail(error.heading, more=error.refused)
     except PygNasError as error:
         fail(str(error))
     except OSError as error:

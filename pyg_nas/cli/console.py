@@ -84,13 +84,17 @@ def print_table(
         OUTPUT.print(shown, soft_wrap=False)
 
 
-def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """Print an error as one line on standard error and exit."""
-    text = " ".join(message.split())
-    if len(text) > _MOST_CHARACTERS:
-        text = f"{text[:_MOST_CHARACTERS]}..."
-    ERRORS.print(Text.assemble(("error:", "red"), " ", printable(text)))
+def fail(message: str, exit_code: int = 2, more: Iterable[str] = ()) -> NoReturn:
+    """Print an error as one line on standard error, a line each of ``more``, and exit."""
+    ERRORS.print(Text.assemble(("error:", "red"), " ", _one_line(message)))
+    for line in more:
+        ERRORS.print(Text(f"  {_one_line(line)}"))
     raise SystemExit(exit_code)
+
+
+def _one_line(message: str) -> str:
+    text = " ".join(message.split())
+    return printable(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}...")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from pyg_nas.errors import NetworkError, quoted
+from pyg_nas.errors import NetworkError, NetworksError, quoted
 from pyg_nas.io.user_code import user_call
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
@@ -99,7 +99,7 @@ def read_networks(
     refused: list[NetworkError] = []
     graphs = NetworkArray.from_graphs(_readable(sources, refused, progress))
     if refused:
-        raise NetworkError(_refusal(refused, len(sources))) from refused[0]
+        raise _refusal(refused, len(sources)) from refused[0]
     return graphs
 
 
@@ -119,15 +119,15 @@ def _readable(
             progress(done, len(sources))
 
 
-def _refusal(refused: Sequence[NetworkError], total: int) -> str:
-    """Return the message of networks that cannot be read: one line, or one for each of several."""
+def _refusal(refused: Sequence[NetworkError], total: int) -> NetworkError:
+    """Return the error on the networks of a list that cannot be read."""
     first, *others = refused
     if total == 1:
-        return str(first)
+        return NetworkError(str(first))
     counts = f"{len(refused):,} of {total:,} networks cannot be read"
     if not others:
-        return f"{counts}, repair or remove it: {first}"
-    return "\n  ".join([f"{counts}, repair or remove them:", *map(str, refused)])
+        return NetworkError(f"{counts}, repair or remove it: {first}")
+    return NetworksError(f"{counts}, repair or remove them:", [str(error) for error in refused])
 
 
 @contextmanager

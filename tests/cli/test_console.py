@@ -50,6 +50,12 @@ def test_an_error_has_a_longest_length(capsys: pytest.CaptureFixture[str]) -> No
     assert len(capsys.readouterr().err) < 5_100
 
 
+def test_each_further_line_of_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail("two", more=["a\n b", "\x1b[31mc"])
+    assert capsys.readouterr().err == "error: two\n  a b\n  \\x1b[31mc\n"
+
+
 def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     prepare_streams()
     warnings.showwarning(UserWarning("a\n\x1b[31mb"), UserWarning, "file.py", 1)

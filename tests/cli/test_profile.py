@@ -90,6 +90,23 @@ def test_commands_on_a_table_of_networks(
     assert "best of 2 trained" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["ask", "profile"])
+def test_networks_that_cannot_be_read_have_a_line_each(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "files", tmp_path / "out.hdf5"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.onnx").write_text("no network")
+    given = (out, "--networks", folder) if command == "ask" else (folder, "--out", out)
+    assert pyg_nas(command, *given) == 2
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == "error: 2 of 2 networks cannot be read, repair or remove them:"
+    for line, name in zip(others, ("a", "b"), strict=True):
+        assert line.startswith(f"  {folder / name}.onnx: cannot be read as ONNX (")
+    assert not out.exists()
+
+
 def test_invalid_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pyg_nas("profile", tmp_path, "--out", tmp_path / "t.csv") == 2
     assert "must end in .hdf5" in capsys.readouterr().err
