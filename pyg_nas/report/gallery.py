@@ -56,7 +56,8 @@ class Gallery:
             {
                 "g": self._drawing_number(cell, whole),
                 "o": operations if whole else [],  # an overview has its own labels
-                "h": cell.hash,
+                # A listed network is no cell of its own: its name is among the figures.
+                "h": cell.hash if self._draw is None else "",
                 "f": [printable(value) for value in values],
             }
         )

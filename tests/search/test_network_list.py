@@ -106,6 +106,7 @@ def test_the_report_draws_the_networks(tmp_path: Path) -> None:
     assert page.answer.facts[0].value == best.cell.operations[0]
     drawn = network_drawing(TABLE.networks, NAMES.index(best.cell.operations[0]))
     assert page.answer.drawing == svg(drawn)
+    assert {record["h"] for record in page.gallery.to_dict()["cells"]} == {""}
 
 
 def test_reports_and_errors_say_networks(tmp_path: Path) -> None:

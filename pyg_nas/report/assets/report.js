@@ -37,7 +37,9 @@
     box.className = "cell";
     box.append(drawing(cell));
     const beside = element("div", undefined, box);
-    element("code", cell.h.slice(0, 12) + "…", beside).title = cell.h;
+    if (cell.h) {
+      element("code", cell.h.slice(0, 12) + "…", beside).title = cell.h;
+    }
     const facts = element("dl", undefined, beside);
     gallery.facts.forEach((name, i) => {
       element("dt", name, facts);
