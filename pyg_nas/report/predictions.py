@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from pyg_nas.data.labels import fallback_note, label_name
 from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.io.text import counted
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.columns import (
@@ -94,7 +95,7 @@ def prediction_page(
         charts += _learning_curve(model, table, result, thing, progress)
     return Page(
         title=f"{model.recipe} on {table_name}",
-        subtitle=f"{result.protocol}.",
+        subtitle=_subtitle(result, table, len(model.training_hashes)),
         note=fallback_note(table, result.rows, result.protocol.compared_label(table)),
         gallery=gallery,
         table=cell_table(
@@ -111,6 +112,19 @@ def prediction_page(
             "table": {"file": table_name, "cells": len(table), **table.about},
             "pyg_nas": __version__,
         },
+    )
+
+
+def _subtitle(result: Evaluation, table: AnyTable, trained: int) -> str:
+    """Return what was trained on and evaluated, in words; the protocol is among the settings."""
+    protocol = result.protocol
+    others = "all others" if protocol.evaluate == "all" else f"the others of {protocol.evaluate}"
+    label = str(protocol.training_label(table))
+    if protocol.evaluation_label is not None:
+        label += f", compared with {protocol.evaluation_label}"
+    return (
+        f"Trained on {counted(trained, table.thing)} (split {protocol.train}), evaluated on "
+        f"{others}. Label: {label}."
     )
 
 

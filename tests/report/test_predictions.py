@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def test_a_large_table_is_drawn_in_part_and_counted_whole() -> None:
     table = Table(cells, metrics, budgets=(1,))
     page = prediction_page(make_model(table.subset(slice(0, 120))), table, "m", "t", False)
     assert page.tiles[0].value == "3,940"
+    trained = "Trained on 60 cells (split 60), evaluated on all others. Label: validation accuracy"
+    assert page.subtitle.startswith(trained)
     drawn = page.figures[0].traces[1]
     assert len(drawn["x"]) <= MOST_DRAWN + 200
     assert "of 3,940 cells drawn" in page.figures[0].note
@@ -140,6 +143,16 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     assert "Best cells: measured in the lowest decile" in titles
     assert not any("and training time" in title for title in titles)
     assert page.figures[0].layout["xaxis"]["title"]["text"] == "measured training time, s"
+
+
+def test_the_subtitle_names_the_evaluated_split_and_label() -> None:
+    table = make_table()
+    model = make_model(table)
+    label = LabelPolicy(metric="test_accuracy", run="mean")
+    model.protocol = replace(model.protocol, evaluate="denoise-80", evaluation_label=label)
+    page = prediction_page(model, table, "m", "t", False)
+    assert "evaluated on the others of denoise-80. Label: validation accuracy" in page.subtitle
+    assert "compared with test accuracy at largest budget, mean of runs" in page.subtitle
 
 
 def test_what_runs_are_judged_by_is_named() -> None:
