@@ -106,7 +106,10 @@ def evaluate(
     )
     result = compared.result
     figures = result.figures()
-    units = {"mse": ", points²" if result.fractions else ""}
+    units = {"mse": ", points²"} if result.fractions else {}
+    if compared.unit:
+        of_labels = (name for name in figures if name.startswith(("best_in", "regret_in")))
+        units = {"mse": f", {compared.unit}²", **dict.fromkeys(of_labels, f", {compared.unit}")}
     print_table(
         f"{compared.name}: {result.protocol.train} -> {split}",
         ("figure", "value"),
@@ -141,9 +144,14 @@ def evaluate(
         write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
 
 
+_FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
+
+
 def _shown_figure(name: str, value: float) -> str:
     if value != value:  # explained below the table
         return "not defined"
+    if 0 < abs(value) < _FOUR_DECIMALS:
+        return f"{value:.3g}"
     return f"{value:,}" if name == "n" else f"{value:,.4f}"
 
 

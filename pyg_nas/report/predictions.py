@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.data.labels import fallback_note, label_name
+from pyg_nas.data.labels import fallback_note, label_name, label_unit
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.pareto import pareto_front
@@ -80,7 +80,8 @@ def prediction_page(
         SettingsError: If the table has no cell to evaluate on.
     """
     result = model.evaluate(table)
-    name = label_name(table, result.protocol.compared_label(table))
+    label = result.protocol.compared_label(table)
+    name = label_name(table, label)
     sign = 1.0 if result.larger_is_better else -1.0
     thing = table.thing
     columns, costs = _columns(result, table, sign, name)
@@ -96,12 +97,12 @@ def prediction_page(
     return Page(
         title=f"{model.recipe} on {table_name}",
         subtitle=_subtitle(result, table, len(model.training_hashes)),
-        note=fallback_note(table, result.rows, result.protocol.compared_label(table)),
+        note=fallback_note(table, result.rows, label),
         gallery=gallery,
         table=cell_table(
             f"The {len(best)} best predicted {thing}s", columns, best, numbers, thing=thing
         ),
-        tiles=_tiles(result, len(model.training_hashes), thing),
+        tiles=_tiles(result, len(model.training_hashes), thing, label_unit(table, label)),
         figures=[plotly_figure(chart, numbers, thing) for chart in charts],
         settings={
             "model": source,
@@ -194,25 +195,28 @@ def _charts(
     ]
 
 
-def _tiles(result: Evaluation, trained: int, thing: str) -> list[Tile]:
+def _tiles(result: Evaluation, trained: int, thing: str, unit: str) -> list[Tile]:
+    """Return the figures of the evaluation; labels are in ``unit``, if it is known."""
     figures = result.figures()
-    factor, unit = percent_or_value(result.measured, result.fractions)
+    factor, percent = percent_or_value(result.measured, result.fractions)
+    suffix = f" {unit}" if unit else ""
+    points, value = (" points", " %") if percent else (suffix, suffix)
     undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
         Tile(f"evaluated {thing}s", f"{int(figures['n']):,}", f"trained on {trained:,}"),
-        Tile("MSE", _number(figures["mse"], 3), "points²" if unit else ""),
+        Tile("MSE", _number(figures["mse"], 3), f"{points.strip()}²" if points else ""),
     ]
     for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
-        value = number(figures[key], 3)
-        tiles.append(Tile(name, value, undefined if value == MISSING else ""))
+        shown = number(figures[key], 3)
+        tiles.append(Tile(name, shown, undefined if shown == MISSING else ""))
     if f"regret_in_top_{_BEST}" in figures:
         regret = _number(figures[f"regret_in_top_{_BEST}"] * factor, 2)
         reached = _number(figures[f"best_in_top_{_BEST}"] * factor, 2)
         tiles.append(
             Tile(
                 f"regret of the top {_BEST}",
-                f"{regret} points" if unit else regret,
-                f"best of them: {reached}{' %' if unit else ''}",
+                f"{regret}{points}",
+                f"best of them: {reached}{value}",
             )
         )
     return tiles

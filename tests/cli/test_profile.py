@@ -40,7 +40,11 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     memory = tmp_path / "memory"
     assert pyg_nas("train", out, "--out", memory, "--split", 8, "--metric", "peak_memory") == 0
     assert pyg_nas("evaluate", memory, out) == 0
-    assert capsys.readouterr().out.count("label: peak memory, in bytes") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("label: peak memory, in bytes") == 2
+    assert all(name in shown for name in ("mse, bytes²", "best_in_top_1, bytes"))
+    assert pyg_nas("report", memory, out, "--no-learning-curve", "--out", page) == 0
+    assert all(text in page.read_text() for text in ("bytes²", "measured peak memory, bytes"))
     assert pyg_nas("plot", memory, out, "--out", tmp_path / "plot.svg") == 0
     assert "measured peak memory, bytes" in (tmp_path / "plot.svg").read_text()
     configurations.write_text(json.dumps([{"width": 20}, {"width": 2}]))
