@@ -125,7 +125,8 @@ def _print(about: dict[str, Any]) -> None:
         print_line(f"test {test['score_name']}: ", bold(shown_score(test)))
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
     print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " per image")
-    print_line("latency: ", bold(f"{1000 * latency['median']:.2f} ms"), " per image, on this CPU")
+    milliseconds = bold(f"{1000 * latency['median']:.2f} ms")
+    print_line("latency: ", milliseconds, " per image, on one thread of this CPU")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
     if about["onnx_missing"] is not None:
         print_note(f"no .onnx file: {about['onnx_missing']}")

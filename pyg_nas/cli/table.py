@@ -158,6 +158,8 @@ def export(
     from pyg_nas.data.table import Table
 
     check_output(target, path)
+    if target.suffix.lower() == ".csv" and not csv:
+        raise SettingsError(f"{target}: CSV is written with --csv alone, TFRecord without")
     if is_network_table(path):
         if not csv:
             raise SettingsError(f"{path}: whole networks have no TFRecord format, use --csv")

@@ -173,6 +173,9 @@ def test_architectures_go_in_and_out_as_csv(
     assert pyg_nas("table", "import", source, table, "--space", "nasbench201") == 0
     assert "read as percent" in capsys.readouterr().out
     assert pyg_nas("table", "check", table) == 0
+    assert pyg_nas("table", "export", table, out) == 2
+    assert "CSV is written with --csv alone" in capsys.readouterr().err
+    assert not out.exists()
     assert pyg_nas("table", "export", table, out, "--csv") == 0
     assert out.read_text().splitlines()[1].startswith(f"{texts[0]},200,0,,,0.5,,0.0")
     model, scores = tmp_path / "m", tmp_path / "s.csv"
