@@ -76,7 +76,7 @@ def images(
     scan = scan_folder(folder)
     with progress_bar("reading, images") as advance:
         facts = inspect_folder(scan, lambda done, total: advance(done, total))
-    _print_facts(facts, image_size)
+    _print_facts(facts)
     if facts.unreadable:
         raise MeasureError(
             f"{folder}: {counted(len(facts.unreadable), 'image')} cannot be read; remove or "
@@ -118,7 +118,7 @@ def _cost(task: Task, device: str, space: SearchSpace) -> TrainingCost:
     return time_one_step(task, middle, largest, str(pick_device(device)))
 
 
-def _print_facts(facts: FolderFacts, image_size: int | None) -> None:
+def _print_facts(facts: FolderFacts) -> None:
     import numpy as np
 
     from pyg_nas.measure.image_folder import PARTS

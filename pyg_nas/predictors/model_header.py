@@ -116,9 +116,14 @@ class ModelHeader(WithProtocol):
         return cls(str(folder), settings, recipe, protocol, hashes, seed, space, network, unit)
 
     @property
+    def of_networks(self) -> bool:
+        """Whether it was fitted to whole networks, not to cells."""
+        return self.space == NETWORKS
+
+    @property
     def graph_space(self) -> SearchSpace | None:
         """The space of a graph file that the model predicts; None if its cells show it."""
-        return None if self.space == NETWORKS else self.space
+        return None if self.of_networks else self.space
 
     def check_space(self, space: SearchSpace) -> None:
         """Check that the model can predict cells of a space.
@@ -128,8 +133,8 @@ class ModelHeader(WithProtocol):
         """
         if self.space is None:
             return
-        if (self.space == NETWORKS) != (space == NETWORKS):
-            fitted, given = ("whole networks", "cells")[:: 1 if self.space == NETWORKS else -1]
+        if self.of_networks != (space == NETWORKS):
+            fitted, given = ("whole networks", "cells")[:: 1 if self.of_networks else -1]
             raise ModelError(f"{self.source}: the model was fitted to {fitted}, got {given}")
         check_operations(space, self.space)
 

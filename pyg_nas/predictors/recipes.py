@@ -190,7 +190,6 @@ def make_estimator(
     label: LabelPolicy | None = None,
     seed: int = 0,
     device: str = "auto",
-    task: str | None = None,
     **settings: Any,
 ) -> Any:
     """Return the unfitted estimator of a recipe.
@@ -200,7 +199,6 @@ def make_estimator(
         label: The labels that it will be fitted on.
         seed: Random seed of all its choices.
         device: A torch device name, or ``"auto"``.
-        task: Not used any more: ``fit`` recognises labels of the shipped table by their content.
         settings: Override single settings of the recipe.
 
     Raises:

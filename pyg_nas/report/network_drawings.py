@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.search.domain import LISTED
+from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.network_list import stored_networks
 from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.drawing import Drawing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def network_drawings(folder: Path, space: SearchSpace) -> Callable[[Cell], Drawing] | None:
     """Return how the candidates of a list of networks are drawn; None for cells."""
-    table = stored_networks(folder) if space.name == LISTED else None
+    table = stored_networks(folder) if lists_networks(space) else None
     if table is None:
         return None
     row = {name: number for number, name in enumerate(table.names)}

@@ -12,7 +12,7 @@ from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
-from pyg_nas.search.domain import LISTED, identifier
+from pyg_nas.search.domain import identifier, lists_networks
 from pyg_nas.search.folder import ANSWER
 from pyg_nas.search.settings import SearchSettings
 from pyg_nas.visualization.cells import cell_drawing
@@ -95,4 +95,4 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
 def _identified(cell: Cell) -> str:
     """Return the hash of a cell as code, or the name of a listed network."""
     text = identifier(cell)
-    return markdown(text) if cell.space.name == LISTED else f"`{text}`"
+    return markdown(text) if lists_networks(cell.space) else f"`{text}`"

@@ -16,7 +16,7 @@ from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.search.domain import LISTED
+from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.version import __version__
@@ -82,7 +82,7 @@ def _title(search: StoredSearch) -> str:
 
 
 def _trained(count: int, space: SearchSpace) -> str:
-    if space.name == LISTED:
+    if lists_networks(space):
         return f"{count:,} of {counted(len(space.operations), 'listed network')}"
     return f"{counted(count, 'cell')} of {space.name}"
 
@@ -110,7 +110,7 @@ def _answer_card(
         command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
         steps.append(("Confirm the best cells with more runs and export a network:", command))
     # Networks of a table have one label each, cells may have several runs.
-    looked_up = kind == "table" and search.space.name != LISTED
+    looked_up = kind == "table" and not lists_networks(search.space)
     if answer is not None and looked_up and target is not None and not facts.answer_runs:
         command = f"pyg-nas report {name} {shlex.quote(target)}"
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))

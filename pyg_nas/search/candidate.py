@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import missing_network
-from pyg_nas.search.domain import LISTED
+from pyg_nas.search.domain import identifier, lists_networks
 from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.outcome import Outcome
 
@@ -42,8 +42,8 @@ class Candidate:
     @property
     def text(self) -> str | None:
         """The cell in its space's text form, or a listed network's name; None where it has none."""
-        if self.cell.space.name == LISTED:
-            return self.cell.operations[0]
+        if lists_networks(self.cell.space):
+            return identifier(self.cell)
         return self.cell.to_text() if self.cell.space.support.has_text_form else None
 
     def query(self, outcome: Outcome) -> Query:

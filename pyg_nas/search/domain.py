@@ -24,14 +24,19 @@ NEAREST = 20
 _MOST_TRIES = 10_000
 
 
+def lists_networks(space: SearchSpace) -> bool:
+    """Return whether the cells of a space are names of whole networks."""
+    return space.name == LISTED
+
+
 def thing_in(space: SearchSpace) -> str:
     """Return what is searched for in a space, in words for users: cell or network."""
-    return "network" if space.name == LISTED else "cell"
+    return "network" if lists_networks(space) else "cell"
 
 
 def identifier(cell: Cell) -> str:
     """Return the module hash of a cell, or the name of a listed network."""
-    return cell.operations[0] if cell.space.name == LISTED else cell.hash
+    return cell.operations[0] if lists_networks(cell.space) else cell.hash
 
 
 def named(cell: Cell) -> str:

@@ -29,13 +29,11 @@ class Evaluator(Protocol):
     Attributes:
         domain: The cells that may be proposed.
         reference: The best cell, for regret; None where it is not known.
-        task_name: Name of the task of the cells; None where it is not known.
         latency: Predicts the seconds of one pass of the cells' networks ``[N]``; None if not known.
     """
 
     domain: Domain
     reference: Reference | None = None
-    task_name: str | None = None
     latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 
     @property

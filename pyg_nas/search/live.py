@@ -57,7 +57,6 @@ class LiveEvaluator(Evaluator):
         check_count("budget", budget, MOST_EPOCHS)
         check_count("seeds", seeds, MOST_RUNS)
         self.task = task
-        self.task_name = task.name
         self.budget = budget
         self.seeds = seeds
         self.journal = journal

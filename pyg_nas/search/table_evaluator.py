@@ -48,7 +48,6 @@ class TableEvaluator(Evaluator):
         if len(labelled) < len(table):
             table, labels = table.subset(labelled), labels[labelled]
         self.table = table
-        self.task_name = table.about.get("task")
         self.policy = policy
         self.domain = Domain(table.space, table.cells, table.hashes)
         self._labels = labels
