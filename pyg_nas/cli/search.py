@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,13 +31,12 @@ from pyg_nas.cli.options import (
     Metric,
     TrainingSettingsFile,
     check_label,
-    check_settings_file,
-    chosen_label,
     longest_training,
     seed_option,
 )
 from pyg_nas.cli.progress import Advance, progress_bar, working
-from pyg_nas.cli.spaces import OWN, chosen_space
+from pyg_nas.cli.search_target import SearchTarget
+from pyg_nas.cli.spaces import OWN
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import Callback, check_logger, open_logger
@@ -45,7 +44,6 @@ from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
-    from pyg_nas.data.labels import LabelPolicy
     from pyg_nas.report.search_facts import SearchFacts
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
@@ -55,8 +53,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.result import SearchResult
     from pyg_nas.search.settings import SearchSettings
     from pyg_nas.search.strategies import Strategy
-
-LIVE_BUDGET = 12
 
 
 def search(
@@ -184,8 +180,6 @@ def search(
 
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
-    from pyg_nas.data.sources import GRAPH_FILE_SUFFIX, has_networks
-    from pyg_nas.io.hdf5 import HDF5_SUFFIXES
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
@@ -204,29 +198,13 @@ def search(
             raise SettingsError("--log is for one search, got --seeds")
     check_label(None, budget, run)
     check_search_folder(out)
-    is_table = Path(target).suffix in (*HDF5_SUFFIXES, GRAPH_FILE_SUFFIX)
-    of_task = {
-        "--settings": settings,
-        "--image-size": image_size,
-        "--split-seed": split_seed or None,
-        "--metric": metric,
-        "--runs": None if runs == 1 else runs,
-        "--backend": None if backend == "sequential" else backend,
-        "--workers": None if workers == 1 else workers,
-    }
-    if is_table:
-        _refuse(of_task, f"is for tasks, got the table {target}")
-    else:
-        of_table = {"--run": run, "--seeds": None if seeds == 1 else seeds}
-        _refuse(of_table, f"is for tables, got the task {target}")
-        _check_task(target, method, settings, space)
-    of_networks = is_table and has_networks(target)
-    if of_networks:
-        _check_networks(target, method, max_latency, budget, run, space, early_stopping)
-    folders = _folders(out, seed, seeds)
-    plan = plan_search(
-        protocol, n, k, rounds, recipe, of_networks=of_networks, stored=_stored(folders[seed])
+    searched = SearchTarget(
+        target, budget, run, space, settings, image_size, metric, split_seed, runs, backend, workers
     )
+    searched.check(method, seeds, max_latency, early_stopping)
+    folders = _folders(out, seed, seeds)
+    stored, of_networks = _stored(folders[seed]), searched.of_networks
+    plan = plan_search(protocol, n, k, rounds, recipe, of_networks=of_networks, stored=stored)
     if method == "predictor":
         check_subject(plan.recipe, of_networks)
         check_predictor(plan.recipe, plan.n, acquisition)
@@ -237,14 +215,8 @@ def search(
     from pyg_nas.search.early_stopping import EarlyStopping
 
     with ExitStack() as stack:
-        with working("reading measurements" if is_table else "reading cells and images"):
-            if is_table:
-                evaluator, label = _table(Path(target), of_networks, budget, run, space)
-            else:
-                evaluator, label = _task(
-                    target, settings, image_size, metric, split_seed, out, budget, runs, backend,
-                    workers, space, device, stack,
-                )  # fmt: skip
+        with working("reading measurements" if searched.is_table else "reading cells and images"):
+            evaluator, label = stack.enter_context(searched.opened(out, device))
         latencies = None
         if limit is not None:
             latencies = set_latency_model(evaluator, latency_device, out)
@@ -278,25 +250,9 @@ def search(
 
         print_line(write_seeds(out, list(facts), [each.result for each in facts.values()]))
     print_line(f"folder: {out}")
-    if not is_table and seeds == 1 and facts[seed].result.answer is not None:
+    if not searched.is_table and seeds == 1 and facts[seed].result.answer is not None:
         options = {"--out": f"{out}-network", "--space": space, "--metric": metric}
         print_next("a trained network", ("finish", out), options)
-
-
-def _refuse(options: dict[str, Any], reason: str) -> None:
-    """Refuse the first of these options that was given, which is not None."""
-    for option, value in options.items():
-        if value is not None:
-            raise SettingsError(f"{option} {reason}")
-
-
-def _check_task(target: str, method: str, settings: Path | None, space: str | None) -> None:
-    """Check the options of a task before its images are read."""
-    if chosen_space(space).support.network is None:
-        raise SettingsError(f"cells of the space {space!r} have no network that could be trained")
-    check_settings_file(settings)
-    if method == "oracle":
-        raise SettingsError(f"method 'oracle' needs a table, got the task {target}")
 
 
 def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
@@ -388,81 +344,6 @@ class _Searcher:
             write_report(out, facts, settings)
         self.logger.on_end(_end_figures(result))
         return facts
-
-
-def _check_networks(
-    target: str,
-    method: str,
-    max_latency: str | None,
-    budget: int | None,
-    run: str | None,
-    space: str | None,
-    early_stopping: bool,
-) -> None:
-    """Refuse methods and options that a table of whole networks has no use for."""
-    from pyg_nas.search.network_list import check_method
-
-    check_method(method)
-    given = {
-        "--max-latency": max_latency,
-        "--budget": budget,
-        "--run": run,
-        "--space": space,
-        "--early-stopping": early_stopping or None,
-    }
-    _refuse(given, f"is for cells, {target} is a table of networks")
-
-
-def _table(
-    path: Path, of_networks: bool, budget: int | None, run: str | None, space: str | None
-) -> tuple[Evaluator, LabelPolicy]:
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.sources import open_table
-    from pyg_nas.search.network_list import NetworkTableEvaluator
-    from pyg_nas.search.table_evaluator import TableEvaluator
-
-    if of_networks:
-        listed = NetworkTableEvaluator(NetworkTable.load(path))
-        return listed, listed.label
-    opened = open_table(path, space)
-    label = chosen_label(opened.default_label, None, budget, run)
-    return TableEvaluator(opened, label), label
-
-
-def _task(
-    name: str,
-    settings: Path | None,
-    image_size: int | None,
-    metric: str | None,
-    split_seed: int,
-    out: Path,
-    budget: int | None,
-    runs: int,
-    backend: str,
-    workers: int,
-    space: str | None,
-    device: str,
-    stack: ExitStack,
-) -> tuple[Evaluator, LabelPolicy]:
-    from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.measure import Executor, Journal, get_task
-    from pyg_nas.measure.tasks import write_task_source
-    from pyg_nas.search.domain import Domain
-    from pyg_nas.search.folder import JOURNAL, TASK
-    from pyg_nas.search.live import LiveEvaluator
-
-    budget = LIVE_BUDGET if budget is None else budget
-    task = get_task(name, settings, image_size, split_seed, out / JOURNAL, metric)
-    executor = Executor(backend=backend, workers=workers, device=device)
-    trained = chosen_space(space)
-    journal = stack.enter_context(Journal(out / JOURNAL, task, trained))
-    if trained.support.official_network is None:  # networks of the user's own code
-        from pyg_nas.measure.network_export import check_exportable
-
-        check_exportable(trained, task)  # now, and not when `pyg-nas finish` is run
-    write_task_source(out / TASK, name, task, image_size, split_seed)  # `pyg-nas finish` reads it
-    label = LabelPolicy(budget=budget, run="mean", resample_below=None)
-    return LiveEvaluator(task, budget, runs, journal, executor, Domain(trained)), label
 
 
 def _shown(

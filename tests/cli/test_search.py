@@ -211,25 +211,6 @@ def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None
     assert "use another journal file" in str(run(*arguments, 2).exception)
 
 
-def test_only_a_task_is_prepared(table_path: Path, tmp_path: Path) -> None:
-    for option in (
-        ("--image-size", 4),
-        ("--settings", "small.json"),
-        ("--split-seed", 1),
-        ("--metric", "my_file.py:score"),
-        ("--runs", 2),
-        ("--backend", "loky"),
-        ("--workers", 2),
-    ):
-        result = run(table_path, "--out", tmp_path / "out", *option)
-        assert isinstance(result.exception, SettingsError), result.output
-        assert f"{option[0]} is for tasks, got the table {table_path}" in str(result.exception)
-    for table_option in (("--run", 1), ("--seeds", 2)):
-        result = run("digits", "--out", tmp_path / "out", *table_option)
-        assert f"{table_option[0]} is for tables, got the task" in str(result.exception)
-    assert not (tmp_path / "out").exists()
-
-
 def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:
     def fails(*arguments: object) -> str:
         result = run(table_path, "--out", tmp_path / "out", *arguments)
