@@ -101,6 +101,10 @@ class Evaluator(Protocol):
         """
         return None
 
+    def predictor(self, estimator: Any) -> Any:
+        """Return the predictor of the domain's cells that a recipe's estimator gives."""
+        return estimator
+
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready settings; a search resumes only under equal ones."""
         ...

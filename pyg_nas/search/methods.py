@@ -10,6 +10,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.search.acquisition import check_acquisition, check_std
 from pyg_nas.search.constraints import Constraints, allowed_cells, restrict
+from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.settings import RECIPE
 from pyg_nas.search.strategies import (
@@ -88,16 +89,13 @@ def make_strategy(
         return Ranking(scores[allowed_cells(evaluator, constraints)], at_once=k)
     from pyg_nas.predictors.recipes import check_subject, make_estimator
 
-    # Candidates of a list of networks are cells by name alone.
-    adapt = getattr(evaluator, "predictor", None)
-    check_subject(recipe, of_networks=adapt is not None)
+    check_subject(recipe, of_networks=lists_networks(evaluator.domain.space))
     check_acquisition(acquisition)
     if check:
         check_predictor(recipe, n, acquisition)
 
     def make_predictor(n_train: int, seed: int) -> Any:
-        estimator = make_estimator(recipe, label, seed, device)
-        return estimator if adapt is None else adapt(estimator)
+        return evaluator.predictor(make_estimator(recipe, label, seed, device))
 
     return PredictorSearch(
         make_predictor,
