@@ -64,7 +64,7 @@ def cifar10_task(root: str | os.PathLike[str], seed: int = 0) -> Task:
     return Task(
         name="cifar10",
         train=train,
-        judged_train=train.first(),
+        evaluated_train=train.first(),
         validation=training.take(order[:_VALIDATION]),
         test=test,
         num_labels=10,

@@ -24,7 +24,7 @@ DIGITS_SETTINGS = TrainingSettings(
 )
 _DIGITS_TRAINING = 384
 _DIGITS_VALIDATION = 500
-_DIGITS_JUDGED = 192
+_DIGITS_EVALUATED = 192
 
 
 def digits_task() -> Task:
@@ -58,7 +58,7 @@ def digits_task() -> Task:
     return Task(
         name="digits",
         train=Part(images[training].astype(np.float32), labels[training]),
-        judged_train=cover(slice(0, _DIGITS_JUDGED), 1),
+        evaluated_train=cover(slice(0, _DIGITS_EVALUATED), 1),
         validation=cover(slice(_DIGITS_TRAINING, last), 2),
         test=cover(slice(last, None), 1),
         num_labels=10,

@@ -94,22 +94,22 @@ class TrainingCost:
     Args:
         step_seconds: Seconds of one step.
         steps: Steps of an epoch.
-        judged: Images on which accuracy is read, twice a run.
-        judge_seconds: Seconds to read it once, estimated.
+        evaluated: Images on which accuracy is read, twice a run.
+        evaluation_seconds: Seconds to read it once, estimated.
         peak_bytes: Largest main memory of this process; None if the system has no such number.
         gpu_bytes: Largest memory of this process on the CUDA device that trains; None without one.
     """
 
     step_seconds: float
     steps: int
-    judged: int
-    judge_seconds: float
+    evaluated: int
+    evaluation_seconds: float
     peak_bytes: int | None
     gpu_bytes: int | None = None
 
     def run_seconds(self, epochs: int) -> float:
         """Return the estimated seconds of one run."""
-        return epochs * self.steps * self.step_seconds + 2 * self.judge_seconds
+        return epochs * self.steps * self.step_seconds + 2 * self.evaluation_seconds
 
 
 def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") -> TrainingCost:
@@ -136,14 +136,14 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
         seconds = time.perf_counter() - started
         del trial
         Trial(largest, task, device).step()
-    judged = len(task.judged_train) + len(task.validation) + len(task.test)
+    evaluated = len(task.evaluated_train) + len(task.validation) + len(task.test)
     # A forward pass is a third of a step.
-    judge_seconds = seconds / 3 * judged / task.settings.batch_size
+    evaluation_seconds = seconds / 3 * evaluated / task.settings.batch_size
     steps = steps_per_epoch(task)
     # Reserved memory, which is more than the tensors need: other processes cannot use it.
     cuda = torch.device(device).type == "cuda"
     gpu_bytes = torch.cuda.max_memory_reserved(device) if cuda else None
-    return TrainingCost(seconds, steps, judged, judge_seconds, _peak_bytes(), gpu_bytes)
+    return TrainingCost(seconds, steps, evaluated, evaluation_seconds, _peak_bytes(), gpu_bytes)
 
 
 def _peak_bytes() -> int | None:

@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from pyg_nas.compute.exported import check_onnx, onnx_bytes, pt2_bytes, quiet_exporter, run_onnx
 from pyg_nas.errors import ModelError, SettingsError, one_line
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.measure.judge import JUDGED_AT_ONCE
+from pyg_nas.measure.accuracy_reader import IMAGES_AT_ONCE
 from pyg_nas.measure.network import ImageNetwork, build_network
 from pyg_nas.measure.task import Part, Task
 from pyg_nas.spaces.own.network import trial_cells
@@ -34,7 +34,7 @@ _CHECKED_IMAGES = 256
 def network_logits(network: nn.Module, images: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return the logits ``[N, labels]`` of images ``[N, C, H, W]``, by batches as the trainer."""
     with torch.inference_mode():
-        batches = torch.split(torch.from_numpy(images), JUDGED_AT_ONCE)
+        batches = torch.split(torch.from_numpy(images), IMAGES_AT_ONCE)
         return np.concatenate([network(batch.float()).numpy() for batch in batches])
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
 
 # As in NAS-Bench-101.
-_MOST_TRAINING_IMAGES_JUDGED = 10_000
+_MOST_TRAINING_IMAGES_READ = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Part:
 
     def first(self) -> Part:
         """Return the images that training accuracy is read on: at most 10,000."""
-        return self.take(slice(0, _MOST_TRAINING_IMAGES_JUDGED))
+        return self.take(slice(0, _MOST_TRAINING_IMAGES_READ))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Task:
     Args:
         name: A short name, kept in journals and tables.
         train: Training images, augmented again each time they are used.
-        judged_train: Images for the training accuracy.
+        evaluated_train: Images for the training accuracy.
         validation: Images for the validation accuracy.
         test: Images for the test accuracy.
         num_labels: Number of classes; 1 where a number is predicted.
@@ -79,7 +79,7 @@ class Task:
 
     name: str
     train: Part
-    judged_train: Part
+    evaluated_train: Part
     validation: Part
     test: Part
     num_labels: int
@@ -141,7 +141,7 @@ class Task:
         """All four parts by name."""
         return {
             "train": self.train,
-            "judged training": self.judged_train,
+            "evaluated training": self.evaluated_train,
             "validation": self.validation,
             "test": self.test,
         }

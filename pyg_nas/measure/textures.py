@@ -24,7 +24,7 @@ TEXTURES_SETTINGS = TrainingSettings(
 )
 _CLASSES, _HIDDEN, _SIZE = 10, 4, 8
 _TRAINING, _VALIDATION, _TEST = 640, 400, 400
-_JUDGED = 128
+_EVALUATED = 128
 _LIGHT = 0.5  # standard deviation of a colour that is added to a whole image
 _DECIMALS = 4
 
@@ -60,7 +60,7 @@ def textures_task() -> Task:
     return Task(
         name="textures",
         train=every.take(slice(0, _TRAINING)),
-        judged_train=every.take(slice(0, _JUDGED)),
+        evaluated_train=every.take(slice(0, _EVALUATED)),
         validation=every.take(slice(_TRAINING, known)),
         test=every.take(slice(known, total)),
         num_labels=_CLASSES,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.measure.accuracy_reader import AccuracyReader
 from pyg_nas.measure.batches import is_large, steps_per_epoch, training_batches
 from pyg_nas.measure.checkpoint import Checkpoint
 from pyg_nas.measure.job import Reading, Run
-from pyg_nas.measure.judge import Judge
 from pyg_nas.measure.network import ImageNetwork, build_members, image_network
 from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.optimizers import learning_rate, make_optimizer
@@ -103,7 +103,7 @@ class _Training:
         self.network.to(device)
         self.optimizer = make_optimizer(self.network, task.settings)
         self.loss = self.objective.loss(device)
-        self.judge = Judge(task, self.objective, len(seeds), device)
+        self.read_accuracies = AccuracyReader(task, self.objective, len(seeds), device)
         self.batches = training_batches(task, self.generators)
         self.epoch_steps = steps_per_epoch(task)
         self.total = budget * self.epoch_steps
@@ -164,7 +164,9 @@ class _Training:
         self.network.eval()
         members = len(self.seeds)
         times = [self.wall / members, self.cpu / members]
-        self.readings.append([[*times, *accuracies] for accuracies in self.judge(self.network)])
+        self.readings.append(
+            [[*times, *accuracies] for accuracies in self.read_accuracies(self.network)]
+        )
 
     def _count(self, wall: float, cpu: float) -> None:
         """Add the time since these moments."""

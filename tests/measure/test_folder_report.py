@@ -45,7 +45,7 @@ def test_the_estimate_counts_epochs_and_judging(tiny_task: Task) -> None:
     assert cost.run_seconds(4) == 4 * 3 * 0.5 + 2 * 2.0
     measured = time_one_step(tiny_task, chain("conv3x3-bn-relu"), chain("maxpool3x3"))
     assert measured.steps == 3
-    assert measured.judged == 104
+    assert measured.evaluated == 104
     assert 0 < measured.step_seconds < 60
 
 

@@ -33,7 +33,7 @@ def test_numbers_that_are_half_a_unit_too_large(tiny_task: Task) -> None:
 
     task = replace(
         tiny_task,
-        **{name: numbers(getattr(tiny_task, name)) for name in ("train", "judged_train")},
+        **{name: numbers(getattr(tiny_task, name)) for name in ("train", "evaluated_train")},
         **{name: numbers(getattr(tiny_task, name)) for name in ("validation", "test")},
         num_labels=1,
         classes=(),

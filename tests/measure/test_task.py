@@ -27,7 +27,7 @@ def test_fingerprint_sees_settings_labels_and_pixels():
         make_tiny_task(TINY_SETTINGS.changed({"augmentation": {"noise": 0.31}})),
         make_tiny_task(name="other"),
         *(
-            Task("tiny", part, task.judged_train, task.validation, task.test, 3, TINY_SETTINGS)
+            Task("tiny", part, task.evaluated_train, task.validation, task.test, 3, TINY_SETTINGS)
             for part in (Part(images, task.train.labels), Part(task.train.images, labels))
         ),
     ]
@@ -42,7 +42,7 @@ def test_a_batch_larger_than_the_training_part_is_refused(tmp_path: Path):
 
 def test_statistics_are_those_of_the_training_images(tiny_task: Task):
     shifted = Part(tiny_task.validation.images + 5, tiny_task.validation.labels)
-    task = replace(tiny_task, validation=shifted, test=shifted, judged_train=shifted)
+    task = replace(tiny_task, validation=shifted, test=shifted, evaluated_train=shifted)
     mean, deviation = task.statistics
     assert mean.tolist() == pytest.approx([tiny_task.train.images.mean()], abs=1e-6)
     assert deviation.tolist() == pytest.approx([tiny_task.train.images.std()], rel=1e-5)

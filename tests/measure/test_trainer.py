@@ -138,9 +138,9 @@ def test_halfway_of_one_epoch_is_after_half_of_its_steps(
         monkeypatch.setattr(kind, method, call)
 
     record(trainer._Training, "take_step", "step")
-    record(trainer.Judge, "__call__", "judge")
+    record(trainer.AccuracyReader, "__call__", "read")
     (run,) = train(CELL, tiny_task, 1, (0,))
-    assert calls == ["step", "judge", "step", "step", "judge"]
+    assert calls == ["step", "read", "step", "step", "read"]
     assert 0 < run.halfway.wall_seconds < run.end.wall_seconds
 
 
@@ -172,8 +172,7 @@ def test_the_shipped_table_can_be_measured_again(row: int):
 def test_validation_and_test_accuracy_are_of_their_own_images(tiny_task: Task):
     """The test part has every label wrong."""
     wrong = Part(tiny_task.validation.images, (tiny_task.validation.labels + 1) % 3)
-    task = Task("turned", tiny_task.train, tiny_task.judged_train, tiny_task.validation, wrong, 3,
-                TINY_SETTINGS)  # fmt: skip
+    task = replace(tiny_task, name="turned", test=wrong)
     (run,) = train(CELL, task, 40, (0,))
     assert run.end.train_accuracy > 0.6
     assert run.end.validation_accuracy > 0.6

@@ -11,12 +11,12 @@ from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.task import Task
 
 # Small enough that the activations of small networks stay in a core's cache.
-JUDGED_AT_ONCE = 128
+IMAGES_AT_ONCE = 128
 # Large images are few at a time, so that they need no more memory than those of 64 pixels.
-_JUDGED_PIXELS = JUDGED_AT_ONCE * 64 * 64
+_PIXELS_AT_ONCE = IMAGES_AT_ONCE * 64 * 64
 
 
-class Judge:
+class AccuracyReader:
     """Reads the accuracies of all members of a network."""
 
     def __init__(self, task: Task, objective: Objective, members: int, device: str) -> None:
@@ -24,8 +24,8 @@ class Judge:
         self.objective = objective
         self.members = members
         self.device = device
-        self.at_once = at_once(JUDGED_AT_ONCE, _JUDGED_PIXELS, task)
-        self.parts = (task.judged_train, task.validation, task.test)
+        self.at_once = at_once(IMAGES_AT_ONCE, _PIXELS_AT_ONCE, task)
+        self.parts = (task.evaluated_train, task.validation, task.test)
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> list[list[float]]:

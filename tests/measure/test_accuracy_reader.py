@@ -12,12 +12,12 @@ from .conftest import chain
 CELL = chain("conv3x3-bn-relu", "maxpool3x3")
 
 
-def test_an_image_is_judged_alike_whatever_is_judged_beside_it(
+def test_an_image_is_evaluated_alike_whatever_is_evaluated_beside_it(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ):
-    """With the running statistics, not with those of the images judged."""
+    """With the running statistics, not with those of the images evaluated."""
     together = train(CELL, tiny_task, 6, (0, 1))
-    monkeypatch.setattr("pyg_nas.measure.judge.JUDGED_AT_ONCE", 1)
+    monkeypatch.setattr("pyg_nas.measure.accuracy_reader.IMAGES_AT_ONCE", 1)
     alone = train(CELL, tiny_task, 6, (0, 1))
     for one, other in zip(together, alone, strict=True):
         for name in ("train_accuracy", "validation_accuracy", "test_accuracy"):
