@@ -5,7 +5,8 @@ itself, for a comparison that is rarely made. An empty module replaces it during
 torch imports the real one when an attribute of it is first used.
 
 ``sklearn.utils.fixes`` imports pandas where it is installed, and does not use it. It does not find
-pandas during that one import.
+pandas during that one import. It also imports ``scipy.stats``, which takes a quarter of the time of
+torch; SciPy imports it when it is first used.
 """
 
 from __future__ import annotations
@@ -49,10 +50,13 @@ class _Postponed(MetaPathFinder):
 
 
 def postpone_unused() -> None:
-    """Let PyTorch Geometric not import ``torch._dynamo``, and scikit-learn not pandas."""
+    """Let PyG not import ``torch._dynamo``, and scikit-learn neither pandas nor ``scipy.stats``."""
     for finder in (
         _Postponed("torch._dynamo", "torch_geometric.isinstance", stand_in=ModuleType("empty")),
         _Postponed("pandas", "sklearn.utils.fixes", following="sklearn."),
+        _Postponed(
+            *("scipy.stats", "sklearn.utils.fixes", "sklearn."), stand_in=ModuleType("empty")
+        ),
     ):
         if not {finder.name, finder.importer} & set(sys.modules):
             sys.meta_path.insert(0, finder)

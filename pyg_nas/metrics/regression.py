@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.metrics.ranks import ranks
 
 TOP_K = (1, 10, 100)
 """K of the reported best measured value among the top K predicted cells."""
@@ -51,9 +52,7 @@ def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Return Spearman's rank correlation; NaN if either side is constant."""
-    from scipy.stats import rankdata
-
-    truth, guess = (rankdata(side) for side in _pair(measured, predicted))
+    truth, guess = (ranks(side) for side in _pair(measured, predicted))
     if len(truth) < 2 or np.ptp(truth) == 0 or np.ptp(guess) == 0:
         return float("nan")
     return float(np.corrcoef(truth, guess)[0, 1])

@@ -31,6 +31,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import package_spaces
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, cached_arrays
+from pyg_nas.metrics.ranks import ranks
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import pack_state, unpack_state
@@ -212,10 +213,9 @@ def _joined(proxies: Sequence[NDArray[Any]]) -> Array:
     A cell is good if none of the proxies ranks it low.
     """
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
-    sums = np.log(rankdata(np.stack(proxies), axis=1)).sum(axis=0)
-    return np.asarray(ndtri((rankdata(sums) - 0.5) / len(sums)))
+    sums = np.log(ranks(np.stack(proxies, axis=1))).sum(axis=1)
+    return np.asarray(ndtri((ranks(sums) - 0.5) / len(sums)))
 
 
 def _raw(cells: CellArray) -> NDArray[np.float32]:

@@ -7,11 +7,11 @@ the expectation of the inverse under a normal error of the latent label.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyg_nas.metrics.ranks import Ties, ranks
 from pyg_nas.predictors.scale import mean_and_scale
 
 NORMAL_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
@@ -27,8 +27,6 @@ _FAR_ERRORS = 9.0  # beyond which the mean of a hinge is the hinge in double pre
 _STD_CHUNK = 1_024  # labels whose values at all nodes stay in the processor's cache
 
 _LATENT_CHUNK = 8_192  # labels whose intermediate results stay there
-
-Ties = Literal["average", "ordinal"]
 
 
 @dataclass(eq=False, repr=False)
@@ -191,10 +189,8 @@ def latent_parts(values: ArrayLike, ties: Ties = "average") -> NDArray[np.float6
         values: The labels, finite, ``[N, ...]``; columns are transformed independently.
         ties: Whether equal labels share their mean rank, or take ranks in their order.
     """
-    from scipy.stats import rankdata
-
     labels = np.asarray(values, dtype=np.float64)
-    shares = (rankdata(labels, method=ties, axis=0) - 0.5) / len(labels)
+    shares = (ranks(labels, ties) - 0.5) / len(labels)
     quantiles = np.quantile(labels, _QUANTILES, axis=0)
     inside = _cut_off(labels, quantiles)
     mean, scale = mean_and_scale(inside)

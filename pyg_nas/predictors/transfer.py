@@ -21,6 +21,7 @@ from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_measurements, shipped_ta
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, cached_arrays
+from pyg_nas.metrics.regression import spearman
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.state import pack_state, unpack_state
@@ -63,15 +64,13 @@ def are_shipped_labels(cells: CellArray, labels: NDArray[np.float64]) -> bool:
     They are if they have its values (:func:`have_shipped_values`), or if the cells are ordered
     nearly as by one of its metrics.
     """
-    from scipy.stats import spearmanr
-
     known, given = _shared(SHIPPED_TABLE, cells, labels)
     if _are_equal(known, given):
         return True
     if len(given) < _ORDERED_CELLS or np.ptp(given) == 0:
         return False
     varied = known[:, np.ptp(known, axis=0) > 0]
-    return any(abs(spearmanr(column, given).statistic) > _SAME_ORDER for column in varied.T)
+    return any(abs(spearman(column, given)) > _SAME_ORDER for column in varied.T)
 
 
 def have_shipped_values(table: str, cells: CellArray, labels: NDArray[np.float64]) -> bool:

@@ -23,8 +23,9 @@ HEAVY = {
     *("matplotlib", "plotly", "h5py", "google.protobuf", "onnx", "torchvision", "PIL", "joblib"),
     *("sklearn.metrics", "http.client"),
 }
-PREDICTION = {"h5py", "torch", "sklearn", "scipy.stats", "numba", "joblib", "http.client"}
-GRAPHS = PREDICTION | {"torch_geometric", "pandas"}  # which PyG imports
+PREDICTION = {"h5py", "torch", "sklearn", "numba", "joblib", "http.client"}
+EVALUATION = PREDICTION | {"scipy.stats"}
+GRAPHS = EVALUATION | {"torch_geometric", "pandas"}  # which PyG imports
 REFUSED = [
     ("train", "table.hdf5", "--out", "m", "--split", "foo"),
     ("train", "table.hdf5", "--out", "m", "--split", "denoise-200"),
@@ -121,7 +122,8 @@ ALLOWED: list[dict[str, set[str]]] = [
     },
     {
         FAST: PREDICTION,
-        "evaluate fast table.hdf5": PREDICTION,
+        "predict fast table.hdf5 --out f.csv": PREDICTION,
+        "evaluate fast table.hdf5": EVALUATION,
         TRAIN: GRAPHS,
         "predict m table.hdf5 --out s.csv": GRAPHS,
     },
