@@ -248,10 +248,10 @@ def _compare(
         if train is not None:
             raise SettingsError("--train is used with --scores alone: a model names its cells")
         return _evaluated(model, table, split, choice, space, device)
-    return _judged(scores, model, table, train, split, split_seed, choice, space)
+    return _scores_compared(scores, model, table, train, split, split_seed, choice, space)
 
 
-def _judged(
+def _scores_compared(
     scores: Path,
     table: Path,
     second: Path | None,

@@ -499,13 +499,10 @@ class HybridRegressor(CellRegressor):
                     f"this model was trained with another version of the shipped {group} data: "
                     f"{digest!r}, this package has {here!r}"
                 )
-        process = self.process_
-        if list(process.groups) != [*GROUPS, *self.extra_features_]:
-            raise ModelError(
-                f"the process' groups must be {', '.join([*GROUPS, *self.extra_features_])}, "
-                f"got {list(process.groups)!r}"
-            )
-        total = len(process.dual_)
+        _check_groups(self.process_, "process", list(self.extra_features_))
+        if self.paths_ is not None:
+            _check_groups(self.paths_, "second process", [PATH_GROUP])
+        total = len(self.process_.dual_)
         if len(self.residuals_) != total or (self.latent_ is None and len(self.labels_) != total):
             raise ModelError(f"labels and residuals must be one number a training cell, {total}")
         increasing = self.latent_ is None or (np.diff(self.latent_) > 0).all()
@@ -513,6 +510,14 @@ class HybridRegressor(CellRegressor):
             raise ModelError("labels and latent labels must be in increasing order")
         transform = LabelTransform().set_knots(self.labels_, self.latent_)
         self._set_transform(transform, self.latent_ is not None)
+
+
+def _check_groups(process: GaussianProcess, name: str, extra: list[str]) -> None:
+    expected = [*GROUPS, *extra]
+    if list(process.groups) != expected:
+        raise ModelError(
+            f"the groups of the {name} must be {', '.join(expected)}, got {list(process.groups)!r}"
+        )
 
 
 BestRegressor = HybridRegressor  # the name of version 0.1

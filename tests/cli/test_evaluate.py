@@ -86,7 +86,7 @@ def test_plot_writes_a_picture(model_path: Path, table_path: Path, tmp_path: Pat
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
-def test_scores_from_elsewhere_are_judged_as_a_model_is(
+def test_scores_from_elsewhere_are_compared_as_those_of_a_model(
     seeded: Path,
     table_path: Path,
     tmp_path: Path,
@@ -96,9 +96,9 @@ def test_scores_from_elsewhere_are_judged_as_a_model_is(
     scores, own, other = tmp_path / "s.csv", tmp_path / "own.json", tmp_path / "other.json"
     assert pyg_nas("predict", seeded, table_path, "--out", scores) == 0
     assert pyg_nas("evaluate", seeded, table_path, "--json", own) == 0
-    judge = ("evaluate", table_path, "--scores", scores)
+    evaluate = ("evaluate", table_path, "--scores", scores)
     settings = ("--train", 60, "--split-seed", 3, "--run", 1)
-    assert pyg_nas(*judge, *settings, "--json", other) == 0
+    assert pyg_nas(*evaluate, *settings, "--json", other) == 0
     reports = [json.loads(path.read_text()) for path in (own, other)]
     for name in ("mse", "kendall_tau", "n", "left_out"):
         # Scores have 9 digits, and predictions of other batches differ by rounding.
@@ -110,11 +110,11 @@ def test_scores_from_elsewhere_are_judged_as_a_model_is(
     )
     # Half of the scores, which no cell of the table trained.
     scores.write_text("\n".join(scores.read_text().splitlines()[:151]) + "\n")
-    assert pyg_nas(*judge, "--train", "none", "--json", other) == 0
+    assert pyg_nas(*evaluate, "--train", "none", "--json", other) == 0
     report = json.loads(other.read_text())
     assert (report["n"], report["left_out"], report["without_score"]) == (150, 0, 150)
     capsys.readouterr()
-    assert pyg_nas(*judge) != 0
+    assert pyg_nas(*evaluate) != 0
     assert "--scores needs --train" in capsys.readouterr().err
     assert pyg_nas("evaluate", seeded) != 0
     assert "Missing argument 'TABLE'" in capsys.readouterr().err

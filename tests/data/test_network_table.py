@@ -87,10 +87,10 @@ def test_a_frame_has_the_columns_of_the_csv_file(tmp_path: Path) -> None:
 def test_labels_are_targets_and_numbers_of_the_graphs() -> None:
     assert table().default_label.metric == "latency"
     assert not table().default_label.larger_is_better
-    judged = NetworkTable(
+    labelled = NetworkTable(
         table().cells, table().names, {"validation_accuracy": np.ones(len(table()))}
     )
-    assert str(judged.default_label) == "validation accuracy"
+    assert str(labelled.default_label) == "validation accuracy"
     assert table().label(LabelPolicy(metric="macs")).tolist() == GRAPHS.macs.tolist()
     with pytest.raises(SettingsError, match="'energy' is not in the table, it has latency, param"):
         table().label(LabelPolicy(metric="energy"))

@@ -40,7 +40,7 @@ def test_copies_in_different_parts(tmp_path: Path) -> None:
     assert facts.across_classes == ()
 
 
-def test_the_estimate_counts_epochs_and_judging(tiny_task: Task) -> None:
+def test_the_estimate_counts_epochs_and_evaluation(tiny_task: Task) -> None:
     cost = TrainingCost(0.5, 3, 100, 2.0, None)
     assert cost.run_seconds(4) == 4 * 3 * 0.5 + 2 * 2.0
     measured = time_one_step(tiny_task, chain("conv3x3-bn-relu"), chain("maxpool3x3"))

@@ -179,7 +179,7 @@ def test_validation_and_test_accuracy_are_of_their_own_images(tiny_task: Task):
     assert run.end.test_accuracy < 0.4
 
 
-def test_runs_side_by_side_share_the_time_and_judging_takes_none(
+def test_runs_side_by_side_share_the_time_and_evaluation_takes_none(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ):
     """By a clock that ticks each time it is read."""

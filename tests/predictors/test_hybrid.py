@@ -547,3 +547,20 @@ def test_a_model_without_a_second_process_predicts_without_one(
     np.testing.assert_allclose(
         again.predict_scores(unseen)[0], 0.7 * process + 0.3 * trees, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("process_", "groups of the process must be graph, walks, flow, pooled, zero-cost, got"),
+        ("paths_", "groups of the second process must be graph, walks, flow, pooled, paths, got"),
+    ],
+)
+def test_a_folder_with_other_groups_of_features_is_refused(
+    of_two: HybridRegressor, tmp_path: Path, part: str, message: str
+) -> None:
+    other = deepcopy(of_two)
+    getattr(other, part).groups = (*GROUPS, TRANSFER_GROUP)
+    save_model(other, tmp_path / "m")
+    with pytest.raises(ModelError, match=message):
+        load_model(tmp_path / "m")

@@ -155,7 +155,7 @@ def test_the_subtitle_names_the_evaluated_split_and_label() -> None:
     assert "compared with test accuracy at largest budget, mean of runs" in page.subtitle
 
 
-def test_what_runs_are_judged_by_is_named() -> None:
+def test_the_metric_of_the_runs_is_named() -> None:
     table = make_table()
     table.about["score"] = "R²"
     page = prediction_page(make_model(table), table, "m", "t", False)
