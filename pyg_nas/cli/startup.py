@@ -54,9 +54,7 @@ def postpone_unused() -> None:
     for finder in (
         _Postponed("torch._dynamo", "torch_geometric.isinstance", stand_in=ModuleType("empty")),
         _Postponed("pandas", "sklearn.utils.fixes", following="sklearn."),
-        _Postponed(
-            *("scipy.stats", "sklearn.utils.fixes", "sklearn."), stand_in=ModuleType("empty")
-        ),
+        _Postponed("scipy.stats", "sklearn.utils.fixes", "sklearn.", ModuleType("empty")),
     ):
         if not {finder.name, finder.importer} & set(sys.modules):
             sys.meta_path.insert(0, finder)
