@@ -190,6 +190,7 @@ def make_estimator(
     label: LabelPolicy | None = None,
     seed: int = 0,
     device: str = "auto",
+    task: str | None = None,
     **settings: Any,
 ) -> Any:
     """Return the unfitted estimator of a recipe.
@@ -199,6 +200,8 @@ def make_estimator(
         label: The labels that it will be fitted on.
         seed: Random seed of all its choices.
         device: A torch device name, or ``"auto"``.
+        task: Without effect, for code that was written for version 0.1: ``fit`` recognises labels
+            of the shipped table by their content.
         settings: Override single settings of the recipe.
 
     Raises:

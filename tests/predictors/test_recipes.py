@@ -54,6 +54,11 @@ def test_every_recipe_trains_saves_and_loads(
     )
 
 
+def test_the_task_of_version_0_1_is_taken_without_effect() -> None:
+    given, without = (make_estimator("fast", **task) for task in ({"task": "digits"}, {}))
+    assert given.get_params() == without.get_params()
+
+
 def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
     with pytest.raises(SettingsError, match="recipe 'nope'"):
         Model.train(small_table, Protocol(train="60"), "nope")
