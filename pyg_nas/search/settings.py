@@ -152,7 +152,7 @@ class SearchSettings:
     @property
     def is_complete(self) -> bool:
         """Whether a command can resume the search by its settings alone."""
-        return bool(self.strategy) and "space" in self.content
+        return isinstance(self.content.get("strategy_settings"), dict) and "space" in self.content
 
     @property
     def method(self) -> str | None:
