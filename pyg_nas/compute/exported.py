@@ -60,14 +60,14 @@ def quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def check_onnx() -> None:
-    """Check that ONNX files can be written and run.
+def check_onnx(needed: Sequence[str] = _ONNX_NEEDS) -> None:
+    """Check that packages for ONNX files are there, by default those that write and run them.
 
     Raises:
         SettingsError: If a package is missing.
     """
     try:
-        for name in _ONNX_NEEDS:
+        for name in needed:
             import_module(name)
     except ImportError as error:
         raise _lacks(error.name) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from pyg_nas.data.network_sources import (
     network_sources,
     read_networks,
 )
-from pyg_nas.errors import NetworkError
+from pyg_nas.errors import NetworkError, SettingsError
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.spaces.modules.networks import random_network
@@ -106,7 +107,18 @@ def test_a_message_does_not_name_the_network_twice() -> None:
         read_networks([NetworkSource("net.onnx", fail)])
 
 
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.onnx").write_text("no network")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(
+        SettingsError, match=r"^ONNX needs the package onnx: pip install '.\[export"
+    ):
+        read_networks(network_sources(tmp_path))
+
+
 def test_all_networks_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
     for name in ("a", "c"):
         (tmp_path / f"{name}.onnx").write_text("no network")
     graph = random_network(5, seed=0)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyg_nas.compute.exported import check_onnx
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
@@ -68,7 +69,7 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
         NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
             multiply-accumulates are counted from cannot be inferred; the message names the
             operator.
-        ImportError: If the package ``onnx`` is missing.
+        SettingsError: If the package ``onnx`` is missing.
 
     Warns:
         UserWarning: If other shapes cannot be inferred. Such a result has the shape ``()`` and no
@@ -94,6 +95,7 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
 
 
 def _read(path: str | os.PathLike[str]) -> ModelProto:
+    check_onnx(("onnx",))
     import onnx
     from onnx import inliner, shape_inference
 
