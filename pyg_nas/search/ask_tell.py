@@ -209,7 +209,18 @@ class Search:
         """
         if n < 1:
             raise SettingsError(f"the number of architectures must be at least 1, got {n}")
-        return self._ask(n, worker, reissue_after)
+        # Proposing can take long. Other processes that ask wait for it, those that tell do not.
+        with self._asking, nullcontext() if self.folder is None else self.folder.asking():
+            self.ledger.refresh()
+            adopt_records(self.ledger, self.strategy.batch, self._proposals, self._add)
+            chosen = [] if reissue_after is None else self.ledger.pending(older_than=reissue_after)
+            while n - len(chosen) > len(self.ledger.waiting):
+                if not self._propose(n - len(chosen) - len(self.ledger.waiting)):
+                    break
+            chosen = [*chosen, *self.ledger.waiting][:n]
+            if chosen:
+                self.ledger.hand_out(chosen, worker)
+            return chosen
 
     def candidate(self, number: int) -> Candidate:
         """Return the architecture with this ``id``.
@@ -223,20 +234,6 @@ class Search:
                 f"architecture {number} was never proposed: there are {len(self.ledger.candidates)}"
             )
         return self.ledger.candidates[number]
-
-    def _ask(self, n: int, worker: str | None, reissue_after: float | None) -> list[Candidate]:
-        # Proposing can take long. Other processes that ask wait for it, those that tell do not.
-        with self._asking, nullcontext() if self.folder is None else self.folder.asking():
-            self.ledger.refresh()
-            adopt_records(self.ledger, self.strategy.batch, self._proposals, self._add)
-            chosen = [] if reissue_after is None else self.ledger.pending(older_than=reissue_after)
-            while n - len(chosen) > len(self.ledger.waiting):
-                if not self._propose(n - len(chosen) - len(self.ledger.waiting)):
-                    break
-            chosen = [*chosen, *self.ledger.waiting][:n]
-            if chosen:
-                self.ledger.hand_out(chosen, worker)
-            return chosen
 
     def _propose(self, missing: int) -> bool:
         """Let the strategy propose; return whether there was anything left."""
