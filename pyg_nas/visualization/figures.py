@@ -513,7 +513,7 @@ def _time_unit(seconds: float) -> tuple[float, str]:
 
 
 def _upper_limits(
-    values: Floats, left_out: float, margin: float, thing: str = "cell"
+    values: Floats, left_out: float, margin: float, thing: str
 ) -> tuple[tuple[float, float], str]:
     """Limits of an axis without the lowest share of many values, and a sentence that says so.
 
