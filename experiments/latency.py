@@ -29,7 +29,6 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,7 +145,7 @@ def table(
         if not paths[start].exists():
             traced(timm, everything[start : start + PART]).save(paths[start])
     parts = [NetworkTable.load(path) for path in paths.values()]
-    networks = joined([part.networks for part in parts])
+    networks = NetworkArray.join([part.networks for part in parts])
     names = [name for part in parts for name in part.names]
     left_out = {name: why for part in parts for name, why in part.about["left_out"].items()}
     settings = sorted({setting for name in names for setting in values[name]})
@@ -169,18 +168,6 @@ def traced(timm: Any, names: list[str]) -> NetworkTable:
             left_out[name] = str(error)[:200]
     about = {"left_out": left_out}
     return NetworkTable(NetworkArray.from_graphs(graphs.values()), list(graphs), about=about)
-
-
-def joined(parts: list[NetworkArray]) -> NetworkArray:
-    """Return the networks of all parts."""
-
-    def whole(name: str) -> NDArray[Any]:
-        arrays = [getattr(part, name) for part in parts]
-        if name.endswith("_ptr"):
-            return np.cumsum(np.concatenate([[0], *map(np.diff, arrays)]))
-        return np.concatenate(arrays, axis=-1 if name == "edges" else 0)
-
-    return NetworkArray(**{field.name: whole(field.name) for field in fields(NetworkArray)})
 
 
 def folds(families: NDArray[np.str_]) -> NDArray[np.int64]:

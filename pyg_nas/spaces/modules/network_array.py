@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
-from pyg_nas.graphs.ragged import gathered
+from pyg_nas.graphs.ragged import gathered, pointers
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, one_hot
 
 
@@ -71,6 +71,20 @@ class NetworkArray:
             parameters,
             macs,
             np.array(hashes, dtype="S64"),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[NetworkArray]) -> NetworkArray:
+        """Return the concatenated graphs of all parts, of which there is one at least."""
+        return cls(
+            np.concatenate([part.columns for part in parts]),
+            np.concatenate([part.attributes for part in parts]),
+            pointers(np.concatenate([np.diff(part.vertex_ptr) for part in parts])),
+            np.concatenate([part.edges for part in parts], axis=1),
+            pointers(np.concatenate([np.diff(part.edge_ptr) for part in parts])),
+            np.concatenate([part.parameters for part in parts]),
+            np.concatenate([part.macs for part in parts]),
+            np.concatenate([part.hashes for part in parts]),
         )
 
     def __len__(self) -> int:

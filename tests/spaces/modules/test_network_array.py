@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import fields
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -53,6 +56,17 @@ def test_the_digest_is_that_of_the_content() -> None:
     ]
     assert digests[0] == digests[1]
     assert len(set(digests)) == 4
+
+
+@pytest.mark.parametrize("ends", [(0, 3, 5), (0, 5, 5), (0, 1, 2, 5)])
+def test_joined_parts_are_the_whole(ends: tuple[int, ...]) -> None:
+    graphs = [random_network(5 + seed, seed=seed) for seed in range(5)]
+    whole = NetworkArray.from_graphs(graphs)
+    parts = [NetworkArray.from_graphs(graphs[a:b]) for a, b in itertools.pairwise(ends)]
+    joined = NetworkArray.join(parts)
+    assert joined.digest == whole.digest
+    for field in fields(NetworkArray):
+        assert getattr(joined, field.name).dtype == getattr(whole, field.name).dtype
 
 
 def test_only_graphs_are_networks() -> None:
