@@ -69,7 +69,7 @@ def _joined(weights: torch.Tensor) -> Floats:
 
 @compiled
 def _normalise(states: Floats, count: int, normal: Floats) -> None:
-    """Normalise the first ``count`` rows to mean 0 and variance 1."""
+    """Write the first ``count`` rows of ``[v, H]``, with mean 0 and variance 1, to ``normal``."""
     hidden = states.shape[1]
     share, one = np.float32(1 / hidden), np.float32(1)
     for row in range(count):
@@ -88,7 +88,16 @@ def _normalise(states: Floats, count: int, normal: Floats) -> None:
 def _neighbours(
     adjacency: Integers, num_vertices: Integers, first: int, last: int, lists: Integers
 ) -> int:
-    """List the successors and predecessors of each vertex of some cells by their rows."""
+    """List the neighbours of each vertex of cells ``first`` to ``last``; return the vertices.
+
+    Args:
+        adjacency: ``[N, V, V]``.
+        num_vertices: ``[N]``.
+        first: The first cell.
+        last: The cell after the last one.
+        lists: Filled: ``[2, v, 1 + V]``. For the successors, then the predecessors, of each of
+            these cells' ``v`` vertices: their number, and then their rows among the ``v``.
+    """
     begin = 0
     for cell in range(first, last):
         own = num_vertices[cell]
@@ -107,7 +116,14 @@ def _neighbours(
 
 @compiled
 def _gather(normal: Floats, lists: Integers, count: int, sums: Floats) -> None:
-    """Write own states and the sums of successors' and predecessors' states beside each other."""
+    """Write own states and the sums of successors' and predecessors' states beside each other.
+
+    Args:
+        normal: ``[v, H]``.
+        lists: :func:`_neighbours`' lists.
+        count: Number of vertices.
+        sums: Filled: ``[v, 3 H]``.
+    """
     hidden = normal.shape[1]
     for v in range(count):
         own, row = normal[v], sums[v]
@@ -125,6 +141,16 @@ def _gather(normal: Floats, lists: Integers, count: int, sums: Floats) -> None:
 
 @compiled
 def _update(states: Floats, added: Floats, constant: Floats, lists: Integers, count: int) -> None:
+    """Add the ReLU of a layer's term to the states ``[v, H]``.
+
+    Args:
+        states: Changed.
+        added: ``[v, H]``, the products of :func:`_gather`'s sums with the weights.
+        constant: ``[3, H]``: what bias and shift contribute by the vertex itself, and by each
+            successor and predecessor.
+        lists: :func:`_neighbours`' lists, for the numbers of both.
+        count: Number of vertices.
+    """
     zero = np.float32(0)
     for row in range(count):
         successors, predecessors = np.float32(lists[0, row, 0]), np.float32(lists[1, row, 0])
@@ -138,6 +164,7 @@ def _update(states: Floats, added: Floats, constant: Floats, lists: Integers, co
 def _means_and_last(
     normal: Floats, num_vertices: Integers, first: int, last: int, read: Floats
 ) -> None:
+    """Write mean and last vertex of cells ``first`` to ``last``, ``[v, H]`` to ``[B, 2 H]``."""
     hidden = normal.shape[1]
     begin = 0
     for cell in range(first, last):
@@ -154,6 +181,7 @@ def _means_and_last(
 
 @compiled
 def _filled(rows: int) -> int:
+    """Return the number of rows of a factor that has ``rows`` and is filled up."""
     return (rows + _ROWS - 1) // _ROWS * _ROWS
 
 
@@ -176,6 +204,26 @@ def _residual_outputs(
     together: int,
     outputs: Floats,
 ) -> None:
+    """Compute the outputs of ``M`` members of width ``H`` and depth ``L``, some cells at a time.
+
+    Args:
+        vertices: ``[N, V, C]``.
+        adjacency: ``[N, V, V]``.
+        num_vertices: ``[N]``.
+        graph: ``[N, G]``.
+        embed: ``[C, M H]``, the members beside each other.
+        embed_bias: ``[M H]``.
+        weights: ``[L, M, 3 H, H]``, of own, successors' and predecessors' states below each other.
+        constants: ``[L, M, 3, H]``, see :func:`_update`.
+        read: ``[M, 2 H, H]``, of the mean over the vertices and the last vertex.
+        read_graph: ``[G, M H]``.
+        read_bias: ``[M H]``.
+        output: ``[M, H, targets]``.
+        output_bias: ``[M, targets]``.
+        cells_at_once: Cells that pass through all layers together.
+        together: Rows of each BLAS call.
+        outputs: Filled: ``[M, N, targets]``.
+    """
     depth, members, _, hidden = weights.shape
     zero = np.float32(0)
     most, most_cells = _filled(cells_at_once * adjacency.shape[1]), _filled(cells_at_once)
@@ -207,6 +255,7 @@ def _residual_outputs(
         np.dot(graphs[:rows], read_graph, of_graph[:rows])
         for member in range(members):
             begin = member * hidden
+            # The embedding, the layers, ...
             for row in range(count):
                 for k in range(hidden):
                     states[row, k] = embedded[row, begin + k] + embed_bias[begin + k]
@@ -217,6 +266,7 @@ def _residual_outputs(
                     part = slice(row, min(row + together, filled))
                     np.dot(sums[part], weights[layer, member], added[part])
                 _update(states, added, constants[layer, member], lists, count)
+            # ... and the readout.
             _normalise(states, count, normal)
             _means_and_last(normal, num_vertices, first, last, pooled)
             np.dot(pooled[:rows], read[member], joined[:rows])

@@ -22,7 +22,7 @@ from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_EPSILON
 from pyg_nas.engine.numba_mersenne import draw_kept
 from pyg_nas.engine.residual import BETA2, ResidualTask, weight_decay_of
-from pyg_nas.nn.dense_residual import ResidualGraphs, mask_shapes
+from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
 Bytes = NDArray[np.uint8]
@@ -100,7 +100,7 @@ def compiled_epochs(task: ResidualTask) -> Iterator[float]:
 def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
     """Draw the batches and masks of all steps in the order of :func:`~.residual.torch_epochs`."""
     rates, betas = task.config.cycle(task.steps)
-    shapes = mask_shapes(task.network, task.batch_size, task.graphs.vertices.shape[1])
+    shapes = task.mask_shapes
     length = max(1, _DRAWN_BYTES // sum(math.prod(shape) for shape in shapes))
     depth = len(task.network.layers)
     order = task.draw_batches()

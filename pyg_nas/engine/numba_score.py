@@ -145,6 +145,18 @@ def _project(
     together: int,
     rows: Floats,
 ) -> None:
+    """Write half the ReLU of the weighted mean of each of ``n`` terms, times ``projection``.
+
+    Args:
+        table: ``[S, H]``, one direction's features of the states that the terms sum.
+        weight: ``[S]``, of each state in its sum.
+        members: States of all terms of the block, one term after another.
+        offsets: ``[n + 1]``, where these terms begin in ``members``.
+        scale: ``[n]``, one over the total weight of each term.
+        projection: ``[H, width]``.
+        together: Terms of each BLAS call.
+        rows: Filled: ``[n, width]``.
+    """
     hidden = table.shape[1]
     zero, half = np.float32(0), np.float32(0.5)
     means = np.empty((together, hidden), dtype=np.float32)
@@ -174,7 +186,19 @@ def _convolve(
     last: int,
     hidden: Floats,
 ) -> None:
-    """Finish a convolution of cells ``first`` to ``last`` from their products with W+ and W-."""
+    """Finish a convolution of cells ``first`` to ``last`` from their products with W+ and W-.
+
+    ``v`` counts the vertices of these cells, ``N`` the cells of the block and ``E`` their edges.
+
+    Args:
+        mixed: ``[v, 2 H]``: the products of the vertices' states with W+ and W-.
+        vertices: ``[N + 1]``, where each cell begins among the block's vertices.
+        edges: ``[N + 1]``, where each cell's edges begin in ``ends``.
+        ends: ``[2, E]``, (source, target), numbered within the cell.
+        first: The first cell.
+        last: The cell after the last one.
+        hidden: Filled: ``[v, H]``, the new states.
+    """
     width = hidden.shape[1]
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     most = 0
@@ -225,6 +249,18 @@ def _score_cells(
     last: int,
     scores: Floats,
 ) -> None:
+    """Score cells ``first`` to ``last`` of a block from the rows of their shared terms.
+
+    Args:
+        rows: ``[terms, 2 H]``, products of the last shared terms with the next layer's W+ and W-.
+        pairs: ``[2, V]``, rows of the successor and predecessor term of each vertex of the block.
+        vertices: As for :func:`_convolve`, likewise ``edges`` and ``ends``.
+        later: ``[layers, H, 2 H]``, weights of the layers after that one, W+ beside W-.
+        head: ``[H]``, the product of both linear layers.
+        first: The first cell.
+        last: The cell after the last one.
+        scores: Filled from ``first`` to ``last``: ``[N]``.
+    """
     width = len(head)
     zero = np.float32(0)
     most = 0

@@ -19,13 +19,8 @@ from pyg_nas.compute.threads import single_threaded
 from pyg_nas.engine.adam import ADAM_EPSILON, one_cycle
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.progress import OnEpoch
-from pyg_nas.nn.dense_residual import (
-    DenseResidualInputs,
-    ResidualGraphs,
-    dense_residual,
-    mask_shapes,
-)
-from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.nn.dense_residual import DenseResidualInputs, ResidualGraphs, dense_residual
+from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 
 _CHUNK = 256  # graphs that torch predicts in one pass
 # Up to this width torch's threads save only a tenth of its small steps, and beside other busy
@@ -93,6 +88,12 @@ class ResidualTask(NamedTuple):
         """Steps of an epoch."""
         return self.kept.shape[1] // self.batch_size
 
+    @property
+    def mask_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of one step's dropout masks, which are drawn for padding too."""
+        padded = self.batch_size * self.graphs.vertices.shape[1]
+        return mask_shapes(self.network, self.batch_size, padded)
+
     def draw_batches(self) -> Tensor:
         """Draw one epoch's batches, int64 ``[steps, M, B]``."""
         rows = [row[torch.randperm(len(row), generator=self.shuffler)] for row in self.kept]
@@ -100,7 +101,7 @@ class ResidualTask(NamedTuple):
         return used.view(len(rows), self.steps, self.batch_size).transpose(0, 1)
 
     def draw_masks(self, masks: Sequence[Tensor]) -> None:
-        """Draw one step's dropout masks of :func:`~pyg_nas.nn.dense_residual.mask_shapes`."""
+        """Draw one step's dropout masks, of :attr:`mask_shapes`."""
         kept = 1 - self.network.dropout
         for mask in masks:
             if mask.device.type == "cpu":
@@ -153,8 +154,7 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
     """Train by torch on any device; yield the members' mean loss after each epoch."""
     network, device = task.network, task.targets.device
     inputs = DenseResidualInputs.from_graphs(task.graphs).to(device)
-    shapes = mask_shapes(network, task.batch_size, inputs.vertices.shape[1])
-    masks = [torch.ones(shape, dtype=torch.uint8, device=device) for shape in shapes]
+    masks = [torch.ones(shape, dtype=torch.uint8, device=device) for shape in task.mask_shapes]
     optimizer = optimizer_of(network, task.config)
     rates, betas = task.config.cycle(task.steps)
     step = 0

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of
-from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
 _BATCH_GRAPHS, _BATCH_VERTICES = 256, 32_768  # of one pass in prediction
@@ -75,7 +75,7 @@ def train_sparse_residual(
             for group in optimizer.param_groups:
                 group.update(lr=rates[step], betas=(betas[step], group["betas"][1]))
             x, edge_index, batch, graph = graphs.batch(rows, device)
-            keep = _masks(network, len(x), size, generator) if network.dropout else None
+            keep = _masks(network, size, len(x), generator) if network.dropout else None
             predicted = network(x, edge_index, batch, graph, keep)[..., 0]  # [M, B]
             errors = (predicted - torch.from_numpy(targets[rows]).to(device)).square()
             errors = errors * torch.from_numpy(weights[rows]).to(device)
@@ -94,28 +94,20 @@ def train_sparse_residual(
 @torch.no_grad()
 def predict_sparse_residual(network: ResidualGNN, graphs: SparseGraphs) -> NDArray[np.float32]:
     """Return each member's outputs of each graph, ``[M, N]``."""
-    ptr, total = graphs.networks.vertex_ptr, len(graphs.networks)
     parts = [np.empty((len(network.embed), 0), dtype=np.float32)]
-    start = 0
-    while start < total:
-        end = int(np.searchsorted(ptr, ptr[start] + _BATCH_VERTICES, "right")) - 1
-        end = min(max(end, start + 1), start + _BATCH_GRAPHS, total)
-        inputs = graphs.batch(np.arange(start, end), network.embed.device)
+    for rows in graphs.networks.blocks(_BATCH_GRAPHS, _BATCH_VERTICES):
+        inputs = graphs.batch(rows, network.embed.device)
         parts.append(network(*inputs)[..., 0].cpu().numpy())
-        start = end
     return np.concatenate(parts, axis=1)
 
 
 def _masks(
-    network: ResidualGNN, vertices: int, graphs: int, generator: torch.Generator
+    network: ResidualGNN, graphs: int, vertices: int, generator: torch.Generator
 ) -> list[Tensor]:
     """Dropout masks of one batch, as the network's forward pass takes them."""
-    members, _, hidden = network.embed.shape
-    shapes = [(vertices, hidden)] * len(network.layers)
-    shapes += [(graphs, 2 * hidden), (graphs, network.read_graph.shape[1]), (graphs, hidden)]
     return [
-        torch.empty(members, *shape, dtype=torch.uint8, device=generator.device).bernoulli_(
+        torch.empty(shape, dtype=torch.uint8, device=generator.device).bernoulli_(
             1 - network.dropout, generator=generator
         )
-        for shape in shapes
+        for shape in mask_shapes(network, graphs, vertices)
     ]

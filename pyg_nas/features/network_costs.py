@@ -49,7 +49,7 @@ def network_costs(networks: NetworkArray) -> Floats:
     Returns:
         Float64 ``[N, costs]``, named by :func:`network_cost_names`.
     """
-    return np.stack([_sums(networks, amount) for _, amount in _amounts(networks)], axis=1)
+    return np.stack([networks.sums(amount) for _, amount in _amounts(networks)], axis=1)
 
 
 def network_cost_names() -> tuple[str, ...]:
@@ -91,11 +91,6 @@ def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
         yield f"multiply-accumulates in sums of at least {least} terms", macs * (terms == number)
     for intensity in _INTENSITIES:
         yield f"roofline at {intensity}", np.maximum(macs / intensity, moved)
-
-
-def _sums(networks: NetworkArray, amount: Floats) -> Floats:
-    # Every graph has a vertex, as reduceat needs.
-    return np.asarray(np.add.reduceat(amount, networks.vertex_ptr[:-1]))
 
 
 def _kinds_of_work(networks: NetworkArray, values: dict[str, Floats]) -> NDArray[np.int64]:

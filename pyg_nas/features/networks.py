@@ -50,8 +50,10 @@ def network_features(networks: NetworkArray) -> CellFeatures:
         multiply-accumulates and bytes of each operation.
     """
     groups: dict[str, list[Floats]] = {}
-    for block in _blocks(networks):
-        for name, features in _block_features(block).items():
+    # Without graphs there is one empty block, whose groups have the right columns.
+    blocks = list(networks.blocks(_BLOCK_GRAPHS, _BLOCK_VERTICES)) or [np.arange(0)]
+    for rows in blocks:
+        for name, features in _block_features(networks.select(rows)).items():
             groups.setdefault(name, []).append(np.column_stack(list(features.values())))
     joined = {name: np.concatenate(parts).astype(np.float32) for name, parts in groups.items()}
     return CellFeatures(joined, np.zeros((len(networks), 0, 0), dtype=np.float32))
@@ -63,18 +65,6 @@ def network_feature_names() -> dict[str, tuple[str, ...]]:
         group: tuple(features)
         for group, features in _block_features(NetworkArray.from_graphs([])).items()
     }
-
-
-def _blocks(networks: NetworkArray) -> Iterator[NetworkArray]:
-    start = 0
-    while start < len(networks):
-        most = networks.vertex_ptr[start] + _BLOCK_VERTICES
-        end = int(np.searchsorted(networks.vertex_ptr, most, "right")) - 1
-        end = min(max(end, start + 1), start + _BLOCK_GRAPHS, len(networks))
-        yield networks.select(np.arange(start, end))
-        start = end
-    if not len(networks):
-        yield networks
 
 
 def _block_features(networks: NetworkArray) -> dict[str, dict[str, Floats]]:
@@ -134,7 +124,7 @@ class _Adjacency:
 
 
 def _totals(networks: NetworkArray, totals: dict[str, Floats]) -> dict[str, Floats]:
-    read, written = (_sums(networks, totals[name]) for name in ("bytes read", "bytes written"))
+    read, written = (networks.sums(totals[name]) for name in ("bytes read", "bytes written"))
     peak = _largest(networks, totals["bytes read"] + totals["bytes written"])
     return {
         "log vertices": np.log1p(np.diff(networks.vertex_ptr)),
@@ -207,7 +197,7 @@ def _walks(networks: NetworkArray, adjacency: _Adjacency) -> dict[str, Floats]:
     moved = centred
     for step in range(1, _STEPS + 1):
         walks = adjacency.matrix @ walks
-        found[f"log walks of {step} edges"] = np.log1p(_sums(networks, walks))
+        found[f"log walks of {step} edges"] = np.log1p(networks.sums(walks))
         # Mean over the sources of a vertex: a random walk against the edges.
         moved = (adjacency.matrix @ moved) / np.maximum(adjacency.degree_in, 1)[:, None]
         together = _means(networks, centred * moved)
@@ -237,15 +227,9 @@ def _pooled_totals(networks: NetworkArray, totals: dict[str, Floats]) -> dict[st
     return found
 
 
-def _sums(networks: NetworkArray, values: NDArray[np.generic]) -> Floats:
-    """Sums over the vertices of each graph, ``[V, ...]`` to ``[N, ...]``."""
-    # Every graph has a vertex, as reduceat needs.
-    return np.asarray(np.add.reduceat(values.astype(np.float64), networks.vertex_ptr[:-1], axis=0))
-
-
 def _means(networks: NetworkArray, values: NDArray[np.generic]) -> Floats:
     sizes = np.diff(networks.vertex_ptr).reshape(-1, *[1] * (values.ndim - 1))
-    return _sums(networks, values) / sizes
+    return networks.sums(values) / sizes
 
 
 def _largest(networks: NetworkArray, values: NDArray[np.generic]) -> Floats:

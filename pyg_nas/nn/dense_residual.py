@@ -75,14 +75,6 @@ class DenseResidualInputs(NamedTuple):
         return DenseResidualInputs(*(tensor.to(device) for tensor in self))
 
 
-def mask_shapes(network: ResidualGNN, batch: int, vertices: int) -> list[tuple[int, ...]]:
-    """Return the shapes of the dropout masks of padded graphs, in the order they are drawn in."""
-    members, _, hidden = network.embed.shape
-    layers: list[tuple[int, ...]] = [(members, batch * vertices, hidden)] * len(network.layers)
-    columns = (2 * hidden, network.read_graph.shape[1], hidden)
-    return [*layers, *((members, batch, width) for width in columns)]
-
-
 def dense_residual(
     network: ResidualGNN, inputs: DenseResidualInputs, keep: Sequence[Tensor] | None = None
 ) -> Tensor:
@@ -92,7 +84,8 @@ def dense_residual(
         network: ``M`` members.
         inputs: Tensors ``[M, B, ...]``, a batch for each member, or ``[1, B, ...]``, one batch for
             all.
-        keep: Dropout masks of :func:`mask_shapes`; None to drop nothing.
+        keep: Dropout masks of :func:`~pyg_nas.nn.residual_gnn.mask_shapes` for ``B V`` vertices;
+            None to drop nothing.
     """
     members = len(network.embed)
     vertices, terms, mask, last, graph = (part.expand(members, *part.shape[1:]) for part in inputs)

@@ -125,3 +125,17 @@ class ResidualGNN(nn.Module):
 def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:
     """Apply the dropout mask of a layer to features."""
     return features if keep is None else features * keep[layer] / (1 - dropout)
+
+
+def mask_shapes(network: ResidualGNN, graphs: int, vertices: int) -> list[tuple[int, ...]]:
+    """Return the shapes of the dropout masks of a batch, in the order they are drawn in.
+
+    Args:
+        network: ``M`` members.
+        graphs: Graphs of the batch.
+        vertices: Vertices of all these graphs, with the padding if there is any.
+    """
+    members, _, hidden = network.embed.shape
+    layers = [(members, vertices, hidden)] * len(network.layers)
+    columns = (2 * hidden, network.read_graph.shape[1], hidden)
+    return [*layers, *((members, graphs, width) for width in columns)]

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_nas.nn.dense_residual import (
-    DenseResidualInputs,
-    ResidualGraphs,
-    dense_residual,
-    mask_shapes,
-)
-from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.nn.dense_residual import DenseResidualInputs, ResidualGraphs, dense_residual
+from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 from tests.nn.conftest import sparse
 
 pytestmark = pytest.mark.engine
@@ -23,7 +18,7 @@ def test_padded_products_equal_message_passing(
 ) -> None:
     """Outputs and gradients, with and without dropout."""
     count, width = graphs.adjacency.shape[:2]
-    masks = [torch.rand(shape) > 0.3 for shape in mask_shapes(network, count, width)]
+    masks = [torch.rand(shape) > 0.3 for shape in mask_shapes(network, count, count * width)]
     real = torch.arange(width) < torch.from_numpy(graphs.num_vertices.astype(int))[:, None]
     rows = [mask[:, real.flatten()] for mask in masks[:2]] + masks[2:]
     found = dense_residual(

@@ -15,8 +15,8 @@ from pyg_nas.features.graph_features import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual, mask_shapes
-from pyg_nas.nn.residual_gnn import ResidualGNN
+from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual
+from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor, _width
 from pyg_nas.predictors.state import read_state, write_state
 from pyg_nas.predictors.storage import load_model, save_model
@@ -148,7 +148,7 @@ def test_residual_training_equals_a_plain_loop() -> None:
         order = kept[torch.randperm(54, generator=shuffler)]
         for index in order[:48].split(16):
             optimizer.zero_grad()
-            keep = [torch.empty(shape).bernoulli_(0.9) for shape in mask_shapes(plain, 16, 7)]
+            keep = [torch.empty(shape).bernoulli_(0.9) for shape in mask_shapes(plain, 16, 16 * 7)]
             predicted = dense_residual(plain, inputs.select(index[None]), keep)[0, :, 0]
             torch.nn.functional.mse_loss(predicted, target[index]).backward()
             optimizer.step()

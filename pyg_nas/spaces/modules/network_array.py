@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
@@ -109,6 +109,21 @@ class NetworkArray:
             self.hashes[rows],
         )
 
+    def blocks(self, graphs: int, vertices: int) -> Iterator[NDArray[np.int64]]:
+        """Yield the rows of consecutive graphs that are processed together.
+
+        Args:
+            graphs: Most graphs of a block.
+            vertices: Most vertices of a block, if it has more than one graph.
+        """
+        start, total = 0, len(self)
+        while start < total:
+            most = self.vertex_ptr[start] + vertices
+            end = int(np.searchsorted(self.vertex_ptr, most, "right")) - 1
+            end = min(max(end, start + 1), start + graphs, total)
+            yield np.arange(start, end)
+            start = end
+
     def one_hot(self) -> NDArray[np.float32]:
         """Return the ``NetworkGraph.features`` of all graphs, float32 ``[V, columns]``."""
         return one_hot(self.columns, self.attributes)
@@ -122,6 +137,11 @@ class NetworkArray:
     def graph(self) -> NDArray[np.int64]:
         """Graph of every vertex, int64 ``[V]``."""
         return np.repeat(np.arange(len(self)), np.diff(self.vertex_ptr))
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return sums over the vertices of each graph, ``[V, ...]`` to float64 ``[N, ...]``."""
+        # Every graph has a vertex, as reduceat needs.
+        return np.asarray(np.add.reduceat(values.astype(np.float64), self.vertex_ptr[:-1], axis=0))
 
     @property
     def digest(self) -> str:

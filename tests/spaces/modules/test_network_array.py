@@ -48,6 +48,31 @@ def test_joined_edges_make_one_graph_of_separate_parts() -> None:
     assert array.graph.tolist() == [0] * 6 + [1] * 9
 
 
+def test_blocks_are_as_large_as_allowed() -> None:
+    array = NetworkArray.from_graphs(random_network(n, seed=n) for n in (30, 5, 90, 4, 4, 4))
+    for graphs, vertices, wanted in (
+        (2, 40, [[0, 1], [2], [3, 4], [5]]),  # a graph of more vertices is a block of its own
+        (9, 35, [[0, 1], [2], [3, 4, 5]]),
+        (9, 34, [[0], [1], [2], [3, 4, 5]]),
+        (1, 999, [[0], [1], [2], [3], [4], [5]]),
+        (9, 999, [[0, 1, 2, 3, 4, 5]]),
+    ):
+        assert [rows.tolist() for rows in array.blocks(graphs, vertices)] == wanted
+    assert list(NetworkArray.from_graphs([]).blocks(2, 40)) == []
+
+
+def test_sums_are_those_of_each_graph() -> None:
+    graphs = [random_network(n, seed=n) for n in (6, 2, 9)]
+    array = NetworkArray.from_graphs(graphs)
+    columns = np.column_stack([array.attributes, array.attributes > 1])
+    for values in (columns, columns[:, 0], array.columns):
+        parts = np.split(values, [6, 8])
+        wanted = [[sum(map(float, row)) for row in np.atleast_2d(part.T)] for part in parts]
+        found = array.sums(values)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found.reshape(3, -1), wanted, rtol=1e-12)
+
+
 def test_the_digest_is_that_of_the_content() -> None:
     one, two = random_network(6, seed=1), random_network(6, seed=2)
     digests = [
