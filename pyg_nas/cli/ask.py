@@ -169,22 +169,19 @@ def tell(
 
     Example: pyg-nas tell my-search 3 --accuracy 0.91
     """
-    from pyg_nas.search.early_stopping import check_unlimited
     from pyg_nas.search.folder import SearchFolder
     from pyg_nas.search.ledger import Ledger
 
     opened = SearchFolder.open(folder)
+    opened.settings.check_external()
+    ledger = Ledger(opened, opened.settings.constraints.max_seconds)
     if epochs is not None:
         if failed or accuracy is None or test_accuracy is not None:
             raise SettingsError(
                 f"architecture {number}: --epochs needs --accuracy, and no other outcome"
             )
-        check_unlimited(opened.settings.constraints.max_seconds)
-        go_on = Ledger(opened).report(number, epochs, accuracy, seconds)
+        go_on = ledger.report(number, epochs, accuracy, seconds)
         print_line("go on" if go_on else "stop")
         return
-    limit = opened.settings.constraints.max_seconds
-    if limit is not None and seconds is None and not failed:
-        raise SettingsError(f"architecture {number}: give --seconds, training time is limited")
-    recorded = Ledger(opened).tell(number, accuracy, seconds, test_accuracy, failed, reason)
+    recorded = ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
     print_line("recorded" if recorded else f"architecture {number} has an outcome already")

@@ -36,7 +36,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not target.is_file():  # renaming would replace a device by a file
         raise OSError(errno.EINVAL, "Is no file that can be replaced", str(target))
     temporary = target.with_name(f"{_stem(target)}-{secrets.token_hex(6)}.part{target.suffix}")
-    with _naming(target, temporary, *target.parents):
+    with naming(target, temporary, *target.parents):
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(target)
         # Opened by hand rather than by mkstemp, whose 0600 would hide the file from everybody but
@@ -45,7 +45,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         with suppress(OSError):
             _lock(held)  # until it is closed, also by the end of the process
-        with _naming(target, temporary):
+        with naming(target, temporary):
             yield temporary
             temporary.replace(target)
     finally:
@@ -79,7 +79,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     stem = _stem(target)
     temporary = target.with_name(f"{stem}-{secrets.token_hex(6)}.folder")
-    with _naming(target, temporary, *target.parents):
+    with naming(target, temporary, *target.parents):
         target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(f"{stem}-*.folder"):
             with suppress(FileNotFoundError):
@@ -91,7 +91,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):  # a folder cannot be opened, or locked, everywhere
             held = os.open(temporary, os.O_RDONLY)
             _lock(held)
-        with _naming(target, temporary):
+        with naming(target, temporary):
             yield temporary
             with suppress(FileNotFoundError):
                 target.rmdir()  # an existing empty folder; another one raises
@@ -132,7 +132,7 @@ def _is_abandoned(temporary: Path) -> bool:
 
 
 @contextmanager
-def _naming(target: Path, *others: Path) -> Iterator[None]:
+def naming(target: Path, *others: Path) -> Iterator[None]:
     """Let errors that name no file, or one of ``others``, name ``target``."""
     try:
         yield

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import naming
 from pyg_nas.io.limits import MOST_LINE_BYTES, MOST_RECORDS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, check_regular, open_regular
 
@@ -20,11 +21,12 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
     Raises:
         ValueError: If a number is NaN or infinite; nothing is written.
         SettingsError: If it is not a regular file.
+        OSError: If it cannot be written; the error names it.
     """
     line = _line(record)
     if path.exists():
         check_regular(path)
-    with path.open("ab") as file:
+    with naming(path), path.open("ab") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())

@@ -18,7 +18,7 @@ from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import counted
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.job import Job
-from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.journal import Journal, check_clock
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
@@ -76,10 +76,11 @@ def measure_cells(
         A table of exactly these cells, budgets and seeds, in their order.
 
     Raises:
-        MeasureError: If the request is malformed, a cell is too wide for the task's networks, or
-            a job failed more than ``retries`` times; it names the cells, and all
-            other runs are in the journal.
+        MeasureError: If the request or ``clock`` is malformed, a cell is too wide for the task's
+            networks, or a job failed more than ``retries`` times; it names the cells, and all other
+            runs are in the journal.
     """
+    check_clock(clock)
     executor = executor or Executor()
     cells = cells if isinstance(cells, CellArray) else CellArray.from_cells(cells)
     listed = check_request(cells, budgets, seeds)

@@ -30,13 +30,13 @@ from pyg_nas.search.adoption import adopt_records
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.early_stopping import check_unlimited
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.methods import make_strategy
 from pyg_nas.search.network_list import (
+    NETWORKS,
     NetworkListEvaluator,
     NetworkTableEvaluator,
     as_network_table,
@@ -155,7 +155,7 @@ class Search:
             if isinstance(evaluator, NetworkListEvaluator):
                 evaluator.save(folder.path)
         self.folder = folder
-        self.ledger = Ledger(folder)
+        self.ledger = Ledger(folder, self.constraints.max_seconds)
         self.exhausted = False
         self._asking = threading.Lock()
 
@@ -176,7 +176,7 @@ class Search:
         """
         if (Path(folder) / SETTINGS).exists():
             stored = SearchFolder.open(folder)
-            settings = {**_stored_arguments(stored, settings.get("recipe")), **settings}
+            settings = {**_stored_arguments(stored, settings), **settings}
         limits = {name: settings.pop(name, None) for name in LIMITS}
         return cls(folder, constraints=Constraints(**limits), device=device, **settings)
 
@@ -282,13 +282,10 @@ class Search:
 
         Raises:
             SettingsError: If the architecture was not handed out, a number is not finite,
-                neither or both of ``accuracy`` and ``failed`` are given, or the architecture was
-                handed out once and has a different outcome.
+                neither or both of ``accuracy`` and ``failed`` are given, the seconds are missing
+                although training time is limited, or the architecture was handed out once and has
+                a different outcome.
         """
-        if self.constraints.max_seconds is not None and seconds is None and not failed:
-            raise SettingsError(
-                f"architecture {number}: seconds are needed, training time is limited"
-            )
         return self.ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
 
     def report(
@@ -315,7 +312,6 @@ class Search:
             SettingsError: If the architecture was not handed out, a number is invalid, or
                 training time is limited: that of a stopped run is not known.
         """
-        check_unlimited(self.constraints.max_seconds)
         return self.ledger.report(number, epochs, accuracy, seconds)
 
     def pending(self, worker: str | None = None) -> list[Candidate]:
@@ -335,27 +331,30 @@ class Search:
         return self.result.answer
 
 
-def _stored_arguments(folder: SearchFolder, recipe: str | None) -> dict[str, Any]:
+def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments with which a search folder was created.
 
     Args:
-        recipe: The recipe that the user gives.
+        given: Those that the user names again.
     """
     stored = folder.settings
-    if stored.kind != "external":
-        raise SettingsError(
-            f"{folder.path}: is a folder of `pyg-nas search`, which trains the architectures "
-            f"itself and resumes it; ask and tell need another folder"
-        )
+    stored.check_external()
     if stored.needs_its_program:
         raise SettingsError(
             f"{folder.path}: was begun by a program with its own domain or predictor; only that "
             f"program can resume it"
         )
+    networks = stored_networks(folder.path) if stored.lists_networks else None
+    if stored.lists_networks and networks is None and given.get("networks") is None:
+        raise SettingsError(
+            f"{folder.path}: {NETWORKS} is missing, as the first process was stopped before it was "
+            f"written; name the networks again"
+        )
+    recipe = given.get("recipe")
     if stored.recipe is not None:
         recipe = resumed_recipe(stored.recipe, recipe)
     arguments = {
-        "networks": stored_networks(folder.path) if stored.lists_networks else None,
+        "networks": networks,
         "space": None if stored.lists_networks else folder.space,
         "method": stored.method,
         "n": stored.n,

@@ -54,15 +54,21 @@ class SearchFolder:
         self.space = space
         self.settings = SearchSettings(settings) if isinstance(settings, dict) else settings
         check_search_folder(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.path / ".lock", timeout=0)
+        self._asking = FileLock(self.path / ".ask.lock")
+        self._changing = FileLock(self.path / ".change.lock", timeout=_PATIENCE_SECONDS)
+        with self.changing():  # two processes may begin it at once, with other settings
+            self._begin()
+
+    def _begin(self) -> None:
+        """Write the settings of a new search, or compare them with those of a resumed one."""
         if not (self.path / SETTINGS).exists():
             if (self.path / QUERIES).exists():
                 raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
             self.settings.write(self.path)
         elif self.settings.folder != self.path:
             self.settings.check_resumes(SearchSettings.read(self.path))
-        self._lock = FileLock(self.path / ".lock", timeout=0)
-        self._asking = FileLock(self.path / ".ask.lock")
-        self._changing = FileLock(self.path / ".change.lock", timeout=_PATIENCE_SECONDS)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> SearchFolder:

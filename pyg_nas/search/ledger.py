@@ -18,7 +18,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
-from pyg_nas.search.early_stopping import expected_if_stopped, expected_seconds
+from pyg_nas.search.early_stopping import check_unlimited, expected_if_stopped, expected_seconds
 from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
 from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.outcome import Outcome, Rung
@@ -33,14 +33,18 @@ class Ledger(Records):
 
     Args:
         folder: The folder that other processes may share; None to keep all in memory.
+        max_seconds: Limit on training time, with which :meth:`tell` needs the seconds of a run.
 
     Raises:
         SettingsError: If a file of the folder is damaged.
     """
 
-    def __init__(self, folder: SearchFolder | None = None) -> None:
+    def __init__(
+        self, folder: SearchFolder | None = None, max_seconds: float | None = None
+    ) -> None:
         super().__init__()
         self.folder = folder
+        self._max_seconds = max_seconds
         self._lock = threading.RLock()
         self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
         self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
@@ -153,8 +157,10 @@ class Ledger(Records):
             more epochs than the last one changes nothing.
 
         Raises:
-            SettingsError: If the number was never handed out, or a figure is invalid.
+            SettingsError: If the number was never handed out, a figure is invalid, or training time
+                is limited: that of a stopped run is not known.
         """
+        check_unlimited(self._max_seconds)
         with self._changing():
             candidate = self._handed(number)
             try:
@@ -189,8 +195,8 @@ class Ledger(Records):
         """Record how a training ended, see :meth:`answer` and :meth:`fail`.
 
         Raises:
-            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, or as in
-                these methods.
+            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, the seconds
+                are missing although training time is limited, or as in these methods.
         """
         if failed:
             if accuracy is not None:
@@ -198,6 +204,12 @@ class Ledger(Records):
             return self.fail(number, reason)
         if accuracy is None:
             raise SettingsError(f"architecture {number}: give its accuracy, or that it failed")
+        if seconds is None and self._max_seconds is not None:
+            raise SettingsError(
+                f"architecture {number}: give its seconds, because training time is limited"
+            )
+        if isinstance(seconds, (int, float)) and seconds < 0:
+            raise SettingsError(f"architecture {number}: seconds must be at least 0, got {seconds}")
         return self.answer(number, Outcome(accuracy, seconds, test_accuracy))
 
     def _handed(self, number: int) -> Candidate:

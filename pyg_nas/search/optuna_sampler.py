@@ -114,8 +114,9 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
             self.search.tell(number, failed=True, reason=state.name.lower())
             return
         start = trial.datetime_start
-        seconds = None if start is None else (datetime.now() - start).total_seconds()
-        self.search.tell(number, _accuracy(study, values[0]), seconds)
+        # The clock may have been set back meanwhile.
+        spent = None if start is None else max(0.0, (datetime.now() - start).total_seconds())
+        self.search.tell(number, _accuracy(study, values[0]), spent)
 
     def reseed_rng(self) -> None:
         """Give the other sampler a new random seed; the search shares its own among workers."""

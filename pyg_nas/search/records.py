@@ -75,15 +75,16 @@ class Records:
 
         Args:
             worker: Only those that this worker has; None for all.
-            older_than: Only those handed out at least this number of seconds ago.
+            older_than: Only those handed out at least this number of seconds ago, or from now: a
+                clock was then set back.
         """
-        limit = time.time() - older_than
+        now = time.time()
         return [
             candidate
             for candidate in self._open()
             if (handed := self._hand_outs.get(candidate.id)) is not None
             and worker in (None, handed.worker)
-            and handed.at <= limit
+            and abs(now - handed.at) >= older_than
         ]
 
     def _open(self) -> list[Candidate]:

@@ -149,6 +149,18 @@ class SearchSettings:
         """The evaluator's settings; empty if they are not known."""
         return _object(self.content.get("evaluator"))
 
+    def check_external(self) -> None:
+        """Check that the user's code trains the architectures, which it asks for and tells of.
+
+        Raises:
+            SettingsError: If `pyg-nas search` trains them, or another program of this package.
+        """
+        if self.kind != "external":
+            raise SettingsError(
+                f"{self.folder}: is a folder of `pyg-nas search`, which trains the architectures "
+                f"itself and resumes it; ask and tell need another folder"
+            )
+
     @property
     def is_complete(self) -> bool:
         """Whether a command can resume the search by its settings alone."""

@@ -84,6 +84,7 @@ COMMANDS = [
     (("ask", "new", "--space", "nowhere"), "search space 'nowhere' is not one of"),
     (("ask", "begun", "--seed", "3"), "seed = 0, 3 was requested"),
     (("ask", "table"), "which trains the architectures itself"),
+    (("tell", "table", "0", "--accuracy", "0.5"), "which trains the architectures itself"),
     (("search", "digits", "--out", "begun"), "run `pyg-nas ask begun` for the next ones"),
     (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
     (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -70,3 +71,25 @@ def test_a_link_in_a_circle_is_no_empty_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("link")
     with pytest.raises(SettingsError, match="cannot be read"):
         SharedLines(tmp_path / "link").read_new()
+
+
+def test_a_full_disk_is_an_error_of_the_file_and_loses_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = SharedLines(tmp_path / "a.jsonl")
+    lines.append({"a": 1})
+
+    def full(number: int) -> None:
+        os.ftruncate(number, 12)  # of 18 bytes
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*a\.jsonl'"):
+            lines.append({"b": 2})
+    assert lines.read_new() == []
+    lines.append({"c": 3})
+    assert [line for _, line in SharedLines(tmp_path / "a.jsonl").read_new()] == [
+        b'{"a": 1}',
+        b'{"c": 3}',
+    ]

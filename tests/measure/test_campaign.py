@@ -63,6 +63,13 @@ def test_wrong_requests(tiny_task: Task, budgets, seeds, message):
         measure_cells(CELLS, tiny_task, budgets, seeds)
 
 
+def test_a_wrong_clock_is_refused_before_anything_is_trained(tmp_path: Path, tiny_task: Task):
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        with pytest.raises(MeasureError, match="clock must be 'wall' or 'cpu', got 'sun'"):
+            measure_cells(CELLS[:1], tiny_task, (1,), 1, journal, clock="sun")
+        assert journal.finished() == set()
+
+
 def test_wrong_cells(tiny_task: Task):
     twice = chain("conv3x3-bn-relu")
     with pytest.raises(MeasureError, match=f"{twice.hash} appears more than once"):

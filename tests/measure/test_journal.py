@@ -7,6 +7,8 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,33 @@ def test_claims_whose_lease_ran_out_are_taken_over(tmp_path: Path, tiny_task: Ta
             assert suspended.record(CELL, [run(accuracy=0.1)]) == 0
             assert other.record(CELL, [run(accuracy=0.6)]) == 1
             assert other.to_table().metrics[0, 0, 0, 1, 1] == np.float32(0.65)
+
+
+def test_a_lease_of_a_clock_that_was_ahead_is_not_waited_for(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with Journal(tmp_path / "j.sqlite", tiny_task) as ahead:
+        monkeypatch.setattr(time, "time", lambda: now - 86_400)
+        with Journal(tmp_path / "j.sqlite", tiny_task) as second:
+            monkeypatch.setattr(time, "time", lambda: now)
+            ahead.claim(CELL, 2, (0,))
+            assert second.claim(CELL, 2, (0,)) == ()
+            monkeypatch.setattr(time, "time", lambda: now - 86_400)
+            assert second.claim(CELL, 2, (0,)) == (0,)
+
+
+def test_a_journal_on_a_full_disk_is_closed(opened: Journal, monkeypatch: pytest.MonkeyPatch):
+    @contextmanager
+    def full() -> Iterator[sqlite3.Connection]:
+        raise MeasureError("database or disk is full")
+        yield
+
+    monkeypatch.setattr(opened._file, "transaction", full)
+    with pytest.raises(MeasureError, match="full"):
+        opened.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened._file._connection.execute("SELECT 1")
 
 
 def test_a_renewed_lease_lasts(tmp_path: Path, tiny_task: Task, monkeypatch):

@@ -210,7 +210,7 @@ def test_seconds_are_needed_where_they_are_limited(whole_table: Table) -> None:
     limit = Constraints(max_seconds=5.0)
     own = Search(None, SMALL, strategy=RandomSearch(), domain=domain, constraints=limit)
     first, second = own.ask(2)
-    with pytest.raises(SettingsError, match="seconds are needed"):
+    with pytest.raises(SettingsError, match="architecture 0: give its seconds, because"):
         own.tell(first.id, 0.9)
     own.tell(first.id, 0.9, seconds=6.0)
     own.tell(second.id, 0.8, seconds=4.0)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.folder import QUERIES, SearchFolder
 from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.loop import search
+from pyg_nas.search.settings import SearchSettings
 from pyg_nas.search.strategies import (
     PredictorSearch,
     RandomSearch,
@@ -46,6 +49,28 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
     (tmp_path / QUERIES).write_text("{}\n")
     with pytest.raises(SettingsError, match="line 1"):
         Ledger(SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL))
+
+
+def test_two_that_begin_a_search_at_once_agree_on_its_settings(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def begin() -> None:
+        try:
+            SearchFolder(tmp_path, {"seed": 2}, SMALL)
+        except SettingsError as error:
+            refused.append(str(error))
+
+    second = Thread(target=begin)
+    with FileLock(tmp_path / ".change.lock"):  # the first is about to write
+        second.start()
+        second.join(0.5)
+        SearchSettings({"seed": 1}).write(tmp_path)
+    second.join()
+    assert refused == [
+        f"{tmp_path}: contains a search with seed = 1, 2 was requested; choose "
+        "another folder or the same settings"
+    ]
+    assert json.loads((tmp_path / "settings.json").read_text()) == {"seed": 1}
 
 
 def test_queries_are_counted_in_a_regular_file_only(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def test_invalid_reports_are_refused(ledger: Ledger) -> None:
         ledger.tell(1, 0.5, failed=True)
     with pytest.raises(SettingsError, match="give its accuracy"):
         ledger.tell(1)
+    with pytest.raises(SettingsError, match="architecture 1: seconds must be at least 0, got -5"):
+        ledger.tell(1, 0.5, seconds=-5)
     with pytest.raises(ValueError, match="proposed twice"):
         ledger.add([ledger.candidates[0].proposal], [1])
     assert numbers(ledger.waiting) == [0, 1, 2]

@@ -63,6 +63,17 @@ def test_a_resumed_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path
     assert best.parameters == GRAPHS[NAMES.index(best.cell.operations[0])].parameters
 
 
+def test_candidates_that_were_not_written_are_named_again(tmp_path: Path) -> None:
+    Search(tmp_path, networks=TABLE, method="random")
+    (tmp_path / "networks.hdf5").unlink()  # its process was killed before it wrote them
+    with pytest.raises(
+        SettingsError, match=r"networks.hdf5 is missing, .* name the networks again"
+    ):
+        Search.open(tmp_path)
+    assert Search.open(tmp_path, networks=TABLE).ask()
+    assert Search.open(tmp_path).pending()
+
+
 def test_limits_and_standard_deviations(tmp_path: Path) -> None:
     parameters = np.array([graph.parameters for graph in GRAPHS])
     limit = int(np.median(parameters))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,23 @@ def test_a_folder_is_read_without_a_change_to_it(folder: Path) -> None:
     assert [proposal.cell.hash for proposal in records.history.pending] == [third]
     assert [candidate.id for candidate in records.pending("a")] == [2]
     assert [path.read_bytes() for path in files] == before
+
+
+def test_candidates_are_pending_whatever_the_clock_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_out = time.time()
+
+    def pending(now: float, older_than: float = 0.0) -> list[int]:
+        monkeypatch.setattr(time, "time", lambda: now)
+        records = Records.read(folder, NASBENCH101)
+        return [candidate.id for candidate in records.pending(older_than=older_than)]
+
+    # The clock was set back by an hour: it is not known how long ago they were handed out.
+    assert pending(handed_out - 3600) == pending(handed_out - 3600, 60) == [2]
+    # That of another machine is a second late.
+    assert (pending(handed_out - 1), pending(handed_out - 1, 60)) == ([2], [])
+    assert (pending(handed_out + 59, 60), pending(handed_out + 61, 60)) == ([], [2])
 
 
 def test_outcomes_without_their_candidates_are_of_version_0_1(folder: Path) -> None:
