@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyg_nas.data.graph_jsonl import canonical_graphs, parse_graphs
+from pyg_nas.data.graph_jsonl import parse_graphs
 from pyg_nas.errors import TableError, quoted
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.drawings import canonical_graphs
 from pyg_nas.graphs.ragged import Ids, Ints
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.arrow import check_batch_sizes, import_pyarrow

@@ -16,20 +16,17 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from heapq import heappop, heappush
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
-from pyg_nas.graphs.cell import check_limits
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, pointers
+from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, with_limits
+from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
@@ -40,10 +37,6 @@ from pyg_nas.spaces.measurements import METRICS
 
 PLAIN = "plain"
 """The space of graphs that are no cells, in the place of a registered name."""
-
-Edges = list[tuple[int, int]]
-
-_MOST_NAMED = 20
 
 
 class _Record(NamedTuple):
@@ -121,32 +114,6 @@ def parse_graphs(
     return _cells(Path(path), records, list(names), space, unit)
 
 
-def canonical_graphs(
-    sizes: Ints, ids: Ids, edge_counts: Ints, edges: Ints, space: SearchSpace
-) -> CellArray | None:
-    """Return concatenated graphs, or None if one is not the canonical graph of its drawing.
-
-    Checking all graphs by array operations takes much less time than ordering and pruning them one
-    by one.
-
-    Args:
-        sizes: Vertices of each graph, ``[N]``.
-        ids: Operation ids of all vertices.
-        edge_counts: Edges of each graph, ``[N]``.
-        edges: ``[2, E]`` (source, target), numbered within the graph, in any order.
-        space: The space, whose limits follow plain graphs of any size.
-    """
-    if not len(sizes):
-        return None
-    space = _widened(space, int(sizes.max()), int(edge_counts.max()))
-    order = np.lexsort((edges[1], edges[0], np.repeat(np.arange(len(sizes)), edge_counts)))
-    graphs = RaggedGraphs(
-        pointers(sizes), ids.astype(space.id_type), pointers(edge_counts), edges[:, order]
-    )
-    cells = CellArray.from_ragged(graphs, space)
-    return cells if cells.first_invalid() is None else None
-
-
 def _records(
     path: Path, rows: Iterable[tuple[int, Any]], names: dict[str, int], unit: str = "line"
 ) -> list[_Record]:
@@ -196,11 +163,6 @@ def _warn_of_cells(path: Path, records: list[_Record], names: list[str]) -> None
             return
 
 
-def _widened(space: SearchSpace, vertices: int, edges: int) -> SearchSpace:
-    """Return a space whose limits are those of the largest graph, if it is one of plain graphs."""
-    return space if space.terminals else replace(space, max_vertices=vertices, max_edges=edges)
-
-
 def _cells(
     path: Path, records: list[_Record], names: list[str], space: SearchSpace, unit: str = "line"
 ) -> CellArray:
@@ -212,7 +174,7 @@ def _cells(
         if cells is not None:
             return cells
     if records:
-        space = _widened(
+        space = with_limits(
             space,
             max(len(record.operations) for record in records),
             max(len(record.edges) for record in records),
@@ -223,8 +185,7 @@ def _cells(
             found = [id_of[number] for number in record.operations if number in id_of]
             if len(found) < len(record.operations):  # which raises, naming the operation
                 space.encode([names[number] for number in record.operations])
-            edges, ids = _canonical(found, record.edges, space)
-            check_limits(len(ids), edges.shape[1], space)
+            edges, ids = canonical_graph(found, record.edges, space)
         except (CellError, SpaceError) as error:
             raise TableError(f"{path}, {unit} {record.line}: {error}") from None
         operations.append(np.asarray(ids, dtype=space.id_type))
@@ -244,84 +205,6 @@ def _canonical_cells(
         flat.reshape(-1, 2).T,
         space,
     )
-
-
-def _canonical(
-    operations: list[int], edges: Edges, space: SearchSpace
-) -> tuple[NDArray[np.int64], Sequence[int] | NDArray[Any]]:
-    """Return edges ``[2, E]`` and operation ids of the canonical graph of a drawing."""
-    order = _order(operations, edges, space)
-    place = {vertex: position for position, vertex in enumerate(order)}
-    kept = sorted((place[u], place[v]) for u, v in edges if u in place and v in place)
-    array = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-    ids = [operations[vertex] for vertex in order]
-    if not space.terminals:
-        return array, ids
-    return space.support.canonical(array, np.array(ids, dtype=space.id_type))
-
-
-def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]:
-    """Return the vertices that belong to the graph, in topological order.
-
-    Raises:
-        CellError: If there is a cycle, no path from input to output, or more than one of either.
-    """
-    total = len(operations)
-    successors: list[list[int]] = [[] for _ in range(total)]
-    predecessors: list[list[int]] = [[] for _ in range(total)]
-    for u, v in edges:
-        successors[u].append(v)
-        predecessors[v].append(u)
-    order = _topological_order(successors, predecessors)
-    if not space.terminals:
-        return order
-    output_name, input_name = space.terminals
-    source = _single_vertex(operations, space.input_id, input_name, space)
-    sink = _single_vertex(operations, space.output_id, output_name, space)
-    kept = _reached(source, successors) & _reached(sink, predecessors)
-    if sink not in kept:
-        if space.support.has_empty_cell:
-            return [source, sink]
-        raise CellError(f"no path leads from the {input_name!r} to the {output_name!r} vertex")
-    # Among the vertices on paths between them, the input is the first and the output the last.
-    return [vertex for vertex in order if vertex in kept]
-
-
-def _single_vertex(operations: list[int], wanted: int, name: str, space: SearchSpace) -> int:
-    if operations.count(wanted) != 1:
-        raise CellError(
-            f"a cell of {space.name!r} has one {name!r} vertex, got {operations.count(wanted)}"
-        )
-    return operations.index(wanted)
-
-
-def _reached(start: int, neighbours: list[list[int]]) -> set[int]:
-    reached, waiting = {start}, [start]
-    while waiting:
-        for vertex in neighbours[waiting.pop()]:
-            if vertex not in reached:
-                reached.add(vertex)
-                waiting.append(vertex)
-    return reached
-
-
-def _topological_order(successors: list[list[int]], predecessors: list[list[int]]) -> list[int]:
-    """Return a topological order, in which the smallest of the possible numbers is next."""
-    waiting = [len(sources) for sources in predecessors]
-    free = [vertex for vertex, count in enumerate(waiting) if count == 0]
-    order: list[int] = []
-    while free:  # a heap
-        vertex = heappop(free)
-        order.append(vertex)
-        for target in successors[vertex]:
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                heappush(free, target)
-    if len(order) < len(waiting):
-        stuck = sorted(set(range(len(waiting))) - set(order))
-        more = f" and {len(stuck) - _MOST_NAMED} others" if len(stuck) > _MOST_NAMED else ""
-        raise CellError(f"the graph has a cycle through vertices {stuck[:_MOST_NAMED]}{more}")
-    return order
 
 
 def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
