@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.predictors.candidates import width_candidates

@@ -20,7 +20,7 @@ import numpy as np
 import typer
 
 from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference

@@ -32,8 +32,8 @@ def demo(
         evaluation_and_live,
         train_live,
     )
+    from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
-    from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import Model

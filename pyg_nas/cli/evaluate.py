@@ -24,7 +24,7 @@ from pyg_nas.io.files import check_output, write_text
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
-    from pyg_nas.data.splits import AnyTable
+    from pyg_nas.data.sources import AnyTable
     from pyg_nas.predictors.trained import Evaluation
 
 ModelOrTable = Annotated[
@@ -262,9 +262,9 @@ def _scores_compared(
     space: str | None,
 ) -> _Compared:
     """Compare the scores of a file with a table."""
+    from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.scores_file import read_scores
     from pyg_nas.data.sources import open_any_table
-    from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.trained import evaluate_scores
 
     if second is not None:

@@ -68,8 +68,8 @@ def train(
     Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
     """
     from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.sources import open_any_table
-    from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.parameter_rules import check_learning_rate
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,

@@ -49,8 +49,8 @@ def tune(
     """
     from json import dumps
 
+    from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.sources import open_table
-    from pyg_nas.data.splits import Protocol
     from pyg_nas.predictors.candidates import width_candidates
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 

@@ -18,7 +18,7 @@ from pyg_nas.metrics.thresholds import accuracy_unit, below
 from pyg_nas.spaces.measurements import METRICS
 
 if TYPE_CHECKING:
-    from pyg_nas.data.splits import AnyTable
+    from pyg_nas.data.sources import AnyTable
 
 FAILED_BELOW = 0.2
 """A run that ends below this accuracy has failed, by the rule of the reproduction."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.splits import AnyTable
+from pyg_nas.data.sources import AnyTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, ModelError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell import Cell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from pyg_nas.data.graph_jsonl import PLAIN, read_graphs
 from pyg_nas.data.network_table import NetworkTable, is_network_table
@@ -13,12 +14,15 @@ from pyg_nas.graphs.registry import open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.regular_files import check_regular
 
+AnyTable: TypeAlias = "Table | NetworkTable"
+"""A table of cells or of whole networks."""
+
 GRAPH_FILE_SUFFIX = ".jsonl"
 
 
 def open_any_table(
     path: str | os.PathLike[str], space: SearchSpace | str | None = None
-) -> Table | NetworkTable:
+) -> AnyTable:
     """Read a table of cells as :func:`open_table` does, or one of whole networks.
 
     Raises:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy, fallback_note
-from pyg_nas.data.splits import Protocol, Split
+from pyg_nas.data.protocol import Protocol, Split
 from pyg_nas.data.table import Table
 from pyg_nas.errors import (
     DivergedError,

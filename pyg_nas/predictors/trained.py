@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy, label_unit
-from pyg_nas.data.splits import UNTRAINED, AnyTable, Protocol
+from pyg_nas.data.protocol import UNTRAINED, Protocol
+from pyg_nas.data.sources import AnyTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_network import NetworkSize

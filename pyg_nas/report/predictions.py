@@ -39,7 +39,7 @@ from pyg_nas.visualization.figures import (
 )
 
 if TYPE_CHECKING:
-    from pyg_nas.data.splits import AnyTable
+    from pyg_nas.data.sources import AnyTable
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.predictors.trained import Evaluation, Model

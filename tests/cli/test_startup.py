@@ -11,7 +11,7 @@ from torch import nn
 
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.official_file import write_official
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.predictors.trained import Model
 from pyg_nas.spaces.modules import NetworkArray, graph_of

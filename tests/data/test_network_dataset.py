@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch_geometric.data import Batch
 
+from pyg_nas.data.folds import stratified_folds
 from pyg_nas.data.loader import CollatedLoader
 from pyg_nas.data.network_dataset import NetworkDataset
-from pyg_nas.data.splits import stratified_folds
 from pyg_nas.errors import NetworkError, TableError
 from tests.spaces.modules.networks import random_network
 

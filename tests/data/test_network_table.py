@@ -12,7 +12,7 @@ import pytest
 
 from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.network_table import NetworkTable, is_network_table
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, Vertex

@@ -208,7 +208,7 @@ class ModelReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.data.splits import Protocol
+        from pyg_nas.data.protocol import Protocol
         from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
         from pyg_nas.predictors.hybrid import HybridRegressor
         from pyg_nas.predictors.trained import Model

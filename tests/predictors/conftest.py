@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.predictors.trained import Model
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.predictors.parameter_rules import anything

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells

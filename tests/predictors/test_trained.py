@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import regression_metrics

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.shipped import shipped_table
-from pyg_nas.data.splits import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.features.graph_features import TRANSFER_GROUP, cell_features
 from pyg_nas.graphs.cell import Cell

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gcn import GCNRegressor

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.splits import Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.metrics.regression import kendall_tau, regression_metrics
