@@ -133,7 +133,8 @@ class TransNASBench101(SpaceDataset):
     r"""The micro space of TransNAS-Bench-101 from `"TransNAS-Bench-101: Improving Transferability
     and Generalizability of Cross-Task Neural Architecture Search"
     <https://arxiv.org/abs/2105.11871>`_: all choices of one of 4 operations for each of the 6 edges
-    between 4 nodes, trained once on each of seven tasks. Graphs are those of :class:`NASBench201`.
+    between 4 nodes, trained once on each of seven tasks. Graphs are like those of
+    :class:`NASBench201`.
 
     Args:
         root (str): Folder of the dataset; processed files are written to ``processed``.
@@ -156,8 +157,8 @@ class TransNASBench101(SpaceDataset):
           - #tasks
         * - All architectures
           - 4,096
-          - ~5.5
-          - ~5.8
+          - ~5.6
+          - ~5.9
           - 6
           - 7
     """

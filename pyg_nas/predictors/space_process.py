@@ -20,7 +20,7 @@ from pyg_nas.predictors.common_process import common_digest, table_latents
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.state import pack_state, unpack_state
 
-_VERSION = 1
+_VERSION = 2
 _LEAST_CELLS = 50
 
 
@@ -66,8 +66,11 @@ def _fit(
         for table in opened
     ]
     cells = space.support.cells()
-    hashes = space.support.twins(cells).hashes().tolist()
-    rows = [i for i, name in enumerate(hashes) if all(name in known for known in latents)]
+    hashes = space.support.twins(cells).hashes()
+    # Of cells with one twin, the smallest alone has its label.
+    by_size = np.argsort(cells.num_vertices, kind="stable")
+    smallest = np.sort(by_size[np.unique(hashes[by_size], return_index=True)[1]])
+    rows = [i for i in smallest.tolist() if all(hashes[i] in known for known in latents)]
     labels = np.array([[known[hashes[i]] for known in latents] for i in rows]).mean(axis=1)
     kept = cells[np.array(rows)]
     return process.fit_features(space, extended_features(kept, extra), labels)

@@ -31,6 +31,7 @@ KERNEL_SIZES = {2: 1, 3: 3}
 
 _INPUT, _OUTPUT = 0, 3
 _INPUT_ID, _OUTPUT_ID = -1, -2
+_INPUT_TERM, _ZERO = "0", "#"
 
 # A drawing with all six operations as vertices: edges between those that share a node.
 _VERTICES = ((_INPUT, _INPUT), *sorted(EDGES), (_OUTPUT, _OUTPUT))
@@ -43,12 +44,16 @@ class EdgeCells:
 
     Args:
         operations: Names by operation number; ``none`` is number 0 and the identity number 1.
+        halves_image: Whether some cells of a network halve the image by the stride of the edges
+            from the input. The identity is a convolution there, so that it is no identity on an
+            edge from the input.
 
     Graphs follow the conventions of :class:`~pyg_nas.graphs.cell.Cell`: the input is vertex 0, the
     output the last one, and an inner vertex has the number of its operation as id.
     """
 
     operations: tuple[str, ...]
+    halves_image: bool = False
 
     @property
     def num_architectures(self) -> int:
@@ -93,22 +98,25 @@ class EdgeCells:
 
         Source: ``CellStructure.to_unique_str`` as described in arXiv:2001.00326, section 3.
         """
-        nodes = ["0"]
+        nodes = [_INPUT_TERM]
         for node in range(1, _OUTPUT + 1):
-            terms = []
-            for (source, target), operation in zip(EDGES, operations, strict=True):
-                if target != node:
-                    continue
-                if operation == NONE or nodes[source] == "#":
-                    terms.append("#")
-                elif operation == SKIP:
-                    terms.append(nodes[source])
-                else:
-                    terms.append(f"({nodes[source]})@{self.operations[operation]}")
+            terms = [
+                self._term(nodes[source], operation)
+                for (source, target), operation in zip(EDGES, operations, strict=True)
+                if target == node
+            ]
             if drop_zeros:
-                terms = [term for term in terms if term != "#"]
-            nodes.append("+".join(sorted(terms)) or "#")
+                terms = [term for term in terms if term != _ZERO]
+            nodes.append("+".join(sorted(terms)) or _ZERO)
         return nodes[_OUTPUT]
+
+    def _term(self, value: str, operation: int) -> str:
+        """Return the term that an operation on a value adds to a sum."""
+        if operation == NONE or value == _ZERO:
+            return _ZERO
+        if operation == SKIP and not (self.halves_image and value == _INPUT_TERM):
+            return value
+        return f"({value})@{self.operations[operation]}"
 
     @cached_property
     def representatives(self) -> NDArray[np.int64]:
@@ -152,18 +160,13 @@ class EdgeCells:
         sources: list[list[int]] = [[] for _ in ids]
         for source, target in zip(*edges.tolist(), strict=True):
             sources[target].append(source)
-        terms = ["0"]  # the term of each vertex in the sums of its successors; "#" is zero
-        total = "#"
+        terms = [_INPUT_TERM]  # the term of each vertex in the sums of its successors
+        total = _ZERO
         for vertex in range(1, len(ids)):
-            entering = [terms[source] for source in sources[vertex] if terms[source] != "#"]
-            total = "+".join(sorted(entering)) or "#"
-            operation = ids[vertex]
-            if total == "#" or operation == NONE:
-                terms.append("#")
-            elif operation == SKIP or vertex == len(ids) - 1:
-                terms.append(total)
-            else:
-                terms.append(f"({total})@{self.operations[operation]}")
+            entering = [terms[source] for source in sources[vertex] if terms[source] != _ZERO]
+            total = "+".join(sorted(entering)) or _ZERO
+            if vertex < len(ids) - 1:
+                terms.append(self._term(total, ids[vertex]))
         return self._chosen.get(total)
 
     def drawing(self, code: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import h5py
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
 from tests.conftest import SHARED_DATA
 
 FIVE = EdgeCells(("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))
+FOUR_HALVING = EdgeCells(FIVE.operations[:4], halves_image=True)
 SIX_OPERATIONS = st.tuples(*[st.integers(0, 4)] * 6)
 
 
@@ -61,7 +64,7 @@ def test_the_smallest_graphs() -> None:
     assert FIVE.graph(int(FIVE.codes([[0, 0, 0, 1, 0, 0]])[0])) == ([-1, 1, -2], [(0, 1), (1, 2)])
 
 
-def _value(operations: tuple[int, ...], x: float) -> float:
+def _value(operations: Sequence[int], x: float, halves_image: bool = False) -> float:
     """What an architecture computes when its operations are these functions of one number."""
     functions = (
         lambda v: 0.0,
@@ -74,7 +77,9 @@ def _value(operations: tuple[int, ...], x: float) -> float:
     for (source, target), operation in zip(EDGES, operations, strict=True):
         if operation == 0 or nodes[source] is None:
             continue  # a zero passes no operation: all of them map zero to zero
-        nodes[target] = (nodes[target] or 0.0) + functions[operation](nodes[source])
+        halves = halves_image and operation == 1 and source == 0
+        passed = nodes[source] / 2 if halves else functions[operation](nodes[source])
+        nodes[target] = (nodes[target] or 0.0) + passed
     return nodes[3] or 0.0
 
 
@@ -86,21 +91,35 @@ def test_the_representative_computes_the_same(operations: tuple[int, ...]) -> No
         assert _value(tuple(chosen.tolist()), x) == pytest.approx(_value(operations, x))
 
 
+def test_identities_that_halve_the_image_are_operations() -> None:
+    rows, chosen = FOUR_HALVING.all_operations.tolist(), FOUR_HALVING.representatives.tolist()
+    values = [
+        tuple(round(_value(row, 0.37, halves), 9) for halves in (False, True)) for row in rows
+    ]
+    assert len(set(zip(values, chosen, strict=True))) == len(set(chosen)) == 1_343
+    # A convolution of the input, and one of a halved input.
+    alone, after = FOUR_HALVING.codes([[0, 0, 0, 2, 0, 0], [0, 1, 0, 0, 0, 2]])
+    assert FOUR_HALVING.representatives[alone] != FOUR_HALVING.representatives[after]
+
+
 @given(SIX_OPERATIONS)
 def test_codes_and_operations_are_inverse(operations: tuple[int, ...]) -> None:
     code = int(FIVE.codes([operations])[0])
     assert tuple(FIVE.all_operations[code].tolist()) == operations
 
 
-@given(SIX_OPERATIONS)
-def test_a_drawing_has_the_class_of_its_architecture(operations: tuple[int, ...]) -> None:
-    code = int(FIVE.codes([operations])[0])
-    adjacency, ids = FIVE.drawing(code)
-    assert FIVE.code_of_drawing(ids) == code
-    chosen = FIVE.code_of_graph(np.array(np.nonzero(adjacency)), ids.tolist())
-    assert chosen == FIVE.representatives[code]
-    ids, edges = FIVE.graph(code)
-    assert FIVE.code_of_graph(np.array(edges, np.int64).reshape(-1, 2).T, ids) == chosen
+@pytest.mark.parametrize("edge_cells", [FIVE, FOUR_HALVING])
+@given(st.data())
+def test_a_drawing_has_the_class_of_its_architecture(
+    edge_cells: EdgeCells, data: st.DataObject
+) -> None:
+    code = data.draw(st.integers(0, edge_cells.num_architectures - 1))
+    adjacency, ids = edge_cells.drawing(code)
+    assert edge_cells.code_of_drawing(ids) == code
+    chosen = edge_cells.code_of_graph(np.array(np.nonzero(adjacency)), ids.tolist())
+    assert chosen == edge_cells.representatives[code]
+    ids, edges = edge_cells.graph(code)
+    assert edge_cells.code_of_graph(np.array(edges, np.int64).reshape(-1, 2).T, ids) == chosen
 
 
 def test_a_graph_that_no_architecture_draws() -> None:

@@ -24,7 +24,7 @@ class TransNASBench101Support(EdgeCellSupport):
     num_cells = NUM_TRANSNASBENCH101_CELLS
 
     def __init__(self) -> None:
-        edge_cells = EdgeCells(TRANSNASBENCH101.operations)
+        edge_cells = EdgeCells(TRANSNASBENCH101.operations, halves_image=True)
         super().__init__(TRANSNASBENCH101, edge_cells, format_text, parse_text)
         self.network = EdgeCellNetworks(self, OFFICIAL_SIZE, layers, _build)
 
