@@ -115,9 +115,14 @@ def compare_searches(
         curves = comparison.compare_searches(folders, by)
         files = comparison.write_search_comparison(out, curves, by)
     for curve in curves:
-        last = curve.x[-1]
-        end = f"{last:,.0f} trained {curve.thing}s" if by == "runs" else duration(last)
-        print_line(f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}")
+        end, longest = (
+            f"{last:,.0f} trained {curve.thing}s" if by == "runs" else duration(last)
+            for last in (float(curve.x[-1]), curve.longest)
+        )
+        others = f", where the shortest ends; the longest has {longest}" if longest != end else ""
+        print_line(
+            f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}{others}"
+        )
     print_line(f"{', '.join(files)} in {out}")
 
 

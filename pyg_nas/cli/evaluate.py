@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 ModelOrTable = Annotated[
     Path,
-    typer.Argument(metavar="[MODEL]", help="Folder that `pyg-nas train` wrote; not with --scores."),
+    typer.Argument(metavar="MODEL", help="Folder that `pyg-nas train` wrote; --scores: the table."),
 ]
 EvaluatedTable = Annotated[
-    Path | None, typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl).")
+    Path | None,
+    typer.Argument(metavar="[TABLE]", help="Table (.hdf5) or graph file (.jsonl)."),
 ]
 Scores = Annotated[
     Path | None,

@@ -17,7 +17,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 
 
 def finish(
@@ -119,7 +119,7 @@ def _print(about: dict[str, Any]) -> None:
         print_line(
             "test accuracy: ",
             bold(f"{100 * test['accuracy']:.2f} %"),
-            f" ({test['confidence']:.0%} interval {low:.2f} to {high:.2f})",
+            f" ({percent(test['confidence'])} interval {low:.2f} to {high:.2f})",
         )
     if test["score_name"] != "accuracy":
         print_line(f"test {test['score_name']}: ", bold(shown_score(test)))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import print_note
-from pyg_nas.cli.progress import progress_bar
+from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.text import percent
 
 if TYPE_CHECKING:
     from pyg_nas.search.evaluator import Evaluator
@@ -100,7 +101,8 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
     from pyg_nas.search.latency import measured_latencies, stored_latencies
 
     if not is_device(device):
-        model = stored_latencies(device, evaluator.domain, evaluator.network)
+        with working("predicting latencies"):
+            model = stored_latencies(device, evaluator.domain, evaluator.network)
     else:
         # Twice the usual noise: the median of a cell's passes is one of many.
         settings = ProfileSettings(device=device, most_noise=0.2, retries=1)
@@ -113,6 +115,7 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
     if found["median_error"] is not None:
         print_note(
             f"latency: predicted from {found['measured_cells']} measured networks ({device}), "
-            f"median error {found['median_error']:.1%}, 90 % below {found['error_90']:.1%}"
+            f"median error {percent(found['median_error'], 1)}, 90 % below "
+            f"{percent(found['error_90'], 1)}"
         )
     return model

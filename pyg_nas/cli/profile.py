@@ -14,7 +14,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.io.limits import MOST_PASSES, MOST_RETRIES
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 
 
 def profile(
@@ -72,7 +72,7 @@ def profile(
         reading = partial(advance, text="reading their graphs")
         result = profile_networks(sources, out, settings, advance, reading)
     for name, noise in result.noisy.items():
-        print_line(f"too noisy ({noise:.1%}), not recorded: {name}")
+        print_line(f"too noisy ({percent(noise, 1)}), not recorded: {name}")
     for name, reason in result.failed.items():
         print_line(f"left out: {name}: {reason}")
     measured = len(result.table) - len(result.noisy)

@@ -14,7 +14,7 @@ from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import check_output
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 
 if TYPE_CHECKING:
     from pyg_nas.data.network_table import NetworkTable
@@ -186,7 +186,7 @@ def _print_summary(table: Table, path: Path) -> None:
         ("operations", ", ".join(table.space.operations)),
         ("budgets", ", ".join(map(str, table.budgets)) + " epochs"),
         ("runs at each budget", table.num_runs),
-        ("not measured (NaN)", f"{missing:.1%} of {table.metrics.size:,} numbers"),
+        ("not measured (NaN)", f"{percent(missing, 1)} of {table.metrics.size:,} numbers"),
         *([("further targets", ", ".join(table.targets))] if table.targets else []),
         *table.about.items(),
     ]
@@ -221,7 +221,7 @@ def _print_coverage(table: Table) -> None:
     from pyg_nas.spaces.measurements import METRICS, READINGS
 
     shown = [
-        (budget, reading, *(f"{fraction:.1%}" for fraction in fractions))
+        (budget, reading, *(percent(fraction, 1) for fraction in fractions))
         for budget, of_budget in zip(table.budgets, table.coverage, strict=True)
         for reading, fractions in zip(READINGS, of_budget, strict=True)
         if fractions.any()

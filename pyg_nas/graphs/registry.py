@@ -127,6 +127,8 @@ def missing_network(space: SearchSpace) -> str:
 
 def space_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Return how two descriptions of a space differ, for a message."""
+    if before.get("name") != now.get("name"):
+        return f"it was {quoted(before.get('name'))} and is {quoted(now.get('name'))}"
     return "; ".join(
         f"its {key} were {quoted(before.get(key), 200)} and are {quoted(now.get(key), 200)}"
         for key in sorted({*before, *now})

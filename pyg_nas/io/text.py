@@ -50,6 +50,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def percent(fraction: float, digits: int = 0) -> str:
+    """Return a fraction in percent.
+
+    Example:
+        >>> percent(0.95), percent(0.0523, 1)
+        ('95 %', '5.2 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
 def markup(text: object) -> str:
     """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
     return escape(printable(text))

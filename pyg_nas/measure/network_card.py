@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.io.text import counted, markdown
+from pyg_nas.io.text import counted, markdown, percent
 from pyg_nas.measure.network_export import ONNX, PT2
 from pyg_nas.measure.objective import score_note
 
@@ -158,7 +158,7 @@ def _test_rows(test: Mapping[str, Any]) -> str:
     rows = []
     images = counted(test["images"], "image")
     if "accuracy" in test:
-        confidence = f"{test['confidence']:.0%}"
+        confidence = percent(test["confidence"])
         rows = [
             ("test accuracy", f"{_percent(test['accuracy'])} of {images}"),
             (

@@ -21,7 +21,7 @@ from pyg_nas.compute.threads import torch_threads
 from pyg_nas.data.network_sources import NetworkSource, OnNetwork, naming, read_networks
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 from pyg_nas.measure.latency import processor_name, time_passes
 from pyg_nas.measure.profile_journal import Profile, ProfileJournal
 from pyg_nas.measure.runner import ModuleRunner, Runner, runner_of
@@ -135,8 +135,8 @@ class _Profiler:
             spreads.append(spread)
         raise MeasureError(
             f"this machine is too noisy: {len(spreads)} times the passes of the reference network "
-            f"differed by {min(spreads):.1%} or more, at most {self._settings.most_noise:.1%} are "
-            f"allowed (interquartile range by median)"
+            f"differed by {percent(min(spreads), 1)} or more, at most "
+            f"{percent(self._settings.most_noise, 1)} are allowed (interquartile range by median)"
         )
 
     def measured(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -126,16 +127,23 @@ class Comparison:
     @property
     def problems(self) -> list[str]:
         """Which metrics are not defined, and why, one sentence for each kind."""
-        found: dict[tuple[str, str, str], int] = {}
-        for fit in self.fits:
-            if fit.problem is not None:
-                kind = (fit.predictor, fit.train, fit.problem)
-                found[kind] = found.get(kind, 0) + 1
+        counts = Counter(
+            (fit.predictor, fit.problem, fit.train) for fit in self.fits if fit.problem is not None
+        )
+        splits: dict[tuple[str, str, int], list[str]] = {}
+        for (predictor, problem, train), count in counts.items():
+            splits.setdefault((predictor, problem, count), []).append(train)
+        draws = counted(self.settings.draws, "draw")
         return [
-            f"{self.shown_name(predictor)}, split {train}, {count} of "
-            f"{counted(self.settings.draws, 'draw')}: {problem}."
-            for (predictor, train, problem), count in found.items()
+            f"{self.shown_name(predictor)}, {_named_splits(trains)}, {count} of {draws}"
+            f"{' each' if len(trains) > 1 else ''}: {problem}."
+            for (predictor, problem, count), trains in splits.items()
         ]
+
+
+def _named_splits(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"splits {', '.join(others)} and {last}" if others else f"split {last}"
 
 
 def compare_predictors(

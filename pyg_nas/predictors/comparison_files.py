@@ -125,6 +125,8 @@ def figure_note(comparison: Comparison) -> list[str]:
     """Return the note inside the figure."""
     settings = comparison.settings
     spread = f"Mean of {counted(settings.draws, 'draw')} with 95 % interval."
+    if len(settings.train) == 1:
+        spread = f"Dots: {counted(settings.draws, 'draw')}. Beside them: mean with 95 % interval."
     return [
         spread if settings.draws > 1 else "One draw of training cells.",
         *comparison.notes,

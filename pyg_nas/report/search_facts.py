@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 from pyg_nas.measure.objective import score_note
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
@@ -179,7 +179,8 @@ class SearchFacts:
             note = "the seconds of some run were not recorded"
             return [stopped, Tile("training time saved", "not known", note)]
         whole = saved + float(self.result.seconds[-1])
-        note = f"{saved / whole:.0%} of {duration(whole)} for the full budget of every {self.thing}"
+        share = f"{percent(saved / whole)} of {duration(whole)}"
+        note = f"{share} for the full budget of every {self.thing}"
         if saved < 0:
             note = "runs at smaller budgets took longer than stopping saved"
         sign = "-" if saved < 0 else ""
@@ -225,7 +226,7 @@ class SearchFacts:
         """The cells whose best is the reference of the regret."""
         if self.result.constraints != Constraints():
             return "within the constraints"
-        return "of the list" if self.thing == "network" else "of the space"
+        return "of the list" if self.thing == "network" else "of the table"
 
     def pareto_charts(self) -> dict[str, Chart]:
         """Return accuracy against each cost that is known for at least two cells."""
@@ -262,11 +263,12 @@ class SearchFacts:
         predicted, measured = found.get("predicted", ""), found.get("measured", "")
         note = [f"predicted {predicted}"] if measured else []
         note += [f"limit {found.get('limit', '')}", f"{self.latency.get('device')}"]
-        errors = [self.latency.get(name) for name in ("median_error", "error_90")]
-        if all(isinstance(error, float) for error in errors):
+        names = ("median_error", "error_90")
+        errors = [error for name in names if isinstance(error := self.latency.get(name), float)]
+        if len(errors) == len(names):
             note.append(
                 f"error of predictions on {self.latency.get('measured_cells')} measured networks: "
-                f"median {errors[0]:.1%}, 90 % below {errors[1]:.1%}"
+                f"median {percent(errors[0], 1)}, 90 % below {percent(errors[1], 1)}"
             )
         name = "latency, measured" if measured else "latency, predicted"
         facts = [Tile(name, measured or predicted, "; ".join(note))]

@@ -34,6 +34,7 @@ class RegretCurve:
         x: Trained cells or seconds, ``[P]``.
         quartiles: 25 %, 50 % and 75 % of the searches, ``[3, P]``.
         searches: Number of searches.
+        longest: Where the longest search ends.
         fractions: Whether accuracies are fractions, so that regret is shown in points.
         thing: What was trained: a cell or a network.
     """
@@ -42,8 +43,14 @@ class RegretCurve:
     x: Floats
     quartiles: Floats
     searches: int
+    longest: float
     fractions: bool
     thing: str
+
+    def at(self, place: float) -> Floats:
+        """Return the quartiles after ``place`` trained cells or seconds, ``[3]``."""
+        row = int(np.searchsorted(self.x, place * (1 + 1e-12), "right")) - 1
+        return self.quartiles[:, max(row, 0)]
 
 
 def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCurve]:
@@ -138,7 +145,8 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     ]
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
     fractions = all(are_fractions(search.result.history.accuracies) for search in members)
-    return RegretCurve(name, x, quartiles, len(members), fractions, thing)
+    longest = float(max(place[-1] for place in places))
+    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing)
 
 
 def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str) -> list[str]:
@@ -157,24 +165,28 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     )
     columns = ["method", "searches", axis, "q25", "median", "q75"]
     write_csv(folder / "searches.csv", columns, points)
-    rows = []
-    for curve in curves:
-        low, median, high = factor * curve.quartiles[:, -1]
-        rows.append(
-            [
-                curve.name,
-                curve.searches,
-                f"{curve.x[-1]:,.0f}",
-                f"{median:.3f} [{low:.3f}, {high:.3f}]",
-            ]
-        )
-    caption = (
-        f"Regret{' in points' if fractions else ''} at the end of each search: median and "
-        f"quartiles. Regret is how far the answer stays below the best architecture of the table."
-    )
     thing = curves[0].thing
-    end = f"trained {thing}s" if by == "runs" else "training seconds"
-    columns = ["method", "searches", end, "regret"]
+    unit = f"trained {thing}s" if by == "runs" else "training seconds"
+    ends = sorted({round(float(curve.x[-1])) for curve in curves})
+    columns = ["method", "searches", unit, "regret"]
+    rows = [
+        [
+            curve.name,
+            curve.searches,
+            f"{curve.x[-1]:,.0f}",
+            _median(curve, factor * curve.quartiles[:, -1]),
+        ]
+        for curve in curves
+    ]
+    if len(ends) > 1:  # at equal cost, too
+        columns.append(f"after {ends[0]:,} {unit}")
+        for row, curve in zip(rows, curves, strict=True):
+            row.append(_median(curve, factor * curve.at(ends[0])))
+    caption = (
+        f"Regret{' in points' if fractions else ''} where the shortest search of each method ends: "
+        f"median and quartiles. Regret is how far the answer stays below the best architecture of "
+        f"the table."
+    )
     table = latex_table(columns, rows, caption, "tab:searches")
     write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
     lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
@@ -183,3 +195,9 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     for name in ("searches.pdf", "searches.png"):
         save_figure(figure, folder / name)
     return ["searches.csv", "searches.tex", "searches.pdf", "searches.png"]
+
+
+def _median(curve: RegretCurve, quartiles: Floats) -> str:
+    """Return the median with its quartiles, which one search does not have."""
+    low, median, high = quartiles
+    return f"{median:.3f}" if curve.searches == 1 else f"{median:.3f} [{low:.3f}, {high:.3f}]"

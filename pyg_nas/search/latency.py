@@ -24,6 +24,7 @@ from pyg_nas.errors import MeasureError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
+from pyg_nas.io.text import percent
 from pyg_nas.measure.latency import time_passes
 from pyg_nas.measure.profile import OnProfiled, profile_networks, quiet
 from pyg_nas.measure.runner import runner_of
@@ -128,7 +129,7 @@ def measured_latencies(
     if len(measured) < FEWEST:
         raise MeasureError(
             f"{len(measured)} of {len(cells)} networks could be measured with at most "
-            f"{settings.most_noise:.0%} of noise, {FEWEST} are needed: the machine must be "
+            f"{percent(settings.most_noise)} of noise, {FEWEST} are needed: the machine must be "
             f"quiet; the same command resumes"
         )
     about = result.table.about

@@ -264,7 +264,8 @@ def comparison_chart(sizes: ArrayLike, scores: Mapping[str, ArrayLike]) -> Chart
     """Return Kendall's τ of several predictors by the number of training cells.
 
     With several sizes: the mean over the draws and its 95 % interval by Student's t as a band. With
-    one size: every draw as a dot, beside the mean and its interval.
+    one size: every draw as a dot, beside the mean and its interval. Intervals end at -1 and 1,
+    between which correlations are. A predictor without a value is marked in the legend.
 
     Args:
         sizes: ``[S]`` training cells, positive.
@@ -274,26 +275,31 @@ def comparison_chart(sizes: ArrayLike, scores: Mapping[str, ArrayLike]) -> Chart
         SettingsError: If a predictor's scores are not ``[S, draws]``.
     """
     cells = np.asarray(sizes, dtype=np.float64)
-    title, up = "Ranking of unseen architectures", Axis("Kendall τ (1: perfect order)")
+    found = {name: _repeats(values, len(cells), name) for name, values in scores.items()}
+    shown = {
+        name if np.isfinite(values).any() else f"{name} (not defined)": values
+        for name, values in found.items()
+    }
+    nothing = not any(np.isfinite(values).any() for values in found.values())
+    title = "Ranking of unseen architectures"
+    up = Axis("Kendall τ (1: perfect order)", limits=(-1, 1) if nothing else None)
     if len(cells) > 1:
-        found = {name: _repeats(values, len(cells), name) for name, values in scores.items()}
         complete = {
             name: np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, values)
-            for name, values in found.items()
+            for name, values in shown.items()
         }
-        return Chart(
-            title, _size_axis(cells), up, _mean_lines(cells, complete, _interval_ends), legend=True
-        )
+        lines = _mean_lines(cells, complete, _correlation_ends)
+        return Chart(title, _size_axis(cells), up, lines, legend=True)
     marks = [
         mark
-        for place, (name, values) in enumerate(scores.items())
-        for mark in _draws(name, place, _repeats(values, 1, name)[0])
+        for place, (name, values) in enumerate(shown.items())
+        for mark in _draws(name, place, values[0])
     ]
     across = Axis(
         f"{cells[0]:,.0f} training cells",
         limits=(-0.6, len(scores) - 0.4),
         ticks=tuple(np.arange(float(len(scores)))),
-        tick_labels=tuple(map(printable, scores)),
+        tick_labels=tuple(map(printable, shown)),
     )
     return Chart(title, across, up, tuple(marks))
 
@@ -331,13 +337,15 @@ def _mean_lines(
 
 
 def _draws(name: str, place: int, values: Floats) -> list[Dots | Line | Boxes]:
-    """Every draw as a dot, and beside them the mean and its interval."""
+    """Every draw as a dot, and beside them the mean of several and its interval."""
     known = values[np.isfinite(values)]
+    if len(values) == 1:
+        return [Dots(name, np.full(len(known), float(place)), known, BLUE)]
     dots = Dots(name, np.full(len(known), place - 0.1), known, BLUE)
     if len(known) < len(values):
         return [dots]
     beside, mean = place + 0.1, known.mean()
-    low, high = _interval_ends(known)
+    low, high = _correlation_ends(known)
     return [
         dots,
         Line("interval", np.full(2, beside), np.array([low, high]), INK, legend=False),
@@ -349,12 +357,12 @@ def _one_deviation(values: Floats) -> tuple[float, float]:
     return float(values.mean() - values.std()), float(values.mean() + values.std())
 
 
-def _interval_ends(values: Floats) -> tuple[float, float]:
-    """Ends of the interval of the mean; both are the value if there is only one."""
+def _correlation_ends(values: Floats) -> tuple[float, float]:
+    """Ends of the interval of a mean correlation; both are the value if there is only one."""
     if len(values) < 2:
         return float(values[0]), float(values[0])
     interval = mean_interval(values)
-    return interval.low, interval.high
+    return max(interval.low, -1.0), min(interval.high, 1.0)
 
 
 def pareto_chart(
@@ -403,7 +411,7 @@ def search_charts(
     best: Floats,
     regret: Floats | None = None,
     seconds: Floats | None = None,
-    reference: str = "the best cell of the space",
+    reference: str = "the best cell of the table",
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
     thing: str = "cell",

@@ -70,7 +70,7 @@ def test_a_script_stops_hopeless_runs(
     text = " ".join(text.split())
     assert "stopped early 3 cells" in text
     assert f"training time saved {saved}" in text
-    note = "12% of 16.0 min" if clock else "the seconds of some run were not recorded"
+    note = "12 % of 16.0 min" if clock else "the seconds of some run were not recorded"
     assert note in text
 
 

@@ -60,9 +60,9 @@ def test_info_tells_what_is_measured_and_the_best_cells(
     assert run(monkeypatch, "info", tmp_path / "a.hdf5") == 0
     out = capsys.readouterr().out
     # 2 of 12 (budget, run) pairs are missing.
-    assert "16.7% of 1,152 numbers" in out
-    assert "66.7%" in out
-    assert "100.0%" in out
+    assert "16.7 % of 1,152 numbers" in out
+    assert "66.7 %" in out
+    assert "100.0 %" in out
     best = out[out.index("Best cells") :]
     assert best.index(whole_table.hashes[7].decode()) < best.index(whole_table.hashes[0].decode())
     assert "0.75" in best
@@ -78,7 +78,7 @@ def test_info_and_check_take_graph_files(
     assert run(monkeypatch, "info", graphs) == 0
     out = capsys.readouterr().out
     assert "[bold]a, b" in out
-    assert "50.0%" in out
+    assert "50.0 %" in out
     assert run(monkeypatch, "check", graphs) == 0
     assert "2 cells" in capsys.readouterr().out
 

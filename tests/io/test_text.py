@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.text import check_text, counted, printable
+from pyg_nas.io.text import check_text, counted, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,7 @@ def test_one_of_a_thing_is_in_the_singular() -> None:
     shown = [counted(number, "run") for number in (0, 1, 2, 1200)]
     assert shown == ["0 runs", "1 run", "2 runs", "1,200 runs"]
     assert [counted(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_percent() -> None:
+    assert [percent(0.95), percent(0.0523, 1), percent(1)] == ["95 %", "5.2 %", "100 %"]

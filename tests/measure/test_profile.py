@@ -94,7 +94,7 @@ def test_a_changed_network_is_measured_again(
 def test_a_machine_that_is_too_noisy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Clock(monkeypatch, NOISY, NOISY)
     out = tmp_path / "t.hdf5"
-    with pytest.raises(MeasureError, match=r"too noisy: 2 times .* 50.0% or more, at most 10.0%"):
+    with pytest.raises(MeasureError, match=r"too noisy: 2 times .* 50.0 % or more, at most 10.0 %"):
         profile_networks(network_sources(NETWORKS), out, SETTINGS)
     assert not out.exists()
 

@@ -11,7 +11,7 @@ import pytest
 
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.comparison import compare_searches, write_search_comparison
+from pyg_nas.search.comparison import RegretCurve, compare_searches, write_search_comparison
 from pyg_nas.search.stored import StoredSearch
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
@@ -55,6 +55,19 @@ def test_curves_are_quartiles_over_seeds(folders: list[Path], tmp_path: Path) ->
     lines = (tmp_path / "searches.csv").read_text().splitlines()
     assert lines[0] == "method,searches,trained_cells,q25,median,q75"
     assert len(lines) == 25
+    assert "after" not in (tmp_path / "searches.tex").read_text()
+
+
+def test_methods_of_different_length_are_also_compared_at_equal_cost(tmp_path: Path) -> None:
+    falling = np.array([[0.01, 0.004, 0.002], [0.02, 0.01, 0.004], [0.03, 0.02, 0.01]])
+    several = RegretCurve("random", np.arange(1.0, 4.0), falling, 3, 5.0, True, "cell")
+    one = RegretCurve("local", np.arange(1.0, 3.0), falling[[1, 1, 1], :2], 1, 2.0, True, "cell")
+    with undrawn():
+        write_search_comparison(tmp_path, [several, one], "runs")
+    text = (tmp_path / "searches.tex").read_text()
+    assert "method & searches & trained cells & regret & after 2 trained cells" in text
+    assert "random & 3 & 3 & 0.400 [0.200, 1.000] & 1.000 [0.400, 2.000]" in text
+    assert "local & 1 & 2 & 1.000 & 1.000" in text
 
 
 def test_curves_by_time(folders: list[Path], tmp_path: Path) -> None:
