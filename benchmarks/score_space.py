@@ -43,10 +43,10 @@ def some_blocks(cells: CellArray, tables: Refinement, count: int) -> tuple[CellA
     ends = np.cumsum([len(block.num_vertices) for block in tables.blocks])
     chosen = np.sort(np.random.default_rng(0).permutation(len(ends))[:count])
     blocks = tuple(tables.blocks[b] for b in chosen)
-    part = CellArray.concatenate(
-        [cells[ends[b] - len(tables.blocks[b].num_vertices) : ends[b]] for b in chosen]
+    rows = np.concatenate(
+        [tables.order[ends[b] - len(tables.blocks[b].num_vertices) : ends[b]] for b in chosen]
     )
-    return part, replace(tables, num_cells=len(part), blocks=blocks)
+    return cells[rows], replace(tables, order=np.arange(len(rows)), blocks=blocks)
 
 
 def score_once(threads: int) -> None:

@@ -1,8 +1,9 @@
 """Score streams of 10^5 to 10^8 cells: time, peak memory, and a calculation for 10^10.
 
 Each length is a process of its own that draws cells of NAS-Bench-101 in random order, hashes them,
-scores them by the paper's network of width 144 and keeps the best. Their terms are shared within a
-block only. The first length is read from graph files too, and scored from memory, without a stream.
+scores them by the paper's network of width 144 and keeps the best. Their terms are shared within
+a block only. The first length is read from graph files too, and scored from memory, without a
+stream.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.scoring import ScoringTask, generator_blocks, open_blocks, score_stream
+from pyg_nas.scoring import (
+    ScoringTask,
+    block_size,
+    generator_blocks,
+    open_blocks,
+    score_stream,
+)
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 
 LENGTHS = (10**5, 10**6, 10**7, 10**8)
@@ -90,10 +97,11 @@ def run(length: int, source: str, seconds_file: str) -> None:
             for part in parts:
                 estimator.predict(part)
         else:
+            size = block_size(estimator)
             blocks = (
-                generator_blocks(lambda: draws(length), NASBENCH101)
+                generator_blocks(lambda: draws(length), NASBENCH101, size)
                 if source == "arrays"
-                else open_blocks(source, NASBENCH101)
+                else open_blocks(source, NASBENCH101, size)
             )
             score_stream(ScoringTask(estimator, top=TOP), blocks, Path(folder) / "best.csv")
         Path(seconds_file).write_text(repr(time.perf_counter() - start))

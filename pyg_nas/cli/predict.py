@@ -234,13 +234,14 @@ def _predict_stream(
     """Write the scores of a source of any length in its order, or the best of them."""
     import numpy as np
 
-    from pyg_nas.scoring import ScoringTask, open_blocks, score_stream, stored_blocks
+    from pyg_nas.scoring import ScoringTask, block_size, open_blocks, score_stream, stored_blocks
 
+    size = block_size(model.estimator)
     if listed is not None:
         hashes = listed.hashes_of(np.arange(len(listed.graphs)))
-        blocks = stored_blocks(listed.graphs, hashes, listed.texts, parameters=listed.parameters)
+        blocks = stored_blocks(listed.graphs, hashes, listed.texts, size, listed.parameters)
     elif space is not None:
-        blocks = open_blocks(source, space)
+        blocks = open_blocks(source, space, size)
     else:
         raise SettingsError(
             f"{source}: cannot be read without its space, which the model does not store (space_ "
@@ -255,7 +256,12 @@ def _predict_stream(
     )
     with progress_bar("scoring, architectures") as advance:
         total = score_stream(
-            task, blocks, out, settings=settings, workers=workers, progress=advance
+            task,
+            blocks,
+            out,
+            settings={**settings, "block": str(size)},
+            workers=workers,
+            progress=advance,
         )
     if top is None:
         print_line(f"{counted(total, 'score')} in {out}, in the order of {source}")

@@ -52,14 +52,14 @@ def score(members: Sequence[GCN], refinement: Refinement) -> NDArray[np.float32]
                 f"share terms in {refinement.shared} layers, where it needs {shared}, and have "
                 f"{refinement.num_columns} columns"
             )
-    scores = np.empty((len(members), refinement.num_cells), dtype=np.float32)
+    scores = np.empty((len(members), len(refinement.order)), dtype=np.float32)
     start = 0
     with single_threaded_pool(torch.get_num_threads()) as pool:
         scorer = BlockScorer(pool)
         for block in refinement.blocks:
             stop = start + len(block.num_vertices)
             for row, (layers, head) in zip(scores, folded, strict=True):
-                row[start:stop] = scorer.score(layers, head, block)
+                row[refinement.order[start:stop]] = scorer.score(layers, head, block)
             start = stop
     return scores
 

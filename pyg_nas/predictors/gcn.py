@@ -27,7 +27,12 @@ from pyg_nas.engine.loop import train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.score import score
-from pyg_nas.engine.shared_terms import BLOCK_CELLS, PreparedTerms, space_refinement
+from pyg_nas.engine.shared_terms import (
+    BLOCK_CELLS,
+    ORDERED_CELLS,
+    PreparedTerms,
+    space_refinement,
+)
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_MEMBERS
@@ -168,10 +173,16 @@ class _GCNEstimator(CellEstimator):
         """Compute all inputs of the next prediction of these cells except the weights.
 
         Another thread may do this while earlier cells are scored. Nothing is done for more than
-        one block of cells.
+        :data:`~pyg_nas.engine.shared_terms.ORDERED_CELLS`.
         """
-        if len(cells) <= BLOCK_CELLS and self._shares_terms(cells):
+        if len(cells) <= ORDERED_CELLS and self._shares_terms(cells):
             self._prepared.add(cells, len(self.members_[0].convs))
+
+    @property
+    def block_cells(self) -> int:
+        """Cells of a stream that are scored together: more where they can share terms."""
+        is_small = self.space_.max_vertices <= MOST_SCORED_DENSELY
+        return ORDERED_CELLS if is_small else BLOCK_CELLS
 
     @cached_property
     def _prepared(self) -> PreparedTerms:
@@ -206,8 +217,8 @@ class _GCNEstimator(CellEstimator):
         if cells.space.support.is_whole(cells):
             return score(self.members_, space_refinement(cells.space, depth)).astype(float)
         outputs = np.empty((len(self.members_), len(cells)))
-        for start in range(0, len(cells), BLOCK_CELLS):
-            part = cells[start : start + BLOCK_CELLS]
+        for start in range(0, len(cells), ORDERED_CELLS):
+            part = cells[start : start + ORDERED_CELLS]
             terms = self._prepared.take(part, depth)
             outputs[:, start : start + len(part)] = score(self.members_, terms)
         return outputs

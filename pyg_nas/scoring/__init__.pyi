@@ -1,6 +1,7 @@
 from .blocks import Architectures as Architectures
 from .blocks import Block as Block
 from .blocks import arrow_blocks as arrow_blocks
+from .blocks import block_size as block_size
 from .blocks import file_blocks as file_blocks
 from .blocks import generator_blocks as generator_blocks
 from .blocks import open_blocks as open_blocks

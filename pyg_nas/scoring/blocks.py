@@ -156,6 +156,11 @@ def stored_blocks(
         yield StoredBlock(start, Architectures(graphs[part], hashes[part], texts[part], counts))
 
 
+def block_size(estimator: Any) -> int:
+    """Return how many architectures a predictor scores at a time, its ``block_cells`` if it has."""
+    return int(getattr(estimator, "block_cells", BLOCK_CELLS))
+
+
 def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]:
     """Yield all architectures of a registered space, ``size`` to a block.
 
@@ -213,32 +218,53 @@ def generator_blocks(
         SettingsError: If it yields anything else, or an array with a row that is not a cell.
     """
     row = 0
+    for cells in _joined(_arrays(generator, space, size), size):
+        if (invalid := cells.first_invalid()) is not None:
+            raise SettingsError(
+                f"architecture {row + invalid[0]} that the generator yields, counted from 0: "
+                f"{invalid[1]}"
+            )
+        yield StoredBlock(row, Architectures(cells))
+        row += len(cells)
+
+
+def _arrays(
+    generator: Callable[[], Iterable[Any]], space: SearchSpace, size: int
+) -> Iterator[CellArray]:
+    """Yield what the user's function yields as arrays, at most ``size`` single cells in one."""
     single: list[Cell] = []
     for item in _yielded(generator):
         if isinstance(item, Cell):
             single.append(item)
-            if len(single) < size:
-                continue
-            parts = [CellArray.from_cells(single, space)]
-        elif isinstance(item, CellArray):
-            before = [CellArray.from_cells(single, space)] if single else []
-            parts = [*before, *(item[i : i + size] for i in range(0, len(item), size))]
-        else:
+        elif not isinstance(item, CellArray):
             raise SettingsError(
                 f"a generator of architectures must yield cells or arrays of cells, got "
                 f"{type(item).__name__}"
             )
-        single = []
-        for part in parts:
-            if (invalid := part.first_invalid()) is not None:
-                raise SettingsError(
-                    f"architecture {row + invalid[0]} that the generator yields, counted from 0: "
-                    f"{invalid[1]}"
-                )
-            yield StoredBlock(row, Architectures(part))
-            row += len(part)
+        if single and (isinstance(item, CellArray) or len(single) == size):
+            yield CellArray.from_cells(single, space)
+            single = []
+        if isinstance(item, CellArray):
+            yield item
     if single:
-        yield StoredBlock(row, Architectures(CellArray.from_cells(single, space)))
+        yield CellArray.from_cells(single, space)
+
+
+def _joined(arrays: Iterable[CellArray], size: int) -> Iterator[CellArray]:
+    """Yield the cells of all arrays, ``size`` at a time: a predictor needs less time for them."""
+    waiting: list[CellArray] = []
+    missing = size
+    for array in arrays:
+        start = 0
+        while start < len(array):
+            waiting.append(array[start : start + missing])
+            start += len(waiting[-1])
+            missing -= len(waiting[-1])
+            if not missing:
+                yield CellArray.concatenate(waiting)
+                waiting, missing = [], size
+    if waiting:
+        yield CellArray.concatenate(waiting)
 
 
 def _yielded(generator: Callable[[], Iterable[Any]]) -> Iterator[Any]:

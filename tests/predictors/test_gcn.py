@@ -122,7 +122,7 @@ def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
 
     unwatched = PreparedTerms.take
     monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
-    monkeypatch.setattr(estimators, "BLOCK_CELLS", 25)
+    monkeypatch.setattr(estimators, "ORDERED_CELLS", 25)
     monkeypatch.setattr(PreparedTerms, "take", take)
     np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
     if compiled_enabled():

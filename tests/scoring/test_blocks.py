@@ -16,6 +16,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.scoring.blocks import (
     Block,
+    block_size,
     file_blocks,
     generator_blocks,
     open_blocks,
@@ -93,7 +94,7 @@ def test_a_generator_may_mix_cells_and_arrays() -> None:
         yield CELLS[9]
 
     blocks = list(generator_blocks(cells, SPACE, size=4))
-    assert [len(block) for block in blocks] == [2, 4, 3, 1]
+    assert [len(block) for block in blocks] == [4, 4, 2]
     assert joined(blocks) == CELLS.hashes().tolist()
     adjacency = CELLS.adjacency.copy()
     adjacency[7, 0] = 0
@@ -102,6 +103,13 @@ def test_a_generator_may_mix_cells_and_arrays() -> None:
         list(generator_blocks(lambda: [CELLS, wrong], SPACE, size=6))
     with pytest.raises(SettingsError, match="must yield cells or arrays of cells, got int"):
         list(generator_blocks(lambda: [1], SPACE))
+
+
+def test_cells_that_share_terms_are_scored_in_larger_blocks() -> None:
+    from pyg_nas.predictors.gcn import GCNRegressor
+
+    small = GCNRegressor(hidden=4, head=4, epochs=1).fit(CELLS, np.arange(10.0))
+    assert block_size(small) == 4 * block_size(object()) == 262_144
 
 
 def test_sources_are_named_by_space_file_or_function(tmp_path: Path) -> None:
