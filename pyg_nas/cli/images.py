@@ -25,8 +25,9 @@ from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
-    from pyg_nas.measure.folder_report import FolderFacts, TrainingCost
+    from pyg_nas.measure.folder_report import FolderFacts
     from pyg_nas.measure.task import Task
+    from pyg_nas.measure.training_cost import TrainingCost
 
 _MOST_LISTED = 10
 _SAMPLED = 99
@@ -106,7 +107,7 @@ def images(
 def _cost(task: Task, device: str, space: SearchSpace) -> TrainingCost:
     from pyg_nas.compute.device import pick_device
     from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.measure.folder_report import time_one_step
+    from pyg_nas.measure.training_cost import time_one_step
 
     support = space.support
     assert support.network is not None

@@ -128,7 +128,7 @@ class SearchTarget:
     def _opened_task(self, out: Path, device: str) -> Iterator[tuple[Evaluator, LabelPolicy]]:
         from pyg_nas.data.labels import LabelPolicy
         from pyg_nas.measure import Executor, Journal, get_task
-        from pyg_nas.measure.tasks import write_task_source
+        from pyg_nas.measure.task_source import write_task_source
         from pyg_nas.search.domain import Domain
         from pyg_nas.search.folder import JOURNAL, TASK
         from pyg_nas.search.live import LiveEvaluator

@@ -17,7 +17,7 @@ from pyg_nas.graphs.hashing import repeated_hash
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import counted
 from pyg_nas.measure.executor import Executor
-from pyg_nas.measure.job import Job
+from pyg_nas.measure.job import Job, JobOutcome
 from pyg_nas.measure.journal import Journal, check_clock
 
 if TYPE_CHECKING:
@@ -150,50 +150,73 @@ def train_missing(
     """
     if journal.about["fingerprint"] != task.fingerprint:
         raise MeasureError(f"{journal.path}: is a journal of another task than {task.name!r}")
-    failures: Counter[tuple[str, int]] = Counter()
-    again: deque[Job] = deque()
-    elsewhere: list[tuple[Cell, int]] = []  # some of their runs are trained by another process
+    missing = _Missing(tuple(seeds), journal, retries, on_end)
+    wanted = iter(pairs)
+    while True:
+        for outcome in executor.run(missing.jobs(wanted), task):
+            missing.end(outcome)
+        if missing.again:
+            continue
+        if not missing.elsewhere:
+            return
+        time.sleep(_POLL_SECONDS)
+        wanted, missing.elsewhere = iter(missing.elsewhere), []
 
-    def jobs(wanted: Iterator[tuple[Cell, int]]) -> Iterator[Job]:
+
+@dataclass
+class _Missing:
+    """The pairs (cell, budget) of :func:`train_missing`, from their claim to their end.
+
+    Attributes:
+        again: Failed jobs that are tried again.
+        elsewhere: Pairs some of whose runs another process trains.
+    """
+
+    seeds: tuple[int, ...]
+    journal: Journal
+    retries: int
+    on_end: Callable[[Cell, int, str | None], None]
+
+    def __post_init__(self) -> None:
+        self.again: deque[Job] = deque()
+        self.elsewhere: list[tuple[Cell, int]] = []
+        self._failures: Counter[tuple[str, int]] = Counter()
+
+    def jobs(self, wanted: Iterator[tuple[Cell, int]]) -> Iterator[Job]:
+        """Yield a job for each pair with runs that this process may train."""
         while True:
-            if again:
-                yield again.popleft()
+            if self.again:
+                yield self.again.popleft()
                 continue
             pair = next(wanted, None)
             if pair is None:
                 return
-            claimed = journal.claim(*pair, seeds)
+            claimed = self.journal.claim(*pair, self.seeds)
             if claimed:
                 yield Job(*pair, claimed)
             else:
-                end_if_finished(*pair)
+                self._end_if_finished(*pair)
 
-    def end_if_finished(cell: Cell, budget: int) -> None:
-        if {run.seed for run in journal.runs(cell, budget)} >= set(seeds):
-            on_end(cell, budget, None)
-        else:
-            elsewhere.append((cell, budget))
-
-    wanted = iter(pairs)
-    while True:
-        for outcome in executor.run(jobs(wanted), task):
-            job, key = outcome.job, (outcome.job.cell.hash, outcome.job.budget)
-            if outcome.error is None:
-                journal.record(job.cell, outcome.runs)
-                end_if_finished(job.cell, job.budget)
-                continue
-            failures[key] += 1
-            if failures[key] <= retries:
-                again.append(job)
-            else:
-                journal.release(job)
-                on_end(job.cell, job.budget, outcome.error)
-        if again:
-            continue
-        if not elsewhere:
+    def end(self, outcome: JobOutcome) -> None:
+        """Store the runs of a job, or try it again."""
+        job = outcome.job
+        if outcome.error is None:
+            self.journal.record(job.cell, outcome.runs)
+            self._end_if_finished(job.cell, job.budget)
             return
-        time.sleep(_POLL_SECONDS)
-        wanted, elsewhere = iter(elsewhere), []
+        key = job.cell.hash, job.budget
+        self._failures[key] += 1
+        if self._failures[key] <= self.retries:
+            self.again.append(job)
+        else:
+            self.journal.release(job)
+            self.on_end(job.cell, job.budget, outcome.error)
+
+    def _end_if_finished(self, cell: Cell, budget: int) -> None:
+        if {run.seed for run in self.journal.runs(cell, budget)} >= set(self.seeds):
+            self.on_end(cell, budget, None)
+        else:
+            self.elsewhere.append((cell, budget))
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyg_nas.measure.image_files import image_size as size_of
 from pyg_nas.measure.image_folder import FolderScan
 from pyg_nas.measure.settings import TrainingSettings
 
@@ -80,6 +81,4 @@ def chosen_settings(
 
 def largest_side(scan: FolderScan) -> int:
     """Return the larger side of the first image: images that are not resized are all alike."""
-    from pyg_nas.measure.image_files import image_size
-
-    return max(image_size(scan.files[0]))
+    return max(size_of(scan.files[0]))

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
 
+from pyg_nas.compute.exported import check_onnx
 from pyg_nas.data.network_sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES
@@ -107,16 +108,14 @@ class OnnxRunner(Runner):
 
     Raises:
         NetworkError: If ONNX Runtime cannot load it.
-        MeasureError: If ONNX Runtime is not installed, or not for this device.
+        SettingsError: If ONNX Runtime is not installed.
+        MeasureError: If it is installed, but not for this device.
     """
 
     def __init__(self, path: Path, device: torch.device, threads: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise MeasureError(
-                "ONNX Runtime runs ONNX files and is not installed: install the extra 'export'"
-            ) from None
+        check_onnx(("onnxruntime",))
+        import onnxruntime
+
         provider = "CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"
         if provider not in onnxruntime.get_available_providers():
             raise MeasureError(f"the installed ONNX Runtime cannot run on {device}")
@@ -144,7 +143,8 @@ def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
 
     Raises:
         NetworkError: If it is a graph alone, or does not run.
-        MeasureError: If ONNX Runtime is needed and cannot run on the device.
+        SettingsError: If ONNX Runtime is needed and not installed.
+        MeasureError: If it cannot run on the device.
     """
     if isinstance(network, Path):
         runner: Runner = OnnxRunner(network, device, threads)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from pyg_nas.errors import MeasureError, SettingsError, quoted
-from pyg_nas.io.files import cache_folder, write_text
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.files import cache_folder
 from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.cifar import cifar10_task
 from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.image_files import folder_task, npz_task
 from pyg_nas.measure.image_folder import TARGETS, scan_folder
+from pyg_nas.measure.image_tasks import folder_task, npz_task
 from pyg_nas.measure.journal_file import stored_settings
 from pyg_nas.measure.own_images import chosen_settings
 from pyg_nas.measure.settings import TrainingSettings
@@ -25,8 +22,8 @@ from pyg_nas.measure.task import Task
 from pyg_nas.measure.textures import textures_task
 from pyg_nas.predictors.registry import class_named
 
-_BUILT_IN = ("digits", "textures", "cifar10")
-_URI = "file://"
+BUILT_IN = ("digits", "textures", "cifar10")
+"""Names of the tasks that need no images of the user."""
 
 
 def get_task(
@@ -60,44 +57,51 @@ def get_task(
         DownloadError: If images could not be downloaded.
         SettingsError: If the settings file is malformed, or names code that the caller does not.
     """
-    named_folder = str(name) != "" and Path(name).is_dir()
-    if name in _BUILT_IN and named_folder and any(entry.is_dir() for entry in Path(name).iterdir()):
+    is_folder = str(name) != "" and Path(name).is_dir()
+    is_built_in = name in BUILT_IN
+    if is_built_in and is_folder and any(entry.is_dir() for entry in Path(name).iterdir()):
         raise MeasureError(
             f"{name!r} is a built-in task and also the folder {Path(name).resolve()}; "
             f"./{name} means the folder, the task needs another working directory"
         )
-    if image_size is not None and not named_folder:
+    if image_size is not None and (is_built_in or not is_folder):
         raise MeasureError(f"only the images of a folder can be resized; {name!s} is no folder")
-
-    def changed(base: TrainingSettings) -> TrainingSettings:
-        if isinstance(settings, Mapping):
-            base = base.changed(dict(settings))
-        elif settings is not None:
-            base = base.changed_by_file(settings)
-            if base.metric and metric is None:  # code that a file names
-                raise SettingsError(
-                    f"{settings}: has the metric {quoted(base.metric, 500)}, which is code: also "
-                    f"name it with --metric"
-                )
-        named = base.metric if metric is None else metric
-        return replace(base, metric=absolute_metric(named)) if named else base
-
-    if name in _BUILT_IN:
+    if is_built_in:
         generated = {"digits": digits_task, "textures": textures_task}
         make = generated.get(str(name), lambda: cifar10_task(cache_folder() / name, seed))
         task = make()
-        return task.with_settings(changed(task.settings))
+        return task.with_settings(_changed(task.settings, settings, metric))
     stored = None if journal is None else stored_settings(journal)
-    if named_folder or Path(name).name == TARGETS:
+    if is_folder or Path(name).name == TARGETS:
         scan = scan_folder(name)
-        own = changed(chosen_settings(scan, image_size, stored))
+        own = _changed(chosen_settings(scan, image_size, stored), settings, metric)
         return folder_task(name, own, seed, image_size, scan)
     if Path(name).suffix == ".npz":
-        return npz_task(name, changed(chosen_settings(None, None, stored)), seed)
+        own = _changed(chosen_settings(None, None, stored), settings, metric)
+        return npz_task(name, own, seed)
     raise MeasureError(
         f"a task must be 'digits', 'textures', 'cifar10', an .npz file or a folder of class "
         f"folders, got {str(name)!r}"
     )
+
+
+def _changed(
+    base: TrainingSettings,
+    settings: str | os.PathLike[str] | Mapping[str, Any] | None,
+    metric: str | None,
+) -> TrainingSettings:
+    """Return training settings with those that the caller gives in place of some."""
+    if isinstance(settings, Mapping):
+        base = base.changed(dict(settings))
+    elif settings is not None:
+        base = base.changed_by_file(settings)
+        if base.metric and metric is None:  # code that a file names
+            raise SettingsError(
+                f"{settings}: has the metric {quoted(base.metric, 500)}, which is code: also "
+                f"name it with --metric"
+            )
+    named = base.metric if metric is None else metric
+    return replace(base, metric=absolute_metric(named)) if named else base
 
 
 def absolute_metric(metric: str) -> str:
@@ -113,83 +117,3 @@ def absolute_metric(metric: str) -> str:
         )
     class_named(metric)
     return absolute_reference(metric)
-
-
-def write_task_source(
-    path: str | os.PathLike[str],
-    name: str | os.PathLike[str],
-    task: Task,
-    image_size: int | None,
-    seed: int,
-) -> None:
-    """Write the arguments with which :func:`get_task` made a task to a JSON file.
-
-    Args:
-        name: As given to ``get_task``.
-    """
-    built_in = str(name) in _BUILT_IN
-    source = {
-        "task": str(name) if built_in else _path_text(Path(name).absolute()),
-        "settings": task.settings.to_dict(),
-        "image_size": image_size,
-        "split_seed": seed,
-    }
-    write_text(path, json.dumps(source, indent=2) + "\n")
-
-
-def read_task(
-    path: str | os.PathLike[str],
-    name: str | os.PathLike[str] | None = None,
-    metric: str | None = None,
-) -> Task:
-    """Return the task of a file that :func:`write_task_source` wrote.
-
-    Args:
-        name: Path of the images, if they have moved.
-        metric: The metric of the task, if it has one. It is code, which is imported only if the
-            caller names it too.
-
-    Raises:
-        SettingsError: If the file is missing or damaged, or has another metric.
-        MeasureError: If there is no such task any more.
-        DownloadError: If images could not be downloaded.
-    """
-    source = read_object(path)
-    known: dict[str, Any] = {
-        "task": str,
-        "settings": dict,
-        "image_size": (int, type(None)),
-        "split_seed": int,
-    }
-    for key, kind in known.items():
-        if key not in source or not isinstance(source[key], kind):
-            raise SettingsError(
-                f"{path}: {key} {quoted(source.get(key))} is not what a search writes there"
-            )
-    settings = TrainingSettings.all_values(source["settings"])
-    stored = settings["metric"] or None
-    if stored != (absolute_reference(metric) if metric else None):
-        rule = "name it with --metric" if stored else "leave --metric away"
-        raise SettingsError(
-            f"{path}: the search has the metric {quoted(stored, 500)}, got {quoted(metric)}; {rule}"
-        )
-    return get_task(
-        _path(source["task"]) if name is None else name,
-        settings,
-        source["image_size"],
-        source["split_seed"],
-    )
-
-
-def _path_text(path: Path) -> str:
-    """The path, or its URI if some of its bytes are not UTF-8, which JSON must be."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return path.as_uri()
-    return str(path)
-
-
-def _path(text: str) -> str:
-    is_uri = text.startswith(_URI)
-    return os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))) if is_uri else text

@@ -34,7 +34,7 @@ from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
 from pyg_nas.measure.network_folder import load_network, read_network_settings, save_network
 from pyg_nas.measure.network_results import describe_task, describe_test, pixel_unit
-from pyg_nas.measure.tasks import read_task
+from pyg_nas.measure.task_source import read_task
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.folder import JOURNAL, TASK
 from pyg_nas.search.settings import TaskRuns

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
-from pyg_nas.measure.folder_report import TrainingCost, inspect_folder, time_one_step
+from pyg_nas.errors import MeasureError
+from pyg_nas.measure.folder_report import inspect_folder
 from pyg_nas.measure.image_folder import scan_folder
-from pyg_nas.measure.task import Task
-from tests.measure.conftest import chain
 from tests.measure.images import make_folder
 
 
@@ -40,26 +39,10 @@ def test_copies_in_different_parts(tmp_path: Path) -> None:
     assert facts.across_classes == ()
 
 
-def test_the_estimate_counts_epochs_and_evaluation(tiny_task: Task) -> None:
-    cost = TrainingCost(0.5, 3, 100, 2.0, None)
-    assert cost.run_seconds(4) == 4 * 3 * 0.5 + 2 * 2.0
-    measured = time_one_step(tiny_task, chain("conv3x3-bn-relu"), chain("maxpool3x3"))
-    assert measured.steps == 3
-    assert measured.evaluated == 104
-    assert 0 < measured.step_seconds < 60
-
-
-def test_on_a_gpu_the_memory_is_that_of_the_gpu(
-    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_pillow_is_no_property_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits: list[str] = []
-    training = "pyg_nas.measure.trainer._Training"
-    made = lambda self, *given: vars(self).update(network=Mock(), device=given[-1])  # noqa: E731
-    monkeypatch.setattr(f"{training}.__init__", made)
-    monkeypatch.setattr(f"{training}.take_step", lambda self: None)
-    monkeypatch.setattr("torch.cuda.synchronize", waits.append)
-    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda device: 3 * 2**30)
-    cell = chain("maxpool3x3")
-    assert time_one_step(tiny_task, cell, cell, "cuda:1").gpu_bytes == 3 * 2**30
-    assert waits == 3 * ["cuda:1"]  # steps on a GPU are timed to their end
-    assert time_one_step(tiny_task, cell, cell).gpu_bytes is None
+    folder = make_folder(tmp_path / "bugs")
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(MeasureError, match=r"bugs: reading image files needs Pillow: pip install"):
+        inspect_folder(scan_folder(folder))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.measure.image_files import _pixels, image_size
+from pyg_nas.measure.image_files import image_size, read_pixels
 from pyg_nas.measure.network_card import model_card, predict_script
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
@@ -78,7 +78,7 @@ def test_the_script_reads_files_as_training_did(
     namespace = {"__file__": str(tmp_path / "predict.py"), "__name__": "predict"}
     exec(predict_script(["a", "b"], (channels, 16, 24), "pixels", fit), namespace)
     mode = "L" if channels == 1 else "RGB"
-    expected = _pixels(tmp_path / "photo.png", mode, (24, 16), fit)
+    expected = read_pixels(tmp_path / "photo.png", mode, (24, 16), fit)
     found = namespace["load"](str(tmp_path / "photo.png"))
     assert found.shape == (1, channels, 16, 24)
     np.testing.assert_array_equal(
@@ -109,7 +109,7 @@ def test_every_form_of_file_is_read_as_in_training(
     namespace = {"__file__": str(tmp_path / "predict.py"), "__name__": "predict"}
     exec(predict_script([], (channels, 16, 24), "pixels", fit), namespace)
     found = namespace["load"](str(file))[0].permute(1, 2, 0).numpy()
-    expected = _pixels(file, mode, (24, 16), fit).reshape(16, 24, channels)
+    expected = read_pixels(file, mode, (24, 16), fit).reshape(16, 24, channels)
     np.testing.assert_array_equal(found, expected)
     if form == "I;16":
         assert 100 < expected[3:-3, 5:-5].mean() < 155  # scaled, not clipped

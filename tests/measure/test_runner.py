@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.errors import NetworkError
+from pyg_nas.errors import NetworkError, SettingsError
 from pyg_nas.measure.runner import ModuleRunner, runner_of
 
 CPU = torch.device("cpu")
@@ -76,6 +77,12 @@ def test_an_onnx_file_runs_and_its_memory_is_not_known(name: str, tmp_path: Path
     path.write_bytes(b"nothing")
     with pytest.raises(NetworkError, match="cannot load it"):
         runner_of(path, CPU, 1)
+
+
+def test_a_missing_onnx_runtime_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SettingsError, match="ONNX needs the package onnxruntime: pip install"):
+        runner_of(tmp_path / "net.onnx", CPU, 1)
 
 
 def test_a_network_that_does_not_run_is_refused() -> None:

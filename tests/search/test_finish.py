@@ -21,7 +21,7 @@ import torch
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import Journal, get_task
 from pyg_nas.measure.network_folder import load_network, read_network_settings
-from pyg_nas.measure.tasks import write_task_source
+from pyg_nas.measure.task_source import write_task_source
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.finish import Finish
 from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
