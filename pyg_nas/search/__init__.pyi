@@ -18,19 +18,9 @@ from .methods import make_strategy as make_strategy
 from .outcome import Outcome as Outcome
 from .outcome import Rung as Rung
 from .result import SearchResult as SearchResult
-from .strategies import (
-    LocalSearch as LocalSearch,
-)
-from .strategies import (
-    PredictorSearch as PredictorSearch,
-)
-from .strategies import (
-    RandomSearch as RandomSearch,
-)
-from .strategies import (
-    RegularizedEvolution as RegularizedEvolution,
-)
-from .strategies import (
-    Strategy as Strategy,
-)
+from .strategies import LocalSearch as LocalSearch
+from .strategies import PredictorSearch as PredictorSearch
+from .strategies import RandomSearch as RandomSearch
+from .strategies import RegularizedEvolution as RegularizedEvolution
+from .strategies import Strategy as Strategy
 from .table_evaluator import TableEvaluator as TableEvaluator

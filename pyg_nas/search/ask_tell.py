@@ -29,7 +29,7 @@ from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.adoption import adopt_records
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
-from pyg_nas.search.domain import Domain
+from pyg_nas.search.domain import Domain, lists_networks
 from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import History, Proposal, Query
@@ -124,7 +124,7 @@ class Search:
                 )
             check_method(method)
             evaluator = NetworkListEvaluator(as_network_table(networks))
-        if evaluator is None:
+        elif evaluator is None:
             if not isinstance(space, SearchSpace):
                 space = default_space() if space is None else open_space(space)
             evaluator = ExternalEvaluator(domain or Domain(space), parameters)
@@ -174,7 +174,7 @@ class Search:
             SettingsError: If the folder has a search with other settings, or one that was
                 created with objects that are no settings.
         """
-        if (Path(folder) / SETTINGS).exists():
+        if _is_begun(folder):
             stored = SearchFolder.open(folder)
             settings = {**_stored_arguments(stored, settings), **settings}
         limits = {name: settings.pop(name, None) for name in LIMITS}
@@ -344,8 +344,9 @@ def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, 
             f"{folder.path}: was begun by a program with its own domain or predictor; only that "
             f"program can resume it"
         )
-    networks = stored_networks(folder.path) if stored.lists_networks else None
-    if stored.lists_networks and networks is None and given.get("networks") is None:
+    of_networks = lists_networks(folder.space)
+    networks = stored_networks(folder.path) if of_networks else None
+    if of_networks and networks is None and given.get("networks") is None:
         raise SettingsError(
             f"{folder.path}: {NETWORKS} is missing, as the first process was stopped before it was "
             f"written; name the networks again"
@@ -355,7 +356,7 @@ def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, 
         recipe = resumed_recipe(stored.recipe, recipe)
     arguments = {
         "networks": networks,
-        "space": None if stored.lists_networks else folder.space,
+        "space": None if of_networks else folder.space,
         "method": stored.method,
         "n": stored.n,
         "k": stored.k,

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.search.domain import Domain
+from pyg_nas.search.domain import Domain, named
 from pyg_nas.search.outcome import Outcome, Reference, Rung
 
 Wanted = Iterable[tuple[Cell, int | None]]
@@ -19,6 +19,25 @@ Wanted = Iterable[tuple[Cell, int | None]]
 
 OnEnd = Callable[[Cell, int | None, Outcome | str], None]
 """Called with a cell, its budget, and its outcome or the reason for which its training failed."""
+
+
+def checked_outcome(cell: Cell, outcome: object) -> Outcome | str:
+    """Return what an evaluator passes on for a cell, in Python's numbers.
+
+    Raises:
+        SettingsError: If it is neither an outcome of finite numbers nor the reason of a failure.
+    """
+    if isinstance(outcome, str):
+        return outcome
+    if not isinstance(outcome, Outcome):
+        raise SettingsError(
+            f"{named(cell)}: the evaluator must give an Outcome, or the reason of a failure as "
+            f"text, got {quoted(outcome)}"
+        )
+    try:
+        return outcome.checked()
+    except ValueError as error:
+        raise SettingsError(f"{named(cell)}: {error}") from None
 
 
 class Evaluator(Protocol):

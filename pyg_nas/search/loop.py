@@ -13,12 +13,13 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import named
-from pyg_nas.search.early_stopping import EarlyStopping, SteppedTraining, check_unlimited
-from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted
+from pyg_nas.search.early_stopping import EarlyStopping, check_unlimited
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, checked_outcome
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
 from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.result import SearchResult
+from pyg_nas.search.stepped_training import SteppedTraining
 from pyg_nas.search.strategies import Strategy
 
 WORKER = "search"
@@ -70,8 +71,6 @@ def search(
         )
         train = evaluator.train
         if early_stopping is not None:
-            if not evaluator.smaller_budgets:
-                raise SettingsError("early stopping needs an evaluator that has smaller budgets")
             train = SteppedTraining(evaluator, early_stopping, asked.ledger.history).train
         _Worker(asked, budget, on_query).run(train)
         return asked.result
@@ -123,6 +122,7 @@ class _Worker:
             raise SettingsError(f"the evaluator gave a result for {named(cell)}, not in training")
         candidate = self.training.pop(cell.hash)
         ledger = self.search.ledger
+        outcome = checked_outcome(cell, outcome)
         if isinstance(outcome, Outcome):
             ledger.answer(candidate.id, outcome)
             if self.on_query is not None:

@@ -223,14 +223,11 @@ class SearchSettings:
         return predictor.removeprefix(RECIPE) if predictor.startswith(RECIPE) else None
 
     @property
-    def lists_networks(self) -> bool:
-        """Whether the candidates are whole networks, which are in the folder."""
-        return "networks_sha256" in self.evaluator
-
-    @property
     def needs_its_program(self) -> bool:
         """Whether the domain or the predictor were a program's own objects."""
-        own_domain = self.evaluator.get("cells") is not None and not self.lists_networks
+        # The folder has the candidates of a list of networks.
+        evaluator = self.evaluator
+        own_domain = evaluator.get("cells") is not None and "networks_sha256" not in evaluator
         return own_domain or ("predictor" in self.strategy and self.recipe is None)
 
     @property

@@ -299,37 +299,12 @@ class PredictorSearch:
         """
         if len(history.asked) < self.n or 2 * len(history) < self.n:
             return _drawn(history, k, domain, rng)
-        accuracies = history.accuracies
         predictor = self.make_predictor(len(history), int(rng.integers(2**31)))
         if len(history) < getattr(predictor, "least_cells", 1):
             return _drawn(history, k, domain, rng)
         check_std(self.acquisition, predictor, self.predictor)
-        updated = hasattr(predictor, "update")
-        if updated:
-            predictor = self._updated(history.cells, accuracies)
-        else:
-            predictor.fit(history.cells, accuracies)
-        if history.pending and self.acquisition != "mean":
-            # Predictions for the cells in training count as measured, so that the predictor is as
-            # certain of them as it will be after training.
-            waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
-            expected = self._checked("mean", predictor.predict(waiting), waiting)
-            if updated:
-                predictor.update(waiting, expected)
-            else:
-                both = CellArray.from_cells([*history.cells, *waiting])
-                predictor.fit(both, np.concatenate([accuracies, expected]))
-        label_at, std = None, None
-        if self.acquisition == "mean":
-            mean = predictor.predict(domain.cells)
-        elif hasattr(predictor, "predict_latent"):
-            mean, std = predictor.predict_latent(domain.cells)
-            label_at = predictor.label_at
-        else:
-            mean, std = predictor.predict(domain.cells, return_std=True)
-        mean = self._checked("mean", mean, domain.cells)
-        if std is not None:
-            std = self._checked("standard deviation", std, domain.cells)
+        predictor = self._fitted(predictor, history)
+        mean, std, label_at = self._predicted(predictor, domain.cells)
         fast = self._fast_enough(history, domain)
         # Enough cells that those proposed before can be left out.
         rows = fast[
@@ -338,7 +313,7 @@ class PredictorSearch:
                 mean[fast],
                 None if std is None else std[fast],
                 k + len(history.asked),
-                float(accuracies.max()),
+                float(history.accuracies.max()),
                 rng,
                 label_at,
             )
@@ -349,6 +324,47 @@ class PredictorSearch:
             history,
             domain,
             lambda row: _reason(mean[row], None if std is None else std[row], label_at),
+        )
+
+    def _fitted(self, predictor: Any, history: History) -> Any:
+        """Return a predictor of the measured cells, and where it matters of those in training."""
+        cells, labels = history.cells, history.accuracies
+        updated = hasattr(predictor, "update")
+        if updated:
+            predictor = self._updated(cells, labels)
+        else:
+            predictor.fit(cells, labels)
+        if not history.pending or self.acquisition == "mean":
+            return predictor
+        # Predictions for the cells in training count as measured, so that the predictor is as
+        # certain of them as it will be after training.
+        waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
+        expected = self._checked("mean", predictor.predict(waiting), waiting)
+        if updated:
+            predictor.update(waiting, expected)
+        else:
+            both = CellArray.from_cells([*cells, *waiting])
+            predictor.fit(both, np.concatenate([labels, expected]))
+        return predictor
+
+    def _predicted(
+        self, predictor: Any, cells: CellArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, LabelMap | None]:
+        """Return means ``[N]``, standard deviations ``[N]``, and the map from both to accuracies.
+
+        The standard deviations are None where the acquisition needs none, and the map is None
+        where the means are accuracies.
+        """
+        if self.acquisition == "mean":
+            return self._checked("mean", predictor.predict(cells), cells), None, None
+        latent = hasattr(predictor, "predict_latent")
+        mean, std = (
+            predictor.predict_latent(cells) if latent else predictor.predict(cells, return_std=True)
+        )
+        return (
+            self._checked("mean", mean, cells),
+            self._checked("standard deviation", std, cells),
+            predictor.label_at if latent else None,
         )
 
     def _updated(self, cells: CellArray, labels: NDArray[np.float64]) -> Any:

@@ -110,7 +110,7 @@ def test_a_finished_search_is_read_without_fitting(partial_table: Table, tmp_pat
 class Own(TableEvaluator):
     """A user's evaluator: its fifth outcome is given."""
 
-    def __init__(self, table: Table, fifth: Outcome) -> None:
+    def __init__(self, table: Table, fifth: Any) -> None:
         super().__init__(table)
         self.fifth = fifth
         self.evaluated = 0
@@ -129,10 +129,11 @@ class Own(TableEvaluator):
         (Outcome("0.9"), "accuracy .* got '0.9'"),  # type: ignore[arg-type]
         (Outcome(0.9, seconds=float("inf")), "seconds must be a finite number or None, got inf"),
         (Outcome(0.9, true_accuracy=np.float64("nan")), "true_accuracy .* got nan"),
+        (0.9, "the evaluator must give an Outcome, or the reason of a failure as text, got 0.9"),
     ],
 )
-def test_an_outcome_that_is_no_number_is_refused_before_it_is_recorded(
-    partial_table: Table, tmp_path: Path, outcome: Outcome, message: str
+def test_an_invalid_outcome_is_refused_before_it_is_recorded(
+    partial_table: Table, tmp_path: Path, outcome: Any, message: str
 ) -> None:
     fifth = hashes(search(RandomSearch(), TableEvaluator(partial_table), 8))[4]
     folder = SearchFolder(tmp_path, {}, SMALL)

@@ -39,7 +39,6 @@ def test_a_file_says_how_the_search_was_begun(tmp_path: Path) -> None:
     assert read.space() == SPACE
     assert read.is_complete
     assert not read.needs_its_program
-    assert not read.lists_networks
 
 
 def test_a_strategy_without_a_predictor_has_no_recipe() -> None:
