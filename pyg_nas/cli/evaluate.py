@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.console import print_label, print_line, print_table
 from pyg_nas.cli.options import (
     Device,
     GraphSpace,
@@ -121,7 +121,7 @@ def evaluate(
         right=("value",),
     )
     label = result.protocol.evaluation_label or result.protocol.label
-    print_line(f"label: {label}{f', in {compared.unit}' if compared.unit else ''}")
+    print_label("label", label, compared.unit)
     left_out = counted(result.left_out, "architecture")
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:

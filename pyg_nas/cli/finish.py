@@ -10,14 +10,14 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note, resumable
 from pyg_nas.cli.options import Backend, Device, Log
-from pyg_nas.cli.progress import progress_bar, working
+from pyg_nas.cli.progress import of_campaign, progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.text import counted, percent
+from pyg_nas.io.text import percent
 
 
 def finish(
@@ -87,11 +87,9 @@ def finish(
         return
     with resumable(search), steps.locked():
         with progress_bar("confirming, epochs") as advance:
-            confirmation = steps.confirm(
-                executor, lambda s: advance(s.finished, s.total, f"{counted(s.runs, 'run')}")
-            )
+            confirmation = steps.confirm(executor, of_campaign(advance))
         with progress_bar("training, steps") as advance:
-            network = steps.train(confirmation, executor, lambda done, of: advance(done, of))
+            network = steps.train(confirmation, executor, advance)
         with working("checking and writing"):
             about = steps.write(confirmation, network)
         steps.clean()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_note
+from pyg_nas.cli.console import print_line, resumable
 from pyg_nas.cli.options import (
     Backend,
     Device,
@@ -20,7 +19,7 @@ from pyg_nas.cli.options import (
     check_table_output,
     seed_option,
 )
-from pyg_nas.cli.progress import Advance, progress_bar, working
+from pyg_nas.cli.progress import of_campaign, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError, quoted
@@ -29,7 +28,6 @@ from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.measure import CampaignProgress
 
 
 def measure(
@@ -94,19 +92,13 @@ def measure(
         drawn = _cells(cells, sample_seed, space)
         check_request(drawn, epochs, seeds)  # before there is a journal
         loaded = get_task(task, settings, image_size, split_seed, journal, metric)
-    with Journal(journal, loaded, drawn.space) as opened:
-        try:
-            with progress_bar("measuring, epochs") as advance:
-                result = measure_cells(
-                    drawn, loaded, epochs, seeds, opened, executor, retries, _shown(advance)
-                )
-        except KeyboardInterrupt:
-            runs = len(opened.finished())
-            print_note(
-                f"stopped: {runs} finished runs are kept in {journal}; "
-                f"give the same command again to resume"
-            )
-            raise typer.Exit(130) from None
+    with (
+        resumable(journal),
+        Journal(journal, loaded, drawn.space) as opened,
+        progress_bar("measuring, epochs") as advance,
+    ):
+        shown = of_campaign(advance)
+        result = measure_cells(drawn, loaded, epochs, seeds, opened, executor, retries, shown)
     result.save(table)
     print_line(f"{table}: {counted(len(result), 'cell')} of {loaded.name}")
 
@@ -132,8 +124,3 @@ def _cells(text: str, seed: int, space: str | None) -> CellArray:
     if len(text) > MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
         raise SettingsError(f"--cells must be 1 to {MOST_CELLS:,}, or a file, got {quoted(text)}")
     return sample_cells(int(text), seed, found.support.cells())
-
-
-def _shown(advance: Advance) -> Callable[[CampaignProgress], None]:
-    """Move a bar by epochs, which determine the time."""
-    return lambda state: advance(state.finished, state.total, f"{counted(state.runs, 'run')}")

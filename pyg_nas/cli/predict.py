@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import print_line
+from pyg_nas.cli.console import print_label, print_line
 from pyg_nas.cli.options import (
     Configurations,
     Device,
@@ -148,7 +148,7 @@ def predict(
         fitted = header.space or whole_space
         _predict_stream(loaded, fitted, listed, source, out, top, pool, settings)
     if loaded is not None and loaded.protocol is not None and loaded.unit:
-        print_line(f"score: {loaded.protocol.label}, in {loaded.unit}")
+        print_label("score", loaded.protocol.label, loaded.unit)
 
 
 def _listed_table(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyg_nas.cli.console import ERRORS, SILENCE
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import counted, printable
+
+if TYPE_CHECKING:
+    from pyg_nas.measure.campaign import CampaignProgress
 
 # Some steps take minutes: the usual 30 seconds would contain none or one of them.
 _SPEED_SECONDS = 3_600
@@ -77,3 +80,8 @@ def working(description: str) -> Iterator[None]:
     spinner = "dots" if ERRORS.encoding.startswith("utf") else "line"
     with SILENCE.broken(), ERRORS.status(printable(description), spinner=spinner):
         yield
+
+
+def of_campaign(advance: Advance) -> Callable[[CampaignProgress], None]:
+    """Return the function that moves a bar by the epochs of a campaign, which take the time."""
+    return lambda state: advance(state.finished, state.total, counted(state.runs, "run"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line
+from pyg_nas.cli.console import bold, print_label, print_line
 from pyg_nas.cli.options import (
     Device,
     GraphSpace,
@@ -127,5 +127,5 @@ def train(
     logger.on_end({"training_cells": len(model.training_hashes)})
     trained = f"{len(model.training_hashes)} {opened.thing}s"
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
-    print_line(f"label: {label}{f', in {model.unit}' if model.unit else ''}")
+    print_label("label", label, model.unit)
     print_line(f"model: {out}")
