@@ -18,19 +18,17 @@ from pyg_nas.cli.options import (
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
-from pyg_nas.compute.device import check_device
+from pyg_nas.compute.device import check_device, pick_device
 from pyg_nas.errors import MeasureError
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
-    from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.measure.folder_report import FolderFacts
     from pyg_nas.measure.task import Task
     from pyg_nas.measure.training_cost import TrainingCost
 
 _MOST_LISTED = 10
-_SAMPLED = 99
 
 
 def images(
@@ -76,7 +74,7 @@ def images(
         raise MeasureError(missing_network(searched))
     scan = scan_folder(folder)
     with progress_bar("reading, images") as advance:
-        facts = inspect_folder(scan, lambda done, total: advance(done, total))
+        facts = inspect_folder(scan, advance)
     _print_facts(facts)
     if facts.unreadable:
         raise MeasureError(
@@ -89,8 +87,10 @@ def images(
             f"to one"
         )
     with working("timing one step"):
+        from pyg_nas.measure.training_cost import estimated_cost  # torch
+
         task = get_task(folder, settings, image_size, split_seed, metric=metric)
-        cost = _cost(task, device, searched)
+        cost = estimated_cost(task, searched, str(pick_device(device)))
     _print_task(task)
     _print_cost(cost, budget, runs)
     options = {
@@ -102,21 +102,6 @@ def images(
         "--out": f"{folder.resolve().name}-search",
     }
     print_next("a search", ("search", folder), options)
-
-
-def _cost(task: Task, device: str, space: SearchSpace) -> TrainingCost:
-    from pyg_nas.compute.device import pick_device
-    from pyg_nas.graphs.enumeration import sample_cells
-    from pyg_nas.measure.training_cost import time_one_step
-
-    support = space.support
-    assert support.network is not None
-    cells = support.cells()
-    drawn = sample_cells(min(_SAMPLED, len(cells)), 0, cells)
-    task.check_cells(drawn)
-    order = support.network.trainable_parameters(drawn, task.network_size).argsort()
-    middle, largest = drawn[int(order[len(drawn) // 2])], drawn[int(order[-1])]
-    return time_one_step(task, middle, largest, str(pick_device(device)))
 
 
 def _print_facts(facts: FolderFacts) -> None:

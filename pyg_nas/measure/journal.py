@@ -36,7 +36,7 @@ from pyg_nas.graphs.registry import default_space, space_changes
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.measure.job import Job, Reading, Run
-from pyg_nas.measure.journal_file import JournalFile
+from pyg_nas.measure.journal_file import JournalFile, parse_value
 from pyg_nas.measure.objective import Objective
 from pyg_nas.measure.owner import Owner
 from pyg_nas.spaces.measurements import METRICS
@@ -116,8 +116,10 @@ class Journal:
                 f"runs: layers or pretrained weights have changed; use another folder or journal "
                 f"file"
             )
-        before = parse_json(found, MeasureError) if isinstance(found, str) else None
-        if name == "space" and isinstance(before, dict) and before.get("name") == self.space.name:
+        if name != "space" or not isinstance(found, str):
+            return
+        before = parse_value(self.path, found)
+        if isinstance(before, dict) and before.get("name") == self.space.name:
             changes = space_changes(before, self.space.to_dict())
             raise MeasureError(
                 f"{self.path}: the space {self.space.name!r} has changed since: {changes}; use "

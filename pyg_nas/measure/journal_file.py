@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import MeasureError, quoted
+from pyg_nas.errors import MeasureError, SettingsError, quoted
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
 
@@ -146,8 +146,20 @@ def stored_settings(path: str | os.PathLike[str]) -> dict[str, Any] | None:
             row = connection.execute("SELECT value FROM journal WHERE name = 'settings'").fetchone()
     except sqlite3.Error:
         return None  # a file that is no journal is reported when it is opened as one
-    settings = parse_json(row[0], MeasureError) if row and isinstance(row[0], str) else None
+    settings = parse_value(Path(path), row[0]) if row and isinstance(row[0], str) else None
     return settings if isinstance(settings, dict) else None
+
+
+def parse_value(path: Path, text: str) -> Any:
+    """Return a JSON value that a journal has of itself.
+
+    Raises:
+        MeasureError: If it is damaged.
+    """
+    try:
+        return parse_json(text)
+    except SettingsError as error:
+        raise MeasureError(f"{path}: not a readable journal ({error})") from None
 
 
 def _table_names(connection: sqlite3.Connection) -> set[str] | None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from pyg_nas.compute.threads import torch_threads
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.batches import steps_per_epoch
 from pyg_nas.measure.trainer import Trial
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
+    from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.measure.task import Task
+
+_SAMPLED = 99
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,25 @@ class TrainingCost:
     def run_seconds(self, epochs: int) -> float:
         """Return the estimated seconds of one run."""
         return epochs * self.steps * self.step_seconds + 2 * self.evaluation_seconds
+
+
+def estimated_cost(task: Task, space: SearchSpace, device: str) -> TrainingCost:
+    """Return the cost of training cells of a space: the time of a middle-sized one of some cells.
+
+    The memory is that of the largest one of them.
+
+    Args:
+        space: Its cells have networks.
+
+    Raises:
+        MeasureError: If the task's networks are too narrow for one of the cells.
+    """
+    cells = space.support.cells()
+    drawn = sample_cells(min(_SAMPLED, len(cells)), 0, cells)
+    task.check_cells(drawn)
+    order = drawn.trainable_parameters(task.network_size).argsort()
+    middle, largest = drawn[int(order[len(drawn) // 2])], drawn[int(order[-1])]
+    return time_one_step(task, middle, largest, device)
 
 
 def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") -> TrainingCost:

@@ -240,7 +240,7 @@ class Search:
         start = len(self.ledger.candidates)
         # A batch is proposed whole, so that the sequence does not depend on the number asked for.
         size = max(self.strategy.batch(start), missing)
-        proposals = self._proposals(self.ledger.history, size, start)
+        proposals = self._proposals(self.ledger.snapshot(), size, start)
         self.exhausted = not proposals
         if proposals:
             self._add(proposals)
@@ -323,7 +323,9 @@ class Search:
     def result(self) -> SearchResult:
         """All outcomes so far; its ``answer`` is the best within the constraints."""
         self.ledger.refresh()
-        return SearchResult(self.ledger.history, self.constraints, self._reference, self.exhausted)
+        return SearchResult(
+            self.ledger.snapshot(), self.constraints, self._reference, self.exhausted
+        )
 
     @property
     def best(self) -> Query | None:

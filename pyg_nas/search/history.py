@@ -249,6 +249,16 @@ class History:
     def __getitem__(self, index: int) -> Query:
         return self._queries[index]
 
+    def copy(self) -> History:
+        """Return a history that stays as it is when this one goes on."""
+        copied = History()
+        copied._queries = self._queries.copy()
+        copied._answers = self._answers.copy()
+        copied._asked = self._asked.copy()
+        copied._pending = self._pending.copy()
+        copied._failures = self._failures.copy()
+        return copied
+
     def first(self, count: int) -> History:
         """Return the history as it was after ``count`` queries, with nothing pending."""
         earlier = History()

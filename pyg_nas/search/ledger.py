@@ -20,7 +20,7 @@ from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.early_stopping import check_unlimited, expected_if_stopped, expected_seconds
 from pyg_nas.search.folder import ASKED, QUERIES, SearchFolder
-from pyg_nas.search.history import Proposal, Query
+from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.search.records import Records
 
@@ -64,6 +64,11 @@ class Ledger(Records):
         """Read what other processes have added to the folder."""
         with self._changing():
             pass
+
+    def snapshot(self) -> History:
+        """Return the history so far, which later outcomes of other threads do not change."""
+        with self._lock:
+            return self.history.copy()
 
     def add(self, proposals: Sequence[Proposal], parameters: Sequence[int | None]) -> None:
         """Add candidates that were proposed together.

@@ -47,6 +47,16 @@ def test_a_value_of_another_type_is_refused(
         Journal(opened.path, tiny_task, CELL.space)
 
 
+@pytest.mark.parametrize("name", ["space", "settings"])
+def test_a_damaged_description_names_the_file(opened: Journal, tiny_task: Task, name: str):
+    opened.close()
+    with sqlite3.connect(opened.path) as connection:
+        connection.execute(f"UPDATE journal SET value = '{{' WHERE name = '{name}'")
+    connection.close()
+    with pytest.raises(MeasureError, match=r"j\.sqlite: not a readable journal \(not JSON"):
+        stored_settings(opened.path) if name == "settings" else Journal(opened.path, tiny_task)
+
+
 @pytest.mark.parametrize("content", [b"hello, this is no database at all", b"SQLite format 3\x00x"])
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, tiny_task, content):
     path = tmp_path / "j.sqlite"

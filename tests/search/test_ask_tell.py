@@ -417,6 +417,38 @@ def test_processes_share_a_folder_though_some_die(whole_table: Table, tmp_path: 
     assert sorted(numbers) == list(range(32))
 
 
+class Slow(RandomSearch):
+    """Proposes while another thread tells an outcome, and keeps what it has seen of it."""
+
+    own: Search
+    seen: tuple[int, int, int]
+
+    def propose(
+        self, history: History, k: int, domain: Domain, rng: np.random.Generator
+    ) -> list[Proposal]:
+        if history.asked:
+            cells = history.cells
+            teller = threading.Thread(target=self.own.tell, args=(1, 0.75))
+            teller.start()
+            teller.join()
+            self.seen = len(cells), len(history.accuracies), len(history.pending)
+        return super().propose(history, k, domain, rng)
+
+
+def test_what_a_thread_tells_does_not_change_a_history_in_use(whole_table: Table) -> None:
+    strategy = Slow(2)
+    own = strategy.own = Search(
+        None, SMALL, strategy=strategy, domain=Domain(SMALL, whole_table.cells)
+    )
+    own.ask(2)
+    own.tell(0, 0.5)
+    before = own.result
+    own.ask(1)
+    assert strategy.seen == (1, 1, 1)
+    assert before.best_accuracy.tolist() == [0.5]
+    assert own.result.best_accuracy.tolist() == [0.5, 0.75]
+
+
 def test_threads_share_a_search(whole_table: Table) -> None:
     own = predictor_search(None, whole_table)
 
