@@ -78,9 +78,9 @@ class SearchTarget:
         }
         _refuse(of_task, f"is for tasks, got the table {self.name}")
         if self.of_networks:
-            from pyg_nas.search.network_list import check_method
+            from pyg_nas.search.network_list import check_list_method
 
-            check_method(method)
+            check_list_method(method)
             of_cells = {
                 "--max-latency": max_latency,
                 "--budget": self.budget,

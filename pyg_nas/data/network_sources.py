@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pyg_nas.errors import NetworkError, NetworksError, quoted
+from pyg_nas.io.files import visible_files
 from pyg_nas.io.user_code import user_call
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
@@ -168,7 +169,8 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
 def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
     if not folder.is_dir():
         raise NetworkError(f"{folder}: is not a folder; a folder of ONNX files is needed")
-    paths = sorted(path for path in folder.rglob("*.onnx") if path.is_file())
+    files = visible_files(folder, NetworkError)
+    paths = [path for path in files if path.suffix == ".onnx" and path.is_file()]
     if not paths:
         raise NetworkError(f"{folder}: has no file that ends in .onnx")
     for path in paths:

@@ -188,6 +188,23 @@ def check_input_folder(
         raise failure(f"{os.fspath(path)}: {reason}")
 
 
+def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> list[Path]:
+    """Return the files in a folder and below whose names do not begin with a dot, sorted.
+
+    Raises:
+        failure: If a folder cannot be read, whose files would be missing unnoticed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise failure(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
 def check_output_folder(path: str | os.PathLike[str]) -> None:
     """Check that files can be written to the folder ``path``, which is created if missing.
 

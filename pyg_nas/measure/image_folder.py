@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, first_repeated, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
-from pyg_nas.io.files import check_input_folder
+from pyg_nas.io.files import check_input_folder, visible_files
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import printable
 
@@ -95,7 +95,10 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     inner = [(part, folder) for part, top in enumerate(_parts(parts)) for folder in top]
     if not divided:
         inner = [(0, folder) for folder in folders]
-    images = {folder: [f for f in _files(folder) if _is_image(f)] for _, folder in inner}
+    images = {
+        folder: [file for file in visible_files(folder, MeasureError) if _is_image(file)]
+        for _, folder in inner
+    }
     names = sorted({folder.name for folder, files in images.items() if files})
     numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
@@ -161,7 +164,8 @@ def _is_file(path: Path) -> bool:
 
 
 def _strays(path: Path) -> tuple[Path, ...]:
-    return tuple(file for file in _files(path) if not _is_image(file) and file != path / TARGETS)
+    files = visible_files(path, MeasureError)
+    return tuple(file for file in files if not _is_image(file) and file != path / TARGETS)
 
 
 def _is_image(file: Path) -> bool:
@@ -178,12 +182,3 @@ def _folders(path: Path) -> list[Path]:
     return sorted(
         entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
     )
-
-
-def _files(folder: Path) -> list[Path]:
-    """All visible files in a folder and below, in the order of their names."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place) / name for name in names if not name.startswith(".")]
-    return sorted(found)

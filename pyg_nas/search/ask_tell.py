@@ -40,7 +40,7 @@ from pyg_nas.search.network_list import (
     NetworkListEvaluator,
     NetworkTableEvaluator,
     as_network_table,
-    check_method,
+    check_list_method,
     stored_networks,
 )
 from pyg_nas.search.outcome import Reference
@@ -122,7 +122,7 @@ class Search:
                 raise SettingsError(
                     "networks cannot be given together with a space, a domain or an evaluator"
                 )
-            check_method(method)
+            check_list_method(method)
             evaluator = NetworkListEvaluator(as_network_table(networks))
         elif evaluator is None:
             if not isinstance(space, SearchSpace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
-from pyg_nas.search.settings import SearchSettings
+from pyg_nas.search.settings import SearchSettings, first_difference
 from pyg_nas.search.stored import StoredSearch
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
@@ -77,9 +78,11 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
         settings = search.settings
         for key, value in settings.subject.items():
             if value != first.settings.subject[key]:
+                name, known, other = first_difference(key, first.settings.subject[key], value)
                 raise SettingsError(
-                    f"{search.folder}: another {key} than in {first.folder}; compare searches of "
-                    f"one table, label and set of constraints"
+                    f"{search.folder}: has {name} = {reprlib.repr(other)}, {first.folder} has "
+                    f"{reprlib.repr(known)}; compare searches of one table, label and set of "
+                    f"constraints"
                 )
         one = settings.procedure, settings.seed
         if one in seen:

@@ -50,7 +50,7 @@ class Constraints:
             if value is not None and not (number and 0 < value < math.inf):
                 raise SettingsError(f"{name} must be positive and finite, got {quoted(value)}")
 
-    def keeps(self, query: Query) -> bool:
+    def allows(self, query: Query) -> bool:
         """Return whether a query may be the answer."""
         if query.outcome.stopped:
             return False

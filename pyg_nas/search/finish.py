@@ -293,7 +293,7 @@ def _best(search: StoredSearch) -> list[Query]:
     """Return the queries within the constraints, the most accurate first, then the smallest."""
     search.check_trained()
     result = search.result
-    queries = [query for query in result.history if result.constraints.keeps(query)]
+    queries = [query for query in result.history if result.constraints.allows(query)]
     if not queries:
         raise SettingsError(f"{search.folder}: no trained cell is within the search's constraints")
     return sorted(queries, key=lambda query: (-query.outcome.accuracy, query.parameters or 0))

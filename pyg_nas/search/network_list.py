@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NETWORKS = "networks.hdf5"
 """The candidates, in the folder of a search."""
 
-METHODS = ("predictor", "random", "oracle")
+LIST_METHODS = ("predictor", "random", "oracle")
 """Methods that need no graphs to move among; the oracle needs a table."""
 
 
@@ -206,13 +206,13 @@ def stored_networks(folder: str | os.PathLike[str]) -> NetworkTable | None:
     return NetworkTable.load(path) if path.exists() else None
 
 
-def check_method(method: str) -> None:
+def check_list_method(method: str) -> None:
     """Check that a method can search a list.
 
     Raises:
         SettingsError: If it moves along edges of graphs.
     """
-    if method not in METHODS:
+    if method not in LIST_METHODS:
         raise SettingsError(
-            f"method {method!r} cannot search a list of networks, {', '.join(METHODS)} can"
+            f"method {method!r} cannot search a list of networks, {', '.join(LIST_METHODS)} can"
         )

@@ -56,7 +56,7 @@ class SearchResult:
     @property
     def incumbents(self) -> NDArray[np.int64]:
         """Index of the query that would be the answer after each query, -1 for none, ``[Q]``."""
-        allowed = np.array([self.constraints.keeps(query) for query in self.history], dtype=bool)
+        allowed = np.array([self.constraints.allows(query) for query in self.history], dtype=bool)
         score = np.where(allowed, self.history.accuracies, -np.inf)
         incumbents = np.full(len(score), -1, dtype=np.int64)
         best = -1

@@ -132,7 +132,7 @@ class SearchSettings:
                     f"{space_changes(before, asked)}; choose another folder or the same space"
                 )
             larger = " or a larger budget" if key == "budget" else ""
-            name, before, asked = _first_difference(key, before, asked)
+            name, before, asked = first_difference(key, before, asked)
             raise SettingsError(
                 f"{stored.folder}: contains a search with {name} = {reprlib.repr(before)}, "
                 f"{reprlib.repr(asked)} was requested; choose another folder or the same "
@@ -341,12 +341,12 @@ def _first_text(values: list[Any]) -> str | None:
     return next((value for value in values if isinstance(value, str)), None)
 
 
-def _first_difference(name: str, before: Any, asked: Any) -> tuple[str, Any, Any]:
+def first_difference(name: str, before: Any, asked: Any) -> tuple[str, Any, Any]:
     """Return the name and the values of the first setting that differs in nested objects."""
     if isinstance(before, dict) and isinstance(asked, dict):
         for key in sorted(before.keys() | asked.keys()):
             if before.get(key) != asked.get(key):
-                return _first_difference(f"{name}.{key}", before.get(key), asked.get(key))
+                return first_difference(f"{name}.{key}", before.get(key), asked.get(key))
     return name, before, asked
 
 

@@ -17,6 +17,7 @@ from pyg_nas.io.files import (
     check_input_folder,
     check_output,
     check_output_folder,
+    visible_files,
     write_text,
 )
 
@@ -161,6 +162,26 @@ def test_an_input_folder_is_one(tmp_path: Path) -> None:
         check_input_folder(tmp_path / "none")
     with pytest.raises(MeasureError, match="f: is a file, a folder is needed"):
         check_input_folder(tmp_path / "f", MeasureError)
+
+
+def test_files_of_a_folder_that_cannot_be_read_are_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b/2", "a/1", "a/.hidden", ".git/3", "0"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.relative_to(tmp_path).as_posix() for path in visible_files(tmp_path)]
+    assert names == ["0", "a/1", "b/2"]
+    scandir = os.scandir
+
+    def without_permission(path: str) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", without_permission)
+    with pytest.raises(MeasureError, match=r"/b: cannot be read \(Permission denied\)"):
+        visible_files(tmp_path, MeasureError)
 
 
 def test_an_output_is_no_input(tmp_path: Path) -> None:

@@ -86,7 +86,9 @@ def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path)
     settings = json.loads((copy / "settings.json").read_text())
     settings["evaluator"]["label"]["run"] = "mean"
     (copy / "settings.json").write_text(json.dumps(settings))
-    with pytest.raises(SettingsError, match=r"copy: another evaluator than in .*random-0"):
+    with pytest.raises(
+        SettingsError, match=r"copy: has evaluator.label.run = 'mean', .*random-0 has 0; compare"
+    ):
         compare_searches([folders[0], copy])
     (copy / "answer.json").unlink()
     with pytest.raises(SettingsError, match="copy: its regret is not known"):

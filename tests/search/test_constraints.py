@@ -16,12 +16,12 @@ def test_a_training_that_takes_exactly_the_limit_is_kept(limit: float) -> None:
     cell = sample_cells(1, 0)[0]
     single = np.float32(limit)
 
-    def keeps(seconds: float | None) -> bool:
+    def allows(seconds: float | None) -> bool:
         query = Query(Proposal(cell), Outcome(0.9, seconds))
-        return Constraints(max_seconds=limit).keeps(query)
+        return Constraints(max_seconds=limit).allows(query)
 
-    assert keeps(limit)
-    assert keeps(float(single))  # as a table stores it
-    assert not keeps(float(np.nextafter(single, np.float32(1e9))))
-    assert not keeps(None)  # not known
-    assert Constraints().keeps(Query(Proposal(cell), Outcome(0.9, None)))
+    assert allows(limit)
+    assert allows(float(single))  # as a table stores it
+    assert not allows(float(np.nextafter(single, np.float32(1e9))))
+    assert not allows(None)  # not known
+    assert Constraints().allows(Query(Proposal(cell), Outcome(0.9, None)))
