@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.data.collate import collate_cells
 from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import refine
 from pyg_nas.nn.dense import DenseGCN, dense_cells
@@ -46,7 +46,7 @@ def test_every_path_equals_the_reference(size: int) -> None:
         "dense": DenseGCN(networks)(dense).numpy(),
         "dense, alone": [DenseGCN([net])(dense)[0].numpy() for net in networks],
     }
-    if compiled_enabled():
+    if use_compiled(torch.device("cpu"), [net.activation for net in networks]):
         paths["by refinement"] = score(networks, refine(cells))
         paths["by refinement, alone"] = [score([net], refine(cells))[0] for net in networks]
     assert np.abs(expected).max() > 0.01

@@ -1,10 +1,10 @@
-"""The normalisation of both directions by hand."""
+"""The normalisation of both directions by hand, and the activation."""
 
 from __future__ import annotations
 
 import torch
 
-from pyg_nas.nn.conv import normalize
+from pyg_nas.nn.conv import BiGCNConv, normalize
 
 
 def test_normalisation_by_hand() -> None:
@@ -26,3 +26,8 @@ def test_normalisation_by_hand() -> None:
             [[1, 0, 0], [third / a, 0.5 / a, 0], [third / b, 0.5 / b, 1 / b]], dtype=torch.float32
         ),
     )
+
+
+def test_the_activation_is_that_of_the_paper() -> None:
+    values = torch.tensor([-2.0, 0.0, 3.0])
+    assert BiGCNConv.activation(values).tolist() == [0, 0, 3]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from pyg_nas.nn.dense_residual import (
-    ResidualGraphs,
-)
+from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from tests.nn.conftest import MEMBERS, sparse
 
@@ -19,6 +18,9 @@ def one_by_one(network: ResidualGNN, member: int, graphs: ResidualGraphs, row: i
     weights = {name: value[member].detach().numpy() for name, value in network.named_parameters()}
     total = int(graphs.num_vertices[row])
     edges = graphs.adjacency[row, :total, :total]
+
+    def activated(h: np.ndarray) -> np.ndarray:
+        return network.activation(torch.from_numpy(h)).numpy()
 
     def normal(h: np.ndarray) -> np.ndarray:
         return (h - h.mean()) / np.sqrt(h.var() + 1e-5)
@@ -37,11 +39,11 @@ def one_by_one(network: ResidualGNN, member: int, graphs: ResidualGraphs, row: i
                     term = term + normals[u] @ successors
                 if edges[u, v]:
                     term = term + normals[u] @ predecessors
-            states[v] = states[v] + np.maximum(term, 0)
+            states[v] = states[v] + activated(term)
     final = [normal(h) for h in states]
     read = np.concatenate([np.mean(final, axis=0), final[-1]]) @ weights["read"]
     joined = read + graphs.graph[row] @ weights["read_graph"] + weights["read_bias"][0]
-    return np.maximum(joined, 0) @ weights["output"] + weights["output_bias"][0]
+    return activated(joined) @ weights["output"] + weights["output_bias"][0]
 
 
 def test_message_passing_equals_a_plain_loop(network: ResidualGNN, graphs: ResidualGraphs) -> None:
@@ -51,3 +53,8 @@ def test_message_passing_equals_a_plain_loop(network: ResidualGNN, graphs: Resid
         for member in range(MEMBERS)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_activation_is_relu() -> None:
+    values = torch.tensor([-2.0, 0.0, 3.0])
+    assert ResidualGNN.activation(values).tolist() == [0, 0, 3]

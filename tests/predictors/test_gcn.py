@@ -13,10 +13,10 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
 from sklearn.utils.class_weight import compute_sample_weight
 
-from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.data.table import Table
 from pyg_nas.engine import shared_terms
 from pyg_nas.engine.config import TrainingConfig
+from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.shared_terms import PreparedTerms
 from pyg_nas.errors import DivergedError, ModelError, SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -125,7 +125,7 @@ def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
     monkeypatch.setattr(estimators, "ORDERED_CELLS", 25)
     monkeypatch.setattr(PreparedTerms, "take", take)
     np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
-    if compiled_enabled():
+    if use_compiled(torch.device("cpu"), [member.activation for member in fitted.members_]):
         assert scored == [25, 25, 10]
 
 
@@ -147,7 +147,7 @@ def test_prepared_cells_have_the_same_numbers(
     fitted.prepare(unseen)
     np.testing.assert_array_equal(fitted.predict(unseen), expected)
     np.testing.assert_array_equal(fitted.predict(unseen), expected)
-    if compiled_enabled():
+    if use_compiled(torch.device("cpu"), [member.activation for member in fitted.members_]):
         assert numbered == [60, 60]
 
 
