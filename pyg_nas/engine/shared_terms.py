@@ -25,7 +25,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ints, RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.array_cache import Arrays, read_cached, write_cached
+from pyg_nas.io.array_cache import Arrays, cached_arrays
 
 SHARED_LAYERS = 2
 """Layers whose terms are worth sharing; deeper ones are computed for each vertex."""
@@ -203,12 +203,8 @@ def space_refinement(space: SearchSpace, depth: int = 3) -> Refinement:
 def _stored_refinement(space: SearchSpace, shared: int) -> Refinement:
     cells = space.support.cells()
     name = f"{space.name}-ordered-{shared}-{cells.digest.hex()[:16]}"
-    arrays = read_cached(name)
-    if arrays is not None:
-        return _from_arrays(arrays, shared, space)
-    tables = refine(cells, shared)
-    write_cached(name, _to_arrays(tables))
-    return tables
+    arrays = cached_arrays(name, lambda: _to_arrays(refine(cells, shared)))
+    return _from_arrays(arrays, shared, space)
 
 
 def _refine_block(graphs: RaggedGraphs, space: SearchSpace, shared: int) -> Block:

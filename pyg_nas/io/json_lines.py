@@ -59,22 +59,6 @@ def read_lines(
                 yield number, line
 
 
-def whole_lines(content: bytes) -> tuple[list[bytes], int]:
-    """Return the complete lines of a file's content, and their number of bytes.
-
-    The last line is incomplete while a process writes it, or if that process was killed.
-    """
-    length = content.rfind(b"\n") + 1
-    return content[:length].splitlines(), length
-
-
-def cut_torn_line(path: Path, length: int) -> None:
-    """Cut a file to its complete lines, ``length`` bytes."""
-    if length < path.stat().st_size:
-        with path.open("r+b") as file:
-            file.truncate(length)
-
-
 class SharedLines:
     """A JSON Lines file that several processes read and append to, one at a time.
 
@@ -111,8 +95,9 @@ class SharedLines:
         with open_regular(self.path) as file:
             file.seek(self._length)
             content = file.read(size - self._length)
-        lines, length = whole_lines(content)
-        torn = content[length:].rstrip(b"\0")  # zeros are what a power cut may leave
+        length = content.rfind(b"\n") + 1
+        lines, torn = content[:length].splitlines(), content[length:]
+        torn = torn.rstrip(b"\0")  # zeros are what a power cut may leave
         if torn and not torn.startswith(b"{"):
             raise SettingsError(
                 f"{self.path}: not a file of records, its last line is {torn[:40]!r}"
@@ -134,8 +119,8 @@ class SharedLines:
             ValueError: If a number is NaN or infinite; nothing is written.
         """
         line = _line(record)
-        if self.path.exists():
-            cut_torn_line(self.path, self._length)
+        if self.path.exists() and self.path.stat().st_size > self._length:
+            os.truncate(self.path, self._length)
         append_line(self.path, record)
         self._length += len(line)
         self._count += 1

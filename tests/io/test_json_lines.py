@@ -10,25 +10,34 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_lines import SharedLines, append_line, cut_torn_line, whole_lines
+from pyg_nas.io.json_lines import SharedLines, append_line
 
 
-def test_a_torn_last_line_is_cut_and_the_file_goes_on(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_cut_before_the_next(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     append_line(path, {"a": 1})
     append_line(path, {"b": "ä"})
     with path.open("ab") as file:
         file.write(b'{"c": ')  # killed here
-    lines, length = whole_lines(path.read_bytes())
-    assert [json.loads(line) for line in lines] == [{"a": 1}, {"b": "ä"}]
-    cut_torn_line(path, length)
-    append_line(path, {"c": 3})
+    lines = SharedLines(path)
+    assert [json.loads(line) for _, line in lines.read_new()] == [{"a": 1}, {"b": "ä"}]
+    lines.append({"c": 3})
     assert [json.loads(line) for line in path.read_text().splitlines()][2] == {"c": 3}
 
 
-def test_a_file_without_a_whole_line_has_none() -> None:
-    assert whole_lines(b"") == ([], 0)
-    assert whole_lines(b'{"a"') == ([], 0)
+def test_a_file_without_a_whole_line_has_none(tmp_path: Path) -> None:
+    for content in (b"", b'{"a"', b'{"a"\0\0', b"\0"):
+        (tmp_path / "lines.jsonl").write_bytes(content)
+        lines = SharedLines(tmp_path / "lines.jsonl")
+        assert lines.read_new() == []
+        lines.append({"b": 2})
+        assert (tmp_path / "lines.jsonl").read_bytes() == b'{"b": 2}\n'
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"notes")
+    with pytest.raises(SettingsError, match=r"not a file of records, its last line is b'notes'"):
+        SharedLines(tmp_path / "a.txt").read_new()
 
 
 def test_what_json_does_not_have_is_not_written(tmp_path: Path) -> None:

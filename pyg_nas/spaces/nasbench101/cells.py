@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
-from pyg_nas.io.array_cache import cached_arrays, read_cached, write_cached
+from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NUM_NASBENCH101_CELLS
 
 
@@ -29,14 +29,7 @@ def nasbench101_hashes() -> NDArray[np.bytes_]:
 
 def read_cells() -> CellArray:
     """Read all cells from the cache folder, or enumerate them and write them there."""
-    name = f"nasbench101-cells-{CACHE_VERSION}"
-    arrays = read_cached(name)
-    if arrays is None:
-        cells = enumerate_cells(NASBENCH101)
-        bits = np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1)
-        arrays = {"operations": cells.operations, "num_vertices": cells.num_vertices}
-        write_cached(name, {"adjacency": bits, **arrays})
-        return cells
+    arrays = cached_arrays(f"nasbench101-cells-{CACHE_VERSION}", _enumerated)
     size = NASBENCH101.max_vertices
     bits = np.unpackbits(arrays["adjacency"], axis=1, count=size * size)
     return CellArray(
@@ -45,6 +38,15 @@ def read_cells() -> CellArray:
         arrays["num_vertices"],
         NASBENCH101,
     )
+
+
+def _enumerated() -> Arrays:
+    cells = enumerate_cells(NASBENCH101)
+    return {
+        "adjacency": np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1),
+        "operations": cells.operations,
+        "num_vertices": cells.num_vertices,
+    }
 
 
 def read_hashes(cells: CellArray) -> NDArray[np.bytes_]:
