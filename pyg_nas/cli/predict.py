@@ -138,7 +138,10 @@ def predict(
     if table is not None:
         listed = _listed_table(table, configurations, header)
     elif whole_space is not None and is_sorted:
-        listed = _listed_space(whole_space)
+        from pyg_nas.scoring.blocks import space_architectures
+
+        with working("listing the space"):
+            listed = space_architectures(whole_space)
     loaded = None if model is None else Model.load(model, device)
     if listed is not None and is_sorted:
         _predict_sorted(loaded, listed, out)
@@ -179,17 +182,6 @@ def _listed_table(
         known = not (opened.trainable_parameters < 0).any()
         counts = opened.trainable_parameters if known else None
     return Architectures(opened.cells, opened.hashes, opened.texts or (), counts)
-
-
-def _listed_space(space: SearchSpace) -> Architectures:
-    """All architectures of a space."""
-    from pyg_nas.scoring.blocks import Architectures
-
-    whole = space.support
-    with working("listing the space"):
-        if texts := tuple(whole.architecture_texts()):
-            return Architectures(whole.cells_of_texts(texts), None, texts)
-        return Architectures(whole.cells(), whole.hashes())
 
 
 def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> None:

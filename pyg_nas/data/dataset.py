@@ -119,10 +119,7 @@ class CellDataset(ProcessedDataset):
     @property
     def cells(self) -> CellArray:
         """The cells of the dataset, or of the selected part of it, in order."""
-        rows = self._rows
-        if np.array_equal(rows, np.arange(len(self._processed_cells))):
-            return self._processed_cells
-        return self._processed_cells[rows]
+        return self._own(self._processed_cells)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -157,6 +157,6 @@ def pandas_module() -> Any:
         import pandas
     except ModuleNotFoundError:
         raise SettingsError(
-            "data frames need pandas: pip install '.[pandas]' in the folder of this package"
+            "data frames need pandas: pip install '.[pandas]' in a clone of pyg_nas"
         ) from None
     return pandas

@@ -151,10 +151,7 @@ class NetworkDataset(ProcessedDataset):
     @property
     def networks(self) -> NetworkArray:
         """The graphs of the dataset, or of the part of it that was selected, as arrays."""
-        rows = self._rows
-        if np.array_equal(rows, np.arange(len(self._processed_networks))):
-            return self._processed_networks
-        return self._processed_networks.select(rows)
+        return self._own(self._processed_networks)
 
     @property
     def hashes(self) -> NDArray[np.bytes_]:

@@ -7,7 +7,7 @@ import pickle
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +25,12 @@ from pyg_nas.data.graph_class import (
 )
 from pyg_nas.data.transform_digest import describe
 from pyg_nas.errors import TableError
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import atomic_path, remove_abandoned
 from pyg_nas.io.regular_files import check_regular
+from pyg_nas.spaces.modules.network_array import NetworkArray
+
+Graphs = TypeVar("Graphs", CellArray, NetworkArray)
 
 
 class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
@@ -75,6 +79,11 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         # Of PyG's methods some make a part by its indices and some copy graphs: the rows, an
         # attribute of the graphs, are what all of them keep.
         return self._positions(slice(None) if self._indices is None else list(self._indices))
+
+    def _own(self, processed: Graphs) -> Graphs:
+        """Return the graphs of this dataset among those of the processed file."""
+        rows = self._rows
+        return processed if np.array_equal(rows, np.arange(len(processed))) else processed[rows]
 
     def _positions(self, index: Any) -> NDArray[np.int64]:
         """Return the positions in the processed file of graphs of ``data``.

@@ -54,6 +54,22 @@ def download(
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
+    _receive(remote, part, progress, pause_seconds)
+    digest = file_digest(part, DownloadError).hex()
+    if digest != remote.sha256:
+        part.unlink()
+        raise DownloadError(
+            f"{remote.url}: the received file has SHA-256 {digest}, not {remote.sha256}; "
+            f"it was deleted"
+        )
+    part.replace(target)
+    return target
+
+
+def _receive(
+    remote: RemoteFile, part: Path, progress: OnBytes | None, pause_seconds: float
+) -> None:
+    """Receive the missing bytes of ``part``; a broken connection is tried again."""
     failures = 0
     while _size(part) != remote.size:
         before = _size(part)
@@ -76,15 +92,6 @@ def download(
                     f"{_size(part)} of {remote.size} bytes are here, the next call resumes there"
                 )
             time.sleep(pause_seconds)
-    digest = file_digest(part, DownloadError).hex()
-    if digest != remote.sha256:
-        part.unlink()
-        raise DownloadError(
-            f"{remote.url}: the received file has SHA-256 {digest}, not {remote.sha256}; "
-            f"it was deleted"
-        )
-    part.replace(target)
-    return target
 
 
 def _continue(remote: RemoteFile, part: Path, progress: OnBytes | None) -> None:

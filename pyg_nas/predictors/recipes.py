@@ -94,22 +94,8 @@ _TWO_STAGE = {
     **_settings(GCN_REGRESSOR_RULES, "regressor__"),
 }
 
-# Of the recipes of this package, whose estimators import torch; a test compares them.
-_NEEDS = {
-    "paper": RecipeNeeds(
-        has_epochs=True, of_networks=False, settings=_settings(GCN_REGRESSOR_RULES)
-    ),
-    "two-stage": RecipeNeeds(of_networks=False, settings=_TWO_STAGE),
-    "best": RecipeNeeds(
-        4, True, has_epochs=True, of_networks=False, settings=_settings(HYBRID_RULES)
-    ),
-    "fast": RecipeNeeds(4, True, of_networks=False, settings=_settings(HYBRID_RULES)),
-    "small-gp": RecipeNeeds(1, True, of_networks=False),
-    NETWORK_RECIPE: RecipeNeeds(1, True, of_networks=True, settings=_settings(NETWORKS_RULES)),
-    LATENCY_RECIPE: RecipeNeeds(4, True, of_networks=True, settings=_settings(LATENCY_RULES)),
-    "transfer": RecipeNeeds(4, True, of_networks=False, settings=_settings(TRANSFER_RULES)),
-}
-
+# Of the recipes of this package: their estimators, which import torch, need not be imported.
+_needs: dict[str, RecipeNeeds] = {}
 
 RECIPES: Mapping[str, Factory] = MappingProxyType(_recipes)
 """Factories by recipe."""
@@ -131,6 +117,12 @@ def register_recipe(name: str) -> Callable[[Factory], Factory]:
         return factory
 
     return register
+
+
+def _built_in(name: str, needs: RecipeNeeds) -> Callable[[Factory], Factory]:
+    """Return a decorator that makes a factory the recipe ``name`` of this package."""
+    _needs[name] = needs
+    return register_recipe(name)
 
 
 def find_recipe(recipe: str) -> Factory:
@@ -242,8 +234,8 @@ def check_epochs(recipe: str) -> None:
     Raises:
         SettingsError: If they do not.
     """
-    if recipe in _NEEDS and not _NEEDS[recipe].has_epochs:
-        having = [name for name, needs in _NEEDS.items() if needs.has_epochs]
+    if recipe in _needs and not _needs[recipe].has_epochs:
+        having = [name for name, needs in _needs.items() if needs.has_epochs]
         raise SettingsError(
             f"recipe {recipe!r} trains no network, or none by these options, so that epochs and "
             f"learning_rate would change nothing; they are for {' and '.join(having)}"
@@ -260,10 +252,10 @@ def check_subject(recipe: str, of_networks: bool) -> None:
     Raises:
         SettingsError: If it is for the other kind.
     """
-    needs = _NEEDS.get(recipe)
+    needs = _needs.get(recipe)
     if needs is not None and needs.of_networks is not of_networks:
         kinds = {False: "cells", True: "whole networks"}
-        fitting = [name for name, other in _NEEDS.items() if other.of_networks is of_networks]
+        fitting = [name for name, other in _needs.items() if other.of_networks is of_networks]
         raise SettingsError(
             f"recipe {recipe!r} is for {kinds[not of_networks]}, not for {kinds[of_networks]}, "
             f"whose recipes are {', '.join(fitting)}"
@@ -277,8 +269,8 @@ def recipe_needs(recipe: str) -> RecipeNeeds:
         SettingsError: If there is no such recipe.
     """
     check_recipe(recipe)
-    if recipe in _NEEDS:
-        return _NEEDS[recipe]
+    if recipe in _needs:
+        return _needs[recipe]
     estimator = make_estimator(recipe)
     rules: Mapping[str, Rule] = getattr(estimator, "parameter_rules", {})
     return RecipeNeeds(
@@ -361,26 +353,33 @@ def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:
     return {renamed.get(name, name): value for name, value in settings.items()}
 
 
-@register_recipe("best")
+@_built_in(
+    "best",
+    RecipeNeeds(4, True, has_epochs=True, of_networks=False, settings=_settings(HYBRID_RULES)),
+)
 def _best(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.hybrid import HybridRegressor
 
     return HybridRegressor(transfer=True, random_state=seed, device=device)
 
 
-@register_recipe("fast")
+@_built_in("fast", RecipeNeeds(4, True, of_networks=False, settings=_settings(HYBRID_RULES)))
 def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
     return _best(label, seed, device).set_params(ensemble_size=0)
 
 
-@register_recipe(LATENCY_RECIPE)
+@_built_in(
+    LATENCY_RECIPE, RecipeNeeds(4, True, of_networks=True, settings=_settings(LATENCY_RULES))
+)
 def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.latency import LatencyRegressor
 
     return LatencyRegressor(random_state=seed)
 
 
-@register_recipe(NETWORK_RECIPE)
+@_built_in(
+    NETWORK_RECIPE, RecipeNeeds(1, True, of_networks=True, settings=_settings(NETWORKS_RULES))
+)
 def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.log_labels import LogRegressor
     from pyg_nas.predictors.networks import NetworkRegressor
@@ -389,7 +388,10 @@ def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
     return process if label.larger_is_better else LogRegressor(process)
 
 
-@register_recipe("paper")
+@_built_in(
+    "paper",
+    RecipeNeeds(has_epochs=True, of_networks=False, settings=_settings(GCN_REGRESSOR_RULES)),
+)
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNRegressor
 
@@ -402,21 +404,21 @@ def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
     )
 
 
-@register_recipe("small-gp")
+@_built_in("small-gp", RecipeNeeds(1, True, of_networks=False))
 def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.small_gp import SmallGaussianProcess
 
     return SmallGaussianProcess(random_state=seed)
 
 
-@register_recipe("transfer")
+@_built_in("transfer", RecipeNeeds(4, True, of_networks=False, settings=_settings(TRANSFER_RULES)))
 def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.transfer_regressor import TransferRegressor
 
     return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
 
 
-@register_recipe("two-stage")
+@_built_in("two-stage", RecipeNeeds(of_networks=False, settings=_TWO_STAGE))
 def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.gcn import GCNClassifier
     from pyg_nas.predictors.two_stage import TwoStageRegressor

@@ -21,6 +21,7 @@ from pyg_nas.data.folds import grouped_folds
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.thresholds import above as is_above
+from pyg_nas.metrics.thresholds import accuracy_unit
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor, paper_width
 from pyg_nas.predictors.label_transform import weighted_quantiles
@@ -103,7 +104,7 @@ class TwoStageRegressor(CellRegressor):
         self.threshold_ = (
             _quantile(labels, weights, self.quantile)
             if self.threshold is None
-            else _label_unit(float(self.threshold), labels)
+            else float(self.threshold) * _unit(labels, self.threshold)
         )
         above = is_above(labels, self.threshold_)
         self.passing_fraction_ = float(np.average(above, weights=weights))
@@ -207,10 +208,9 @@ def _quantile(
     return float(weighted_quantiles(labels[order], weights[order], share))
 
 
-def _label_unit(threshold: float, labels: NDArray[np.float64]) -> float:
-    """The threshold in percent where that is what all labels are in."""
-    percent = 0 < threshold <= 1 < labels.min() and labels.max() <= 100
-    return 100 * threshold if percent else threshold
+def _unit(labels: NDArray[np.float64], threshold: float) -> float:
+    """What a threshold that is a fraction is multiplied by to compare it with the labels."""
+    return accuracy_unit(labels) or 1.0 if 0 < threshold <= 1 else 1.0
 
 
 def _sized(template: Any, cells: int) -> Any:

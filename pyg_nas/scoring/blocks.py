@@ -74,6 +74,20 @@ class Block(ABC):
         """Return the architectures."""
 
 
+def space_architectures(space: SearchSpace, part: slice = slice(None)) -> Architectures:
+    """Return architectures of a space, by default all.
+
+    They are the drawings of its official list, in that order, or its cells if it has no list.
+
+    Raises:
+        SpaceError: If they cannot be listed.
+    """
+    support = space.support
+    if texts := tuple(support.architecture_texts()[part]):
+        return Architectures(support.cells_of_texts(texts), None, texts)
+    return Architectures(support.cells()[part], support.hashes()[part])
+
+
 @dataclass(frozen=True)
 class SpaceBlock(Block):
     """Architectures ``row`` to ``stop`` of a space, by its name or the user's ``file.py:NAME``."""
@@ -91,12 +105,7 @@ class SpaceBlock(Block):
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
-        support = open_space(self.space).support
-        part = slice(self.row, self.stop)
-        texts = tuple(support.architecture_texts()[part])
-        if texts:
-            return Architectures(support.cells_of_texts(texts), None, texts)
-        return Architectures(support.cells()[part], support.hashes()[part])
+        return space_architectures(open_space(self.space), slice(self.row, self.stop))
 
 
 @dataclass(frozen=True)

@@ -341,6 +341,11 @@ def test_a_threshold_is_compared_in_the_precision_of_tables_and_in_their_unit(
     percent = two_stage(threshold=0.91).fit(small_table.cells[:200], 100 * at)
     assert percent.threshold_ == pytest.approx(91)
     assert percent.passing_fraction_ == model.passing_fraction_ < 1
+    # One failed run does not make percent something else, here as in splits and labels.
+    failed = np.append(100 * at[1:], 0.4)
+    assert two_stage(threshold=0.91).fit(small_table.cells[:200], failed).threshold_ == 91
+    large = two_stage(threshold=0.91).fit(small_table.cells[:200], 1000 * at)  # neither of both
+    assert large.threshold_ == 0.91
 
 
 def test_copies_of_a_graph_are_calibrated_in_one_fold(
