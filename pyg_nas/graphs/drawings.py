@@ -10,7 +10,7 @@ import numpy as np
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import check_limits
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, pointers
+from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, adjacency_lists, pointers
 from pyg_nas.graphs.search_space import SearchSpace
 
 Edges = list[tuple[int, int]]
@@ -81,12 +81,7 @@ def _order(operations: list[int], edges: Edges, space: SearchSpace) -> list[int]
     Raises:
         CellError: If there is a cycle, no path from input to output, or more than one of either.
     """
-    total = len(operations)
-    successors: list[list[int]] = [[] for _ in range(total)]
-    predecessors: list[list[int]] = [[] for _ in range(total)]
-    for u, v in edges:
-        successors[u].append(v)
-        predecessors[v].append(u)
+    successors, predecessors = adjacency_lists(edges, len(operations))
     order = _topological_order(successors, predecessors)
     if not space.terminals:
         return order

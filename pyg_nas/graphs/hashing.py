@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.jit import compiled_enabled
-from pyg_nas.graphs.ragged import RaggedGraphs
+from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists
 
 LARGE = 127
 """Largest number of vertices for which the refinement has one round per vertex; in larger graphs it
@@ -83,11 +83,7 @@ def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:
     time is linear in its edges times the (few) rounds, memory linear in its edges.
     """
     total = len(operation_ids)
-    successors: list[list[int]] = [[] for _ in range(total)]
-    predecessors: list[list[int]] = [[] for _ in range(total)]
-    for source, target in edges.T.tolist():
-        successors[source].append(target)
-        predecessors[target].append(source)
+    successors, predecessors = adjacency_lists(edges.T.tolist(), total)
     colours = [
         _digest(str((len(successors[v]), len(predecessors[v]), operation)))
         for v, operation in enumerate(operation_ids.tolist())

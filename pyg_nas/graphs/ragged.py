@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -122,6 +122,23 @@ def pointers(counts: Ids) -> Ints:
     ends = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=ends[1:])
     return ends
+
+
+def adjacency_lists(
+    pairs: Iterable[Sequence[int]], vertices: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the successors and the predecessors of each vertex of a graph, ``vertices`` of each.
+
+    Args:
+        pairs: (source, target) of each edge; neighbours are in their order.
+        vertices: Number of vertices.
+    """
+    successors: list[list[int]] = [[] for _ in range(vertices)]
+    predecessors: list[list[int]] = [[] for _ in range(vertices)]
+    for source, target in pairs:
+        successors[source].append(target)
+        predecessors[target].append(source)
+    return successors, predecessors
 
 
 def gathered(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_nas.graphs.ragged import RaggedGraphs, pointers
+from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists, pointers
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
@@ -27,3 +27,9 @@ def test_parts_join_to_the_whole() -> None:
     assert mixed.digest() == whole.digest()
     assert whole.take(slice(0, 7)).digest() != whole.take(slice(1, 8)).digest()
     assert len(whole.take(np.zeros(len(whole), dtype=bool))) == 0
+
+
+def test_neighbours_of_each_vertex() -> None:
+    successors, predecessors = adjacency_lists([(0, 2), (0, 1), (1, 2)], 4)
+    assert successors == [[2, 1], [2], [], []]
+    assert predecessors == [[], [0], [0, 1], []]
