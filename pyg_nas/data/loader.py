@@ -99,7 +99,7 @@ class CollatedLoader:
         return next(self._batches(self._rows[positions], len(positions)))
 
     def _batches(self, rows: Tensor, size: int) -> Iterator[Batch]:
-        """Yield the batches of ``rows``, all of one ``size``."""
+        """Yield the batches of ``rows`` int64 ``[batches * size]``, all of one ``size``."""
         if self._columns is None or self._sizes is None:
             for part in torch.split(rows, size):
                 yield Batch.from_data_list([self._graph(row) for row in part.tolist()])
@@ -149,7 +149,11 @@ class _Column:
     def gather(
         self, table: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Yield values, slices and increments of each batch, a row of ``table``."""
+        """Return values, slices and increments of each batch.
+
+        Args:
+            table: int64 ``[batches, size]``, the graphs of each batch.
+        """
         sizes = self.sizes[table]
         slices = _cumulated(sizes)
         positions = _ranges(self.starts[table].view(-1), sizes.view(-1))

@@ -321,11 +321,7 @@ class CellArray(Sequence[Cell]):
         if not space.terminals:
             yield "operations must be of the space", of_vertices(~known)
             return
-        first = np.zeros(len(ids), dtype=bool)
-        last = np.zeros(len(ids), dtype=bool)
-        filled = np.diff(graphs.vertex_ptr) > 0
-        first[graphs.vertex_ptr[:-1][filled]] = True
-        last[graphs.vertex_ptr[1:][filled] - 1] = True
+        first, last = self._ends
         yield (
             "the first operation must be the input, the last the output, and the others of the "
             "space",
@@ -345,6 +341,17 @@ class CellArray(Sequence[Cell]):
             "every vertex must lie on a path from the input to the output",
             of_vertices((~entered & ~first) | (~left & ~last)) & ~self._may_be_empty,
         )
+
+    @property
+    def _ends(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which of all vertices are the first, and the last, of their cell, ``[V]`` each."""
+        graphs = self.ragged
+        first = np.zeros(len(graphs.operations), dtype=bool)
+        last = first.copy()
+        filled = np.diff(graphs.vertex_ptr) > 0
+        first[graphs.vertex_ptr[:-1][filled]] = True
+        last[graphs.vertex_ptr[1:][filled] - 1] = True
+        return first, last
 
     @property
     def _may_be_empty(self) -> NDArray[np.bool_]:

@@ -163,23 +163,20 @@ def write_state(
         ModelError: If something is missing, unknown or does not fit the declaration or the rest.
     """
     state: FittedState = estimator.fitted_state
-    named = type(estimator).__name__
     given = dict(parts or {})
-    if (
-        not {name for name, needed in state.parts.items() if needed}
-        <= set(given)
-        <= set(state.parts)
-    ):
+    needed = {name for name, is_needed in state.parts.items() if is_needed}
+    if not needed <= set(given) <= set(state.parts):
         raise ModelError(
-            f"a {named} has the parts {', '.join(state.parts) or 'none'}, got {sorted(given)}"
+            f"a {type(estimator).__name__} has the parts {', '.join(state.parts) or 'none'}, got "
+            f"{sorted(given)}"
         )
     for name in state.parts:
         setattr(estimator, f"{name}_", given.get(name))
     for name, kind in state.values.items():
         setattr(estimator, f"{name}_", _checked_value(name, kind, values.get(name)))
-    _set_arrays(estimator, named, state, tensors, most_cells, shapes_only)
+    _set_arrays(estimator, tensors, most_cells, shapes_only)
     if state.networks is not None:
-        _set_networks(estimator, state, tensors, shapes_only)
+        _set_networks(estimator, state.networks, tensors, shapes_only)
     finish = getattr(estimator, "check_shapes" if shapes_only else "check_fitted_state", None)
     if finish is not None:
         finish()
@@ -205,15 +202,11 @@ def unpack_state(estimator: Any, arrays: Arrays) -> None:
 
 
 def _set_arrays(
-    estimator: Any,
-    named: str,
-    state: FittedState,
-    tensors: Mapping[str, Tensor],
-    most_cells: int | None,
-    shapes_only: bool,
+    estimator: Any, tensors: Mapping[str, Tensor], most_cells: int | None, shapes_only: bool
 ) -> None:
     import torch
 
+    state, named = estimator.fitted_state, type(estimator).__name__
     missing = [n for n, a in state.arrays.items() if not a.optional and n not in tensors]
     if missing:
         raise ModelError(f"a {named} lacks {', '.join(sorted(missing))}")
@@ -262,15 +255,14 @@ def _expected_shape(
 
 
 def _set_networks(
-    estimator: Any, state: FittedState, tensors: Mapping[str, Tensor], shapes_only: bool
+    estimator: Any, networks: Networks, tensors: Mapping[str, Tensor], shapes_only: bool
 ) -> None:
     from pyg_nas.compute.device import pick_device
 
-    assert state.networks is not None
     device = pick_device(getattr(estimator, "device", "cpu"))
-    built = getattr(estimator, state.networks.build)()
-    left = set(tensors) - set(state.arrays)
-    for prefix, network in _named(state.networks, built):
+    built = getattr(estimator, networks.build)()
+    left = set(tensors) - set(estimator.fitted_state.arrays)
+    for prefix, network in _named(networks, built):
         own = {key for key in left if key.startswith(prefix)}
         try:
             network.load_state_dict({key[len(prefix) :]: tensors[key] for key in own}, assign=True)
@@ -281,7 +273,7 @@ def _set_networks(
         left -= own
     if left:
         raise ModelError(f"weights of no network: {', '.join(sorted(left)[:3])}")
-    setattr(estimator, state.networks.attribute, built)
+    setattr(estimator, networks.attribute, built)
 
 
 def _named(spec: Networks, networks: Any) -> list[tuple[str, Any]]:
