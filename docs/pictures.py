@@ -193,12 +193,12 @@ def report_picture(table: Path) -> None:
 
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.sources import open_table
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors import TrainedPredictor
     from pyg_nas.report import write_report
 
     opened = open_table(table)
     # The default recipe was made on half of the sample; the paper's saw none of it.
-    model = Model.train(opened, Protocol("172", label=opened.default_label), "paper")
+    model = TrainedPredictor.train(opened, Protocol("172", label=opened.default_label), "paper")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         model.save(Path(folder) / "paper-172")
         write_report(Path(folder) / "paper-172", table, Path(folder) / "report.html")

@@ -19,7 +19,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.sources import open_table
 from pyg_nas.io.files import write_text
 from pyg_nas.predictors.gcn import paper_width
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 
 RESULTS = Path(__file__).parent / "results"
 REAL_SAMPLE = Path("../shared/data/nasbench101_20k.hdf5")
@@ -62,7 +62,7 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
         for seed in range(len(result["runs"]), runs):
             protocol = Protocol(train=split, split_seed=seed, label=opened.default_label)
             start = time.perf_counter()
-            model = Model.train(opened, protocol, "paper", seed, **result["settings"])
+            model = TrainedPredictor.train(opened, protocol, "paper", seed, **result["settings"])
             seconds = time.perf_counter() - start
             figures = {name: model.evaluate(opened, name).figures() for name in EVALUATED}
             result["runs"].append(

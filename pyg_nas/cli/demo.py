@@ -36,7 +36,7 @@ def demo(
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
     from pyg_nas.predictors.storage import check_model_folder, check_storable
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.visualization.cells import draw_cell
     from pyg_nas.visualization.files import save_figure
     from pyg_nas.visualization.plots import scatter
@@ -52,7 +52,7 @@ def demo(
     print_heading(f"2. Train a predictor on {TRAINING_CELLS} of them")
     protocol = Protocol(train=str(TRAINING_CELLS), split_seed=seed, label=label)
     with working("training"):
-        model = Model.train(table, protocol, recipe or DEFAULT_RECIPE, seed)
+        model = TrainedPredictor.train(table, protocol, recipe or DEFAULT_RECIPE, seed)
     model.save(out / "model")
     evaluation = model.evaluate(table)
     figures = evaluation.figures()

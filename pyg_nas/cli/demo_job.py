@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.trained import Evaluation, Model
+from pyg_nas.predictors.trained import Evaluation, TrainedPredictor
 
 TRAINING_CELLS = 172
 
@@ -31,7 +31,7 @@ class BestCells:
     scored: int
 
 
-def best_unseen_cells(model: Model, table: Table, count: int) -> BestCells:
+def best_unseen_cells(model: TrainedPredictor, table: Table, count: int) -> BestCells:
     """Score the table's whole space and return the best cells that ``table`` does not have."""
     cells = table.space.support.cells()
     scores = model.estimator.predict(cells)

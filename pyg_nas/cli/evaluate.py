@@ -299,7 +299,7 @@ def _evaluated(
     from pyg_nas.data.splits import check_split
     from pyg_nas.graphs.registry import open_space
     from pyg_nas.predictors.model_header import ModelHeader, compared_rows
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.trained import TrainedPredictor
 
     if table is None:
         raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
@@ -317,6 +317,6 @@ def _evaluated(
         label = chosen_label(protocol.training_label(opened), *choice)
         # What the table lacks is refused before torch is imported.
         rows = compared_rows(protocol, header.training_hashes, opened, split, label)
-        result = Model.load(model, device).compare(opened, rows)
+        result = TrainedPredictor.load(model, device).compare(opened, rows)
     origin = {"recipe": header.recipe, "seed": header.seed}
     return _Compared.of(header.recipe, origin, result, opened)

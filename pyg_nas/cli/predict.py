@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.scoring import Architectures
 
 
@@ -95,7 +95,7 @@ def predict(
     from pyg_nas.graphs.registry import find_space, space_names
     from pyg_nas.predictors.model_header import ModelHeader
     from pyg_nas.predictors.storage import settings_checksum
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.scoring.output import ARROW, check_format
     from pyg_nas.scoring.source import check_source
 
@@ -142,7 +142,7 @@ def predict(
 
         with working("listing the space"):
             listed = space_architectures(whole_space)
-    loaded = None if model is None else Model.load(model, device)
+    loaded = None if model is None else TrainedPredictor.load(model, device)
     if listed is not None and is_sorted:
         _predict_sorted(loaded, listed, out)
     elif loaded is not None and header is not None:
@@ -184,7 +184,7 @@ def _listed_table(
     return Architectures(opened.cells, opened.hashes, opened.texts or (), counts)
 
 
-def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> None:
+def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: Path) -> None:
     """Write the scores of a table or of a whole space, the best first."""
     import numpy as np
 
@@ -214,7 +214,7 @@ def _predict_sorted(model: Model | None, scored: Architectures, out: Path) -> No
 
 
 def _predict_stream(
-    model: Model,
+    model: TrainedPredictor,
     space: SearchSpace | None,
     listed: Architectures | None,
     source: str,

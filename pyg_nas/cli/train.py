@@ -83,7 +83,7 @@ def train(
         recipe_needs,
     )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
-    from pyg_nas.predictors.trained import Model
+    from pyg_nas.predictors.trained import TrainedPredictor
 
     Protocol(train=split, split_seed=split_seed)
     check_label(metric, budget, run)
@@ -122,7 +122,7 @@ def train(
             advance(epoch, text=f"loss {loss:.4f}")
             logger.on_epoch(epoch, {"loss": loss})
 
-        model = Model.train(opened, protocol, chosen, seed, device, on_epoch, **given)
+        model = TrainedPredictor.train(opened, protocol, chosen, seed, device, on_epoch, **given)
     model.save(out)
     logger.on_end({"training_cells": len(model.training_hashes)})
     trained = f"{len(model.training_hashes)} {opened.thing}s"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pyg_nas.data.sources import AnyTable
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.predictors.trained import Evaluation, Model
+    from pyg_nas.predictors.trained import Evaluation, TrainedPredictor
     from pyg_nas.visualization.drawing import Drawing
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ _CURVE_REPEATS = 3
 
 
 def prediction_page(
-    model: Model,
+    model: TrainedPredictor,
     table: AnyTable,
     source: str,
     table_name: str,
@@ -228,7 +228,11 @@ def _number(value: float, digits: int) -> str:
 
 
 def _learning_curve(
-    model: Model, table: AnyTable, result: Evaluation, thing: str, progress: Progress | None
+    model: TrainedPredictor,
+    table: AnyTable,
+    result: Evaluation,
+    thing: str,
+    progress: Progress | None,
 ) -> list[Chart]:
     """Return Kendall's tau by training size; no chart if training cells are not in the table."""
     rows_of: dict[bytes, list[int]] = {}

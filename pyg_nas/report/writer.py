@@ -49,7 +49,7 @@ def write_report(
         )
     else:
         from pyg_nas.predictors.model_header import ModelHeader
-        from pyg_nas.predictors.trained import Model
+        from pyg_nas.predictors.trained import TrainedPredictor
 
         # What is wrong here is refused before torch is imported.
         header = ModelHeader.read(folder)
@@ -60,7 +60,7 @@ def write_report(
         header.check_space(opened.space)
         from pyg_nas.report.predictions import prediction_page
 
-        model = Model.load(folder)
+        model = TrainedPredictor.load(folder)
         page = prediction_page(
             model, opened, folder.name, Path(table).name, learning_curve, progress
         )

@@ -16,7 +16,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors import registry
 from pyg_nas.predictors.storage import load_model, save_model
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.cli.command import pyg_nas
 
 
@@ -32,7 +32,7 @@ def test_evaluate_writes_the_figures(
     report = json.loads(out.read_text())
     unseen = np.random.RandomState(0).permutation(300)[172:]
     unseen.sort()
-    predicted = Model.load(model_path).estimator.predict(small_table.cells[unseen])
+    predicted = TrainedPredictor.load(model_path).estimator.predict(small_table.cells[unseen])
     expected = regression_metrics(small_table.label(PAPER_LABEL)[unseen], predicted)
     for name in ("mse", "kendall_tau", "spearman", "r2", "n"):
         assert report[name] == pytest.approx(expected[name])
@@ -53,7 +53,7 @@ def test_figures_of_another_label_say_so(
     unseen = np.random.RandomState(0).permutation(300)[172:]
     unseen.sort()
     unseen = unseen[tested[unseen] > 0.78]
-    predicted = Model.load(model_path).estimator.predict(small_table.cells[unseen])
+    predicted = TrainedPredictor.load(model_path).estimator.predict(small_table.cells[unseen])
     expected = regression_metrics(tested[unseen], predicted)
     assert report["n"] == len(unseen)
     assert report["kendall_tau"] == pytest.approx(expected["kendall_tau"])
@@ -131,7 +131,7 @@ def test_evaluate_and_plot_take_the_split(
     assert pyg_nas("evaluate", seeded, table_path, "--split", 100, "--json", out) == 0
     report = json.loads(out.read_text())
     rows = np.random.RandomState(3).permutation(300)[60:100]
-    predicted = Model.load(seeded).estimator.predict(small_table.cells[rows])
+    predicted = TrainedPredictor.load(seeded).estimator.predict(small_table.cells[rows])
     measured = small_table.metrics[rows, 3, 1, 1, 2].astype(float)
     expected = regression_metrics(measured, predicted)
     assert (report["n"], report["left_out"], report["split"]) == (40, 60, "100")

@@ -15,7 +15,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.cli.command import pyg_nas
 
 
@@ -61,7 +61,7 @@ def test_predict_scores_every_cell_of_a_table(
     assert sorted(row["hash"].encode() for row in rows) == sorted(small_table.hashes.tolist())
     scores = [float(row["score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
-    expected = Model.load(model_path).estimator.predict(small_table)
+    expected = TrainedPredictor.load(model_path).estimator.predict(small_table)
     at = [small_table.index_of(row["hash"]) for row in rows]
     np.testing.assert_allclose(scores, expected[at], rtol=1e-6)
 
@@ -113,7 +113,7 @@ def test_predict_scores_the_whole_space_under_its_hashes(
     assert pyg_nas("predict", seeded, "--space", "nasbench101", "--out", out) == 0
     with out.open() as file:
         found = {row["hash"]: float(row["score"]) for row in csv.DictReader(file)}
-    expected = Model.load(seeded).estimator.predict(few)
+    expected = TrainedPredictor.load(seeded).estimator.predict(few)
     assert list(found) == [few[int(row)].hash for row in np.argsort(-expected, kind="stable")]
     by_cell = [found[cell.hash] for cell in few]
     np.testing.assert_allclose(by_cell, expected, rtol=1e-7)

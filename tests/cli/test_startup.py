@@ -13,7 +13,7 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.official_file import write_official
 from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules import NetworkArray, graph_of
 
 from .processes import run_commands
@@ -90,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_table: Table) -> Path
     table.metrics[:, :, 2] = table.metrics[:, :, 1]
     write_official(table, folder / "table.tfrecord")
     for recipe, settings in (("paper", {"epochs": 1}), ("fast", {})):
-        model = Model.train(small_table, Protocol("50"), recipe, **settings)
+        model = TrainedPredictor.train(small_table, Protocol("50"), recipe, **settings)
         model.save(folder / ("model" if recipe == "paper" else recipe))
     network = NetworkArray.from_graphs([graph_of(nn.Linear(4, 5), torch.zeros(1, 4))] * 8)
     names = [str(number) for number in range(8)]

@@ -13,13 +13,13 @@ import pytest
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.predictors.storage import load_model
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.cli.command import pyg_nas
 
 
 def test_train_leaves_a_model_that_says_what_it_is(model_path: Path, small_table: Table) -> None:
-    model = Model.load(model_path)
+    model = TrainedPredictor.load(model_path)
     assert model.recipe == "paper"
     assert model.protocol.train == "172"
     assert model.protocol.label == PAPER_LABEL
@@ -33,7 +33,7 @@ def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> 
     arguments = ("train", table_path, "--out", tmp_path / "m", "--epochs", 1, "--recipe", "paper")
     target = ("--metric", "training_time", "--budget", 36, "--run", "mean")
     assert pyg_nas(*arguments, *target) == 0
-    model = Model.load(tmp_path / "m")
+    model = TrainedPredictor.load(tmp_path / "m")
     assert model.protocol.label.metric == "training_time"
     assert model.protocol.label.fallback is None
     order = np.random.RandomState(0).permutation(300)[:172]
@@ -77,7 +77,7 @@ def test_default_recipe_takes_a_graph_file_of_its_space(
     # Training cells are recognised by their hashes.
     out = tmp_path / "figures.json"
     assert pyg_nas("evaluate", model, graphs, "--budget", 1, "--json", out) == 0
-    known = Model.load(model).training_hashes
+    known = TrainedPredictor.load(model).training_hashes
     assert json.loads(out.read_text())["left_out"] == np.isin(small_table.hashes[::3], known).sum()
     # A graph that is not a cell of the space has no such statistics.
     graphs.write_text('{"ops": ["input", "output", "output"], "edges": [[0, 1], [0, 2]]}\n')
@@ -160,13 +160,13 @@ def test_settings_of_a_file_are_trained_with(table_path: Path, tmp_path: Path) -
     arguments = ("train", table_path, "--split", 60, "--out", out, "--settings", file)
     file.write_text('{"hidden": 8, "dropout": 0.3, "epochs": 50, "learning_rate": 0.5}')
     assert pyg_nas(*arguments, "--recipe", "paper", "--epochs", 2, "--lr", 1e-3) == 0
-    trained = Model.load(out).estimator
+    trained = TrainedPredictor.load(out).estimator
     assert (trained.hidden, trained.dropout) == (8, 0.3)
     assert (trained.epochs, trained.learning_rate) == (2, 1e-3)
     file.write_text('{"ensemble_size": 0, "prior": false}')
     assert pyg_nas(*arguments) == 0
-    assert Model.load(out).recipe == "best"
-    assert Model.load(out).estimator.ensemble_size == 0
+    assert TrainedPredictor.load(out).recipe == "best"
+    assert TrainedPredictor.load(out).estimator.ensemble_size == 0
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_model_is_not_saved_among_other_files(
 
 
 def test_train_takes_both_seeds_and_the_run(seeded: Path, small_table: Table) -> None:
-    model = Model.load(seeded)
+    model = TrainedPredictor.load(seeded)
     order = np.random.RandomState(3).permutation(300)
     np.testing.assert_array_equal(model.training_hashes, small_table.hashes[order[:60]])
     assert (model.seed, model.estimator.random_state, model.protocol.split_seed) == (5, 5, 3)
@@ -253,7 +253,7 @@ def test_a_split_file_trains_and_travels(
     model = tmp_path / "model"
     arguments = ("--recipe", "paper", "--epochs", "1", "--out", model)
     assert pyg_nas("train", table_path, "--split", split, *arguments) == 0
-    loaded = Model.load(model)
+    loaded = TrainedPredictor.load(model)
     assert loaded.training_hashes.tolist() == small_table.hashes[rows].tolist()
     assert loaded.protocol.train == str(split)
     assert loaded.protocol.train_digest == hashlib.sha256(split.read_bytes()).hexdigest()[:16]

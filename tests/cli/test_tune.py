@@ -16,7 +16,7 @@ from pyg_nas.cli.tune import tune
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.candidates import width_candidates
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.cli.command import pyg_nas
 
 app = typer.Typer()
@@ -66,7 +66,7 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     given = [str(table_path), "--out", str(tmp_path / "model"), "--split", "30", "--lr", "0.001"]
     result = CliRunner().invoke(trained, [*given, "--settings", str(out)])
     assert result.exit_code == 0, result.output
-    model = Model.load(tmp_path / "model")
+    model = TrainedPredictor.load(tmp_path / "model")
     assert model.recipe == "paper"
     assert model.estimator.hidden == found["chosen"]["hidden"]
     assert (model.estimator.epochs, model.estimator.learning_rate) == (2, 0.001)

@@ -13,7 +13,7 @@ from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.data.conftest import one_run
 
 
@@ -112,7 +112,7 @@ def test_a_graph_is_on_one_side_and_evaluated_once(
 
 
 def test_a_model_is_evaluated_on_other_graphs_than_its_own(repeated: Table) -> None:
-    model = Model.train(repeated, Protocol("60"), "paper", epochs=1, hidden=8)
+    model = TrainedPredictor.train(repeated, Protocol("60"), "paper", epochs=1, hidden=8)
     result = model.evaluate(repeated)
     assert not np.isin(repeated.hashes[result.rows], model.training_hashes).any()
     assert len(result.rows) + result.left_out == 100

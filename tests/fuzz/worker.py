@@ -211,7 +211,7 @@ class ModelReader(Reader):
         from pyg_nas.data.protocol import Protocol
         from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
         from pyg_nas.predictors.hybrid import HybridRegressor
-        from pyg_nas.predictors.trained import Model
+        from pyg_nas.predictors.trained import TrainedPredictor
         from pyg_nas.predictors.two_stage import TwoStageRegressor
 
         table = few_results()
@@ -225,7 +225,7 @@ class ModelReader(Reader):
         ):
             y = table.label()
             estimator.fit(table.cells, y)
-            model = Model(estimator, "paper", Protocol("all"), table.hashes)
+            model = TrainedPredictor(estimator, "paper", Protocol("all"), table.hashes)
             model.save(folder / name)
             self.models.append(
                 (
@@ -257,11 +257,11 @@ class ModelReader(Reader):
         return text
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.predictors.trained import Model
+        from pyg_nas.predictors.trained import TrainedPredictor
 
         before = self.weights.read_bytes()
         try:
-            model = Model.load(self.path.parent, device="cpu")
+            model = TrainedPredictor.load(self.path.parent, device="cpu")
             model.estimator.predict(self.table.cells[:2])
         finally:
             if self.weights.read_bytes() != before:

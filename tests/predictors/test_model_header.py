@@ -13,7 +13,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.predictors.model_header import ModelHeader, compared_rows
 from pyg_nas.predictors.storage import save_model
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules.space import NETWORKS
 
 SETTINGS = {
@@ -27,8 +27,8 @@ SETTINGS = {
 def test_a_header_is_that_of_the_loaded_model(
     recipe: str, small_table: Table, tmp_path: Path
 ) -> None:
-    Model.train(small_table, Protocol("40"), recipe, **SETTINGS[recipe]).save(tmp_path)
-    header, loaded = ModelHeader.read(tmp_path), Model.load(tmp_path)
+    TrainedPredictor.train(small_table, Protocol("40"), recipe, **SETTINGS[recipe]).save(tmp_path)
+    header, loaded = ModelHeader.read(tmp_path), TrainedPredictor.load(tmp_path)
     assert header.space == loaded.estimator.space_ == small_table.space
     assert (header.recipe, header.seed) == (recipe, 0)
     assert header.require_protocol() == loaded.protocol
@@ -43,7 +43,7 @@ def test_a_header_is_that_of_the_loaded_model(
 
 
 def test_an_estimator_alone_has_a_space_and_no_protocol(small_table: Table, tmp_path: Path) -> None:
-    model = Model.train(small_table, Protocol("40"), "paper", **SETTINGS["paper"])
+    model = TrainedPredictor.train(small_table, Protocol("40"), "paper", **SETTINGS["paper"])
     save_model(model.estimator, tmp_path)
     header = ModelHeader.read(tmp_path)
     assert (header.recipe, header.space) == ("GCNRegressor", small_table.space)

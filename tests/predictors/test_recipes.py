@@ -28,7 +28,7 @@ from pyg_nas.predictors.recipes import (
     resumed_recipe,
     settings_of,
 )
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules import NetworkArray, graph_of
 
 FAST = {"hidden": 8, "epochs": 2}
@@ -45,9 +45,9 @@ def test_every_recipe_trains_saves_and_loads(
         and recipe not in ("fast", "transfer")  # no networks
     }
     protocol = Protocol(train="60", label=LabelPolicy())
-    trained = Model.train(small_table, protocol, recipe, **settings)
+    trained = TrainedPredictor.train(small_table, protocol, recipe, **settings)
     trained.save(tmp_path / "m")
-    loaded = Model.load(tmp_path / "m")
+    loaded = TrainedPredictor.load(tmp_path / "m")
     cells = small_table.cells[:40]
     np.testing.assert_allclose(
         loaded.estimator.predict(cells), trained.estimator.predict(cells), atol=1e-7
@@ -61,7 +61,7 @@ def test_the_task_of_version_0_1_is_taken_without_effect() -> None:
 
 def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
     with pytest.raises(SettingsError, match="recipe 'nope'"):
-        Model.train(small_table, Protocol(train="60"), "nope")
+        TrainedPredictor.train(small_table, Protocol(train="60"), "nope")
     with pytest.raises(SettingsError, match="no setting"):
         make_estimator("paper", width=3)
     with pytest.raises(SettingsError, match="'fast' trains no network, so that epochs, learning_"):

@@ -24,22 +24,28 @@ from pyg_nas.predictors.storage import (
     save_model,
     settings_checksum,
 )
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.predictors.conftest import FAST
 
 
-def test_saving_replaces_an_earlier_model(model: Model, folder: Path, small_table: Table) -> None:
-    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+def test_saving_replaces_an_earlier_model(
+    model: TrainedPredictor, folder: Path, small_table: Table
+) -> None:
+    other = TrainedPredictor.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
     other.save(folder)
-    assert len(Model.load(folder).training_hashes) == 61
+    assert len(TrainedPredictor.load(folder).training_hashes) == 61
 
 
 @pytest.mark.parametrize("method", ["write_text", "write_bytes"])
 def test_a_full_disk_leaves_the_earlier_model(
-    model: Model, folder: Path, small_table: Table, monkeypatch: pytest.MonkeyPatch, method: str
+    model: TrainedPredictor,
+    folder: Path,
+    small_table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
 ) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    other = Model.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
+    other = TrainedPredictor.train(small_table, Protocol(train="61"), "paper", seed=1, **FAST)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -89,7 +95,7 @@ def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
 def test_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelError, match=name):
-        Model.load(folder)
+        TrainedPredictor.load(folder)
 
 
 def test_flipped_bit_in_the_weights_is_noticed(folder: Path) -> None:
@@ -98,7 +104,7 @@ def test_flipped_bit_in_the_weights_is_noticed(folder: Path) -> None:
     raw[-1] ^= 1
     weights.write_bytes(raw)
     with pytest.raises(ModelError, match="checksum"):
-        Model.load(folder)
+        TrainedPredictor.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +135,12 @@ def test_tampered_settings_are_refused(folder: Path, path: tuple, value: object)
     part[path[-1]] = value
     (folder / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError):
-        Model.load(folder)
+        TrainedPredictor.load(folder)
     # Nor if the checksum was corrected.
     settings["settings_sha256"] = settings_checksum(settings)
     (folder / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError):
-        Model.load(folder)
+        TrainedPredictor.load(folder)
 
 
 def test_a_changed_number_in_the_settings_is_noticed(folder: Path) -> None:
@@ -143,7 +149,7 @@ def test_a_changed_number_in_the_settings_is_noticed(folder: Path) -> None:
     del settings["about"]["training_cells"][5:]
     path.write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="its checksum differs"):
-        Model.load(folder)
+        TrainedPredictor.load(folder)
 
 
 def test_two_that_save_to_one_folder_leave_one_of_their_models(
@@ -223,7 +229,7 @@ def test_forged_weights_are_refused_by_their_header(
 def test_arrays_of_more_cells_than_were_trained_on_are_refused(
     small_table: Table, tmp_path: Path
 ) -> None:
-    trained = Model.train(small_table, Protocol(train="30"), "small-gp")
+    trained = TrainedPredictor.train(small_table, Protocol(train="30"), "small-gp")
     trained.save(tmp_path / "gp")
     load_model(tmp_path / "gp")
     settings = json.loads((tmp_path / "gp" / "settings.json").read_text())

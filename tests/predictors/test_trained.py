@@ -14,12 +14,12 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage import load_model
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from tests.predictors.conftest import FAST
 
 
-def test_round_trip(model: Model, folder: Path, small_table: Table) -> None:
-    loaded = Model.load(folder)
+def test_round_trip(model: TrainedPredictor, folder: Path, small_table: Table) -> None:
+    loaded = TrainedPredictor.load(folder)
     assert np.array_equal(
         loaded.estimator.predict(small_table), model.estimator.predict(small_table)
     )
@@ -32,7 +32,7 @@ def test_round_trip(model: Model, folder: Path, small_table: Table) -> None:
     ]
 
 
-def test_evaluation_leaves_training_cells_out(model: Model, small_table: Table) -> None:
+def test_evaluation_leaves_training_cells_out(model: TrainedPredictor, small_table: Table) -> None:
     result = model.evaluate(small_table)
     assert len(result.rows) == 240
     assert result.left_out == 60
@@ -44,7 +44,7 @@ def test_evaluation_leaves_training_cells_out(model: Model, small_table: Table) 
 def test_evaluation_keeps_to_the_protocol(small_table: Table) -> None:
     tested = LabelPolicy("test_accuracy", run="mean")
     protocol = Protocol(train="60", evaluate="denoise-78", evaluation_label=tested)
-    model = Model.train(small_table, protocol, "paper", **FAST)
+    model = TrainedPredictor.train(small_table, protocol, "paper", **FAST)
     result = model.evaluate(small_table)
     split = model.protocol.apply(small_table)
     assert np.array_equal(result.rows, split.evaluate)
@@ -58,7 +58,9 @@ def test_evaluation_keeps_to_the_protocol(small_table: Table) -> None:
 
 def test_the_best_of_training_times_are_the_shortest(small_table: Table) -> None:
     seconds = LabelPolicy("training_time")
-    model = Model.train(small_table, Protocol(train="60", label=seconds), "paper", **FAST)
+    model = TrainedPredictor.train(
+        small_table, Protocol(train="60", label=seconds), "paper", **FAST
+    )
     result = model.evaluate(small_table)
     shortest = result.measured[np.argsort(result.predicted, kind="stable")[:10]].min()
     assert result.figures()["best_in_top_10"] == shortest
@@ -68,7 +70,9 @@ def test_the_best_of_training_times_are_the_shortest(small_table: Table) -> None
     assert accurate.figures() == regression_metrics(accurate.measured, accurate.predicted)
 
 
-def test_the_unit_of_the_error_is_that_of_all_labels(model: Model, small_table: Table) -> None:
+def test_the_unit_of_the_error_is_that_of_all_labels(
+    model: TrainedPredictor, small_table: Table
+) -> None:
     metrics = small_table.metrics.copy()
     metrics[np.isin(small_table.hashes, model.training_hashes)] *= 10
     metrics[..., 0] /= 1000  # seconds, all below one
@@ -80,19 +84,23 @@ def test_the_unit_of_the_error_is_that_of_all_labels(model: Model, small_table: 
         assert result.figures()["mse"] == pytest.approx(expected)
 
 
-def test_evaluation_on_training_cells_alone_is_refused(model: Model, small_table: Table) -> None:
+def test_evaluation_on_training_cells_alone_is_refused(
+    model: TrainedPredictor, small_table: Table
+) -> None:
     known = small_table.subset(np.isin(small_table.hashes, model.training_hashes))
     with pytest.raises(SettingsError, match="not trained on"):
         model.evaluate(known)
 
 
 @pytest.fixture(scope="module")
-def seeded(small_table: Table) -> Model:
-    return Model.train(small_table, Protocol(train="60", split_seed=5), "paper", seed=7, **FAST)
+def seeded(small_table: Table) -> TrainedPredictor:
+    return TrainedPredictor.train(
+        small_table, Protocol(train="60", split_seed=5), "paper", seed=7, **FAST
+    )
 
 
 def test_the_split_seed_is_that_of_training_and_of_evaluation(
-    seeded: Model, small_table: Table
+    seeded: TrainedPredictor, small_table: Table
 ) -> None:
     order = np.random.RandomState(5).permutation(300)
     np.testing.assert_array_equal(seeded.training_hashes, small_table.hashes[order[:60]])
@@ -101,35 +109,49 @@ def test_the_split_seed_is_that_of_training_and_of_evaluation(
     assert result.left_out == 60
 
 
-def test_evaluation_compares_with_the_label_asked_for(seeded: Model, small_table: Table) -> None:
+def test_evaluation_compares_with_the_label_asked_for(
+    seeded: TrainedPredictor, small_table: Table
+) -> None:
     result = seeded.evaluate(small_table, label=LabelPolicy("test_accuracy", run=1))
     expected = small_table.metrics[result.rows, 3, 1, 1, 3].astype(float)
     np.testing.assert_array_equal(result.measured, expected)
 
 
 def test_the_seed_reaches_the_estimator_and_the_folder(
-    seeded: Model, small_table: Table, tmp_path: Path
+    seeded: TrainedPredictor, small_table: Table, tmp_path: Path
 ) -> None:
     assert seeded.estimator.random_state == 7
-    other = Model.train(small_table, Protocol(train="60", split_seed=5), "paper", seed=8, **FAST)
+    other = TrainedPredictor.train(
+        small_table, Protocol(train="60", split_seed=5), "paper", seed=8, **FAST
+    )
     assert not np.array_equal(
         seeded.estimator.predict(small_table), other.estimator.predict(small_table)
     )
     seeded.save(tmp_path / "m")
-    assert Model.load(tmp_path / "m").seed == 7
+    assert TrainedPredictor.load(tmp_path / "m").seed == 7
 
 
-def test_a_loaded_model_runs_on_the_device_asked_for(seeded: Model, tmp_path: Path) -> None:
+def test_a_loaded_model_runs_on_the_device_asked_for(
+    seeded: TrainedPredictor, tmp_path: Path
+) -> None:
     seeded.save(tmp_path / "m")
     assert load_model(tmp_path / "m", "cpu").device == "cpu"
-    assert Model.load(tmp_path / "m", "cpu").estimator.device == "cpu"
+    assert TrainedPredictor.load(tmp_path / "m", "cpu").estimator.device == "cpu"
 
 
-def test_settings_without_their_checksum_are_refused(seeded: Model, tmp_path: Path) -> None:
+def test_settings_without_their_checksum_are_refused(
+    seeded: TrainedPredictor, tmp_path: Path
+) -> None:
     seeded.save(tmp_path / "m")
     path = tmp_path / "m" / "settings.json"
     settings = json.loads(path.read_text())
     del settings["settings_sha256"], settings["about"]["training_cells"][5:]
     path.write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="its checksum differs"):
-        Model.load(tmp_path / "m")
+        TrainedPredictor.load(tmp_path / "m")
+
+
+def test_the_name_of_version_0_1_stays() -> None:
+    from pyg_nas.predictors import Model
+
+    assert Model is TrainedPredictor

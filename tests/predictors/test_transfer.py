@@ -21,7 +21,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.gaussian_process import GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.predictors.transfer import (
     are_shipped_labels,
     digits_process,
@@ -102,9 +102,9 @@ def test_its_own_task_is_predicted_without_it(small_table: Table) -> None:
     assert make_estimator("best").transfer
     assert make_estimator("fast").transfer
     assert not HybridRegressor().transfer
-    digits = Model.train(shipped_table(), Protocol(train="60"), "fast")
+    digits = TrainedPredictor.train(shipped_table(), Protocol(train="60"), "fast")
     assert TRANSFER_GROUP not in digits.estimator.extra_features_
-    other = Model.train(small_table, Protocol(train="60"), "fast")
+    other = TrainedPredictor.train(small_table, Protocol(train="60"), "fast")
     assert other.estimator.extra_features_[TRANSFER_GROUP] == transfer_digest()
 
 

@@ -14,7 +14,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report import write_report
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_report as write_search
@@ -50,13 +50,13 @@ def make_table(n: int = 160, about: dict[str, Any] | None = None) -> Table:
     return Table(cells, metrics, budgets=(12,), about=about or {"task": "made up"})
 
 
-def make_model(table: Table, recipe: str = "paper") -> Model:
+def make_model(table: Table, recipe: str = "paper") -> TrainedPredictor:
     """A model of a few seconds, fitted on half of the table."""
     protocol = Protocol(train=str(len(table) // 2))
     split = protocol.apply(table)
     estimator = GCNRegressor(hidden=12, head=8, epochs=25, learning_rate=3e-3, device="cpu")
     estimator.fit(table.cells[split.train], split.train_labels)
-    return Model(estimator, recipe, protocol, table.hashes[split.train])
+    return TrainedPredictor(estimator, recipe, protocol, table.hashes[split.train])
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.metrics.regression import kendall_tau, regression_metrics
 from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.predictors.trained import Model
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report import write_report
 from pyg_nas.report.predictions import MOST_DRAWN, prediction_page
 from tests.report.conftest import HOSTILE, make_model, make_table
@@ -38,7 +38,7 @@ def test_the_figures_are_those_of_the_evaluation(
     page: Reader, model_source: tuple[Path, Path]
 ) -> None:
     table = Table.load(model_source[1])
-    result = Model.load(model_source[0], device="cpu").evaluate(table)
+    result = TrainedPredictor.load(model_source[0], device="cpu").evaluate(table)
     expected = regression_metrics(result.measured, result.predicted)
     assert f"{expected['mse']:.3f}" in page.texts
     assert f"{expected['kendall_tau']:.3f}" in page.texts
@@ -87,7 +87,9 @@ def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
     split = protocol.apply(table)
     estimator = GCNRegressor(hidden=6, head=4, epochs=3, device="cpu")
     estimator.fit(table.cells[split.train], split.train_labels)
-    Model(estimator, "paper", protocol, table.hashes[split.train]).save(tmp_path / "model")
+    TrainedPredictor(estimator, "paper", protocol, table.hashes[split.train]).save(
+        tmp_path / "model"
+    )
     write_report(tmp_path / "model", tmp_path / "graphs.jsonl", tmp_path / "r.html")
     reader = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert "Best cells: measured in the top decile" in reader.texts
@@ -132,7 +134,7 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     rows = protocol.apply(table)
     estimator = GCNRegressor(hidden=6, head=4, epochs=3, device="cpu")
     estimator.fit(table.cells[rows.train], rows.train_labels)
-    model = Model(estimator, "paper", protocol, table.hashes[rows.train])
+    model = TrainedPredictor(estimator, "paper", protocol, table.hashes[rows.train])
     page = prediction_page(model, table, "m", "t", False)
     result = model.evaluate(table)
     order = np.argsort(result.predicted, kind="stable")[:10]
@@ -234,7 +236,7 @@ def test_the_learning_curve_is_of_models_refitted_on_parts() -> None:
     protocol = Protocol(train="80", label=table.default_label)
     split = protocol.apply(table)
     estimator = LinearPredictor(alpha=1e-3).fit(table.cells[split.train], split.train_labels)
-    model = Model(estimator, "paper", protocol, table.hashes[split.train], seed=4)
+    model = TrainedPredictor(estimator, "paper", protocol, table.hashes[split.train], seed=4)
     page = prediction_page(model, table, "m", "t")
     (curve,) = [figure for figure in page.figures if figure.title == "Learning curve"]
     _, mean = curve.traces
