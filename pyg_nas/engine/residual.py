@@ -130,6 +130,25 @@ def optimizer_of(network: ResidualGNN, config: ResidualTrainingConfig) -> torch.
     )
 
 
+def take_step(optimizer: torch.optim.Optimizer, errors: Tensor, rate: float, beta1: float) -> float:
+    """Take one step along the gradient of squared errors; return the sum of the members' losses.
+
+    Args:
+        optimizer: :func:`optimizer_of` the network.
+        errors: Squared errors ``[M, B, ...]``.
+        rate: Learning rate of the step.
+        beta1: Adam's first beta of the step.
+    """
+    for group in optimizer.param_groups:
+        group.update(lr=rate, betas=(beta1, BETA2))
+    # A sum over members: their gradients are those of members trained alone.
+    loss = errors.mean(dim=tuple(range(1, errors.dim()))).sum()
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    optimizer.step()
+    return float(loss.detach())
+
+
 def train_residual(task: ResidualTask, progress: OnEpoch | None = None) -> NDArray[np.float64]:
     """Train residual networks in place; return the members' mean loss by epoch ``[epochs]``."""
     losses = np.empty(task.config.epochs)
@@ -163,23 +182,16 @@ def torch_epochs(task: ResidualTask) -> Iterator[float]:
         total = 0.0
         with single_threaded() if alone else nullcontext():
             for index in task.draw_batches().to(device):  # [M, B]
-                for group in optimizer.param_groups:
-                    group.update(lr=rates[step], betas=(betas[step], BETA2))
                 if network.dropout:
                     task.draw_masks(masks)
                 predicted = dense_residual(
                     network, inputs.select(index), masks if network.dropout else None
                 )
-                # A sum over members: their gradients are those of members trained alone.
                 errors = (predicted - task.targets[index]).square()
                 if task.weights is not None:
                     errors = errors * task.weights[index][..., None]
-                loss = errors.mean(dim=(1, 2)).sum()
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
+                total += take_step(optimizer, errors, rates[step], betas[step])
                 step += 1
-                total += float(loss.detach())
         yield total / (task.steps * len(network.embed))
 
 

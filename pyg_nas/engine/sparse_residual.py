@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.engine.progress import OnEpoch
-from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of
+from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of, take_step
 from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -72,19 +72,12 @@ def train_sparse_residual(
         order = torch.randperm(len(targets), generator=shuffler)[: steps * size].view(steps, size)
         total = 0.0
         for step, rows in enumerate(order.numpy(), epoch * steps):
-            for group in optimizer.param_groups:
-                group.update(lr=rates[step], betas=(betas[step], group["betas"][1]))
             x, edge_index, batch, graph = graphs.batch(rows, device)
             keep = _masks(network, size, len(x), generator) if network.dropout else None
             predicted = network(x, edge_index, batch, graph, keep)[..., 0]  # [M, B]
             errors = (predicted - torch.from_numpy(targets[rows]).to(device)).square()
             errors = errors * torch.from_numpy(weights[rows]).to(device)
-            # A sum over members: their gradients are those of members trained alone.
-            loss = errors.mean(dim=1).sum()
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += float(loss.detach())
+            total += take_step(optimizer, errors, rates[step], betas[step])
         losses[epoch] = total / (steps * len(network.embed))
         if progress is not None:
             progress(epoch + 1, losses[epoch])
