@@ -119,6 +119,16 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return f"{', '.join(texts[:most])} and {len(texts) - most:,} more"
 
 
+def needs_extra(what: str, extra: str) -> str:
+    """Return a message on packages that are not installed, which ends in how to install them.
+
+    Args:
+        what: What needs which package: the beginning of the message.
+        extra: The extra of this package that installs them.
+    """
+    return f"{what}: pip install '.[{extra}]' in a clone of pyg_nas"
+
+
 def one_line(error: BaseException) -> str:
     """Return another library's message on one line, to be quoted in a message of this package.
 

@@ -105,3 +105,10 @@ def test_the_subset_of_the_makefile_is_there() -> None:
     listed = re.search(r"^SUBSET := \$\(addprefix tests/,(.*?)\)$", text, re.MULTILINE)
     assert listed is not None
     assert not [part for part in listed[1].split() if not (ROOT / "tests" / part).exists()]
+
+
+def test_messages_name_extras_of_the_project(project: dict) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "pyg_nas").rglob("*.py")]
+    named = re.findall(r'needs_extra\([^)]*, "(\w+)"\)', "\n".join(sources))
+    assert len(named) >= 7
+    assert set(named) <= set(project["optional-dependencies"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import ModelError, SettingsError, needs_extra
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -41,9 +41,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
 
 
 def _lacks(package: str | None) -> SettingsError:
-    return SettingsError(
-        f"ONNX needs the package {package}: pip install '.[export]' in a clone of pyg_nas"
-    )
+    return SettingsError(needs_extra(f"ONNX needs the package {package}", "export"))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pyg_nas.errors import BackendError
+from pyg_nas.errors import BackendError, needs_extra
 
 ALL = -1
 """Number of workers that means all available cores or workers."""
@@ -83,9 +83,7 @@ def dask_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
     try:
         from distributed import Client, get_client
     except ImportError as error:
-        raise BackendError(
-            "the backend 'dask' needs Dask: pip install '.[dask]' in a clone of pyg_nas"
-        ) from error
+        raise BackendError(needs_extra("the backend 'dask' needs Dask", "dask")) from error
     with ExitStack() as stack:
         try:
             client = get_client()
@@ -110,9 +108,7 @@ def ray_pool(function: Function, shared: Any, workers: int, gpus_per_call: float
     try:
         import ray
     except ImportError as error:
-        raise BackendError(
-            "the backend 'ray' needs Ray: pip install '.[ray]' in a clone of pyg_nas"
-        ) from error
+        raise BackendError(needs_extra("the backend 'ray' needs Ray", "ray")) from error
     if not ray.is_initialized():
         ray.init()
     count = int(ray.cluster_resources().get("CPU", 1)) if workers == ALL else workers

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, quoted
+from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, needs_extra, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
@@ -156,7 +156,5 @@ def pandas_module() -> Any:
     try:
         import pandas
     except ModuleNotFoundError:
-        raise SettingsError(
-            "data frames need pandas: pip install '.[pandas]' in a clone of pyg_nas"
-        ) from None
+        raise SettingsError(needs_extra("data frames need pandas", "pandas")) from None
     return pandas

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pyg_nas.errors import PygNasError, SettingsError
+from pyg_nas.errors import PygNasError, SettingsError, needs_extra
 from pyg_nas.io.limits import MOST_BATCH_BYTES, MOST_SETTINGS_BYTES
 
 _MAGIC = b"ARROW1"
@@ -25,9 +25,7 @@ def import_pyarrow() -> Any:
     try:
         import pyarrow.ipc
     except ImportError as error:
-        raise SettingsError(
-            "Arrow files need pyarrow: pip install '.[arrow]' in a clone of pyg_nas"
-        ) from error
+        raise SettingsError(needs_extra("Arrow files need pyarrow", "arrow")) from error
     return pyarrow
 
 

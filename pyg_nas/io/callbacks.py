@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, needs_extra, quoted
 from pyg_nas.io.text import check_text
 
 LOGGERS = ("tensorboard", "wandb", "mlflow")
@@ -160,9 +160,7 @@ def check_logger(text: str) -> tuple[str, str]:
     if name == "tensorboard" and Path(place).exists() and not Path(place).is_dir():
         raise SettingsError(f"--log {quoted(text)}: {quoted(place)} is a file, a folder is needed")
     if find_spec(name) is None:
-        raise SettingsError(
-            f"--log {name} needs the package {name}: pip install '.[{name}]' in a clone of pyg_nas"
-        )
+        raise SettingsError(needs_extra(f"--log {name} needs the package {name}", name))
     return name, place
 
 

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from pyg_nas.errors import DownloadError, MeasureError
+from pyg_nas.errors import DownloadError, MeasureError, needs_extra
 from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.task import Part, Task
@@ -35,9 +35,7 @@ def cifar10_task(root: str | os.PathLike[str], seed: int = 0) -> Task:
     try:
         from torchvision.datasets import CIFAR10
     except ImportError as error:
-        raise MeasureError(
-            "the task 'cifar10' needs torchvision: pip install '.[vision]' in a clone of pyg_nas"
-        ) from error
+        raise MeasureError(needs_extra("the task 'cifar10' needs torchvision", "vision")) from error
     try:
         learned, tested = (
             CIFAR10(str(root), train=train, download=True) for train in (True, False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, one_line
+from pyg_nas.errors import MeasureError, needs_extra, one_line
 from pyg_nas.io.limits import (
     MOST_IMAGE_BYTES,
     MOST_IMAGE_SIDE,
@@ -190,6 +190,5 @@ def check_pillow(source: Path) -> None:
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise MeasureError(
-            f"{source}: reading image files needs Pillow: "
-            "pip install '.[vision]' in a clone of pyg_nas"
+            needs_extra(f"{source}: reading image files needs Pillow", "vision")
         ) from error
