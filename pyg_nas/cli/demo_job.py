@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.trained import Evaluation, TrainedPredictor
+from pyg_nas.predictors.evaluation import Evaluation
+from pyg_nas.predictors.trained import TrainedPredictor
 
 TRAINING_CELLS = 172
 

@@ -25,7 +25,7 @@ from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.data.sources import AnyTable
-    from pyg_nas.predictors.trained import Evaluation
+    from pyg_nas.predictors.evaluation import Evaluation
 
 ModelOrTable = Annotated[
     Path,
@@ -266,7 +266,7 @@ def _scores_compared(
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.scores_file import read_scores
     from pyg_nas.data.sources import open_any_table
-    from pyg_nas.predictors.trained import evaluate_scores
+    from pyg_nas.predictors.evaluation import evaluate_scores
 
     if second is not None:
         raise SettingsError("with --scores there is no MODEL, give the table alone")

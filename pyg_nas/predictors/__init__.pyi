@@ -5,6 +5,7 @@ from .baselines import StatisticsRegressor as StatisticsRegressor
 from .baselines import boosted_trees as boosted_trees
 from .baselines import random_forest as random_forest
 from .common_process import transfer_scores as transfer_scores
+from .evaluation import Evaluation as Evaluation
 from .export import export_model as export_model
 from .gaussian_process import GaussianProcess as GaussianProcess
 from .gcn import GCNClassifier as GCNClassifier
@@ -25,7 +26,6 @@ from .state import Array as Array
 from .state import FittedState as FittedState
 from .storage import load_model as load_model
 from .storage import save_model as save_model
-from .trained import Evaluation as Evaluation
 from .trained import Model as Model
 from .trained import TrainedPredictor as TrainedPredictor
 from .training_time import TimeRegressor as TimeRegressor

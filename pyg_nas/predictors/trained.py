@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.labels import LabelPolicy, label_unit
-from pyg_nas.data.protocol import UNTRAINED, Protocol
+from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.sources import AnyTable
 from pyg_nas.data.table import Table
-from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.evaluation import Evaluation, has_fractions
 from pyg_nas.predictors.model_header import Compared, ModelHeader, WithProtocol, compared_rows
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage import load_described, save_model
@@ -105,7 +104,7 @@ class TrainedPredictor(WithProtocol):
         """Compare predictions with rows of a table that :func:`.compared_rows` has returned."""
         protocol, rows, labels, left_out = compared
         predicted = self.estimator.predict(table.cells[rows])
-        fractions = _has_fractions(table, protocol)
+        fractions = has_fractions(table, protocol)
         return Evaluation(protocol, rows, labels, predicted, left_out, fractions)
 
     @property
@@ -147,81 +146,6 @@ class TrainedPredictor(WithProtocol):
             header.network,
             header.unit,
         )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Measured and predicted values of evaluated cells.
-
-    Args:
-        protocol: Training cells, evaluated cells and their labels.
-        rows: Rows of the table, ``[N]``.
-        measured: Labels, ``[N]``.
-        predicted: Predictions, ``[N]``.
-        left_out: Number of training cells in the split, which are not evaluated.
-        fractions: Whether the labels of the whole table are fractions, so that errors are in
-            points.
-        without_score: Number of cells in the split for which a file of scores has no score.
-    """
-
-    protocol: Protocol
-    rows: NDArray[np.int64] = field(repr=False)
-    measured: NDArray[np.float64] = field(repr=False)
-    predicted: NDArray[np.float64] = field(repr=False)
-    left_out: int = 0
-    fractions: bool = True
-    without_score: int = 0
-
-    @property
-    def larger_is_better(self) -> bool:
-        """Whether larger values of the label compared with are better; by default they are."""
-        label = self.protocol.evaluation_label or self.protocol.label
-        return label is None or label.larger_is_better
-
-    def figures(self) -> dict[str, float]:
-        """Return the figures of :func:`~pyg_nas.metrics.regression.regression_metrics` by name."""
-        return regression_metrics(
-            self.measured,
-            self.predicted,
-            larger_is_better=self.larger_is_better,
-            fractions=self.fractions,
-        )
-
-
-def evaluate_scores(table: AnyTable, scores: NDArray[np.float64], protocol: Protocol) -> Evaluation:
-    """Compare predictions that were made elsewhere with a table.
-
-    Args:
-        table: Measured cells.
-        scores: Predictions of its rows ``[N]``, NaN where there is none.
-        protocol: Training cells of the predictions, which are left out, evaluated cells and labels.
-
-    Raises:
-        SettingsError: If the protocol does not fit the table, or no evaluated cell has a score.
-    """
-    protocol = protocol.on(table)
-    training = table.hashes[:0]
-    if protocol.train != UNTRAINED:
-        training = table.hashes[protocol.apply(table).train]
-    rows, labels, left_out = protocol.evaluated(table, training)
-    scored = ~np.isnan(scores[rows])
-    if not scored.any():
-        raise SettingsError(f"no measured cell of split {protocol.evaluate!r} has a score")
-    return Evaluation(
-        protocol,
-        rows[scored],
-        labels[scored],
-        scores[rows[scored]],
-        left_out,
-        _has_fractions(table, protocol),
-        int((~scored).sum()),
-    )
-
-
-def _has_fractions(table: AnyTable, protocol: Protocol) -> bool:
-    policy = protocol.compared_label(table)
-    # Seconds below one are no fractions.
-    return policy.is_accuracy and are_fractions(table.label(policy))
 
 
 Model = TrainedPredictor  # the name of version 0.1

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from pyg_nas.data.sources import AnyTable
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.predictors.trained import Evaluation, TrainedPredictor
+    from pyg_nas.predictors.evaluation import Evaluation
+    from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.visualization.drawing import Drawing
 
 Floats = NDArray[np.float64]

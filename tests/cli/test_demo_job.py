@@ -11,7 +11,7 @@ import pytest
 from pyg_nas.cli.demo_job import BestCells, best_unseen_cells, evaluation_and_live, train_live
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.trained import Evaluation
+from pyg_nas.predictors.evaluation import Evaluation
 
 
 def test_the_best_cells_of_the_demo_are_none_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
