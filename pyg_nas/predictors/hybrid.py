@@ -23,6 +23,7 @@ from pyg_nas.features.graph_features import (
 from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.metrics.thresholds import accuracy_unit
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.forest import FeatureForest
@@ -86,6 +87,8 @@ class HybridRegressor(CellRegressor):
         transfer: Whether features are transferred from the shipped digits table
             (:mod:`pyg_nas.predictors.transfer`). They are left out for other spaces than
             NAS-Bench-101, and where the training labels are that table's own.
+        accuracies: Whether labels are accuracies. If all are fractions or all in percent,
+            predictions and intervals are not outside of 0 to 1, or 0 to 100.
         random_state: Random seed of all choices.
         device: A torch device name for the networks, or ``"auto"``.
         progress: Called after each epoch of the networks with its number and the training loss.
@@ -130,6 +133,7 @@ class HybridRegressor(CellRegressor):
     epochs: int | None = None
     learning_rate: float = 2e-3
     transfer: bool = False
+    accuracies: bool = False
     random_state: int = 0
     device: str = "auto"
     progress: OnEpoch | None = None
@@ -151,7 +155,7 @@ class HybridRegressor(CellRegressor):
         if len(cells) < self.least_cells:
             raise SettingsError(f"at least {self.least_cells} cells are needed, got {len(cells)}")
         check_not_too_many(cells)
-        transform = LabelTransform().fit(labels, weights)
+        transform = self._new_transform(labels).fit(labels, weights)
         latent = transform.forward(labels, weights)
         self._set_transform(transform, weights is not None)
         self.extra_features_ = self._offered(cells, labels)
@@ -249,7 +253,7 @@ class HybridRegressor(CellRegressor):
     ) -> None:
         """Set all cells and labels, of which the last ``added`` are new to the process."""
         features = extended_features(cells[-added:], self._extra_groups())
-        transform = LabelTransform().fit(labels, weights)
+        transform = self._new_transform(labels).fit(labels, weights)
         latent = transform.forward(labels, weights) - self._prior_mean(cells)
         self.process_.update_features(features, latent, True, cells[-added:].hashes())
         self._set_transform(transform, weights is not None)
@@ -310,6 +314,10 @@ class HybridRegressor(CellRegressor):
     def _all_groups(self, space: SearchSpace) -> list[ExtraGroup]:
         """The extra groups of all parts."""
         return [*self._extra_groups(), *([_PATHS] if space.support.path_operations else [])]
+
+    def _new_transform(self, labels: NDArray[np.float64]) -> LabelTransform:
+        unit = accuracy_unit(labels) if self.accuracies else None
+        return LabelTransform() if unit is None else LabelTransform(limits=(0.0, unit))
 
     def _set_transform(self, transform: LabelTransform, weighted: bool) -> None:
         self.transform_ = transform
@@ -508,7 +516,7 @@ class HybridRegressor(CellRegressor):
         increasing = self.latent_ is None or (np.diff(self.latent_) > 0).all()
         if not increasing or (np.diff(self.labels_) < 0).any():
             raise ModelError("labels and latent labels must be in increasing order")
-        transform = LabelTransform().set_knots(self.labels_, self.latent_)
+        transform = self._new_transform(self.labels_).set_knots(self.labels_, self.latent_)
         self._set_transform(transform, self.latent_ is not None)
 
 

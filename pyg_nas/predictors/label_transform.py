@@ -6,6 +6,7 @@ the expectation of the inverse under a normal error of the latent label.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ _QUANTILES = (0.1, 0.5, 0.9)
 _MOST_QUANTILE_RANGES = 3.0
 # Latent labels lie far inside +-100; the mean is interpolated on a grid between these ends.
 _FAR = 100.0
+_MOST_BEYOND = 5.0  # of the grid past the latent labels of the knots
 _GRID, _GRID_CHUNK, _MOST_ERRORS = 4_001, 256, 5.0
 _FAR_ERRORS = 9.0  # beyond which the mean of a hinge is the hinge in double precision
 _STD_CHUNK = 1_024  # labels whose values at all nodes stay in the processor's cache
@@ -38,6 +40,7 @@ class LabelTransform:
 
     Args:
         parts: Rows of :func:`latent_parts` whose mean is the latent label; by default all three.
+        limits: The least and the largest possible label, at which the map ends.
 
     Attributes:
         labels_: The knots: training labels in increasing order, float64 ``[K]``.
@@ -45,6 +48,7 @@ class LabelTransform:
     """
 
     parts: tuple[int, ...] = (0, 1, 2)
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     def fit(
         self, labels: NDArray[np.float64], weights: NDArray[np.float64] | None = None
@@ -73,6 +77,7 @@ class LabelTransform:
         """Take over knots ``[K]``: increasing labels, and latent labels where weights made them."""
         self.labels_ = labels
         self.latent_ = latent_labels(labels, "ordinal", self.parts) if latent is None else latent
+        self._known, self._labels, self._slopes = self._lines()
         return self
 
     def forward(
@@ -90,9 +95,12 @@ class LabelTransform:
         return _mean_score(_stacked(shares, standard), self.parts)
 
     def inverse(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the labels at latent labels of any shape: straight lines beyond the knots."""
-        known, slopes = self.latent_, self._slopes()
-        inside = np.interp(latent, known, self.labels_)
+        """Return the labels at latent labels of any shape.
+
+        Beyond the knots the map is straight lines as far as the limits, and then constant.
+        """
+        known, slopes = self._known, self._slopes
+        inside = np.interp(latent, known, self._labels)
         beyond = np.maximum(latent - known[-1], 0) * slopes[-1]
         below = np.maximum(known[0] - latent, 0) * slopes[0]
         return np.asarray(inside + beyond - below, dtype=np.float64)
@@ -101,13 +109,17 @@ class LabelTransform:
         """Return the mean labels ``[N]`` at latent labels with a normal error of ``std``.
 
         :meth:`inverse` is a sum of hinges, and the mean of a hinge has a closed form. It is taken
-        on a fine grid, between whose points the mean is nearly straight.
+        on a fine grid, between whose points the mean is nearly straight. It increases strictly,
+        and stays within the limits, because it is a mean.
         """
         from scipy.special import ndtr
 
-        known, slopes = self.latent_, self._slopes()
+        known, slopes = self._known, self._slopes
         std = max(std, 1e-6)
-        ends = known[0] - _MOST_ERRORS * std, known[-1] + _MOST_ERRORS * std
+        # Of limits far from all training labels the grid has no more than the straight line.
+        low = max(known[0], self.latent_[0] - _MOST_BEYOND)
+        high = min(known[-1], self.latent_[-1] + _MOST_BEYOND)
+        ends = low - _MOST_ERRORS * std, high + _MOST_ERRORS * std
         grid = np.concatenate([[-_FAR], np.linspace(*ends, _GRID), [_FAR]])
         means = np.empty(len(grid))
         bends = np.diff(slopes) * std
@@ -117,7 +129,7 @@ class LabelTransform:
             ends = part[0] - _FAR_ERRORS * std, part[-1] + _FAR_ERRORS * std
             first, last = np.searchsorted(known, ends)
             line = min(first, len(known) - 1)
-            straight = self.labels_[line] + slopes[first] * (part - known[line])
+            straight = self._labels[line] + slopes[first] * (part - known[line])
             errors = (part[:, None] - known[first:last]) / std  # [chunk, near knots]
             hinges = np.exp(-(errors**2) / 2) / np.sqrt(2 * np.pi) + errors * ndtr(errors)
             means[start : start + _GRID_CHUNK] = straight + hinges @ bends[first:last]
@@ -139,14 +151,25 @@ class LabelTransform:
             found[part] = np.sqrt(centred**2 @ NORMAL_WEIGHTS)
         return found
 
-    def _slopes(self) -> NDArray[np.float64]:
-        """Slopes before, between and past the knots, ``[K + 1]``."""
+    def _lines(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Latent labels and labels at all bends ``[B]``, slopes around them ``[B + 1]``.
+
+        Bends are the knots and the two points where the lines beyond them are at a limit.
+        """
         total, labels, known = len(self.labels_), self.labels_, self.latent_
         # Past the best label grow as the upper tenth does, past the worst as all labels do.
         tenth = max(1, total // 10)
         upper = (labels[-1] - labels[-1 - tenth]) / (known[-1] - known[-1 - tenth])
         lower = (labels[-1] - labels[0]) / (known[-1] - known[0])
-        return np.concatenate([[lower], np.diff(labels) / np.diff(known), [upper]])
+        slopes = np.concatenate([[lower], np.diff(labels) / np.diff(known), [upper]])
+        least, largest = self.limits
+        if least > labels[0] - lower * (known[0] + _FAR):
+            known = np.concatenate([[known[0] - (labels[0] - least) / lower], known])
+            labels, slopes = np.concatenate([[least], labels]), np.concatenate([[0.0], slopes])
+        if largest < labels[-1] + upper * (_FAR - known[-1]):
+            known = np.concatenate([known, [known[-1] + (largest - labels[-1]) / upper]])
+            labels, slopes = np.concatenate([labels, [largest]]), np.concatenate([slopes, [0.0]])
+        return known, labels, slopes
 
 
 def _interpolated(

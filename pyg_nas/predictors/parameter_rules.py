@@ -147,6 +147,7 @@ HYBRID_RULES: Mapping[str, Rule] = {
     "epochs": EPOCHS_OR_RULE,
     "learning_rate": real(least=0),
     "transfer": FLAG,
+    "accuracies": FLAG,
     "random_state": SEED,
 }
 

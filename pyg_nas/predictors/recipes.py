@@ -35,7 +35,7 @@ LATENCY_RECIPE = "latency"
 """For costs of whole networks on a device."""
 
 _OF_NETWORKS = {"epochs", "hidden", "learning_rate", "network_share"}
-SET_BY_CALLERS = ("device", "progress", "random_state")
+SET_BY_CALLERS = ("accuracies", "device", "progress", "random_state")
 """Parameters of estimators that are not taken from settings files."""
 
 # Settings of version 0.1 and what they are called now.
@@ -360,7 +360,9 @@ def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:
 def _best(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.hybrid import HybridRegressor
 
-    return HybridRegressor(transfer=True, random_state=seed, device=device)
+    return HybridRegressor(
+        transfer=True, accuracies=label.is_accuracy, random_state=seed, device=device
+    )
 
 
 @_built_in("fast", RecipeNeeds(4, True, of_networks=False, settings=_settings(HYBRID_RULES)))
@@ -415,7 +417,9 @@ def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
 def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.transfer_regressor import TransferRegressor
 
-    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
+    return TransferRegressor(
+        ensemble_size=0, accuracies=label.is_accuracy, random_state=seed, device=device
+    )
 
 
 @_built_in("two-stage", RecipeNeeds(of_networks=False, settings=_TWO_STAGE))

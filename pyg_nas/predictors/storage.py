@@ -35,6 +35,8 @@ _FORMATS = (2, FORMAT)
 
 # Arguments for running, without an effect on the fitted state.
 _NOT_STORED = ("progress", "device", "backend")
+# Arguments that folders of earlier versions lack, and what these versions did.
+_ADDED = {"accuracies": False}
 _CHECKSUM = "settings_sha256"
 _MOST_TRIES = 10
 
@@ -317,6 +319,8 @@ def _instantiate(description: Any, device: str) -> Any:
         raise SettingsError(f"a model must name its class and its arguments, got {name!r}")
     cls: Any = registered_class(name)
     known = set(cls._get_param_names())
+    later = {key: value for key, value in _ADDED.items() if key in known}
+    arguments = {**later, **arguments}
     odd = set(arguments) ^ (known - set(_NOT_STORED))
     if odd:
         raise SettingsError(f"{name}: unknown or missing arguments {listed(sorted(odd))}")

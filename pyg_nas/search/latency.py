@@ -80,7 +80,7 @@ class LatencyModel:
                 f"latencies are predicted from at least {FEWEST} measured networks, there are "
                 f"{len(cells)}"
             )
-        estimator = LogRegressor(make_estimator("fast"))
+        estimator = LogRegressor(make_estimator("fast", accuracies=False))
         errors = np.empty(len(cells))
         for train, left_out in KFold(_FOLDS, shuffle=True, random_state=0).split(seconds):
             model = clone(estimator).fit(cells[train], seconds[train])

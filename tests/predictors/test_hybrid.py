@@ -73,6 +73,29 @@ def test_order_is_that_of_the_scores(model: HybridRegressor) -> None:
     assert (np.diff(model.predict(CELLS)[order]) >= 0).all()
 
 
+@pytest.mark.parametrize("unit", [1.0, 100.0])
+def test_accuracies_stay_in_their_range_in_the_same_order(unit: float, tmp_path: Path) -> None:
+    known = np.argsort(SIZE)[100:300:20]
+    labels = unit * np.linspace(0.3, 0.99, len(known))
+    straight = HybridRegressor(ensemble_size=0).fit(CELLS[known], labels)
+    limited = HybridRegressor(ensemble_size=0, accuracies=True).fit(CELLS[known], labels)
+    assert straight.predict(CELLS).max() > unit
+    save_model(limited, tmp_path / "model")
+    for model in (limited, load_model(tmp_path / "model")):
+        predicted = model.predict(CELLS)
+        with pytest.warns(UserWarning, match="too few"):
+            low, high = model.predict_interval(CELLS, 0.99)
+        for values in (predicted, low, high):
+            assert 0 <= values.min() <= values.max() <= unit
+        order = np.argsort(straight.predict(CELLS))
+        assert (np.diff(predicted[order]) >= 0).all()
+        assert len(np.unique(predicted)) == len(np.unique(straight.predict(CELLS)))
+    # Neither fractions nor percent: the recipe's label says accuracies, these numbers do not.
+    other = make_estimator("fast", transfer=False).fit(CELLS[known], labels - 50)
+    assert np.ptp(other.predict(CELLS)) > 0
+    np.testing.assert_allclose(other.predict(CELLS), straight.predict(CELLS) - 50, atol=1e-6)
+
+
 def test_numbering_of_inner_vertices_changes_no_prediction(model: HybridRegressor) -> None:
     drawn, _ = all_renumbered(CELLS, seed=0)
     assert (drawn.trainable_parameters() != CELLS.trainable_parameters()).any()

@@ -75,7 +75,7 @@ def test_the_inverse_takes_latent_labels_back() -> None:
 @pytest.mark.parametrize("std", [1e-9, 0.05, 3.0])
 def test_means_in_the_units_of_labels_are_sums_of_all_hinges(std: float) -> None:
     transform, std = LabelTransform().fit(LABELS), max(std, 1e-6)
-    known, slopes = transform.latent_, transform._slopes()
+    known, slopes = transform.latent_, transform._slopes
     # At points of the grid, where nothing is interpolated, and far beyond its ends.
     grid = np.linspace(known[0] - 5 * std, known[-1] + 5 * std, 4_001)
     latent = np.concatenate([[-90.0], grid, [90.0]])
@@ -96,6 +96,34 @@ def test_mean_and_spread_are_those_of_the_labels_around_a_latent_label() -> None
     np.testing.assert_allclose(transform.expected_inverse(latent, std), mean, atol=1e-5)
     spread = np.sqrt((around - mean[:, None]) ** 2 @ weights)
     np.testing.assert_allclose(transform.inverse_std(latent, np.full(7, std)), spread, rtol=0.02)
+
+
+@pytest.mark.parametrize("labels", [[0.2, 0.5, 0.7, 0.9, 0.97], [0.0, 0.1, 0.6, 0.9, 1.0]])
+@pytest.mark.parametrize("std", [0.1, 0.8])
+def test_labels_stay_within_their_limits_in_the_same_order(labels: list[float], std: float) -> None:
+    transform = LabelTransform(limits=(0.0, 1.0)).fit(np.array(labels))
+    straight = LabelTransform().fit(np.array(labels))
+    latent = np.linspace(-30, 30, 2_001)
+    found = transform.inverse(latent)
+    np.testing.assert_allclose(found, straight.inverse(latent).clip(0, 1), atol=1e-12)
+    assert straight.inverse(latent).max() > 1
+    means = transform.expected_inverse(latent, std)
+    assert means.min() >= 0
+    assert means.max() <= 1
+    near = np.abs(latent) < 4
+    assert (np.diff(means[near]) > 0).all()
+    assert (np.diff(means) >= 0).all()
+    errors = np.linspace(-8, 8, 20_001)
+    weights = norm.pdf(errors) * (errors[1] - errors[0])
+    expected = transform.inverse(latent[near, None] + std * errors) @ weights
+    np.testing.assert_allclose(means[near], expected, atol=1e-5)
+
+
+def test_limits_far_away_change_nothing() -> None:
+    far = LabelTransform(limits=(-1e4, 1e4)).fit(LABELS)
+    latent = np.linspace(-5, 5, 301)
+    expected = LabelTransform().fit(LABELS).expected_inverse(latent, 0.5)
+    np.testing.assert_array_equal(far.expected_inverse(latent, 0.5), expected)
 
 
 def test_a_whole_weight_is_as_many_labels() -> None:

@@ -76,6 +76,12 @@ def test_the_seed_of_a_recipe_is_that_of_every_part(recipe: str) -> None:
     assert set(seeds.values()) == {7}
 
 
+@pytest.mark.parametrize("recipe", ["best", "fast", "transfer"])
+def test_recipes_know_which_labels_are_accuracies(recipe: str) -> None:
+    assert make_estimator(recipe).accuracies
+    assert not make_estimator(recipe, LabelPolicy(metric="training_time")).accuracies
+
+
 @pytest.mark.parametrize(
     ("label", "mean", "std", "threshold"),
     [
