@@ -116,7 +116,7 @@ def all_features(cells: CellArray) -> CellFeatures:
     return features.with_groups(
         {
             ZERO_COST_GROUP: zero_cost_features(cells, features),
-            TRANSFER_GROUP: transfer_features(cells, features),
+            TRANSFER_GROUP: transfer_features(features),
         }
     )
 

@@ -1,11 +1,11 @@
 """The recipe transfer: on the shipped tables with a space or task left out, and on benchmarks.
 
     python experiments/transfer.py own
-    python experiments/transfer.py judge nasbench201.hdf5 transnasbench101.hdf5
+    python experiments/transfer.py evaluate nasbench201.hdf5 transnasbench101.hdf5
 
 `own` leaves the tables of a space or of a task out and ranks the cells of one of them: by the
 common process, and by 10 to 200 of their labels beside the recipe fast. Settings are chosen by
-these figures alone. `judge` ranks the architectures
+these figures alone. `evaluate` ranks the architectures
 of public benchmarks, none of whose accuracies the package contains: by no label, and by 10 to 200
 labels of the benchmark. Validation metrics train, test metrics rank; every draw is evaluated on all
 architectures outside of the training ones, as published, and on those that compute another
@@ -150,7 +150,7 @@ def _benchmark(
 
 
 @app.command()
-def judge(
+def evaluate(
     nasbench201: Annotated[Path, typer.Argument(help="Measurements of NAS-Bench-201.")],
     transnas: Annotated[Path, typer.Argument(help="Measurements of TransNAS-Bench-101 micro.")],
     draws: Annotated[int, typer.Option(help="Draws of training architectures.")] = DRAWS,

@@ -168,7 +168,6 @@ class GaussianProcess(CellRegressor):
         weights: NDArray[np.float64] | None = None,
         tuning: NDArray[np.int64] | None = None,
         hashes: NDArray[np.bytes_] | None = None,
-        like: GaussianProcess | None = None,
         gradually: bool = False,
     ) -> GaussianProcess:
         """Fit to cells whose features are known already.
@@ -180,42 +179,78 @@ class GaussianProcess(CellRegressor):
             weights: Weights above 0 ``[N]``, None for 1.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
             hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
-            like: A fitted process with the same features and a similar label, from which the unit
-                of labels, the scale of features and the hyper-parameters are taken.
             gradually: Whether the first half of the tuning, far from the maximum, uses half of
                 the cells where there are many.
         """
         self.check_parameters()
-        self.space_, self.feature_version_ = space, FEATURE_VERSION
         self._gradually = gradually
-        self._given_std = None if like is None else like.std_
+        self._given_std: float | None = None
+        target, weight = self._standardised_labels(y, weights)
+        centre, scale = mean_and_std(self._raw(features).astype(np.float64), weights)
+        kept = np.flatnonzero(scale > 1e-6)
+        self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
+        inputs = self._standardised(features)
+        if tuning is None:
+            tuning = np.random.default_rng(self.random_state).permutation(len(y))
+        rows = torch.from_numpy(tuning[: self.tuning_cells])
+        halved = gradually and len(rows) >= _FEWEST_HALVED
+        parts = [rows[: len(rows) // 2], rows] if halved else [rows]
+        groups = self._input_groups(features)
+        self._tune(
+            [
+                MaternLinearPosterior(inputs[part], target[part], weight[part], *groups)
+                for part in parts
+            ]
+        )
+        return self._fit_tuned(space, inputs, y, target, weight, hashes)
+
+    def fit_features_like(
+        self,
+        other: GaussianProcess,
+        features: CellFeatures,
+        y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
+        hashes: NDArray[np.bytes_] | None = None,
+    ) -> GaussianProcess:
+        """Fit to cells with the hyper-parameters of a process of the same space and features.
+
+        The unit of labels and the scale of features are also taken from it.
+
+        Args:
+            other: The fitted process, whose label is similar.
+            features: Features of ``N`` cells.
+            y: Labels ``[N]``.
+            weights: Weights above 0 ``[N]``, None for 1.
+            hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
+        """
+        self.check_parameters()
+        self._gradually, self._given_std = False, other.std_
+        target, weight = self._standardised_labels(y, weights)
+        scales = ("columns", "centre", "scale")
+        for name in (*scales, "weights", "variance", "linear", "noise", "kernel"):
+            setattr(self, f"{name}_", getattr(other, f"{name}_"))
+        inputs = self._standardised(features)
+        return self._fit_tuned(other.space_, inputs, y, target, weight, hashes)
+
+    def _standardised_labels(
+        self, y: NDArray[np.float64], weights: NDArray[np.float64] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Set the unit of labels ``[N]``; return them in it, and their weights ``[N]``."""
         self._set_unit(y, weights)
         target = torch.as_tensor((y - self.mean_) / self.std_)
-        weight = torch.ones(len(y), dtype=torch.float64)
-        if weights is not None:
-            weight = torch.as_tensor(weights)
-        if like is None:
-            centre, scale = mean_and_std(self._raw(features).astype(np.float64), weights)
-            kept = np.flatnonzero(scale > 1e-6)
-            self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
-            inputs = self._standardised(features)
-            if tuning is None:
-                tuning = np.random.default_rng(self.random_state).permutation(len(y))
-            rows = torch.from_numpy(tuning[: self.tuning_cells])
-            halved = gradually and len(rows) >= _FEWEST_HALVED
-            parts = [rows[: len(rows) // 2], rows] if halved else [rows]
-            groups = self._input_groups(features)
-            self._tune(
-                [
-                    MaternLinearPosterior(inputs[part], target[part], weight[part], *groups)
-                    for part in parts
-                ]
-            )
-        else:
-            scales = ("columns", "centre", "scale")
-            for name in (*scales, "weights", "variance", "linear", "noise", "kernel"):
-                setattr(self, f"{name}_", getattr(like, f"{name}_"))
-            inputs = self._standardised(features)
+        return target, torch.ones_like(target) if weights is None else torch.as_tensor(weights)
+
+    def _fit_tuned(
+        self,
+        space: SearchSpace,
+        inputs: Tensor,
+        y: NDArray[np.float64],
+        target: Tensor,
+        weight: Tensor,
+        hashes: NDArray[np.bytes_] | None,
+    ) -> GaussianProcess:
+        """Fit to standardised inputs ``[N, d]`` and labels ``[N]`` with known hyper-parameters."""
+        self.space_, self.feature_version_ = space, FEATURE_VERSION
         self.inputs_ = self.kernel_.scaled(inputs)
         self.factor_ = factored_in_place(self._covariance(self.inputs_, weight))
         self.hashes_ = None if hashes is None else _as_integers(hashes)

@@ -52,7 +52,11 @@ _EXTRA_GROUPS = {
     group.name: group
     for group in (
         ExtraGroup(ZERO_COST_GROUP, zero_cost_features, zero_cost_digest),
-        ExtraGroup(TRANSFER_GROUP, transfer_features, lambda space: transfer_digest()),
+        ExtraGroup(
+            TRANSFER_GROUP,
+            lambda cells, features: transfer_features(features),
+            lambda space: transfer_digest(),
+        ),
     )
 }
 _PATHS = ExtraGroup(PATH_GROUP, lambda cells, features: path_features(cells), lambda space: "")
@@ -162,11 +166,15 @@ class HybridRegressor(CellRegressor):
         features = extended_features(cells, self._all_groups(cells.space))
         like = self._fit_prior(cells, features, labels, latent, weights)
         latent = latent - self._prior_mean(cells)
-        self.process_ = GaussianProcess(
-            (*GROUPS, *self.extra_features_), random_state=self.random_state
-        ).fit_features(
-            cells.space, features, latent, weights, None, cells.hashes(), like, gradually=True
-        )
+        process = GaussianProcess((*GROUPS, *self.extra_features_), random_state=self.random_state)
+        hashes = cells.hashes()
+        if like is None:
+            process.fit_features(
+                cells.space, features, latent, weights, None, hashes, gradually=True
+            )
+        else:
+            process.fit_features_like(like, features, latent, weights, hashes)
+        self.process_ = process
         self.paths_ = self._fit_paths(cells, features, latent, weights)
         self.networks_: ResidualGNNRegressor | None = None
         if self.ensemble_size:
@@ -187,12 +195,12 @@ class HybridRegressor(CellRegressor):
             self.forest_ = forest.fit_features(cells, features, latent, weights)
 
         def unseen_residuals(process: GaussianProcess) -> NDArray[np.float64]:
-            given = features, latent, weights, cells.hashes()
+            given = features, latent, weights, hashes
             return process.unseen_residuals(cells.space, *given)
 
         alone = unseen_residuals(self.process_)
         by_paths = None if self.paths_ is None else unseen_residuals(self.paths_)
-        self._set_ratio(latent, alone, by_paths, cells.hashes())
+        self._set_ratio(latent, alone, by_paths, hashes)
         self._unseen = alone, self.process_.loo_std_
         self._calibrate(*self._unseen)
         self._training, self._first = (cells, labels, weights), len(cells)

@@ -48,8 +48,8 @@ def transfer_digest() -> str:
     return _EARLIER_NAMES.get(digest, digest)
 
 
-def transfer_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
-    """Return the transfer features of NAS-Bench-101 cells, float32 ``[N, features]``.
+def transfer_features(features: CellFeatures) -> NDArray[np.float32]:
+    """Return the transfer features of NAS-Bench-101 cells from their features, ``[N, F]``.
 
     One feature for each budget, point (halfway, end) and accuracy (training, validation, test) of
     the shipped table: the posterior mean of the latent labels of its mean over runs.

@@ -69,9 +69,7 @@ def test_leave_one_out_against_refits(process: GaussianProcess) -> None:
 def test_the_hyper_parameters_of_another_process_and_not_its_cells(
     process: GaussianProcess,
 ) -> None:
-    alike = GaussianProcess().fit_features(
-        CELLS.space, cell_features(CELLS[60:]), Y[60:], like=process
-    )
+    alike = GaussianProcess().fit_features_like(process, cell_features(CELLS[60:]), Y[60:])
     assert alike.std_ == process.std_
     assert alike.mean_ == pytest.approx(Y[60:].mean())
     np.testing.assert_array_equal(alike.weights_, process.weights_)

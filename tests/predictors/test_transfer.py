@@ -34,7 +34,7 @@ FAST = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
 
 def test_its_columns_know_the_measured_cells() -> None:
     table = shipped_table()
-    columns = transfer_features(table.cells, cell_features(table.cells))
+    columns = transfer_features(cell_features(table.cells))
     assert columns.shape == (len(table), 18)
     final = table.label(LabelPolicy(run="mean"))
     # Budget 16, end, validation: the last but one column.
@@ -45,7 +45,7 @@ def test_single_precision_is_enough() -> None:
     cells = sample_cells(500, seed=0)
     features = cell_features(cells)
     transfer = digits_process()
-    columns = transfer_features(cells, features)
+    columns = transfer_features(features)
     exact = transfer.process.posterior_means(features, transfer.duals.double())
     assert columns.dtype == np.float32
     np.testing.assert_allclose(columns, exact, atol=1e-3)
@@ -57,28 +57,28 @@ def test_it_is_fitted_once_for_all_processes(
 ) -> None:
     cells = sample_cells(50, seed=1)
     features = cell_features(cells)
-    before = transfer_features(cells, features)
+    before = transfer_features(features)
     monkeypatch.setenv("PYG_NAS_CACHE", str(tmp_path))
     digits_process.cache_clear()
-    fitted = transfer_features(cells, features)
+    fitted = transfer_features(features)
     np.testing.assert_allclose(fitted, before, atol=1e-3)
     (kept,) = tmp_path.iterdir()
     with monkeypatch.context() as without_fits:
         without_fits.setattr(GaussianProcess, "fit_features", None)
         digits_process.cache_clear()  # as in another process
-        np.testing.assert_array_equal(transfer_features(cells, features), fitted)
+        np.testing.assert_array_equal(transfer_features(features), fitted)
     # A damaged file is made again.
     content = kept.read_bytes()
     kept.write_bytes(content[: len(content) // 2])
     digits_process.cache_clear()
-    np.testing.assert_allclose(transfer_features(cells, features), fitted, atol=1e-3)
+    np.testing.assert_allclose(transfer_features(features), fitted, atol=1e-3)
     assert len(kept.read_bytes()) == len(content)
 
 
 def test_it_ranks_real_cells_better_than_chance(real_table: Table) -> None:
     """It never saw CIFAR-10; that it still says something is the whole point."""
     cells = real_table.cells[:2000]
-    columns = transfer_features(cells, cell_features(cells))
+    columns = transfer_features(cell_features(cells))
     assert kendalltau(columns[:, -2], real_table.label()[:2000]).statistic > 0.25
 
 
