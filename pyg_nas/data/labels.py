@@ -214,7 +214,7 @@ def label_unit(table: AnyTable, policy: LabelPolicy) -> str:
 
 
 def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on evaluated cells with a fallback label; empty if there are none."""
+    """Return a sentence on the cells of ``rows`` ``[n]`` with a fallback label; empty without."""
     if not policy.resamples:
         return ""
     # Only substitutes change with the fallback, in scores of any range.

@@ -133,7 +133,11 @@ def _refusal(refused: Sequence[NetworkError], total: int) -> NetworkError:
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Make an error of the block name the network."""
+    """Make an error of the block name the network.
+
+    Raises:
+        NetworkError: If the block raises one.
+    """
     try:
         yield
     except NetworkError as error:

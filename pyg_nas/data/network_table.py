@@ -150,7 +150,7 @@ class NetworkTable:
         return values
 
     def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return the numbers that thresholds of splits refer to: those of :meth:`label`."""
+        """Return the numbers ``[N]`` that thresholds of splits refer to: :meth:`label`."""
         return self.label(policy)
 
     def __len__(self) -> int:

@@ -134,7 +134,7 @@ def _known(text: str, table: AnyTable) -> str | bytes:
 
 
 def rank_keys(scores: NDArray[np.float64], larger_is_better: bool) -> NDArray[np.float64]:
-    """Return numbers whose ascending order has the best scores first."""
+    """Return numbers ``[N]`` whose ascending order has the best of the scores ``[N]`` first."""
     return -scores if larger_is_better else scores
 
 

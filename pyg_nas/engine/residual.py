@@ -49,7 +49,7 @@ class ResidualTrainingConfig:
     weight_decay: float
 
     def cycle(self, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the learning rate and Adam's first beta of each step, ``steps`` in an epoch."""
+        """Return learning rate and Adam's first beta of each step, ``[epochs * steps]`` each."""
         total = self.epochs * steps
         rates, betas = one_cycle(max(2, total), self.learning_rate, _RISING)
         return rates[:total], betas[:total]

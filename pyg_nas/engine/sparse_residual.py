@@ -32,7 +32,11 @@ class SparseGraphs(NamedTuple):
     graph: NDArray[np.float32]
 
     def batch(self, rows: NDArray[np.int64], device: torch.device) -> tuple[Tensor, ...]:
-        """Return ``x``, ``edge_index``, ``batch`` and ``graph`` of the graphs in ``rows``."""
+        """Return the inputs of the networks for the graphs in ``rows`` ``[B]``.
+
+        ``x`` ``[V, vertex_columns]``, ``edge_index`` ``[2, E]``, ``batch`` ``[V]`` and ``graph``
+        ``[B, graph_columns]``, for the ``V`` vertices and ``E`` edges of these graphs.
+        """
         part = self.networks.select(rows)
         arrays = (part.one_hot(), part.joined_edges, part.graph, self.graph[rows])
         return tuple(torch.from_numpy(array).to(device) for array in arrays)

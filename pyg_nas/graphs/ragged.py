@@ -118,7 +118,7 @@ class RaggedGraphs:
 
 
 def pointers(counts: Ids) -> Ints:
-    """Return where each of several runs of ``counts`` begins, and where the last one ends."""
+    """Return where each of runs of lengths ``[n]`` begins, and the last one ends, ``[n + 1]``."""
     ends = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=ends[1:])
     return ends
@@ -142,7 +142,7 @@ def adjacency_lists(
 
 
 def gathered(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:
-    """Return the positions of all elements of the runs ``index``, and the new pointers."""
+    """Return the positions of all elements of the runs ``index`` ``[n]``, and their pointers."""
     counts = np.diff(ptr)[index]
     found = pointers(counts)
     return np.arange(found[-1]) + np.repeat(ptr[index] - found[:-1], counts), found

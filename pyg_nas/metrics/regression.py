@@ -1,4 +1,8 @@
-"""Quality of predictions: squared error in points, rank correlations, the best of the top K."""
+"""Quality of predictions: squared error in points, rank correlations, the best of the top K.
+
+Every function of measured and predicted values raises ``SettingsError`` unless both are finite
+numbers ``[N]`` of at least one cell.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +83,9 @@ def best_in_top(
         predicted: ``[N]``, estimates of the measured values.
         k: Number of cells considered.
         larger_is_better: False for costs such as seconds, where smaller is better.
+
+    Raises:
+        SettingsError: If ``k`` is below 1.
     """
     truth, guess = _pair(measured, predicted)
     if k < 1:

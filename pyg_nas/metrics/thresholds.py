@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def above(values: ArrayLike, threshold: float) -> NDArray[np.bool_]:
-    """Return which values are above a threshold; NaN is not.
+    """Return which values, ``[...]``, are above a threshold, of the same shape; NaN is not.
 
     Tables store float32, in which 0.91 is a little more than the decimal number. So both sides
     are rounded to float32: a label of 0.91 is not above 0.91.

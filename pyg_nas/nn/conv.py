@@ -113,7 +113,7 @@ class BiGCNConv(MessagePassing):  # type: ignore[misc]
         return 0.5 * (act(outward @ self.weight_out) + act(inward @ self.weight_in))
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
-        """Weigh each neighbour's features."""
+        """Weigh each neighbour's features, ``[E + V, channels]``."""
         weighted: Tensor = edge_weight.unsqueeze(-1) * x_j
         return weighted
 

@@ -123,7 +123,7 @@ class ResidualGNN(nn.Module):
 
 
 def drop(features: Tensor, keep: Sequence[Tensor] | None, layer: int, dropout: float) -> Tensor:
-    """Apply the dropout mask of a layer to features."""
+    """Apply the dropout mask ``keep[layer]`` to features of its shape."""
     return features if keep is None else features * keep[layer] / (1 - dropout)
 
 

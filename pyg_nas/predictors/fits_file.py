@@ -20,7 +20,14 @@ class FitsFile(RecordsFile):
         super().__init__(path, "comparison")
 
     def read(self, fingerprint: str) -> FitScores:
-        """Return the fits of the file; create the file if it is missing."""
+        """Return the fits of the file; create the file if it is missing.
+
+        Args:
+            fingerprint: Digest of the cells, labels and settings of the fits.
+
+        Raises:
+            SettingsError: If the file has fits of others, or is damaged.
+        """
         compared, fits = self.open(fingerprint)
         if compared != fingerprint:
             raise SettingsError(

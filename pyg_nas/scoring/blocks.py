@@ -43,7 +43,7 @@ class Architectures(NamedTuple):
     parameters: NDArray[np.integer[Any]] | None = None
 
     def hashes_of(self, rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
-        """Return the hashes of some rows, ``S32``; hashing costs more than scoring."""
+        """Return the hashes of some rows ``[k]``, ``S32 [k]``; hashing costs more than scoring."""
         if self.hashes is not None:
             return self.hashes[rows]
         graphs = self.graphs[rows]
