@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import bold, print_line, print_next, resumable
+from pyg_nas.cli.console import bold, print_line, print_next
 from pyg_nas.cli.latency import (
     LatencyDevice,
     MaxLatency,
     check_latency_device,
-    is_device,
     seconds_of,
     set_latency_model,
 )
@@ -34,25 +31,18 @@ from pyg_nas.cli.options import (
     longest_training,
     seed_option,
 )
-from pyg_nas.cli.progress import Advance, progress_bar, working
+from pyg_nas.cli.progress import working
+from pyg_nas.cli.search_run import SearchRun
 from pyg_nas.cli.search_target import SearchTarget
 from pyg_nas.cli.spaces import OWN
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.callbacks import Callback, check_logger, open_logger
+from pyg_nas.io.callbacks import check_logger, open_logger
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.text import printable
 
 if TYPE_CHECKING:
     from pyg_nas.report.search_facts import SearchFacts
-    from pyg_nas.search.constraints import Constraints
-    from pyg_nas.search.early_stopping import EarlyStopping
-    from pyg_nas.search.evaluator import Evaluator
-    from pyg_nas.search.history import Query
-    from pyg_nas.search.latency import LatencyModel
-    from pyg_nas.search.result import SearchResult
     from pyg_nas.search.settings import SearchSettings
-    from pyg_nas.search.strategies import Strategy
 
 
 def search(
@@ -183,6 +173,7 @@ def search(
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
+    from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, check_predictor, make_strategy
     from pyg_nas.search.plan import plan_search
@@ -212,14 +203,11 @@ def search(
     check_latency_device(latency_device, max_latency)
     limit = None if max_latency is None else seconds_of(max_latency)
     constraints = Constraints(max_params, longest, max_macs, limit)
-    from pyg_nas.search.early_stopping import EarlyStopping
 
     with ExitStack() as stack:
         with working("reading measurements" if searched.is_table else "reading cells and images"):
             evaluator, label = stack.enter_context(searched.opened(out, device))
-        latencies = None
-        if limit is not None:
-            latencies = set_latency_model(evaluator, latency_device, out)
+        latencies = None if limit is None else set_latency_model(evaluator, latency_device, out)
         strategy = make_strategy(
             method,
             evaluator,
@@ -231,7 +219,7 @@ def search(
             label=label,
             device=device,
         )
-        searcher = _Searcher(
+        run_search = SearchRun(
             target,
             strategy,
             evaluator,
@@ -242,7 +230,7 @@ def search(
             EarlyStopping.of(evaluator) if early_stopping else None,
             open_logger(log),
         )
-        facts = {number: searcher.run(number, folder) for number, folder in folders.items()}
+        facts = {number: run_search(number, folder) for number, folder in folders.items()}
     if seeds == 1:
         _print(facts[seed])
     else:
@@ -285,113 +273,7 @@ def _stored(folder: Path) -> SearchSettings | None:
     return stored
 
 
-@dataclass(frozen=True)
-class _Searcher:
-    """One search of the command, for any random seed."""
-
-    target: str
-    strategy: Strategy
-    evaluator: Evaluator
-    total: int
-    constraints: Constraints
-    latencies: LatencyModel | None
-    latency_device: str
-    early_stopping: EarlyStopping | None
-    logger: Callback
-
-    def run(self, seed: int, out: Path) -> SearchFacts:
-        """Search, or resume the search in the folder, and write its report."""
-        from pyg_nas.report.search_facts import SearchFacts
-        from pyg_nas.report.search_summary import write_report
-        from pyg_nas.search.folder import SearchFolder
-        from pyg_nas.search.loop import search as run_search
-        from pyg_nas.search.network_list import NetworkListEvaluator
-        from pyg_nas.search.settings import SearchSettings
-        from pyg_nas.search.stored import stored_latency
-
-        settings = SearchSettings.of(
-            self.strategy,
-            self.evaluator,
-            self.constraints,
-            seed,
-            printable(Path(self.target).name),
-            self.total,
-            self.early_stopping,
-        )
-        folder = SearchFolder(out, settings, self.evaluator.domain.space)
-        if isinstance(self.evaluator, NetworkListEvaluator):
-            self.evaluator.save(out)
-        with folder.locked(), progress_bar("searching, architectures trained") as advance:
-            advance(folder.count(), self.total)
-            with resumable(out):
-                result = run_search(
-                    self.strategy,
-                    self.evaluator,
-                    self.total,
-                    seed,
-                    self.constraints,
-                    folder,
-                    _shown(advance, self.total, settings.score, self.logger),
-                    self.early_stopping,
-                )
-            if self.latencies is not None and self.constraints.max_latency is not None:
-                from pyg_nas.search.latency import write_latency
-
-                device = self.latency_device if is_device(self.latency_device) else None
-                limit = self.constraints.max_latency
-                write_latency(out, self.evaluator, self.latencies, result, limit, device)
-            facts = SearchFacts(result, latency=stored_latency(out), score=settings.score)
-            write_report(out, facts, settings)
-        self.logger.on_end(_end_figures(result))
-        return facts
-
-
-def _shown(
-    advance: Advance, total: int, score: str, logger: Callback
-) -> Callable[[int, Query], None]:
-    """Move a bar by cells trained, with the best score so far beside it, and log each."""
-    from pyg_nas.metrics.regression import are_fractions
-    from pyg_nas.search.settings import ACCURACY
-
-    best = float("-inf")
-
-    def on_query(index: int, query: Query) -> None:
-        nonlocal best
-        if not query.outcome.stopped:
-            best = max(best, query.outcome.accuracy)
-        percent = score.endswith(ACCURACY) and are_fractions([best])
-        shown = f"{100 * best:.2f} %" if percent else f"{best:,.6g}"
-        # A resumed search may begin with a cell that is stopped early.
-        advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
-        logger.on_query(index, _figures(query))
-
-    return on_query
-
-
 def _print(facts: SearchFacts) -> None:
     print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
     for fact in [*facts.answer(), *facts.cost()]:
         print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")
-
-
-def _figures(query: Query) -> dict[str, float]:
-    """Return what is logged of a query; what is not known is left out."""
-    outcome = query.outcome
-    figures = {
-        "accuracy": outcome.accuracy,
-        "seconds": outcome.seconds,
-        "test_accuracy": outcome.test_accuracy,
-        "parameters": query.parameters,
-        "predicted": query.proposal.predicted,
-        "stopped": float(outcome.stopped) if outcome.rungs else None,
-    }
-    return {name: float(value) for name, value in figures.items() if value is not None}
-
-
-def _end_figures(result: SearchResult) -> dict[str, float]:
-    """Return what is logged of a search at its end."""
-    answer = {} if result.answer is None else _figures(result.answer)
-    summary = result.to_dict()
-    names = ("queries", "training_seconds", "simple_regret", "stopped_early", "saved_seconds")
-    known = {name: float(summary[name]) for name in names if summary[name] is not None}
-    return {**{f"answer_{name}": value for name, value in answer.items()}, **known}

@@ -152,8 +152,8 @@ class Search:
                 len(evaluator.domain)
             settings = SearchSettings.of(strategy, evaluator, self.constraints, seed)
             folder = SearchFolder(folder, settings, evaluator.domain.space)
-            if isinstance(evaluator, NetworkListEvaluator):
-                evaluator.save(folder.path)
+        if folder is not None:
+            evaluator.save(folder.path)
         self.folder = folder
         self.ledger = Ledger(folder, self.constraints.max_seconds)
         self.exhausted = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -123,6 +124,10 @@ class Evaluator(Protocol):
     def predictor(self, estimator: Any) -> Any:
         """Return the predictor of the domain's cells that a recipe's estimator gives."""
         return estimator
+
+    def save(self, folder: Path) -> None:
+        """Write to a search's folder what resuming or showing it needs; nothing by default."""
+        return
 
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready settings; a search resumes only under equal ones."""

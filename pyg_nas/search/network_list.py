@@ -65,9 +65,9 @@ class NetworkListEvaluator(ExternalEvaluator):
         counts: NDArray[np.int64] = self.listed.networks.macs[self.rows(cells)]
         return counts
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: Path) -> None:
         """Write the candidates to a search's folder, unless it has them already."""
-        path = Path(folder) / NETWORKS
+        path = folder / NETWORKS
         if not path.exists():
             self.listed.save(path)
 

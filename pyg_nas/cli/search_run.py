@@ -1,0 +1,135 @@
+"""One run of ``pyg-nas search``: what it shows and logs on its way, and the report at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyg_nas.cli.console import resumable
+from pyg_nas.cli.latency import is_device
+from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.io.callbacks import Callback
+from pyg_nas.io.text import printable
+
+if TYPE_CHECKING:
+    from pyg_nas.report.search_facts import SearchFacts
+    from pyg_nas.search.constraints import Constraints
+    from pyg_nas.search.early_stopping import EarlyStopping
+    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.history import Query
+    from pyg_nas.search.latency import LatencyModel
+    from pyg_nas.search.result import SearchResult
+    from pyg_nas.search.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class SearchRun:
+    """The search of the command, for any random seed.
+
+    Args:
+        target: Path of the table, or name or path of the task.
+        total: Cells to train.
+        latencies: Predicts latencies, if they are limited.
+        latency_device: Where latencies were measured, or the file that they were read from.
+        logger: Gets each query and the result.
+    """
+
+    target: str
+    strategy: Strategy
+    evaluator: Evaluator
+    total: int
+    constraints: Constraints
+    latencies: LatencyModel | None
+    latency_device: str
+    early_stopping: EarlyStopping | None
+    logger: Callback
+
+    def __call__(self, seed: int, out: Path) -> SearchFacts:
+        """Search, or resume the search in the folder, and write its report."""
+        from pyg_nas.report.search_facts import SearchFacts
+        from pyg_nas.report.search_summary import write_report
+        from pyg_nas.search.folder import SearchFolder
+        from pyg_nas.search.loop import search as run_search
+        from pyg_nas.search.settings import SearchSettings
+        from pyg_nas.search.stored import stored_latency
+
+        settings = SearchSettings.of(
+            self.strategy,
+            self.evaluator,
+            self.constraints,
+            seed,
+            printable(Path(self.target).name),
+            self.total,
+            self.early_stopping,
+        )
+        folder = SearchFolder(out, settings, self.evaluator.domain.space)
+        with folder.locked(), progress_bar("searching, architectures trained") as advance:
+            advance(folder.count(), self.total)
+            with resumable(out):
+                result = run_search(
+                    self.strategy,
+                    self.evaluator,
+                    self.total,
+                    seed,
+                    self.constraints,
+                    folder,
+                    _shown(advance, self.total, settings.score, self.logger),
+                    self.early_stopping,
+                )
+            if self.latencies is not None and self.constraints.max_latency is not None:
+                from pyg_nas.search.latency import write_latency
+
+                device = self.latency_device if is_device(self.latency_device) else None
+                limit = self.constraints.max_latency
+                write_latency(out, self.evaluator, self.latencies, result, limit, device)
+            facts = SearchFacts(result, latency=stored_latency(out), score=settings.score)
+            write_report(out, facts, settings)
+        self.logger.on_end(_end_figures(result))
+        return facts
+
+
+def _shown(
+    advance: Advance, total: int, score: str, logger: Callback
+) -> Callable[[int, Query], None]:
+    """Move a bar by cells trained, with the best score so far beside it, and log each."""
+    from pyg_nas.metrics.regression import are_fractions
+    from pyg_nas.search.settings import ACCURACY
+
+    best = float("-inf")
+
+    def on_query(index: int, query: Query) -> None:
+        nonlocal best
+        if not query.outcome.stopped:
+            best = max(best, query.outcome.accuracy)
+        percent = score.endswith(ACCURACY) and are_fractions([best])
+        shown = f"{100 * best:.2f} %" if percent else f"{best:,.6g}"
+        # A resumed search may begin with a cell that is stopped early.
+        advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
+        logger.on_query(index, _figures(query))
+
+    return on_query
+
+
+def _figures(query: Query) -> dict[str, float]:
+    """Return what is logged of a query; what is not known is left out."""
+    outcome = query.outcome
+    figures = {
+        "accuracy": outcome.accuracy,
+        "seconds": outcome.seconds,
+        "test_accuracy": outcome.test_accuracy,
+        "parameters": query.parameters,
+        "predicted": query.proposal.predicted,
+        "stopped": float(outcome.stopped) if outcome.rungs else None,
+    }
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def _end_figures(result: SearchResult) -> dict[str, float]:
+    """Return what is logged of a search at its end."""
+    answer = {} if result.answer is None else _figures(result.answer)
+    summary = result.to_dict()
+    names = ("queries", "training_seconds", "simple_regret", "stopped_early", "saved_seconds")
+    known = {name: float(summary[name]) for name in names if summary[name] is not None}
+    return {**{f"answer_{name}": value for name, value in answer.items()}, **known}
