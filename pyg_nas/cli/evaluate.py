@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -20,7 +21,7 @@ from pyg_nas.cli.options import (
 from pyg_nas.cli.progress import working
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import check_output, write_text
+from pyg_nas.io.files import check_output, write_json
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
@@ -66,9 +67,6 @@ EvaluatedRun = Annotated[
     str | None, typer.Option(help="Run: 0, 1, ... or mean; by default the one that was learned.")
 ]
 
-# Metric, budget and run of a label; None for the default.
-_LabelChoice = tuple[str | None, int | None, str | None]
-
 
 def evaluate(
     model: ModelOrTable,
@@ -94,17 +92,16 @@ def evaluate(
 
     Example: pyg-nas evaluate model nasbench101.hdf5
     """
-    from json import dumps
-
     from pyg_nas.metrics.regression import mse_unit
     from pyg_nas.visualization.figures import no_correlation
 
     if json is not None:
         check_output(json, table, model, scores)
     import_own(recipe)
-    compared = _compare(
-        model, table, scores, train, split, split_seed, (metric, budget, run), space, device
-    )
+    chosen = metric, budget, run
+    compared = _Request(
+        model, table, scores, train, split, split_seed, chosen, space, device
+    ).compared()
     result = compared.result
     figures = result.figures()
     units = {"mse": ", points²"} if result.fractions else {}
@@ -142,7 +139,7 @@ def evaluate(
             **compared.origin,
             "protocol": result.protocol.to_dict(),
         }
-        write_text(json, dumps(report, indent=1, allow_nan=False) + "\n")
+        write_json(json, report)
 
 
 _FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
@@ -181,9 +178,10 @@ def plot(
     check_output(out, table, model, scores)
     check_format(out)
     import_own(recipe)
-    compared = _compare(
-        model, table, scores, train, split, split_seed, (metric, budget, run), space, device
-    )
+    chosen = metric, budget, run
+    compared = _Request(
+        model, table, scores, train, split, split_seed, chosen, space, device
+    ).compared()
     result, thing = compared.result, compared.thing
     figure = scatter(
         result.measured,
@@ -233,90 +231,82 @@ class _Compared(NamedTuple):
         return cls(name, origin, result, note, shown, unit, table.thing)
 
 
-def _compare(
-    model: Path,
-    table: Path | None,
-    scores: Path | None,
-    train: str | None,
-    split: str,
-    split_seed: int,
-    choice: _LabelChoice,
-    space: str | None,
-    device: str,
-) -> _Compared:
-    """Compare a model's predictions with a table, or the scores of a file in their place."""
-    if scores is None:
-        if train is not None:
+@dataclass(frozen=True)
+class _Request:
+    """What is compared, as both commands have it.
+
+    Args:
+        first: The model; with ``scores`` the table.
+        second: The table; with ``scores`` nothing.
+        train: With ``scores``, the training cells of the predictions.
+        label: Metric, budget and run of the measurements; None for the default.
+    """
+
+    first: Path
+    second: Path | None
+    scores: Path | None
+    train: str | None
+    split: str
+    split_seed: int
+    label: tuple[str | None, int | None, str | None]
+    space: str | None
+    device: str
+
+    def compared(self) -> _Compared:
+        """Compare a model's predictions with a table, or the scores of a file in their place."""
+        if self.scores is not None:
+            return self._scores_compared(self.scores)
+        if self.train is not None:
             raise SettingsError("--train is used with --scores alone: a model names its cells")
-        return _evaluated(model, table, split, choice, space, device)
-    return _scores_compared(scores, model, table, train, split, split_seed, choice, space)
+        return self._model_compared()
 
+    def _scores_compared(self, scores: Path) -> _Compared:
+        from pyg_nas.data.protocol import Protocol
+        from pyg_nas.data.scores_file import read_scores
+        from pyg_nas.data.sources import open_any_table
+        from pyg_nas.predictors.evaluation import evaluate_scores
 
-def _scores_compared(
-    scores: Path,
-    table: Path,
-    second: Path | None,
-    train: str | None,
-    split: str,
-    split_seed: int,
-    choice: _LabelChoice,
-    space: str | None,
-) -> _Compared:
-    """Compare the scores of a file with a table."""
-    from pyg_nas.data.protocol import Protocol
-    from pyg_nas.data.scores_file import read_scores
-    from pyg_nas.data.sources import open_any_table
-    from pyg_nas.predictors.evaluation import evaluate_scores
-
-    if second is not None:
-        raise SettingsError("with --scores there is no MODEL, give the table alone")
-    if train is None:
-        raise SettingsError(
-            "--scores needs --train, the cells that trained the predictions: a split, a file of "
-            "rows or hashes, or none"
+        if self.second is not None:
+            raise SettingsError("with --scores there is no MODEL, give the table alone")
+        if self.train is None:
+            raise SettingsError(
+                "--scores needs --train, the cells that trained the predictions: a split, a file "
+                "of rows or hashes, or none"
+            )
+        protocol = Protocol(self.train, self.split, self.split_seed)
+        check_label(*self.label)
+        opened = open_any_table(self.first, self.space)
+        label = chosen_label(opened.default_label, *self.label)
+        result = evaluate_scores(
+            opened, read_scores(scores, opened), replace(protocol, label=label)
         )
-    Protocol(train, split, split_seed)
-    check_label(*choice)
-    opened = open_any_table(table, space)
-    label = chosen_label(opened.default_label, *choice)
-    protocol = Protocol(train, split, split_seed, label)
-    result = evaluate_scores(opened, read_scores(scores, opened), protocol)
-    origin = {"scores": scores.name, "without_score": result.without_score}
-    return _Compared.of(scores.name, origin, result, opened)
+        origin = {"scores": scores.name, "without_score": result.without_score}
+        return _Compared.of(scores.name, origin, result, opened)
 
+    def _model_compared(self) -> _Compared:
+        from pyg_nas.data.graph_jsonl import PLAIN
+        from pyg_nas.data.sources import check_table_file, open_any_table
+        from pyg_nas.data.splits import check_split
+        from pyg_nas.graphs.registry import open_space
+        from pyg_nas.predictors.model_header import ModelHeader, compared_rows
+        from pyg_nas.predictors.trained import TrainedPredictor
 
-def _evaluated(
-    model: Path,
-    table: Path | None,
-    split: str,
-    choice: _LabelChoice,
-    space: str | None,
-    device: str,
-) -> _Compared:
-    """Compare the predictions of a model with a table."""
-    from pyg_nas.data.graph_jsonl import PLAIN
-    from pyg_nas.data.sources import check_table_file, open_any_table
-    from pyg_nas.data.splits import check_split
-    from pyg_nas.graphs.registry import open_space
-    from pyg_nas.predictors.model_header import ModelHeader, compared_rows
-    from pyg_nas.predictors.trained import TrainedPredictor
-
-    if table is None:
-        raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
-    check_split(split)
-    check_label(*choice)
-    check_device(device)
-    check_table_file(table)
-    if space is not None and space != PLAIN:
-        open_space(space)
-    header = ModelHeader.read(model)
-    protocol = header.require_protocol()
-    with working("predicting"):
-        opened = open_any_table(table, space or header.graph_space)
-        header.check_space(opened.space)
-        label = chosen_label(protocol.training_label(opened), *choice)
-        # What the table lacks is refused before torch is imported.
-        rows = compared_rows(protocol, header.training_hashes, opened, split, label)
-        result = TrainedPredictor.load(model, device).compare(opened, rows)
-    origin = {"recipe": header.recipe, "seed": header.seed}
-    return _Compared.of(header.recipe, origin, result, opened)
+        if self.second is None:
+            raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
+        check_split(self.split)
+        check_label(*self.label)
+        check_device(self.device)
+        check_table_file(self.second)
+        if self.space is not None and self.space != PLAIN:
+            open_space(self.space)
+        header = ModelHeader.read(self.first)
+        protocol = header.require_protocol()
+        with working("predicting"):
+            opened = open_any_table(self.second, self.space or header.graph_space)
+            header.check_space(opened.space)
+            label = chosen_label(protocol.training_label(opened), *self.label)
+            # What the table lacks is refused before torch is imported.
+            rows = compared_rows(protocol, header.training_hashes, opened, self.split, label)
+            result = TrainedPredictor.load(self.first, self.device).compare(opened, rows)
+        origin = {"recipe": header.recipe, "seed": header.seed}
+        return _Compared.of(header.recipe, origin, result, opened)

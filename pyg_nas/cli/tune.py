@@ -12,7 +12,7 @@ from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath, 
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import check_output, write_text
+from pyg_nas.io.files import check_output, write_json
 from pyg_nas.io.text import counted, printable
 
 
@@ -47,8 +47,6 @@ def tune(
 
     Example: pyg-nas tune nasbench101.hdf5 --split 172 --out tuned.json
     """
-    from json import dumps
-
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.sources import open_table
     from pyg_nas.predictors.candidates import width_candidates
@@ -87,7 +85,7 @@ def tune(
         "protocol": protocol.to_dict(),
         **result.to_dict(),
     }
-    write_text(out, dumps(report, indent=1) + "\n")
+    write_json(out, report)
     unit = ", points²" if metric == "mse" and result.fractions else ""
     print_table(
         f"{recipe}: {metric} on held-out folds of {counted(result.n, 'cell')}",

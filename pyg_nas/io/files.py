@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pyg_nas.errors import PygNasError, SettingsError
 
@@ -148,6 +150,20 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8 to ``target``, completely or not at all."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: str | os.PathLike[str], value: Any) -> None:
+    """Write a JSON value to ``target``, completely or not at all; it is on the disk at the end.
+
+    Raises:
+        ValueError: If a number is NaN or infinite, which readers refuse; nothing is written.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        # Other files of its folder are useless without it after a power cut.
+        os.fsync(file.fileno())
 
 
 def check_output(path: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.settings import TrainingSettings
@@ -38,7 +37,7 @@ def write_task_source(
         "image_size": image_size,
         "split_seed": seed,
     }
-    write_text(path, json.dumps(source, indent=2) + "\n")
+    write_json(path, source)
 
 
 def read_task(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json, write_text
 from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
@@ -54,7 +54,7 @@ def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> 
         save_figure(figure(draw(result.answer.cell)), folder / DRAWING)
     write_text(folder / REPORT, report_text(facts, sorted(pictures), settings))
     # Last: if it exists, all other files do.
-    write_text(folder / ANSWER, json.dumps(summary, indent=2) + "\n")
+    write_json(folder / ANSWER, summary)
     return summary
 
 

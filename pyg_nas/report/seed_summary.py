@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
@@ -41,7 +40,7 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
         },
         "final_regret": [finite_or_none(value) for value in regrets[:, -1].tolist()],
     }  # fmt: skip
-    write_text(folder / SEEDS, json.dumps(content, indent=2) + "\n")
+    write_json(folder / SEEDS, content)
     found = sum(np.isfinite(regrets[:, -1]))
     if not len(reached):
         searches = counted(len(seeds), "search", "searches")

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,19 +200,18 @@ class Finish:
         executor = executor or Executor()
         cell = confirmation.chosen_cell
         kept = self._kept(cell)
-        try:
-            load_network(kept, cell)
-        except ModelError:
-            shutil.rmtree(kept, ignore_errors=True)
-            task = self.task.for_final_training()
-            device = str(pick_device(executor.device))
-            checkpoint = Checkpoint(kept.with_suffix(".checkpoint"))
-            with torch_threads(executor.threads):
-                run, network = train_network(
-                    cell, task, self.epochs, _SEED, device, on_step, checkpoint
-                )
-            save_network(kept, network, cell, task, {"test_accuracy": run.end.test_accuracy})
-            checkpoint.remove()
+        with suppress(ModelError):  # it is not trained yet
+            return load_network(kept, cell)
+        shutil.rmtree(kept, ignore_errors=True)
+        task = self.task.for_final_training()
+        device = str(pick_device(executor.device))
+        checkpoint = Checkpoint(kept.with_suffix(".checkpoint"))
+        with torch_threads(executor.threads):
+            run, network = train_network(
+                cell, task, self.epochs, _SEED, device, on_step, checkpoint
+            )
+        save_network(kept, network, cell, task, {"test_accuracy": run.end.test_accuracy})
+        checkpoint.remove()
         return load_network(kept, cell)
 
     def write(self, confirmation: Confirmation, network: ImageNetwork) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from pyg_nas.data.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json
 from pyg_nas.io.text import percent
 from pyg_nas.measure.latency import time_passes
 from pyg_nas.measure.profile import OnProfiled, profile_networks, quiet
@@ -229,4 +228,4 @@ def write_latency(
         record["macs"] = None if counts is None else int(counts[0])
         if device is not None:
             record["measured"] = measure_answer(evaluator.network(cells[0]), device)
-    write_text(Path(folder) / LATENCY, json.dumps(record, indent=2) + "\n")
+    write_json(Path(folder) / LATENCY, record)

@@ -5,7 +5,6 @@ Needs the extra ``ray``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.search.ask_tell import Search
 
@@ -104,7 +103,7 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
 
     def save(self, checkpoint_path: str) -> None:
         """Write the candidate of each trial; all else is in the folder of the search."""
-        write_text(Path(checkpoint_path), json.dumps(self._numbers) + "\n")
+        write_json(checkpoint_path, self._numbers)
 
     def restore(self, checkpoint_path: str) -> None:
         """Read what :meth:`save` wrote."""

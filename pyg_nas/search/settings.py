@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.graphs.registry import find_space, space_changes, space_names
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import write_text
+from pyg_nas.io.files import write_json
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.predictors.storage import WEIGHTS
@@ -112,7 +112,7 @@ class SearchSettings:
 
     def write(self, folder: Path) -> None:
         """Write the file."""
-        write_text(folder / SETTINGS, json.dumps(self.content, indent=2) + "\n")
+        write_json(folder / SETTINGS, self.content)
 
     def check_resumes(self, stored: SearchSettings) -> None:
         """Check that a search with these settings may resume a stored one.

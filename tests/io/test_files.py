@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import threading
@@ -18,6 +19,7 @@ from pyg_nas.io.files import (
     check_output,
     check_output_folder,
     visible_files,
+    write_json,
     write_text,
 )
 
@@ -107,6 +109,26 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
 def test_text_is_utf8(tmp_path: Path) -> None:
     write_text(tmp_path / "file.txt", "τ ≥ 0.8\n")
     assert (tmp_path / "file.txt").read_bytes() == "τ ≥ 0.8\n".encode()
+
+
+def test_a_json_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "a.json", list[tuple[int, bool]]()
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append((os.fstat(number).st_size, path.exists()))
+    )
+    write_json(path, {"a": 1})
+    assert synced == [(path.stat().st_size, False)]
+
+
+def test_a_json_file_has_no_number_that_readers_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"é": [1, None]})
+    assert json.loads(path.read_text()) == {"é": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"é": [1, None]}
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
