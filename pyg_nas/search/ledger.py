@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from pyg_nas.errors import SettingsError
@@ -166,6 +167,7 @@ class Ledger(Records):
                 is limited: that of a stopped run is not known.
         """
         check_unlimited(self._max_seconds)
+        _check_time(number, seconds)
         with self._changing():
             candidate = self._handed(number)
             try:
@@ -213,8 +215,7 @@ class Ledger(Records):
             raise SettingsError(
                 f"architecture {number}: give its seconds, because training time is limited"
             )
-        if isinstance(seconds, (int, float)) and seconds < 0:
-            raise SettingsError(f"architecture {number}: seconds must be at least 0, got {seconds}")
+        _check_time(number, seconds)
         return self.answer(number, Outcome(accuracy, seconds, test_accuracy))
 
     def _handed(self, number: int) -> Candidate:
@@ -237,6 +238,12 @@ class Ledger(Records):
     def _record_query(self, query: Query) -> None:
         _write(self._query_file, query.to_dict())
         self._answer(query)
+
+
+def _check_time(number: int, seconds: object) -> None:
+    # Records of earlier versions may have such a time, of a clock that was set back.
+    if isinstance(seconds, Real) and seconds < 0:
+        raise SettingsError(f"architecture {number}: seconds must be at least 0, got {seconds}")
 
 
 def _write(file: SharedLines | None, record: dict[str, Any]) -> None:

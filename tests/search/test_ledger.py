@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError
@@ -91,6 +92,8 @@ def test_invalid_reports_are_refused(ledger: Ledger) -> None:
         ledger.tell(1)
     with pytest.raises(SettingsError, match="architecture 1: seconds must be at least 0, got -5"):
         ledger.tell(1, 0.5, seconds=-5)
+    with pytest.raises(SettingsError, match=r"seconds must be at least 0, got -0\.5"):
+        ledger.report(1, 1, 0.5, seconds=np.float32(-0.5))
     with pytest.raises(ValueError, match="proposed twice"):
         ledger.add([ledger.candidates[0].proposal], [1])
     assert numbers(ledger.waiting) == [0, 1, 2]
