@@ -223,7 +223,7 @@ class _Compared(NamedTuple):
         cls, name: str, origin: dict[str, Any], result: Evaluation, table: AnyTable
     ) -> _Compared:
         """Compare with the label of the result's protocol."""
-        from pyg_nas.data.labels import fallback_note, label_name, label_unit
+        from pyg_nas.data.label_texts import fallback_note, label_name, label_unit
 
         label = result.protocol.compared_label(table)
         note = fallback_note(table, result.rows, label)

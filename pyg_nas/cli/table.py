@@ -237,7 +237,8 @@ def _print_best(table: Table) -> None:
     """Show the cells with the best mean final validation accuracy at the largest budget."""
     import numpy as np
 
-    from pyg_nas.data.labels import LabelPolicy, label_name
+    from pyg_nas.data.label_texts import label_name
+    from pyg_nas.data.labels import LabelPolicy
 
     policy = LabelPolicy(run="mean", resample_below=None)
     label = table.label(policy)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy, fallback_note
+from pyg_nas.data.label_texts import fallback_note
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.protocol import Protocol, Split
 from pyg_nas.data.table import Table
 from pyg_nas.errors import (

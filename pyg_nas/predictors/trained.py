@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy, label_unit
+from pyg_nas.data.label_texts import label_unit
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.sources import AnyTable
 from pyg_nas.data.table import Table

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.data.labels import fallback_note, label_name, label_unit
+from pyg_nas.data.label_texts import fallback_note, label_name, label_unit
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.pareto import pareto_front
