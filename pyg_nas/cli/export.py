@@ -13,7 +13,12 @@ from pyg_nas.io.files import check_output
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Folder that `pyg-nas train` wrote.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder that `pyg-nas train` wrote with the recipe paper or two-stage."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="File to write: .onnx, or .pt2 (torch.export).")],
 ) -> None:
     """Write a model for use without PyTorch Geometric, checked against the model itself.

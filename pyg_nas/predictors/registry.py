@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pyg_nas.errors import ModelError, SettingsError, quoted
 from pyg_nas.io.user_code import imported, object_named
+from pyg_nas.predictors.state import FittedState
 
 ENTRY_POINTS = "pyg_nas.estimators"
 """Group of entry points by which installed packages register estimators, see
@@ -46,11 +47,15 @@ def register_estimator(cls: AnyClass) -> AnyClass:
     an entry point of the group ``pyg_nas.estimators`` of the class' name.
 
     Raises:
-        ModelError: If the class has no ``fitted_state``, or another one has its name.
+        ModelError: If the class has no :class:`~pyg_nas.predictors.state.FittedState`, or another
+            one has its name.
     """
     name = cls.__name__
-    if not hasattr(cls, "fitted_state") or not hasattr(cls, "get_params"):
-        raise ModelError(f"class {name} needs get_params and fitted_state to be registered")
+    stated = isinstance(getattr(cls, "fitted_state", None), FittedState)
+    if not stated or not hasattr(cls, "get_params"):
+        raise ModelError(
+            f"class {name} needs get_params, and a FittedState as fitted_state, to be registered"
+        )
     other = _registered.get(name)
     # A class that is defined again, for example in a notebook, replaces the old one.
     same = other is None or (other.__module__, other.__qualname__) == (
@@ -75,7 +80,8 @@ def registered_name(estimator: Any) -> str:
     if not built_in and _registered.get(name) is not cls and _from_entry_point(name) is not cls:
         raise ModelError(
             f"class {name} is not registered, so its models cannot be stored: decorate it with "
-            f"pyg_nas.predictors.register_estimator (registered are {', '.join(storable_names())})"
+            f"pyg_nas.predictors.register_estimator and declare its fitted_state; `pyg-nas "
+            f"compare`, `tune` and `search` store no model and take it as it is"
         )
     return name
 

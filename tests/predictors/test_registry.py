@@ -96,8 +96,10 @@ def test_a_name_belongs_to_one_class() -> None:
     for taken in (other, built_in):
         with pytest.raises(ModelError, match="registered already"):
             register_estimator(taken)
-    with pytest.raises(ModelError, match="needs get_params and fitted_state"):
-        register_estimator(int)
+    unstated = type("Unstated", (CellRegressor,), {"fitted_state": None})
+    for incomplete in (int, unstated):
+        with pytest.raises(ModelError, match="needs get_params, and a FittedState as fitted_state"):
+            register_estimator(incomplete)
 
 
 FILE = """

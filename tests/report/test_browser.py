@@ -133,6 +133,42 @@ def test_the_theme_can_be_switched(opened: Open, model_report: Path) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == before
 
 
+def test_figures_follow_the_size_of_the_window(opened: Open, model_report: Path) -> None:
+    page = opened(model_report)
+    for width in (600, 1000):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(
+            "[...document.querySelectorAll('.figure')].every("
+            "  figure => figure.clientWidth === figure.querySelector('.main-svg').clientWidth)",
+            timeout=10_000,
+        )
+
+
+def test_a_printed_page_is_white_and_its_figures_fit(opened: Open, model_report: Path) -> None:
+    page = opened(model_report, scheme="dark")
+
+    def background() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    def widths() -> list[tuple[float, float]]:
+        figures = page.locator(".figure").all()
+        return [
+            (one.bounding_box()["width"], one.locator(".main-svg").first.bounding_box()["width"])
+            for one in figures
+        ]
+
+    dark, before = background(), widths()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert background() == "rgb(255, 255, 255)"
+    assert page.locator("#theme").is_hidden()
+    printed = widths()
+    assert all(drawn == pytest.approx(room, abs=1) for room, drawn in printed)
+    assert max(room for room, _ in printed) < 680 < max(room for room, _ in before) * 2
+    assert page.locator("#best").bounding_box()["width"] <= 680
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert (background(), widths()) == (dark, before)
+
+
 def test_a_tap_on_a_phone_pins(opened: Open, search_report: Path) -> None:
     page = opened(search_report, width=390, height=844)
     x, y = _middle_of_a_point(page)

@@ -119,8 +119,10 @@
     const { traces, layout } = data.figures[number];
     const style = getComputedStyle(root);
     const ink = style.getPropertyValue("--ink").trim();
-    const narrow = target.clientWidth < 480;
+    const { clientWidth: width, clientHeight: height } = target;
+    const narrow = width < 480;
     const full = {
+      width, height,  // Plotly measures later, which is too late for paper
       hovermode: "closest", dragmode: narrow ? false : "zoom",
       margin: { l: 52, r: 12, t: 12, b: 44 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
@@ -129,7 +131,7 @@
       font: { family: "system-ui, sans-serif", size: narrow ? 11 : 12, color: ink },
       xaxis: axis(layout.xaxis, style), yaxis: axis(layout.yaxis, style),
     };
-    const options = { responsive: true, displaylogo: false, displayModeBar: false };
+    const options = { displaylogo: false, displayModeBar: false };
     return Plotly.react(target, resolve(traces, style), full, options);
   }
 
@@ -175,6 +177,24 @@
     drawAll();
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  let resized;
+  window.addEventListener("resize", () => {
+    cancelAnimationFrame(resized);
+    resized = requestAnimationFrame(drawAll);
+  });
+  // Paper is white, and narrower than the window.
+  let theme;
+  window.addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+    root.classList.add("printing");
+    drawAll();
+  });
+  window.addEventListener("afterprint", () => {
+    if (theme === undefined) delete root.dataset.theme; else root.dataset.theme = theme;
+    root.classList.remove("printing");
+    drawAll();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     pins.replaceChildren();
