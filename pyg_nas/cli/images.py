@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyg_nas.measure.training_cost import TrainingCost
 
 _MOST_LISTED = 10
+_FEW_IMAGES = 5
 
 
 def images(
@@ -92,6 +93,7 @@ def images(
         task = get_task(folder, settings, image_size, split_seed, metric=metric)
         cost = estimated_cost(task, searched, str(pick_device(device)))
     _print_task(task)
+    _print_small_classes(task, facts.scan.classes)
     _print_cost(cost, budget, runs)
     options = {
         "--image-size": image_size,
@@ -182,6 +184,24 @@ def _print_task(task: Task) -> None:
     )
     if settings.stem_stride > 1:
         print_line(f"stem stride: {settings.stem_stride}, which reduces the image for the cells")
+
+
+def _print_small_classes(task: Task, classes: tuple[str, ...]) -> None:
+    """Name the classes whose accuracy will be known roughly."""
+    import numpy as np
+
+    if not classes:
+        return
+    parts = (task.validation, task.test)
+    counts = [np.bincount(part.labels, minlength=len(classes)).tolist() for part in parts]
+    _print_files(
+        f"classes with fewer than {_FEW_IMAGES} images for validation or testing",
+        [
+            f"{name}: {validation:,} for validation, {test:,} for testing"
+            for name, validation, test in zip(classes, *counts, strict=True)
+            if min(validation, test) < _FEW_IMAGES
+        ],
+    )
 
 
 def _print_cost(cost: TrainingCost, budget: int, runs: int) -> None:

@@ -12,7 +12,7 @@ import typer
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import check_output
-from pyg_nas.io.limits import MOST_DIGITS, MOST_SEED
+from pyg_nas.io.limits import MOST_DIGITS, MOST_IMAGE_SIDE, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.data.labels import LabelPolicy
@@ -111,7 +111,12 @@ TrainingSettingsFile = Annotated[
     Path | None, typer.Option(help="JSON file of training settings that replace the task's own.")
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(help="Resize the images of a folder to this many pixels per side.")
+    int | None,
+    typer.Option(
+        help="Resize the images of a folder to this many pixels per side.",
+        min=1,
+        max=MOST_IMAGE_SIDE,
+    ),
 ]
 Metric = Annotated[
     str | None,

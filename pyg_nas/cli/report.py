@@ -41,6 +41,6 @@ def report(
     if out.suffix.lower() not in _ENDINGS:
         raise SettingsError(f"{out}: a report is HTML, its name must end with .html or .htm")
     import_own(recipe)
-    with progress_bar("report, models trained") as advance:
+    with progress_bar("report, predictors trained") as advance:
         write_report(source, table, out, learning_curve=learning_curve, progress=advance)
     print_line(f"report: {out}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, first_repeated, quoted
+from pyg_nas.errors import MeasureError, first_repeated, listed, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import check_input_folder, visible_files
 from pyg_nas.io.limits import LARGEST_FLOAT32
@@ -102,6 +102,11 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     names = sorted({folder.name for folder, files in images.items() if files})
     numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
+        if set(parts.values()) & {1, 2} and 0 not in parts.values():
+            raise MeasureError(
+                f"{path}: has {listed(folder.name for folder in folders)}, but no folder train "
+                f"with a folder of images for each class"
+            )
         raise MeasureError(
             f"{path}: needs a folder with images for each of at least 2 classes, has {len(names)}; "
             f"or {TARGETS} with a number for each image"
@@ -109,11 +114,11 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     found = [
         (file, numbers[folder.name], part) for part, folder in inner for file in images[folder]
     ]
-    listed, labels_, of_parts = zip(*found, strict=True)
+    paths, labels_, of_parts = zip(*found, strict=True)
     return FolderScan(
         path,
         name,
-        listed,
+        paths,
         np.array(labels_, dtype=np.int64),
         tuple(map(printable, names)),
         np.array(of_parts, dtype=np.int8) if divided else None,

@@ -42,7 +42,7 @@ def named_sources(
     if is_builder == (configurations is None):
         raise SettingsError(
             f"{networks}: a builder, module:function or file.py:function, needs a file of "
-            f"configurations, and a folder of ONNX files has none"
+            f"configurations (--configurations), and a folder of ONNX files has none"
         )
     if configurations is None:
         return network_sources(networks)

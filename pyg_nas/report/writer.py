@@ -35,6 +35,7 @@ def write_report(
     from pyg_nas.report.page import render
     from pyg_nas.report.seed_summary import REGRET
     from pyg_nas.search.folder import ASKED, QUERIES
+    from pyg_nas.search.settings import SETTINGS
 
     folder = Path(source)
     check_input_folder(folder, ModelError)
@@ -51,6 +52,8 @@ def write_report(
         from pyg_nas.predictors.model_header import ModelHeader
         from pyg_nas.predictors.trained import TrainedPredictor
 
+        if not (folder / SETTINGS).exists():
+            raise ModelError(f"{folder}: is neither the folder of a model nor that of a search")
         # What is wrong here is refused before torch is imported.
         header = ModelHeader.read(folder)
         if table is None:

@@ -25,7 +25,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
     """
     ending = Path(path).suffix.lower().lstrip(".")
     if ending not in FORMATS:
-        raise SettingsError(f"picture {Path(path).name!r} must end in {', '.join(FORMATS)}")
+        raise SettingsError(f"picture {Path(path).name!r} must end in .{', .'.join(FORMATS)}")
     return ending
 
 

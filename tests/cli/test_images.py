@@ -22,6 +22,8 @@ def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     for text in ("images: 13", "ant: 8", "bee: 5", "5 x 5 (13)", "notes.txt", "balanced accuracy",
                  "one run of 12 epochs: about",
+                 "classes with fewer than 5 images for validation or testing: 2",
+                 "ant: 2 for validation, 2 for testing",
                  f"next, a search: pyg-nas search {folder} --out bugs-search"):  # fmt: skip
         assert text in shown
 

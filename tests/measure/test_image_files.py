@@ -51,6 +51,9 @@ def test_malformed_folders(tmp_path: Path):
         get_task(folder)
     with pytest.raises(MeasureError, match="image size must be 1 to 1024 pixels"):
         get_task(folder, image_size=0)
+    (tmp_path / "parts" / "val" / "bee").mkdir(parents=True)
+    with pytest.raises(MeasureError, match="parts: has val, but no folder train with a folder"):
+        get_task(tmp_path / "parts")
     lonely = tmp_path / "lonely"
     (lonely / "one").mkdir(parents=True)
     with pytest.raises(MeasureError, match="at least 2 classes, has 0"):

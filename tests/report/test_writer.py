@@ -14,7 +14,7 @@ from pyg_nas.search.ask_tell import Search
 def test_sources_that_are_none(model_source: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         write_report(tmp_path / "nowhere", None, tmp_path / "r.html")
-    with pytest.raises(ModelError, match="not a model folder"):
+    with pytest.raises(ModelError, match="is neither the folder of a model nor that of a search"):
         write_report(tmp_path, None, tmp_path / "r.html")
     for seed in (3, 4):
         (tmp_path / "seeds" / f"seed-{seed}").mkdir(parents=True)

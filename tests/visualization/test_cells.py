@@ -102,7 +102,7 @@ def test_any_vocabulary_is_drawn(hostile_graph: Cell, tmp_path: Path) -> None:
 
 def test_another_ending_is_refused_by_name(cell: Cell, tmp_path: Path) -> None:
     for name in ("cell.txt", "cell"):
-        with pytest.raises(SettingsError, match=f"'{name}' must end in svg, png, pdf"):
+        with pytest.raises(SettingsError, match=f"'{name}' must end in .svg, .png, .pdf"):
             cell.draw(tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -33,7 +33,7 @@ def test_the_same_figure_gives_the_same_bytes(ending: str, tmp_path: Path) -> No
 
 def test_another_ending_is_refused_and_nothing_written(tmp_path: Path) -> None:
     for name in ("figure.jpg", "figure"):
-        with pytest.raises(SettingsError, match=f"'{name}' must end in svg, png, pdf"):
+        with pytest.raises(SettingsError, match=f"'{name}' must end in .svg, .png, .pdf"):
             save_figure(Figure(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
