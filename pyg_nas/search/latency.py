@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from pyg_nas.search.result import SearchResult
 
 MEASURED = 60
+"""Random cells whose networks are measured before a search."""
 FEWEST = 20
+"""Measured networks from which those of all other cells can be predicted."""
 GRAPHS = 60
+"""Random cells whose latency is predicted by a model of whole networks, from their graphs."""
 
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
