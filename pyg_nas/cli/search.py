@@ -186,7 +186,7 @@ def search(
     if log is not None:
         check_logger(log)
         if seeds > 1:
-            raise SettingsError("--log is for one search, got --seeds")
+            raise SettingsError(f"--log is for one search, got --seeds {seeds}")
     check_label(None, budget, run)
     check_search_folder(out)
     searched = SearchTarget(
