@@ -69,7 +69,10 @@ def ask(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="The predictor's recipe; by default fast, or networks."),
+        typer.Option(
+            help="The predictor's recipe, or your own class as file.py:Class; by default fast, or "
+            "networks."
+        ),
     ] = None,
     acquisition: Annotated[
         str | None,

@@ -93,7 +93,10 @@ def search(
         ),
     ] = "recommended",
     recipe: Annotated[
-        str | None, typer.Option(help="The predictor's recipe, fast by default.")
+        str | None,
+        typer.Option(
+            help="The predictor's recipe, fast by default, or your own class as file.py:Class."
+        ),
     ] = None,
     acquisition: Annotated[
         str,

@@ -39,7 +39,10 @@ def train(
     split_seed: SplitSeed = 0,
     recipe: Annotated[
         str | None,
-        typer.Option(help="best (the default), fast, transfer, paper or two-stage."),
+        typer.Option(
+            help="best (the default), fast, small-gp, transfer, paper or two-stage; latency or "
+            "networks for whole networks; or your own class as file.py:Class."
+        ),
     ] = None,
     settings: Annotated[
         Path | None,

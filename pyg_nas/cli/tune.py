@@ -30,7 +30,9 @@ def tune(
         str, typer.Option(help="Training cells: a number, a named split or a file.")
     ] = "172",
     split_seed: SplitSeed = 0,
-    recipe: Annotated[str, typer.Option(help="Recipe whose settings are tuned.")] = "paper",
+    recipe: Annotated[
+        str, typer.Option(help="Recipe, or your own class as file.py:Class.")
+    ] = "paper",
     metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
     repeats: Annotated[

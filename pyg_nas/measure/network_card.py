@@ -228,7 +228,7 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
         (
             f"`{cell['hash']}`" + (" (chosen)" if cell["hash"] == confirmation["chosen"] else ""),
             f"{cell['parameters']:,}",
-            f"{factor * cell['mean']:.2f}{unit}",
+            f"{factor * cell['mean']:.2f}{unit}{score_note(score, cell['mean'])}",
             f"{factor * min(cell['accuracies']):.2f} to {factor * max(cell['accuracies']):.2f}",
         )
         for cell in cells

@@ -197,3 +197,6 @@ def test_a_network_that_predicts_numbers():
     assert "CLASSES" not in script
     failed = model_card(about([], [], test={**test, "score": -1.0}), "b" * 32)
     assert "| test R² | -1.0000 or lower on 100 images |" in failed
+    described = about([], [], test=test)
+    described["confirmation"]["cells"][0] |= {"mean": -1.0, "accuracies": [-1.0, -1.0]}
+    assert "| -1.00 or lower | -1.00 to -1.00 |" in model_card(described, "b" * 32)
