@@ -26,7 +26,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, with_limits
-from pyg_nas.graphs.ragged import RaggedGraphs
+from pyg_nas.graphs.ragged import Ints, RaggedGraphs
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import read_lines
@@ -37,6 +37,8 @@ from pyg_nas.spaces.measurements import METRICS
 
 PLAIN = "plain"
 """The space of graphs that are no cells, in the place of a registered name."""
+
+_ROWS_AT_ONCE = 64  # Python's garbage collector costs more than parsing if many lists are alive
 
 
 class _Record(NamedTuple):
@@ -109,9 +111,58 @@ def parse_graphs(
     Raises:
         TableError: As :func:`read_graphs` does.
     """
-    names: dict[str, int] = {}
-    records = _records(Path(path), rows, names, unit)
-    return _cells(Path(path), records, list(names), space, unit)
+    rows = list(rows)
+    cells = _canonical_rows([row for _, row in rows], space)
+    if cells is None:  # ordered and pruned one by one, or the error of one is raised
+        names: dict[str, int] = {}
+        records = _records(Path(path), rows, names, unit)
+        cells = _cells(Path(path), records, list(names), space, unit)
+    return cells
+
+
+def _canonical_rows(rows: list[Any], space: SearchSpace) -> CellArray | None:
+    """Return records as graphs, or None if one is no record or not the canonical graph of its
+    drawing.
+    """
+    id_of = dict(zip(space.vocabulary, space.encode(list(space.vocabulary)), strict=True))
+    parts = []
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        try:
+            parts.append(_row_arrays(rows[start : start + _ROWS_AT_ONCE], id_of))
+        except (TableError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            return None
+    if not parts:
+        return None
+    sizes, ids, counts, edges = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return canonical_graphs(sizes, ids, counts, edges, space)
+
+
+def _row_arrays(rows: list[Any], id_of: dict[str, int]) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return records as :func:`.canonical_graphs` takes them; any error if one is no record.
+
+    The rules are those of :func:`_record`, each for all records at once: most of the time of
+    reading a stream is spent here.
+    """
+    records = [parse_json(row, TableError) if isinstance(row, bytes) else row for row in rows]
+    ops, edges = [record["ops"] for record in records], [record["edges"] for record in records]
+    labels = [y for record in records if (y := record.get("y")) is not None]
+    pairs = list(chain.from_iterable(edges))
+    ends = list(chain.from_iterable(pairs))
+    sizes, counts = (np.array(list(map(len, lists))) for lists in (ops, edges))
+    ids = [id_of[name] for name in chain.from_iterable(ops)]
+    good = (
+        set(map(type, chain(ops, edges, pairs))) <= {list}
+        and set(map(len, pairs)) <= {2}
+        and set(map(type, ends)) <= {int}
+        and set(map(type, labels)) <= {int, float}
+        and all(abs(y) <= LARGEST_FLOAT32 for y in labels)
+        and sizes.min() > 0
+        and sizes.max() <= MOST_OPERATORS
+    )
+    if not good:
+        raise TableError("a record is not valid")
+    edges_of_all = np.array(ends, dtype=np.int64).reshape(-1, 2).T
+    return sizes, np.array(ids, dtype=np.int64), counts, edges_of_all
 
 
 def _records(
@@ -212,7 +263,7 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
     if not isinstance(record, dict) or not {"ops", "edges"} <= set(record):
         raise TableError('a record must be an object with the keys "ops" and "edges"')
     ops, edges, y = record["ops"], record["edges"], record.get("y")
-    # Whole lists at once: most of the time of reading a stream is spent here.
+    # Whole lists at once: most of the time of reading a file is spent here.
     if not isinstance(ops, list) or not set(map(type, ops)) <= {str} or not all(ops):
         raise TableError(f'"ops" must be a list of names, got {quoted(ops)}')
     if not ops:

@@ -134,6 +134,10 @@ def test_a_wrong_line_is_named(tmp_path: Path, case: str) -> None:
     path.write_text('{"ops": ["a"], "edges": []}\n' + line + "\n")
     with pytest.raises(TableError, match=f"g.jsonl, line 2: .*{message}"):
         read_graphs(path)
+    # The lines of a stream are read together as long as all are records.
+    plain = SearchSpace("letters", ("a", "b"), max_vertices=9, max_edges=9)
+    with pytest.raises(TableError, match=f"g.jsonl, line 2: .*{message}"):
+        parse_graphs(path, enumerate(path.read_bytes().splitlines(), 1), plain)
 
 
 def test_files_without_graphs_are_refused(tmp_path: Path) -> None:
@@ -245,6 +249,8 @@ def test_a_record_that_is_no_cell_is_named(
     path = write(tmp_path / "g.jsonl", DEAD_END, {"ops": ops, "edges": edges}, OUTPUT_FIRST)
     with pytest.raises(TableError, match=rf"g\.jsonl, line 2: .*{message}"):
         read_graphs(path, space)
+    with pytest.raises(TableError, match=rf"g\.jsonl, line 2: .*{message}"):
+        parse_graphs(path, enumerate(path.read_bytes().splitlines(), 1), NASBENCH101)
 
 
 def test_a_drawing_with_many_dead_vertices_is_a_cell(tmp_path: Path) -> None:
