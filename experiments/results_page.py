@@ -621,6 +621,15 @@ def few_labels() -> list[str]:
     return lines
 
 
+def transnas_noise() -> list[str]:
+    found = read("transnas_noise")
+    lines = [row("task", "by the other runs", "drawn", "without noise"), row(*["---"] * 4)]
+    for entry in (*found["tasks"], {"task": "*mean of seven*", **found["mean"]}):
+        keys = ("tau_of_other_runs", "tau_of_other_runs_drawn", "tau_without_noise")
+        lines.append(row(entry["task"], *(f"{entry[key]:.3f}" for key in keys)))
+    return lines
+
+
 def latency() -> list[str]:
     found = read("latency")
     lines = [
@@ -697,6 +706,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "network-latency": network_latency,
     "transfer-own": transfer_own,
     "few-labels": few_labels,
+    "transnas-noise": transnas_noise,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells"),
     "nasbench201-cifar100": lambda: nasbench201("tau_all_others", result="nasbench201_cifar100"),
     "nasbench201-imagenet16": lambda: nasbench201(

@@ -123,13 +123,17 @@ class Benchmark:
     sizes: tuple[int, ...]
 
 
-def benchmarks(nasbench201: Path, transnas: Path) -> Iterator[Benchmark]:
-    """Yield all tasks of both benchmarks."""
-    with h5py.File(nasbench201) as file:
+def nasbench201_benchmarks(path: Path) -> Iterator[Benchmark]:
+    """Yield the data sets of NAS-Bench-201."""
+    with h5py.File(path) as file:
         for task in NASBENCH201_TASKS:
             pair = [file[f"epochs200/{task}/{what}_mean"][:] for what in ("val", "test")]
             yield _benchmark("nasbench201", task, file["operations"][:], *pair, NASBENCH201_SIZES)
-    with h5py.File(transnas) as file:
+
+
+def transnas_benchmarks(path: Path) -> Iterator[Benchmark]:
+    """Yield the tasks of TransNAS-Bench-101, with the architectures in one order."""
+    with h5py.File(path) as file:
         for task, metric in TRANSNAS_METRICS.items():
             pair = [file[f"{task}/{what}_{metric}"][:] for what in ("valid", "test")]
             yield _benchmark("transnasbench101", task, file["operations"][:], *pair, TRANSNAS_SIZES)
@@ -163,7 +167,7 @@ def evaluate(
     digest = common_digest(shipped_names(), find_space("nasbench201"))
     known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done if r["data"] == digest}
     done = [r for r in done if r["data"] == digest]
-    opened = list(benchmarks(nasbench201, transnas))
+    opened = [*nasbench201_benchmarks(nasbench201), *transnas_benchmarks(transnas)]
     jobs = [(b, 0, 0) for b in opened]
     jobs += [(b, size, draw) for draw in range(draws) for b in opened for size in b.sizes]
     for benchmark, size, draw in jobs:
