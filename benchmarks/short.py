@@ -144,13 +144,18 @@ def ratios_of(path: Path, read: Callable[[dict[str, Any]], Ratios]) -> Ratios:
     return read(json.loads(path.read_text())) if path.exists() else {}
 
 
+def processor_of(path: Path) -> str:
+    """Return the processor on which a result was measured."""
+    return str(json.loads(path.read_text())["environment"]["processor"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(BENCHMARKS)}")
     names = parser.parse_args().names or list(BENCHMARKS)
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         parser.error(f"there is no benchmark {', '.join(unknown)}")
-    rows, failed, start = [], [], time.perf_counter()
+    rows, failed, elsewhere, start = [], [], [], time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             print(f"{time.perf_counter() - start:4.0f} s  {name}", flush=True)
@@ -161,10 +166,14 @@ def main() -> None:
                 failed.append(name)
                 continue
             stem, read = BENCHMARKS[name]
-            today = ratios_of(Path(folder) / f"{stem}.json", read)
-            committed = ratios_of(RESULTS / f"{stem}.json", read)
+            found, kept = Path(folder) / f"{stem}.json", RESULTS / f"{stem}.json"
+            today, committed = ratios_of(found, read), ratios_of(kept, read)
+            if kept.exists() and processor_of(found) != processor_of(kept):
+                elsewhere.append(name)
             rows += [[name, *row] for row in compared(today, committed)]
     show("Ratios, larger is better", ["benchmark", "ratio", "today", "committed", ""], rows)
+    if elsewhere:
+        print(f"Committed on another processor, whose ratios differ: {', '.join(elsewhere)}")
     print(f"{time.perf_counter() - start:.0f} s")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
