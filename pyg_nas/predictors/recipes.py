@@ -189,7 +189,8 @@ def make_estimator(
 
     Args:
         recipe: One of :data:`RECIPES`, or ``module:Class`` or ``file.py:Class`` of a user's own.
-        label: The labels that it will be fitted on.
+        label: The labels that it will be fitted on. Without it they may be anything, and
+            predictions are not limited to the range of an accuracy.
         seed: Random seed of all its choices.
         device: A torch device name, or ``"auto"``.
         task: Without effect, for code that was written for version 0.1: ``fit`` recognises labels
@@ -201,7 +202,10 @@ def make_estimator(
     """
     estimator = find_recipe(recipe)(label or LabelPolicy(), seed, device)
     settings = _todays_names(settings, estimator)
-    unknown = set(settings) - set(estimator.get_params())
+    known = set(estimator.get_params())
+    if label is None and "accuracies" in known:
+        settings.setdefault("accuracies", False)
+    unknown = set(settings) - known
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")
     estimator.set_params(**settings)

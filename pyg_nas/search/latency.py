@@ -82,7 +82,7 @@ class LatencyModel:
                 f"latencies are predicted from at least {FEWEST} measured networks, there are "
                 f"{len(cells)}"
             )
-        estimator = LogRegressor(make_estimator("fast", accuracies=False))
+        estimator = LogRegressor(make_estimator("fast"))
         errors = np.empty(len(cells))
         for train, left_out in KFold(_FOLDS, shuffle=True, random_state=0).split(seconds):
             model = clone(estimator).fit(cells[train], seconds[train])

@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
+from pyg_nas.data.labels import LabelPolicy
 from pyg_nas.data.shipped import shipped_table
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
@@ -91,7 +92,7 @@ def test_accuracies_stay_in_their_range_in_the_same_order(unit: float, tmp_path:
         assert (np.diff(predicted[order]) >= 0).all()
         assert len(np.unique(predicted)) == len(np.unique(straight.predict(CELLS)))
     # Neither fractions nor percent: the recipe's label says accuracies, these numbers do not.
-    other = make_estimator("fast", transfer=False).fit(CELLS[known], labels - 50)
+    other = make_estimator("fast", LabelPolicy(), transfer=False).fit(CELLS[known], labels - 50)
     assert np.ptp(other.predict(CELLS)) > 0
     np.testing.assert_allclose(other.predict(CELLS), straight.predict(CELLS) - 50, atol=1e-6)
 
