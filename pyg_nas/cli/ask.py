@@ -15,6 +15,7 @@ from pyg_nas.cli.options import (
     MaxParams,
     MaxTime,
     MaxTrainingTime,
+    Readers,
     longest_training,
     seed_option,
 )
@@ -52,6 +53,7 @@ def ask(
         ),
     ] = None,
     configurations: Configurations = None,
+    workers: Readers = 1,
     method: Annotated[
         str | None, typer.Option(help="predictor (default), random, evolution or local.")
     ] = None,
@@ -100,12 +102,14 @@ def ask(
     from pyg_nas.search.ask_tell import Search
 
     check_device(device)
+    if networks is None and workers != 1:
+        raise SettingsError("--workers reads networks: give --networks too")
     listed = None
     if networks is not None:
         from pyg_nas.predictors.network_lists import read_candidates
 
         with progress_bar("reading networks") as advance:
-            listed = read_candidates(networks, configurations, advance)
+            listed = read_candidates(networks, configurations, advance, workers)
     given = {
         "space": None if space is None else chosen_space(space),
         "networks": listed,

@@ -41,6 +41,14 @@ Configurations = Annotated[
         "per line; each object has the arguments of one call."
     ),
 ]
+Readers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        max=MOST_WORKERS,
+        help="Processes that read the graphs of networks; -1 for one on each core.",
+    ),
+]
 SplitSeed = Annotated[int, seed_option("Random seed of the split.")]
 LearnedBudget = Annotated[
     int | None,

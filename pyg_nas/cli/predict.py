@@ -77,7 +77,11 @@ def predict(
         str, typer.Option(help="Where blocks are scored: sequential, threading, loky, ray or dask.")
     ] = "sequential",
     workers: Annotated[
-        int, typer.Option(help="Number of blocks at the same time; -1 for one on each core.")
+        int,
+        typer.Option(
+            help="Blocks that are scored, or networks that are read, at the same time; -1 for one "
+            "on each core."
+        ),
     ] = 1,
     device: Device = "auto",
 ) -> None:
@@ -136,7 +140,7 @@ def predict(
         header.check_space(whole_space)
     listed = None
     if table is not None:
-        listed = _listed_table(table, configurations, header)
+        listed = _listed_table(table, configurations, header, workers)
     elif whole_space is not None and is_sorted:
         from pyg_nas.scoring.blocks import space_architectures
 
@@ -155,7 +159,7 @@ def predict(
 
 
 def _listed_table(
-    table: str, configurations: Path | None, header: ModelHeader | None
+    table: str, configurations: Path | None, header: ModelHeader | None, workers: int
 ) -> Architectures:
     """The architectures of a table or of a list of whole networks, which the model can predict.
 
@@ -172,7 +176,7 @@ def _listed_table(
         opened = open_any_table(path, None if header is None else header.graph_space)
     else:
         with progress_bar("reading networks") as advance:
-            opened = read_candidates(table, configurations, advance)
+            opened = read_candidates(table, configurations, advance, workers)
     network = None
     if header is not None:
         header.check_space(opened.space)

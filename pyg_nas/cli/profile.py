@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, resumable
-from pyg_nas.cli.options import Configurations, check_table_output
+from pyg_nas.cli.options import Configurations, Readers, check_table_output
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
@@ -51,6 +51,7 @@ def profile(
             help="How often a noisier network is measured again, after all others.",
         ),
     ] = 3,
+    workers: Readers = 1,
 ) -> None:
     """Measure latency and peak memory of networks on this machine, and count parameters and MACs.
 
@@ -70,7 +71,7 @@ def profile(
 
     with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
         reading = partial(advance, text="reading their graphs")
-        result = profile_networks(sources, out, settings, advance, reading)
+        result = profile_networks(sources, out, settings, advance, reading, workers)
     for name, noise in result.noisy.items():
         print_line(f"too noisy ({percent(noise, 1)}), not recorded: {name}")
     for name, reason in result.failed.items():

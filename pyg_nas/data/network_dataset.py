@@ -14,14 +14,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch_geometric.data import Data
 
+from pyg_nas.data.network_reading import OnNetwork, read_networks
 from pyg_nas.data.network_sources import (
     Builder,
     Networks,
     NetworkSource,
-    OnNetwork,
     built_networks,
     network_sources,
-    read_networks,
 )
 from pyg_nas.data.processed import ProcessedDataset, transforms_text
 from pyg_nas.errors import NetworkError, TableError
@@ -71,6 +70,9 @@ class NetworkDataset(ProcessedDataset):
             (default: :obj:`None`)
         progress (callable, optional): Called after each network that is read with the number of
             networks that are done, and of all. (default: :obj:`None`)
+        workers (int, optional): Processes that read the networks; -1 for one on each core. A
+            builder and its configurations are sent to them, or modules with their weights.
+            (default: :obj:`1`)
 
     All other arguments are those of :class:`~pyg_nas.data.dataset.CellDataset`.
 
@@ -99,9 +101,11 @@ class NetworkDataset(ProcessedDataset):
         transform_key: str | None = None,
         source_key: str | None = None,
         progress: OnNetwork | None = None,
+        workers: int = 1,
     ) -> None:
         self._sources: list[NetworkSource] | None = network_sources(networks)
         self._progress = progress
+        self._workers = workers
         self._read: NetworkArray | None = None
         self._labels = _checked_labels(labels, [source.name for source in self._sources])
         if source_key is not None:
@@ -166,7 +170,7 @@ class NetworkDataset(ProcessedDataset):
     def _networks_read(self) -> NetworkArray:
         if self._read is None:
             assert self._sources is not None
-            self._read = read_networks(self._sources, self._progress)
+            self._read = read_networks(self._sources, self._progress, self._workers)
         return self._read
 
     def _collated_source(self) -> tuple[Data, dict[str, torch.Tensor]]:

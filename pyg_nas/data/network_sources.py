@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from pyg_nas.errors import NetworkError, NetworksError, quoted
+from pyg_nas.errors import NetworkError, quoted
 from pyg_nas.io.files import visible_files
 from pyg_nas.io.user_code import user_call
-from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.onnx_file import graph_of_onnx
 
@@ -23,9 +22,6 @@ Builder: TypeAlias = Callable[..., tuple[Any, Any]]
 """Makes a module and its example inputs from the keyword arguments of one configuration."""
 
 _T = TypeVar("_T")
-
-OnNetwork = Callable[[int, int], None]
-"""Called after each network with the number of networks that are done, and of all."""
 
 
 class NetworkSource(NamedTuple):
@@ -86,49 +82,6 @@ def built_networks(
     if not sources:
         raise NetworkError("there is no configuration, at least one is needed")
     return sources
-
-
-def read_networks(
-    sources: Sequence[NetworkSource], progress: OnNetwork | None = None
-) -> NetworkArray:
-    """Return the graphs of sources.
-
-    Raises:
-        NetworkError: If some cannot be read, after all others were; the message has the name of
-            each, and the reason.
-    """
-    refused: list[NetworkError] = []
-    graphs = NetworkArray.from_graphs(_readable(sources, refused, progress))
-    if refused:
-        raise _refusal(refused, len(sources)) from refused[0]
-    return graphs
-
-
-def _readable(
-    sources: Sequence[NetworkSource], refused: list[NetworkError], progress: OnNetwork | None
-) -> Iterator[NetworkGraph]:
-    """Yield the graphs that can be read, and collect the errors of the others."""
-    for done, (name, load) in enumerate(sources, start=1):
-        try:
-            with naming(name):
-                graph = graph_of_network(load())
-        except NetworkError as error:
-            refused.append(error.with_traceback(None))  # which would keep the network in memory
-        else:
-            yield graph
-        if progress is not None:
-            progress(done, len(sources))
-
-
-def _refusal(refused: Sequence[NetworkError], total: int) -> NetworkError:
-    """Return the error on the networks of a list that cannot be read."""
-    first, *others = refused
-    if total == 1:
-        return NetworkError(str(first))
-    counts = f"{len(refused):,} of {total:,} networks cannot be read"
-    if not others:
-        return NetworkError(f"{counts}, repair or remove it: {first}")
-    return NetworksError(f"{counts}, repair or remove them:", [str(error) for error in refused])
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from torch import nn
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.threads import torch_threads
-from pyg_nas.data.network_sources import NetworkSource, OnNetwork, naming, read_networks
+from pyg_nas.data.network_reading import OnNetwork, read_networks
+from pyg_nas.data.network_sources import NetworkSource, naming
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted, percent
@@ -58,12 +59,14 @@ def profile_networks(
     settings: ProfileSettings | None = None,
     progress: OnProfiled | None = None,
     reading: OnNetwork | None = None,
+    workers: int = 1,
 ) -> ProfileResult:
     """Measure networks one after another and write a table of them.
 
-    The graphs of all networks are read first. Then every measurement is appended to
-    ``OUT.journal.jsonl``, so that a stopped call resumes. A reference network is timed after each
-    network; its change shows the drift of the machine.
+    The graphs of all networks are read first, so that none turns out to be wrong after hours; each
+    network is built again when it is measured, because all together may not fit in memory. Every
+    measurement is appended to ``OUT.journal.jsonl``, so that a stopped call resumes. A reference
+    network is timed after each network; its change shows the drift of the machine.
 
     Args:
         sources: The networks.
@@ -71,6 +74,7 @@ def profile_networks(
         settings: How they are measured.
         progress: Called after each network.
         reading: Called after each graph that is read.
+        workers: Processes that read graphs, before anything is measured; -1 for one on each core.
 
     Raises:
         NetworkError: If a network cannot be read; the message names all of these.
@@ -83,7 +87,7 @@ def profile_networks(
     device = pick_device(settings.device)
     about = {**asdict(settings), "processor": device_name(device), "torch": torch.__version__}
     path = Path(f"{os.fspath(out)}.journal.jsonl")
-    graphs = read_networks(sources, reading)
+    graphs = read_networks(sources, reading, workers)
     # Another bound on the noise is another choice among the same measurements.
     equal = {name: value for name, value in about.items() if name not in ("most_noise", "retries")}
     with (

@@ -7,13 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.data.network_sources import (
-    NetworkSource,
-    OnNetwork,
-    built_networks,
-    network_sources,
-    read_networks,
-)
+from pyg_nas.data.network_reading import OnNetwork, read_networks
+from pyg_nas.data.network_sources import NetworkSource, built_networks, network_sources
 from pyg_nas.data.network_table import NetworkTable, is_network_table
 from pyg_nas.errors import NetworkError, SettingsError
 from pyg_nas.io.json_reader import parse_json, read_json
@@ -47,7 +42,7 @@ def named_sources(
     if configurations is None:
         return network_sources(networks)
     listed = read_configurations(configurations)
-    built = built_networks(class_named(networks), listed)
+    built = built_networks(_NamedBuilder(networks), listed)
     # Names that can be read back: the configuration itself.
     names = [json.dumps(configuration) for configuration in listed]
     repeated = len(set(names)) < len(names)
@@ -55,6 +50,23 @@ def named_sources(
         NetworkSource(f"{number} {name}" if repeated else name, source.load)
         for number, (name, source) in enumerate(zip(names, built, strict=True))
     ]
+
+
+class _NamedBuilder:
+    """The function of a reference; another process imports it by this reference.
+
+    A function of a file cannot be sent otherwise: its module is on no path.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self._reference = reference
+        self._build = class_named(reference)
+
+    def __call__(self, **configuration: Any) -> Any:
+        return self._build(**configuration)
+
+    def __reduce__(self) -> tuple[type[_NamedBuilder], tuple[str]]:
+        return _NamedBuilder, (self._reference,)
 
 
 def read_configurations(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -83,6 +95,7 @@ def read_candidates(
     networks: str,
     configurations: str | os.PathLike[str] | None = None,
     progress: OnNetwork | None = None,
+    workers: int = 1,
 ) -> NetworkTable:
     """Return the graphs of named networks, without targets, or a table that is named.
 
@@ -90,6 +103,7 @@ def read_candidates(
         networks: As :func:`named_sources` takes it, or the path of a table of networks.
         configurations: As :func:`named_sources` takes it.
         progress: Called after each network that is read.
+        workers: Processes that read them; -1 for one on each core.
 
     Raises:
         NetworkError: If a network cannot be read; the message names all of these.
@@ -101,5 +115,5 @@ def read_candidates(
             raise NetworkError(f"{networks}: is not a table of networks")
         return NetworkTable.load(networks)
     sources = named_sources(networks, configurations)
-    graphs = read_networks(sources, progress)
+    graphs = read_networks(sources, progress, workers)
     return NetworkTable(graphs, [source.name for source in sources])

@@ -119,3 +119,10 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings["evaluator"] = {"evaluator": "table"}
     (folder / "table" / "settings.json").write_text(json.dumps(settings))
     return folder
+
+
+def test_processes_that_read_no_networks_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pyg_nas("ask", tmp_path / "run", "--workers", 2) == 2
+    assert "--workers reads networks: give --networks too" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert pyg_nas("predict", memory, out, "--out", tmp_path / "memory.csv") == 0
     assert "score: peak memory, in bytes" in capsys.readouterr().out
     scores = tmp_path / "scores.csv"
-    assert pyg_nas("predict", model, builder, "--out", scores, *options) == 0
+    assert pyg_nas("predict", model, builder, "--out", scores, *options, "--workers", 2) == 0
     with scores.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["arch"] for row in rows] == ['{"width": 2}', '{"width": 20}']

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.network_sources import (
-    NetworkSource,
-    built_networks,
-    network_sources,
-    read_networks,
-)
-from pyg_nas.errors import NetworkError, SettingsError
+from pyg_nas.data.network_reading import read_networks
+from pyg_nas.data.network_sources import built_networks, network_sources
+from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.spaces.modules.networks import random_network
@@ -97,37 +92,3 @@ def test_errors_name_the_network(tmp_path: Path) -> None:
         network_sources(tmp_path / "missing")
     with pytest.raises(NetworkError, match="there is no configuration"):
         built_networks(build, [])
-
-
-def test_a_message_does_not_name_the_network_twice() -> None:
-    def fail() -> None:
-        raise NetworkError("net.onnx: cannot be read")
-
-    with pytest.raises(NetworkError, match=r"^net\.onnx: cannot be read$"):
-        read_networks([NetworkSource("net.onnx", fail)])
-
-
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.onnx").write_text("no network")
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(
-        SettingsError, match=r"^ONNX needs the package onnx: pip install '.\[export"
-    ):
-        read_networks(network_sources(tmp_path))
-
-
-def test_all_networks_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    for name in ("a", "c"):
-        (tmp_path / f"{name}.onnx").write_text("no network")
-    graph = random_network(5, seed=0)
-    readable = NetworkSource("b", lambda: graph)
-    refused, reported = network_sources(tmp_path), []
-    with pytest.raises(NetworkError) as raised:
-        read_networks([refused[0], readable, refused[1]], lambda *counts: reported.append(counts))
-    first, *others = str(raised.value).splitlines()
-    assert first == "2 of 3 networks cannot be read, repair or remove them:"
-    for line, name in zip(others, ("a", "c"), strict=True):
-        assert line.startswith(f"  {tmp_path / name}.onnx: cannot be read as ONNX (")
-    assert reported == [(1, 3), (2, 3), (3, 3)]

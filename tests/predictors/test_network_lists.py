@@ -40,6 +40,19 @@ def test_a_builder_with_configurations(suffix: str, builder: str, tmp_path: Path
     assert read_candidates(str(tmp_path / "t.hdf5")).names == table.names
 
 
+def test_processes_import_the_builder_of_a_file(builder: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text('[{"width": 3}, {"width": 5}]')
+    assert read_candidates(builder, path, workers=2).networks.parameters.tolist() == [15, 25]
+    path.write_text('[{"width": 3}, {"width": "wide"}]')
+    messages = []
+    for workers in (1, 2):
+        with pytest.raises(NetworkError, match=r"builders_of_.*\.py, line 5: TypeError") as raised:
+            read_candidates(builder, path, workers=workers)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+
+
 def test_repeated_configurations_have_different_names(builder: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('[{"width": 3}, {"width": 3}]')
     names = [source.name for source in named_sources(builder, tmp_path / "c.json")]
