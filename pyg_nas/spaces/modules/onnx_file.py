@@ -19,6 +19,7 @@ from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
+from pyg_nas.spaces.modules.onnx_shapes import known_shape, with_shapes
 from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import normalised
 
@@ -41,6 +42,7 @@ _NOT_PARAMETERS = {
     "Resize": (1, 2, 3),
     "Upsample": (1,),
 }
+_MOVEMENTS = _VIEWS | _IDENTITIES | {"Cast", "Concat", "Expand", "Gather", "Slice", "Transpose"}
 # In the files of PyTorch's exporter.
 _KIND_OF_TENSOR = "pkg.torch.export.graph_signature.InputSpec.kind"
 # Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
@@ -97,7 +99,7 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
 def _read(path: str | os.PathLike[str]) -> ModelProto:
     check_onnx(("onnx",))
     import onnx
-    from onnx import inliner, shape_inference
+    from onnx import inliner
 
     content = read_regular(path, MOST_ONNX_BYTES, NetworkError)
     try:
@@ -109,7 +111,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
         _determine_sizes(model.graph)
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        inferred = with_shapes(model)
     except RecursionError:
         raise NetworkError(f"{path}: a function of the file calls itself") from None
     except Exception as error:  # the checks of onnx raise classes of its C++ modules
@@ -197,12 +199,10 @@ class _Builder:
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self._add_constants()
         for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
-            kind = value.type.tensor_type
-            dims = kind.shape.dim
-            known = kind.HasField("shape") and all(dim.HasField("dim_value") for dim in dims)
-            if value.name not in self.shapes and kind.elem_type and known:
-                self.shapes[value.name] = tuple(int(dim.dim_value) for dim in dims)
-                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind.elem_type))
+            kind, shape = value.type.tensor_type.elem_type, known_shape(value)
+            if value.name not in self.shapes and kind and shape is not None:
+                self.shapes[value.name] = shape
+                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind))
         for value in self.graph.input:
             if value.name not in self.sizes and value.name not in self.makers:
                 self.makers[value.name] = (len(self.vertices),)
@@ -231,12 +231,14 @@ class _Builder:
             name = sparse.values.name
             self.shapes[name], self.makers[name] = tuple(sparse.dims), ()
             self.weights[name] = self.sizes[name] = math.prod(sparse.values.dims)
+        settings = _settings(self.graph)
         for tensor in self.graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             self.makers[tensor.name] = ()
             kind = kinds.get(tensor.name, "PARAMETER" if tensor.dims else "")
-            if (tensor.data_type in floats and kind == "PARAMETER") or tensor.name in rounded:
+            learned = tensor.data_type in floats and kind == "PARAMETER"
+            if (learned and tensor.name not in settings) or tensor.name in rounded:
                 self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)
 
     def _result(self, name: str) -> tuple[tuple[int, ...], str]:
@@ -346,6 +348,32 @@ class _Builder:
         unused = read - sum(v.parameters for v in vertices) + sum(self.weights.values())
         shapeless = [self.shapeless[position] for position in kept if position in self.shapeless]
         return NetworkGraph(vertices, unused, {"source": name}), shapeless
+
+
+def _settings(graph: GraphProto) -> set[str]:
+    """Return tensors that reach only inputs that are no parameters, moved at most.
+
+    The legacy exporter selects the first states of a layer from those of all.
+    """
+    users: dict[str, list[tuple[NodeProto, int]]] = {}
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            users.setdefault(name, []).append((node, position))
+    results = {value.name for value in graph.output}
+    found: set[str] = set()
+    tensors = [tensor.name for tensor in graph.initializer]
+    for name in [*(node.output[0] for node in reversed(graph.node) if node.output), *tensors]:
+        if (
+            name in users
+            and name not in results
+            and all(
+                position in _NOT_PARAMETERS.get(node.op_type, ())
+                or (node.op_type in _MOVEMENTS and node.output[0] in found)
+                for node, position in users[name]
+            )
+        ):
+            found.add(name)
+    return found
 
 
 def _named(node: NodeProto) -> str:

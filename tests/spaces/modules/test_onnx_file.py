@@ -216,6 +216,28 @@ def test_an_exported_module_has_the_parameters_and_macs_of_the_module(tmp_path: 
     assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)
 
 
+def test_selected_first_states_are_no_parameters(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Slice", ["states", "zero", "one"], ["first"]),
+        helper.make_node("GRU", ["x", "w", "r", "", "", "first"], ["", "y"], hidden_size=3),
+    ]
+    weights = {
+        "states": np.zeros((2, 1, 3), np.float32),
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "w": np.zeros((1, 9, 4), np.float32),
+        "r": np.zeros((1, 9, 3), np.float32),
+    }
+    graph = graph_of_onnx(write(tmp_path / "n.onnx", nodes, weights, {"x": [5, 1, 4]}))
+    assert graph.parameters == 9 * 4 + 9 * 3
+    # What is also multiplied is learned.
+    used = [*nodes[:1], helper.make_node("Mul", ["first", "first"], ["twice"]), nodes[1]]
+    used += [helper.make_node("Add", ["h", "twice"], ["y"])]
+    used[2] = helper.make_node("GRU", ["x", "w", "r", "", "", "first"], ["", "h"], hidden_size=3)
+    graph = graph_of_onnx(write(tmp_path / "n.onnx", used, weights, {"x": [5, 1, 4]}))
+    assert graph.parameters == 9 * 4 + 9 * 3 + 2 * 3
+
+
 def _relu() -> onnx.ModelProto:
     value = helper.make_tensor_value_info
     nodes = [helper.make_node("Relu", ["x"], ["y"])]

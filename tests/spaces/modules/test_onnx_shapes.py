@@ -1,0 +1,89 @@
+"""Shapes that follow from numbers which a file computes from other shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules import graph_of_onnx
+from tests.spaces.modules.onnx_models import write
+
+onnx = pytest.importorskip("onnx")
+from onnx import helper  # noqa: E402
+
+ONE, LAST = np.array([1]), np.array([4])
+
+
+def flattened(path: Path, power: str) -> Path:
+    """Write ``x.reshape(batch, product of the other sizes) @ w`` as an exporter writes it."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "one", "last"], ["rest"]),
+        helper.make_node(power, ["rest"], ["size"], keepdims=0),
+        helper.make_node("Reshape", ["size", "one"], ["sizes"]),
+        helper.make_node("Slice", ["shape", "zero", "one"], ["batch"]),
+        helper.make_node("Concat", ["batch", "sizes"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    weights = {"one": ONE, "last": LAST, "zero": np.array([0]), "w": np.zeros((24, 5), np.float32)}
+    return write(path, nodes, weights, {"x": [2, 2, 3, 4]})
+
+
+def test_sizes_are_computed_from_shapes(tmp_path: Path) -> None:
+    graph = graph_of_onnx(flattened(tmp_path / "n.onnx", "ReduceProd"))
+    assert (graph.parameters, graph.macs) == (24 * 5, 2 * 24 * 5)
+    assert [vertex.shape for vertex in graph.vertices] == [(2, 2, 3, 4), (2, 24), (2, 5), (2, 5)]
+
+
+def test_sizes_of_other_operators_stay_unknown(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match=r"MatMul .*because the shape of 'flat' is not"):
+        graph_of_onnx(flattened(tmp_path / "n.onnx", "ReduceMean"))
+
+
+def test_large_constants_are_not_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice among 1,000 x 1,000 x 1,000 numbers would have 8 GB."""
+    import onnx.reference
+
+    class Recorded(onnx.reference.ReferenceEvaluator):
+        def run(self, *arguments: object, **named: object) -> object:
+            computed.extend(node.op_type for node in self.proto_.graph.node)
+            return super().run(*arguments, **named)
+
+    computed: list[str] = []
+    monkeypatch.setattr(onnx.reference, "ReferenceEvaluator", Recorded)
+    nodes = [
+        helper.make_node("Where", ["a", "b", "c"], ["many"]),
+        helper.make_node("ReduceMax", ["many"], ["most"], keepdims=0),
+        helper.make_node("Add", ["one", "one"], ["two"]),
+        helper.make_node("Reshape", ["most", "one"], ["sizes"]),
+        helper.make_node("Expand", ["x", "sizes"], ["y"]),
+    ]
+    ranges = {
+        "a": np.ones((1000, 1, 1), dtype=bool),
+        "b": np.ones((1, 1000, 1), dtype=np.int64),
+        "c": np.ones((1, 1, 1000), dtype=np.int64),
+    }
+    path = write(tmp_path / "n.onnx", nodes, {**ranges, "one": ONE}, {"x": [1]})
+    with pytest.warns(UserWarning, match="of unknown shape"):
+        graph_of_onnx(path)
+    assert computed == ["Add"]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent_layers_as_pytorch_exports_them(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+
+    layers = getattr(torch.nn, kind)(6, 5, 2, bidirectional=True).eval()
+    x = (torch.zeros(5, 2, 6),)
+    first = tmp_path / "raw.onnx"
+    torch.onnx.export(layers, x, first, optimize=False, verbose=False)
+    gates = {"LSTM": 4, "GRU": 3}[kind]
+    # Of both directions, for each of 10 positions: numbers of the input, and of the state.
+    wanted = 10 * 2 * gates * 5 * ((6 + 5) + (10 + 5))
+    graph = graph_of_onnx(first)
+    assert (graph.parameters, graph.macs) == (sum(p.numel() for p in layers.parameters()), wanted)
