@@ -252,10 +252,8 @@ def new_device(known: NetworkTable, name: str, others: Callable[[str], bool]) ->
         target = target[rows]
         part = known.subset(rows)
         costs = network_costs(part.networks)
-        names = network_cost_names()
-        total = costs[:, [names.index("roofline at 16")]]
-        work = [i for i, name in enumerate(names) if not name.startswith("operations")]
-        inputs = np.column_stack([np.log(costs[:, work] / total + 1e-3), np.log(total)])
+        total = costs[:, [network_cost_names().index("roofline at 16")]]
+        inputs = np.column_stack([np.log(costs / total + 1e-3), np.log(total)])
         model = NewDeviceRegressor(MEASURED).fit(
             inputs, everything[rows], [device(source) for source in sources]
         )

@@ -114,6 +114,50 @@ class _Prior:
         return found, self.scale * np.sqrt(np.maximum(variance, kernel.noise))
 
 
+@dataclass(frozen=True)
+class _Unmeasured:
+    """What one process does not know yet, while measurements are chosen.
+
+    Attributes:
+        variance: Variances of labels of a pool of architectures ``[pool]``.
+        between: Their covariances with the candidates ``[pool, m]``.
+        within: Covariances of the candidates ``[m, m]``.
+        noise: Variance of the noise of a label.
+    """
+
+    variance: Floats
+    between: Floats
+    within: Floats
+    noise: float
+
+    @classmethod
+    def of(cls, kernel: _Kernel, pool: _Rows, candidates: _Rows) -> _Unmeasured:
+        return cls(
+            kernel.variance(pool) + kernel.noise,
+            kernel.covariance(pool, candidates),
+            kernel.covariance(candidates, candidates),
+            kernel.noise,
+        )
+
+    def gains(self) -> Floats:
+        """Return by how much each candidate lowers the logarithms of the variances, ``[m]``."""
+        explained = self.between**2 / (np.diag(self.within) + self.noise)  # [pool, m]
+        left = np.maximum(self.variance[:, None] - explained, self.noise)
+        return np.asarray((np.log(self.variance)[:, None] - np.log(left)).sum(axis=0))
+
+    def after(self, measured: int) -> _Unmeasured:
+        """Return what is unknown after a candidate was measured."""
+        explains = self.within[measured] / (self.within[measured, measured] + self.noise)
+        known = self.between[:, measured]
+        variance = self.variance - known**2 / (self.within[measured, measured] + self.noise)
+        return _Unmeasured(
+            np.maximum(variance, self.noise),
+            self.between - np.outer(known, explains),
+            self.within - np.outer(self.within[:, measured], explains),
+            self.noise,
+        )
+
+
 @dataclass(eq=False, repr=False)
 class NewDeviceRegressor:
     """A Gaussian process whose prior is computed from costs on other devices.
@@ -189,9 +233,10 @@ class NewDeviceRegressor:
     def design(self, count: int, candidates: ArrayLike | None = None) -> Ints:
         """Return architectures to measure on a new device, positions ``[count]``.
 
-        They are chosen one after the other; each minimises the total variance of all architectures
-        in the five processes. No cost on the new device is needed (Krause, Singh and Guestrin,
-        2008).
+        They are chosen one after the other; each minimises the sum of the logarithms of the
+        variances of all architectures in the five processes. So a few architectures that differ
+        from all others do not attract most measurements. No cost on the new device is needed
+        (Krause, Singh and Guestrin, 2008).
 
         Args:
             count: How many.
@@ -209,21 +254,14 @@ class NewDeviceRegressor:
         everything = _Prior.of(self.costs_, self.inputs_).rows
         rows = everything.take(chosen_from)
         pool = everything.take(np.random.default_rng(self.random_state).permutation(total)[:_POOL])
-        states = [
-            (kernel.covariance(pool, rows), kernel.covariance(rows, rows), kernel.noise)
-            for kernel in self.kernels_
-        ]  # [pool, m], [m, m]
+        states = [_Unmeasured.of(kernel, pool, rows) for kernel in self.kernels_]
         found: list[int] = []
         for _ in range(count):
-            gains = [
-                (between**2).sum(axis=0) / (np.diag(within) + noise)
-                for between, within, noise in states
-            ]
-            gain = np.sum(gains, axis=0)
+            gain = np.sum([state.gains() for state in states], axis=0)
             gain[found] = -1.0
             best = int(gain.argmax())
             found.append(best)
-            states = [_unexplained(*state, best) for state in states]
+            states = [state.after(best) for state in states]
         return np.asarray(chosen_from[found])
 
     def predict(self, rows: ArrayLike, costs: ArrayLike) -> tuple[Floats, Floats]:
@@ -264,15 +302,6 @@ class NewDeviceRegressor:
             return float(np.mean(errors))
 
         return sorted((_Kernel(*trial.tolist()) for trial in trials), key=error)[:_KERNELS]
-
-
-def _unexplained(
-    between: Floats, within: Floats, noise: float, measured: int
-) -> tuple[Floats, Floats, float]:
-    """Return what is left of covariances ``[pool, m]`` and ``[m, m]`` after a measurement."""
-    explains = within[measured] / (within[measured, measured] + noise)
-    left = between - np.outer(between[:, measured], explains)
-    return left, within - np.outer(within[:, measured], explains), noise
 
 
 def _finite(values: ArrayLike, name: str) -> Floats:
