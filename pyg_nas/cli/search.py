@@ -63,7 +63,7 @@ def search(
             "--n",
             min=1,
             max=MOST_CELLS,
-            help="Random cells trained first, 16 by default.",
+            help="Random architectures evaluated first, 16 by default.",
         ),
     ] = None,
     k: Annotated[
@@ -73,29 +73,30 @@ def search(
             "--k",
             min=1,
             max=MOST_CELLS,
-            help="Cells trained in each round, 4 by default.",
+            help="Architectures evaluated in each round, 4 by default.",
         ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
             max=MOST_CELLS,
-            help="Rounds after the random cells; the predictor is fitted before each. Every "
-            "method trains start + refit * rounds cells. 11 by default, or 1 if --start or --refit "
-            "is given.",
+            help="Rounds after the random architectures; the predictor is fitted before each. "
+            "Every method evaluates start + refit * rounds architectures. 11 by default, or 1 if "
+            "--start or --refit is given.",
         ),
     ] = None,
     protocol: Annotated[
         str,
         typer.Option(
-            help="Defaults of --start, --refit, --rounds and --recipe: recommended, or paper "
-            "(172 random cells, then the 10 that the two-stage GCN predicts to be best)."
+            help="Defaults of --start, --refit, --rounds and --recipe: recommended, or for cells "
+            "paper (172 random cells, then the 10 that the two-stage GCN predicts to be best)."
         ),
     ] = "recommended",
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="The predictor's recipe, fast by default, or your own class as file.py:Class."
+            help="The predictor's recipe, by default fast or networks, or your own class as "
+            "file.py:Class."
         ),
     ] = None,
     acquisition: Annotated[
@@ -165,9 +166,9 @@ def search(
     log: Log = None,
     device: Device = "auto",
 ) -> None:
-    """Search for the best cell of a table, or by training cells on a task.
+    """Search for the best cell or network of a table, or by training cells on a task.
 
-    Writes a folder: settings.json, queries.jsonl (every cell in order), answer.json and its
+    Writes a folder: settings.json, queries.jsonl (every choice in order), answer.json and its
     drawing, curves, Pareto fronts and report.md. The same command resumes a stopped search, and
     continues a finished one with more --rounds.
 
