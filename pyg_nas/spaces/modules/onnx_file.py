@@ -62,8 +62,9 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
 
     Floating-point constants count as parameters, whether they are initializers or operators
     ``Constant``; except single numbers without a dimension, the running statistics of batch
-    normalisation, first states of recurrent layers, settings such as the scales of ``Resize``, and
-    what PyTorch's exporter marks as a buffer. Rounded weights count too, but not their scales.
+    normalisation, first states of recurrent layers, settings such as the scales of ``Resize``, what
+    PyTorch's exporter marks as a buffer, and single numbers that it computed, such as the scale of
+    an attention. Rounded weights count too, but not their scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
     constant the branch is taken. Files with external weights are not opened.
 
@@ -232,11 +233,14 @@ class _Builder:
             self.shapes[name], self.makers[name] = tuple(sparse.dims), ()
             self.weights[name] = self.sizes[name] = math.prod(sparse.values.dims)
         settings = _settings(self.graph)
+        nodes = self.graph.node
+        factors = {name for node in nodes if node.op_type in COUNTED for name in node.input}
         for tensor in self.graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             self.makers[tensor.name] = ()
-            kind = kinds.get(tensor.name, "PARAMETER" if tensor.dims else "")
+            is_scale = bool(kinds) and math.prod(tensor.dims) == 1 and tensor.name not in factors
+            kind = kinds.get(tensor.name, "" if is_scale or not tensor.dims else "PARAMETER")
             learned = tensor.data_type in floats and kind == "PARAMETER"
             if (learned and tensor.name not in settings) or tensor.name in rounded:
                 self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)

@@ -62,20 +62,31 @@ def _recurrent(operator: str, shapes: Shapes, attributes: Mapping[str, Any]) -> 
 
 
 def _einsum(equation: bytes | str, shapes: Shapes) -> int:
-    """Multiply-accumulates of two factors: the product of the sizes of all their indices."""
+    """Multiply-accumulates of factors that are multiplied one after the other, from the left.
+
+    A product of two has the product of the sizes of its indices. An index that is in one factor
+    alone is summed before, another one that no later factor and no result has is summed there.
+    """
     text = equation.decode() if isinstance(equation, bytes) else equation
-    terms = text.replace(" ", "").split("->")[0].split(",")
-    if len(terms) != 2:
-        return 0
+    factors, _, result = text.replace(" ", "").partition("->")
     sizes: dict[object, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
+    terms = []
+    for term, shape in zip(factors.split(","), shapes, strict=True):
         first, dots, last = term.partition("...")
         hidden = len(shape) - len(first) - len(last)
         # Dimensions of an ellipsis are counted from the last one.
         names = [*first, *([-i for i in range(hidden, 0, -1)] if dots else []), *last]
+        terms.append(set(names))
         for name, size in zip(names, shape, strict=True):
             sizes[name] = max(size, sizes.get(name, 1))  # 1 is repeated
-    return math.prod(sizes.values())
+    kept = {name for name in sizes if isinstance(name, int) or str(name) in result}
+    found, left = 0, terms[0]
+    for position, right in enumerate(terms[1:], start=2):
+        later = kept.union(*terms[position:])
+        used = (left & right) | ((left | right) & later)
+        found += math.prod(sizes[name] for name in used)
+        left = used & later
+    return found
 
 
 def _attention(shapes: Shapes, attributes: Mapping[str, Any]) -> int:

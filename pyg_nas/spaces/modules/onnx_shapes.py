@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.spaces.modules.onnx_constants import without_constant_nodes
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
@@ -26,12 +28,14 @@ def with_shapes(model: ModelProto) -> ModelProto:
 
     The inference of onnx does not follow all computations of sizes, such as those of PyTorch's
     exporter without optimisation. Where a shape is missing, integers that follow from constants and
-    known shapes are computed and replace their operators, until nothing new is known.
+    known shapes are computed and replace their operators, until nothing new is known; so are
+    branches that such a number chooses.
     """
     from onnx import shape_inference
 
     inferred = shape_inference.infer_shapes(model, data_prop=True)
     while _forget_unknown(inferred.graph) and _compute(inferred):
+        without_constant_nodes(inferred.graph)  # branches that a computed condition chooses
         inferred = shape_inference.infer_shapes(inferred, data_prop=True)
     return inferred
 
@@ -46,13 +50,20 @@ def known_shape(value: ValueInfoProto) -> tuple[int, ...] | None:
 
 
 def _forget_unknown(graph: GraphProto) -> bool:
-    """Remove shapes with unknown sizes, which are inferred again; return if one is missing."""
+    """Remove shapes with unknown sizes, which are inferred again.
+
+    Returns:
+        Whether one is missing, or a branch is not chosen.
+    """
     kept = [value for value in graph.value_info if known_shape(value) is not None]
     del graph.value_info[:]
     graph.value_info.extend(kept)
     outputs = [value for value in graph.output if known_shape(value) is not None]
     known = {value.name for value in (*kept, *outputs, *graph.initializer)}
-    return any(name and name not in known for node in graph.node for name in node.output)
+    return any(
+        node.op_type == "If" or any(name and name not in known for name in node.output)
+        for node in graph.node
+    )
 
 
 def _compute(model: ModelProto) -> bool:

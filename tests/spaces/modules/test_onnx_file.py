@@ -216,6 +216,26 @@ def test_an_exported_module_has_the_parameters_and_macs_of_the_module(tmp_path: 
     assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)
 
 
+def test_the_computed_scale_of_an_attention_is_no_parameter(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+    from torch import nn
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inputs = nn.Linear(16, 48)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            parts = self.inputs(x).reshape(2, 7, 3, 4, 4).permute(2, 0, 3, 1, 4)
+            return nn.functional.scaled_dot_product_attention(*parts.unbind())
+
+    torch.onnx.export(
+        Attention().eval(), (torch.zeros(2, 7, 16),), tmp_path / "n.onnx", verbose=False
+    )
+    assert graph_of_onnx(tmp_path / "n.onnx").parameters == 16 * 48 + 48
+
+
 def test_selected_first_states_are_no_parameters(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Slice", ["states", "zero", "one"], ["first"]),

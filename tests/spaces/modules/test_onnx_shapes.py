@@ -39,6 +39,25 @@ def test_sizes_are_computed_from_shapes(tmp_path: Path) -> None:
     assert [vertex.shape for vertex in graph.vertices] == [(2, 2, 3, 4), (2, 24), (2, 5), (2, 5)]
 
 
+def test_a_branch_that_a_shape_chooses_is_taken(tmp_path: Path) -> None:
+    def branch(operator: str) -> onnx.GraphProto:
+        result = helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node(operator, ["x"], ["z"])], "b", [], [result])
+
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["first"]),
+        helper.make_node("Equal", ["first", "one"], ["is_one"]),
+        helper.make_node(
+            "If", ["is_one"], ["y"], then_branch=branch("Relu"), else_branch=branch("Tanh")
+        ),
+    ]
+    constants = {"zero": np.array(0), "one": np.array(1)}
+    for first, operation in ((1, "relu"), (2, "tanh")):
+        path = write(tmp_path / "n.onnx", nodes, constants, {"x": [first, 3]})
+        assert graph_of_onnx(path).operations == ("input", operation, "output")
+
+
 def test_sizes_of_other_operators_stay_unknown(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"MatMul .*because the shape of 'flat' is not"):
         graph_of_onnx(flattened(tmp_path / "n.onnx", "ReduceMean"))
