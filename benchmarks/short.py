@@ -145,8 +145,8 @@ def ratios_of(path: Path, read: Callable[[dict[str, Any]], Ratios]) -> Ratios:
 
 
 def processor_of(path: Path) -> str:
-    """Return the processor on which a result was measured."""
-    return str(json.loads(path.read_text())["environment"]["processor"])
+    """Return the processor on which a result was measured; older files do not name it."""
+    return str(json.loads(path.read_text()).get("environment", {}).get("processor", "not known"))
 
 
 def main() -> None:

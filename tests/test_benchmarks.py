@@ -20,6 +20,7 @@ def test_every_benchmark_has_a_short_form_and_committed_ratios() -> None:
     for name, (stem, read) in short.BENCHMARKS.items():
         path = HERE / "results" / f"{stem}.json"
         ratios = short.ratios_of(path, read)
+        assert short.processor_of(path), name
         assert bool(ratios) == path.exists(), name
         assert all(value > 0 for value in ratios.values()), name
 
