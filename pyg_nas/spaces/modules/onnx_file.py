@@ -234,7 +234,8 @@ class _Builder:
             self.weights[name] = self.sizes[name] = math.prod(sparse.values.dims)
         settings = _settings(self.graph)
         nodes = self.graph.node
-        factors = {name for node in nodes if node.op_type in COUNTED for name in node.input}
+        learned_in = {*COUNTED, "PRelu"}
+        factors = {name for node in nodes if node.op_type in learned_in for name in node.input}
         for tensor in self.graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))

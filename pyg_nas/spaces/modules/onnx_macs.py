@@ -68,7 +68,7 @@ def _einsum(equation: bytes | str, shapes: Shapes) -> int:
     alone is summed before, another one that no later factor and no result has is summed there.
     """
     text = equation.decode() if isinstance(equation, bytes) else equation
-    factors, _, result = text.replace(" ", "").partition("->")
+    factors, arrow, result = text.replace(" ", "").partition("->")
     sizes: dict[object, int] = {}
     terms = []
     for term, shape in zip(factors.split(","), shapes, strict=True):
@@ -79,6 +79,8 @@ def _einsum(equation: bytes | str, shapes: Shapes) -> int:
         terms.append(set(names))
         for name, size in zip(names, shape, strict=True):
             sizes[name] = max(size, sizes.get(name, 1))  # 1 is repeated
+    if not arrow:  # the result has the letters that occur once
+        result = "".join(letter for letter in factors if factors.count(letter) == 1)
     kept = {name for name in sizes if isinstance(name, int) or str(name) in result}
     found, left = 0, terms[0]
     for position, right in enumerate(terms[1:], start=2):

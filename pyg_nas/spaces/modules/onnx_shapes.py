@@ -136,6 +136,8 @@ def _is_large(node: NodeProto, given: list[NDArray[np.generic]]) -> bool:
     """Return whether a result would have too many numbers, before it is computed."""
     if node.op_type == "ConstantOfShape":
         return bool(math.prod(given[0].tolist()) > _MOST_NUMBERS)
+    if node.op_type == "Concat":  # also of one input again and again
+        return len(node.input) > _MOST_NUMBERS
     if node.op_type not in _ELEMENT_BY_ELEMENT:
         return False  # at most the product of the sizes of two inputs
     return math.prod(np.broadcast_shapes(*(array.shape for array in given))) > _MOST_NUMBERS

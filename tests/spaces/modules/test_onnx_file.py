@@ -236,6 +236,16 @@ def test_the_computed_scale_of_an_attention_is_no_parameter(tmp_path: Path) -> N
     assert graph_of_onnx(tmp_path / "n.onnx").parameters == 16 * 48 + 48
 
 
+def test_the_only_slope_of_a_network_is_a_parameter(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+    from torch import nn
+
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU())
+    torch.onnx.export(layers.eval(), (torch.zeros(1, 3, 8, 8),), tmp_path / "n.onnx", verbose=False)
+    assert graph_of_onnx(tmp_path / "n.onnx").parameters == 3 * 4 * 9 + 4 + 1
+
+
 def test_selected_first_states_are_no_parameters(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Slice", ["states", "zero", "one"], ["first"]),

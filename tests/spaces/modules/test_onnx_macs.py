@@ -36,6 +36,8 @@ def attention(heads: int, others: int) -> Callable[..., Tensor]:
         ("Gemm", lambda a, b: a.T @ b, [(4, 3), (4, 7)], {"transA": 1}),
         ("Einsum", None, [(2, 5, 8), (3, 8)], {"equation": b"bij,kj->bik"}),
         ("Einsum", None, [(2, 5, 8), (4, 2, 8, 3)], {"equation": "...ij, ...jk -> ...ik"}),
+        ("Einsum", None, [(5, 8), (8, 3)], {"equation": b"ij,jk"}),
+        ("Einsum", None, [(2, 5, 8), (2, 8, 3)], {"equation": "...ij, ...jk"}),
         ("Einsum", None, [(2, 7, 6), (6, 4), (4, 5)], {"equation": b"bnd,de,ef->bnf"}),
         ("Einsum", None, [(2, 7, 6), (7, 4), (4, 5)], {"equation": b"bnd,ne,ef->bf"}),
         ("Attention", attention(4, 2), [(2, 5, 8), (2, 7, 4), (2, 7, 6)], {"q_num_heads": 4}),
