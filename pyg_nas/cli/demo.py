@@ -10,7 +10,7 @@ import typer
 from pyg_nas.cli.console import bold, print_heading, print_line, print_table
 from pyg_nas.cli.options import seed_option
 from pyg_nas.cli.progress import working
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 
 
 def demo(
@@ -71,7 +71,7 @@ def demo(
         f"The ten best of {counted(best.scored, 'cell')}, none of them measured before",
         ("", "hash", "predicted", "parameters"),
         [
-            (rank, digest, f"{100 * score:.2f} %", f"{size:,}")
+            (rank, digest, percent(score, 2), f"{size:,}")
             for rank, (digest, score, size) in enumerate(
                 zip(digests, best.scores.tolist(), sizes, strict=True), start=1
             )
@@ -87,8 +87,8 @@ def demo(
         draw_cell(best.cells[i], out / f"cell-{i + 1}.png")
         rank = 1 + int((evaluation.measured > value).sum())
         print_line(
-            f"{digests[i]}: predicted {100 * best.scores[i]:.2f} %, measured ",
-            bold(f"{100 * value:.2f} %"),
+            f"{digests[i]}: predicted {percent(best.scores[i], 2)}, measured ",
+            bold(percent(value, 2)),
             f" (rank {rank:,} among the {len(evaluation.rows):,} unseen cells of the table)",
         )
     truth, guess = evaluation_and_live(evaluation, best, live)

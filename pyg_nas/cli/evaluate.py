@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 ModelOrTable = Annotated[
     Path,
-    typer.Argument(metavar="MODEL", help="Folder that `pyg-nas train` wrote; --scores: the table."),
+    typer.Argument(
+        metavar="MODEL", help="Folder that `pyg-nas train` wrote; with --scores the table instead."
+    ),
 ]
 EvaluatedTable = Annotated[
     Path | None,
@@ -233,11 +235,11 @@ class _Compared(NamedTuple):
 
 @dataclass(frozen=True)
 class _Request:
-    """What is compared, as both commands have it.
+    """The arguments of both commands that choose the predictions and the measurements.
 
     Args:
-        first: The model; with ``scores`` the table.
-        second: The table; with ``scores`` nothing.
+        first: The first path: the model, or with ``scores`` the table.
+        second: The second path: the table, or with ``scores`` None.
         train: With ``scores``, the training cells of the predictions.
         label: Metric, budget and run of the measurements; None for the default.
     """

@@ -10,7 +10,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line, print_note, resumable
 from pyg_nas.cli.options import Backend, Device, Log
-from pyg_nas.cli.progress import of_campaign, progress_bar, working
+from pyg_nas.cli.progress import campaign_progress, progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
@@ -87,7 +87,7 @@ def finish(
         return
     with resumable(search), steps.locked():
         with progress_bar("confirming, epochs") as advance:
-            confirmation = steps.confirm(executor, of_campaign(advance))
+            confirmation = steps.confirm(executor, campaign_progress(advance))
         with progress_bar("training, steps") as advance:
             network = steps.train(confirmation, executor, advance)
         with working("checking and writing"):
@@ -116,7 +116,7 @@ def _print(about: dict[str, Any]) -> None:
         low, high = (100 * test[end] for end in ("low", "high"))
         print_line(
             "test accuracy: ",
-            bold(f"{100 * test['accuracy']:.2f} %"),
+            bold(percent(test["accuracy"], 2)),
             f" ({percent(test['confidence'])} interval {low:.2f} to {high:.2f})",
         )
     if test["score_name"] != "accuracy":

@@ -136,11 +136,11 @@ def _print_facts(facts: FolderFacts) -> None:
     more = f" and {len(facts.sizes) - 3:,} more" if len(facts.sizes) > 3 else ""
     print_line(f"sizes: {sizes or 'none'}{more}")
     print_line(f"without colour: {facts.grey:,}")
-    _print_files(
+    _print_names(
         "unreadable", [f"{f.relative_to(scan.path)} ({why})" for f, why in facts.unreadable]
     )
-    _print_files("folders without an image", [str(f.relative_to(scan.path)) for f in scan.empty])
-    _print_files("ignored, no images", [str(f.relative_to(scan.path)) for f in scan.stray])
+    _print_names("folders without an image", [str(f.relative_to(scan.path)) for f in scan.empty])
+    _print_names("ignored, no images", [str(f.relative_to(scan.path)) for f in scan.stray])
     _print_copies(facts)
 
 
@@ -149,8 +149,8 @@ def _print_copies(facts: FolderFacts) -> None:
         return [" = ".join(str(f.relative_to(facts.scan.path)) for f in group) for group in groups]
 
     print_line(f"groups of equal files: {len(facts.copies):,}")
-    _print_files("equal files in different parts", names(facts.across_parts))
-    _print_files("equal files with different labels", names(facts.across_classes))
+    _print_names("equal files in different parts", names(facts.across_parts))
+    _print_names("equal files with different labels", names(facts.across_classes))
     if facts.copies and facts.scan.parts is None:
         print_note(
             "equal files may get into different parts when the images are divided, which makes "
@@ -158,7 +158,8 @@ def _print_copies(facts: FolderFacts) -> None:
         )
 
 
-def _print_files(what: str, names: list[str]) -> None:
+def _print_names(what: str, names: list[str]) -> None:
+    """Print how many there are, and the first of them; nothing where there is none."""
     if not names:
         return
     print_line(f"{what}: ", bold(f"{len(names):,}"))
@@ -187,14 +188,14 @@ def _print_task(task: Task) -> None:
 
 
 def _print_small_classes(task: Task, classes: tuple[str, ...]) -> None:
-    """Name the classes whose accuracy will be known roughly."""
+    """Name the classes with so few images that their accuracy is a rough estimate."""
     import numpy as np
 
     if not classes:
         return
     parts = (task.validation, task.test)
     counts = [np.bincount(part.labels, minlength=len(classes)).tolist() for part in parts]
-    _print_files(
+    _print_names(
         f"classes with fewer than {_FEW_IMAGES} images for validation or testing",
         [
             f"{name}: {validation:,} for validation, {test:,} for testing"

@@ -19,7 +19,7 @@ from pyg_nas.cli.options import (
     check_table_output,
     seed_option,
 )
-from pyg_nas.cli.progress import of_campaign, progress_bar, working
+from pyg_nas.cli.progress import campaign_progress, progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError, quoted
@@ -97,7 +97,7 @@ def measure(
         Journal(journal, loaded, drawn.space) as opened,
         progress_bar("measuring, epochs") as advance,
     ):
-        shown = of_campaign(advance)
+        shown = campaign_progress(advance)
         result = measure_cells(drawn, loaded, epochs, seeds, opened, executor, retries, shown)
     result.save(table)
     print_line(f"{table}: {counted(len(result), 'cell')} of {loaded.name}")

@@ -82,6 +82,6 @@ def working(description: str) -> Iterator[None]:
         yield
 
 
-def of_campaign(advance: Advance) -> Callable[[CampaignProgress], None]:
+def campaign_progress(advance: Advance) -> Callable[[CampaignProgress], None]:
     """Return the function that moves a bar by the epochs of a campaign, which take the time."""
     return lambda state: advance(state.finished, state.total, counted(state.runs, "run"))

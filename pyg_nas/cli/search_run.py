@@ -11,7 +11,7 @@ from pyg_nas.cli.console import resumable
 from pyg_nas.cli.latency import is_device
 from pyg_nas.cli.progress import Advance, progress_bar
 from pyg_nas.io.callbacks import Callback
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import percent, printable
 
 if TYPE_CHECKING:
     from pyg_nas.report.search_facts import SearchFacts
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchRun:
-    """The search of the command, for any random seed.
+    """The settings of all searches of one command; a call is the search with one random seed.
 
     Args:
         target: Path of the table, or name or path of the task.
-        total: Cells to train.
+        total: Architectures to train.
         latencies: Predicts latencies, if they are limited.
         latency_device: Where latencies were measured, or the file that they were read from.
         logger: Gets each query and the result.
@@ -103,8 +103,8 @@ def _shown(
         nonlocal best
         if not query.outcome.stopped:
             best = max(best, query.outcome.accuracy)
-        percent = score.endswith(ACCURACY) and are_fractions([best])
-        shown = f"{100 * best:.2f} %" if percent else f"{best:,.6g}"
+        is_fraction = score.endswith(ACCURACY) and are_fractions([best])
+        shown = percent(best, 2) if is_fraction else f"{best:,.6g}"
         # A resumed search may begin with a cell that is stopped early.
         advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
         logger.on_query(index, _figures(query))

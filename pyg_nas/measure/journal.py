@@ -199,7 +199,8 @@ class Journal:
         if row is None:
             return False
         *identity, lease_until = row
-        # No lease is that long: the clock was set back, and its owner renews it if it lives.
+        # A lease that ends later than any can was written before the clock was set back; an owner
+        # that is alive renews it with the new time.
         leased = 0 < lease_until - time.time() < 2 * LEASE_SECONDS
         return token == self._owner.token or (leased and not Owner(token, *identity).has_gone())
 

@@ -150,7 +150,7 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
 def shown_score(test: Mapping[str, Any]) -> str:
     """Return the test score as text, in percent if it is a share of images."""
     name, score = test["score_name"], test["score"]
-    shown = _percent(score) if _is_percent(name) else f"{score:.4f}"
+    shown = percent(score, 2) if _is_percent(name) else f"{score:.4f}"
     return shown + score_note(name, score)
 
 
@@ -160,10 +160,10 @@ def _test_rows(test: Mapping[str, Any]) -> str:
     if "accuracy" in test:
         confidence = percent(test["confidence"])
         rows = [
-            ("test accuracy", f"{_percent(test['accuracy'])} of {images}"),
+            ("test accuracy", f"{percent(test['accuracy'], 2)} of {images}"),
             (
                 f"{confidence} interval (Wilson)",
-                f"{_percent(test['low'])} to {_percent(test['high'])}",
+                f"{percent(test['low'], 2)} to {percent(test['high'], 2)}",
             ),
         ]
     if test.get("score_name", "accuracy") != "accuracy":
@@ -192,10 +192,6 @@ def _is_percent(score: str) -> bool:
     return score in ("accuracy", "balanced accuracy")
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
-
-
 def _latency(latency: Mapping[str, Any]) -> str:
     median, lower, upper = (1000 * latency[name] for name in ("median", "lower", "upper"))
     threads = counted(latency["threads"], "thread")
@@ -221,8 +217,7 @@ def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> st
 
 
 def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
-    percent = _is_percent(score)
-    factor, unit, points = (100, " %", " points") if percent else (1, "", "")
+    factor, unit, points = (100, " %", " points") if _is_percent(score) else (1, "", "")
     cells = confirmation["cells"]
     rows = [
         (
@@ -238,7 +233,7 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
             "cell",
             "parameters",
             f"mean validation {markdown(score)}",
-            f"of runs{',' * percent}{unit}",
+            f"of runs{',' * bool(unit)}{unit}",
         ),
         rows,
     )

@@ -1,4 +1,4 @@
-"""The file of a search that says of which images its task is made, and how."""
+"""The file in a search's folder with the images and settings of its task, to make it again."""
 
 from __future__ import annotations
 

@@ -350,8 +350,8 @@ def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, 
     networks = stored_networks(folder.path) if of_networks else None
     if of_networks and networks is None and given.get("networks") is None:
         raise SettingsError(
-            f"{folder.path}: {NETWORKS} is missing, as the first process was stopped before it was "
-            f"written; name the networks again"
+            f"{folder.path}: {NETWORKS} is missing: the process that began the search was stopped, "
+            f"or has not written it yet; name the networks again"
         )
     recipe = given.get("recipe")
     if stored.recipe is not None:

@@ -250,7 +250,7 @@ class History:
         return self._queries[index]
 
     def copy(self) -> History:
-        """Return a history that stays as it is when this one goes on."""
+        """Return a copy, which does not change when this history does."""
         copied = History()
         copied._queries = self._queries.copy()
         copied._answers = self._answers.copy()

@@ -75,8 +75,8 @@ class Records:
 
         Args:
             worker: Only those that this worker has; None for all.
-            older_than: Only those handed out at least this number of seconds ago, or from now: a
-                clock was then set back.
+            older_than: Only those handed out at least this number of seconds ago. A time that is as
+                far in the future counts too: it was recorded before the clock was set back.
         """
         now = time.time()
         return [

@@ -150,15 +150,15 @@ class SearchSettings:
         return _object(self.content.get("evaluator"))
 
     def check_external(self) -> None:
-        """Check that the user's code trains the architectures, which it asks for and tells of.
+        """Check that the user's code trains the architectures, between ``ask`` and ``tell``.
 
         Raises:
-            SettingsError: If `pyg-nas search` trains them, or another program of this package.
+            SettingsError: If the search itself trains them.
         """
         if self.kind != "external":
             raise SettingsError(
-                f"{self.folder}: is a folder of `pyg-nas search`, which trains the architectures "
-                f"itself and resumes it; ask and tell need another folder"
+                f"{self.folder}: is the folder of a search that trains the architectures itself, "
+                f"as `pyg-nas search` does; ask and tell need another folder"
             )
 
     @property
@@ -225,7 +225,7 @@ class SearchSettings:
     @property
     def needs_its_program(self) -> bool:
         """Whether the domain or the predictor were a program's own objects."""
-        # The folder has the candidates of a list of networks.
+        # A list of networks is no own domain, because the folder stores it.
         evaluator = self.evaluator
         own_domain = evaluator.get("cells") is not None and "networks_sha256" not in evaluator
         return own_domain or ("predictor" in self.strategy and self.recipe is None)

@@ -67,7 +67,7 @@ def test_candidates_that_were_not_written_are_named_again(tmp_path: Path) -> Non
     Search(tmp_path, networks=TABLE, method="random")
     (tmp_path / "networks.hdf5").unlink()  # its process was killed before it wrote them
     with pytest.raises(
-        SettingsError, match=r"networks.hdf5 is missing, .* name the networks again"
+        SettingsError, match=r"networks.hdf5 is missing: .* name the networks again"
     ):
         Search.open(tmp_path)
     assert Search.open(tmp_path, networks=TABLE).ask()
