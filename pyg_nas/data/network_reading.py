@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from pyg_nas.compute.workers import WorkerDiedError, Workers
+from pyg_nas.compute.workers import Call, WorkerDiedError, Workers
 from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
 from pyg_nas.errors import NetworkError, NetworksError, one_line
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -25,16 +27,18 @@ def read_networks(
         workers: Processes that read them; -1 for one on each core. With more than one, each source
             is sent to a process: builders and files are small, modules have their weights.
 
+    Warns:
+        UserWarning: As the reading of a network does, in whichever process.
+
     Raises:
         NetworkError: If some cannot be read, after all others were; the message has the name of
             each, and the reason. If one cannot be sent to another process.
         SettingsError: If there are less than 1 worker, or too many.
     """
-    processes = Workers("sequential" if workers == 1 else "loky", workers)
     if workers == 1:
-        found = processes.run(_read, None, enumerate(sources))
+        found: Iterator[tuple[Call, Any]] = Workers().run(_read, None, enumerate(sources))
     else:
-        found = processes.run(_read_sent, None, _sent(sources))
+        found = _read_in_processes(sources, workers)
     graphs: dict[int, NetworkArray] = {}
     refused: dict[int, NetworkError] = {}
     for done, ((number, *_), result) in enumerate(found, start=1):
@@ -61,6 +65,19 @@ def _read(_: None, number: int, source: NetworkSource) -> NetworkArray | Network
         return error.with_traceback(None)  # which would keep the network in memory
 
 
+def _read_in_processes(
+    sources: Sequence[NetworkSource], workers: int
+) -> Iterator[tuple[Call, NetworkArray | NetworkError | WorkerDiedError]]:
+    """Yield what :func:`_read` returns, and warn in this process."""
+    # More processes than networks would start too.
+    processes = Workers("loky", min(workers, max(len(sources), 1)))
+    for call, answer in processes.run(_read_sent, None, _sent(sources)):
+        result, texts = (answer, []) if isinstance(answer, WorkerDiedError) else answer
+        for text in texts:
+            warnings.warn(text, stacklevel=3)
+        yield call, result
+
+
 def _sent(sources: Sequence[NetworkSource]) -> Iterator[tuple[int, bytes]]:
     """Yield sources as bytes, so that one that has none is an error of its own."""
     from joblib.externals.loky.backend.reduction import dumps
@@ -75,8 +92,12 @@ def _sent(sources: Sequence[NetworkSource]) -> Iterator[tuple[int, bytes]]:
             ) from error
 
 
-def _read_sent(_: None, number: int, sent: bytes) -> NetworkArray | NetworkError:
-    return _read(None, number, pickle.loads(sent))
+def _read_sent(_: None, number: int, sent: bytes) -> tuple[NetworkArray | NetworkError, list[str]]:
+    """Read a network in another process; the warnings are returned with it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = _read(None, number, pickle.loads(sent))
+    return result, [str(one.message) for one in caught]
 
 
 def _ended(name: str, error: WorkerDiedError) -> NetworkError:

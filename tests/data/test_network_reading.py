@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,11 @@ from pyg_nas.data.network_reading import read_networks
 from pyg_nas.data.network_sources import NetworkSource, built_networks, network_sources
 from pyg_nas.errors import NetworkError, SettingsError
 from tests.spaces.modules.networks import random_network
+
+
+def warn(width: int) -> tuple[nn.Module, torch.Tensor]:
+    warnings.warn(f"width {width}", stacklevel=1)
+    return nn.Linear(4, width), torch.zeros(1, 4)
 
 
 def build(width: int) -> tuple[nn.Module, torch.Tensor]:
@@ -31,6 +38,29 @@ def test_processes_return_the_networks_of_one_process_in_their_order() -> None:
     found = read_networks(sources, lambda *counts: reported.append(counts), workers=2)
     assert found.digest == read_networks(sources).digest
     assert reported == [(done, 10) for done in range(1, 11)]
+
+
+def test_processes_warn_as_one_process_does() -> None:
+    sources = built_networks(warn, [{"width": width} for width in (1, 2, 3)])
+    for workers in (1, 2):
+        with pytest.warns(UserWarning, match="width") as caught:
+            read_networks(sources, workers=workers)
+        assert sorted(str(one.message) for one in caught) == ["width 1", "width 2", "width 3"]
+
+
+def test_no_more_processes_than_networks_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joblib.externals import loky
+
+    class Recorded(loky.ProcessPoolExecutor):
+        def __init__(self, workers: int, **settings: Any) -> None:
+            started.append(workers)
+            super().__init__(workers, **settings)
+
+    started: list[int] = []
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", Recorded)
+    graphs = [random_network(5, seed=seed) for seed in range(2)]
+    assert len(read_networks(network_sources(graphs), workers=1000)) == 2
+    assert started == [2]
 
 
 def test_processes_refuse_what_one_process_refuses() -> None:
