@@ -116,13 +116,16 @@ def train(
     check_subject(chosen, is_of_networks)
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     # What the table lacks is refused before torch is imported.
-    recipe_needs(chosen).check_cells(chosen, len(protocol.apply(opened).train))
-    check_storable(make_estimator(chosen, label, seed, device, **given))
+    cells = len(protocol.apply(opened).train)
+    recipe_needs(chosen).check_cells(chosen, cells)
+    estimator = make_estimator(chosen, label, seed, device, **given)
+    check_storable(estimator)
     logger = open_logger(log)
     with progress_bar("training, epochs") as advance:
+        total = _total_epochs(estimator, cells)
 
         def on_epoch(epoch: int, loss: float) -> None:
-            advance(epoch, text=f"loss {loss:.4f}")
+            advance(epoch, total, f"loss {loss:.4f}")
             logger.on_epoch(epoch, {"loss": loss})
 
         model = TrainedPredictor.train(opened, protocol, chosen, seed, device, on_epoch, **given)
@@ -132,3 +135,15 @@ def train(
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_label("label", label, model.unit)
     print_line(f"model: {out}")
+
+
+def _total_epochs(estimator: Any, cells: int) -> int | None:
+    """Return the epochs of a fit to a number of cells; None where they are not known."""
+    from pyg_nas.predictors.hybrid import HybridRegressor
+
+    epochs = estimator.get_params().get("epochs")
+    if epochs is None and isinstance(estimator, HybridRegressor) and estimator.ensemble_size:
+        from pyg_nas.predictors.residual_gnn import usual_epochs  # torch
+
+        return usual_epochs(cells)
+    return epochs if isinstance(epochs, int) else None

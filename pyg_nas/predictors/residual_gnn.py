@@ -221,7 +221,10 @@ class ResidualGNNRegressor(ResidualEnsemble):
         orders = [order.roll(-m * spared) for m in range(self.ensemble_size)]
         left_out, kept = zip(*(row.split([spared, len(y) - spared]) for row in orders), strict=True)
         config = ResidualTrainingConfig(
-            self.epochs or _epochs(len(y)), self.batch_size, self.learning_rate, self.weight_decay
+            self.epochs or usual_epochs(len(y)),
+            self.batch_size,
+            self.learning_rate,
+            self.weight_decay,
         )
         weight = None
         if weights is not None:
@@ -291,6 +294,6 @@ def _width(total: int) -> int:
     return int(np.clip(8 * round(4 * (total / 172) ** (1 / 3)), 32, 128))
 
 
-def _epochs(total: int) -> int:
-    """Fewer passes over more cells: the rule of ``epochs=None``."""
-    return int(np.clip(round(200 * (172 / total) ** 0.3), 60, 200))
+def usual_epochs(cells: int) -> int:
+    """Return the passes over a number of training cells by the rule of ``epochs=None``."""
+    return int(np.clip(round(200 * (172 / cells) ** 0.3), 60, 200))

@@ -101,9 +101,8 @@ def cell_table(
     cell or a network.
     """
     columns = known_columns(columns, rows)
-    note = f"Click a heading to sort, a row to pin the {thing}."
-    if any(np.isnan(column.values[rows]).any() for column in columns):
-        note += f" {MISSING}: {missing or 'not known'}."
+    gaps = any(np.isnan(column.values[rows]).any() for column in columns)
+    note = f"{MISSING}: {missing or 'not known'}." if gaps else ""
     return CellTable(
         title,
         note,
@@ -114,4 +113,5 @@ def cell_table(
             for row in rows.tolist()
         ],
         thing,
+        f"Click a heading to sort, a row to pin the {thing}.",
     )

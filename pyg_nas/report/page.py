@@ -35,12 +35,14 @@ class Figure:
             in light and dark mode; ``customdata`` of traces with ``meta="cells"`` are gallery
             numbers.
         layout: Plotly layout, without colours and fonts.
+        hint: What a reader can do with it on a screen; it is not printed.
     """
 
     title: str
     note: str
     traces: list[dict[str, Any]]
     layout: dict[str, Any]
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class CellTable:
         cells: Gallery numbers, best first.
         rows: The figures of each cell: a number to sort by, or None, and its text.
         thing: Heading of the drawings: cell or network.
+        hint: What a reader can do with it on a screen; it is not printed.
     """
 
     title: str
@@ -59,6 +62,7 @@ class CellTable:
     columns: list[str]
     rows: list[list[tuple[float | None, str]]]
     thing: str = "cell"
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,11 +196,16 @@ def _prose(text: str) -> str:
     return re.sub(r"--[\w-]+", r'<span class="option">\g<0></span>', markup(text))
 
 
+def _note(shown: Figure | CellTable) -> str:
+    hint = f' <span class="hint">{markup(shown.hint)}</span>' if shown.hint else ""
+    return f'<p class="note">{markup(shown.note)}{hint}</p>'
+
+
 def _figure(number: int, figure: Figure, wide: bool) -> str:
     """Return a figure; two are side by side, and a single last one is ``wide``."""
     return (
         f'<section class="card{" wide" if wide else ""}"><h2>{markup(figure.title)}</h2>'
-        f'<p class="note">{markup(figure.note)}</p>'
+        f"{_note(figure)}"
         f'<div class="figure" id="figure-{number}" role="img" '
         f'aria-label="{markup(figure.title)}"></div></section>'
     )
@@ -223,7 +232,7 @@ def _table(table: CellTable, gallery: Gallery) -> str:
         )
     return (
         f'<section class="card wide"><h2>{markup(table.title)}</h2>'
-        f'<p class="note">{markup(table.note)}</p><div class="scroll"><table id="best">'
+        f'{_note(table)}<div class="scroll"><table id="best">'
         f'<thead><tr><th scope="col">{table.thing}</th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )

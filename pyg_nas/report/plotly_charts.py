@@ -50,9 +50,8 @@ def plotly_figure(
     sentences += [chart.note] if chart.note else []
     if drawn < total:
         sentences.append(f"{drawn:,} of {total:,} {thing}s drawn: a uniform sample and the best.")
-    if numbers is not None and total:
-        sentences.append(f"Hover for the {thing}, click to pin it.")
-    return Figure(chart.title, " ".join(sentences), traces, layout)
+    hint = f"Hover for the {thing}, click to pin it." if numbers is not None and total else ""
+    return Figure(chart.title, " ".join(sentences), traces, layout, hint)
 
 
 def _kept(dots: Dots, numbers: Mapping[int, int] | None) -> np.ndarray[Any, np.dtype[np.bool_]]:

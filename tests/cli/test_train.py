@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,6 +170,36 @@ def test_settings_of_a_file_are_trained_with(table_path: Path, tmp_path: Path) -
     assert pyg_nas(*arguments) == 0
     assert TrainedPredictor.load(out).recipe == "best"
     assert TrainedPredictor.load(out).estimator.ensemble_size == 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "epochs"),
+    [
+        ("paper", {"hidden": 8, "epochs": 3}, 3),
+        ("best", {"ensemble_size": 1, "hidden": 8, "epochs": 2}, 2),
+        ("best", {"ensemble_size": 1, "hidden": 8}, 179),  # 200 (172 / 250)^0.3
+        ("fast", {}, 0),
+    ],
+)
+def test_the_bar_has_all_epochs(
+    table_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: str,
+    settings: dict[str, Any],
+    epochs: int,
+) -> None:
+    shown: list[tuple[float, float | None]] = []
+
+    @contextmanager
+    def kept(_: str) -> Iterator[Any]:
+        yield lambda done, total, text: shown.append((done, total))
+
+    monkeypatch.setattr("pyg_nas.cli.train.progress_bar", kept)
+    (tmp_path / "mine.json").write_text(json.dumps(settings))
+    options = ("--recipe", recipe, "--split", 250, "--settings", tmp_path / "mine.json")
+    assert pyg_nas("train", table_path, "--out", tmp_path / "model", *options) == 0
+    assert shown == [(epoch, epochs) for epoch in range(1, epochs + 1)]
 
 
 @pytest.mark.parametrize(

@@ -161,12 +161,16 @@ def test_a_printed_page_is_white_and_its_figures_fit(opened: Open, model_report:
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert background() == "rgb(255, 255, 255)"
     assert page.locator("#theme").is_hidden()
+    hints = page.locator(".hint").all()
+    assert len(hints) > 2  # of figures and of the table
+    assert all(hint.is_hidden() for hint in hints)
     printed = widths()
     assert all(drawn == pytest.approx(room, abs=1) for room, drawn in printed)
     assert max(room for room, _ in printed) < 680 < max(room for room, _ in before) * 2
     assert page.locator("#best").bounding_box()["width"] <= 680
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert (background(), widths()) == (dark, before)
+    assert all(hint.is_visible() for hint in hints)
 
 
 def test_a_tap_on_a_phone_pins(opened: Open, search_report: Path) -> None:

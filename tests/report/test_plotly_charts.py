@@ -26,6 +26,8 @@ def test_dots_of_cells_without_a_number_are_left_out_and_counted() -> None:
     np.testing.assert_allclose(dots["x"], 100 * measured[[3, 7]], rtol=1e-5)
     assert "2 of 20 cells drawn" in figure.note
     assert "drawn" not in plotly_figure(chart, {row: row for row in range(20)}).note
+    assert figure.hint == "Hover for the cell, click to pin it."
+    assert plotly_figure(chart).hint == ""
 
 
 def test_unknown_costs_are_not_drawn() -> None:
