@@ -48,9 +48,10 @@ class TrainingCost:
 
 
 def estimated_cost(task: Task, space: SearchSpace, device: str) -> TrainingCost:
-    """Return the cost of training cells of a space: the time of a middle-sized one of some cells.
+    """Return the cost of training cells of a space, measured on two of some random cells.
 
-    The memory is that of the largest one of them.
+    The time is that of the one with the median number of parameters, the memory that of the
+    largest.
 
     Args:
         space: Its cells have networks.

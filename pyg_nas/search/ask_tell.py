@@ -282,9 +282,9 @@ class Search:
 
         Raises:
             SettingsError: If the architecture was not handed out, a number is not finite,
-                neither or both of ``accuracy`` and ``failed`` are given, the seconds are missing
-                although training time is limited, or the architecture was handed out once and has
-                a different outcome.
+                neither or both of ``accuracy`` and ``failed`` are given, the seconds are negative,
+                or missing although training time is limited, or the architecture was handed out
+                once and has a different outcome.
         """
         return self.ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
 

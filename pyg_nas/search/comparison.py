@@ -50,8 +50,7 @@ class RegretCurve:
 
     def at(self, place: float) -> Floats:
         """Return the quartiles after ``place`` trained cells or seconds, ``[3]``."""
-        row = int(np.searchsorted(self.x, place * (1 + 1e-12), "right")) - 1
-        return self.quartiles[:, max(row, 0)]
+        return self.quartiles[:, _reached(self.x, place)]
 
 
 def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCurve]:
@@ -142,14 +141,17 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     if begin > end:
         raise SettingsError(f"{name}: a search ends before another one has its first answer")
     x = np.arange(begin, end + 1) if by == "runs" else np.geomspace(begin, end, _POINTS)
-    values = [
-        regret[np.clip(np.searchsorted(place, x * (1 + 1e-12), "right") - 1, 0, None)]
-        for place, regret in zip(places, regrets, strict=True)
-    ]
+    values = [regret[_reached(place, x)] for place, regret in zip(places, regrets, strict=True)]
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
     fractions = all(are_fractions(search.result.history.accuracies) for search in members)
     longest = float(max(place[-1] for place in places))
     return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing)
+
+
+def _reached(places: Floats, wanted: Floats | float) -> NDArray[np.int64]:
+    """Return the index of the last of ascending places that is at most ``wanted``, at least 0."""
+    rounded_up = np.asarray(wanted) * (1 + 1e-12)  # sums of seconds differ by rounding
+    return np.maximum(np.searchsorted(places, rounded_up, "right") - 1, 0)
 
 
 def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str) -> list[str]:

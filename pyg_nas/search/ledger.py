@@ -203,7 +203,7 @@ class Ledger(Records):
 
         Raises:
             SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, the seconds
-                are missing although training time is limited, or as in these methods.
+                are negative, or missing although training time is limited, or as in these methods.
         """
         if failed:
             if accuracy is not None:
@@ -241,7 +241,8 @@ class Ledger(Records):
 
 
 def _check_time(number: int, seconds: object) -> None:
-    # Records of earlier versions may have such a time, of a clock that was set back.
+    # Outcome accepts such a time, because records of earlier versions may have one: that of a run
+    # during which the clock was set back.
     if isinstance(seconds, Real) and seconds < 0:
         raise SettingsError(f"architecture {number}: seconds must be at least 0, got {seconds}")
 

@@ -58,6 +58,9 @@ class SearchSettings:
     Args:
         content: The JSON object.
         folder: The folder that it was read from; None for settings of a new search.
+
+    Raises:
+        SettingsError: If a value is not JSON.
     """
 
     content: dict[str, Any]
@@ -65,7 +68,11 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         # Through JSON, so that tuples and lists compare as they will be read.
-        object.__setattr__(self, "content", json.loads(json.dumps(self.content)))
+        try:
+            text = json.dumps(self.content, allow_nan=False)
+        except (TypeError, ValueError) as error:  # of the user's own strategy or evaluator
+            raise SettingsError(f"settings of a search must be JSON values: {error}") from None
+        object.__setattr__(self, "content", json.loads(text))
 
     @classmethod
     def of(

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.registry import default_space
+from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import EarlyStopping
@@ -39,6 +41,23 @@ def test_a_file_says_how_the_search_was_begun(tmp_path: Path) -> None:
     assert read.space() == SPACE
     assert read.is_complete
     assert not read.needs_its_program
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.int64(3), "int64 is not JSON"), (float("nan"), "not JSON compliant"), ({1}, "type set")],
+)
+def test_descriptions_that_are_no_json_are_refused(
+    tmp_path: Path, value: object, message: str
+) -> None:
+    class Own(ExternalEvaluator):
+        def describe(self) -> dict[str, Any]:
+            return {**super().describe(), "rate": value}
+
+    own = Own(Domain(SPACE))
+    with pytest.raises(SettingsError, match=f"must be JSON values: .*{message}"):
+        Search(tmp_path, evaluator=own, strategy=RandomSearch())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_strategy_without_a_predictor_has_no_recipe() -> None:
