@@ -123,6 +123,7 @@
     const narrow = width < 480;
     const full = {
       width, height,  // Plotly measures later, which is too late for paper
+      uirevision: "all",  // a zoom stays when a figure is drawn again
       hovermode: "closest", dragmode: narrow ? false : "zoom",
       margin: { l: 52, r: 12, t: 12, b: 44 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
@@ -177,8 +178,10 @@
     drawAll();
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  let resized;
+  let resized, drawn = root.clientWidth;
   window.addEventListener("resize", () => {
+    if (root.clientWidth === drawn) return;  // a phone that scrolls hides the bar of its browser
+    drawn = root.clientWidth;
     cancelAnimationFrame(resized);
     resized = requestAnimationFrame(drawAll);
   });
