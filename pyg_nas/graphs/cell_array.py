@@ -285,7 +285,9 @@ class CellArray(Sequence[Cell]):
 
     def _broken_rules(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield every rule and the rows that break it, ``[N]``."""
-        space, graphs, sizes = self.space, self.ragged, self.num_vertices
+        space, graphs = self.space, self.ragged
+        # Of edge lists in 64 bits: a graph may have more vertices than the sizes of a space can be.
+        sizes = np.diff(graphs.vertex_ptr) if self._padded is None else self.num_vertices
         low, most = (2 if space.terminals else 1), min(self.width, space.max_vertices)
         vertex_graph, edge_graph = graphs.vertex_graph, graphs.edge_graph
         source, target = graphs.edges

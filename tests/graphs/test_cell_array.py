@@ -14,6 +14,7 @@ from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
@@ -204,6 +205,16 @@ def test_too_many_edges_are_invalid() -> None:
     operations = np.array([[-1, 0, 0, 0, 0, 0, -2]], dtype=np.int8)
     found = CellArray(adjacency, operations, np.array([7], dtype=np.int8)).first_invalid()
     assert found == (0, "a cell has at most 9 edges")
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201"])
+def test_more_vertices_than_sizes_of_the_space_can_be_are_invalid(name: str) -> None:
+    space = find_space(name)
+    ids = np.array([space.input_id, *[1] * 256, space.output_id], dtype=space.id_type)
+    assert np.array(len(ids)).astype(space.size_type) == 2
+    graphs = RaggedGraphs.of_lists([ids], [np.zeros((2, 0), dtype=np.int64)])
+    found = CellArray.from_ragged(graphs, space).first_invalid()
+    assert found == (0, f"num_vertices must be 2 to {space.max_vertices}")
 
 
 def test_plain_graphs_may_hang_loose_but_not_leave_the_vocabulary() -> None:
