@@ -77,7 +77,6 @@ class LabelTransform:
         """Take over knots ``[K]``: increasing labels, and latent labels where weights made them."""
         self.labels_ = labels
         self.latent_ = latent_labels(labels, "ordinal", self.parts) if latent is None else latent
-        self._known, self._labels, self._slopes = self._lines()
         return self
 
     def forward(
@@ -99,8 +98,8 @@ class LabelTransform:
 
         Beyond the knots the map is straight lines as far as the limits, and then constant.
         """
-        known, slopes = self._known, self._slopes
-        inside = np.interp(latent, known, self._labels)
+        known, labels, slopes = self._lines()
+        inside = np.interp(latent, known, labels)
         beyond = np.maximum(latent - known[-1], 0) * slopes[-1]
         below = np.maximum(known[0] - latent, 0) * slopes[0]
         return np.asarray(inside + beyond - below, dtype=np.float64)
@@ -109,12 +108,12 @@ class LabelTransform:
         """Return the mean labels ``[N]`` at latent labels with a normal error of ``std``.
 
         :meth:`inverse` is a sum of hinges, and the mean of a hinge has a closed form. It is taken
-        on a fine grid, between whose points the mean is nearly straight. It increases strictly,
-        and stays within the limits, because it is a mean.
+        on a fine grid, between whose points the mean is nearly straight. It increases and stays
+        within the limits, because it is a mean; it is constant where it equals one in all digits.
         """
         from scipy.special import ndtr
 
-        known, slopes = self._known, self._slopes
+        known, labels, slopes = self._lines()
         std = max(std, 1e-6)
         # Of limits far from all training labels the grid has no more than the straight line.
         low = max(known[0], self.latent_[0] - _MOST_BEYOND)
@@ -129,10 +128,12 @@ class LabelTransform:
             ends = part[0] - _FAR_ERRORS * std, part[-1] + _FAR_ERRORS * std
             first, last = np.searchsorted(known, ends)
             line = min(first, len(known) - 1)
-            straight = self._labels[line] + slopes[first] * (part - known[line])
+            straight = labels[line] + slopes[first] * (part - known[line])
             errors = (part[:, None] - known[first:last]) / std  # [chunk, near knots]
             hinges = np.exp(-(errors**2) / 2) / np.sqrt(2 * np.pi) + errors * ndtr(errors)
             means[start : start + _GRID_CHUNK] = straight + hinges @ bends[first:last]
+        # Near a limit the last digit of a sum of hinges may be beyond it, or in another order.
+        means = np.maximum.accumulate(means.clip(*self.limits))
         found = np.empty(len(latent))
         for start in range(0, len(latent), _LATENT_CHUNK):
             rows = slice(start, start + _LATENT_CHUNK)
@@ -152,7 +153,7 @@ class LabelTransform:
         return found
 
     def _lines(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Latent labels and labels at all bends ``[B]``, slopes around them ``[B + 1]``.
+        """Return latent labels and labels at all bends ``[B]``, slopes around them ``[B + 1]``.
 
         Bends are the knots and the two points where the lines beyond them are at a limit.
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm, uniform, zscore
 
 from pyg_nas.predictors.label_transform import (
@@ -75,7 +77,7 @@ def test_the_inverse_takes_latent_labels_back() -> None:
 @pytest.mark.parametrize("std", [1e-9, 0.05, 3.0])
 def test_means_in_the_units_of_labels_are_sums_of_all_hinges(std: float) -> None:
     transform, std = LabelTransform().fit(LABELS), max(std, 1e-6)
-    known, slopes = transform.latent_, transform._slopes
+    known, _, slopes = transform._lines()
     # At points of the grid, where nothing is interpolated, and far beyond its ends.
     grid = np.linspace(known[0] - 5 * std, known[-1] + 5 * std, 4_001)
     latent = np.concatenate([[-90.0], grid, [90.0]])
@@ -117,6 +119,16 @@ def test_labels_stay_within_their_limits_in_the_same_order(labels: list[float], 
     weights = norm.pdf(errors) * (errors[1] - errors[0])
     expected = transform.inverse(latent[near, None] + std * errors) @ weights
     np.testing.assert_allclose(means[near], expected, atol=1e-5)
+
+
+@settings(deadline=None)  # SciPy is imported
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.97, 1.0]), min_size=4, max_size=40))
+def test_no_mean_is_beyond_a_limit_or_out_of_order_by_a_last_digit(labels: list[float]) -> None:
+    transform = LabelTransform(limits=(0.0, 1.0)).fit(np.array(labels))
+    means = transform.expected_inverse(np.linspace(-30, 30, 2_001), 0.5)
+    assert means.min() >= 0
+    assert means.max() <= 1
+    assert (np.diff(means) >= 0).all()
 
 
 def test_limits_far_away_change_nothing() -> None:
