@@ -32,6 +32,8 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Graphs = CellArray | NetworkArray
 
+_MOST_JOINED = 4_000_000  # vertices of arrays that are joined, in 0.1 GB
+
 
 class Architectures(NamedTuple):
     """Graphs ``[n]``, and of them hashes ``S32 [n]``, text forms ``[n]`` and parameters of the
@@ -260,18 +262,22 @@ def _arrays(
 
 
 def _joined(arrays: Iterable[CellArray], size: int) -> Iterator[CellArray]:
-    """Yield the cells of all arrays, ``size`` at a time: a predictor needs less time for them."""
+    """Yield the cells of all arrays, ``size`` at a time: a predictor needs less time for them.
+
+    Of large graphs fewer, so that memory is bounded.
+    """
     waiting: list[CellArray] = []
-    missing = size
+    missing, vertices = size, 0
     for array in arrays:
         start = 0
         while start < len(array):
             waiting.append(array[start : start + missing])
             start += len(waiting[-1])
             missing -= len(waiting[-1])
-            if not missing:
+            vertices += int(waiting[-1].num_vertices.sum())
+            if not missing or vertices >= _MOST_JOINED:
                 yield CellArray.concatenate(waiting)
-                waiting, missing = [], size
+                waiting, missing, vertices = [], size, 0
     if waiting:
         yield CellArray.concatenate(waiting)
 

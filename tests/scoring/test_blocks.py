@@ -105,6 +105,16 @@ def test_a_generator_may_mix_cells_and_arrays() -> None:
         list(generator_blocks(lambda: [1], SPACE))
 
 
+def test_arrays_of_large_graphs_are_not_all_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyg_nas.scoring.blocks._MOST_JOINED", 20)
+    pairs = [CELLS[i : i + 2] for i in range(0, 10, 2)]
+    blocks = list(generator_blocks(lambda: pairs, SPACE))
+    assert joined(blocks) == CELLS.hashes().tolist()
+    *full, _ = [int(block.read().graphs.num_vertices.sum()) for block in blocks]
+    assert full
+    assert all(20 <= vertices < 20 + 2 * 7 for vertices in full)
+
+
 def test_cells_that_share_terms_are_scored_in_larger_blocks() -> None:
     from pyg_nas.predictors.gcn import GCNRegressor
 
