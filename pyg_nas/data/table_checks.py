@@ -98,7 +98,7 @@ def _check_texts(table: Table, name: str, texts: Sequence[str]) -> None:
         if drawn != table.cells[row]:
             raise TableError(
                 f"{name}: row {row}: {quoted(texts[row])} is a drawing of another cell than the "
-                f"row's"
+                f"row's; import the table again if an earlier version wrote it"
             )
 
 
