@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.files import atomic_path, write_text
+from pyg_nas.io.files import atomic_path, write_json
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.npz import read_npz
 from pyg_nas.scoring.scores import Columns
@@ -50,7 +49,7 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
                     f"{folder}: contains {quoted(others[0])} and no scores; parts of scores are "
                     f"kept there, move the folder or choose another output"
                 )
-            write_text(path, json.dumps(settings, indent=1) + "\n")
+            write_json(path, settings)
         elif read_json(path) != settings:
             raise SettingsError(
                 f"{folder}: holds parts of another model, source or number of best rows, or of "
