@@ -203,8 +203,8 @@ def make_estimator(
     estimator = find_recipe(recipe)(label or LabelPolicy(), seed, device)
     settings = _todays_names(settings, estimator)
     known = set(estimator.get_params())
-    if label is None and "accuracies" in known:
-        settings.setdefault("accuracies", False)
+    if recipe in _needs and "accuracies" in known:
+        settings.setdefault("accuracies", label is not None and label.is_accuracy)
     unknown = set(settings) - known
     if unknown:
         raise SettingsError(f"recipe {recipe!r} has no setting {', '.join(sorted(unknown))}")
@@ -364,9 +364,7 @@ def _todays_names(settings: dict[str, Any], estimator: Any) -> dict[str, Any]:
 def _best(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.hybrid import HybridRegressor
 
-    return HybridRegressor(
-        transfer=True, accuracies=label.is_accuracy, random_state=seed, device=device
-    )
+    return HybridRegressor(transfer=True, random_state=seed, device=device)
 
 
 @_built_in("fast", RecipeNeeds(4, True, of_networks=False, settings=_settings(HYBRID_RULES)))
@@ -421,9 +419,7 @@ def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
 def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.transfer_regressor import TransferRegressor
 
-    return TransferRegressor(
-        ensemble_size=0, accuracies=label.is_accuracy, random_state=seed, device=device
-    )
+    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
 
 
 @_built_in("two-stage", RecipeNeeds(of_networks=False, settings=_TWO_STAGE))

@@ -16,6 +16,8 @@ from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.predictors import recipes
+from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.parameter_rules import anything
 from pyg_nas.predictors.recipes import (
     LATENCY_RECIPE,
@@ -82,6 +84,12 @@ def test_recipes_know_which_labels_are_accuracies(recipe: str) -> None:
     assert not make_estimator(recipe, LabelPolicy(metric="training_time")).accuracies
     assert not make_estimator(recipe).accuracies  # numbers of any kind, such as milliseconds
     assert make_estimator(recipe, accuracies=True).accuracies
+
+
+def test_a_recipe_of_a_user_decides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = lambda label, seed, device: HybridRegressor(accuracies=True)  # noqa: E731
+    monkeypatch.setitem(recipes._recipes, "own", own)
+    assert make_estimator("own").accuracies
 
 
 @pytest.mark.parametrize(
