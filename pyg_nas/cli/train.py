@@ -139,13 +139,8 @@ def train(
 
 def _total_epochs(estimator: Any, cells: int) -> int | None:
     """Return the epochs of a fit to a number of cells; None where they are not known."""
-    epochs = estimator.get_params().get("epochs")
-    if epochs is not None:
-        return epochs if isinstance(epochs, int) else None
-    from pyg_nas.predictors.hybrid import HybridRegressor
-
-    if not isinstance(estimator, HybridRegressor) or not estimator.ensemble_size:
-        return None
-    from pyg_nas.predictors.residual_gnn import usual_epochs  # torch
-
-    return usual_epochs(cells)
+    if hasattr(estimator, "epochs_for"):
+        epochs = estimator.epochs_for(cells)
+    else:
+        epochs = estimator.get_params().get("epochs")
+    return epochs if isinstance(epochs, int) else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pyg_nas.compute.workers import Call, WorkerDiedError, Workers
-from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming
+from pyg_nas.data.network_sources import NetworkSource, graph_of_network, naming_network
 from pyg_nas.errors import NetworkError, NetworksError, one_line
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -59,7 +59,7 @@ def read_networks(
 def _read(_: None, number: int, source: NetworkSource) -> NetworkArray | NetworkError:
     """Return the graph of a source, or why there is none."""
     try:
-        with naming(source.name):
+        with naming_network(source.name):
             return NetworkArray.from_graphs([graph_of_network(source.load())])
     except NetworkError as error:
         return error.with_traceback(None)  # which would keep the network in memory

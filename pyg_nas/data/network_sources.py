@@ -85,7 +85,7 @@ def built_networks(
 
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
+def naming_network(name: str) -> Iterator[None]:
     """Make an error of the block name the network.
 
     Raises:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.features.network_operations import grouped_convolutions
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
@@ -97,10 +98,8 @@ def _kinds_of_work(networks: NetworkArray, values: dict[str, Floats]) -> NDArray
     """Return the kind of work of every vertex ``[V]``."""
     kind = _KIND[networks.columns]
     convolution = kind == _NAMES.index("convolution")
-    grouped = convolution & (values["log groups"] > 0)
-    # With as many groups as channels, up to the rounding of their logarithms.
-    depthwise = values["log groups"] > np.log(np.maximum(np.expm1(values["log channels"]) - 0.5, 1))
+    grouped, depthwise = grouped_convolutions(networks.columns, values)
     kind[convolution & (values["kernel"] == 1)] = _NAMES.index("pointwise convolution")
     kind[grouped] = _NAMES.index("grouped convolution")
-    kind[grouped & depthwise] = _NAMES.index("depthwise convolution")
+    kind[depthwise] = _NAMES.index("depthwise convolution")
     return kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from pyg_nas.spaces.modules.vocabulary import FAMILIES
 
 Floats = NDArray[np.float64]
 
-_CONVOLUTIONS = FAMILIES["convolution"].split()
+_CONVOLUTIONS = [NETWORKS.vocabulary.index(name) for name in FAMILIES["convolution"].split()]
 BYTES_OF_A_CALL = 1000.0
 """Bytes in whose time a device begins an operation, roughly."""
 
@@ -75,6 +76,21 @@ def network_operations(networks: NetworkArray) -> NetworkOperations:
     return NetworkOperations(distinct[:, 0].astype(np.uint8), inputs, moved, counts, of_vertex)
 
 
+def grouped_convolutions(
+    columns: NDArray[np.uint8], values: Mapping[str, Floats]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which of ``U`` operations are convolutions of groups, and which of these depthwise.
+
+    Args:
+        columns: One-hot column of each operation ``[U]``.
+        values: Its attributes by name, ``[U]`` each.
+    """
+    groups, channels = np.exp(values["log groups"]), np.expm1(values["log channels"])
+    grouped = np.isin(columns, _CONVOLUTIONS) & (groups > 1.5)
+    # As many groups as channels; of fewer, each has two channels or more.
+    return grouped, grouped & (groups > 0.75 * channels)
+
+
 def _depends_on_input(networks: NetworkArray) -> NDArray[np.bool_]:
     """Return which vertices ``[V]`` depend on an input; others are computed once for a batch."""
     total = len(networks.columns)
@@ -92,7 +108,7 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
     """Return inputs ``[U, d]`` and bytes ``[U]`` of whether an operation depends on the input, and
     its attributes ``[U, 13]``."""
     value = dict(zip(("depends on the input", *ATTRIBUTES), rows.T, strict=True))
-    parameters, macs, read, written, size, channels = (
+    parameters, macs, read, written, size = (
         np.expm1(value[f"log {name}"])
         for name in (
             "parameters",
@@ -100,17 +116,13 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
             "bytes read",
             "bytes written",
             "size of the result",
-            "channels",
         )
     )
     weights = np.minimum(parameters * value["bytes of a number"], read)
     moved = read - weights + written
-    convolution = np.isin(columns, [NETWORKS.vocabulary.index(n) for n in _CONVOLUTIONS])
-    groups = np.exp(value["log groups"])
     terms = macs / np.maximum(size, 1)  # of each sum
-    one_by_one = convolution & (value["kernel"] == 1)
-    # With as many groups as channels, up to the rounding of their logarithms.
-    depthwise = convolution & (groups > 1.5) & (groups > 0.999 * channels - 0.5)
+    one_by_one = np.isin(columns, _CONVOLUTIONS) & (value["kernel"] == 1)
+    grouped, depthwise = grouped_convolutions(columns, value)
     inputs = {
         "log multiply-accumulates": value["log multiply-accumulates"],
         "log bytes but for weights": np.log1p(read - weights),
@@ -126,7 +138,7 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
         "depends on the input": value["depends on the input"],
         "pointwise": one_by_one,
         "depthwise": depthwise,
-        "grouped": convolution & (groups > 1.5) & ~depthwise,
+        "grouped": grouped & ~depthwise,
     }
     time = moved + macs / _MACS_IN_THE_TIME_OF_A_BYTE + BYTES_OF_A_CALL
     return np.column_stack(list(inputs.values())).astype(np.float64), time

@@ -19,7 +19,7 @@ from torch import nn
 from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.threads import torch_threads
 from pyg_nas.data.network_reading import OnNetwork, read_networks
-from pyg_nas.data.network_sources import NetworkSource, naming
+from pyg_nas.data.network_sources import NetworkSource, naming_network
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted, percent
@@ -192,7 +192,7 @@ class _Profiler:
         if profile is None or profile.noise > self._settings.most_noise:
             gc.collect()
             gc.freeze()  # what is left is permanent: later collections can skip it
-            with naming(source.name):
+            with naming_network(source.name):
                 runner = runner_of(source.load(), self._device, self._settings.threads)
                 memory = runner.peak_memory()
                 latency, spread = _summary(self._passes(runner, self._settings.repeats))

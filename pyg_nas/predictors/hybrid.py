@@ -176,19 +176,9 @@ class HybridRegressor(CellRegressor):
             process.fit_features_like(like, features, latent, weights, hashes)
         self.process_ = process
         self.paths_ = self._fit_paths(cells, features, latent, weights)
-        self.networks_: ResidualGNNRegressor | None = None
-        if self.ensemble_size:
-            from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-
-            self.networks_ = ResidualGNNRegressor(
-                self.ensemble_size,
-                self.hidden,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                random_state=self.random_state,
-                device=self.device,
-                progress=self.progress,
-            ).fit_features(cells, features, latent, weights)
+        self.networks_ = self._new_networks()
+        if self.networks_ is not None:
+            self.networks_.fit_features(cells, features, latent, weights)
         self.forest_ = None
         if cells.space.support.path_operations:
             forest = FeatureForest(random_state=self.random_state)
@@ -206,6 +196,26 @@ class HybridRegressor(CellRegressor):
         self._training, self._first = (cells, labels, weights), len(cells)
         self._kept = KeptCells()
         return self
+
+    def epochs_for(self, cells: int) -> int | None:
+        """Return the passes over a number of training cells; None without networks."""
+        networks = self._new_networks()
+        return None if networks is None else networks.epochs_for(cells)
+
+    def _new_networks(self) -> ResidualGNNRegressor | None:
+        if not self.ensemble_size:
+            return None
+        from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor  # torch
+
+        return ResidualGNNRegressor(
+            self.ensemble_size,
+            self.hidden,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            random_state=self.random_state,
+            device=self.device,
+            progress=self.progress,
+        )
 
     def update(self, X: Cells, y: ArrayLike) -> HybridRegressor:
         """Add ``k`` cells of weight 1 and their labels ``[k]``, usually in milliseconds.

@@ -185,6 +185,10 @@ class ResidualGNNRegressor(ResidualEnsemble):
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         return self.fit_features(cells, cell_features(cells), labels, weights)
 
+    def epochs_for(self, cells: int) -> int:
+        """Return the passes over a number of training cells."""
+        return self.epochs or int(np.clip(round(200 * (172 / cells) ** 0.3), 60, 200))
+
     def fit_features(
         self,
         cells: CellArray,
@@ -221,7 +225,7 @@ class ResidualGNNRegressor(ResidualEnsemble):
         orders = [order.roll(-m * spared) for m in range(self.ensemble_size)]
         left_out, kept = zip(*(row.split([spared, len(y) - spared]) for row in orders), strict=True)
         config = ResidualTrainingConfig(
-            self.epochs or usual_epochs(len(y)),
+            self.epochs_for(len(y)),
             self.batch_size,
             self.learning_rate,
             self.weight_decay,
@@ -292,8 +296,3 @@ class ResidualGNNRegressor(ResidualEnsemble):
 def _width(total: int) -> int:
     """More cells allow wider networks: the rule of ``hidden=None``."""
     return int(np.clip(8 * round(4 * (total / 172) ** (1 / 3)), 32, 128))
-
-
-def usual_epochs(cells: int) -> int:
-    """Return the passes over a number of training cells by the rule of ``epochs=None``."""
-    return int(np.clip(round(200 * (172 / cells) ** 0.3), 60, 200))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, SettingsError, quoted
+from pyg_nas.errors import MeasureError, SettingsError, listed, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.io.text import counted
 from pyg_nas.search.domain import Domain, named
 from pyg_nas.search.outcome import Outcome, Reference, Rung
 
@@ -22,12 +23,36 @@ OnEnd = Callable[[Cell, int | None, Outcome | str], None]
 """Called with a cell, its budget, and its outcome or the reason for which its training failed."""
 
 
-def checked_outcome(cell: Cell, outcome: object) -> Outcome | str:
-    """Return what an evaluator passes on for a cell, in Python's numbers.
+def train_checked(evaluator: Evaluator, wanted: Wanted, on_end: OnEnd) -> None:
+    """Train cells as :meth:`Evaluator.train`, and check what the evaluator passes on.
 
     Raises:
-        SettingsError: If it is neither an outcome of finite numbers nor the reason of a failure.
+        SettingsError: If it does not pass on one result for each cell, or one that is neither an
+            outcome of finite numbers nor the reason of a failure.
     """
+    training: set[str] = set()
+
+    def begun() -> Iterator[tuple[Cell, int | None]]:
+        for cell, budget in wanted:
+            training.add(cell.hash)
+            yield cell, budget
+
+    def ended(cell: Cell, budget: int | None, outcome: Outcome | str) -> None:
+        if cell.hash not in training:
+            raise SettingsError(f"the evaluator gave a result for {named(cell)}, not in training")
+        training.remove(cell.hash)
+        on_end(cell, budget, _checked(cell, outcome))
+
+    evaluator.train(begun(), ended)
+    if training:
+        raise SettingsError(
+            f"the evaluator gave no result for {counted(len(training), 'cell')}: "
+            f"{listed(training, 3)}"
+        )
+
+
+def _checked(cell: Cell, outcome: object) -> Outcome | str:
+    """Return the result of a cell in Python's numbers."""
     if isinstance(outcome, str):
         return outcome
     if not isinstance(outcome, Outcome):

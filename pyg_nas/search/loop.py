@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
-from pyg_nas.errors import MeasureError, SettingsError, listed
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import named
 from pyg_nas.search.early_stopping import EarlyStopping, check_unlimited
-from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, checked_outcome
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, train_checked
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query
 from pyg_nas.search.outcome import Outcome
@@ -69,7 +69,7 @@ def search(
         asked = Search(
             folder, evaluator=evaluator, strategy=strategy, seed=seed, constraints=constraints
         )
-        train = evaluator.train
+        train: Callable[[Wanted, OnEnd], None] = partial(train_checked, evaluator)
         if early_stopping is not None:
             train = SteppedTraining(evaluator, early_stopping, asked.ledger.history).train
         _Worker(asked, budget, on_query).run(train)
@@ -94,17 +94,8 @@ class _Worker:
         self.training: dict[str, Candidate] = {}
 
     def run(self, train: Callable[[Wanted, OnEnd], None]) -> None:
-        """Train until the budget is used up or no cell is left.
-
-        Raises:
-            SettingsError: If there is not one result for each cell.
-        """
+        """Train until the budget is used up or no cell is left."""
         train(((candidate.cell, None) for candidate in self._candidates()), self._on_end)
-        if self.training:
-            raise SettingsError(
-                f"the evaluator gave no result for {counted(len(self.training), 'cell')}: "
-                f"{listed(self.training, 3)}"
-            )
 
     def _candidates(self) -> Iterator[Candidate]:
         while candidate := self._next():
@@ -118,11 +109,8 @@ class _Worker:
         return next(iter(self.search.ask(1, worker=WORKER)), None) if left > 0 else None
 
     def _on_end(self, cell: Cell, _: int | None, outcome: Outcome | str) -> None:
-        if cell.hash not in self.training:
-            raise SettingsError(f"the evaluator gave a result for {named(cell)}, not in training")
         candidate = self.training.pop(cell.hash)
         ledger = self.search.ledger
-        outcome = checked_outcome(cell, outcome)
         if isinstance(outcome, Outcome):
             ledger.answer(candidate.id, outcome)
             if self.on_query is not None:

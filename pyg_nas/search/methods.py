@@ -116,5 +116,5 @@ def check_predictor(recipe: str, n: int, acquisition: str) -> None:
     from pyg_nas.predictors.recipes import recipe_needs
 
     needs = recipe_needs(recipe)
-    needs.check_cells(recipe, n, " to begin with (--start)")
+    needs.check_cells(recipe, n, " to begin with")
     check_std(acquisition, needs, f"recipe {recipe!r}")

@@ -12,7 +12,7 @@ from pyg_nas.search.early_stopping import (
     check_smaller_budgets,
     expected_if_stopped,
 )
-from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, checked_outcome
+from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, train_checked
 from pyg_nas.search.history import History
 from pyg_nas.search.outcome import Outcome, Rung
 
@@ -59,7 +59,6 @@ class SteppedTraining:
 
         def ended(cell: Cell, budget: int | None, outcome: Outcome | str) -> None:
             done = rungs[cell.hash]
-            outcome = checked_outcome(cell, outcome)
             if isinstance(outcome, str):
                 on_end(cell, None, outcome)
             elif budget is None:
@@ -73,7 +72,7 @@ class SteppedTraining:
                     on_end(cell, None, self._stopped(cell, expected, done))
 
         while True:
-            self.evaluator.train(pairs(), ended)
+            train_checked(self.evaluator, pairs(), ended)
             # The last cell may be trained further after all others have ended.
             if not further:
                 return

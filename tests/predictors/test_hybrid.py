@@ -179,6 +179,19 @@ def test_the_shipped_labels_are_not_predicted_from_themselves() -> None:
     assert TRANSFER_GROUP not in HybridRegressor(ensemble_size=0).fit(part, own).extra_features_
 
 
+@pytest.mark.parametrize("epochs", [None, 3])
+def test_the_number_of_epochs_is_known_before_the_fit(epochs: int | None) -> None:
+    reported: list[int] = []
+    model = HybridRegressor(
+        1, hidden=8, epochs=epochs, progress=lambda epoch, loss: reported.append(epoch)
+    )
+    expected = model.epochs_for(20)
+    model.fit(CELLS[:20], Y[:20])
+    assert reported == list(range(1, len(reported) + 1))
+    assert expected == len(reported)
+    assert HybridRegressor(0, epochs=epochs).epochs_for(20) is None
+
+
 def test_refused() -> None:
     wrong = {"hidden": 0, "epochs": 0, "learning_rate": -1.0, "random_state": -1}
     for name, value in {**wrong, "network_share": 1.5, "ensemble_size": -1}.items():

@@ -13,6 +13,7 @@ from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.early_stopping import EarlyStopping
 from pyg_nas.search.evaluator import OnEnd, Wanted
 from pyg_nas.search.folder import QUERIES, SearchFolder
 from pyg_nas.search.history import History, Proposal
@@ -161,15 +162,26 @@ class Miscounting(TableEvaluator):
 
 
 @pytest.mark.parametrize(
-    ("times", "message", "recorded"),
-    [(0, "gave no result for 1 cell", 7), (2, "gave a result for .*, not in training", 4)],
+    ("times", "message", "recorded", "stopping"),
+    [
+        (0, "gave no result for 1 cell", 7, None),
+        (2, "gave a result for .*, not in training", 4, None),
+        # The fourth outcome is then that of the second cell at the full budget.
+        (0, "gave no result for 1 cell", 7, EarlyStopping((4,))),
+        (2, "gave a result for .*, not in training", 2, EarlyStopping((4,))),
+    ],
 )
-def test_an_evaluator_owes_one_outcome_a_cell(
-    partial_table: Table, tmp_path: Path, times: int, message: str, recorded: int
+def test_an_evaluator_must_give_one_outcome_per_cell(
+    partial_table: Table,
+    tmp_path: Path,
+    times: int,
+    message: str,
+    recorded: int,
+    stopping: EarlyStopping | None,
 ) -> None:
-    folder = SearchFolder(tmp_path, {}, SMALL)
+    folder, evaluator = SearchFolder(tmp_path, {}, SMALL), Miscounting(partial_table, times)
     with pytest.raises(SettingsError, match=message):
-        search(RandomSearch(4), Miscounting(partial_table, times), 8, folder=folder)
+        search(RandomSearch(4), evaluator, 8, folder=folder, early_stopping=stopping)
     assert len(Records.read(folder.path, SMALL).history) == recorded
 
 
