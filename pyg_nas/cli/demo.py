@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,11 @@ from pyg_nas.cli.console import bold, print_heading, print_line, print_table
 from pyg_nas.cli.options import seed_option
 from pyg_nas.cli.progress import working
 from pyg_nas.io.text import counted, percent
+
+if TYPE_CHECKING:
+    from pyg_nas.cli.demo_job import BestCells
+    from pyg_nas.data.table import Table
+    from pyg_nas.predictors.evaluation import Evaluation
 
 
 def demo(
@@ -26,20 +31,12 @@ def demo(
 
     Example: pyg-nas demo
     """
-    from pyg_nas.cli.demo_job import (
-        TRAINING_CELLS,
-        best_unseen_cells,
-        evaluation_and_live,
-        train_live,
-    )
+    from pyg_nas.cli.demo_job import TRAINING_CELLS, best_unseen_cells
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
     from pyg_nas.predictors.storage import check_model_folder, check_storable
     from pyg_nas.predictors.trained import TrainedPredictor
-    from pyg_nas.visualization.cells import draw_cell
-    from pyg_nas.visualization.files import save_figure
-    from pyg_nas.visualization.plots import scatter
 
     check_model_folder(out / "model")
     table = shipped_table()
@@ -65,7 +62,6 @@ def demo(
     print_heading("3. Score the whole search space")
     with working("scoring (the first time, the space is enumerated too)"):
         best = best_unseen_cells(model, table, count=10)
-    digests = [digest.decode() for digest in best.hashes.tolist()]
     sizes = best.cells.trainable_parameters(table.network_size).tolist()
     print_table(
         f"The ten best of {counted(best.scored, 'cell')}, none of them measured before",
@@ -73,26 +69,36 @@ def demo(
         [
             (rank, digest, percent(score, 2), f"{size:,}")
             for rank, (digest, score, size) in enumerate(
-                zip(digests, best.scores.tolist(), sizes, strict=True), start=1
+                zip(best.digests, best.scores.tolist(), sizes, strict=True), start=1
             )
         ],
         right=("", "predicted", "parameters"),
     )
 
     print_heading("4. Train the best three for real")
+    _train_best(table, evaluation, best, out)
+    print_line()
+    print_line("model, drawings and plot: ", bold(out))
+
+
+def _train_best(table: Table, evaluation: Evaluation, best: BestCells, out: Path) -> None:
+    """Train the three best cells, draw them, and plot them with the cells of the evaluation."""
+    from pyg_nas.cli.demo_job import evaluation_and_live, train_live
+    from pyg_nas.visualization.cells import draw_cell
+    from pyg_nas.visualization.files import save_figure
+    from pyg_nas.visualization.plots import scatter
+
     with working("training three cells, every run of the table's largest budget"):
         measured = train_live(best, 3, table)
-    live = measured.label(label)
+    live = measured.label(table.default_label)
     for i, value in enumerate(live.tolist()):
         draw_cell(best.cells[i], out / f"cell-{i + 1}.png")
         rank = 1 + int((evaluation.measured > value).sum())
         print_line(
-            f"{digests[i]}: predicted {percent(best.scores[i], 2)}, measured ",
+            f"{best.digests[i]}: predicted {percent(best.scores[i], 2)}, measured ",
             bold(percent(value, 2)),
             f" (rank {rank:,} among the {len(evaluation.rows):,} unseen cells of the table)",
         )
     truth, guess = evaluation_and_live(evaluation, best, live)
     figure = scatter(truth, guess, title="Unseen digits cells")
     save_figure(figure, out / "predicted-against-measured.png")
-    print_line()
-    print_line("model, drawings and plot: ", bold(out))

@@ -21,13 +21,13 @@ class BestCells:
 
     Args:
         cells: The cells, best first.
-        hashes: Their module hashes.
+        digests: Their module hashes.
         scores: Their predictions, fractions.
         scored: Cells scored to find them.
     """
 
     cells: CellArray = field(repr=False)
-    hashes: NDArray[np.bytes_] = field(repr=False)
+    digests: list[str] = field(repr=False)
     scores: NDArray[np.float64]
     scored: int
 
@@ -43,7 +43,8 @@ def best_unseen_cells(model: TrainedPredictor, table: Table, count: int) -> Best
     hashes = cells[leading].hashes()
     unseen = np.flatnonzero(~np.isin(hashes, table.hashes))[:count]
     best = leading[unseen]
-    return BestCells(cells[best], hashes[unseen], scores[best], len(cells))
+    digests = [digest.decode() for digest in hashes[unseen].tolist()]
+    return BestCells(cells[best], digests, scores[best], len(cells))
 
 
 def train_live(best: BestCells, count: int, table: Table) -> Table:

@@ -14,7 +14,7 @@ from pyg_nas.cli.progress import campaign_progress, progress_bar, working
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.callbacks import check_logger, open_logger
+from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.text import percent
@@ -70,8 +70,6 @@ def finish(
     from pyg_nas.measure.network_card import PREDICT
     from pyg_nas.search.finish import Finish
 
-    if log is not None:
-        check_logger(log)
     check_output_folder(out)
     executor = Executor(backend=backend, workers=workers, device=device)
     given = None if space is None else chosen_space(space)

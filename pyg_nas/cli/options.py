@@ -11,6 +11,7 @@ import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.io.callbacks import check_logger
 from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_DIGITS, MOST_IMAGE_SIDE, MOST_SEED
 
@@ -89,11 +90,20 @@ Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, or auto: a CUDA device where there is one.")
 ]
 Backend = Annotated[str, typer.Option(help="sequential, threading, loky, ray or dask.")]
+
+
+def _checked_log(log: str | None) -> str | None:
+    if log is not None:
+        check_logger(log)
+    return log
+
+
 Log = Annotated[
     str | None,
     typer.Option(
+        callback=_checked_log,
         help="Also log to tensorboard:DIR, wandb:PROJECT or mlflow:URI, each an extra of the "
-        "package. If logging fails, a warning is printed and the work continues."
+        "package. If logging fails, a warning is printed and the work continues.",
     ),
 ]
 

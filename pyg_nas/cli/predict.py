@@ -107,13 +107,7 @@ def predict(
         import_own(recipe)
         recipe = None
     if recipe is not None:
-        if recipe != "transfer":
-            raise SettingsError(
-                f"only the recipe transfer predicts without training, got {quoted(recipe)}"
-            )
-        if table is not None:
-            raise SettingsError(f"with --recipe there is no model: got both {model} and {table}")
-        model, table = None, None if model is None else str(model)
+        model, table = None, _table_without_model(recipe, model, table)
     elif model is None:
         raise SettingsError("give a model folder, or --recipe transfer")
     if (table is None) == (space is None):
@@ -156,6 +150,17 @@ def predict(
         _predict_stream(loaded, fitted, listed, source, out, top, pool, settings)
     if loaded is not None and loaded.protocol is not None and loaded.unit:
         print_label("score", loaded.protocol.label, loaded.unit)
+
+
+def _table_without_model(recipe: str, first: Path | None, second: str | None) -> str | None:
+    """Return the table of a recipe that needs no model, whose argument comes first."""
+    if recipe != "transfer":
+        raise SettingsError(
+            f"only the recipe transfer predicts without training, got {quoted(recipe)}"
+        )
+    if second is not None:
+        raise SettingsError(f"with --recipe there is no model: got both {first} and {second}")
+    return None if first is None else str(first)
 
 
 def _listed_table(

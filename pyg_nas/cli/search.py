@@ -37,7 +37,7 @@ from pyg_nas.cli.search_target import SearchTarget
 from pyg_nas.cli.spaces import OWN
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.callbacks import check_logger, open_logger
+from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 
 if TYPE_CHECKING:
@@ -187,10 +187,8 @@ def search(
     if recipe is not None:
         check_recipe(recipe)
     check_device(device)
-    if log is not None:
-        check_logger(log)
-        if seeds > 1:
-            raise SettingsError(f"--log is for one search, got --seeds {seeds}")
+    if log is not None and seeds > 1:
+        raise SettingsError(f"--log is for one search, got --seeds {seeds}")
     check_label(None, budget, run)
     check_search_folder(out)
     searched = SearchTarget(
@@ -235,14 +233,8 @@ def search(
             open_logger(log),
         )
         facts = {number: run_search(number, folder) for number, folder in folders.items()}
-    if seeds == 1:
-        _print(facts[seed])
-    else:
-        from pyg_nas.report.seed_summary import write_seeds
-
-        print_line(write_seeds(out, list(facts), [each.result for each in facts.values()]))
-    print_line(f"folder: {out}")
-    if not searched.is_table and seeds == 1 and facts[seed].result.answer is not None:
+    _print(facts, out)
+    if not searched.is_table and facts[seed].result.answer is not None:
         options = {"--out": f"{out}-network", "--space": space, "--metric": metric}
         print_next("a trained network", ("finish", out), options)
 
@@ -277,7 +269,15 @@ def _stored(folder: Path) -> SearchSettings | None:
     return stored
 
 
-def _print(facts: SearchFacts) -> None:
-    print_line(f"{facts.title}:" if facts.answer() else f"{facts.title}.")
-    for fact in [*facts.answer(), *facts.cost()]:
-        print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")
+def _print(facts: dict[int, SearchFacts], out: Path) -> None:
+    """Print the result of one search, or what the searches with several random seeds have."""
+    if len(facts) > 1:
+        from pyg_nas.report.seed_summary import write_seeds
+
+        print_line(write_seeds(out, list(facts), [each.result for each in facts.values()]))
+    else:
+        (one,) = facts.values()
+        print_line(f"{one.title}:" if one.answer() else f"{one.title}.")
+        for fact in [*one.answer(), *one.cost()]:
+            print_line(f"{fact.name}: ", bold(fact.value), f" ({fact.note})" if fact.note else "")
+    print_line(f"folder: {out}")

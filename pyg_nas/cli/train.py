@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +22,11 @@ from pyg_nas.cli.options import (
 )
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
-from pyg_nas.io.callbacks import check_logger, open_logger
+from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.limits import MOST_EPOCHS
+
+if TYPE_CHECKING:
+    from pyg_nas.data.labels import LabelPolicy
 
 
 def train(
@@ -76,13 +79,10 @@ def train(
     from pyg_nas.predictors.parameter_rules import check_learning_rate
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
-        LATENCY_RECIPE,
-        NETWORK_RECIPE,
         check_epochs,
         check_recipe,
         check_subject,
         make_estimator,
-        read_recipe,
         recipe_needs,
     )
     from pyg_nas.predictors.storage import check_model_folder, check_storable
@@ -97,20 +97,12 @@ def train(
         check_epochs(recipe)
     check_device(device)
     check_model_folder(out)
-    if log is not None:
-        check_logger(log)
-    chosen, given = recipe, dict[str, Any]()
-    if settings is not None:
-        chosen, given = read_recipe(settings, recipe)
-    options = {"epochs": epochs, "learning_rate": lr}
-    given |= {name: value for name, value in options.items() if value is not None}
+    chosen, given = _settings(settings, recipe, epochs=epochs, learning_rate=lr)
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
     label = chosen_label(opened.default_label, metric, budget, run)
     if chosen is None:
-        chosen = DEFAULT_RECIPE
-        if is_of_networks:
-            chosen = LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
+        chosen = _default_recipe(is_of_networks, label)
         if changed:
             check_epochs(chosen)
     check_subject(chosen, is_of_networks)
@@ -135,6 +127,26 @@ def train(
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_label("label", label, model.unit)
     print_line(f"model: {out}")
+
+
+def _settings(
+    file: Path | None, recipe: str | None, **options: float | None
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the recipe that the user names, if any, and the settings of the file and options."""
+    from pyg_nas.predictors.recipes import read_recipe
+
+    given: dict[str, Any] = {}
+    if file is not None:
+        recipe, given = read_recipe(file, recipe)
+    return recipe, given | {name: value for name, value in options.items() if value is not None}
+
+
+def _default_recipe(is_of_networks: bool, label: LabelPolicy) -> str:
+    from pyg_nas.predictors.recipes import DEFAULT_RECIPE, LATENCY_RECIPE, NETWORK_RECIPE
+
+    if not is_of_networks:
+        return DEFAULT_RECIPE
+    return LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
 
 
 def _total_epochs(estimator: Any, cells: int) -> int | None:

@@ -92,16 +92,18 @@ def tune(
     print_table(
         f"{recipe}: {metric} on held-out folds of {counted(result.n, 'cell')}",
         ("settings", f"{metric}{unit}", "standard error", ""),
-        [
-            (
-                ", ".join(f"{key} {value}" for key, value in candidate["params"].items()),
-                *(_figure(candidate[name]) for name in ("mean", "standard_error")),
-                ", ".join(w for w in ("best", "chosen") if candidate["params"] == report[w]),
-            )
-            for candidate in report["candidates"]
-        ],
+        [_row(candidate, report) for candidate in report["candidates"]],
     )
     print_line(f"result: {out}")
+
+
+def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
+    settings = candidate["params"]
+    return (
+        ", ".join(f"{key} {value}" for key, value in settings.items()),
+        *(_figure(candidate[name]) for name in ("mean", "standard_error")),
+        ", ".join(name for name in ("best", "chosen") if settings == report[name]),
+    )
 
 
 def _figure(value: float | None) -> str:
