@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -38,55 +38,44 @@ class Callback:
         """Receive the numbers of the result; no method is called after this."""
 
 
-class Guarded(Callback):
-    """Calls another callback until it fails, so that its failure does not stop the work.
+class Logger(Callback):
+    """Sends finite numbers to a tool; their names begin with ``epoch``, ``query`` or ``end``.
 
-    Args:
-        callback: Its first error becomes a warning, and it is not called again.
+    The first error of the tool becomes a warning, and nothing more is sent; the work continues.
     """
 
-    def __init__(self, callback: Callback) -> None:
-        self.callback: Callback | None = callback
-
-    def on_epoch(self, epoch: int, figures: Figures) -> None:
-        """Pass on the numbers of an epoch."""
-        self._call("on_epoch", epoch, figures)
-
-    def on_query(self, index: int, figures: Figures) -> None:
-        """Pass on the numbers of a query."""
-        self._call("on_query", index, figures)
-
-    def on_end(self, figures: Figures) -> None:
-        """Pass on the numbers of the result."""
-        self._call("on_end", figures)
-
-    def _call(self, name: str, *arguments: Any) -> None:
-        if self.callback is None:
-            return
-        try:
-            getattr(self.callback, name)(*arguments)
-        except Exception as error:  # of any tool, after hours of work
-            kind = type(self.callback).__name__
-            self.callback = None
-            warnings.warn(f"{kind} failed, nothing more is logged: {error!r}", stacklevel=3)
-
-
-class _Logger(Callback):
-    """Sends finite numbers to a tool; their names begin with ``epoch``, ``query`` or ``end``."""
+    _failed = False
 
     def on_epoch(self, epoch: int, figures: Figures) -> None:
         """Send the figures of an epoch."""
-        self._send(epoch, _named("epoch", figures))
+        self._try(self._send, epoch, _named("epoch", figures))
 
     def on_query(self, index: int, figures: Figures) -> None:
         """Send the figures of a query."""
-        self._send(index, _named("query", figures))
+        self._try(self._send, index, _named("query", figures))
+
+    def on_end(self, figures: Figures) -> None:
+        """Send the last figures, and end what the tool has begun."""
+        self._try(self._end, _named("end", figures))
+
+    def _try(self, method: Callable[..., None], *arguments: Any) -> None:
+        if self._failed:
+            return
+        try:
+            method(*arguments)
+        except Exception as error:  # of any tool, after hours of work
+            self._failed = True
+            kind = type(self).__name__
+            warnings.warn(f"{kind} failed, nothing more is logged: {error!r}", stacklevel=3)
 
     def _send(self, step: int, named: dict[str, float]) -> None:
         raise NotImplementedError
 
+    def _end(self, named: dict[str, float]) -> None:
+        raise NotImplementedError
 
-class TensorBoardLogger(_Logger):
+
+class TensorBoardLogger(Logger):
     """Writes events for TensorBoard into a folder."""
 
     def __init__(self, folder: str | Path) -> None:
@@ -94,18 +83,17 @@ class TensorBoardLogger(_Logger):
 
         self._writer = SummaryWriter(str(folder))
 
-    def on_end(self, figures: Figures) -> None:
-        """Write the last figures and close the file."""
-        self._send(0, _named("end", figures))
-        self._writer.close()
-
     def _send(self, step: int, named: dict[str, float]) -> None:
         for name, value in named.items():
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
+    def _end(self, named: dict[str, float]) -> None:
+        self._send(0, named)
+        self._writer.close()
 
-class WandbLogger(_Logger):
+
+class WandbLogger(Logger):
     """Sends figures to a project of Weights & Biases; ``WANDB_MODE=offline`` keeps them on disk."""
 
     def __init__(self, project: str) -> None:
@@ -113,16 +101,15 @@ class WandbLogger(_Logger):
 
         self._run = wandb.init(project=project)
 
-    def on_end(self, figures: Figures) -> None:
-        """Make the last figures the summary of the run, and end it."""
-        self._run.summary.update(_named("end", figures))
-        self._run.finish()
-
     def _send(self, step: int, named: dict[str, float]) -> None:
         self._run.log(named, step=step)
 
+    def _end(self, named: dict[str, float]) -> None:
+        self._run.summary.update(named)
+        self._run.finish()
 
-class MlflowLogger(_Logger):
+
+class MlflowLogger(Logger):
     """Sends figures to a run of MLflow, of its default experiment.
 
     Args:
@@ -135,14 +122,13 @@ class MlflowLogger(_Logger):
         self._client = MlflowClient(tracking_uri=uri)
         self._run = self._client.create_run(experiment_id="0").info.run_id
 
-    def on_end(self, figures: Figures) -> None:
-        """Send the last figures, and end the run."""
-        self._send(0, _named("end", figures))
-        self._client.set_terminated(self._run)
-
     def _send(self, step: int, named: dict[str, float]) -> None:
         for name, value in named.items():
             self._client.log_metric(self._run, name, value, step=step)
+
+    def _end(self, named: dict[str, float]) -> None:
+        self._send(0, named)
+        self._client.set_terminated(self._run)
 
 
 def check_logger(text: str) -> tuple[str, str]:
@@ -165,7 +151,7 @@ def check_logger(text: str) -> tuple[str, str]:
 
 
 def open_logger(text: str | None) -> Callback:
-    """Return the logger of a text, guarded; a callback that does nothing for None.
+    """Return the logger of a text; a callback that does nothing for None.
 
     Raises:
         SettingsError: See :func:`check_logger`; or if the tool cannot start.
@@ -173,9 +159,10 @@ def open_logger(text: str | None) -> Callback:
     if text is None:
         return Callback()
     name, place = check_logger(text)
+    makers: dict[str, Callable[[str], Logger]]
     makers = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger, "mlflow": MlflowLogger}
     try:
-        return Guarded(makers[name](place))
+        return makers[name](place)
     except Exception as error:  # of any tool
         raise SettingsError(f"--log {quoted(text)}: {name} cannot start: {error}") from None
 

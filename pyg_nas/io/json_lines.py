@@ -15,27 +15,6 @@ from pyg_nas.io.limits import MOST_LINE_BYTES, MOST_RECORDS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, check_regular, open_regular
 
 
-def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Append one record; it is on the disk when this returns.
-
-    Raises:
-        ValueError: If a number is NaN or infinite; nothing is written.
-        SettingsError: If it is not a regular file.
-        OSError: If it cannot be written; the error names it.
-    """
-    line = _line(record)
-    if path.exists():
-        check_regular(path)
-    with naming(path), path.open("ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, allow_nan=False).encode() + b"\n"
-
-
 def read_lines(
     path: AnyPath, failure: Failure = SettingsError, blank: bool = False
 ) -> Iterator[tuple[int, bytes]]:
@@ -111,16 +90,21 @@ class SharedLines:
         return numbered
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append one record to the disk; :meth:`read_new` does not return it.
+        """Append one record; it is on the disk when this returns, and :meth:`read_new` skips it.
 
         An incomplete line before it is cut off.
 
         Raises:
             ValueError: If a number is NaN or infinite; nothing is written.
+            SettingsError: If it is not a regular file.
+            OSError: If it cannot be written; the error names it.
         """
-        line = _line(record)
-        if self.path.exists() and self.path.stat().st_size > self._length:
+        line = json.dumps(record, allow_nan=False).encode() + b"\n"
+        if self.path.exists() and check_regular(self.path) > self._length:
             os.truncate(self.path, self._length)
-        append_line(self.path, record)
+        with naming(self.path), self.path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
         self._length += len(line)
         self._count += 1

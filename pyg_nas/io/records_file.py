@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_LINE_BYTES
+from pyg_nas.io.locks import locked
 from pyg_nas.io.regular_files import read_regular
 
 
@@ -31,19 +31,14 @@ class RecordsFile:
         self._lines = SharedLines(path)
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the file against other processes.
+    def locked(self) -> AbstractContextManager[None]:
+        """Return a lock of the file against other processes.
 
         Raises:
-            SettingsError: If another process uses it.
+            SettingsError: On entering, if another process uses it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._lock:
-                yield
-        except Timeout:
-            raise SettingsError(f"{self.path}: another process uses this file") from None
+        return locked(self._lock, f"{self.path}: another process uses this file")
 
     def open(self, subject: Any) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
         """Return the first line's subject, and (file and line, record) of all others.

@@ -6,11 +6,9 @@ and ``about``: its training and its results.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,13 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_folder
 from pyg_nas.io.json_reader import read_object
-from pyg_nas.predictors.storage import SETTINGS, WEIGHTS, read_weights, settings_checksum
+from pyg_nas.predictors.storage import (
+    SETTINGS,
+    WEIGHTS,
+    read_weights,
+    settings_checksum,
+    settings_text,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,7 +60,7 @@ def save_network(
     from safetensors.torch import save
 
     weights = save({name: t.contiguous() for name, t in network.state_dict().items()})
-    settings: dict[str, Any] = {
+    settings = {
         "format": FORMAT,
         "space": cell.space.to_dict(),
         "cell": cell.to_dict(),
@@ -66,11 +70,8 @@ def save_network(
             **({"regression": True} if task.is_regression else {}),
         },
         "about": about,
-        "weights_sha256": sha256(weights).hexdigest(),
-        "weights_bytes": len(weights),
     }
-    settings["settings_sha256"] = settings_checksum(settings)
-    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
+    text = settings_text(settings, weights)
     with atomic_folder(folder) as temporary:
         (temporary / SETTINGS).write_text(text, encoding="utf-8")
         (temporary / WEIGHTS).write_bytes(weights)

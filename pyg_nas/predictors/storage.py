@@ -69,15 +69,7 @@ def save_model(
     tensors: dict[str, Any] = {}
     description = _describe(estimator, "", tensors)
     weights = save(tensors)
-    settings = {
-        "format": FORMAT,
-        "model": description,
-        "weights_sha256": sha256(weights).hexdigest(),
-        "weights_bytes": len(weights),
-        "about": about or {},
-    }
-    settings[_CHECKSUM] = settings_checksum(settings)
-    text = json.dumps(settings, indent=1, allow_nan=False) + "\n"
+    text = settings_text({"format": FORMAT, "model": description, "about": about or {}}, weights)
     # The settings, whose block is the outer one, are renamed last. They name the weights' checksum,
     # so a folder between the two renames is recognised as damaged, never misread. Another process
     # that saved its own in between must not leave a pair of both.
@@ -87,6 +79,17 @@ def save_model(
             packed.write_bytes(weights)
         if (folder / WEIGHTS).read_bytes() == weights:
             break
+
+
+def settings_text(settings: dict[str, Any], weights: bytes) -> str:
+    """Return the text of a settings file, with checksums of the weights and of the settings."""
+    sealed = {
+        **settings,
+        "weights_sha256": sha256(weights).hexdigest(),
+        "weights_bytes": len(weights),
+    }
+    sealed[_CHECKSUM] = settings_checksum(sealed)
+    return json.dumps(sealed, indent=1, allow_nan=False) + "\n"
 
 
 def check_model_folder(folder: str | os.PathLike[str]) -> None:

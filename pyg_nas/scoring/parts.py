@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import atomic_path, write_json
 from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.locks import locked
 from pyg_nas.io.npz import read_npz
 from pyg_nas.scoring.scores import Columns
 
@@ -35,12 +36,8 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         SettingsError: If the folder has parts of other scores, or another process uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise SettingsError(f"{folder}: another process scores into this folder") from None
-    try:
+    lock = FileLock(folder / _LOCK, timeout=0)
+    with locked(lock, f"{folder}: another process scores into this folder"):
         path = folder / _SETTINGS
         if not path.exists():
             if others := sorted(p.name for p in folder.iterdir() if p.name != _LOCK):
@@ -52,7 +49,7 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
             write_json(path, settings)
         elif read_json(path) != settings:
             raise SettingsError(
-                f"{folder}: holds parts of another model, source or number of best rows, or of "
+                f"{folder}: has parts of another model, source or number of best rows, or of "
                 f"another version; delete it, or choose another output"
             )
         parts = Parts(folder)
@@ -61,8 +58,6 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         except BaseException:
             parts.discard()
             raise
-    finally:
-        lock.release()
 
 
 class Parts:

@@ -14,14 +14,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
@@ -29,6 +29,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.io.files import check_input_folder, check_output_folder
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
+from pyg_nas.io.locks import locked
 from pyg_nas.measure.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.executor import Executor
 from pyg_nas.measure.journal import Journal
@@ -134,18 +135,14 @@ class Finish:
             )
         return True
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the search against other processes that finish it.
+    def locked(self) -> AbstractContextManager[None]:
+        """Return a lock of the search against other processes that finish it.
 
         Raises:
-            SettingsError: If another process is finishing it.
+            SettingsError: On entering, if another process is finishing it.
         """
-        try:
-            with FileLock(self.folder / _LOCK, timeout=0):
-                yield
-        except Timeout:
-            raise SettingsError(f"{self.folder}: another process is finishing it") from None
+        lock = FileLock(self.folder / _LOCK, timeout=0)
+        return locked(lock, f"{self.folder}: another process is finishing it")
 
     def confirm(
         self,

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder
+from pyg_nas.io.locks import locked
 from pyg_nas.io.regular_files import file_blocks
 from pyg_nas.search.settings import SETTINGS, SearchSettings, check_no_model
 
@@ -92,37 +93,25 @@ class SearchFolder:
         if self._lock.is_locked:  # by the caller
             yield
             return
-        try:
-            # The system releases the lock if the process is killed.
-            with self._lock:
-                stored = SearchSettings.read(self.path)
-                if stored != self.settings:
-                    self.settings.check_resumes(stored)
-                    self.settings.write(self.path)
-                yield
-        except Timeout:
-            raise SettingsError(f"{self.path}: another search is at work in this folder") from None
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Lock the folder while this process proposes architectures; others wait."""
-        with self._asking:
+        with locked(self._lock, f"{self.path}: another search is at work in this folder"):
+            stored = SearchSettings.read(self.path)
+            if stored != self.settings:
+                self.settings.check_resumes(stored)
+                self.settings.write(self.path)
             yield
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Lock the folder while this process reads and appends lines; others wait.
+    def asking(self) -> AbstractContextManager[Any]:
+        """Return a lock of the folder while this process proposes architectures; others wait."""
+        return self._asking
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Return a lock of the folder while this process reads and appends lines; others wait.
 
         Raises:
-            SettingsError: If another process does not end its change within a minute.
+            SettingsError: On entering, if another process does not end its change within a minute.
         """
-        try:
-            with self._changing:
-                yield
-        except Timeout:
-            raise SettingsError(
-                f"{self.path}: locked by another process for {_PATIENCE_SECONDS:.0f} s"
-            ) from None
+        refusal = f"{self.path}: locked by another process for {_PATIENCE_SECONDS:.0f} s"
+        return locked(self._changing, refusal)
 
     def count(self) -> int:
         """Return how many queries are recorded."""

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_lines import SharedLines, append_line
+from pyg_nas.io.json_lines import SharedLines
 
 
 def test_a_torn_last_line_is_cut_before_the_next(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
-    append_line(path, {"a": 1})
-    append_line(path, {"b": "ä"})
+    first = SharedLines(path)
+    first.append({"a": 1})
+    first.append({"b": "ä"})
     with path.open("ab") as file:
         file.write(b'{"c": ')  # killed here
     lines = SharedLines(path)
@@ -43,7 +44,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_what_json_does_not_have_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     with pytest.raises(ValueError, match="Out of range"):
-        append_line(path, {"a": float("nan")})
+        SharedLines(path).append({"a": float("nan")})
     assert not path.exists()
 
 
@@ -67,7 +68,7 @@ def test_two_take_turns_in_a_shared_file_and_cut_what_a_third_left_torn(tmp_path
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match="is a named pipe, a file is needed"):
-        append_line(tmp_path / "pipe", {})
+        SharedLines(tmp_path / "pipe").append({})
 
 
 def test_a_pipe_is_no_empty_file(tmp_path: Path) -> None:

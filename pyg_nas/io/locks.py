@@ -1,0 +1,27 @@
+"""Locks between processes, which the system releases if a process is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from pyg_nas.errors import SettingsError
+
+
+@contextmanager
+def locked(lock: FileLock, refusal: str) -> Iterator[None]:
+    """Hold a lock, for which this process waits as long as the lock's timeout.
+
+    Raises:
+        SettingsError: With the text ``refusal``, if another process has the lock.
+    """
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SettingsError(refusal) from None
+    try:
+        yield
+    finally:
+        lock.release()
