@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,12 @@ FORBIDDEN = {
     r"\bnow and then\b": "sometimes",
     r"\bkeeps? (the|all) (constraints|limits)\b": "is within the constraints",
 }
+# Of the names of tests, which have underscores for spaces.
+FORBIDDEN_NAMES = {
+    r"\bwrong\b|\bsound\b": "invalid, valid",
+    r"\bgoes on\b|\bgo on\b": "resumes, continues",
+    r"\b(says?|said|knows|holds?|tells apart)\b": "states, names, has, contains, distinguishes",
+}
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -48,8 +54,8 @@ MODULES = [
 ]
 
 
-def found_in(text: str) -> Iterator[str]:
-    for pattern, instead in FORBIDDEN.items():
+def found_in(text: str, forbidden: Mapping[str, str] = FORBIDDEN) -> Iterator[str]:
+    for pattern, instead in forbidden.items():
         for match in re.finditer(pattern, text, re.IGNORECASE):
             around = text[max(0, match.start() - 40) : match.end() + 20].split()
             yield f"{' '.join(around)}: {instead}"
@@ -83,6 +89,16 @@ def described(path: Path) -> Iterator[str]:
 def test_tests() -> None:
     paths = set((ROOT / "tests").rglob("*.py")) - {Path(__file__)}  # which has the words
     assert not [text for path in paths for part in described(path) for text in found_in(part)]
+
+
+def test_names_of_tests() -> None:
+    names = {
+        node.name.replace("_", " ")
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert not [text for name in names for text in found_in(name, FORBIDDEN | FORBIDDEN_NAMES)]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -127,7 +127,7 @@ def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
         ),
     ],
 )
-def test_what_a_table_does_not_hold_is_named(api, call, message: str) -> None:
+def test_what_a_table_lacks_is_named(api, call, message: str) -> None:
     with pytest.raises(NotMeasuredError, match=message):
         call(api)
 

@@ -33,7 +33,7 @@ print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
 @pytest.mark.parametrize(
     ("own", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
 )
-def test_threads_are_told_to_wait_asleep_before_torch_is_there(
+def test_threads_are_set_to_wait_asleep_before_torch_is_there(
     own: dict[str, str], expected: str
 ) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | own

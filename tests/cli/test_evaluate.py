@@ -42,7 +42,7 @@ def test_evaluate_writes_the_figures(
     assert report["mse_unit"] == "points^2"
 
 
-def test_figures_of_another_label_say_so(
+def test_figures_of_another_label_name_it(
     model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
 ) -> None:
     out = tmp_path / "figures.json"

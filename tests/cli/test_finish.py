@@ -111,7 +111,7 @@ def test_options_are_checked_before_a_space_is_imported(
     assert option.strip("-") in message
 
 
-def test_ctrl_c_says_how_to_resume(
+def test_ctrl_c_prints_how_to_resume(
     searched: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -54,7 +54,7 @@ def arguments(images: Path, folder: Path, **changes: str) -> list[str]:
     return ["measure", str(images / "mine.npz"), *given]
 
 
-def test_measure_writes_the_table_and_goes_on_with_the_journal(images: Path, tmp_path: Path):
+def test_measure_writes_the_table_and_resumes_from_the_journal(images: Path, tmp_path: Path):
     result = CliRunner().invoke(app, arguments(images, tmp_path))
     assert result.exit_code == 0, result.output
     table = Table.load(tmp_path / "out.hdf5")
@@ -85,7 +85,7 @@ def test_cells_may_come_from_a_graph_file(images: Path, tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a process group's SIGINT")
-def test_ctrl_c_keeps_everything_and_says_how_to_go_on(images: Path, tmp_path: Path):
+def test_ctrl_c_keeps_everything_and_prints_how_to_resume(images: Path, tmp_path: Path):
     command = arguments(images, tmp_path, cells="200", budgets="1,2", backend="loky", workers="2")
     process = subprocess.Popen(
         [sys.executable, "-c", "from pyg_nas.cli.app import main; main()", *command],

@@ -129,7 +129,7 @@ def test_ctrl_c_keeps_what_was_trained(
 
 
 @pytest.mark.parametrize("method", ["predictor", "random", "evolution", "local", "oracle"])
-def test_more_rounds_go_on_with_a_finished_search(
+def test_more_rounds_continue_a_finished_search(
     table_path: Path, tmp_path: Path, method: str
 ) -> None:
     def searched(out: str, rounds: int) -> Result:
@@ -336,7 +336,9 @@ def test_search_on_a_task_trains_cells_of_another_space(tmp_path: Path) -> None:
     assert not (tmp_path / "t").exists()
 
 
-def test_search_keeps_the_time_limit(table_path: Path, small_table: Table, tmp_path: Path) -> None:
+def test_search_stays_within_the_time_limit(
+    table_path: Path, small_table: Table, tmp_path: Path
+) -> None:
     # Random search asks for slow cells too; the answer is the best of the fast ones.
     limit = float(np.quantile(small_table.metrics[:, 3, 0, 1, 0], 0.3))
     queries = searched(table_path, tmp_path / "a", "--max-time", limit)
@@ -352,7 +354,7 @@ def test_search_keeps_the_time_limit(table_path: Path, small_table: Table, tmp_p
     assert "--max-time is the old name" in str(both.exception)
 
 
-def test_search_keeps_the_limit_on_macs(
+def test_search_stays_within_the_limit_on_macs(
     table_path: Path, small_table: Table, tmp_path: Path
 ) -> None:
     macs = small_table.cells.macs()

@@ -48,7 +48,7 @@ def test_convert_and_export_are_inverse(
     assert back.cells == whole_table.cells
 
 
-def test_info_tells_what_is_measured_and_the_best_cells(
+def test_info_shows_what_is_measured_and_the_best_cells(
     whole_table: Table,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,7 @@ def test_info_of_a_table_without_measurements(
     assert "Best cells" not in out
 
 
-def test_check_passes_the_sound_and_refuses_the_wrong(
+def test_check_passes_the_valid_and_refuses_the_invalid(
     small_table: Table,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -116,7 +116,7 @@ def test_check_passes_the_sound_and_refuses_the_wrong(
     assert "trainable_parameters" in error
 
 
-def test_wrong_input_is_one_line_and_exit_code_2(
+def test_invalid_input_is_one_line_and_exit_code_2(
     whole_table: Table,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -21,7 +21,7 @@ from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.cli.command import pyg_nas
 
 
-def test_train_leaves_a_model_that_says_what_it_is(model_path: Path, small_table: Table) -> None:
+def test_train_writes_a_model_that_describes_itself(model_path: Path, small_table: Table) -> None:
     model = TrainedPredictor.load(model_path)
     assert model.recipe == "paper"
     assert model.protocol.train == "172"
@@ -104,7 +104,7 @@ def made_up_graphs(path: Path, total: int, seed: int) -> None:
             file.write("\n")
 
 
-def test_own_graphs_go_the_whole_way(tmp_path: Path) -> None:
+def test_own_graphs_take_every_step(tmp_path: Path) -> None:
     train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
     made_up_graphs(train, 200, seed=0)
     made_up_graphs(test, 100, seed=1)
@@ -216,7 +216,7 @@ def test_the_bar_has_all_epochs(
         ('{"dropout": "much"}', "dropout must be a finite number, got 'much'"),
     ],
 )
-def test_a_wrong_settings_file_is_named(
+def test_an_invalid_settings_file_is_named(
     content: str,
     named: str,
     table_path: Path,

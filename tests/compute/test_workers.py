@@ -71,7 +71,7 @@ def test_an_error_of_the_calls_comes_after_those_that_began(backend: str) -> Non
     assert sorted(seen) == [1.0, 2.0]
 
 
-def test_wrong_settings_are_named() -> None:
+def test_invalid_settings_are_named() -> None:
     with pytest.raises(SettingsError, match=r"backend must be one of .*, got 'slurm'"):
         Workers("slurm")
     with pytest.raises(SettingsError, match="at least 1, or -1 for all, got 0"):

@@ -128,7 +128,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_line_is_named(tmp_path: Path, case: str) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, case: str) -> None:
     line, message = WRONG[case]
     path = tmp_path / "g.jsonl"
     path.write_text('{"ops": ["a"], "edges": []}\n' + line + "\n")

@@ -48,7 +48,7 @@ def check(actual: list[float], expected: list[float]) -> None:
     np.testing.assert_allclose(actual, expected, atol=2e-6)
 
 
-def test_run_0_is_replaced_by_the_next_sound_run() -> None:
+def test_run_0_is_replaced_by_the_next_valid_run() -> None:
     # The mean of the other labels: (0.9 + 0.8 + 0.7 + 0.7 + 0.2) / 5 = 0.66.
     check(label(LabelPolicy()), [0.9, 0.8, 0.7, 0.66, 0.7, NAN, NAN, 0.2])
 
@@ -78,7 +78,7 @@ def test_the_next_run_is_found_cyclically() -> None:
     check(label(LabelPolicy(run=2), runs), [0.9, 0.8, 0.7, NAN])
 
 
-def test_a_mean_leaves_blown_up_and_missing_runs_out() -> None:
+def test_a_mean_leaves_failed_and_missing_runs_out() -> None:
     others = [0.8, 0.75, 0.7, 0.7, 0.75, 1.7 / 3]
     fallback = sum(others) / 6
     check(
@@ -111,7 +111,7 @@ def test_metric_budget_and_point_are_chosen() -> None:
     assert np.isnan(table.label(LabelPolicy("test_accuracy", halfway=True, run=1))).all()
 
 
-def test_nothing_is_made_up_where_no_label_is_sound() -> None:
+def test_nothing_is_invented_where_no_label_is_valid() -> None:
     assert np.isnan(label(LabelPolicy(), [[0.1, 0.1, 0.1]])).all()
 
 
@@ -141,7 +141,7 @@ def test_budgets_and_runs_that_the_table_lacks() -> None:
         ({"other": 1}, "unknown keys in a label policy: other"),
     ],
 )
-def test_wrong_policies_are_refused(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_policies_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         LabelPolicy.from_dict(wrong)
 
@@ -151,7 +151,7 @@ def test_a_policy_that_is_no_object_is_refused() -> None:
         LabelPolicy.from_dict([1])
 
 
-def test_policies_survive_their_dictionary_and_say_what_they_are() -> None:
+def test_policies_survive_their_dictionary_and_have_a_description() -> None:
     policy = LabelPolicy("test_accuracy", 36, "mean", True, 0.3, 0.9)
     assert LabelPolicy.from_dict(policy.to_dict()) == policy
     assert (
@@ -203,7 +203,7 @@ def test_at_another_budget_low_accuracies_are_kept() -> None:
     assert (tested.resample_below, tested.fallback, tested.run) == (0.2, None, "mean")
 
 
-def test_a_run_exactly_at_the_limit_is_sound() -> None:
+def test_a_run_exactly_at_the_limit_is_valid() -> None:
     # One half is the same in float32 and in float64; 0.2 is not.
     check(label(LabelPolicy(resample_below=0.5), [[0.5, 0.8, 0.7]]), [0.5])
     check(label(LabelPolicy(run="mean", resample_below=0.5), [[0.5, 0.75, 0.1]]), [0.625])

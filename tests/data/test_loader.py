@@ -205,7 +205,7 @@ def test_shuffling_is_seeded_and_covers_all_graphs(dataset: NASBench101) -> None
     assert epochs(1)[0] != first
 
 
-def test_shuffled_batches_hold_the_right_graphs(dataset: NASBench101) -> None:
+def test_shuffled_batches_have_the_right_graphs(dataset: NASBench101) -> None:
     for batch in CollatedLoader(dataset, 64, shuffle=True, generator=5):
         expected = Batch.from_data_list([dataset[row] for row in batch.row.tolist()])
         assert_same_batch(batch, expected)

@@ -78,7 +78,7 @@ def test_the_file_is_read_again_and_named_by_graphs_and_labels(
     assert len({dataset.processed_file_names[0], *(name for (name,) in others)}) == 4
 
 
-def test_the_file_holds_nothing_that_is_unpickled(dataset: NetworkDataset) -> None:
+def test_the_file_has_nothing_that_is_unpickled(dataset: NetworkDataset) -> None:
     content = torch.load(dataset.processed_paths[0], weights_only=True)
     assert content["class"] == "torch_geometric.data.data.Data"
 

@@ -47,7 +47,7 @@ def test_a_protocol_without_a_label_takes_the_tables(small_table: Table) -> None
 @pytest.mark.parametrize(
     "wrong", [{"split_seed": -1}, {"split_seed": 2**32}, {"split_seed": "a"}, {"train": 172}]
 )
-def test_wrong_protocols_are_refused(wrong: dict) -> None:
+def test_invalid_protocols_are_refused(wrong: dict) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         Protocol(**{"train": "172", **wrong})
 

@@ -80,7 +80,7 @@ def test_scores_are_read_by_hash_or_text(tmp_path: Path, small_table: Table) -> 
         ("arch,score\nh,1\n", "line 2: "),
     ],
 )
-def test_a_wrong_scores_file_is_named(
+def test_an_invalid_scores_file_is_named(
     tmp_path: Path, small_table: Table, content: str, message: str
 ) -> None:
     path = tmp_path / "s.csv"

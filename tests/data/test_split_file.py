@@ -98,7 +98,7 @@ def test_other_names_are_no_files(name: str) -> None:
         ("a.npz", {"x": np.array([{}])}, "", "not a readable .npz"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_what_is_invalid_is_named(
     tmp_path: Path, name: str, content: Any, key: str, message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message) as caught:

@@ -147,7 +147,7 @@ WRONG_FILES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG_FILES)
-def test_wrong_files_are_refused_by_name(tmp_path: Path, case: str) -> None:
+def test_invalid_files_are_refused_by_name(tmp_path: Path, case: str) -> None:
     changes, message = WRONG_FILES[case]
     path = write_hand(tmp_path / "t.hdf5", **changes)
     before = path.read_bytes()
@@ -230,7 +230,7 @@ def test_tables_of_other_spaces_come_back(tmp_path: Path) -> None:
     back.check()
 
 
-def test_the_real_sample_is_sound(real_table: Table) -> None:
+def test_the_real_sample_is_valid(real_table: Table) -> None:
     assert len(real_table) == 20_001
     real_table.check()
     label = real_table.label(LabelPolicy(budget=108, resample_below=None))
@@ -385,7 +385,7 @@ def test_targets_are_stored_cut_and_joined(tmp_path: Path, small_table: Table) -
         ({"a": np.full(300, np.inf)}, "or NaN for not"),
     ],
 )
-def test_wrong_targets_are_refused(
+def test_invalid_targets_are_refused(
     small_table: Table, targets: dict[str, np.ndarray], message: str
 ) -> None:
     with pytest.raises(TableError, match=message):

@@ -32,7 +32,7 @@ def test_check_finds_values_out_of_range(
         table.check()
 
 
-def test_check_finds_a_wrong_hash_that_loading_may_pass_over(
+def test_check_finds_an_invalid_hash_that_loading_may_pass_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = Table(sample_cells(20, 1), np.full((20, 4, 3, 2, 4), np.nan, np.float32))
@@ -49,7 +49,7 @@ def test_check_finds_a_wrong_hash_that_loading_may_pass_over(
         loaded.check("name")
 
 
-def test_parameters_of_another_network_are_accepted_when_said(small_table: Table) -> None:
+def test_parameters_of_another_network_are_accepted_when_marked(small_table: Table) -> None:
     table = small_table.subset(np.arange(5))
     table.trainable_parameters[:] = 1000
     with pytest.raises(TableError, match="trainable_parameters is 1000, its graph has"):

@@ -30,6 +30,6 @@ def test_numbers_become_float64_and_may_be_missing() -> None:
         ("latency", [1e101, np.nan], r"from -1e\+100 to 1e\+100, .* got 1e\+101"),
     ],
 )
-def test_wrong_targets_are_named(name: str, values: list[float], message: str) -> None:
+def test_invalid_targets_are_named(name: str, values: list[float], message: str) -> None:
     with pytest.raises(TableError, match=message):
         checked_targets({name: values}, 2, ("hash",), "hash")

@@ -62,7 +62,7 @@ def test_members_do_not_feel_each_other(training_cells: CellArray, targets: torc
     assert not torch.equal(together[0].head.weight, together[1].head.weight)
 
 
-def test_a_network_that_blows_up_shows_it(training_cells: CellArray, targets: torch.Tensor) -> None:
+def test_a_network_that_diverges_shows_it(training_cells: CellArray, targets: torch.Tensor) -> None:
     config = TrainingConfig(epochs=6, batch_size=8, learning_rate=1e30)
     history = train_stacked([new_member(0)], dense_cells(training_cells), targets, config, [0])
     assert not torch.isfinite(history[-1]).any()
@@ -87,7 +87,7 @@ def test_fewer_cells_than_a_batch(training_cells: CellArray, targets: torch.Tens
     assert torch.isfinite(history).all()
 
 
-def test_progress_hears_every_epoch(training_cells: CellArray, targets: torch.Tensor) -> None:
+def test_progress_receives_every_epoch(training_cells: CellArray, targets: torch.Tensor) -> None:
     heard: list[tuple[int, float]] = []
     history = train_stacked(
         [new_member(0)],

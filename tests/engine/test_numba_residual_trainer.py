@@ -74,7 +74,7 @@ def test_trains_as_torch_does(
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11, msg=name)
 
 
-def test_a_network_that_blows_up_shows_it() -> None:
+def test_a_network_that_diverges_shows_it() -> None:
     assert not np.isfinite(list(compiled_epochs(new_task(learning_rate=1e200)))[-1])
 
 

@@ -44,7 +44,7 @@ def test_pairs_are_numbered_by_first_appearance() -> None:
     assert [pairs[i] for i in index] == list(dict.fromkeys(pairs))
 
 
-def test_bags_hold_their_own_state_and_sorted_neighbours() -> None:
+def test_bags_have_their_own_state_and_sorted_neighbours() -> None:
     from pyg_nas.engine.numba_terms import number_bags
 
     rng = np.random.default_rng(1)

@@ -52,7 +52,7 @@ def test_bytes_are_those_of_a_vertex_by_hand() -> None:
         assert found.bytes[names.index(name)] == pytest.approx(moved + BYTES_OF_A_CALL, rel=1e-5)
 
 
-def test_what_no_input_changes_is_told() -> None:
+def test_what_no_input_changes_is_recognised() -> None:
     found = network_operations(NETWORKS_OF_IT)
     names = [NETWORKS.vocabulary[column] for column in found.columns]
     constant = {name for name, row in zip(names, found.inputs, strict=True) if row[11] == 0}

@@ -72,7 +72,7 @@ terminal_operations = st.lists(
     st.one_of(nearly_matrices(), junk_lists),
     st.one_of(near_operations, terminal_operations, junk_lists),
 )
-def test_whatever_comes_in_is_a_cell_or_a_cell_error(adjacency: Any, operations: Any) -> None:
+def test_any_input_is_a_cell_or_a_cell_error(adjacency: Any, operations: Any) -> None:
     for space in (NASBENCH101, PLAIN):
         try:
             cell = Cell(adjacency, operations, space)

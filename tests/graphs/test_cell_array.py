@@ -237,7 +237,7 @@ def _arrays(cells: CellArray) -> Arrays:
     return Arrays(cells.adjacency, cells.operations, cells.num_vertices)
 
 
-def test_both_forms_hold_the_same_cells(cells: CellArray) -> None:
+def test_both_forms_have_the_same_cells(cells: CellArray) -> None:
     lists = _as_edge_lists(cells)
     assert lists == cells
     assert lists.digest == cells.digest

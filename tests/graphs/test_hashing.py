@@ -51,7 +51,7 @@ def test_no_cells_have_no_hashes() -> None:
     assert hashes.dtype == np.dtype("S32")
 
 
-def test_the_hash_tells_edge_directions_and_operations_apart() -> None:
+def test_the_hash_distinguishes_edge_directions_and_operations() -> None:
     chain = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
     one = Cell(chain, ["input", "conv3x3-bn-relu", "maxpool3x3", "output"])
     other = Cell(chain, ["input", "maxpool3x3", "conv3x3-bn-relu", "output"])

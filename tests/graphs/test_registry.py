@@ -125,7 +125,7 @@ def test_any_other_space_has_general_answers() -> None:
         (f"{__name__}:np", "is no search space"),
     ],
 )
-def test_a_wrong_entry_point_is_refused(
+def test_an_invalid_entry_point_is_refused(
     target: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

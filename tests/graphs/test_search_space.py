@@ -69,7 +69,7 @@ def test_a_description_goes_through_json() -> None:
         {"unknown": 1},
     ],
 )
-def test_a_wrong_description_is_refused(change: dict[str, Any]) -> None:
+def test_an_invalid_description_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SpaceError):
         SearchSpace.from_dict({**NASBENCH101.to_dict(), **change})
 

@@ -39,7 +39,7 @@ def test_arrays_are_computed_once() -> None:
     np.testing.assert_array_equal(first["numbers"], again["numbers"], strict=True)
 
 
-def test_whatever_is_damaged_is_nothing(folder: Path) -> None:
+def test_what_is_damaged_is_ignored(folder: Path) -> None:
     write_cached("some", ARRAYS)
     path = folder / "some.npz"
     whole = path.read_bytes()

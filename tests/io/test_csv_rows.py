@@ -28,7 +28,7 @@ def test_fields_by_name(tmp_path: Path, end: str, encoding: str) -> None:
         ("a\n1\n".encode("utf-16"), "cannot be read as CSV"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+def test_what_is_invalid_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(TableError, match=message):

@@ -82,7 +82,7 @@ def test_downloads_a_file(server: Server, tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["table.bin"]
 
 
-def test_goes_on_where_the_connection_broke(server: Server, tmp_path: Path) -> None:
+def test_resumes_where_the_connection_broke(server: Server, tmp_path: Path) -> None:
     server.cuts = [1_000_000, 1_500_000]
     path = download(server.remote(), tmp_path, pause_seconds=0.0)
     assert path.read_bytes() == CONTENT
@@ -130,7 +130,7 @@ def test_a_longer_part_of_another_file_is_dropped(server: Server, tmp_path: Path
     assert download(server.remote(), tmp_path).read_bytes() == CONTENT
 
 
-def test_wrong_content_is_refused_and_deleted(server: Server, tmp_path: Path) -> None:
+def test_invalid_content_is_refused_and_deleted(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
     with pytest.raises(DownloadError, match="SHA-256"):
         download(server.remote(), tmp_path)
@@ -144,7 +144,7 @@ def test_more_content_than_promised_is_refused(server: Server, tmp_path: Path) -
     assert not (tmp_path / "table.bin").exists()
 
 
-def test_a_refusal_is_said_at_once(server: Server, tmp_path: Path) -> None:
+def test_a_refusal_is_printed_at_once(server: Server, tmp_path: Path) -> None:
     server.status = 404
     with pytest.raises(DownloadError, match="answered 404"):
         download(server.remote(), tmp_path)
@@ -158,7 +158,7 @@ def test_a_server_error_is_tried_again(server: Server, tmp_path: Path) -> None:
     assert len(server.ranges) == 3
 
 
-def test_no_network_is_said_plainly(tmp_path: Path) -> None:
+def test_no_network_is_named_plainly(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -28,7 +28,7 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def test_a_new_file_appears_whole_and_alone(tmp_path: Path) -> None:
+def test_a_new_file_appears_completely_and_alone(tmp_path: Path) -> None:
     target = tmp_path / "new" / "table.hdf5"
     with atomic_path(target) as temporary:
         assert temporary.parent == target.parent
@@ -281,7 +281,7 @@ def test_what_a_killed_process_left_goes_and_what_is_being_written_stays(tmp_pat
     assert target.read_text() == "half"
 
 
-def test_a_folder_appears_whole_and_alone(tmp_path: Path) -> None:
+def test_a_folder_appears_completely_and_alone(tmp_path: Path) -> None:
     target = tmp_path / "new" / "net"
     with atomic_folder(target) as temporary:
         (temporary / "a").write_text("whole")

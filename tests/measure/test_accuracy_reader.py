@@ -12,7 +12,7 @@ from .conftest import chain
 CELL = chain("conv3x3-bn-relu", "maxpool3x3")
 
 
-def test_an_image_is_evaluated_alike_whatever_is_evaluated_beside_it(
+def test_an_image_is_evaluated_alike_beside_any_others(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ):
     """With the running statistics, not with those of the images evaluated."""

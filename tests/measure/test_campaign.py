@@ -58,19 +58,19 @@ def test_progress_counts_epochs_up_to_all(tiny_task: Task):
         ((1,), (-1,), "seeds must be different"),
     ],
 )
-def test_wrong_requests(tiny_task: Task, budgets, seeds, message):
+def test_invalid_requests(tiny_task: Task, budgets, seeds, message):
     with pytest.raises(MeasureError, match=message):
         measure_cells(CELLS, tiny_task, budgets, seeds)
 
 
-def test_a_wrong_clock_is_refused_before_anything_is_trained(tmp_path: Path, tiny_task: Task):
+def test_an_invalid_clock_is_refused_before_anything_is_trained(tmp_path: Path, tiny_task: Task):
     with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
         with pytest.raises(MeasureError, match="clock must be 'wall' or 'cpu', got 'sun'"):
             measure_cells(CELLS[:1], tiny_task, (1,), 1, journal, clock="sun")
         assert journal.finished() == set()
 
 
-def test_wrong_cells(tiny_task: Task):
+def test_invalid_cells(tiny_task: Task):
     twice = chain("conv3x3-bn-relu")
     with pytest.raises(MeasureError, match=f"{twice.hash} appears more than once"):
         measure_cells([twice, chain("maxpool3x3"), twice], tiny_task, (1,), 1)

@@ -12,7 +12,7 @@ from pyg_nas.measure.digits import digits_task
 SHIPPED = Path(__file__).parents[2] / "datasets" / "nasbench_digits.hdf5"
 
 
-def test_digits_have_the_parts_that_they_say():
+def test_digits_have_the_parts_of_their_description():
     task = digits_task()
     assert [len(part) for part in task.parts.values()] == [384, 192, 1000, 913]
     assert task.train.images.shape[1:] == (1, 8, 8)

@@ -133,7 +133,7 @@ def test_jobs_are_read_no_further_ahead_than_there_are_workers(tiny_task: Task):
         ({"gpus_per_run": 1.0}, "only the backend 'ray' supports"),
     ],
 )
-def test_wrong_executors(options, message):
+def test_invalid_executors(options, message):
     with pytest.raises(SettingsError, match=message):
         Executor(**options)
 

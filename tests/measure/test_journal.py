@@ -273,7 +273,7 @@ def test_two_processes_share_a_journal_and_train_nothing_twice(
     np.testing.assert_array_equal(accuracies(shared), undisturbed)
 
 
-def test_nobody_gives_back_the_claims_of_another(opened: Journal, tiny_task: Task):
+def test_no_process_gives_back_the_claims_of_another(opened: Journal, tiny_task: Task):
     assert opened.claim(CELL, 2, (0,)) == (0,)
     with Journal(opened.path, tiny_task) as second:
         second.release(Job(CELL, 2, (0,)))

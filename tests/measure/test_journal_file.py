@@ -67,7 +67,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, tiny_tas
 
 
 @pytest.mark.parametrize("name", ["holidays", "journal"])
-def test_somebody_elses_database_is_refused_and_left_alone(
+def test_another_programs_database_is_refused_and_left_alone(
     tmp_path: Path, tiny_task: Task, name: str
 ):
     path = tmp_path / "j.sqlite"

@@ -41,7 +41,7 @@ def test_every_space_builds_for_ordinary_images(name: str, tiny_task: Task):
     torch.testing.assert_close(alone, grouped[:5], rtol=1e-4, atol=1e-5)
 
 
-def test_batch_normalisation_keeps_what_the_task_says():
+def test_batch_normalisation_keeps_the_share_of_the_task():
     task = make_tiny_task(replace(TINY_SETTINGS, batch_norm_momentum=0.25))
     network = build_network(CELL, task)
     images = torch.from_numpy(task.train.images)
@@ -70,7 +70,7 @@ def test_images_get_the_moments_of_the_training_images(tiny_task: Task):
     np.testing.assert_allclose([seen.mean(), seen.std()], [0, 1], atol=1e-5)
 
 
-def test_wrong_requests(tiny_task: Task):
+def test_invalid_requests(tiny_task: Task):
     with pytest.raises(SettingsError, match="from a task or from a folder"):
         CELL.build()
     with pytest.raises(SettingsError, match="from a task or from a folder"):

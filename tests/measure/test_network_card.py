@@ -143,7 +143,7 @@ def test_the_script_takes_several_files_and_explains_itself(
             run(*arguments)
 
 
-def test_the_card_says_what_was_measured():
+def test_the_card_states_what_was_measured():
     card = model_card(about(NAMES, [[9, 1, 0, 0]] * 4), "b" * 32)
     for text in (
         "90.00 % of 100 images", "82.56 % to 94.48 %", "57,907", "1,234,567", "[B, 3, 32, 24]",

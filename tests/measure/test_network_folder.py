@@ -51,7 +51,7 @@ def test_a_rebuilt_network_has_the_accuracy_that_the_trainer_read(tmp_path: Path
     assert batch_norm.scale.grad is not None
 
 
-def test_the_folder_is_whole(saved: Path):
+def test_the_folder_is_complete(saved: Path):
     assert sorted(path.name for path in saved.iterdir()) == [
         "note.txt", "settings.json", "weights.safetensors",
     ]  # fmt: skip

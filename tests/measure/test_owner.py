@@ -10,7 +10,7 @@ from pathlib import Path
 from pyg_nas.measure.owner import Owner
 
 
-def test_owners_that_have_gone_are_told_from_those_that_live():
+def test_owners_that_have_ended_are_distinguished_from_those_that_live():
     here = Owner.current()
     assert not here.has_gone()
     # The same process id at another start is another process.
@@ -22,7 +22,7 @@ def test_owners_that_have_gone_are_told_from_those_that_live():
     assert not replace(here, pid=ended.pid, host="elsewhere").has_gone()
 
 
-def test_owners_in_another_container_of_the_same_name_are_not_told(monkeypatch):
+def test_owners_in_another_container_of_the_same_name_are_not_judged(monkeypatch):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[1]"))

@@ -145,7 +145,7 @@ def test_halfway_of_one_epoch_is_after_half_of_its_steps(
 
 
 @pytest.mark.parametrize("cell", [chain(), CELL], ids=["input to output only", "chain"])
-def test_a_run_that_blows_up_is_recorded_as_it_is(cell):
+def test_a_run_that_fails_is_recorded_as_it_is(cell):
     task = make_tiny_task(replace(TINY_SETTINGS, learning_rate=1e30, weight_decay=1.0))
     runs = train(cell, task, 6, (0, 1))
     chance = np.bincount(task.test.labels).max() / len(task.test)
@@ -154,7 +154,7 @@ def test_a_run_that_blows_up_is_recorded_as_it_is(cell):
 
 
 @pytest.mark.parametrize(("budget", "seeds"), [(0, (0,)), (1, ()), (1, (2, 2))])
-def test_a_wrong_request_is_refused(tiny_task: Task, budget, seeds):
+def test_an_invalid_request_is_refused(tiny_task: Task, budget, seeds):
     with pytest.raises(MeasureError, match="budget must be at least 1"):
         train(CELL, tiny_task, budget, seeds)
 

@@ -31,7 +31,7 @@ def test_pairing_finds_what_the_seeds_spread_hides() -> None:
     assert paired_difference(worse, better).high < 0
 
 
-def test_no_claim_where_the_interval_holds_zero() -> None:
+def test_no_claim_where_the_interval_contains_zero() -> None:
     assert not paired_difference([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 4.0, 3.0]).claims
     same = paired_difference([1.0, 2.0], [1.0, 2.0])
     assert (same.low, same.high, same.claims) == (0.0, 0.0, False)
@@ -54,7 +54,7 @@ def test_band_by_hand() -> None:
     np.testing.assert_allclose(high, mean + half, atol=0.05)
 
 
-def test_wrong_values_are_named() -> None:
+def test_invalid_values_are_named() -> None:
     with pytest.raises(SettingsError, match="at least 2"):
         mean_interval([1.0])
     with pytest.raises(SettingsError, match="finite"):

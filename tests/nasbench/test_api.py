@@ -374,7 +374,7 @@ def test_a_file_that_is_neither_table_nor_records(
     assert not (tmp_path / "cache").exists()
 
 
-def test_wrong_files_are_refused(tmp_path: Path) -> None:
+def test_invalid_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         api.NASBench(tmp_path / "none.hdf5")
     (tmp_path / "bad.hdf5").write_bytes(b"no HDF5")

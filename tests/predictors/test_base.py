@@ -62,7 +62,7 @@ def all_that_holds_cells(
     return kinds.get(request.param, np.asarray(CELLS))
 
 
-def test_splitters_and_searches_take_all_that_holds_cells(X: Any) -> None:
+def test_splitters_and_searches_take_all_that_has_cells(X: Any) -> None:
     folds = KFold(3, shuffle=True, random_state=0)
     expected = cross_val_score(PROCESS, CELLS, Y, cv=folds)
     np.testing.assert_allclose(cross_val_score(PROCESS, X, Y, cv=folds), expected, rtol=1e-9)
@@ -83,7 +83,7 @@ def test_splitters_and_searches_take_all_that_holds_cells(X: Any) -> None:
     ],
     ids=["bagging", "boosting", "voting", "stacking", "transformed"],
 )
-def test_meta_estimators_take_all_that_holds_cells(make: Any, X: Any) -> None:
+def test_meta_estimators_take_all_that_has_cells(make: Any, X: Any) -> None:
     if isinstance(X, list) and isinstance(make(), (BaggingRegressor, AdaBoostRegressor)):
         with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
             make().fit(X, Y)

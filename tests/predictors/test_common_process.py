@@ -24,7 +24,7 @@ from pyg_nas.predictors.common_process import (
 from pyg_nas.predictors.zero_cost import propagation_numbers
 
 
-def test_scores_know_the_shipped_tables() -> None:
+def test_scores_agree_with_the_shipped_tables() -> None:
     for name in ("nasbench_digits.hdf5", "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"):
         table = shipped_table(name)
         assert kendalltau(transfer_scores(table.cells), table_latents(table)).statistic > 0.3

@@ -89,7 +89,7 @@ def test_one_draw_has_no_interval(tmp_path: Path) -> None:
     assert not (tmp_path / "differences.csv").exists()
 
 
-def test_latex_says_what_the_figures_mean() -> None:
+def test_latex_states_what_the_figures_mean() -> None:
     text = latex_text(made_up())
     assert r"best & 0.600 $\pm$ 0.248 & 0.700 $\pm$ 0.000 \\" in text
     assert r"Net\_2 & 0.533 $\pm$ 0.259 & not defined \\" in text

@@ -155,7 +155,7 @@ def test_hyper_parameters_are_found_on_as_many_cells_as_asked_for() -> None:
     assert len(few.dual_) == 80  # the process itself takes all
 
 
-def test_features_far_outside_say_no_more_than_far() -> None:
+def test_features_far_outside_have_a_bounded_effect() -> None:
     process = GaussianProcess(steps=20).fit(CELLS, Y)
     predictions = []
     for factor in (1e4, 1e6):

@@ -154,7 +154,7 @@ def test_same_seed_same_numbers(model: HybridRegressor) -> None:
     assert np.array_equal(again.predict(CELLS), model.predict(CELLS))
 
 
-def test_plain_graphs_and_failed_trainings() -> None:
+def test_plain_graphs_and_failed_runs() -> None:
     rng = np.random.default_rng(0)
     adjacency = np.triu(rng.random((60, 5, 5)) < 0.4, 1).astype(np.int8)
     cells = CellArray(
@@ -212,7 +212,7 @@ def test_refused() -> None:
 
 
 @pytest.mark.parametrize("regressor", [HybridRegressor(), GaussianProcess()])
-def test_more_cells_than_memory_holds_are_refused(regressor: Any) -> None:
+def test_more_cells_than_fit_into_memory_are_refused(regressor: Any) -> None:
     cells = nasbench101_cells()[:20_001]
     with pytest.raises(SettingsError, match=r"at most 20,000 cells .* got 20,001"):
         regressor.fit(cells, np.zeros(len(cells)))

@@ -79,7 +79,7 @@ def test_the_seed_of_a_recipe_is_that_of_every_part(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["best", "fast", "transfer"])
-def test_recipes_know_which_labels_are_accuracies(recipe: str) -> None:
+def test_recipes_use_which_labels_are_accuracies(recipe: str) -> None:
     assert make_estimator(recipe, LabelPolicy()).accuracies
     assert not make_estimator(recipe, LabelPolicy(metric="training_time")).accuracies
     assert not make_estimator(recipe).accuracies  # numbers of any kind, such as milliseconds

@@ -32,7 +32,7 @@ from pyg_nas.predictors.transfer import (
 FAST = {"ensemble_size": 1, "hidden": 8, "epochs": 2}
 
 
-def test_its_columns_know_the_measured_cells() -> None:
+def test_its_columns_have_the_measured_cells() -> None:
     table = shipped_table()
     columns = transfer_features(cell_features(table.cells))
     assert columns.shape == (len(table), 18)

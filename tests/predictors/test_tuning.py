@@ -127,7 +127,7 @@ class Counting(LinearPredictor):
         return self
 
 
-def test_stopped_it_goes_on_with_what_is_missing(
+def test_stopped_it_resumes_with_what_is_missing(
     data: tuple[CellArray, np.ndarray[Any, Any]], tmp_path: Path
 ) -> None:
     cells, y = data
@@ -217,7 +217,7 @@ def test_constant_predictions_rank_nothing(data: tuple[CellArray, np.ndarray[Any
     assert (found.scores == 0.0).all()
 
 
-def test_wrong_settings_are_named(data: tuple[CellArray, np.ndarray[Any, Any]]) -> None:
+def test_invalid_settings_are_named(data: tuple[CellArray, np.ndarray[Any, Any]]) -> None:
     with pytest.raises(SettingsError, match="no parameter beta; it has alpha"):
         tune(LinearPredictor(), [{"beta": 1}], *data)
     with pytest.raises(SettingsError, match="no candidate"):

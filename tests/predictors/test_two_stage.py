@@ -225,7 +225,7 @@ def test_it_is_a_scikit_learn_estimator(small_table: Table, labels: np.ndarray[A
     assert model.score(small_table.cells, labels) > 0.3
 
 
-def test_wrong_settings_are_named(small_table: Table, labels: np.ndarray[Any, Any]) -> None:
+def test_invalid_settings_are_named(small_table: Table, labels: np.ndarray[Any, Any]) -> None:
     with pytest.raises(SettingsError, match="quantile"):
         two_stage(quantile=1.0).fit(small_table.cells, labels)
     with pytest.raises(SettingsError, match="calibration_folds"):
@@ -245,7 +245,7 @@ def test_a_label_that_was_not_measured_is_refused(
         two_stage(threshold=0.9).fit(small_table.cells, labels)
 
 
-def test_a_table_and_a_list_hold_cells_too(
+def test_a_table_and_a_list_have_cells_too(
     small_table: Table, labels: np.ndarray[Any, Any]
 ) -> None:
     expected = two_stage().fit(small_table.cells, labels).predict(small_table.cells[:5])
@@ -273,7 +273,7 @@ def test_a_model_folder_gives_the_same_scores(
     np.testing.assert_array_equal(loaded.passes(small_table.cells), model.passes(small_table.cells))
 
 
-def test_wrong_states_are_named() -> None:
+def test_invalid_states_are_named() -> None:
     model, parts = two_stage(), {"regressor": LinearPredictor()}
     values = {"threshold": 0.9, "passing_fraction": 0.5, "mean_below": 0.8}
     values["calibration"] = [1.0, 0.0]

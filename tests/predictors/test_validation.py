@@ -19,7 +19,7 @@ CELLS = sample_cells(5, seed=0)
 Y = np.arange(5.0)
 
 
-def test_all_that_holds_cells() -> None:
+def test_all_that_has_cells() -> None:
     array = np.empty(5, dtype=object)
     array[:] = list(CELLS)
     for X in (CELLS, SimpleNamespace(cells=CELLS), list(CELLS), iter(CELLS), array, array[:, None]):
@@ -50,7 +50,7 @@ def test_cells_of_weight_zero_are_left_out() -> None:
         ([0, 0, 0, 0, 0], "all are zero"),
     ],
 )
-def test_wrong_weights_are_named(weights: list[float], message: str) -> None:
+def test_invalid_weights_are_named(weights: list[float], message: str) -> None:
     with pytest.raises(SettingsError, match=f"sample_weight.*{message}"):
         weighted_cells(CELLS, Y, weights)
 

@@ -28,7 +28,7 @@ from pyg_nas.predictors.zero_cost import (
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
-def test_it_tells_what_networks_show() -> None:
+def test_zero_cost_features_predict_what_networks_show() -> None:
     """One measurement is noisy: the columns explain most of it, not all."""
     cells = sample_cells(80, seed=17)
     measured = np.stack([zero_cost_statistics(cells[i], seed=i) for i in range(len(cells))])
@@ -39,7 +39,7 @@ def test_it_tells_what_networks_show() -> None:
     assert min(correlation) > 0.5
 
 
-def test_the_smallest_cell_is_told_too() -> None:
+def test_the_smallest_cell_has_zero_cost_features_too() -> None:
     smallest = nasbench101_cells()[:1]
     assert smallest[0].num_vertices == 2
     assert np.isfinite(zero_cost_features(smallest, cell_features(smallest))).all()

@@ -254,7 +254,7 @@ def test_the_learning_curve_is_of_models_refitted_on_parts() -> None:
     )
 
 
-def test_constant_predictions_have_no_rank_and_the_page_says_why() -> None:
+def test_constant_predictions_have_no_rank_and_the_page_explains_it() -> None:
     table = make_table()
     model = make_model(table)
     model.estimator.predict = lambda cells: np.full(len(cells), 0.9)

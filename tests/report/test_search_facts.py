@@ -59,7 +59,7 @@ def test_failed_cells_are_counted_with_their_reasons() -> None:
     assert {fact.name: fact.value for fact in facts.cost()}["training failed"] == "4 cells"
 
 
-def test_what_is_not_known_is_said() -> None:
+def test_what_is_not_known_is_stated() -> None:
     result = _result([Outcome(0.5), Outcome(0.6), Outcome(0.55, seconds=10.0)])
     facts = SearchFacts(result)
     answer = {fact.name: fact for fact in facts.answer()}
@@ -100,7 +100,7 @@ def test_a_prediction_that_is_no_number_counts_as_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(("score", "shown"), [("R²", "-1.00 or lower"), ("macro_f1", "-1.00")])
-def test_a_raised_r2_is_told(score: str, shown: str) -> None:
+def test_a_raised_r2_is_marked(score: str, shown: str) -> None:
     first, second, *_ = SearchFacts(_result([Outcome(-1.0, 3.0, -1.0)]), score=score).answer()
     assert (first.value, second.value) == (shown, shown)
 

@@ -17,7 +17,7 @@ from tests.report.conftest import make_table
 from tests.report.reader import Reader
 
 
-def test_a_search_is_told_from_its_folder(search_report: Path, search_source: Path) -> None:
+def test_a_search_is_shown_from_its_folder(search_report: Path, search_source: Path) -> None:
     reader = Reader(search_report.read_text(encoding="utf-8"))
     answer = json.loads((search_source / "answer.json").read_text())
     assert "Search: search, by random" in reader.texts
@@ -53,7 +53,7 @@ def test_a_search_that_still_runs(search_source: Path, tmp_path: Path) -> None:
     assert (folder / "queries.jsonl").read_bytes() == torn  # it is the search's to mend
 
 
-def test_a_finished_search_that_goes_on(search_source: Path, tmp_path: Path) -> None:
+def test_a_finished_search_that_is_continued(search_source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "running"
     shutil.copytree(search_source, folder)
     answer = json.loads((folder / "answer.json").read_text())
@@ -63,7 +63,7 @@ def test_a_finished_search_that_goes_on(search_source: Path, tmp_path: Path) -> 
     assert "40 cells of nasbench101 trained. The search has not finished." in text
 
 
-def test_a_search_that_is_asked_says_how_to_go_on(tmp_path: Path) -> None:
+def test_a_search_that_is_asked_prints_how_to_continue(tmp_path: Path) -> None:
     search = Search(tmp_path / "own", method="random")
     (candidate,) = search.ask()
     search.tell(candidate.id, 0.9)
@@ -145,7 +145,7 @@ def test_times_regrets_and_the_best_of_a_search(search_source: Path) -> None:
     assert [row[column][0] for row in page.table.rows] == [i + 1 for i in order]
 
 
-def test_the_answer_of_a_search_keeps_its_limit(search_source: Path, tmp_path: Path) -> None:
+def test_the_answer_of_a_search_is_within_its_limit(search_source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "limited"
     shutil.copytree(search_source, folder)
     queries = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]

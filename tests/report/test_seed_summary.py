@@ -30,7 +30,7 @@ def test_a_search_that_ended_early_keeps_its_last_regret() -> None:
     assert np.array_equal(curves, [[0.3, 0.2, 0.1], [np.nan, 0.4, 0.4]], equal_nan=True)
 
 
-def test_the_files_hold_the_quartiles_where_all_searches_have_an_answer(tmp_path: Path) -> None:
+def test_the_files_have_the_quartiles_where_all_searches_have_an_answer(tmp_path: Path) -> None:
     searches = [search(np.nan, 0.04, 0.02), search(0.05, 0.03, 0.01), search(0.02, 0.02, 0.0)]
     sentence = write_seeds(tmp_path, [4, 5, 6], searches)
     content = json.loads((tmp_path / "seeds.json").read_text())

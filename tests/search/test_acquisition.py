@@ -57,7 +57,7 @@ def test_thompson_picks_as_often_as_a_cell_is_best() -> None:
     assert sorted(both.tolist()) == [0, 1]
 
 
-def test_what_needs_a_std_says_so() -> None:
+def test_what_needs_a_std_is_named() -> None:
     check_std("ei", GaussianPredictor(), "mine")
     check_std("mean", LinearPredictor(), "mine")
     with pytest.raises(SettingsError, match="which mine does not have"):

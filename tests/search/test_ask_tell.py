@@ -67,7 +67,7 @@ def test_one_after_the_other_it_asks_what_the_built_in_search_asks(
 
 
 @pytest.mark.parametrize("cut", [ASKED, QUERIES])
-def test_killed_after_any_byte_it_goes_on_as_if_undisturbed(
+def test_killed_after_any_byte_it_resumes_as_if_undisturbed(
     cut: str, whole_table: Table, tmp_path: Path
 ) -> None:
     """The same search follows, no matter how much of the last line a kill leaves."""
@@ -193,7 +193,7 @@ def test_workers_that_never_answer_are_replaced(whole_table: Table, tmp_path: Pa
         (0, {"accuracy": 0.5, "seconds": float("inf")}, "seconds must be a finite number"),
     ],
 )
-def test_wrong_answers_change_nothing(
+def test_invalid_answers_change_nothing(
     whole_table: Table, tmp_path: Path, number: int, figures: dict[str, float], message: str
 ) -> None:
     own = predictor_search(tmp_path, whole_table)
@@ -317,7 +317,7 @@ def test_cells_in_training_count_at_what_the_predictor_expects(whole_table: Tabl
     assert {cell.hash for cell in both[7:]} == {c.cell.hash for c in candidates[7:]}
 
 
-def test_evolution_goes_on_while_its_first_population_trains(whole_table: Table) -> None:
+def test_evolution_proposes_while_its_first_population_trains(whole_table: Table) -> None:
     strategy = RegularizedEvolution(population=6, tournament=2)
     own = Search(None, SMALL, strategy=strategy, domain=Domain(SMALL, whole_table.cells))
     first = own.ask(6)

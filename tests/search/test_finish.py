@@ -182,7 +182,7 @@ def change_evaluator(**changes: object) -> Callable[[Path], None]:
         (lambda folder: (folder / "settings.json").write_text('{"model": 1}'), "not the folder"),
     ],
 )
-def test_wrong_folders_are_refused(
+def test_invalid_folders_are_refused(
     copied: Path, tmp_path: Path, change: Callable[[Path], Any], message: str
 ) -> None:
     change(copied)
@@ -211,7 +211,9 @@ def test_a_folder_with_something_else_is_not_replaced(copied: Path, tmp_path: Pa
         ({"epochs": 10**12}, "epochs must be .* at most"),
     ],
 )
-def test_wrong_numbers(copied: Path, tmp_path: Path, options: dict[str, int], message: str) -> None:
+def test_invalid_numbers(
+    copied: Path, tmp_path: Path, options: dict[str, int], message: str
+) -> None:
     with pytest.raises(SettingsError, match=message):
         Finish(copied, tmp_path / "net", **options)  # type: ignore[arg-type]
 

@@ -45,7 +45,7 @@ def test_errors_are_of_cells_that_were_left_out() -> None:
         LatencyModel.fit(CELLS[:3], SECONDS[:3], "cpu")
 
 
-def test_a_search_proposes_only_cells_that_keep_the_limit(small_table: Table) -> None:
+def test_a_search_proposes_only_cells_within_the_limit(small_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
 
     def seconds(cells) -> np.ndarray:

@@ -69,7 +69,9 @@ def test_stopped_it_trains_only_what_is_missing(
     assert len(journal.finished()) == 4
 
 
-def test_nobody_knows_all_cells_beforehand(task: Task, journal: Journal, domain: Domain) -> None:
+def test_no_oracle_where_not_all_cells_are_measured(
+    task: Task, journal: Journal, domain: Domain
+) -> None:
     evaluator = LiveEvaluator(task, 1, 1, journal, domain=domain)
     with pytest.raises(SettingsError, match="oracle"):
         make_strategy("oracle", evaluator, n=1, k=1, recipe="paper")

@@ -62,7 +62,7 @@ def test_a_budget_beyond_the_table_asks_for_all_of_it(method: str, partial_table
 
 
 @pytest.mark.parametrize("method", STRATEGIES)
-def test_stopped_anywhere_it_goes_on_as_if_undisturbed(
+def test_stopped_anywhere_it_resumes_as_if_undisturbed(
     method: str, partial_table: Table, tmp_path: Path
 ) -> None:
     undisturbed = search(
@@ -84,7 +84,7 @@ def test_stopped_anywhere_it_goes_on_as_if_undisturbed(
 
 
 @pytest.mark.parametrize("method", STRATEGIES)
-def test_a_larger_budget_goes_on_as_if_it_had_been_given_first(
+def test_a_larger_budget_continues_as_if_it_had_been_given_first(
     method: str, partial_table: Table, tmp_path: Path
 ) -> None:
     evaluator = TableEvaluator(partial_table)
@@ -251,7 +251,7 @@ def test_time_limits_the_answer_and_the_predictors_wishes(small_table: Table) ->
     assert np.isnan(none.regret).all()
 
 
-def test_wrong_settings_are_named(small_table: Table, whole_table: Table) -> None:
+def test_invalid_settings_are_named(small_table: Table, whole_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
     with pytest.raises(SettingsError, match="the smallest has"):
         search(RandomSearch(), evaluator, 5, constraints=Constraints(max_parameters=10))
@@ -288,7 +288,7 @@ class TwoWorkers(TableEvaluator):
         on_end(slow, None, self.evaluate(slow))
 
 
-def test_a_slow_run_holds_nobody_up(partial_table: Table, tmp_path: Path) -> None:
+def test_a_slow_run_delays_no_other(partial_table: Table, tmp_path: Path) -> None:
     folder = SearchFolder(tmp_path, {}, SMALL)
     strategy = PredictorSearch(linear, n=6, k=2)
     result = search(strategy, TwoWorkers(partial_table), 20, folder=folder)

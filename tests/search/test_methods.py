@@ -43,7 +43,7 @@ def test_a_method_has_every_setting(small_table: Table) -> None:
     assert paper.make_predictor(20, 0).target_mean == 0.908192  # type: ignore[attr-defined]
 
 
-def test_the_oracle_keeps_a_limit_that_a_cell_just_meets(small_table: Table) -> None:
+def test_the_oracle_stays_within_a_limit_that_a_cell_just_meets(small_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
     constraints = Constraints(max_parameters=int(np.sort(small_table.trainable_parameters)[100]))
     strategy = make_strategy("oracle", evaluator, n=1, k=5, recipe="fast", constraints=constraints)

@@ -120,7 +120,7 @@ def test_the_report_draws_the_networks(tmp_path: Path) -> None:
     assert {record["h"] for record in page.gallery.to_dict()["cells"]} == {""}
 
 
-def test_reports_and_errors_say_networks(tmp_path: Path) -> None:
+def test_reports_and_errors_name_networks(tmp_path: Path) -> None:
     values = np.array([ACCURACY[name] for name in NAMES])
     evaluator = NetworkTableEvaluator(NetworkTable(TABLE.networks, NAMES, {"accuracy": values}))
     strategy = make_strategy("predictor", evaluator, n=8, k=4, recipe="networks")

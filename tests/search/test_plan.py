@@ -55,6 +55,6 @@ def test_a_search_that_was_stored_by_its_cells_at_once() -> None:
         ({"rounds": 0}, "--rounds must be at least 1, got 0"),
     ],
 )
-def test_wrong_numbers_are_refused(given: dict[str, Any], message: str) -> None:
+def test_invalid_numbers_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         plan_search(**given)

@@ -43,7 +43,7 @@ def test_a_folder_is_read_without_a_change_to_it(folder: Path) -> None:
     assert [path.read_bytes() for path in files] == before
 
 
-def test_candidates_are_pending_whatever_the_clock_says(
+def test_candidates_are_pending_at_any_time_of_the_clock(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed_out = time.time()

@@ -28,7 +28,7 @@ def test_regret_by_hand(whole_table: Table) -> None:
     )
 
 
-def test_regret_is_against_the_best_that_keeps_the_constraints(small_table: Table) -> None:
+def test_regret_is_against_the_best_within_the_constraints(small_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
     counts = small_table.trainable_parameters
     seconds = small_table.metrics[:, -1, 0, 1, 0]

@@ -25,7 +25,7 @@ EVALUATOR = ExternalEvaluator(Domain(SPACE))
 LIMITS = Constraints(max_parameters=10**7, max_seconds=60.0)
 
 
-def test_a_file_says_how_the_search_was_begun(tmp_path: Path) -> None:
+def test_a_file_describes_how_the_search_was_begun(tmp_path: Path) -> None:
     strategy = make_strategy("predictor", EVALUATOR, n=20, k=5, recipe="best", acquisition="ucb")
     SearchSettings.of(strategy, EVALUATOR, LIMITS, 7, "photos", 40, EarlyStopping((1, 4))).write(
         tmp_path

@@ -164,7 +164,7 @@ def test_predicted_time_keeps_slow_cells_out(whole_table: Table) -> None:
         (lambda values: values[:-1], r"got an array of shape \[\d+\]"),
     ],
 )
-def test_predictions_that_are_not_one_finite_number_a_cell_are_refused(
+def test_predictions_that_are_not_one_finite_number_per_cell_are_refused(
     whole_table: Table, method: str, wrong: str, change: Callable[[Any], Any], message: str
 ) -> None:
     class Plain(LinearPredictor):

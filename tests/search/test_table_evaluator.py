@@ -55,7 +55,7 @@ def test_a_halfway_label_is_charged_for_half_of_the_training(
     assert outcome.seconds == (12.0 if run == "mean" else 4.0)
 
 
-def test_regret_falls_back_to_validation_and_says_so(whole_table: Table) -> None:
+def test_regret_falls_back_to_validation_and_names_it(whole_table: Table) -> None:
     table = made_up_table(whole_table.cells, tests=False)
     evaluator = TableEvaluator(table)
     assert evaluator.reference is not None
@@ -131,7 +131,7 @@ def test_a_search_is_charged_the_time_of_the_run_that_it_sees(whole_table: Table
         assert outcome.seconds == metrics[9, table.budgets.index(budget), run, 1, 0]
 
 
-def test_a_description_tells_labels_and_policies_apart(whole_table: Table) -> None:
+def test_a_description_distinguishes_labels_and_policies(whole_table: Table) -> None:
     """Only under equal ones a search is resumed."""
     described = TableEvaluator(whole_table).describe()
     assert described == TableEvaluator(whole_table).describe()

@@ -50,7 +50,7 @@ def hostile_graph() -> Cell:
     return Cell(np.triu(np.ones((6, 6)), 1), list(HOSTILE), space)
 
 
-def test_the_svg_is_well_formed_and_says_each_operation(cell: Cell) -> None:
+def test_the_svg_is_well_formed_and_names_each_operation(cell: Cell) -> None:
     root = ElementTree.fromstring(cell_svg(cell))
     assert root.tag == f"{SVG}svg"
     assert [text.text for text in root.iter(f"{SVG}text")] == [

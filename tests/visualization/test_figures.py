@@ -60,7 +60,7 @@ def test_a_panel_of_one_cell_is_left_out() -> None:
     assert len(prediction_charts(MEASURED[best], PREDICTED[best])) == 1
 
 
-def test_regret_that_says_nothing_is_left_out() -> None:
+def test_regret_without_information_is_left_out() -> None:
     def titles(*regret: float) -> list[str]:
         accuracy = np.full(len(regret), 0.9)
         return [chart.title for chart in search_charts(accuracy, accuracy, np.array(regret))]

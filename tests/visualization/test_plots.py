@@ -48,7 +48,7 @@ def test_each_figure_becomes_a_picture(number: int, tmp_path: Path) -> None:
     assert imread(tmp_path / "figure.png").std() > 0.05
 
 
-def test_the_scatter_says_what_it_shows() -> None:
+def test_the_scatter_names_what_it_shows() -> None:
     texts = "\n".join(_texts(plots.scatter(MEASURED, PREDICTED)))
     high = MEASURED >= 0.9
     for part, name in (

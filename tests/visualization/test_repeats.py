@@ -76,7 +76,7 @@ class Residual(nn.Module):
         return x + self.layers(x)
 
 
-def test_the_drawing_of_a_deep_network_says_how_often() -> None:
+def test_the_drawing_of_a_deep_network_states_how_often() -> None:
     blocks = [Residual() for _ in range(20)]
     network = nn.Sequential(nn.Conv2d(3, 8, 1), *blocks, nn.Flatten(), nn.Linear(32, 2))
     networks = NetworkArray.from_graphs([graph_of(network, zeros(1, 3, 2, 2))])

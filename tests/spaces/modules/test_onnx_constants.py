@@ -37,7 +37,7 @@ def test_constant_operators_are_weights_and_single_numbers_are_none(tmp_path: Pa
     assert (graph.parameters, graph.macs) == (15, 2 * 4 * 3)
 
 
-def test_a_constant_has_its_own_shape_where_the_file_says_only_its_type(tmp_path: Path) -> None:
+def test_a_constant_has_its_own_shape_where_the_file_has_only_its_type(tmp_path: Path) -> None:
     weight = onnx.numpy_helper.from_array(np.zeros((4, 3), np.float32), "any")
     nodes = [
         helper.make_node("Constant", [], ["w"], value=weight),

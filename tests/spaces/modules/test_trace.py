@@ -144,7 +144,7 @@ def test_the_hash_does_not_depend_on_names_or_order() -> None:
     assert graph_of(Branches(), IMAGES).hash == graph_of(Branches(late=True), IMAGES).hash
 
 
-def test_the_hash_tells_networks_apart() -> None:
+def test_the_hash_distinguishes_networks() -> None:
     hashes = {
         graph_of(module, images).hash
         for module, images in (

@@ -57,7 +57,7 @@ def test_batch_decoder_equals_the_protobuf_library(messages: list[bytes]) -> Non
         assert parameters.tolist() == [p for _, p in expected]
 
 
-def test_batch_decoder_tells_alike_messages_apart() -> None:
+def test_batch_decoder_distinguishes_similar_messages() -> None:
     # All of one length: same layout, other numbers; then one whose bytes only look alike.
     alike = [
         tfb.model_metrics(

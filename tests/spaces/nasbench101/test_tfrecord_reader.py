@@ -220,7 +220,9 @@ WRONG_PAYLOADS = {
 
 
 @pytest.mark.parametrize("case", WRONG_PAYLOADS)
-def test_a_wrong_record_is_named_by_offset_and_no_file_is_left(tmp_path: Path, case: str) -> None:
+def test_an_invalid_record_is_named_by_offset_and_no_file_is_left(
+    tmp_path: Path, case: str
+) -> None:
     payload, message = WRONG_PAYLOADS[case]
     good = hand_payload()
     source = write(tmp_path / "in.tfrecord", good, payload)
@@ -315,7 +317,7 @@ def test_too_many_budgets_are_refused(tmp_path: Path) -> None:
         read_official(source)
 
 
-def test_another_network_is_told(tmp_path: Path) -> None:
+def test_another_network_is_recognised(tmp_path: Path) -> None:
     path = write(tmp_path / "in.tfrecord", hand_payload(parameters=1000))
     table = read_official(path)
     assert table.trainable_parameters.tolist() == [1000]

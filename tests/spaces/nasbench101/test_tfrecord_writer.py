@@ -111,7 +111,9 @@ def _changed(change: str) -> Table:
         ("space", "cells of 'own'"),
     ],
 )
-def test_what_the_format_cannot_say_is_refused(tmp_path: Path, change: str, message: str) -> None:
+def test_what_the_format_cannot_express_is_refused(
+    tmp_path: Path, change: str, message: str
+) -> None:
     with pytest.raises(TableError, match=message):
         write_official(_changed(change), tmp_path / "t.tfrecord")
     assert not list(tmp_path.iterdir())

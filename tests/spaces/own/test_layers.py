@@ -53,7 +53,7 @@ def test_a_cell_computes_what_is_computed_by_hand() -> None:
         ({"double": lambda channels: nn.MaxPool2d(2)}, r"keep the shape \[4, 6, 6\].*\[4, 3, 3\]"),
     ],
 )
-def test_a_wrong_operation_is_named(operations: dict[str, Any], why: str) -> None:
+def test_an_invalid_operation_is_named(operations: dict[str, Any], why: str) -> None:
     cell = Cell.from_edges([(0, 1), (1, 2)], ["input", "double", "output"], SPACE)
     with pytest.raises(MeasureError, match=why):
         CellModule(cell, operations, 4)(torch.zeros(2, 4, 6, 6))

@@ -158,7 +158,7 @@ def fails(cell: Cell, task: NetworkSize) -> nn.Module:
         ),
     ],
 )
-def test_a_wrong_builder_is_refused_before_anything_is_trained(make: Any, why: str) -> None:
+def test_an_invalid_builder_is_refused_before_anything_is_trained(make: Any, why: str) -> None:
     networks = OwnNetworks(SPACE, make)
     with pytest.raises(MeasureError, match=f"space 'networks'.*{why}"):
         networks.fingerprint(SIZE)

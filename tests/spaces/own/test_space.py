@@ -62,7 +62,7 @@ def test_graphs_of_the_space_need_no_network() -> None:
         ({"max_edges": 1}, "and max_edges 1"),
     ],
 )
-def test_a_wrong_space_is_refused(changes: dict[str, Any], why: str) -> None:
+def test_an_invalid_space_is_refused(changes: dict[str, Any], why: str) -> None:
     arguments = {"name": "wrong", "operations": {"a": nn.Identity}, "builder": build, **changes}
     with pytest.raises(SpaceError, match=f"space 'wrong': .*{why}"):
         OwnSpace(**arguments)
@@ -162,7 +162,7 @@ def test_what_was_measured_is_read_without_the_file_and_never_runs_it(
     assert SearchFolder.open(folder.path).space.support.network is None
 
 
-def test_a_search_folder_says_how_its_space_has_changed(tmp_path: Path) -> None:
+def test_a_search_folder_names_the_changes_of_its_space(tmp_path: Path) -> None:
     def folder(**limits: int) -> None:
         space = OwnSpace("plain", {"a": nn.Identity}, build, **limits).space
         SearchFolder(tmp_path / "search", {"space": space.to_dict()}, space)
