@@ -142,10 +142,18 @@ def select_columns(features: NDArray[Any], columns: NDArray[np.int64]) -> NDArra
     Raises:
         ModelError: If there is no such column: the model is damaged.
     """
-    total = features.shape[1]
+    check_columns(columns, features.shape[1])
+    return features[:, columns]
+
+
+def check_columns(columns: NDArray[Any], total: int) -> None:
+    """Check that a model's ``columns`` ``[d]`` are some of ``total``.
+
+    Raises:
+        ModelError: If they are not: the model is damaged.
+    """
     if columns.dtype.kind != "i" or ((columns < 0) | (columns >= total)).any():
         raise ModelError(f"a model's columns must be whole numbers from 0 to {total - 1}")
-    return features[:, columns]
 
 
 def cells_per_block(cells: CellArray, most: int = BLOCK_CELLS) -> int:

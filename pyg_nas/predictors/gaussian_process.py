@@ -25,6 +25,7 @@ from pyg_nas.features.graph_features import (
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
+    check_columns,
     select_columns,
 )
 from pyg_nas.graphs.cell_array import CellArray
@@ -49,6 +50,7 @@ _RELEVANCE = ("graph", "walks")
 _MOST_SPREAD = 5.0
 _ADDED_AT_ONCE = 16
 _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
+_FEWEST_COMPILED = 1_024  # rows of features from which on compiled code is worth its import
 MOST_CELLS = 20_000
 """Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
 
@@ -278,7 +280,7 @@ class GaussianProcess(CellRegressor):
         check_is_fitted(self)
         self._restore_training()
         n, k = len(self.dual_), len(features.vertex)
-        inputs = self.kernel_.scaled(self._standardised(features))
+        inputs = self._weighted(features)
         between = self.kernel_.covariance(self.inputs_, inputs)  # [n, k]
         corner = self._covariance(inputs, 1.0)
         new_rows = torch.linalg.solve_triangular(self.factor_, between, upper=False)  # [n, k]
@@ -393,7 +395,7 @@ class GaussianProcess(CellRegressor):
             features: Of the ``N`` cells.
             weights: The noise of a label is divided by its weight ``[N]``, None for 1.
         """
-        inputs = self.kernel_.scaled(self._standardised(features))
+        inputs = self._weighted(features)
         covariance = self._covariance(inputs, 1.0 if weights is None else torch.as_tensor(weights))
         return np.asarray(torch.linalg.inv(covariance).numpy())
 
@@ -404,7 +406,7 @@ class GaussianProcess(CellRegressor):
         if not with_std:
             mean = self.posterior_means(features, self.dual_[:, None])[:, 0]
             return mean * self.std_ + self.mean_, np.zeros(len(mean))
-        inputs = self.kernel_.scaled(self._standardised(features))
+        inputs = self._weighted(features)
         between = self.kernel_.covariance(inputs, self.inputs_)
         mean = (between @ self.dual_).numpy() * self.std_ + self.mean_
         explained = torch.linalg.solve_triangular(self.factor_, between.T, upper=False)
@@ -414,7 +416,7 @@ class GaussianProcess(CellRegressor):
 
     def whitened(self, features: CellFeatures, count: int) -> WhitenedCells:
         """Return whitened covariances of ``N`` cells with the first ``count`` training cells."""
-        inputs = self.kernel_.scaled(self._standardised(features))
+        inputs = self._weighted(features)
         squares = vector_norm(inputs, dim=1).square()
         between = self.kernel_.covariance(self.inputs_[:count], inputs, squares)  # [count, N]
         factor = self.factor_[:count, :count]
@@ -500,7 +502,7 @@ class GaussianProcess(CellRegressor):
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
                 included, times their targets. Covariances are computed in their precision.
         """
-        inputs = self.kernel_.scaled(self._standardised(features))
+        inputs = self._weighted(features)
         return np.asarray(self.kernel_.posterior_means(inputs, self.inputs_, duals).numpy())
 
     def check_shapes(self) -> None:
@@ -589,6 +591,17 @@ class GaussianProcess(CellRegressor):
         standard /= self.scale_
         # A feature far outside the range of the training cells has no further information.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
+
+    def _weighted(self, features: CellFeatures) -> Tensor:
+        """Return weighted inputs ``[N, d]``, the same to the last bit in compiled code."""
+        raw = self._raw(features)
+        if len(raw) < _FEWEST_COMPILED or not compiled_enabled():
+            return self.kernel_.scaled(self._standardised(features))
+        from pyg_nas.engine.numba_inputs import weighted_inputs
+
+        check_columns(self.columns_, raw.shape[1])
+        scales = self.centre_, self.scale_, self.weights_.numpy()
+        return torch.from_numpy(weighted_inputs(raw, self.columns_, *scales, _MOST_SPREAD))
 
     @torch.no_grad()
     def _tune(self, posteriors: list[MaternLinearPosterior]) -> None:

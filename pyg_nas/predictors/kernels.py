@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.linalg import vector_norm
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
 _COVARIANCE_ROWS = 256
@@ -86,23 +87,25 @@ class MaternLinearKernel:
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
         """
-        count = len(inputs)
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
-        inputs = torch.nn.functional.pad(inputs, (0, 0, 0, -count % _ROWS)).contiguous()
         smooth = self.variance * duals.double()
         # The linear part needs no covariances.
         straight = self.linear * (known @ duals)
-        # Rows whose product is five times the squared distance.
-        ones = torch.ones_like(inputs[:, :1]), torch.ones_like(known[:1])
-        left = torch.cat([inputs, inputs.square().sum(dim=1, keepdim=True), ones[0]], dim=1)
-        right = 5 * torch.cat([-2 * known, ones[1], known.square().sum(dim=0, keepdim=True)])
+        # Rows whose product is five times the squared distance: inputs, squared length, 1.
+        ones = torch.ones_like(known[:1])
+        right = 5 * torch.cat([-2 * known, ones, known.square().sum(dim=0, keepdim=True)])
+        left = known.new_ones(_ROWS, len(right))
+        rows = left[:, :-2]
         means = []
-        for rows, part in zip(left.split(_ROWS), inputs.split(_ROWS), strict=True):
-            square = (rows @ right).clamp_(min=0)
+        for part in inputs.split(_ROWS):
+            rows[: len(part)] = part
+            rows[len(part) :] = 0
+            torch.square(vector_norm(rows, dim=1), out=left[:, -2])
+            square = (left @ right).clamp_(min=0)
             root = square.sqrt()
             matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
-            means.append((matern.double() @ smooth).to(duals.dtype) + part @ straight)
-        return torch.cat(means)[:count]
+            means.append((matern.double() @ smooth).to(duals.dtype) + rows @ straight)
+        return torch.cat(means)[: len(inputs)]
 
 
 class MaternLinearPosterior:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
+from pyg_nas.compute.jit import ENGINE_VARIABLE
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
@@ -241,6 +243,27 @@ def test_a_state_of_more_columns_than_features_is_refused(
         tensors[name] = zero.expand([*tensors[name].shape[:-1], width])
     with pytest.raises(ModelError, match=r"182 columns of 181 features|features, at most 100,000"):
         write_state(GaussianProcess(), tensors, values, shapes_only=True)
+
+
+def test_many_cells_have_the_inputs_of_few_to_the_last_bit(
+    process: GaussianProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = cell_features(sample_cells(1_100, seed=1))
+    compiled = process.whitened(features, 60).inputs
+    monkeypatch.setenv(ENGINE_VARIABLE, "torch")
+    np.testing.assert_array_equal(process.whitened(features, 60).inputs, compiled)
+
+
+@pytest.mark.parametrize("count", [10, 1_100])
+def test_columns_that_features_do_not_have_are_refused(
+    process: GaussianProcess, count: int
+) -> None:
+    damaged = copy(process)
+    damaged.columns_ = process.columns_.copy()
+    damaged.columns_[3] = 181
+    features = cell_features(sample_cells(count, seed=1))
+    with pytest.raises(ModelError, match="a model's columns must be whole numbers from 0 to 180"):
+        damaged.predict_features(features)
 
 
 @pytest.mark.parametrize("sizes", [[10], [5, 10]])
