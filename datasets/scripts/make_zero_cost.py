@@ -26,7 +26,7 @@ from pyg_nas.features.graph_features import CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.io.files import atomic_path
-from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
+from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.predictors.storage import save_model
 
@@ -114,13 +114,13 @@ def _explained(network: ResidualGNNRegressor, targets: Array) -> dict[str, float
     unseen = targets[network.held_out_]
     errors = np.square(unseen - network.held_out_prediction_).mean(axis=0)
     explained = 1 - errors / unseen.var(axis=0)
-    return dict(zip(STATISTICS, explained.round(4).tolist(), strict=True))
+    return dict(zip(NUMBERS, explained.round(4).tolist(), strict=True))
 
 
 def _measure_block(folder: Path, drawn: CellArray, block: int) -> int:
     torch.set_num_threads(1)
     rows = range(block * BLOCK, (block + 1) * BLOCK)
-    found = np.stack([zero_cost_statistics(drawn[row], seed=row) for row in rows])
+    found = np.stack([zero_cost_numbers(drawn[row], seed=row) for row in rows])
     with atomic_path(_path(folder, block)) as temporary, temporary.open("wb") as file:
         np.save(file, found.astype(np.float32))
     return block

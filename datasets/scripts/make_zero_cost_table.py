@@ -25,7 +25,7 @@ from scipy.stats import rankdata
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.propagation import propagation
-from pyg_nas.measure.zero_cost import NOTHING, zero_cost_statistics
+from pyg_nas.measure.zero_cost import NOTHING, zero_cost_numbers
 from pyg_nas.metrics.regression import kendall_tau
 
 Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Numbers(str, Enum):
     propagation = "propagation"
 
 
-MEASURES = {Numbers.zero_cost: zero_cost_statistics, Numbers.propagation: propagation}
+MEASURES = {Numbers.zero_cost: zero_cost_numbers, Numbers.propagation: propagation}
 # Ranks of the propagation count, and half precision would make many of them equal.
 STORED = {Numbers.zero_cost: np.float16, Numbers.propagation: np.float32}
 

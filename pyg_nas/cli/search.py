@@ -174,13 +174,13 @@ def search(
 
     Example: pyg-nas search photos --image-size 32 --out photos-search
     """
+    from pyg_nas.cli.search_plan import plan_search
     from pyg_nas.predictors.recipes import check_recipe, check_subject
     from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.folder import check_search_folder
     from pyg_nas.search.methods import check_method, check_predictor, make_strategy
-    from pyg_nas.search.plan import plan_search
 
     check_method(method)
     check_acquisition(acquisition)

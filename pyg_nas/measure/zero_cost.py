@@ -34,7 +34,7 @@ NOTHING = math.log(_LEAST)
 """Written in place of the logarithm of zero."""
 
 _PARTS = ("the stem", *(f"stack {stack}" for stack in range(1, _STACKS + 1)))
-STATISTICS = (
+NUMBERS = (
     *(f"{what} of {part}" for part in _PARTS for what in ("log gradient", "log saliency")),
     "log gradient of the classifier",
     "log gradient of the images",
@@ -44,11 +44,11 @@ STATISTICS = (
     "log spread of the features",
     "log variance of the features",
 )
-"""Names of the numbers of :func:`zero_cost_statistics`, in their order."""
+"""Names of the numbers of :func:`zero_cost_numbers`, in their order."""
 
 
-def zero_cost_statistics(cell: Cell, seed: int) -> NDArray[np.float64]:
-    """Return the zero-cost statistics of a cell's network, float64 by :data:`STATISTICS`.
+def zero_cost_numbers(cell: Cell, seed: int) -> NDArray[np.float64]:
+    """Return the zero-cost numbers of a cell's network, float64 by :data:`NUMBERS`.
 
     The network has three stacks of three cells and 16 channels; it sees 24 random images of
     16 x 16 pixels with random labels, and batch normalisation uses their statistics.

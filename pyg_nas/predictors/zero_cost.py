@@ -64,7 +64,7 @@ def _measured(path: Path) -> NDArray[np.float32]:
 def zero_cost_features(cells: CellArray, features: CellFeatures) -> NDArray[np.float32]:
     """Return the zero-cost numbers of cells, float32 ``[N, 28]``.
 
-    They are those of :data:`pyg_nas.measure.zero_cost.STATISTICS`, in their order.
+    They are those of :data:`pyg_nas.measure.zero_cost.NUMBERS`, in their order.
 
     Raises:
         ModelError: If the shipped data are missing, damaged or of other features of cells, or

@@ -9,16 +9,16 @@ from torch.nn import functional
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.zero_cost import (
+    NUMBERS,
     SIZE,
-    STATISTICS,
     natural_images,
-    zero_cost_statistics,
+    zero_cost_numbers,
 )
 from pyg_nas.spaces.nasbench101.network import Network
 
 
 def by_name(cell: Cell, seed: int) -> dict[str, float]:
-    return dict(zip(STATISTICS, zero_cost_statistics(cell, seed), strict=True))
+    return dict(zip(NUMBERS, zero_cost_numbers(cell, seed), strict=True))
 
 
 def test_gradients_are_those_of_the_loss() -> None:
@@ -76,8 +76,8 @@ def test_spread_and_entropy_have_their_bounds() -> None:
 
 def test_same_seed_same_numbers() -> None:
     cell = sample_cells(1, seed=5)[0]
-    np.testing.assert_array_equal(zero_cost_statistics(cell, 1), zero_cost_statistics(cell, 1))
-    assert (zero_cost_statistics(cell, 1) != zero_cost_statistics(cell, 2)).all()
+    np.testing.assert_array_equal(zero_cost_numbers(cell, 1), zero_cost_numbers(cell, 1))
+    assert (zero_cost_numbers(cell, 1) != zero_cost_numbers(cell, 2)).all()
 
 
 def test_amplitudes_of_images_fall_with_frequency() -> None:

@@ -16,7 +16,7 @@ from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure.propagation import propagation
-from pyg_nas.measure.zero_cost import STATISTICS, zero_cost_statistics
+from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors import zero_cost
 from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
@@ -31,10 +31,10 @@ from pyg_nas.spaces.nasbench101 import nasbench101_cells
 def test_zero_cost_features_predict_what_networks_show() -> None:
     """One measurement is noisy: the columns explain most of it, not all."""
     cells = sample_cells(80, seed=17)
-    measured = np.stack([zero_cost_statistics(cells[i], seed=i) for i in range(len(cells))])
+    measured = np.stack([zero_cost_numbers(cells[i], seed=i) for i in range(len(cells))])
     told = zero_cost_features(cells, cell_features(cells))
-    assert told.shape == (len(cells), len(STATISTICS))
-    correlation = [np.corrcoef(measured[:, k], told[:, k])[0, 1] for k in range(len(STATISTICS))]
+    assert told.shape == (len(cells), len(NUMBERS))
+    correlation = [np.corrcoef(measured[:, k], told[:, k])[0, 1] for k in range(len(NUMBERS))]
     assert np.median(correlation) > 0.95
     assert min(correlation) > 0.5
 
@@ -51,7 +51,7 @@ def test_numbers_of_nasbench201_are_those_of_its_networks() -> None:
     cells = support.cells()[rows]
     told = zero_cost_features(cells, cell_features(cells))
     # The seed of a cell's only measurement is its row; numbers are stored in half precision.
-    measured = [zero_cost_statistics(cells[i], seed=int(row)) for i, row in enumerate(rows)]
+    measured = [zero_cost_numbers(cells[i], seed=int(row)) for i, row in enumerate(rows)]
     np.testing.assert_allclose(told, measured, rtol=2e-3, atol=2e-3)
 
 

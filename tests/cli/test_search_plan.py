@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pyg_nas.cli.search_plan import Plan, plan_search
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.plan import Plan, plan_search
 from pyg_nas.search.settings import SearchSettings
 
 
