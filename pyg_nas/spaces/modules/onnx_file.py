@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
+from pyg_nas.spaces.modules.onnx_parameters import IDENTITIES, VIEWS, left_out, weights_of
 from pyg_nas.spaces.modules.onnx_shapes import known_shape, with_shapes
 from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import normalised
@@ -29,42 +29,18 @@ if TYPE_CHECKING:
 # Errors of reading fields of an invalid model, except those of onnx's checks.
 _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-_IDENTITIES = frozenset({"Identity", "Dropout"})
-_VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-# Positions of inputs that are no parameters: running mean and variance, settings, first states.
-_NOT_PARAMETERS = {
-    "BatchNormalization": (3, 4),
-    "Clip": (1, 2),
-    "GRU": (5,),
-    "LSTM": (5, 6),
-    "Pad": (1, 2, 3),
-    "RNN": (5,),
-    "Resize": (1, 2, 3),
-    "Upsample": (1,),
-}
-_MOVEMENTS = _VIEWS | _IDENTITIES | {"Cast", "Concat", "Expand", "Gather", "Slice", "Transpose"}
-# In the files of PyTorch's exporter.
-_KIND_OF_TENSOR = "pkg.torch.export.graph_signature.InputSpec.kind"
-# Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
-# zero points.
-_ROUNDED = {
-    "DequantizeLinear": (0,),
-    "QuantizeLinear": (0,),
-    "QLinearConv": (3, 8),
-    "QLinearMatMul": (0, 3),
-    "ConvInteger": (1,),
-    "MatMulInteger": (0, 1),
-}
 
 
 def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     """Return the graph of an ONNX file.
 
-    Floating-point constants count as parameters, whether they are initializers or operators
-    ``Constant``; except single numbers without a dimension, the running statistics of batch
-    normalisation, first states of recurrent layers, settings such as the scales of ``Resize``, what
-    PyTorch's exporter marks as a buffer, and single numbers that it computed, such as the scale of
-    an attention. Rounded weights count too, but not their scales.
+    Floating-point constants count as parameters, except single numbers without a dimension, the
+    running statistics of batch normalisation, first states of recurrent layers, and settings such
+    as the scales of ``Resize``. In the files of PyTorch's exporter only parameters of the module
+    count and constants computed from them, each parameter once: no buffers, masks or tables of
+    positions. Those of its earlier exporter (``dynamo=False``) do not say which initializers are
+    buffers; constants that are operators count in neither. Rounded weights count, but not their
+    scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
     constant the branch is taken. Files with external weights are not opened.
 
@@ -78,9 +54,9 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
         UserWarning: If other shapes cannot be inferred. Such a result has the shape ``()`` and no
             bytes.
     """
-    model = _read(path)
+    model, stored = _read(path)
     try:
-        builder = _Builder(model)
+        builder = _Builder(model, stored)
         for node in model.graph.node:
             builder.add(node)
         graph, shapeless = builder.finish(Path(path).name)
@@ -97,7 +73,8 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     return graph
 
 
-def _read(path: str | os.PathLike[str]) -> ModelProto:
+def _read(path: str | os.PathLike[str]) -> tuple[ModelProto, set[str]]:
+    """Return the model with its shapes, and the names of its initializers."""
     check_onnx(("onnx",))
     import onnx
     from onnx import inliner
@@ -109,6 +86,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         model.ir_version = max(model.ir_version, 4)
         _check_operators(model)
         model = inliner.inline_local_functions(model)
+        stored = {tensor.name for tensor in model.graph.initializer}
         without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
         _determine_sizes(model.graph)
@@ -119,7 +97,7 @@ def _read(path: str | os.PathLike[str]) -> ModelProto:
         raise NetworkError(f"{path}: cannot be read as ONNX ({one_line(error)})") from None
     if not inferred.graph.output:
         raise NetworkError(f"{path}: the graph has no output")
-    return inferred
+    return inferred, stored
 
 
 def _check_operators(model: ModelProto) -> None:
@@ -186,7 +164,7 @@ def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
 class _Builder:
     """Makes vertices from the nodes of a model, which ONNX stores in topological order."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, stored: Collection[str]) -> None:
         from onnx import helper
 
         self.graph = model.graph
@@ -194,8 +172,8 @@ class _Builder:
         self.makers: dict[str, tuple[int, ...]] = {"": ()}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.types: dict[str, str] = {}
-        self.weights: dict[str, int] = {}  # numbers of a parameter; 0 after its first use
-        self.sizes: dict[str, int] = {}
+        # Numbers of each weight, and the parameters in it that no vertex has yet.
+        self.sizes, self.parameters = weights_of(model, stored)
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self._add_constants()
@@ -212,39 +190,16 @@ class _Builder:
                 self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
 
     def _add_constants(self) -> None:
-        """Note shapes of constants, and which of them are parameters."""
-        from onnx import TensorProto, helper
+        """Note shapes and types of constants."""
+        from onnx import helper
 
-        floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
-        rounded = {
-            node.input[position]
-            for node in self.graph.node
-            for position in _ROUNDED.get(node.op_type, ())
-            if position < len(node.input)
-        }
-        kinds = {
-            value.name: item.value
-            for value in self.graph.value_info
-            for item in value.metadata_props
-            if item.key == _KIND_OF_TENSOR
-        }
         for sparse in self.graph.sparse_initializer:
             name = sparse.values.name
             self.shapes[name], self.makers[name] = tuple(sparse.dims), ()
-            self.weights[name] = self.sizes[name] = math.prod(sparse.values.dims)
-        settings = _settings(self.graph)
-        nodes = self.graph.node
-        learned_in = {*COUNTED, "PRelu"}
-        factors = {name for node in nodes if node.op_type in learned_in for name in node.input}
         for tensor in self.graph.initializer:
             self.shapes[tensor.name] = tuple(tensor.dims)
             self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             self.makers[tensor.name] = ()
-            is_scale = bool(kinds) and math.prod(tensor.dims) == 1 and tensor.name not in factors
-            kind = kinds.get(tensor.name, "" if is_scale or not tensor.dims else "PARAMETER")
-            learned = tensor.data_type in floats and kind == "PARAMETER"
-            if (learned and tensor.name not in settings) or tensor.name in rounded:
-                self.weights[tensor.name] = self.sizes[tensor.name] = math.prod(tensor.dims)
 
     def _result(self, name: str) -> tuple[tuple[int, ...], str]:
         return self.shapes.get(name, ()), self.types.get(name, "float32")
@@ -261,11 +216,11 @@ class _Builder:
             raise NetworkError(f"{_named(node)} reads unknown {missing[0]!r}")
         sources = tuple(source for name in node.input for source in self.makers[name])
         position: tuple[int, ...] = (len(self.vertices),)
-        if node.op_type in _IDENTITIES and len(node.input):
+        if node.op_type in IDENTITIES and len(node.input):
             position = self.makers[node.input[0]]
         for name in node.output:
             self.makers[name] = position
-        if node.op_type not in _IDENTITIES:
+        if node.op_type not in IDENTITIES:
             if any(name and name not in self.shapes for name in node.output):
                 self.shapeless[len(self.vertices)] = _named(node)
             self.vertices.append(self._vertex(node, sources))
@@ -274,15 +229,14 @@ class _Builder:
         from onnx import helper
 
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-        left_out: Sequence[int] = _NOT_PARAMETERS.get(node.op_type, ())
-        if node.op_type in _ROUNDED:
-            left_out = [i for i in range(len(node.input)) if i not in _ROUNDED[node.op_type]]
+        no_parameters = left_out(node.op_type, len(node.input))
         read = [
-            name for i, name in enumerate(node.input) if name in self.sizes and i not in left_out
+            name
+            for i, name in enumerate(node.input)
+            if name in self.sizes and i not in no_parameters
         ]
-        for i in left_out:  # constants in the file, which belong to no vertex
-            if i < len(node.input):
-                self.weights.pop(node.input[i], None)
+        for i in no_parameters:  # constants in the file, which belong to no vertex
+            self.parameters.pop(node.input[i], None)
         operation = normalised(node.op_type)
         if node.op_type == "MatMul" and node.input[1] in self.sizes:
             operation = "linear"
@@ -292,7 +246,7 @@ class _Builder:
         if operation in ("conv", "conv_transpose") and not kernel:
             kernel = self._result(node.input[1])[0][2:]
         written = 0
-        if node.op_type not in _VIEWS:
+        if node.op_type not in VIEWS:
             written = sum(self._bytes(name) for name in node.output if name)
         return Vertex(
             operation,
@@ -304,7 +258,7 @@ class _Builder:
             groups=int(attributes.get("group", attributes.get("num_groups", 1))),
             heads=int(attributes.get("num_heads", attributes.get("q_num_heads", 1))),
             weights=sum(self.sizes[name] for name in dict.fromkeys(read)),
-            parameters=sum(self.weights.pop(name, 0) for name in read),
+            parameters=sum(self.parameters.pop(name, 0) for name in read),
             macs=self._macs(node, attributes),
             bytes_read=bytes_read(
                 operation,
@@ -350,35 +304,9 @@ class _Builder:
         vertices = selected(self.vertices, kept)
         # Parameters that only pruned vertices or no vertex read still count.
         read = sum(vertex.parameters for vertex in self.vertices)
-        unused = read - sum(v.parameters for v in vertices) + sum(self.weights.values())
+        unused = read - sum(v.parameters for v in vertices) + sum(self.parameters.values())
         shapeless = [self.shapeless[position] for position in kept if position in self.shapeless]
         return NetworkGraph(vertices, unused, {"source": name}), shapeless
-
-
-def _settings(graph: GraphProto) -> set[str]:
-    """Return tensors that reach only inputs that are no parameters, moved at most.
-
-    The legacy exporter selects the first states of a layer from those of all.
-    """
-    users: dict[str, list[tuple[NodeProto, int]]] = {}
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            users.setdefault(name, []).append((node, position))
-    results = {value.name for value in graph.output}
-    found: set[str] = set()
-    tensors = [tensor.name for tensor in graph.initializer]
-    for name in [*(node.output[0] for node in reversed(graph.node) if node.output), *tensors]:
-        if (
-            name in users
-            and name not in results
-            and all(
-                position in _NOT_PARAMETERS.get(node.op_type, ())
-                or (node.op_type in _MOVEMENTS and node.output[0] in found)
-                for node, position in users[name]
-            )
-        ):
-            found.add(name)
-    return found
 
 
 def _named(node: NodeProto) -> str:

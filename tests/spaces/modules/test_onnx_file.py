@@ -66,22 +66,6 @@ def test_weights_in_another_file_are_not_opened(tmp_path: Path) -> None:
     assert (graph.parameters, graph.macs) == (2048, 2048)
 
 
-def test_rounded_weights_are_parameters_and_their_scales_are_not(tmp_path: Path) -> None:
-    weights = {"w": np.ones((4, 3), np.int8), "s": np.array(0.1, np.float32)}
-    weights["z"] = np.array(0, np.int8)
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["a"]),
-        helper.make_node("QLinearMatMul", [*"aszw", "s", "z", "s", "z"], ["b"]),
-        helper.make_node("DequantizeLinear", ["b", "s", "z"], ["c"]),
-        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["v"]),  # the same weight
-        helper.make_node("Gemm", ["c", "v"], ["y"], transB=1),
-    ]
-    graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, weights, {"x": [2, 4]}))
-    assert graph.operations == ("input", "cast", "matmul", "cast", "cast", "linear", "output")
-    assert graph.parameters == 12
-    assert graph.macs == 2 * 4 * 3 + 2 * 3 * 4
-
-
 def test_sparse_weights_and_old_files(tmp_path: Path) -> None:
     values = helper.make_tensor("w", floats, [2], [1.0, 2.0])
     places = helper.make_tensor("places", onnx.TensorProto.INT64, [2], [0, 5])
@@ -214,58 +198,6 @@ def test_an_exported_module_has_the_parameters_and_macs_of_the_module(tmp_path: 
     graph, expected = graph_of_onnx(tmp_path / "net.onnx"), graph_of(module, images)
     assert graph.operations == expected.operations
     assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)
-
-
-def test_the_computed_scale_of_an_attention_is_no_parameter(tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    import torch
-    from torch import nn
-
-    class Attention(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inputs = nn.Linear(16, 48)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            parts = self.inputs(x).reshape(2, 7, 3, 4, 4).permute(2, 0, 3, 1, 4)
-            return nn.functional.scaled_dot_product_attention(*parts.unbind())
-
-    torch.onnx.export(
-        Attention().eval(), (torch.zeros(2, 7, 16),), tmp_path / "n.onnx", verbose=False
-    )
-    assert graph_of_onnx(tmp_path / "n.onnx").parameters == 16 * 48 + 48
-
-
-def test_the_only_slope_of_a_network_is_a_parameter(tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    import torch
-    from torch import nn
-
-    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PReLU())
-    torch.onnx.export(layers.eval(), (torch.zeros(1, 3, 8, 8),), tmp_path / "n.onnx", verbose=False)
-    assert graph_of_onnx(tmp_path / "n.onnx").parameters == 3 * 4 * 9 + 4 + 1
-
-
-def test_selected_first_states_are_no_parameters(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Slice", ["states", "zero", "one"], ["first"]),
-        helper.make_node("GRU", ["x", "w", "r", "", "", "first"], ["", "y"], hidden_size=3),
-    ]
-    weights = {
-        "states": np.zeros((2, 1, 3), np.float32),
-        "zero": np.array([0]),
-        "one": np.array([1]),
-        "w": np.zeros((1, 9, 4), np.float32),
-        "r": np.zeros((1, 9, 3), np.float32),
-    }
-    graph = graph_of_onnx(write(tmp_path / "n.onnx", nodes, weights, {"x": [5, 1, 4]}))
-    assert graph.parameters == 9 * 4 + 9 * 3
-    # What is also multiplied is learned.
-    used = [*nodes[:1], helper.make_node("Mul", ["first", "first"], ["twice"]), nodes[1]]
-    used += [helper.make_node("Add", ["h", "twice"], ["y"])]
-    used[2] = helper.make_node("GRU", ["x", "w", "r", "", "", "first"], ["", "h"], hidden_size=3)
-    graph = graph_of_onnx(write(tmp_path / "n.onnx", used, weights, {"x": [5, 1, 4]}))
-    assert graph.parameters == 9 * 4 + 9 * 3 + 2 * 3
 
 
 def _relu() -> onnx.ModelProto:

@@ -1,0 +1,157 @@
+"""Which constants of an ONNX file are parameters."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyg_nas.spaces.modules.onnx_macs import COUNTED
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+# Positions of inputs that are no parameters: running mean and variance, settings, first states.
+_NOT_PARAMETERS = {
+    "BatchNormalization": (3, 4),
+    "Clip": (1, 2),
+    "GRU": (5,),
+    "LSTM": (5, 6),
+    "Pad": (1, 2, 3),
+    "RNN": (5,),
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+}
+# Positions of parameters among the inputs of operators of rounded numbers, which are no scales or
+# zero points.
+_ROUNDED = {
+    "DequantizeLinear": (0,),
+    "QuantizeLinear": (0,),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (0, 3),
+    "ConvInteger": (1,),
+    "MatMulInteger": (0, 1),
+}
+IDENTITIES = frozenset({"Identity", "Dropout"})
+"""Operators that are no vertices."""
+VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+"""Operators that move no bytes."""
+
+_MOVEMENTS = VIEWS | IDENTITIES | {"Cast", "Concat", "Expand", "Gather", "Slice", "Transpose"}
+# Operators in which a single number with a dimension is learned.
+_LEARNED_IN = frozenset({*COUNTED, "PRelu"})
+# In the files of PyTorch's exporter: the parameters and buffers of the module, and the names from
+# which its optimiser computed a constant.
+_PYTORCH = "pytorch"
+_SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
+_KIND_AND_NAME = re.compile(r"\b(PARAMETER|BUFFER|CONSTANT_TENSOR)\b.*?\btarget='([^']*)'")
+_FOLDED_FROM = "pkg.onnxscript.optimizer.folded_from"
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+class Weights(NamedTuple):
+    """Constants that are parameters or were computed from parameters, by name.
+
+    Args:
+        sizes: How many numbers each has.
+        parameters: The same, or 0 if the parameters are those of another constant.
+    """
+
+    sizes: dict[str, int]
+    parameters: dict[str, int]
+
+
+def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
+    """Return the weights of a model.
+
+    Args:
+        stored: Names of the initializers of the file; other constants were operators ``Constant``.
+    """
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+    graph = model.graph
+    rounded = {
+        node.input[position]
+        for node in graph.node
+        for position in _ROUNDED.get(node.op_type, ())
+        if position < len(node.input)
+    }
+    settings = _settings(graph)
+    factors = {name for node in graph.node if node.op_type in _LEARNED_IN for name in node.input}
+    kinds, computed = _kinds(graph), _computed(graph)
+    learned = {name for name, kind in kinds.items() if kind == "PARAMETER"}
+    sizes = {
+        sparse.values.name: math.prod(sparse.values.dims) for sparse in graph.sparse_initializer
+    }
+    for tensor in graph.initializer:
+        name, size = tensor.name, math.prod(tensor.dims)
+        if model.producer_name == _PYTORCH and name not in stored:
+            is_weight = False
+        elif name in kinds:
+            is_weight = name in learned
+        elif kinds and name in computed:
+            is_weight = not learned.isdisjoint(computed[name])
+        elif kinds:  # of a weight that contains a normalisation the file says nothing
+            is_weight = size != 1 or name in factors
+        else:
+            is_weight = bool(tensor.dims)
+        if (is_weight and tensor.data_type in floats and name not in settings) or name in rounded:
+            sizes[name] = size
+    parameters = {name: size for name, size in sizes.items() if name not in computed}
+    counted = set(parameters)
+    sources = {name: computed[name] & learned for name in sizes if name in computed}
+    for name in sorted(sources, key=lambda name: (len(sources[name]), -sizes[name])):
+        parameters[name] = sizes[name] if sources[name] - counted else 0
+        counted |= sources[name]
+    return Weights(sizes, parameters)
+
+
+def left_out(operator: str, inputs: int) -> Sequence[int]:
+    """Return the positions of an operator's inputs that are no parameters."""
+    if operator in _ROUNDED:
+        return [i for i in range(inputs) if i not in _ROUNDED[operator]]
+    return [i for i in _NOT_PARAMETERS.get(operator, ()) if i < inputs]
+
+
+def _kinds(graph: GraphProto) -> dict[str, str]:
+    """Return the kind of each tensor of the module, where PyTorch's exporter lists them."""
+    signature = next((item.value for item in graph.metadata_props if item.key == _SIGNATURE), "")
+    return {name: kind for kind, name in _KIND_AND_NAME.findall(signature)}
+
+
+def _computed(graph: GraphProto) -> dict[str, set[str]]:
+    """Return the names from which PyTorch's exporter computed each constant."""
+    return {
+        value.name: set(_QUOTED.findall(item.value))
+        for value in graph.value_info
+        for item in value.metadata_props
+        if item.key == _FOLDED_FROM
+    }
+
+
+def _settings(graph: GraphProto) -> set[str]:
+    """Return tensors that reach only inputs that are no parameters, moved at most.
+
+    The legacy exporter selects the first states of a layer from those of all.
+    """
+    users: dict[str, list[tuple[NodeProto, int]]] = {}
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            users.setdefault(name, []).append((node, position))
+    results = {value.name for value in graph.output}
+    found: set[str] = set()
+    tensors = [tensor.name for tensor in graph.initializer]
+    for name in [*(node.output[0] for node in reversed(graph.node) if node.output), *tensors]:
+        if (
+            name in users
+            and name not in results
+            and all(
+                position in _NOT_PARAMETERS.get(node.op_type, ())
+                or (node.op_type in _MOVEMENTS and node.output[0] in found)
+                for node, position in users[name]
+            )
+        ):
+            found.add(name)
+    return found
