@@ -215,7 +215,8 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
             further = {"mean": scores, "std": std}
         else:
             scores = model.estimator.predict(cells)
-        larger_is_better = model is None or model.larger_is_better
+    larger_is_better = model is None or model.larger_is_better
+    with working(f"writing {counted(len(cells), 'score')}"):
         described = architecture_columns(scored, rows, None if model is None else model.network)
         hashes = scored.hashes_of(rows)
         write_scores(out, hashes, scores, larger_is_better, {**described, **further})

@@ -44,11 +44,20 @@ class Architectures(NamedTuple):
     texts: Sequence[str] = ()
     parameters: NDArray[np.integer[Any]] | None = None
 
+    def graphs_of(self, rows: NDArray[np.int64]) -> Graphs:
+        """Return the graphs of some rows ``[k]``.
+
+        All of them in their order are not copied, and keep what was computed from them.
+        """
+        if np.array_equal(rows, np.arange(len(self.graphs))):
+            return self.graphs
+        return self.graphs[rows]
+
     def hashes_of(self, rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
         """Return the hashes of some rows ``[k]``, ``S32 [k]``; hashing costs more than scoring."""
         if self.hashes is not None:
             return self.hashes[rows]
-        graphs = self.graphs[rows]
+        graphs = self.graphs_of(rows)
         return graphs.hashes() if isinstance(graphs, CellArray) else graphs.hashes
 
 

@@ -32,7 +32,7 @@ def architecture_columns(
         ``arch``, UTF-8 bytes ``[n]``, where they have a text form; ``operations``, how many
         operations each has; and ``parameters`` of the networks that are trained, where known.
     """
-    graphs = architectures.graphs[rows]
+    graphs = architectures.graphs_of(rows)
     columns: dict[str, NDArray[Any]] = {}
     texts = [architectures.texts[row] for row in rows.tolist()] if architectures.texts else []
     if architectures.texts:

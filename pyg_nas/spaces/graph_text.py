@@ -51,15 +51,22 @@ class GraphTextSupport(SpaceSupport):
         """Return the text forms of many cells, UTF-8 bytes ``[N]``."""
         sizes = cells.num_vertices
         names = [name.encode() for name in self.space.vocabulary]  # by one-hot column
-        parts, rows = [np.empty(0, np.bytes_)], [np.empty(0, np.int64)]
+        found = [(np.empty(0, np.int64), np.empty(0, np.bytes_))]
         for size in np.unique(sizes).tolist():
-            rows.append(np.flatnonzero(sizes == size))
-            digits = (cells.adjacency[rows[-1], :size, :size] + ord("0")).astype(np.uint8)
-            lists, chosen = np.unique(cells.columns[rows[-1], :size], axis=0, return_inverse=True)
-            joined = [b":" + b",".join(names[column] for column in one) for one in lists.tolist()]
+            rows = np.flatnonzero(sizes == size)
+            digits = (cells.adjacency[rows, :size, :size] + ord("0")).astype(np.uint8)
+            # Equal lists of operations are found by their bytes, in a hundredth of the time.
+            ids = np.ascontiguousarray(cells.operations[rows, :size])
+            as_bytes = ids.view(f"S{size * ids.itemsize}").ravel()
+            _, first, chosen = np.unique(as_bytes, return_index=True, return_inverse=True)
+            lists = (ids[first].astype(np.int64) - self.space.first_id).tolist()
+            joined = np.array([b":" + b",".join(names[column] for column in one) for one in lists])
             lines = digits.reshape(-1, size * size).view(f"S{size * size}").ravel()
-            parts.append(np.char.add(lines, np.array(joined)[chosen.ravel()]))
-        return np.concatenate(parts)[np.argsort(np.concatenate(rows))]
+            found.append((rows, np.char.add(lines, joined[chosen])))
+        texts = np.empty(len(cells), np.result_type(*(part for _, part in found)))
+        for rows, part in found:
+            texts[rows] = part
+        return texts
 
     def from_text(self, text: str) -> Cell:
         """Return the cell of a text form.

@@ -48,6 +48,22 @@ def test_further_columns_follow_the_order(tmp_path: Path) -> None:
     assert next(row["arch"] for row in rows if row["row"] == "0") == 'a,"b"'
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [["a", "b", "cc"], ["a,b", "c,d", ",ee"], ["a,b", "c", "d"], ["a,b", 'c,"d', "e,f"],
+     ["a,b", "c,\r", "d,e\nf"], ["a\n", "b", ""]],
+)  # fmt: skip
+def test_texts_are_quoted_as_pythons_csv_does(tmp_path: Path, texts: list[str]) -> None:
+    further = {"arch": np.array([text.encode() for text in texts])}
+    write_scores(tmp_path / "s.csv", HASHES, np.array([3.0, 2.0, 1.0]), further=further)
+    with (tmp_path / "expected.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["hash", "score", "row", "arch"])
+        for row, text in enumerate(texts):
+            writer.writerow([HASHES[row].decode(), 3 - row, row, text])
+    assert (tmp_path / "s.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+
+
 def test_many_rows_are_written_once_each(tmp_path: Path) -> None:
     scores = np.random.RandomState(0).permutation(20_000) / 3
     hashes = np.array([b"%032d" % number for number in range(20_000)])

@@ -15,6 +15,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.scoring.blocks import (
+    Architectures,
     Block,
     block_size,
     file_blocks,
@@ -44,6 +45,15 @@ def test_cells_in_memory_keep_their_texts() -> None:
     assert [len(block) for block in blocks] == [4, 4, 2]
     assert joined(blocks) == CELLS.hashes().tolist()
     assert list(blocks[2].read().texts) == ["8", "9"]
+
+
+def test_only_some_rows_are_copied() -> None:
+    architectures = Architectures(CELLS)
+    assert architectures.graphs_of(np.arange(10)) is CELLS
+    for rows in ([1, 0, *range(2, 10)], [3, 3], list(range(9)), []):
+        found = architectures.graphs_of(np.array(rows, dtype=np.int64))
+        assert isinstance(found, CellArray)
+        assert found.hashes().tolist() == [CELLS[row].hash.encode() for row in rows]
 
 
 def test_a_space_is_divided_in_its_official_order() -> None:

@@ -29,6 +29,15 @@ def test_texts_of_many_cells_are_those_of_each() -> None:
         assert [text.decode() for text in texts] == [cell.to_text() for cell in array]
 
 
+def test_texts_of_more_operations_than_a_byte_has_values() -> None:
+    space = SearchSpace("many", tuple(f"op{n}" for n in range(600)), 5, 8, ("output", "input"))
+    chain = [(0, 1), (1, 2), (2, 3)]
+    pairs = [(0, 256), (256, 0), (0, 256), (255, 511), (599, 1)]
+    cells = CellArray.from_cells(Cell.from_edges(chain, [-1, *pair, -2], space) for pair in pairs)
+    texts = space.support.to_texts(cells)
+    assert [text.decode() for text in texts] == [cell.to_text() for cell in cells]
+
+
 def test_a_drawing_with_dead_ends_is_read_as_its_cell() -> None:
     assert Cell.from_text("001000000:input,maxpool3x3,output").num_vertices == 2
 
