@@ -42,10 +42,11 @@ clean: ## Remove the environments and everything built
 # Every room, without what takes long and depends on no version: a few minutes on two cores.
 SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_train.py \
 	cli/test_evaluate.py cli/test_predict.py compute data engine features graphs io \
-	measure/test_tasks.py measure/test_trainer.py measure/test_campaign.py metrics nasbench nn \
-	predictors/test_gcn.py predictors/test_hybrid.py predictors/test_storage.py report/test_writer.py \
-	report/test_searches.py report/test_predictions.py search/test_loop.py search/test_strategies.py \
-	spaces testing visualization)
+	measure/tasks/test_by_name.py measure/training/test_trainer.py \
+	measure/campaigns/test_campaign.py metrics nasbench nn predictors/gnn/test_gcn.py \
+	predictors/test_hybrid.py predictors/storage/test_folder.py report/test_writer.py \
+	report/test_searches.py report/test_predictions.py search/test_loop.py \
+	search/test_strategies.py spaces testing visualization)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -16,7 +16,7 @@ from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.predictors.gcn import (
+from pyg_nas.predictors.gnn.gcn import (
     MOST_SCORED_DENSELY,
     MOST_TRAINED_DENSELY,
     GCNRegressor,

@@ -65,7 +65,7 @@ def product_seconds(model: Any, count: int) -> float:
     computed in one thread, as in training. A twentieth of the steps is timed.
     """
     from pyg_nas.compute.threads import single_threaded_pool
-    from pyg_nas.predictors.residual_gnn import _epochs
+    from pyg_nas.predictors.gnn.residual import _epochs
 
     networks = model.networks_
     members, _, width = networks.network_.embed.shape

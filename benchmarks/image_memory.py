@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.measure.tasks import get_task
+from pyg_nas.measure.tasks.by_name import get_task
 
 ALONE = "no training"
 CELLS = {"median cell": 49, "largest cell": 98}
@@ -52,7 +52,7 @@ def train_cell(cell: Cell | None, folder: str) -> None:
 
     if cell is None:
         return
-    from pyg_nas.measure.trainer import train
+    from pyg_nas.measure.training.trainer import train
 
     torch.set_num_threads(1)
     train(cell, get_task(folder), 1, (0,))

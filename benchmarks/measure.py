@@ -10,9 +10,9 @@ import torch
 from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.task import Task
-from pyg_nas.measure.trainer import train
+from pyg_nas.measure.tasks.digits import digits_task
+from pyg_nas.measure.tasks.task import Task
+from pyg_nas.measure.training.trainer import train
 
 
 def train_together(cells: CellArray, task: Task, budget: int, seeds: int) -> None:

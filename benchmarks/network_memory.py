@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from benchmarks.measurement import parsed, peak_memory, show, write_result
-from pyg_nas.predictors.network_gnn import NetworkGNNRegressor
-from pyg_nas.predictors.networks import NetworkRegressor
+from pyg_nas.predictors.networks.gnn import NetworkGNNRegressor
+from pyg_nas.predictors.networks.regressor import NetworkRegressor
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, TERMINALS

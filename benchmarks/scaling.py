@@ -16,7 +16,7 @@ from pyg_nas.engine.shared_terms import refine
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.gcn import GCN
-from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 Settings = dict[str, int]

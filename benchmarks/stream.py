@@ -21,7 +21,7 @@ import torch
 from benchmarks.measurement import parsed, peak_memory, show, write_result
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.scoring import (
     ScoringTask,
     block_size,

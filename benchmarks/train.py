@@ -12,7 +12,7 @@ from benchmarks.measurement import interleaved, parsed, show, write_result
 from benchmarks.reproduction import CellDictionaries, train_plainly
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.gcn import GCN
-from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 
 CELLS, EPOCHS = 172, 300
 

@@ -33,10 +33,10 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.regression import kendall_tau
-from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import latent_labels, latent_parts
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 RECIPES = ("best", "best without transfer", "fast", "networks alone", "one network")

@@ -29,11 +29,11 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
 from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
-from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.transfer import transfer_features
+from pyg_nas.predictors.transfer.digits import transfer_features
 from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"

@@ -2,10 +2,10 @@
 
     python experiments/choose_networks.py
 
-Networks for the digits of :mod:`pyg_nas.measure.digits` are drawn from one builder, and every one
-is trained once; an interrupted call resumes. Then each way of choosing is replayed: it
-receives the validation accuracy of 16, 26, ... 56 networks that it chose, and its answer is the
-best of them. Answers are compared by their test accuracy.
+Networks for the digits of :mod:`pyg_nas.measure.tasks.digits` are drawn from one builder, and every
+one is trained once; an interrupted call resumes. Then each way of choosing is replayed: it receives
+the validation accuracy of 16, 26, ... 56 networks that it chose, and its answer is the best of
+them. Answers are compared by their test accuracy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pyg_nas.data.network_sources import built_networks
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
-from pyg_nas.measure.digits import digits_task
+from pyg_nas.measure.tasks.digits import digits_task
 from pyg_nas.search.ask_tell import Search
 
 RESULTS = Path(__file__).parent / "results"

@@ -29,7 +29,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Wh
 
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
-from pyg_nas.predictors.new_device import NewDeviceRegressor
+from pyg_nas.predictors.cost.new_device import NewDeviceRegressor
 from pyg_nas.spaces.nasbench201 import NASBENCH201
 
 RESULT = Path(__file__).parent / "results" / "device_latency.json"

@@ -45,10 +45,10 @@ from pyg_nas.errors import NetworkError
 from pyg_nas.features.network_costs import network_cost_names, network_costs
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
-from pyg_nas.predictors.latency import LatencyRegressor
-from pyg_nas.predictors.networks import NetworkRegressor
-from pyg_nas.predictors.new_device import NewDeviceRegressor
-from pyg_nas.predictors.storage import load_model, save_model
+from pyg_nas.predictors.cost.latency import LatencyRegressor
+from pyg_nas.predictors.cost.new_device import NewDeviceRegressor
+from pyg_nas.predictors.networks.regressor import NetworkRegressor
+from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.trace import graph_of

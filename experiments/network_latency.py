@@ -27,7 +27,7 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.shipped import shipped_latencies
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
-from pyg_nas.predictors.latency import LatencyRegressor
+from pyg_nas.predictors.cost.latency import LatencyRegressor
 
 RESULT = Path(__file__).parent / "results" / "network_latency.json"
 KNOWN = "known families"

@@ -24,8 +24,8 @@ from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.pareto import pareto_front
+from pyg_nas.predictors.cost.training_time import TimeRegressor
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.training_time import TimeRegressor
 from pyg_nas.visualization import pareto as draw_pareto
 from pyg_nas.visualization import save_figure
 

@@ -32,15 +32,15 @@ from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
 from pyg_nas.metrics.regression import kendall_tau
-from pyg_nas.predictors.common_process import (
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.transfer.common_process import (
     common_digest,
     shipped_names,
     signal_scores,
     table_latents,
     transfer_scores,
 )
-from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.transfer_regressor import TransferRegressor
+from pyg_nas.predictors.transfer.regressor import TransferRegressor
 
 RESULTS = Path(__file__).parent / "results"
 TABLES = {

@@ -19,10 +19,10 @@ from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
-from pyg_nas.predictors.candidates import width_candidates
-from pyg_nas.predictors.gcn import PAPER_WIDTHS
+from pyg_nas.predictors.gnn.gcn import PAPER_WIDTHS
+from pyg_nas.predictors.model_selection.candidates import width_candidates
+from pyg_nas.predictors.model_selection.tuning import TuneSettings, tune
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.tuning import TuneSettings, tune
 
 RESULTS = Path(__file__).parent / "results"
 MANY_REPEATS_UP_TO = 86

@@ -39,7 +39,7 @@ from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.regression import kendall_tau
-from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 
 BUDGETS = (4, 12, 36, 108)

@@ -21,7 +21,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs import registry as space_registry
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors import recipes
-from pyg_nas.predictors import registry as estimator_registry
+from pyg_nas.predictors.storage import registry as estimator_registry
 from pyg_nas.spaces.nasbench201 import official_texts
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.data.network_sources import NetworkSource, built_networks
 from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.io.files import write_text
-from pyg_nas.measure.profile import profile_networks
+from pyg_nas.measure.profiles.profile import profile_networks
 from pyg_nas.measure.settings import ProfileSettings
 
 HERE = Path(__file__).parents[1]

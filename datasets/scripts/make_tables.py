@@ -25,11 +25,11 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
-from pyg_nas.measure.campaign import measure_cells
-from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.journal import Journal
-from pyg_nas.measure.task import Task
-from pyg_nas.measure.textures import textures_task
+from pyg_nas.measure.campaigns.campaign import measure_cells
+from pyg_nas.measure.campaigns.journal import Journal
+from pyg_nas.measure.tasks.digits import digits_task
+from pyg_nas.measure.tasks.task import Task
+from pyg_nas.measure.tasks.textures import textures_task
 
 SEEDS = (0, 1, 2)
 SAMPLE_SEED = 0

@@ -27,8 +27,8 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-from pyg_nas.predictors.storage import save_model
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
+from pyg_nas.predictors.storage.folder import save_model
 
 SAMPLE_SEED = 1
 BLOCK = 500

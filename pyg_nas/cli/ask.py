@@ -106,7 +106,7 @@ def ask(
         raise SettingsError("--workers reads networks: give --networks too")
     listed = None
     if networks is not None:
-        from pyg_nas.predictors.network_lists import read_candidates
+        from pyg_nas.predictors.networks.lists import read_candidates
 
         with progress_bar("reading networks") as advance:
             listed = read_candidates(networks, configurations, advance, workers)

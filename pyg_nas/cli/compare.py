@@ -25,7 +25,7 @@ from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
-    from pyg_nas.predictors.comparison import Comparison
+    from pyg_nas.predictors.model_selection.comparison import Comparison
 
 
 def compare(
@@ -72,9 +72,9 @@ def compare(
     check_label(metric, budget, run)
     check_device(device)
     check_output_folder(out)
-    from pyg_nas.predictors.comparison import ComparisonSettings, compare_predictors
-    from pyg_nas.predictors.comparison_files import write_comparison
-    from pyg_nas.predictors.comparison_fits import FITS
+    from pyg_nas.predictors.model_selection.comparison import ComparisonSettings, compare_predictors
+    from pyg_nas.predictors.model_selection.comparison_files import write_comparison
+    from pyg_nas.predictors.model_selection.comparison_fits import FITS
 
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)
@@ -150,7 +150,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _print(result: Comparison) -> None:
-    from pyg_nas.predictors.comparison_files import difference_rows, explanation, summary_rows
+    from pyg_nas.predictors.model_selection.comparison_files import (
+        difference_rows,
+        explanation,
+        summary_rows,
+    )
 
     for title, rows in (
         ("Kendall τ on unseen cells", summary_rows(result)),

@@ -35,7 +35,7 @@ def demo(
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.shipped import shipped_table, shipped_table_path
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
-    from pyg_nas.predictors.storage import check_model_folder, check_storable
+    from pyg_nas.predictors.storage.folder import check_model_folder, check_storable
     from pyg_nas.predictors.trained import TrainedPredictor
 
     check_model_folder(out / "model")

@@ -50,7 +50,7 @@ def best_unseen_cells(model: TrainedPredictor, table: Table, count: int) -> Best
 def train_live(best: BestCells, count: int, table: Table) -> Table:
     """Train the first ``count`` cells as the shipped table's were, at its largest budget."""
     from pyg_nas.measure import measure_cells
-    from pyg_nas.measure.digits import digits_task
+    from pyg_nas.measure.tasks.digits import digits_task
 
     budget = table.budgets[-1]
     return measure_cells(best.cells[:count], digits_task(), [budget], table.num_runs)

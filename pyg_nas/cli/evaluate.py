@@ -290,7 +290,7 @@ class _Request:
         from pyg_nas.data.sources import check_table_file, open_any_table
         from pyg_nas.data.splits import check_split
         from pyg_nas.graphs.registry import open_space
-        from pyg_nas.predictors.model_header import ModelHeader, compared_rows
+        from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
         from pyg_nas.predictors.trained import TrainedPredictor
 
         if self.second is None:

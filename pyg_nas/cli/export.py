@@ -26,13 +26,13 @@ def export(
     Example: pyg-nas export model --out model.onnx
     """
     from pyg_nas.compute.exported import check_format
-    from pyg_nas.predictors.storage import check_exportable, load_described, read_settings
+    from pyg_nas.predictors.storage.folder import check_exportable, load_described, read_settings
 
     check_output(out, model)
     check_format(out)
     settings = read_settings(model)
     check_exportable(settings["model"], model)
-    from pyg_nas.predictors.export import export_model
+    from pyg_nas.predictors.storage.export import export_model
 
     with working("exporting"):
         export_model(load_described(model, settings, device="cpu"), out)

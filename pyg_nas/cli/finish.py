@@ -66,8 +66,8 @@ def finish(
     Example: pyg-nas finish photos-search --out photos-network
     """
     check_device(device)
-    from pyg_nas.measure.executor import Executor
-    from pyg_nas.measure.network_card import PREDICT
+    from pyg_nas.measure.campaigns.executor import Executor
+    from pyg_nas.measure.trained_network.card import PREDICT
     from pyg_nas.search.finish import Finish
 
     check_output_folder(out)
@@ -107,7 +107,7 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
-    from pyg_nas.measure.network_card import shown_score
+    from pyg_nas.measure.trained_network.card import shown_score
 
     test, latency = about["test"], about["latency"]
     if "accuracy" in test:

@@ -24,9 +24,9 @@ from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.folder_report import FolderFacts
-    from pyg_nas.measure.task import Task
-    from pyg_nas.measure.training_cost import TrainingCost
+    from pyg_nas.measure.tasks.folder_report import FolderFacts
+    from pyg_nas.measure.tasks.task import Task
+    from pyg_nas.measure.training.cost import TrainingCost
 
 _MOST_LISTED = 10
 _FEW_IMAGES = 5
@@ -66,9 +66,9 @@ def images(
     check_device(device)
     check_settings_file(settings)
     from pyg_nas.graphs.registry import missing_network
-    from pyg_nas.measure.folder_report import inspect_folder
-    from pyg_nas.measure.image_folder import scan_folder
-    from pyg_nas.measure.tasks import get_task
+    from pyg_nas.measure.tasks.by_name import get_task
+    from pyg_nas.measure.tasks.folder_report import inspect_folder
+    from pyg_nas.measure.tasks.image_folder import scan_folder
 
     searched = chosen_space(space)
     if searched.support.network is None:
@@ -88,7 +88,7 @@ def images(
             f"to one"
         )
     with working("timing one step"):
-        from pyg_nas.measure.training_cost import estimated_cost  # torch
+        from pyg_nas.measure.training.cost import estimated_cost  # torch
 
         task = get_task(folder, settings, image_size, split_seed, metric=metric)
         cost = estimated_cost(task, searched, str(pick_device(device)))
@@ -109,7 +109,7 @@ def images(
 def _print_facts(facts: FolderFacts) -> None:
     import numpy as np
 
-    from pyg_nas.measure.image_folder import PARTS
+    from pyg_nas.measure.tasks.image_folder import PARTS
 
     scan = facts.scan
     print_line("images: ", bold(f"{len(scan.files):,}"))
@@ -170,7 +170,7 @@ def _print_names(what: str, names: list[str]) -> None:
 
 
 def _print_task(task: Task) -> None:
-    from pyg_nas.measure.objective import Objective
+    from pyg_nas.measure.tasks.objective import Objective
 
     channels, height, width = task.train.images.shape[1:]
     settings = task.settings

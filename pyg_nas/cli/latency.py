@@ -64,7 +64,7 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
     from pyg_nas.compute.device import check_device, is_device_name
     from pyg_nas.data.shipped import SHIPPED
     from pyg_nas.data.sources import check_table_file
-    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.storage.header import ModelHeader
 
     if max_latency is None:
         if device != "cpu":

@@ -80,7 +80,7 @@ def measure(
     Example: pyg-nas measure photos --cells 100 --journal runs.sqlite --table photos.hdf5
     """
     from pyg_nas.measure import Executor, Journal, get_task, measure_cells
-    from pyg_nas.measure.campaign import check_request
+    from pyg_nas.measure.campaigns.campaign import check_request
 
     check_device(device)
     # The table of --cells may well be measured further in place.

@@ -173,7 +173,7 @@ def import_own(recipe: str | None) -> None:
     Raises:
         SettingsError: If it is the name of a recipe, or cannot be imported.
     """
-    from pyg_nas.predictors.registry import class_named
+    from pyg_nas.predictors.storage.registry import class_named
 
     if recipe is None:
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
     from pyg_nas.data.network_table import NetworkTable
     from pyg_nas.graphs.search_space import SearchSpace
-    from pyg_nas.predictors.model_header import ModelHeader
+    from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.scoring import Architectures
 
@@ -97,8 +97,8 @@ def predict(
     from pyg_nas.compute.workers import Workers
     from pyg_nas.data.sources import check_table_file
     from pyg_nas.graphs.registry import find_space, space_names
-    from pyg_nas.predictors.model_header import ModelHeader
-    from pyg_nas.predictors.storage import settings_checksum
+    from pyg_nas.predictors.storage.folder import settings_checksum
+    from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
     from pyg_nas.scoring.output import ARROW, check_format
     from pyg_nas.scoring.source import check_source
@@ -172,7 +172,7 @@ def _listed_table(
     """
     from pyg_nas.data.sources import open_any_table
     from pyg_nas.data.table import Table
-    from pyg_nas.predictors.network_lists import read_candidates
+    from pyg_nas.predictors.networks.lists import read_candidates
     from pyg_nas.scoring.blocks import Architectures
 
     path = Path(table)
@@ -207,7 +207,7 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
         if model is None:
             if not isinstance(cells, CellArray):
                 raise SettingsError("the recipe transfer scores cells, got whole networks")
-            from pyg_nas.predictors.common_process import transfer_scores
+            from pyg_nas.predictors.transfer.common_process import transfer_scores
 
             scores = transfer_scores(cells)
         elif getattr(model.estimator, "provides_std", False):

@@ -61,13 +61,13 @@ def profile(
     Example: pyg-nas profile onnx_files --out latencies.hdf5
     """
     from pyg_nas.measure.settings import ProfileSettings
-    from pyg_nas.predictors.network_lists import named_sources
+    from pyg_nas.predictors.networks.lists import named_sources
 
     check_device(device)
     check_table_output(out)
     settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     sources = named_sources(networks, configurations)
-    from pyg_nas.measure.profile import profile_networks
+    from pyg_nas.measure.profiles.profile import profile_networks
 
     with resumable(f"{out}.journal.jsonl"), progress_bar("measuring networks") as advance:
         reading = partial(advance, text="reading their graphs")

@@ -10,7 +10,7 @@ from pyg_nas.cli.console import ERRORS, SILENCE
 from pyg_nas.io.text import counted, printable
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.campaign import CampaignProgress
+    from pyg_nas.measure.campaigns.campaign import CampaignProgress
 
 # Some steps take minutes: the usual 30 seconds would contain none or one of them.
 _SPEED_SECONDS = 3_600

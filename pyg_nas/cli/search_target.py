@@ -128,7 +128,7 @@ class SearchTarget:
     def _opened_task(self, out: Path, device: str) -> Iterator[tuple[Evaluator, LabelPolicy]]:
         from pyg_nas.data.labels import LabelPolicy
         from pyg_nas.measure import Executor, Journal, get_task
-        from pyg_nas.measure.task_source import write_task_source
+        from pyg_nas.measure.tasks.source import write_task_source
         from pyg_nas.search.domain import Domain
         from pyg_nas.search.folder import JOURNAL, TASK
         from pyg_nas.search.live import LiveEvaluator
@@ -142,7 +142,7 @@ class SearchTarget:
         space = chosen_space(self.space)
         with Journal(path, task, space) as journal:
             if space.support.official_network is None:  # networks of the user's own code
-                from pyg_nas.measure.network_export import check_exportable
+                from pyg_nas.measure.trained_network.export import check_exportable
 
                 check_exportable(space, task)  # now, and not when `pyg-nas finish` is run
             # `pyg-nas finish` reads it.

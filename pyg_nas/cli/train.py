@@ -85,7 +85,7 @@ def train(
         make_estimator,
         recipe_needs,
     )
-    from pyg_nas.predictors.storage import check_model_folder, check_storable
+    from pyg_nas.predictors.storage.folder import check_model_folder, check_storable
     from pyg_nas.predictors.trained import TrainedPredictor
 
     Protocol(train=split, split_seed=split_seed)

@@ -51,7 +51,7 @@ def tune(
     """
     from pyg_nas.data.protocol import Protocol
     from pyg_nas.data.sources import open_table
-    from pyg_nas.predictors.candidates import width_candidates
+    from pyg_nas.predictors.model_selection.candidates import width_candidates
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 
     Protocol(train=split, split_seed=split_seed)
@@ -60,8 +60,8 @@ def tune(
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
     candidates = width_candidates(recipe) if grid == "default" else _candidates(Path(grid), recipe)
-    from pyg_nas.predictors.tuning import TuneSettings
-    from pyg_nas.predictors.tuning import tune as run_tuning
+    from pyg_nas.predictors.model_selection.tuning import TuneSettings
+    from pyg_nas.predictors.model_selection.tuning import tune as run_tuning
 
     settings = TuneSettings(folds, repeats, seed, metric)
     opened = open_table(table, space)
@@ -112,7 +112,7 @@ def _figure(value: float | None) -> str:
 
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:
     from pyg_nas.io.json_reader import read_json
-    from pyg_nas.predictors.candidates import read_grid
+    from pyg_nas.predictors.model_selection.candidates import read_grid
     from pyg_nas.predictors.recipes import SET_BY_CALLERS, check_settings
 
     description = read_json(path)

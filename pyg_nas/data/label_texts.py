@@ -17,7 +17,7 @@ UNITS = "units"
 """Key of a table's ``about``: units of targets, by their names."""
 
 UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
-"""Units of the targets of :func:`~pyg_nas.measure.profile.profile_networks`."""
+"""Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
 
 
 def label_name(table: AnyTable, policy: LabelPolicy) -> str:

@@ -1,7 +1,8 @@
 """Compiled means of cells of which a Gaussian process knows most covariances.
 
-They are those of :meth:`pyg_nas.predictors.gaussian_process.GaussianProcess.predict_whitened`. A
-cell's numbers are read from memory once and converted to double precision in the core's own cache.
+They are those of
+:meth:`pyg_nas.predictors.gaussian_process.regressor.GaussianProcess.predict_whitened`. A cell's
+numbers are read from memory once and converted to double precision in the core's own cache.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ ZERO_COST_GROUP = "zero-cost"
 TRANSFER_GROUP = "transfer"
 PATH_GROUP = "paths"
 """Names of groups that a caller may add: zero-cost numbers
-(:mod:`pyg_nas.predictors.zero_cost`), transfer features (:mod:`pyg_nas.predictors.transfer`), and
-path features (:mod:`pyg_nas.features.paths`)."""
+(:mod:`pyg_nas.predictors.zero_cost`), transfer features
+(:mod:`pyg_nas.predictors.transfer.digits`), and path features (:mod:`pyg_nas.features.paths`)."""
 
 Feature = Callable[[GraphBlock], NDArray[Any]]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
     from pyg_nas.graphs.cell_array import CellArray
-    from pyg_nas.measure.task import Task
+    from pyg_nas.measure.tasks.task import Task
 
 
 class Cell:
@@ -282,7 +282,7 @@ class Cell:
                 f"and weights {weights!r}"
             )
         if weights is not None:
-            from pyg_nas.measure.network_folder import load_network
+            from pyg_nas.measure.trained_network.folder import load_network
 
             return load_network(weights, self)
         from pyg_nas.measure.network import build_network

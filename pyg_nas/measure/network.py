@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
-from pyg_nas.measure.task import Task
-from pyg_nas.measure.tasks import get_task
+from pyg_nas.measure.tasks.by_name import get_task
+from pyg_nas.measure.tasks.task import Task
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell

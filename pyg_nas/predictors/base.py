@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from pyg_nas.predictors.parameter_rules import Rule
-from pyg_nas.predictors.state import FittedState
+from pyg_nas.predictors.storage.state import FittedState
 from pyg_nas.predictors.validation import check_parameters
 
 
@@ -18,7 +18,7 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
     Attributes:
         parameter_rules: Rule of each constructor argument, see
             :mod:`pyg_nas.predictors.parameter_rules`.
-        fitted_state: Attributes that ``fit`` sets, see :mod:`pyg_nas.predictors.state`.
+        fitted_state: Attributes that ``fit`` sets, see :mod:`pyg_nas.predictors.storage.state`.
         least_cells: Training cells that a fit needs.
     """
 

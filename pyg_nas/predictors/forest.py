@@ -20,7 +20,7 @@ from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.parameter_rules import SEED, whole
-from pyg_nas.predictors.state import Array, FeatureVersion, FittedState, Space
+from pyg_nas.predictors.storage.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
 
 _SHARE_TRIED = 1 / 3  # of the features, at each split

@@ -27,19 +27,32 @@ from pyg_nas.metrics.thresholds import accuracy_unit
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.forest import FeatureForest
-from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess, check_not_too_many
-from pyg_nas.predictors.kept_cells import KeptBlock, KeptCells, KeptMemory, fits_memory
+from pyg_nas.predictors.gaussian_process.kept_cells import (
+    KeptBlock,
+    KeptCells,
+    KeptMemory,
+    fits_memory,
+)
+from pyg_nas.predictors.gaussian_process.regressor import (
+    GROUPS,
+    GaussianProcess,
+    check_not_too_many,
+)
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH, cells_of_last_fit
-from pyg_nas.predictors.state import Array, FittedState
-from pyg_nas.predictors.transfer import are_shipped_labels, transfer_digest, transfer_features
+from pyg_nas.predictors.storage.state import Array, FittedState
+from pyg_nas.predictors.transfer.digits import (
+    are_shipped_labels,
+    transfer_digest,
+    transfer_features,
+)
 from pyg_nas.predictors.validation import Cells, cells_to_predict, check_cells, weighted_cells
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fast` does not need
     from pyg_nas.engine.progress import OnEpoch
-    from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+    from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 
 Others = tuple[NDArray[np.floating[Any]] | None, ...]
 
@@ -89,7 +102,7 @@ class HybridRegressor(CellRegressor):
         epochs: Passes over the training cells; None for a number by the number of cells.
         learning_rate: Highest learning rate of the networks.
         transfer: Whether features are transferred from the shipped digits table
-            (:mod:`pyg_nas.predictors.transfer`). They are left out for other spaces than
+            (:mod:`pyg_nas.predictors.transfer.digits`). They are left out for other spaces than
             NAS-Bench-101, and where the training labels are that table's own.
         accuracies: Whether labels are accuracies. If all are fractions or all in percent,
             predictions and intervals are not outside of 0 to 1, or 0 to 100.
@@ -205,7 +218,7 @@ class HybridRegressor(CellRegressor):
     def _new_networks(self) -> ResidualGNNRegressor | None:
         if not self.ensemble_size:
             return None
-        from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor  # torch
+        from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor  # torch
 
         return ResidualGNNRegressor(
             self.ensemble_size,

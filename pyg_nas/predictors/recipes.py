@@ -23,7 +23,7 @@ from pyg_nas.predictors.parameter_rules import (
     Rule,
     anything,
 )
-from pyg_nas.predictors.registry import class_named
+from pyg_nas.predictors.storage.registry import class_named
 
 # The normalisation of the reproduction, over all of NAS-Bench-101; it applies to that label only.
 PAPER_MEAN, PAPER_STD = 0.908192, 0.023961
@@ -376,7 +376,7 @@ def _fast(label: LabelPolicy, seed: int, device: str) -> Any:
     LATENCY_RECIPE, RecipeNeeds(4, True, of_networks=True, settings=_settings(LATENCY_RULES))
 )
 def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.latency import LatencyRegressor
+    from pyg_nas.predictors.cost.latency import LatencyRegressor
 
     return LatencyRegressor(random_state=seed)
 
@@ -385,8 +385,8 @@ def _latency(label: LabelPolicy, seed: int, device: str) -> Any:
     NETWORK_RECIPE, RecipeNeeds(1, True, of_networks=True, settings=_settings(NETWORKS_RULES))
 )
 def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.log_labels import LogRegressor
-    from pyg_nas.predictors.networks import NetworkRegressor
+    from pyg_nas.predictors.cost.log_labels import LogRegressor
+    from pyg_nas.predictors.networks.regressor import NetworkRegressor
 
     process = NetworkRegressor(random_state=seed)
     return process if label.larger_is_better else LogRegressor(process)
@@ -397,7 +397,7 @@ def _networks(label: LabelPolicy, seed: int, device: str) -> Any:
     RecipeNeeds(has_epochs=True, of_networks=False, settings=_settings(GCN_REGRESSOR_RULES)),
 )
 def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.gcn import GCNRegressor
+    from pyg_nas.predictors.gnn.gcn import GCNRegressor
 
     fixed = label == PAPER_LABEL
     return GCNRegressor(
@@ -410,22 +410,22 @@ def _paper(label: LabelPolicy, seed: int, device: str) -> Any:
 
 @_built_in("small-gp", RecipeNeeds(1, True, of_networks=False))
 def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.small_gp import SmallGaussianProcess
+    from pyg_nas.predictors.gaussian_process.small import SmallGaussianProcess
 
     return SmallGaussianProcess(random_state=seed)
 
 
 @_built_in("transfer", RecipeNeeds(4, True, of_networks=False, settings=_settings(TRANSFER_RULES)))
 def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.transfer_regressor import TransferRegressor
+    from pyg_nas.predictors.transfer.regressor import TransferRegressor
 
     return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
 
 
 @_built_in("two-stage", RecipeNeeds(of_networks=False, settings=_TWO_STAGE))
 def _two_stage(label: LabelPolicy, seed: int, device: str) -> Any:
-    from pyg_nas.predictors.gcn import GCNClassifier
-    from pyg_nas.predictors.two_stage import TwoStageRegressor
+    from pyg_nas.predictors.gnn.gcn import GCNClassifier
+    from pyg_nas.predictors.gnn.two_stage import TwoStageRegressor
 
     return TwoStageRegressor(
         GCNClassifier(random_state=seed, device=device),

@@ -17,9 +17,9 @@ from pyg_nas.data.sources import AnyTable
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.predictors.evaluation import Evaluation, has_fractions
-from pyg_nas.predictors.model_header import Compared, ModelHeader, WithProtocol, compared_rows
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
-from pyg_nas.predictors.storage import load_described, save_model
+from pyg_nas.predictors.storage.folder import load_described, save_model
+from pyg_nas.predictors.storage.header import Compared, ModelHeader, WithProtocol, compared_rows
 
 
 @dataclass
@@ -115,7 +115,7 @@ class TrainedPredictor(WithProtocol):
         return label is None or label.larger_is_better
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model folder (see :mod:`pyg_nas.predictors.storage`)."""
+        """Write the model folder (see :mod:`pyg_nas.predictors.storage.folder`)."""
         about: dict[str, Any] = {}
         if self.protocol is not None:
             about = {

@@ -23,10 +23,10 @@ from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.npz import read_npz
-from pyg_nas.predictors.storage import WEIGHTS, load_model
+from pyg_nas.predictors.storage.folder import WEIGHTS, load_model
 
 if TYPE_CHECKING:
-    from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+    from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 
 _STATISTICS = "statistics"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.text import counted, percent
-from pyg_nas.measure.objective import score_note
+from pyg_nas.measure.tasks.objective import score_note
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, name_column, percent_column

@@ -49,7 +49,7 @@ def write_report(
             f"report on one of them, such as {seeds[0]}; {REGRET} has the regret of all"
         )
     else:
-        from pyg_nas.predictors.model_header import ModelHeader
+        from pyg_nas.predictors.storage.header import ModelHeader
         from pyg_nas.predictors.trained import TrainedPredictor
 
         if not (folder / SETTINGS).exists():

@@ -314,7 +314,7 @@ def open_blocks(source: str, space: SearchSpace, size: int = BLOCK_CELLS) -> Ite
         TableError: If the file cannot be read.
         SettingsError: If the function cannot be imported.
     """
-    from pyg_nas.predictors.registry import class_named
+    from pyg_nas.predictors.storage.registry import class_named
 
     check_source(source)
     if Path(source).suffix in _FILES:

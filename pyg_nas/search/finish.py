@@ -30,12 +30,12 @@ from pyg_nas.graphs.registry import missing_network
 from pyg_nas.io.files import check_input_folder, check_output_folder
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.io.locks import locked
-from pyg_nas.measure.campaign import CampaignProgress, measure_cells
-from pyg_nas.measure.executor import Executor
-from pyg_nas.measure.journal import Journal
-from pyg_nas.measure.network_folder import load_network, read_network_settings, save_network
-from pyg_nas.measure.network_results import describe_task, describe_test, pixel_unit
-from pyg_nas.measure.task_source import read_task
+from pyg_nas.measure.campaigns.campaign import CampaignProgress, measure_cells
+from pyg_nas.measure.campaigns.executor import Executor
+from pyg_nas.measure.campaigns.journal import Journal
+from pyg_nas.measure.tasks.source import read_task
+from pyg_nas.measure.trained_network.folder import load_network, read_network_settings, save_network
+from pyg_nas.measure.trained_network.results import describe_task, describe_test, pixel_unit
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.folder import JOURNAL, TASK
 from pyg_nas.search.settings import TaskRuns
@@ -44,7 +44,7 @@ from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
     from pyg_nas.measure.network import ImageNetwork
-    from pyg_nas.measure.task import Task
+    from pyg_nas.measure.tasks.task import Task
     from pyg_nas.search.history import Query
 
 _LOCK = ".finish.lock"
@@ -191,8 +191,8 @@ class Finish:
         """
         from pyg_nas.compute.device import pick_device
         from pyg_nas.compute.threads import torch_threads
-        from pyg_nas.measure.checkpoint import Checkpoint
-        from pyg_nas.measure.trainer import train_network
+        from pyg_nas.measure.training.checkpoint import Checkpoint
+        from pyg_nas.measure.training.trainer import train_network
 
         executor = executor or Executor()
         cell = confirmation.chosen_cell
@@ -221,9 +221,9 @@ class Finish:
             MeasureError: If its accuracy differs from that of its training.
             ModelError: If an exported file differs from the network.
         """
-        from pyg_nas.measure.latency import measure_latency
-        from pyg_nas.measure.network_export import export_network, network_logits
-        from pyg_nas.measure.profile import quiet
+        from pyg_nas.measure.profiles.latency import measure_latency
+        from pyg_nas.measure.profiles.profile import quiet
+        from pyg_nas.measure.trained_network.export import export_network, network_logits
 
         cell = confirmation.chosen_cell
         task = self.task.for_final_training()
@@ -326,7 +326,7 @@ def _check_score(test: dict[str, Any], recorded: float, task: Task) -> None:
 
 def _texts(about: dict[str, Any], cell: Cell, task: Task) -> dict[str, bytes]:
     """Return the script that uses the network and its model card, by the names of their files."""
-    from pyg_nas.measure.network_card import CARD, PREDICT, model_card, predict_script
+    from pyg_nas.measure.trained_network.card import CARD, PREDICT, model_card, predict_script
 
     classes = () if task.is_regression else task.classes
     pixels = task.test.images

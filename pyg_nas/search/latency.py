@@ -24,12 +24,12 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
 from pyg_nas.io.text import percent
-from pyg_nas.measure.latency import time_passes
-from pyg_nas.measure.profile import OnProfiled, profile_networks, quiet
-from pyg_nas.measure.runner import runner_of
+from pyg_nas.measure.profiles.latency import time_passes
+from pyg_nas.measure.profiles.profile import OnProfiled, profile_networks, quiet
+from pyg_nas.measure.profiles.runner import runner_of
 from pyg_nas.measure.settings import ProfileSettings
-from pyg_nas.predictors.latency import LatencyRegressor
-from pyg_nas.predictors.log_labels import LogRegressor
+from pyg_nas.predictors.cost.latency import LatencyRegressor
+from pyg_nas.predictors.cost.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.folder import LATENCY

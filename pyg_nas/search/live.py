@@ -18,9 +18,9 @@ from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted
 from pyg_nas.search.outcome import Outcome, Rung
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.executor import Executor
-    from pyg_nas.measure.journal import Journal
-    from pyg_nas.measure.task import Task
+    from pyg_nas.measure.campaigns.executor import Executor
+    from pyg_nas.measure.campaigns.journal import Journal
+    from pyg_nas.measure.tasks.task import Task
 
 _RETRIES = 2  # after an error of a job
 
@@ -87,8 +87,8 @@ class LiveEvaluator(Evaluator):
             wanted: Cells and budgets, read one at a time.
             on_end: Called with each result, in the order in which the cells end.
         """
-        from pyg_nas.measure.campaign import train_missing
-        from pyg_nas.measure.executor import Executor
+        from pyg_nas.measure.campaigns.campaign import train_missing
+        from pyg_nas.measure.campaigns.executor import Executor
 
         def ended(cell: Cell, budget: int, error: str | None) -> None:
             asked = None if budget == self.budget else budget
@@ -139,7 +139,7 @@ class LiveEvaluator(Evaluator):
 
     def describe(self) -> dict[str, Any]:
         """Return task, budget and runs, and the score where it is not accuracy."""
-        from pyg_nas.measure.objective import Objective
+        from pyg_nas.measure.tasks.objective import Objective
 
         score = Objective(self.task).score_name
         return {

@@ -141,7 +141,7 @@ class ListedRegressor:
     """An estimator of candidates that passes their graphs to an estimator of networks.
 
     Args:
-        estimator: Unfitted, such as :class:`~pyg_nas.predictors.networks.NetworkRegressor`.
+        estimator: Unfitted, such as :class:`~pyg_nas.predictors.NetworkRegressor`.
     """
 
     def __init__(self, estimator: Any, listed: NetworkListEvaluator) -> None:

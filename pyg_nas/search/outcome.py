@@ -13,7 +13,7 @@ from pyg_nas.errors import quoted
 from pyg_nas.io.limits import LARGEST_FIGURE
 
 if TYPE_CHECKING:
-    from pyg_nas.measure.job import Run
+    from pyg_nas.measure.campaigns.job import Run
 
 FIGURES = ("accuracy", "seconds", "test_accuracy", "true_accuracy")
 """The figures of an outcome that every record has."""

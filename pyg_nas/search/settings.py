@@ -18,7 +18,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import write_json
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
-from pyg_nas.predictors.storage import WEIGHTS
+from pyg_nas.predictors.storage.folder import WEIGHTS
 from pyg_nas.search.constraints import LIMITS, Constraints
 
 if TYPE_CHECKING:

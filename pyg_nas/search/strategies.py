@@ -254,7 +254,7 @@ class PredictorSearch:
         k: Cells trained after each fit.
         acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
         max_seconds: Only cells are proposed whose training time is at most this, as predicted by
-            :class:`~pyg_nas.predictors.training_time.TimeRegressor` from the trained cells.
+            :class:`~pyg_nas.predictors.cost.training_time.TimeRegressor` from the trained cells.
         predictor: Name of the predictor in records.
 
     Raises:
@@ -402,7 +402,7 @@ class PredictorSearch:
     def _fast_enough(self, history: History, domain: Domain) -> NDArray[np.int64]:
         if self.max_seconds is None:
             return np.arange(len(domain))
-        from pyg_nas.predictors.training_time import TimeRegressor
+        from pyg_nas.predictors.cost.training_time import TimeRegressor
 
         predicted = TimeRegressor().fit(history.cells, history.seconds).predict(domain.cells)
         return np.flatnonzero(predicted <= self.max_seconds)

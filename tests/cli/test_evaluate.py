@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
 from pyg_nas.metrics.regression import regression_metrics
-from pyg_nas.predictors import registry
-from pyg_nas.predictors.storage import load_model, save_model
+from pyg_nas.predictors.storage import registry
+from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.trained import TrainedPredictor
 from tests.cli.command import pyg_nas
 

@@ -37,7 +37,7 @@ def test_the_estimate_is_of_the_space_that_is_named(
     write_stem(tmp_path / "stem.pt", channels=3)
     trained = []
     monkeypatch.setattr(
-        "pyg_nas.measure.training_cost.Trial",
+        "pyg_nas.measure.training.cost.Trial",
         lambda cell, *_: trained.append(cell) or SimpleNamespace(step=lambda: None),
     )
     images(folder, space=f"{tmp_path / 'users.py'}:SPACE")

@@ -14,7 +14,7 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.cli.command import pyg_nas
-from tests.predictors.test_network_lists import BUILDER
+from tests.predictors.networks.test_lists import BUILDER
 
 
 def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

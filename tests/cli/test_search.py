@@ -22,7 +22,7 @@ from pyg_nas.measure import Executor, get_task
 from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.outcome import Outcome
 from tests.cli.command import pyg_nas
-from tests.measure.test_tasks import make_folder
+from tests.measure.tasks.test_by_name import make_folder
 
 app = typer.Typer()
 app.command()(search)
@@ -304,7 +304,7 @@ def test_search_on_a_task_trains_every_run(
 ) -> None:
     from dataclasses import replace
 
-    from pyg_nas.measure.digits import digits_task
+    from pyg_nas.measure.tasks.digits import digits_task
 
     digits = digits_task()
     tiny = replace(digits.settings, stem_channels=5, num_stacks=1, batch_size=96)

@@ -14,7 +14,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs import Cell, open_space
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.measure.network_folder import read_network_settings
+from pyg_nas.measure.trained_network.folder import read_network_settings
 from tests.cli.command import pyg_nas
 from tests.measure.images import make_folder
 from tests.own_space import forget, write_stem
@@ -59,7 +59,7 @@ def test_a_folder_of_images_becomes_a_network(
     def left_out() -> None:
         raise SettingsError("left out, as it takes seconds")
 
-    monkeypatch.setattr("pyg_nas.measure.network_export.check_onnx", left_out)
+    monkeypatch.setattr("pyg_nas.measure.trained_network.export.check_onnx", left_out)
     assert pyg_nas(*finish, *space) == 0
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.integers(0, 256, (5, 3, 8, 8)).astype(np.float32))

@@ -15,7 +15,7 @@ import pytest
 
 from pyg_nas.data.labels import PAPER_LABEL
 from pyg_nas.data.table import Table
-from pyg_nas.predictors.storage import load_model
+from pyg_nas.predictors.storage.folder import load_model
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.cli.command import pyg_nas

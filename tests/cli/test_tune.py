@@ -15,7 +15,7 @@ from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.candidates import width_candidates
+from pyg_nas.predictors.model_selection.candidates import width_candidates
 from pyg_nas.predictors.trained import TrainedPredictor
 from tests.cli.command import pyg_nas
 
@@ -108,7 +108,7 @@ def test_tune_takes_the_splits_cells_and_labels_and_every_setting(
         seen.append((arguments, named))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pyg_nas.predictors.tuning.tune", stop)
+    monkeypatch.setattr("pyg_nas.predictors.model_selection.tuning.tune", stop)
     options = ("--split", 30, "--split-seed", 3, "--folds", 4, "--repeats", 2, "--seed", 9)
     out = ("--out", tmp_path / "o.json", "--metric", "kendall_tau", "--jobs", 2)
     assert pyg_nas("tune", table_path, *options, *out) == 130

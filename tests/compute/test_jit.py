@@ -63,8 +63,8 @@ def test_unknown_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 PROGRAM = """
 import numpy as np
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 
 cells = sample_cells(40, seed=0)
 y = cells.trainable_parameters() / 5e7

@@ -10,7 +10,7 @@ from pyg_nas.data.folds import grouped_folds, stratified_folds
 from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.tuning import TuneSettings
+from pyg_nas.predictors.model_selection.tuning import TuneSettings
 
 
 @pytest.fixture(scope="module")

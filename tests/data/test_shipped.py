@@ -8,8 +8,8 @@ import pytest
 
 from pyg_nas.data import shipped
 from pyg_nas.errors import ModelError, TableError
-from pyg_nas.measure.digits import digits_task
 from pyg_nas.measure.network import build_network
+from pyg_nas.measure.tasks.digits import digits_task
 
 
 def test_the_shipped_table_is_valid() -> None:

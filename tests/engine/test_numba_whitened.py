@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pyg_nas.engine.numba_whitened import whitened_means
-from pyg_nas.predictors.kernels import MaternLinearKernel
+from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel
 
 
 @pytest.mark.parametrize("known", [0, 2, 3])

@@ -14,8 +14,8 @@ from pyg_nas.engine.paths import use_compiled
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.conv import BiGCNConv
 from pyg_nas.nn.residual_gnn import ResidualGNN
-from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 pytestmark = pytest.mark.engine

@@ -14,7 +14,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
-from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.testing import reference_output
 from tests.engine.conftest import networks

@@ -39,8 +39,8 @@ from pathlib import Path
 import numpy as np
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.io.files import write_text
-from pyg_nas.predictors.gcn import GCNRegressor
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 cells = sample_cells(300, seed=0)
 y = np.log(cells.trainable_parameters()) + np.random.default_rng(0).normal(size=300)
 estimators = GCNRegressor(hidden=144, epochs=20), ResidualGNNRegressor(epochs=20)

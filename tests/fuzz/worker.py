@@ -30,7 +30,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.predictors.storage import settings_checksum
+from pyg_nas.predictors.storage.folder import settings_checksum
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.fuzz.mutation import HOSTILE_NAMES, damage_bytes, damage_json, damage_json_text
 
@@ -209,10 +209,10 @@ class ModelReader(Reader):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         from pyg_nas.data.protocol import Protocol
-        from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
+        from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor
+        from pyg_nas.predictors.gnn.two_stage import TwoStageRegressor
         from pyg_nas.predictors.hybrid import HybridRegressor
         from pyg_nas.predictors.trained import TrainedPredictor
-        from pyg_nas.predictors.two_stage import TwoStageRegressor
 
         table = few_results()
         self.table = table
@@ -359,7 +359,7 @@ class SettingsReader(Reader):
 
     def read(self, random_: random.Random) -> None:
         from pyg_nas.measure.settings import TrainingSettings
-        from pyg_nas.predictors.candidates import read_grid
+        from pyg_nas.predictors.model_selection.candidates import read_grid
 
         if not self.grid:
             TrainingSettings().changed_by_file(self.path)

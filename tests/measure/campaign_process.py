@@ -11,9 +11,9 @@ import torch._dynamo  # noqa: F401
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.measure import trainer
-from pyg_nas.measure.campaign import measure_cells
-from pyg_nas.measure.journal import Journal
+from pyg_nas.measure.campaigns.campaign import measure_cells
+from pyg_nas.measure.campaigns.journal import Journal
+from pyg_nas.measure.training import trainer
 
 from .conftest import make_tiny_task
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.measure.augmentation import Augmentation
 from pyg_nas.measure.settings import TrainingSettings
-from pyg_nas.measure.task import Part, Task
+from pyg_nas.measure.tasks.task import Part, Task
+from pyg_nas.measure.training.augmentation import Augmentation
 
 TINY_SETTINGS = TrainingSettings(
     stem_channels=4,

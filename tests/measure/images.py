@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.measure.task import Part
+from pyg_nas.measure.tasks.task import Part
 
 SMALL = {"batch_size": 4}
 

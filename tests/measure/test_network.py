@@ -14,7 +14,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure.network import Normalization, build_network
-from pyg_nas.measure.task import Task
+from pyg_nas.measure.tasks.task import Task
 
 from .conftest import TINY_SETTINGS, chain, make_tiny_task
 

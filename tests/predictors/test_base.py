@@ -28,12 +28,12 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.baselines import ParameterCountRegressor, random_forest
-from pyg_nas.predictors.gaussian_process import GaussianProcess
-from pyg_nas.predictors.gcn import GCNClassifier, GCNRegressor
+from pyg_nas.predictors.cost.training_time import TimeRegressor
+from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
+from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
+from pyg_nas.predictors.gnn.two_stage import TwoStageRegressor
 from pyg_nas.predictors.hybrid import HybridRegressor
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-from pyg_nas.predictors.training_time import TimeRegressor
-from pyg_nas.predictors.two_stage import TwoStageRegressor
 
 CELLS = sample_cells(40, seed=0)
 Y = 0.8 + 0.02 * np.log10(CELLS.trainable_parameters())

@@ -14,8 +14,8 @@ from pyg_nas.features.paths import path_features
 from pyg_nas.graphs import sample_cells
 from pyg_nas.predictors import forest as module
 from pyg_nas.predictors.forest import FeatureForest
-from pyg_nas.predictors.state import read_state, write_state
-from pyg_nas.predictors.storage import load_model, save_model
+from pyg_nas.predictors.storage.folder import load_model, save_model
+from pyg_nas.predictors.storage.state import read_state, write_state
 from pyg_nas.spaces.nasbench201 import NASBENCH201
 
 CELLS = sample_cells(120, seed=0, cells=NASBENCH201.support.cells())

@@ -33,13 +33,13 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import hybrid
 from pyg_nas.predictors.forest import FeatureForest
-from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform, latent_labels
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.residual_gnn import ResidualGNNRegressor
-from pyg_nas.predictors.storage import load_model, save_model
-from pyg_nas.predictors.transfer import transfer_digest
+from pyg_nas.predictors.storage.folder import load_model, save_model
+from pyg_nas.predictors.transfer.digits import transfer_digest
 from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.spaces.nasbench201 import NASBENCH201
@@ -431,7 +431,7 @@ def test_cells_that_are_kept_between_updates_have_the_same_predictions(
     resumed = pickle.loads(pickle.dumps(fitted)).update(CELLS[60:66], Y[60:66])
     np.testing.assert_array_equal(resumed.predict_scores(many), later)
     np.testing.assert_array_equal(fitted.predict_scores(many), before)
-    monkeypatch.setattr("pyg_nas.predictors.kept_cells.MOST_BYTES", 0)
+    monkeypatch.setattr("pyg_nas.predictors.gaussian_process.kept_cells.MOST_BYTES", 0)
     np.testing.assert_allclose(one.predict_scores(many), found, rtol=0, atol=1e-6)
     np.testing.assert_allclose(other.predict_scores(many), later, rtol=0, atol=1e-6)
     np.testing.assert_allclose(other.predict(many, return_std=True), labels, rtol=0, atol=1e-7)

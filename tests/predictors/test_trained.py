@@ -13,7 +13,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import regression_metrics
-from pyg_nas.predictors.storage import load_model
+from pyg_nas.predictors.storage.folder import load_model
 from pyg_nas.predictors.trained import TrainedPredictor
 from tests.predictors.conftest import FAST
 

@@ -18,7 +18,7 @@ from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure.propagation import propagation
 from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors import zero_cost
-from pyg_nas.predictors.gaussian_process import GROUPS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.zero_cost import (
     propagation_numbers,

@@ -15,7 +15,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.metrics.regression import kendall_tau, regression_metrics
-from pyg_nas.predictors.gcn import GCNRegressor
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report import write_report
 from pyg_nas.report.predictions import MOST_DRAWN, prediction_page

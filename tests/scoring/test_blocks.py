@@ -126,7 +126,7 @@ def test_arrays_of_large_graphs_are_not_all_joined(monkeypatch: pytest.MonkeyPat
 
 
 def test_cells_that_share_terms_are_scored_in_larger_blocks() -> None:
-    from pyg_nas.predictors.gcn import GCNRegressor
+    from pyg_nas.predictors.gnn.gcn import GCNRegressor
 
     small = GCNRegressor(hidden=4, head=4, epochs=1).fit(CELLS, np.arange(10.0))
     assert block_size(small) == 4 * block_size(object()) == 262_144

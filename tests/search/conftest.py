@@ -13,9 +13,9 @@ from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.journal import Journal
-from pyg_nas.measure.task import Task
+from pyg_nas.measure.campaigns.journal import Journal
+from pyg_nas.measure.tasks.digits import digits_task
+from pyg_nas.measure.tasks.task import Task
 
 SMALL = SearchSpace("small", ("a", "b"), max_vertices=5, max_edges=6, terminals=("out", "in"))
 

@@ -11,7 +11,7 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import Ridge
 
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.gaussian_process import GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 
 
 def counts(cells: CellArray) -> np.ndarray[Any, Any]:

@@ -20,8 +20,8 @@ import torch
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import Journal, get_task
-from pyg_nas.measure.network_folder import load_network, read_network_settings
-from pyg_nas.measure.task_source import write_task_source
+from pyg_nas.measure.tasks.source import write_task_source
+from pyg_nas.measure.trained_network.folder import load_network, read_network_settings
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.finish import Finish
 from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
@@ -78,7 +78,7 @@ def finish(folder: Path, out: Path, **options: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyg_nas.measure.network_export.export_network", short_export)
+    monkeypatch.setattr("pyg_nas.measure.trained_network.export.export_network", short_export)
 
 
 def runs(folder: Path) -> dict[tuple[str, int, int], str]:
@@ -246,7 +246,7 @@ def test_a_network_with_another_accuracy_is_not_written(
 def interrupted(folder: Path, out: Path, last: int, counted: Any) -> None:
     """Finish a search, and kill this process at a moment in its course."""
     import pyg_nas.io.files as files
-    import pyg_nas.measure.network_export as network_export
+    import pyg_nas.measure.trained_network.export as network_export
 
     def moment(*_: object) -> None:
         counted.value += 1
@@ -284,7 +284,9 @@ def test_killed_at_any_moment_it_resumes_with_the_same_result(
     searched: Path, copied: Path, tmp_path: Path
 ) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pyg_nas.search.finish", "pyg_nas.measure.trainer", __name__])
+    context.set_forkserver_preload(
+        ["pyg_nas.search.finish", "pyg_nas.measure.training.trainer", __name__]
+    )
 
     def start(folder: Path, out: Path, last: int) -> tuple[int | None, int]:
         counted = context.Value("i", 0)
@@ -321,6 +323,6 @@ def test_a_failed_confirmation_is_named(
     copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Finish(copied, tmp_path / "net", top=1, seeds=2)
-    monkeypatch.setattr("pyg_nas.measure.trainer.train", None)
+    monkeypatch.setattr("pyg_nas.measure.training.trainer.train", None)
     with pytest.raises(MeasureError, match=f"cell {steps.cells[0].hash}"):
         steps.confirm()

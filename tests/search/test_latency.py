@@ -14,7 +14,7 @@ from pyg_nas.data.network_table import NetworkTable
 from pyg_nas.data.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.measure import profile
+from pyg_nas.measure.profiles import profile
 from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.search import latency
 from pyg_nas.search.constraints import Constraints, restrict

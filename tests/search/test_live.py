@@ -11,8 +11,8 @@ import pytest
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.measure import Journal, measure_cells
-from pyg_nas.measure.digits import digits_task
-from pyg_nas.measure.task import Task
+from pyg_nas.measure.tasks.digits import digits_task
+from pyg_nas.measure.tasks.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.search.history import Query

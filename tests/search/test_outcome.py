@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyg_nas.measure.job import Reading, Run
+from pyg_nas.measure.campaigns.job import Reading, Run
 from pyg_nas.search.outcome import Outcome
 
 

@@ -12,7 +12,7 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.measure import Executor, Journal
-from pyg_nas.measure.task import Task
+from pyg_nas.measure.tasks.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping
 from pyg_nas.search.folder import SearchFolder

@@ -13,8 +13,8 @@ from pyg_nas.data.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import neighbours
-from pyg_nas.predictors.gaussian_process import GaussianProcess
-from pyg_nas.predictors.training_time import TimeRegressor
+from pyg_nas.predictors.cost.training_time import TimeRegressor
+from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search

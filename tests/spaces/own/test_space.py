@@ -16,10 +16,10 @@ from pyg_nas.errors import MeasureError, ModelError, SettingsError, SpaceError
 from pyg_nas.graphs import Cell, open_space
 from pyg_nas.graphs.registry import space_reference
 from pyg_nas.measure import Journal, measure_cells
-from pyg_nas.measure.job import Job, attempt
-from pyg_nas.measure.network_folder import save_network
-from pyg_nas.measure.task import Task
-from pyg_nas.measure.trainer import train, train_network
+from pyg_nas.measure.campaigns.job import Job, attempt
+from pyg_nas.measure.tasks.task import Task
+from pyg_nas.measure.trained_network.folder import save_network
+from pyg_nas.measure.training.trainer import train, train_network
 from pyg_nas.search.folder import SearchFolder
 from pyg_nas.spaces.own import OwnSpace
 from tests.measure.conftest import make_tiny_task

@@ -1,0 +1,253 @@
+"""Files beside a trained network: a script that uses it, and a model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyg_nas.io.text import counted, markdown, percent
+from pyg_nas.measure.tasks.objective import score_note
+from pyg_nas.measure.trained_network.export import ONNX, PT2
+
+PREDICT, CARD = "predict.py", "README.md"
+
+_MOST_SHOWN_CLASSES = 20
+
+_SCRIPT = '''\
+"""{title} images: python predict.py {files}images.pt, a tensor {shape} of {unit}."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+{constants}network = torch.export.load(Path(__file__).with_name("{file}")).module()
+
+
+def predict(images):
+    """Return the {what} of each image of a tensor {shape}."""
+    with torch.inference_mode():
+        return {result}
+
+
+{load}if __name__ == "__main__":
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        sys.exit(__doc__)
+    for path in sys.argv[1:]:
+        print(*predict({argument}), sep="\\n")
+'''
+
+_LOAD = '''\
+def load(path):
+    """Return a file as in training, [1, {channels}, {height}, {width}]; needs Pillow."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    image = image.convert("{mode}")
+    if image.size != ({width}, {height}):
+        image = {resized}
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return pixels.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2)
+
+
+'''
+_RESIZED = {
+    "pad": "ImageOps.pad(image, ({width}, {height}), Image.Resampling.BILINEAR)",
+    "crop": "ImageOps.fit(image, ({width}, {height}), Image.Resampling.BILINEAR)",
+    "stretch": "image.resize(({width}, {height}), Image.Resampling.BILINEAR)",
+}
+
+
+def predict_script(
+    classes: Sequence[str], shape: Sequence[int], unit: str, fit: str | None = None
+) -> str:
+    """Return a Python script that classifies images with torch alone, or files with Pillow.
+
+    Args:
+        classes: Names of the labels; none where a number is predicted.
+        shape: Shape of an image, ``(C, H, W)``.
+        unit: Unit of a pixel.
+        fit: How image files are resized to this shape; None where images are no files.
+    """
+    channels, height, width = shape
+    load = ""
+    if fit is not None:
+        names = {"channels": channels, "height": height, "width": width}
+        mode = "L" if channels == 1 else "RGB"
+        load = _LOAD.format(mode=mode, resized=_RESIZED[fit].format(**names), **names)
+    read = "torch.load(path)"
+    result = "[CLASSES[label] for label in network(images.float()).argmax(1).tolist()]"
+    return _SCRIPT.format(
+        title="Classes of" if classes else "Numbers for",
+        shape=f"[B, {', '.join(map(str, shape))}]",
+        unit=unit,
+        constants=f"CLASSES = {list(classes)!a}\n" if classes else "",
+        file=PT2,
+        what="class" if classes else "number",
+        result=result if classes else "network(images.float())[:, 0].tolist()",
+        load=load,
+        files="photo.jpg, or " if load else "",
+        argument=f'{read} if path.endswith(".pt") else load(path)' if load else read,
+    )
+
+
+def model_card(about: Mapping[str, Any], digest: str) -> str:
+    """Return the model card in Markdown.
+
+    Args:
+        about: The ``about`` of :func:`~pyg_nas.measure.trained_network.folder.save_network`, with
+            test accuracy, size and latency.
+        digest: Module hash of the cell.
+    """
+    task, test, training = about["task"], about["test"], about["training"]
+    shape, latency = task["image_shape"], about["latency"]
+    onnx = about["onnx_missing"]
+    missing = "" if onnx is None else f"\n\nThere is no `{ONNX}`: {markdown(onnx)}."
+    classes = len(task["classes"])
+    kind = "image classifier" if classes else "number of an image"
+    many = counted(classes, "class", "classes")
+    what = f"An image classifier for {many}" if classes else "A network"
+    gives = "class names" if classes else "numbers"
+    outputs = f"logits\n`[B, {classes}]`" if classes else "numbers `[B, 1]`"
+    return f"""# {markdown(task["name"])}: {kind}
+
+{what}, found by neural architecture search. It maps
+images `[B, {", ".join(map(str, shape))}]` with {task["unit"]} to {outputs}, and normalises the
+images itself.{_fit(task["settings"])}
+
+| | |
+|---|---|
+{_test_rows(test)}
+| trainable parameters | {about["parameters"]:,} |
+| multiply-accumulates per image | {about["macs"]:,} |
+| latency, batch of 1 | {_latency(latency)} |
+| trained | {counted(training["epochs"], "epoch")} on {training["images"]:,} images |
+| cell | `{digest}` |
+
+```python
+from predict import predict  # needs torch alone
+
+predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
+```{missing}
+{_matrix(task["classes"], test)}
+## How it was chosen
+
+{_confirmation(about["confirmation"], test.get("score_name", "accuracy"))}
+
+## Training settings
+
+```json
+{json.dumps(task["settings"], indent=2)}
+```
+"""
+
+
+def shown_score(test: Mapping[str, Any]) -> str:
+    """Return the test score as text, in percent if it is a share of images."""
+    name, score = test["score_name"], test["score"]
+    shown = percent(score, 2) if _is_percent(name) else f"{score:.4f}"
+    return shown + score_note(name, score)
+
+
+def _test_rows(test: Mapping[str, Any]) -> str:
+    rows = []
+    images = counted(test["images"], "image")
+    if "accuracy" in test:
+        confidence = percent(test["confidence"])
+        rows = [
+            ("test accuracy", f"{percent(test['accuracy'], 2)} of {images}"),
+            (
+                f"{confidence} interval (Wilson)",
+                f"{percent(test['low'], 2)} to {percent(test['high'], 2)}",
+            ),
+        ]
+    if test.get("score_name", "accuracy") != "accuracy":
+        name = markdown(test["score_name"])
+        rows.append((f"test {name}", f"{shown_score(test)} on {images}"))
+    for key in ("mean_absolute_error", "root_mean_squared_error"):
+        if key in test:
+            rows.append((f"test {key.replace('_', ' ')}", f"{test[key]:.6g}"))
+    return "\n".join(f"| {name} | {value} |" for name, value in rows)
+
+
+def _matrix(classes: Sequence[str], test: Mapping[str, Any]) -> str:
+    if "confusion" not in test:
+        return ""
+    return f"\n## Confusion matrix\n\n{_confusion(classes, test['confusion'])}\n"
+
+
+def _fit(settings: Mapping[str, Any]) -> str:
+    """How files were resized to the network's size, as its users must do too."""
+    fits = {"pad": "padded with black", "crop": "cropped in the middle"}
+    fit = fits.get(settings.get("image_fit", ""))
+    return "" if fit is None else f" Images of another size were resized and {fit}."
+
+
+def _is_percent(score: str) -> bool:
+    return score in ("accuracy", "balanced accuracy")
+
+
+def _latency(latency: Mapping[str, Any]) -> str:
+    median, lower, upper = (1000 * latency[name] for name in ("median", "lower", "upper"))
+    threads = counted(latency["threads"], "thread")
+    return (
+        f"{median:.2f} ms median, {lower:.2f} to {upper:.2f} ms quartiles of "
+        f"{latency['repeats']} passes on {markdown(latency['processor'])}, {threads}"
+    )
+
+
+def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """The whole confusion matrix for few classes, the most frequent errors for many."""
+    names = [markdown(name) for name in classes]
+    if len(names) > _MOST_SHOWN_CLASSES:
+        counts = np.array(confusion)
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind="stable")[:_MOST_SHOWN_CLASSES]
+        pairs = zip(*np.unravel_index(order, counts.shape), strict=True)
+        errors = [(names[t], names[p], str(counts[t, p])) for t, p in pairs if counts[t, p]]
+        note = "The most frequent errors; `settings.json` has the whole matrix."
+        return f"{note}\n\n{_table(('class', 'predicted', 'images'), errors)}"
+    rows = [(name, *map(str, row)) for name, row in zip(names, confusion, strict=True)]
+    return f"Rows are classes, columns predictions.\n\n{_table(('', *names), rows)}"
+
+
+def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
+    factor, unit, points = (100, " %", " points") if _is_percent(score) else (1, "", "")
+    cells = confirmation["cells"]
+    rows = [
+        (
+            f"`{cell['hash']}`" + (" (chosen)" if cell["hash"] == confirmation["chosen"] else ""),
+            f"{cell['parameters']:,}",
+            f"{factor * cell['mean']:.2f}{unit}{score_note(score, cell['mean'])}",
+            f"{factor * min(cell['accuracies']):.2f} to {factor * max(cell['accuracies']):.2f}",
+        )
+        for cell in cells
+    ]
+    table = _table(
+        (
+            "cell",
+            "parameters",
+            f"mean validation {markdown(score)}",
+            f"of runs{',' * bool(unit)}{unit}",
+        ),
+        rows,
+    )
+    epochs = counted(confirmation["budget"], "epoch")
+    return (
+        f"The {len(cells)} best cells of the search were trained {len(confirmation['seeds'])} "
+        f"times each for {epochs}, with random seeds that the search had "
+        f"not used. "
+        f"The smallest one within one standard error "
+        f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "
+        f"chosen.\n\n{table}"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,1 @@
+"""Training the networks of cells, and what it costs."""

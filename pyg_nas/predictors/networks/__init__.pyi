@@ -1,0 +1,2 @@
+from .gnn import NetworkGNNRegressor as NetworkGNNRegressor
+from .regressor import NetworkRegressor as NetworkRegressor

@@ -1,0 +1,5 @@
+"""Predictors that start from the shipped tables of other spaces and tasks."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

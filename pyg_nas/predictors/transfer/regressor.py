@@ -1,0 +1,136 @@
+"""The regressor of the recipe transfer: a Gaussian process with a prior from shipped tables."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import FiniteFloat
+
+from pyg_nas.errors import ModelError
+from pyg_nas.features.graph_features import CellFeatures
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
+from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.parameter_rules import TRANSFER_RULES
+from pyg_nas.predictors.storage.state import Array, FittedState
+from pyg_nas.predictors.transfer.common_process import (
+    common_digest,
+    process_scores,
+    shipped_names,
+    signal_scores,
+)
+from pyg_nas.predictors.transfer.digits import have_shipped_values
+from pyg_nas.predictors.transfer.space_process import space_process
+
+# Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
+# where untrained networks give a second line, both have the same.
+_SLOPE, _SLOPE_OF_TWO, _SLOPE_VARIANCE = 0.35, 0.25, 0.1
+
+
+class TransferRegressor(HybridRegressor):
+    """A :class:`HybridRegressor` that takes its prior from the shipped tables.
+
+    Where shipped tables have cells of the space, the scale of the features and the process'
+    hyper-parameters are those found on them
+    (:func:`~pyg_nas.predictors.transfer.space_process.space_process`). The prior mean of the latent
+    labels is linear in the scores by all shipped tables
+    (:func:`~pyg_nas.predictors.transfer.common_process.process_scores`) and, where the space has
+    them, in those by untrained networks
+    (:func:`~pyg_nas.predictors.transfer.common_process.signal_scores`). The slopes are normal a
+    priori and fitted by generalised least squares; the process, and the forest where there is one,
+    predict the residuals. Tables that contain the training labels are not used. The arguments are
+    those of :class:`HybridRegressor`, without its ``transfer`` features.
+
+    Attributes:
+        tables_: Names of the shipped tables in use.
+        slope_: Slope of the scores by the shipped tables; 0 without a table.
+        signal_slope_: Slope of the scores by untrained networks; None where there are none.
+        digest_: Digest of the data of these tables.
+    """
+
+    parameter_rules: ClassVar = TRANSFER_RULES
+    fitted_state: ClassVar = FittedState(
+        arrays={
+            **HybridRegressor.fitted_state.arrays,
+            "signal_slope": Array("float64", optional=True),
+        },
+        values={
+            **HybridRegressor.fitted_state.values,
+            "tables": tuple[str, ...],
+            "slope": FiniteFloat,
+            "digest": str,
+        },
+        parts=HybridRegressor.fitted_state.parts,
+    )
+
+    def usable_tables(self, cells: CellArray, labels: NDArray[np.float64]) -> tuple[str, ...]:
+        """Return the names of the shipped tables that do not hold the labels ``[N]`` of cells."""
+        return tuple(
+            name for name in shipped_names() if not have_shipped_values(name, cells, labels)
+        )
+
+    def _fit_prior(
+        self,
+        cells: CellArray,
+        features: CellFeatures,
+        labels: NDArray[np.float64],
+        latent: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+    ) -> GaussianProcess | None:
+        self.tables_ = self.usable_tables(cells, labels)
+        self.slope_, self.signal_slope_ = 0.0, None
+        self.digest_ = common_digest(self.tables_)
+        if not self.tables_:
+            return None
+        like = space_process(cells.space, self.tables_, tuple(self._extra_groups()))
+        if like is None:
+            groups = (*GROUPS, *self.extra_features_)
+            like = GaussianProcess(groups, random_state=self.random_state).fit_features(
+                cells.space, features, latent, weights, hashes=cells.hashes()
+            )
+        inverse = like.precision(features, weights)
+        scores = self._lines(cells, cells.space.support.propagation_file is not None)
+        if len(scores) == 2:
+            self.digest_ = common_digest(self.tables_, cells.space)
+        scores -= np.average(scores, axis=1, weights=weights)[:, None]
+        centred = latent - np.average(latent, weights=weights)
+        known = scores @ inverse
+        slope = _SLOPE if len(scores) == 1 else _SLOPE_OF_TWO
+        slopes = np.linalg.solve(
+            known @ scores.T + np.eye(len(scores)) / _SLOPE_VARIANCE,
+            known @ centred + slope / _SLOPE_VARIANCE,
+        )
+        self.slope_ = float(slopes[0])
+        if len(scores) == 2:
+            self.signal_slope_ = slopes[1]
+        return like
+
+    def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
+        # No constant is needed: the process has the mean of the residuals.
+        if not self.tables_:
+            return 0.0
+        slopes = [self.slope_] if self.signal_slope_ is None else [self.slope_, self.signal_slope_]
+        return np.asarray(np.array(slopes) @ self._lines(cells, self.signal_slope_ is not None))
+
+    def _lines(self, cells: CellArray, by_signals: bool) -> NDArray[np.float64]:
+        """Return the scores ``[lines, N]`` by the tables and, if wanted, by untrained networks."""
+        lines = [process_scores(cells, self.tables_)]
+        return np.stack([*lines, signal_scores(cells)] if by_signals else lines)
+
+    def check_fitted_state(self) -> None:
+        """Check a state that was read against its parts and the shipped data here.
+
+        Raises:
+            ModelError: If they do not fit.
+        """
+        super().check_fitted_state()
+        if unknown := set(self.tables_) - set(shipped_names()):
+            raise ModelError(f"there is no shipped table {min(unknown)!r}")
+        here = common_digest(self.tables_, None if self.signal_slope_ is None else self.space_)
+        if self.digest_ != here:
+            raise ModelError(
+                f"this model was trained with another version of the shipped tables: "
+                f"{self.digest_!r}, this package has {here!r}"
+            )

@@ -1,0 +1,50 @@
+"""The recipe small-gp: robust, stored, and usable by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.storage.folder import load_model, save_model
+
+CELLS = sample_cells(120, seed=0)
+Y = 0.8 + 0.02 * np.log10(CELLS.trainable_parameters())
+
+
+def test_it_learns_and_is_stored(tmp_path: Path) -> None:
+    model = make_estimator("small-gp").fit(CELLS[:60], Y[:60])
+    assert np.corrcoef(model.predict(CELLS[60:]), Y[60:])[0, 1] > 0.9
+    save_model(model, tmp_path / "m")
+    for one, two in zip(
+        load_model(tmp_path / "m").predict(CELLS, return_std=True),
+        model.predict(CELLS, return_std=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-6)
+    assert model.predict(CELLS[:0]).shape == (0,)
+
+
+def test_a_failed_run_changes_little() -> None:
+    failed = Y.copy()
+    failed[3] = 0.1
+    fitted, plain = (make_estimator("small-gp").fit(CELLS[:60], y[:60]) for y in (failed, Y))
+    change = np.abs(fitted.predict(CELLS[60:]) - plain.predict(CELLS[60:]))
+    assert change.max() < 3 * Y.std()
+
+
+def test_weights_of_zero_leave_cells_out_and_small_ones_weigh_less() -> None:
+    weights = np.ones(60)
+    weights[3] = 0
+    wrong = Y[:60].copy()
+    wrong[3] += 0.01
+    kept = np.flatnonzero(weights)
+    without = make_estimator("small-gp").fit(CELLS[kept], Y[kept]).predict(CELLS)
+    zero = make_estimator("small-gp").fit(CELLS[:60], wrong, weights).predict(CELLS)
+    np.testing.assert_allclose(zero, without, rtol=1e-9)
+    weights[3] = 1e-3
+    small = make_estimator("small-gp").fit(CELLS[:60], wrong, weights).predict(CELLS)
+    full = make_estimator("small-gp").fit(CELLS[:60], wrong).predict(CELLS)
+    assert abs(small[3] - without[3]) < abs(full[3] - without[3])

@@ -1,0 +1,141 @@
+"""The recipe transfer: what the shipped tables add to few labels, and where they must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from pyg_nas.data.labels import LabelPolicy
+from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_table
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.features.blocks import extended_features
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.registry import find_space
+from pyg_nas.predictors import load_model, make_estimator, save_model
+from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.transfer import regressor as transfer_regressor
+from pyg_nas.predictors.transfer.common_process import (
+    process_scores,
+    shipped_names,
+    signal_scores,
+    table_latents,
+    transfer_scores,
+)
+from pyg_nas.predictors.transfer.regressor import TransferRegressor
+from pyg_nas.predictors.transfer.space_process import space_process
+
+DIGITS, TEXTURES = "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"
+CELLS = sample_cells(300, 0, find_space("nasbench201").support.cells())
+SCORES = transfer_scores(CELLS)
+
+
+def fitted(labels: np.ndarray, n: int) -> TransferRegressor:
+    return make_estimator("transfer").fit(CELLS[:n], labels[:n])
+
+
+def left_out(*tables: str) -> TransferRegressor:
+    """A regressor that uses the other shipped tables."""
+
+    class Other(TransferRegressor):
+        def usable_tables(self, cells: CellArray, labels: np.ndarray) -> tuple[str, ...]:
+            return tuple(name for name in shipped_names() if name not in tables)
+
+    return Other(ensemble_size=0)
+
+
+def test_few_labels_of_a_new_task_go_further_than_alone() -> None:
+    table = shipped_table(DIGITS)
+    latents = table_latents(table)
+    taus = []
+    for draw in range(5):
+        order = np.random.default_rng(draw).permutation(len(table))
+        train, rest = order[:20], order[20:]
+        models = left_out(DIGITS, SHIPPED_TABLE), make_estimator("fast")
+        scores = [
+            m.fit(table.cells[train], latents[train]).predict(table.cells[rest]) for m in models
+        ]
+        taus.append([kendalltau(s, latents[rest]).statistic for s in scores])
+    with_transfer, alone = np.mean(taus, axis=0)
+    assert with_transfer > alone
+
+
+def test_labels_that_contradict_turn_the_lines() -> None:
+    model = fitted(-SCORES, 60)
+    assert model.slope_ + model.signal_slope_ < 0
+    assert kendalltau(model.predict(CELLS[60:]), -SCORES[60:]).statistic > 0.8
+
+
+def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
+    labels = np.random.default_rng(1).normal(size=30)
+    model = fitted(labels, 30)
+    features = extended_features(CELLS[:30], model._extra_groups())
+    process = space_process(CELLS.space, model.tables_, tuple(model._extra_groups()))
+    assert process is not None
+    inputs = process.kernel_.scaled(process._standardised(features))
+    covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
+    scores = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
+    scores -= scores.mean(axis=1, keepdims=True)
+    latent = latent_labels(labels)
+    # The posterior means of the slopes with normal priors N(0.25, 0.1), by their joint normal
+    # distribution with the labels.
+    joint = covariance + 0.1 * scores.T @ scores
+    residual = latent - latent.mean() - 0.25 * scores.sum(axis=0)
+    expected = 0.25 + 0.1 * scores @ np.linalg.solve(joint, residual)
+    assert [model.slope_, model.signal_slope_] == pytest.approx(expected, rel=1e-6)
+
+
+def test_nasbench101_has_one_line() -> None:
+    cells = sample_cells(40, seed=1)
+    labels = np.random.default_rng(1).normal(size=40)
+    model = left_out(SHIPPED_TABLE).fit(cells[:12], labels[:12])
+    assert model.signal_slope_ is None
+    assert np.isfinite(model.predict(cells)).all()
+
+
+def test_an_updated_model_is_the_same_as_a_fit_to_all() -> None:
+    labels = SCORES**3 + np.random.default_rng(2).normal(size=len(SCORES))
+    model = fitted(labels, 20).update(CELLS[20:22], labels[20:22])
+    assert len(model.process_.dual_) == 22
+    latent = latent_labels(labels[:22]) - model._prior_mean(CELLS[:22])
+    process = model.process_
+    assert process.mean_ == pytest.approx(latent.mean())
+    assert process.std_ == fitted(labels, 20).process_.std_
+
+
+def test_it_is_stored_and_names_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fitted(SCORES**3, 20)
+    save_model(model, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    for one, other in zip(
+        model.predict(CELLS[:9], return_std=True),
+        again.predict(CELLS[:9], return_std=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    monkeypatch.setattr(transfer_regressor, "common_digest", lambda *of: "other")
+    with pytest.raises(ModelError, match="another version of the shipped tables"):
+        load_model(tmp_path / "m")
+
+
+def test_tables_with_the_training_labels_are_not_used() -> None:
+    table = shipped_table(TEXTURES)
+    labels = table.label(LabelPolicy(run="mean", resample_below=None))
+    model = make_estimator("transfer").fit(table.cells[:40], 100 * labels[:40])
+    assert model.tables_ == tuple(name for name in shipped_names() if name != TEXTURES)
+
+
+def test_without_a_usable_table_it_is_a_hybrid() -> None:
+    labels = SCORES + np.random.default_rng(3).normal(size=len(SCORES))
+    model = left_out(*shipped_names()).fit(CELLS[:20], labels[:20])
+    alone = HybridRegressor(ensemble_size=0).fit(CELLS[:20], labels[:20])
+    np.testing.assert_allclose(model.predict(CELLS[20:]), alone.predict(CELLS[20:]), rtol=1e-9)
+
+
+def test_transfer_features_are_refused() -> None:
+    with pytest.raises(SettingsError, match="transfer must be False in TransferRegressor"):
+        TransferRegressor(transfer=True).fit(CELLS[:8], SCORES[:8])
