@@ -1,10 +1,11 @@
 """Drawings of architectures: files drawn by matplotlib, and small SVG texts for HTML pages.
 
 A graph of up to 30 vertices is drawn vertex by vertex. In a larger one each chain of vertices
-becomes one box; if these are more than 30, a block that follows itself is drawn once. If these are
-more than 60, each block is drawn once, and wherever it comes again is a box with its letter. If
-there are still too many, the drawing is an overview of operations by layer. The work for a drawing
-is bounded for every graph.
+becomes one box; if all are one chain, or there are more than 30, a block that follows itself is
+drawn once. If these are more than 60, each sequence of blocks is drawn once, and wherever it comes
+again is a box with its letter. Long edges, such as those of a dense block, do not hold a block
+together if there would be too many boxes otherwise. If there are still too many, the drawing is an
+overview of operations by layer. The work for a drawing is bounded for every graph.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ MOST_VERTICES = 30
 """Largest number of vertices that are drawn as one box each."""
 
 _MOST_BOXES, _MOST_WITH_LETTERS = 60, 100
+# How a large graph is folded, the first that has few enough boxes: these at most, whether what
+# comes again elsewhere is folded too, and the longest edges that hold a block together.
+_FOLDINGS = (
+    (_MOST_BOXES, False, None),
+    (_MOST_WITH_LETTERS, True, None),
+    (_MOST_WITH_LETTERS, True, 32),
+    (_MOST_WITH_LETTERS, True, 6),
+)
 _LONGEST_LABEL = 24
 # The overview of a graph that is too large: bars of layers, and a legend of operations.
 _BARS, _BAR_HEIGHT, _BAR_WIDTH = 40, 8.0, 260.0
@@ -109,22 +118,10 @@ def graph_drawing(
             vertex.
         box_width: Width of the boxes in pixels; by default that of the longest label.
     """
-    size = len(operations)
-    unmarked = np.full(size, -1, dtype=np.int64)
-    left = Folded(operations, edges, np.ones(size, dtype=np.int64), unmarked, unmarked)
-    groups = np.arange(size) if size <= MOST_VERTICES else _chains(left)
-    most = _MOST_BOXES
-    if groups.max() >= MOST_VERTICES:
-        left = fold_repeats(operations, edges)
-        groups = _chains(left)
-    if groups.max() >= _MOST_BOXES:
-        left = fold_repeats(operations, edges, once=True)
-        groups, most = _chains(left), _MOST_WITH_LETTERS
+    left, groups = _grouped(operations, edges)
     count = int(groups.max()) + 1
-    if count > most:
-        return _overview(operations, edges, space)
     between = _edges_between(groups, left.edges, count)
-    if not fits(count, between):
+    if count > _MOST_WITH_LETTERS or not fits(count, between):
         return _overview(operations, edges, space)
     members: list[list[int]] = [[] for _ in range(count)]
     for vertex, group in enumerate(groups.tolist()):
@@ -178,6 +175,27 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     """
     check_format(path)
     save_figure(figure(cell_drawing(cell)), path)
+
+
+def _grouped(operations: NDArray[np.int64], edges: Edges) -> tuple[Folded, NDArray[np.int64]]:
+    """Return what is left of a graph ``[V]``, and the number of each vertex's box ``[V]``."""
+    size = len(operations)
+    unmarked = np.full(size, -1, dtype=np.int64)
+    left = Folded(operations, edges, np.ones(size, dtype=np.int64), unmarked, unmarked)
+    if size <= MOST_VERTICES:
+        return left, np.arange(size)
+    groups = _chains(left)
+    if not 1 <= groups.max() < MOST_VERTICES:
+        longest = int((edges[:, 1] - edges[:, 0]).max(initial=0))
+        for most, once, reach in _FOLDINGS:
+            if reach is not None and reach >= longest:
+                continue
+            left = fold_repeats(operations, edges, once=once, reach=reach)
+            groups = _chains(left)
+            count = int(groups.max()) + 1
+            if count <= most and fits(count, _edges_between(groups, left.edges, count)):
+                break
+    return left, groups
 
 
 def _chains(graph: Folded) -> NDArray[np.int64]:

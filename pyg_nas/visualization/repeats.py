@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-_LONGEST_PERIOD = 12
+_LONGEST_PERIOD = 24
 _SMALLEST_BLOCK = 3
+# Sequences of blocks that come again are searched among so many blocks, so many times.
+_MOST_SEARCHED, _MOST_SEQUENCES = 1_000, 30
 
 
 class Folded(NamedTuple):
@@ -31,7 +33,9 @@ class Folded(NamedTuple):
     again: Ints
 
 
-def fold_repeats(operations: Ints, edges: Ints, *, once: bool = False) -> Folded:
+def fold_repeats(
+    operations: Ints, edges: Ints, *, once: bool = False, reach: int | None = None
+) -> Folded:
     """Return a graph in which blocks that follow each other and are equal are one block.
 
     Blocks begin and end at vertices over which no edge leads. They are equal if their operations
@@ -40,37 +44,40 @@ def fold_repeats(operations: Ints, edges: Ints, *, once: bool = False) -> Folded
     Args:
         operations: Operation ids ``[V]``, in topological order.
         edges: Pairs (source, target) ``[E, 2]``; every edge runs to a later vertex.
-        once: Leave each block of three vertices or more whole only once; a vertex stands for it
-            wherever it comes again. Blocks that come again are counted from 0.
+        once: Leave each sequence of blocks, of three vertices or more, whole only once; a vertex
+            stands for it wherever it comes again. What comes again is counted from 0.
+        reach: Blocks may begin and end where only edges lead over that are longer than this number
+            of vertices. Such edges need not be equal.
     """
-    ends = _cuts(len(operations), edges)
-    blocks = _blocks(operations, edges, ends)
-    kept, times = _runs(blocks)
+    near = edges if reach is None else edges[edges[:, 1] - edges[:, 0] <= reach]
+    ends = _cuts(len(operations), near)
+    kinds = _blocks(operations, near, ends)
+    sizes = np.diff([-1, *ends])
+    starts = np.array(ends) + 1 - sizes
+    first_of, times = _runs(kinds)
+    kept = np.flatnonzero(first_of == np.arange(len(kinds)))
+    sequences = [(i, i + 1, i) for i in range(len(kept))]
+    if once:
+        sequences = _sequences(kinds[kept], sizes[kept], _borders(kept, times[kept]))
     left: list[int] = []
-    count: list[int] = []
-    whole: dict[tuple[bytes, bytes], int] = {}  # blocks: their first vertex that is left
-    marks: list[int] = []  # that vertex, of the block that each vertex belongs to or stands for
+    marks: list[int] = []  # the first vertex of the sequence that each belongs to or stands for
     stands: list[bool] = []
     inside = np.full(len(operations), -1, dtype=np.int64)
-    for block, repeats in zip(kept, times, strict=True):
-        start, end = (ends[block - 1] + 1 if block else 0), ends[block] + 1
-        is_folded = once and end - start >= _SMALLEST_BLOCK and blocks[block] in whole
-        mark = whole.setdefault(blocks[block], len(left))
-        for vertex in range(start, end):
-            if vertex == start or not is_folded:
-                left.append(vertex)
-                count.append(repeats)
-                marks.append(mark)
-                stands.append(is_folded)
-            inside[vertex] = len(left) - 1
-    # Vertices that read the end of the last repeat now read the end of the first.
-    for i, block in enumerate(kept):
-        following = kept[i + 1] if i + 1 < len(kept) else len(ends)
-        if following > block + 1:
-            inside[ends[following - 1]] = inside[ends[block]]
+    begins: dict[int, int] = {}
+    for start, end, whole in sequences:
+        begins[start] = len(left)
+        low, high = int(starts[kept[start]]), ends[kept[end - 1]] + 1
+        is_whole = whole == start
+        vertices = range(low, high if is_whole else low + 1)
+        inside[low:high] = len(left) + (np.arange(high - low) if is_whole else 0)
+        left += vertices
+        marks += [begins[whole]] * len(vertices)
+        stands += [not is_whole] * len(vertices)
+    # Vertices of later repeats are those of the first.
+    block_of = np.repeat(np.arange(len(kinds)), sizes)
+    inside = inside[np.arange(len(operations)) + (starts[first_of] - starts)[block_of]]
     source, target = inside[edges].T
-    between = (source >= 0) & (target >= 0) & (source < target)
-    pairs = np.unique(np.stack([source[between], target[between]], axis=1), axis=0)
+    pairs = np.unique(np.stack([source, target], axis=1)[source < target], axis=0)
     mark_of, is_again = np.array(marks), np.array(stands)
     again_at = np.unique(mark_of[is_again])
     number = np.searchsorted(again_at, mark_of)
@@ -78,7 +85,7 @@ def fold_repeats(operations: Ints, edges: Ints, *, once: bool = False) -> Folded
     return Folded(
         operations[left],
         pairs,
-        np.array(count, dtype=np.int64),
+        times[block_of][left],
         np.where(comes_again & ~is_again, number, -1),
         np.where(is_again, number, -1),
     )
@@ -95,8 +102,8 @@ def _cuts(size: int, edges: Ints) -> list[int]:
     return cuts if cuts and cuts[-1] == size - 1 else [*cuts, size - 1]
 
 
-def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> list[tuple[bytes, bytes]]:
-    """Return the operations and the relative edges of each block, which are compared."""
+def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> Ints:
+    """Return a number of each block, the same of blocks with equal operations and inner edges."""
     order = np.argsort(edges[:, 1], kind="stable")
     by_target = edges[order]
     targets = by_target[:, 1]
@@ -108,33 +115,28 @@ def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> list[tuple[bytes,
         key = np.unique(relative, axis=0).tobytes()
         found.append((operations[start : end + 1].tobytes(), key))
         start = end + 1
-    return found
+    number = {block: i for i, block in enumerate(dict.fromkeys(found))}
+    return np.array([number[block] for block in found])
 
 
-def _runs(blocks: list[tuple[bytes, bytes]]) -> tuple[list[int], list[int]]:
-    """Return the blocks that are left, and how many times each occurs.
+def _runs(kinds: Ints) -> tuple[Ints, Ints]:
+    """Return the block that is left for each block, ``[n]``, and how many times it occurs, ``[n]``.
 
     The repeats that save most blocks are folded first, then those before and after them.
     """
-    number = {block: i for i, block in enumerate(dict.fromkeys(blocks))}
-    kinds = np.array([number[block] for block in blocks])
-    kept: list[int] = []
-    times: list[int] = []
-    waiting = [(0, len(kinds))]  # the next part is the last one
+    first_of = np.arange(len(kinds))
+    times = np.ones(len(kinds), dtype=np.int64)
+    waiting = [(0, len(kinds))]
     while waiting:
         low, high = waiting.pop()
         start, period, count = _most_saving(kinds[low:high])
-        start += low
-        if count == 1:
-            kept += range(low, high)
-            times += [1] * (high - low)
-        elif start > low:
-            waiting += [(start, high), (low, start)]
-        else:
-            kept += range(start, start + period)
-            times += [count] * period
-            waiting.append((start + period * count, high))
-    return kept, times
+        if count > 1:
+            start += low
+            end = start + period * count
+            first_of[start:end] = start + np.arange(period * count) % period
+            times[start:end] = count
+            waiting += [(low, start), (end, high)]
+    return first_of, times
 
 
 def _most_saving(kinds: Ints) -> tuple[int, int, int]:
@@ -152,3 +154,83 @@ def _most_saving(kinds: Ints) -> tuple[int, int, int]:
         if (counts[longest] - 1) * period > (best[2] - 1) * best[1]:
             best = (int(starts[longest]), period, int(counts[longest]))
     return best
+
+
+def _borders(kept: Ints, times: Ints) -> NDArray[np.bool_]:
+    """Return whether another run of repeats begins at each block that is left, ``[n]``."""
+    begins = (np.diff(kept) != 1) | (np.diff(times) != 0)
+    return np.concatenate([[False], begins])
+
+
+def _sequences(kinds: Ints, sizes: Ints, borders: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
+    """Divide blocks into sequences, of which those that come again save most vertices.
+
+    Args:
+        kinds: Numbers of the blocks, ``[n]``.
+        sizes: Their vertices, ``[n]``.
+        borders: Blocks at which every sequence ends, ``[n]``.
+
+    Returns:
+        The first block of each, the block behind its last, and the first block of the equal
+        sequence that comes first.
+    """
+    wholes = np.arange(len(kinds))
+    ends = wholes + 1
+    free = np.ones(len(kinds), dtype=bool)
+    for _ in range(_MOST_SEQUENCES if len(kinds) <= _MOST_SEARCHED else 0):
+        length, starts = _most_shortening(kinds, sizes, borders, free)
+        if not starts:
+            break
+        for start in starts:
+            free[start : start + length] = False
+            ends[start], wholes[start] = start + length, starts[0]
+    whole: dict[int, int] = {}
+    for i in np.flatnonzero(free & (sizes >= _SMALLEST_BLOCK)).tolist():
+        wholes[i] = whole.setdefault(int(kinds[i]), i)
+    found, start = [], 0
+    while start < len(kinds):
+        found.append((start, int(ends[start]), int(wholes[start])))
+        start = int(ends[start])
+    return found
+
+
+def _most_shortening(
+    kinds: Ints, sizes: Ints, borders: NDArray[np.bool_], free: NDArray[np.bool_]
+) -> tuple[int, list[int]]:
+    """Return the length and the starts of the equal sequences that save most vertices.
+
+    Each sequence is within one run and has only free blocks.
+    """
+    best, found = 0, (0, list[int]())
+    # Vertices that a sequence has more than the box that stands for it; then blocks.
+    saved = np.concatenate([[0], np.cumsum(len(kinds) * (sizes - 1) + 1)])
+    least = len(kinds) * (_SMALLEST_BLOCK - 1)
+    names = kinds.tolist()
+    begin = np.flatnonzero(free).tolist()
+    for length in range(1, len(kinds) // 2 + 1):
+        places: dict[int, list[int]] = {}
+        for start in begin:
+            before = places.setdefault(names[start], [])
+            if not before or start >= before[-1] + length:
+                before.append(start)
+        again = {name for name, starts in places.items() if len(starts) > 1}
+        for name in again:
+            each = int(saved[places[name][0] + length] - saved[places[name][0]])
+            if each > least and (len(places[name]) - 1) * each > best:
+                best, found = (len(places[name]) - 1) * each, (length, places[name])
+        # The sequences that come again, and are longer by one block.
+        begin = [
+            start
+            for start in begin
+            if names[start] in again
+            and start + length < len(kinds)
+            and free[start + length]
+            and not borders[start + length]
+        ]
+        longer: dict[tuple[int, int], int] = {}
+        for start in begin:
+            pair = (names[start], int(kinds[start + length]))
+            names[start] = longer.setdefault(pair, len(longer))
+        if not begin:
+            break
+    return found

@@ -56,6 +56,43 @@ def test_a_block_that_comes_again_is_left_whole_once() -> None:
     assert folded.again.tolist() == [-1, -1, -1, -1, -1, -1, 0, -1]
 
 
+def test_a_sequence_of_blocks_that_comes_again_is_one_vertex() -> None:
+    # The sequence is a block and two activations, then one of the two others.
+    operations, edges = [1], []
+    for other in (9, 10, 9):
+        last = len(operations) - 1
+        edges += [(last + u, last + v) for u, v in [*BLOCK_EDGES, (4, 5), (5, 6), (6, 7)]]
+        operations += [*BLOCK_OPERATIONS, 11, 12, other]
+    edges.append((len(operations) - 1, len(operations)))
+    operations.append(2)
+    arrays = np.array(operations), np.array(sorted(edges))
+    folded = fold_repeats(*arrays, once=True)
+    assert folded.operations.tolist() == [1, *BLOCK_OPERATIONS, 11, 12, 9, 5, 10, 5, 9, 2]
+    assert folded.edges.tolist()[-5:] == [[7, 8], [8, 9], [9, 10], [10, 11], [11, 12]]
+    assert folded.first.tolist() == [-1, *[0] * 6, *[-1] * 6]
+    assert folded.again.tolist() == [*[-1] * 8, 0, -1, 0, -1, -1]
+    assert len(fold_repeats(*arrays).operations) == len(operations)
+
+
+def test_long_edges_keep_no_blocks_together() -> None:
+    """Three layers, each of which reads all before it, as in a dense block."""
+    operations = np.array([1, 5, 6, 5, 6, 5, 6, 7, 2])
+    dense = [(u, v) for v in (1, 3, 5, 7) for u in (0, 2, 4, 6) if u < v]
+    edges = np.array(sorted([*dense, (1, 2), (3, 4), (5, 6), (7, 8)]))
+    assert len(fold_repeats(operations, edges).operations) == len(operations)
+    folded = fold_repeats(operations, edges, reach=2)
+    assert folded.operations.tolist() == [1, 5, 6, 7, 2]
+    assert folded.times.tolist() == [1, 3, 3, 1, 1]
+    assert folded.edges.tolist() == [[0, 1], [0, 3], [1, 2], [2, 3], [3, 4]]
+
+
+def test_a_network_that_is_one_chain_is_not_one_box() -> None:
+    layers = [layer for _ in range(20) for layer in (nn.Conv2d(3, 3, 1), nn.ReLU())]
+    networks = NetworkArray.from_graphs([graph_of(nn.Sequential(*layers), zeros(1, 3, 2, 2))])
+    labels = [box.label for box in network_drawing(networks, 0).boxes]
+    assert labels == ["input", "conv → relu [×20]", "output"]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_graph_without_repeats_is_unchanged(seed: int) -> None:
     graph = NetworkArray.from_graphs([random_network(30, seed)])
