@@ -29,7 +29,7 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import METRICS, are_budgets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,11 +80,7 @@ class Table:
             budgets = cells.space.support.budgets or default_space().support.budgets
         self.budgets = tuple(int(b) for b in budgets)
         self.about = dict(about or {})
-        if (
-            not self.budgets
-            or self.budgets[0] < 1
-            or list(self.budgets) != sorted(set(self.budgets))
-        ):
+        if not are_budgets(self.budgets):
             raise TableError(f"budgets must be ascending positive epochs, got {self.budgets}")
         shape = self.metrics.shape
         fits = len(shape) == 5 and shape[2] >= 1 and shape[3:] == (2, len(METRICS))
@@ -139,11 +135,7 @@ class Table:
         support, size = self.space.support, self.network_size
         if support.official_network is None or size is None:
             return np.full(len(self.cells), -1, dtype=np.int32)
-        drawn = None
-        if self.texts is not None and size == support.official_network.size:
-            drawn = support.parameters_of_texts(self.texts)
-        counts = self.cells.trainable_parameters(size) if drawn is None else drawn
-        return counts.astype(np.int32)
+        return support.parameters(self.cells, size, self.texts or ()).astype(np.int32)
 
     def architecture_texts(self) -> tuple[str, ...]:
         """Return the text form of every row, ``N`` of them.

@@ -232,6 +232,26 @@ class SpaceSupport:
         """Return the official parameters ``[N]`` of drawings; None if they equal the cells'."""
         return None
 
+    def parameters(
+        self, cells: CellArray, size: NetworkSize, texts: Sequence[str] = ()
+    ) -> NDArray[np.int64]:
+        """Return the parameters of the networks of cells at a size, ``[N]``.
+
+        Args:
+            cells: ``N`` cells.
+            size: Size of the networks.
+            texts: Text forms of the drawings ``[N]``, if known: at the official size, operations
+                that a cell's graph lacks count in some spaces.
+
+        Raises:
+            CellError: If the cells of this space have no network.
+        """
+        official = self.official_network
+        drawn = None
+        if texts and official is not None and size == official.size:
+            drawn = self.parameters_of_texts(texts)
+        return cells.trainable_parameters(size) if drawn is None else drawn
+
     def from_text(self, text: str) -> Cell:
         """Return the cell of a text form.
 

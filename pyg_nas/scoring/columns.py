@@ -63,11 +63,8 @@ def _parameters(
     if not isinstance(graphs, CellArray):
         return graphs.parameters
     support = graphs.space.support
-    official = support.official_network
     # Parameters of a benchmark's networks have a formula, others are counted in the network.
-    if size is None or support.network is None or (official is None and not build):
+    has_formula = support.official_network is not None
+    if size is None or support.network is None or not (has_formula or build):
         return None
-    drawn = None
-    if texts and official is not None and size == official.size:
-        drawn = support.parameters_of_texts(texts)
-    return support.network.trainable_parameters(graphs, size) if drawn is None else drawn
+    return support.parameters(graphs, size, texts)

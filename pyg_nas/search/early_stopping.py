@@ -24,6 +24,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.evaluator import Evaluator
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.outcome import Rung
+from pyg_nas.spaces.measurements import are_budgets
 
 KEPT = 3
 """A cell continues if it is in the best 1 / ``KEPT`` of its rung."""
@@ -49,10 +50,10 @@ class EarlyStopping:
     budgets: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        budgets = list(self.budgets)
-        if not budgets or budgets[0] < 1 or budgets != sorted(set(budgets)):
+        if not are_budgets(self.budgets):
             raise SettingsError(
-                f"early stopping needs ascending positive budgets below the full one, got {budgets}"
+                f"early stopping needs ascending positive budgets below the full one, got "
+                f"{list(self.budgets)}"
             )
 
     @classmethod

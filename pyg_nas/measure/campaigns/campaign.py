@@ -19,6 +19,7 @@ from pyg_nas.io.text import counted
 from pyg_nas.measure.campaigns.executor import Executor
 from pyg_nas.measure.campaigns.job import Job, JobOutcome
 from pyg_nas.measure.campaigns.journal import Journal, check_clock
+from pyg_nas.spaces.measurements import are_budgets
 
 if TYPE_CHECKING:
     from pyg_nas.data.table import Table
@@ -109,7 +110,7 @@ def check_request(
     if count > MOST_RUNS:
         raise MeasureError(f"a cell must have at most {MOST_RUNS:,} runs, got {count}")
     seeds = tuple(range(count)) if isinstance(seeds, int) else tuple(seeds)
-    if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
+    if not are_budgets(budgets):
         raise MeasureError(f"budgets must be ascending positive epochs, got {list(budgets)}")
     if budgets[-1] > MOST_EPOCHS:
         raise MeasureError(f"a budget must be at most {MOST_EPOCHS:,} epochs, got {budgets[-1]}")

@@ -29,15 +29,13 @@ class TrainingCost:
     Args:
         step_seconds: Seconds of one step.
         steps: Steps of an epoch.
-        evaluated: Images on which accuracy is read, twice a run.
-        evaluation_seconds: Seconds to read it once, estimated.
+        evaluation_seconds: Seconds to read accuracy once, which is done twice a run, estimated.
         peak_bytes: Largest main memory of this process; None if the system has no such number.
         gpu_bytes: Largest memory of this process on the CUDA device that trains; None without one.
     """
 
     step_seconds: float
     steps: int
-    evaluated: int
     evaluation_seconds: float
     peak_bytes: int | None
     gpu_bytes: int | None = None
@@ -92,7 +90,7 @@ def time_one_step(task: Task, cell: Cell, largest: Cell, device: str = "cpu") ->
     # Reserved memory, which is more than the tensors need: other processes cannot use it.
     cuda = torch.device(device).type == "cuda"
     gpu_bytes = torch.cuda.max_memory_reserved(device) if cuda else None
-    return TrainingCost(seconds, steps, evaluated, evaluation_seconds, _peak_bytes(), gpu_bytes)
+    return TrainingCost(seconds, steps, evaluation_seconds, _peak_bytes(), gpu_bytes)
 
 
 def _peak_bytes() -> int | None:

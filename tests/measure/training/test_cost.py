@@ -12,11 +12,12 @@ from tests.measure.conftest import chain
 
 
 def test_the_estimate_counts_epochs_and_evaluation(tiny_task: Task) -> None:
-    cost = TrainingCost(0.5, 3, 100, 2.0, None)
+    cost = TrainingCost(0.5, 3, 2.0, None)
     assert cost.run_seconds(4) == 4 * 3 * 0.5 + 2 * 2.0
     measured = time_one_step(tiny_task, chain("conv3x3-bn-relu"), chain("maxpool3x3"))
     assert measured.steps == 3
-    assert measured.evaluated == 104
+    passes = 104 / tiny_task.settings.batch_size  # over all images on which accuracy is read
+    assert measured.evaluation_seconds == pytest.approx(measured.step_seconds / 3 * passes)
     assert 0 < measured.step_seconds < 60
 
 
