@@ -18,7 +18,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.sources import open_table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
-from pyg_nas.metrics.regression import kendall_tau, mse_points
+from pyg_nas.metrics.regression import kendall_tau, mean_squared_error
 from pyg_nas.predictors.recipes import make_estimator
 
 RESULTS = Path(__file__).parent / "results"
@@ -57,7 +57,7 @@ def main(
                     "draw": draw,
                     "evaluated": len(predicted),
                     "kendall_tau": kendall_tau(split.evaluate_labels, predicted),
-                    "mse": mse_points(split.evaluate_labels, predicted),
+                    "mse": mean_squared_error(split.evaluate_labels, predicted),
                 }
             )
             print(json.dumps(runs[-1]), flush=True)

@@ -27,7 +27,7 @@ from pyg_nas.features.graph_features import (
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
-from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
+from pyg_nas.metrics.regression import best_in_top, kendall_tau, mean_squared_error
 from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
@@ -139,7 +139,7 @@ def one_run(table: Table, method: str, size: int, draw: int) -> dict[str, Any]:
         "draw": draw,
         "evaluated": len(unseen),
         "kendall_tau": kendall_tau(y, predicted),
-        "mse": mse_points(y, predicted),
+        "mse": mean_squared_error(y, predicted),
         **{f"best_in_top_{k}": best_in_top(y, predicted, k) for k in (1, 10, 100)},
         "best_0.1%_in_predicted_1%": _recall(y, predicted),
         **fitted,

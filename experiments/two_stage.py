@@ -24,7 +24,7 @@ from pyg_nas.data.protocol import Protocol
 from pyg_nas.data.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
-from pyg_nas.metrics.regression import best_in_top, kendall_tau, mse_points
+from pyg_nas.metrics.regression import best_in_top, kendall_tau, mean_squared_error
 from pyg_nas.predictors.recipes import make_estimator
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,13 +55,13 @@ def one_seed(table: Table, seed: int, longer: bool) -> dict[str, float]:
         "seed": seed,
         "training_cells_above": round(172 * two_stage.passing_fraction_),
         **{f"classifier_{name}": value for name, value in classifier.items()},
-        "mse_known": mse_points(y[good], known[good]),
+        "mse_known": mean_squared_error(y[good], known[good]),
         "tau_known": kendall_tau(y[good], known[good]),
-        "mse_passed": mse_points(y[both], score[both]),
+        "mse_passed": mean_squared_error(y[both], score[both]),
         "tau_passed": kendall_tau(y[both], score[both]),
-        "mse_denoise_91": mse_points(y[good], score[good]),
+        "mse_denoise_91": mean_squared_error(y[good], score[good]),
         "tau_denoise_91": kendall_tau(y[good], score[good]),
-        "mse_single_denoise_91": mse_points(y[good], one[good]),
+        "mse_single_denoise_91": mean_squared_error(y[good], one[good]),
         "tau_single_denoise_91": kendall_tau(y[good], one[good]),
         "tau_all": kendall_tau(y, score),
         "tau_single_all": kendall_tau(y, one),

@@ -83,7 +83,9 @@ def demo(
 
 def _train_best(table: Table, evaluation: Evaluation, best: BestCells, out: Path) -> None:
     """Train the three best cells, draw them, and plot them with the cells of the evaluation."""
-    from pyg_nas.cli.demo_job import evaluation_and_live, train_live
+    import numpy as np
+
+    from pyg_nas.cli.demo_job import train_live
     from pyg_nas.visualization.cells import draw_cell
     from pyg_nas.visualization.files import save_figure
     from pyg_nas.visualization.plots import scatter
@@ -99,6 +101,9 @@ def _train_best(table: Table, evaluation: Evaluation, best: BestCells, out: Path
             bold(percent(value, 2)),
             f" (rank {rank:,} among the {len(evaluation.rows):,} unseen cells of the table)",
         )
-    truth, guess = evaluation_and_live(evaluation, best, live)
-    figure = scatter(truth, guess, title="Unseen digits cells")
+    figure = scatter(
+        np.concatenate([evaluation.measured, live]),
+        np.concatenate([evaluation.predicted, best.scores[: len(live)]]),
+        title="Unseen digits cells",
+    )
     save_figure(figure, out / "predicted-against-measured.png")

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.predictors.evaluation import Evaluation
 from pyg_nas.predictors.trained import TrainedPredictor
 
 TRAINING_CELLS = 172
@@ -54,13 +53,3 @@ def train_live(best: BestCells, count: int, table: Table) -> Table:
 
     budget = table.budgets[-1]
     return measure_cells(best.cells[:count], digits_task(), [budget], table.num_runs)
-
-
-def evaluation_and_live(
-    evaluation: Evaluation, best: BestCells, live: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return measured and predicted values, the unseen table cells first and the live ones last."""
-    return (
-        np.concatenate([evaluation.measured, live]),
-        np.concatenate([evaluation.predicted, best.scores[: len(live)]]),
-    )

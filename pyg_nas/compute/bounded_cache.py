@@ -56,8 +56,3 @@ class BoundedCache(Generic[K, V]):
         """Remove the value of ``key`` and return it, or None."""
         with self._lock:
             return self._values.pop(key, None)
-
-    def clear(self) -> None:
-        """Remove all values."""
-        with self._lock:
-            self._values.clear()

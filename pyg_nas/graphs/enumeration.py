@@ -18,9 +18,8 @@ CACHE_VERSION = 1
 """Part of the names of cached files that depend on the order of the enumerated cells."""
 
 _MOST_VERTICES = 7  # 2^21 graphs before labelling; the next size has 2^28
-_MOST_DRAWINGS = (
-    5_000_000  # of one number of vertices, in about 3 GB; NAS-Bench-101 has 1.3 million
-)
+# Of one number of vertices, in about 3 GB; NAS-Bench-101 has 1.3 million.
+_MOST_DRAWINGS = 5_000_000
 
 
 def enumerate_cells(space: SearchSpace | None = None) -> CellArray:

@@ -25,12 +25,7 @@ def are_fractions(values: ArrayLike) -> bool:
     return len(known) > 0 and bool(known.min() >= 0 and known.max() <= 1)
 
 
-def mse_points(measured: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the mean squared error in squared percentage points (fractions come in)."""
-    return mean_squared_error(measured, predicted, fractions=True)
-
-
-def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, fractions: bool) -> float:
+def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, fractions: bool = True) -> float:
     """Return the mean squared error in :func:`mse_unit`.
 
     Args:

@@ -1,4 +1,4 @@
-"""The demo's steps: unseen cells, live training runs, and their place in the picture."""
+"""The demo's steps: unseen cells, and live training runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.cli.demo_job import BestCells, best_unseen_cells, evaluation_and_live, train_live
+from pyg_nas.cli.demo_job import BestCells, best_unseen_cells, train_live
 from pyg_nas.data.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
-from pyg_nas.predictors.evaluation import Evaluation
 
 
 def test_the_best_cells_of_the_demo_are_none_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +41,3 @@ def test_the_demo_trains_as_the_shipped_table_was(monkeypatch: pytest.MonkeyPatc
     table = Table(cells, np.full((5, 2, 3, 2, 4), 0.5, np.float32), budgets=(4, 16))
     train_live(BestCells(cells, [], np.ones(5), 5), 3, table)
     assert asked == [(3, "digits", [16], 3)]
-
-
-def test_live_cells_come_last_with_their_own_predictions() -> None:
-    seen = Evaluation("all", np.arange(2), np.array([0.1, 0.2]), np.array([0.3, 0.4]))
-    cells = sample_cells(3, 0)
-    best = BestCells(cells, [], np.array([0.9, 0.8, 0.7]), 3)
-    truth, guess = evaluation_and_live(seen, best, np.array([0.5, 0.6]))
-    assert truth.tolist() == [0.1, 0.2, 0.5, 0.6]
-    assert guess.tolist() == [0.3, 0.4, 0.9, 0.8]

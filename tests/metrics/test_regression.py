@@ -18,7 +18,6 @@ from pyg_nas.metrics.regression import (
     best_in_top,
     kendall_tau,
     mean_squared_error,
-    mse_points,
     mse_unit,
     r2,
     regression_metrics,
@@ -50,7 +49,7 @@ def test_the_unit_is_that_of_all_labels() -> None:
 
 def test_mse_is_in_squared_points() -> None:
     # Differences of 1, 1, 2 and 1 points.
-    assert mse_points(MEASURED, PREDICTED) == pytest.approx((1 + 1 + 4 + 1) / 4)
+    assert mean_squared_error(MEASURED, PREDICTED) == pytest.approx((1 + 1 + 4 + 1) / 4)
 
 
 def test_kendall_by_hand() -> None:
@@ -124,7 +123,7 @@ def test_the_best_of_costs_are_the_smallest() -> None:
     ],
 )
 def test_bad_input_is_named(measured: list, predicted: list, rule: str) -> None:
-    for figure in (mse_points, kendall_tau, spearman, r2):
+    for figure in (mean_squared_error, kendall_tau, spearman, r2):
         with pytest.raises(SettingsError, match=rule):
             figure(measured, predicted)
 
