@@ -78,12 +78,11 @@ class SearchRun:
                     _shown(advance, self.total, settings.score, self.logger),
                     self.early_stopping,
                 )
-            if self.latencies is not None and self.constraints.max_latency is not None:
+            if self.latencies is not None:
                 from pyg_nas.search.latency import write_latency
 
                 device = self.latency_device if is_device(self.latency_device) else None
-                limit = self.constraints.max_latency
-                write_latency(out, self.evaluator, self.latencies, result, limit, device)
+                write_latency(out, self.evaluator, self.latencies, result, device)
             facts = SearchFacts(result, latency=stored_latency(out), score=settings.score)
             write_report(out, facts, settings)
         self.logger.on_end(_end_figures(result))

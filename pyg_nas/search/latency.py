@@ -210,7 +210,6 @@ def write_latency(
     evaluator: Evaluator,
     model: LatencyModel,
     result: SearchResult,
-    limit: float,
     device: str | None,
 ) -> None:
     """Write ``latency.json`` in the folder of a search: predictions, errors and measurements.
@@ -219,10 +218,10 @@ def write_latency(
         folder: Of the search.
         evaluator: It has the answer's network.
         model: The model that predicted latencies.
-        result: The search.
-        limit: In seconds.
+        result: The search, within a limit on latency.
         device: Where the answer's network is measured; None to measure nothing.
     """
+    limit = result.constraints.max_latency
     record = {"limit": limit, **model.describe(), "predicted": None, "measured": None, "macs": None}
     if result.answer is not None:
         cells = CellArray.from_cells([result.answer.cell])
