@@ -18,7 +18,7 @@ from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import StoredSearch
+from pyg_nas.search.stored import StoredSearch, stored_latency
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -45,7 +45,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     search = StoredSearch.read(folder, None if table is None else table.space)
     search.check_trained()
     settings, space, result = search.settings, search.space, search.result
-    facts = SearchFacts(result, _answer_runs(result, table), search.latency, settings.score)
+    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder), settings.score)
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = network_drawings(folder, space)

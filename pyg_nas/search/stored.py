@@ -74,11 +74,6 @@ class StoredSearch:
                 f"{self.folder}: no {thing} has been trained yet{reasons if failed else ''}"
             )
 
-    @property
-    def latency(self) -> dict[str, Any] | None:
-        """Content of ``latency.json``; None if latencies were not limited."""
-        return stored_latency(self.folder)
-
 
 def stored_latency(folder: Path) -> dict[str, Any] | None:
     """Return the content of ``latency.json``; None if latencies were not limited."""
