@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from pyg_nas.data.table import Table
+from pyg_nas.data.table_checks import check_loadable
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.official_format import OfficialFormat, Records
 from pyg_nas.graphs.registry import default_space
@@ -73,7 +74,7 @@ def write_official(
             loss, or the file could not be read; the message names the cell.
     """
     official = _format(table.space)
-    table.check_loadable("the table")
+    check_loadable(table, "the table")
     records = Records(
         table.cells,
         table.metrics,

@@ -390,7 +390,7 @@ class Table:
                 f"{path}: HDF5 tables have at most {MOST_STORED} vertices a graph and operations, "
                 f"the space {self.space.name!r} has {largest}; keep such graphs as .jsonl"
             )
-        self.check_loadable(str(path))
+        table_checks.check_loadable(self, str(path))
         columns = {
             "hash": self.hashes.astype("S32"),
             "num_vertices": self.cells.num_vertices,
@@ -436,16 +436,8 @@ class Table:
             )
         except (SpaceError, CellError, TableError) as error:
             raise TableError(f"{path}: {error}") from None
-        table.check_loadable(str(path))
+        table_checks.check_loadable(table, str(path))
         return table
-
-    def check_loadable(self, name: str) -> None:
-        """Run the checks of :meth:`load`, including many hashes.
-
-        Raises:
-            TableError: At the first invalid cell, which the message names.
-        """
-        table_checks.check_loadable(self, name)
 
     def check(self, name: str = "table") -> None:
         """Verify every hash, parameter count and range of values.
