@@ -46,7 +46,7 @@ SUBSET := $(addprefix tests/,cli/test_app.py cli/test_table.py cli/test_train.py
 	measure/campaigns/test_campaign.py metrics nasbench nn predictors/gnn/test_gcn.py \
 	predictors/test_hybrid.py predictors/storage/test_folder.py report/test_writer.py \
 	report/test_searches.py report/test_predictions.py search/test_loop.py \
-	search/test_strategies.py spaces testing visualization)
+	search/methods/test_strategies.py spaces testing visualization)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks.measurement import parsed, write_result
-from pyg_nas.data.official_file import convert, write_official
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.official_file import convert, write_official
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
 from pyg_nas.spaces.nasbench101.run_message import decode_message
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges

@@ -36,8 +36,8 @@ from benchmarks.measurement import (
     show,
     write_result,
 )
-from pyg_nas.data.collate import collate_cells
-from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.data.datasets.collate import collate_cells
+from pyg_nas.data.datasets.loader import CollatedLoader
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.conv import Propagation, normalize
 from pyg_nas.nn.dense import DenseCells, DenseGCN, dense_cells, padded_cells

@@ -15,9 +15,9 @@ from torch_geometric.data import InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 from benchmarks.measurement import interleaved, now, parsed, show, write_result
-from pyg_nas.data.loader import CollatedLoader
-from pyg_nas.data.space_datasets import NASBench101
-from pyg_nas.data.table import Table
+from pyg_nas.data.datasets.loader import CollatedLoader
+from pyg_nas.data.datasets.of_spaces import NASBench101
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 

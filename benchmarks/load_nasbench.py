@@ -22,7 +22,7 @@ from rich.table import Table as Grid
 
 from benchmarks.measurement import parsed, write_result
 from pyg_nas import nasbench as api
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.spaces.nasbench101 import nasbench101_cells, nasbench101_hashes
 
 

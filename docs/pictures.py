@@ -191,8 +191,8 @@ def report_picture(table: Path) -> None:
     """A report on the paper's recipe in a browser; needs Playwright and Chromium."""
     from playwright.sync_api import sync_playwright
 
-    from pyg_nas.data.protocol import Protocol
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.protocols.protocol import Protocol
+    from pyg_nas.data.tables.sources import open_table
     from pyg_nas.predictors import TrainedPredictor
     from pyg_nas.report import write_report
 

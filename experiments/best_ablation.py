@@ -20,8 +20,8 @@ import numpy as np
 import typer
 from best_runs import REAL_SAMPLE, RESULTS, all_features, draw_rows, run_all, taus
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.features.graph_features import (
     TRANSFER_GROUP,
     ZERO_COST_GROUP,

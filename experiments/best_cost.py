@@ -25,8 +25,8 @@ import typer
 from best_runs import METHODS, REAL_SAMPLE, RESULTS, report_half
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_text
 from pyg_nas.spaces.nasbench101 import NUM_NASBENCH101_CELLS, nasbench101_cells

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.sources import open_table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.sources import open_table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.regression import kendall_tau, mean_squared_error

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.features.graph_features import (
     TRANSFER_GROUP,
     ZERO_COST_GROUP,

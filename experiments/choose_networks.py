@@ -19,9 +19,9 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from pyg_nas.data.network_reading import read_networks
-from pyg_nas.data.network_sources import built_networks
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.reading import read_networks
+from pyg_nas.data.networks.sources import built_networks
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
 from pyg_nas.measure.tasks.digits import digits_task

@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import typer
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.early_stopping import EarlyStopping
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import (
+from pyg_nas.search.methods.strategies import (
     PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.search.table_evaluator import TableEvaluator
 
 RESULT = Path(__file__).parent / "results" / "early_stopping.json"
 DEVELOPMENT = 8000

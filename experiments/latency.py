@@ -40,7 +40,7 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
 from timm_graphs import import_timm
 
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import NetworkError
 from pyg_nas.features.network_costs import network_cost_names, network_costs
 from pyg_nas.io.files import write_text

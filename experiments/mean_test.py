@@ -26,8 +26,8 @@ from best_published import SIZES
 from best_runs import METHODS, RESULTS, draw_rows, report_half, run_plan
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.spaces.nasbench101 import nasbench101_cells, nasbench101_hashes

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.data.shipped import shipped_latencies
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.tables.shipped import shipped_latencies
 from pyg_nas.io.files import write_text
 from pyg_nas.io.json_lines import append_line
 from pyg_nas.predictors.cost.latency import LatencyRegressor

@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.sources import open_table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.sources import open_table
 from pyg_nas.io.files import write_text
 from pyg_nas.predictors.gnn.gcn import paper_width
 from pyg_nas.predictors.trained import TrainedPredictor

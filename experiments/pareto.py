@@ -18,9 +18,9 @@ import numpy as np
 import typer
 from scipy.stats import kendalltau
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.sources import open_table
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.sources import open_table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.pareto import pareto_front

@@ -27,15 +27,15 @@ import typer
 from best_runs import REAL_SAMPLE, report_half
 from scipy.stats import hypergeom
 
-from pyg_nas.data.shipped import SHIPPED_TASK
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.shipped import SHIPPED_TASK
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.result import SearchResult
-from pyg_nas.search.strategies import (
+from pyg_nas.search.methods.strategies import (
     LocalSearch,
     PredictorSearch,
     RandomSearch,
@@ -43,7 +43,7 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.result import SearchResult
 
 HERE = Path(__file__).parent
 RESULTS, IMAGES = HERE / "results", HERE.parent / "docs" / "images"

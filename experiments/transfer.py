@@ -26,7 +26,7 @@ import h5py
 import numpy as np
 import typer
 
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import write_text

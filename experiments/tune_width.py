@@ -15,9 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.predictors.gnn.gcn import PAPER_WIDTHS
 from pyg_nas.predictors.model_selection.candidates import width_candidates

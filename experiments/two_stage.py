@@ -19,9 +19,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.intervals import mean_interval, paired_difference
 from pyg_nas.metrics.regression import best_in_top, kendall_tau, mean_squared_error

@@ -32,8 +32,8 @@ from learning_law import tau_leaving, unexplained
 from numpy.typing import NDArray
 from scipy.stats.mstats import winsorize
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.edit_distance import EditDistance
 from pyg_nas.io.files import write_text

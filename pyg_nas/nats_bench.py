@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, SettingsError, TableError, quoted
 from pyg_nas.nasbench.statistics import NotMeasuredError
 from pyg_nas.spaces.measurements import METRICS

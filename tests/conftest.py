@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas import testing
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from tests import own_space
 
 

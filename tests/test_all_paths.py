@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.data.collate import collate_cells
-from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.data.datasets.collate import collate_cells
+from pyg_nas.data.datasets.loader import CollatedLoader
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.score import score
 from pyg_nas.engine.shared_terms import refine

@@ -17,7 +17,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs import registry as space_registry
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors import recipes
@@ -109,7 +109,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics[..., 0] = 60.0 * size[..., 0]
     table = Table(cells, metrics)
     table.save(folder / "nasbench101.hdf5")
-    from pyg_nas.data.official_file import write_official
+    from pyg_nas.data.tables.official_file import write_official
 
     write_official(table, folder / "nasbench_only108.tfrecord")
     rows = ["arch,epochs,seed,validation_accuracy,test_accuracy,training_time"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas import nats_bench
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs import sample_cells
 from pyg_nas.nasbench.statistics import NotMeasuredError

@@ -18,8 +18,8 @@ import numpy as np
 from network_families import FAMILIES, build, configurations
 
 from pyg_nas.cli.progress import progress_bar
-from pyg_nas.data.network_sources import NetworkSource, built_networks
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.sources import NetworkSource, built_networks
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.io.files import write_text
 from pyg_nas.measure.profiles.profile import profile_networks
 from pyg_nas.measure.settings import ProfileSettings

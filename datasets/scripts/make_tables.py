@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import typer
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space

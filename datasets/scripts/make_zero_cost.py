@@ -21,7 +21,7 @@ import typer
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from pyg_nas.data.shipped import ZERO_COST_NETWORK
+from pyg_nas.data.tables.shipped import ZERO_COST_NETWORK
 from pyg_nas.features.graph_features import CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells

@@ -176,8 +176,8 @@ def tell(
 
     Example: pyg-nas tell my-search 3 --accuracy 0.91
     """
-    from pyg_nas.search.folder import SearchFolder
-    from pyg_nas.search.ledger import Ledger
+    from pyg_nas.search.search_folder.folder import SearchFolder
+    from pyg_nas.search.search_folder.ledger import Ledger
 
     opened = SearchFolder.open(folder)
     opened.settings.check_external()

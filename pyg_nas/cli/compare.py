@@ -67,7 +67,7 @@ def compare(
 
     Example: pyg-nas compare nasbench101.hdf5 --predictors best,my_file.py:Mine --out comparison
     """
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.tables.sources import open_table
 
     check_label(metric, budget, run)
     check_device(device)

@@ -14,7 +14,7 @@ from pyg_nas.io.text import counted, percent
 
 if TYPE_CHECKING:
     from pyg_nas.cli.demo_job import BestCells
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.tables.table import Table
     from pyg_nas.predictors.evaluation import Evaluation
 
 
@@ -32,8 +32,8 @@ def demo(
     Example: pyg-nas demo
     """
     from pyg_nas.cli.demo_job import TRAINING_CELLS, best_unseen_cells
-    from pyg_nas.data.protocol import Protocol
-    from pyg_nas.data.shipped import shipped_table, shipped_table_path
+    from pyg_nas.data.protocols.protocol import Protocol
+    from pyg_nas.data.tables.shipped import shipped_table, shipped_table_path
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
     from pyg_nas.predictors.storage.folder import check_model_folder, check_storable
     from pyg_nas.predictors.trained import TrainedPredictor

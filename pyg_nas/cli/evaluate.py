@@ -25,7 +25,7 @@ from pyg_nas.io.files import check_output, write_json
 from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
-    from pyg_nas.data.sources import AnyTable
+    from pyg_nas.data.tables.sources import AnyTable
     from pyg_nas.predictors.evaluation import Evaluation
 
 ModelOrTable = Annotated[
@@ -225,7 +225,7 @@ class _Compared(NamedTuple):
         cls, name: str, origin: dict[str, Any], result: Evaluation, table: AnyTable
     ) -> _Compared:
         """Compare with the label of the result's protocol."""
-        from pyg_nas.data.label_texts import fallback_note, label_name, label_unit
+        from pyg_nas.data.protocols.label_texts import fallback_note, label_name, label_unit
 
         label = result.protocol.compared_label(table)
         note = fallback_note(table, result.rows, label)
@@ -263,9 +263,9 @@ class _Request:
         return self._model_compared()
 
     def _scores_compared(self, scores: Path) -> _Compared:
-        from pyg_nas.data.protocol import Protocol
-        from pyg_nas.data.scores_file import read_scores
-        from pyg_nas.data.sources import open_any_table
+        from pyg_nas.data.protocols.protocol import Protocol
+        from pyg_nas.data.tables.scores_file import read_scores
+        from pyg_nas.data.tables.sources import open_any_table
         from pyg_nas.predictors.evaluation import evaluate_scores
 
         if self.second is not None:
@@ -286,9 +286,9 @@ class _Request:
         return _Compared.of(scores.name, origin, result, opened)
 
     def _model_compared(self) -> _Compared:
-        from pyg_nas.data.graph_jsonl import PLAIN
-        from pyg_nas.data.sources import check_table_file, open_any_table
-        from pyg_nas.data.splits import check_split
+        from pyg_nas.data.graph_files.jsonl import PLAIN
+        from pyg_nas.data.protocols.splits import check_split
+        from pyg_nas.data.tables.sources import check_table_file, open_any_table
         from pyg_nas.graphs.registry import open_space
         from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
         from pyg_nas.predictors.trained import TrainedPredictor

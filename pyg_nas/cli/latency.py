@@ -14,7 +14,7 @@ from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.text import percent
 
 if TYPE_CHECKING:
-    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.evaluators.evaluator import Evaluator
     from pyg_nas.search.latency import LatencyModel
 
 MaxLatency = Annotated[
@@ -62,8 +62,8 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
         TableError: If a file cannot be read.
     """
     from pyg_nas.compute.device import check_device, is_device_name
-    from pyg_nas.data.shipped import SHIPPED
-    from pyg_nas.data.sources import check_table_file
+    from pyg_nas.data.tables.shipped import SHIPPED
+    from pyg_nas.data.tables.sources import check_table_file
     from pyg_nas.predictors.storage.header import ModelHeader
 
     if max_latency is None:
@@ -90,7 +90,7 @@ def check_latency_device(device: str, max_latency: str | None) -> None:
 
 def is_device(device: str) -> bool:
     """Return whether latencies are measured on a device, and not read from a file."""
-    from pyg_nas.data.shipped import SHIPPED
+    from pyg_nas.data.tables.shipped import SHIPPED
 
     return device != SHIPPED and not Path(device).exists()
 

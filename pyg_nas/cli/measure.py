@@ -113,7 +113,7 @@ def _budgets(text: str) -> tuple[int, ...]:
 
 
 def _cells(text: str, seed: int, space: str | None) -> CellArray:
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.tables.sources import open_table
     from pyg_nas.graphs.enumeration import sample_cells
 
     found = chosen_space(space)

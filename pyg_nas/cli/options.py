@@ -16,7 +16,7 @@ from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_DIGITS, MOST_IMAGE_SIDE, MOST_SEED
 
 if TYPE_CHECKING:
-    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.protocols.labels import LabelPolicy
 
 
 def seed_option(text: str, *names: str) -> Any:
@@ -220,7 +220,7 @@ def check_label(metric: str | None, budget: int | None, run: str | None) -> None
     Raises:
         SettingsError: If one is outside its rule.
     """
-    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.protocols.labels import LabelPolicy
 
     chosen_label(LabelPolicy(), metric, budget, run)
 

@@ -22,7 +22,7 @@ from pyg_nas.io.text import counted
 
 if TYPE_CHECKING:
     from pyg_nas.compute.workers import Workers
-    from pyg_nas.data.network_table import NetworkTable
+    from pyg_nas.data.networks.table import NetworkTable
     from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
@@ -95,7 +95,7 @@ def predict(
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
     from pyg_nas.compute.workers import Workers
-    from pyg_nas.data.sources import check_table_file
+    from pyg_nas.data.tables.sources import check_table_file
     from pyg_nas.graphs.registry import find_space, space_names
     from pyg_nas.predictors.storage.folder import settings_checksum
     from pyg_nas.predictors.storage.header import ModelHeader
@@ -170,8 +170,8 @@ def _listed_table(
 
     They have the table's parameters if those are of the networks of the model.
     """
-    from pyg_nas.data.sources import open_any_table
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.tables.sources import open_any_table
+    from pyg_nas.data.tables.table import Table
     from pyg_nas.predictors.networks.lists import read_candidates
     from pyg_nas.scoring.blocks import Architectures
 
@@ -197,7 +197,7 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
     """Write the scores of a table or of a whole space, the best first."""
     import numpy as np
 
-    from pyg_nas.data.scores_file import write_scores
+    from pyg_nas.data.tables.scores_file import write_scores
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.scoring.columns import architecture_columns
 

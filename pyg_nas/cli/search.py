@@ -42,7 +42,7 @@ from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
 
 if TYPE_CHECKING:
     from pyg_nas.report.search_facts import SearchFacts
-    from pyg_nas.search.settings import SearchSettings
+    from pyg_nas.search.search_folder.settings import SearchSettings
 
 
 def search(
@@ -176,11 +176,11 @@ def search(
     """
     from pyg_nas.cli.search_plan import plan_search
     from pyg_nas.predictors.recipes import check_recipe, check_subject
-    from pyg_nas.search.acquisition import check_acquisition
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
-    from pyg_nas.search.folder import check_search_folder
-    from pyg_nas.search.methods import check_method, check_predictor, make_strategy
+    from pyg_nas.search.methods.acquisition import check_acquisition
+    from pyg_nas.search.methods.by_name import check_method, check_predictor, make_strategy
+    from pyg_nas.search.search_folder.folder import check_search_folder
 
     check_method(method)
     check_acquisition(acquisition)
@@ -241,8 +241,8 @@ def search(
 
 def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
     """Return the folder of the search with each random seed."""
-    from pyg_nas.search.folder import check_search_folder
-    from pyg_nas.search.settings import SETTINGS
+    from pyg_nas.search.search_folder.folder import check_search_folder
+    from pyg_nas.search.search_folder.settings import SETTINGS
 
     if seeds == 1:
         return {seed: out}
@@ -256,7 +256,7 @@ def _folders(out: Path, seed: int, seeds: int) -> dict[int, Path]:
 
 def _stored(folder: Path) -> SearchSettings | None:
     """Return the settings of the search in a folder, if there is one."""
-    from pyg_nas.search.settings import SETTINGS, SearchSettings
+    from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings
 
     if not (folder / SETTINGS).exists():
         return None

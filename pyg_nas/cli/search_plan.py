@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
-from pyg_nas.search.settings import SearchSettings
+from pyg_nas.search.search_folder.settings import SearchSettings
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pyg_nas.report.search_facts import SearchFacts
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
-    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.evaluators.evaluator import Evaluator
     from pyg_nas.search.history import Query
     from pyg_nas.search.latency import LatencyModel
+    from pyg_nas.search.methods.strategies import Strategy
     from pyg_nas.search.result import SearchResult
-    from pyg_nas.search.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class SearchRun:
         """Search, or resume the search in the folder, and write its report."""
         from pyg_nas.report.search_facts import SearchFacts
         from pyg_nas.report.search_summary import write_report
-        from pyg_nas.search.folder import SearchFolder
         from pyg_nas.search.loop import search as run_search
-        from pyg_nas.search.settings import SearchSettings
-        from pyg_nas.search.stored import stored_latency
+        from pyg_nas.search.search_folder.folder import SearchFolder
+        from pyg_nas.search.search_folder.settings import SearchSettings
+        from pyg_nas.search.search_folder.stored import stored_latency
 
         settings = SearchSettings.of(
             self.strategy,
@@ -94,7 +94,7 @@ def _shown(
 ) -> Callable[[int, Query], None]:
     """Move a bar by cells trained, with the best score so far beside it, and log each."""
     from pyg_nas.metrics.regression import are_fractions
-    from pyg_nas.search.settings import ACCURACY
+    from pyg_nas.search.search_folder.settings import ACCURACY
 
     best = float("-inf")
 

@@ -14,8 +14,8 @@ from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pyg_nas.data.labels import LabelPolicy
-    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.data.protocols.labels import LabelPolicy
+    from pyg_nas.search.evaluators.evaluator import Evaluator
 
 LIVE_BUDGET = 12
 """Epochs of each run on a task, where the user names none."""
@@ -44,7 +44,7 @@ class SearchTarget:
     @property
     def is_table(self) -> bool:
         """Whether it is a table or graph file."""
-        from pyg_nas.data.sources import GRAPH_FILE_SUFFIX
+        from pyg_nas.data.tables.sources import GRAPH_FILE_SUFFIX
         from pyg_nas.io.hdf5 import HDF5_SUFFIXES
 
         return Path(self.name).suffix in (*HDF5_SUFFIXES, GRAPH_FILE_SUFFIX)
@@ -52,7 +52,7 @@ class SearchTarget:
     @cached_property
     def of_networks(self) -> bool:
         """Whether it is a table of whole networks."""
-        from pyg_nas.data.sources import has_networks
+        from pyg_nas.data.tables.sources import has_networks
 
         return self.is_table and has_networks(self.name)
 
@@ -78,7 +78,7 @@ class SearchTarget:
         }
         _refuse(of_task, f"is for tasks, got the table {self.name}")
         if self.of_networks:
-            from pyg_nas.search.network_list import check_list_method
+            from pyg_nas.search.evaluators.network_list import check_list_method
 
             check_list_method(method)
             of_cells = {
@@ -111,10 +111,10 @@ class SearchTarget:
             with self._opened_task(out, device) as opened:
                 yield opened
             return
-        from pyg_nas.data.network_table import NetworkTable
-        from pyg_nas.data.sources import open_table
-        from pyg_nas.search.network_list import NetworkTableEvaluator
-        from pyg_nas.search.table_evaluator import TableEvaluator
+        from pyg_nas.data.networks.table import NetworkTable
+        from pyg_nas.data.tables.sources import open_table
+        from pyg_nas.search.evaluators.network_list import NetworkTableEvaluator
+        from pyg_nas.search.evaluators.table import TableEvaluator
 
         if self.of_networks:
             listed = NetworkTableEvaluator(NetworkTable.load(self.name))
@@ -126,12 +126,12 @@ class SearchTarget:
 
     @contextmanager
     def _opened_task(self, out: Path, device: str) -> Iterator[tuple[Evaluator, LabelPolicy]]:
-        from pyg_nas.data.labels import LabelPolicy
+        from pyg_nas.data.protocols.labels import LabelPolicy
         from pyg_nas.measure import Executor, Journal, get_task
         from pyg_nas.measure.tasks.source import write_task_source
         from pyg_nas.search.domain import Domain
-        from pyg_nas.search.folder import JOURNAL, TASK
-        from pyg_nas.search.live import LiveEvaluator
+        from pyg_nas.search.evaluators.live import LiveEvaluator
+        from pyg_nas.search.search_folder.folder import JOURNAL, TASK
 
         budget = LIVE_BUDGET if self.budget is None else self.budget
         path = out / JOURNAL

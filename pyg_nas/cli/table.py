@@ -17,8 +17,8 @@ from pyg_nas.io.files import check_output
 from pyg_nas.io.text import counted, percent
 
 if TYPE_CHECKING:
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.networks.table import NetworkTable
+    from pyg_nas.data.tables.table import Table
 
 table_app = typer.Typer(help="Tables of measured cells.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def convert(
 
     Example: pyg-nas table convert nasbench_only108.tfrecord nasbench101.hdf5
     """
-    from pyg_nas.data.official_file import convert as convert_file
+    from pyg_nas.data.tables.official_file import convert as convert_file
 
     check_table_output(target, source)
     with progress_bar("converting", of_bytes=True) as advance:
@@ -59,8 +59,8 @@ def info(path: TablePath) -> None:
 
     Example: pyg-nas table info nasbench101.hdf5
     """
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.networks.table import NetworkTable
+    from pyg_nas.data.tables.sources import open_any_table
 
     table = open_any_table(path)
     if isinstance(table, NetworkTable):
@@ -77,8 +77,8 @@ def check(path: TablePath) -> None:
 
     Example: pyg-nas table check nasbench101.hdf5
     """
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.sources import GRAPH_FILE_SUFFIX, open_any_table
+    from pyg_nas.data.networks.table import NetworkTable
+    from pyg_nas.data.tables.sources import GRAPH_FILE_SUFFIX, open_any_table
 
     with working("checking"):
         table = open_any_table(path)
@@ -128,7 +128,7 @@ def import_csv(
 
     Example: pyg-nas table import results.csv table.hdf5 --space nasbench201
     """
-    from pyg_nas.data.architecture_csv import read_architectures
+    from pyg_nas.data.tables.architecture_csv import read_architectures
 
     check_table_output(target, source)
     found = chosen_space(space)
@@ -152,10 +152,10 @@ def export(
 
     Example: pyg-nas table export nasbench101.hdf5 nasbench101.tfrecord
     """
-    from pyg_nas.data.architecture_csv import write_architectures
-    from pyg_nas.data.network_table import NetworkTable, is_network_table
-    from pyg_nas.data.official_file import write_official
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.networks.table import NetworkTable, is_network_table
+    from pyg_nas.data.tables.architecture_csv import write_architectures
+    from pyg_nas.data.tables.official_file import write_official
+    from pyg_nas.data.tables.table import Table
 
     check_output(target, path)
     if target.suffix.lower() == ".csv" and not csv:
@@ -237,8 +237,8 @@ def _print_best(table: Table) -> None:
     """Show the cells with the best mean final validation accuracy at the largest budget."""
     import numpy as np
 
-    from pyg_nas.data.label_texts import label_name
-    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.protocols.label_texts import label_name
+    from pyg_nas.data.protocols.labels import LabelPolicy
 
     policy = LabelPolicy(run="mean", resample_below=None)
     label = table.label(policy)

@@ -26,7 +26,7 @@ from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.limits import MOST_EPOCHS
 
 if TYPE_CHECKING:
-    from pyg_nas.data.labels import LabelPolicy
+    from pyg_nas.data.protocols.labels import LabelPolicy
 
 
 def train(
@@ -73,9 +73,9 @@ def train(
 
     Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
     """
-    from pyg_nas.data.network_table import NetworkTable
-    from pyg_nas.data.protocol import Protocol
-    from pyg_nas.data.sources import open_any_table
+    from pyg_nas.data.networks.table import NetworkTable
+    from pyg_nas.data.protocols.protocol import Protocol
+    from pyg_nas.data.tables.sources import open_any_table
     from pyg_nas.predictors.parameter_rules import check_learning_rate
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,

@@ -49,8 +49,8 @@ def tune(
 
     Example: pyg-nas tune nasbench101.hdf5 --split 172 --out tuned.json
     """
-    from pyg_nas.data.protocol import Protocol
-    from pyg_nas.data.sources import open_table
+    from pyg_nas.data.protocols.protocol import Protocol
+    from pyg_nas.data.tables.sources import open_table
     from pyg_nas.predictors.model_selection.candidates import width_candidates
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 

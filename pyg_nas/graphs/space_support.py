@@ -65,7 +65,7 @@ class SpaceSupport:
     """Budgets in epochs of the official table."""
 
     official_label: Mapping[str, Any] | None = None
-    """Values of the :class:`~pyg_nas.data.labels.LabelPolicy` of the official table."""
+    """Values of the :class:`~pyg_nas.data.protocols.labels.LabelPolicy` of the official table."""
 
     split_sizes: tuple[int, ...] = (172, 334, 860)
     """Sizes of the named training splits, each the first rows of another permutation."""

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -61,7 +61,7 @@ class NASBench:
     Args:
         dataset_file: An official TFRecord file (converted once and then read from the cache
             folder, if that is writable), a table in HDF5, or a
-            :class:`~pyg_nas.data.table.Table`.
+            :class:`~pyg_nas.data.tables.table.Table`.
         seed: Random seed of the draws among a cell's runs. Objects with one seed give the same
             results for the same sequence of queries, except in forked workers, which draw from the
             :mod:`random` module. By default all draws come from that module.
@@ -363,7 +363,7 @@ def _open(path: Path) -> Table:
         return Table.load(path)
     if path.suffix in HDF5_SUFFIXES:
         raise TableError(f"{path}: not a readable HDF5 file")
-    from pyg_nas.data.official_file import read_official
+    from pyg_nas.data.tables.official_file import read_official
 
     cached = cache_folder() / f"tfrecord-{_stamp(path)}.hdf5"
     try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.protocol import UNTRAINED, Protocol
-from pyg_nas.data.sources import AnyTable
+from pyg_nas.data.protocols.protocol import UNTRAINED, Protocol
+from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 

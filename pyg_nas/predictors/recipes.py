@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.user_code import user_call

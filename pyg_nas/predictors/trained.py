@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.label_texts import label_unit
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.sources import AnyTable
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.label_texts import label_unit
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.sources import AnyTable
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.predictors.evaluation import Evaluation, has_fractions
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator

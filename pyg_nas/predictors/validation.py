@@ -16,8 +16,8 @@ from pyg_nas.io.limits import LARGEST_LABEL
 from pyg_nas.predictors.parameter_rules import Rule
 
 if TYPE_CHECKING:
-    from pyg_nas.data.dataset import CellDataset
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.datasets.dataset import CellDataset
+    from pyg_nas.data.tables.table import Table
 
 Cells: TypeAlias = "CellArray | Table | CellDataset | Iterable[Cell]"
 """Accepted types of ``X``: see :func:`as_cells`."""

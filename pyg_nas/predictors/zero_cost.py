@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.shipped import zero_cost_path
+from pyg_nas.data.tables.shipped import zero_cost_path
 from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray

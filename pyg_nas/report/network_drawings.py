@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.domain import lists_networks
-from pyg_nas.search.network_list import stored_networks
+from pyg_nas.search.evaluators.network_list import stored_networks
 from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.drawing import Drawing
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pyg_nas.data.label_texts import fallback_note, label_name, label_unit
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.label_texts import fallback_note, label_name, label_unit
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
@@ -25,7 +25,7 @@ from pyg_nas.report.columns import (
 from pyg_nas.report.page import Page, Tile
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.text import MISSING, duration, number, quantity
-from pyg_nas.search.network_list import listed_cells
+from pyg_nas.search.evaluators.network_list import listed_cells
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import network_drawing
 from pyg_nas.visualization.charts import Chart
@@ -39,7 +39,7 @@ from pyg_nas.visualization.figures import (
 )
 
 if TYPE_CHECKING:
-    from pyg_nas.data.sources import AnyTable
+    from pyg_nas.data.tables.sources import AnyTable
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.predictors.evaluation import Evaluation

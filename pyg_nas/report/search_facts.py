@@ -21,7 +21,7 @@ from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import identifier
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.settings import ACCURACY
+from pyg_nas.search.search_folder.settings import ACCURACY
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,

@@ -13,8 +13,8 @@ from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
 from pyg_nas.report.text import excerpt
 from pyg_nas.search.domain import identifier, lists_networks
-from pyg_nas.search.folder import ANSWER
-from pyg_nas.search.settings import SearchSettings
+from pyg_nas.search.search_folder.folder import ANSWER
+from pyg_nas.search.search_folder.settings import SearchSettings
 from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import figure
 from pyg_nas.visualization.files import save_figure

@@ -18,13 +18,13 @@ from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.stored import StoredSearch, stored_latency
+from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
 
 if TYPE_CHECKING:
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.tables.table import Table
     from pyg_nas.graphs.cell import Cell
 
 _BEST = 10

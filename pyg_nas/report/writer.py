@@ -31,11 +31,11 @@ def write_report(
     Raises:
         PygNasError: If a folder or file is missing, damaged or does not fit the others.
     """
-    from pyg_nas.data.sources import open_any_table, open_table
+    from pyg_nas.data.tables.sources import open_any_table, open_table
     from pyg_nas.report.page import render
     from pyg_nas.report.seed_summary import REGRET
-    from pyg_nas.search.folder import ASKED, QUERIES
-    from pyg_nas.search.settings import SETTINGS
+    from pyg_nas.search.search_folder.folder import ASKED, QUERIES
+    from pyg_nas.search.search_folder.settings import SETTINGS
 
     folder = Path(source)
     check_input_folder(folder, ModelError)

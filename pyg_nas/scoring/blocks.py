@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.graph_arrow import read_arrow_graphs
-from pyg_nas.data.graph_jsonl import parse_graphs
+from pyg_nas.data.graph_files.arrow import read_arrow_graphs
+from pyg_nas.data.graph_files.jsonl import parse_graphs
 from pyg_nas.engine.shared_terms import BLOCK_CELLS
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.cell import Cell

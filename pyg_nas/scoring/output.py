@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyg_nas.data.scores_file import write_columns
+from pyg_nas.data.tables.scores_file import write_columns
 from pyg_nas.io.arrow import import_pyarrow
 from pyg_nas.io.files import atomic_path
 

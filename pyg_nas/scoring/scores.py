@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.scores_file import check_finite, rank_keys
+from pyg_nas.data.tables.scores_file import check_finite, rank_keys
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.columns import architecture_columns
@@ -64,9 +64,9 @@ def score_block(
         task: The work for every block.
         number: The block's number.
         block: The architectures.
-        bound: Key of a score (:func:`~pyg_nas.data.scores_file.rank_keys`): rows behind it are not
-            among the best of all. Without it each block hashes as many rows as are wanted in all,
-            which takes longer than scoring.
+        bound: Key of a score (:func:`~pyg_nas.data.tables.scores_file.rank_keys`): rows behind it
+            are not among the best of all. Without it each block hashes as many rows as are wanted
+            in all, which takes longer than scoring.
         architectures: The architectures, if they were read already.
 
     Raises:

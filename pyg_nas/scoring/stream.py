@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.compute.ahead import read_ahead
 from pyg_nas.compute.workers import WorkerDiedError, Workers
-from pyg_nas.data.scores_file import rank_keys
+from pyg_nas.data.tables.scores_file import rank_keys
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.output import COLUMNS, write_file

@@ -19,23 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
-from pyg_nas.search.adoption import adopt_records
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
 from pyg_nas.search.domain import Domain, lists_networks
-from pyg_nas.search.evaluator import Evaluator, ExternalEvaluator
-from pyg_nas.search.folder import SearchFolder
-from pyg_nas.search.history import History, Proposal, Query
-from pyg_nas.search.ledger import Ledger
-from pyg_nas.search.methods import make_strategy
-from pyg_nas.search.network_list import (
+from pyg_nas.search.evaluators.evaluator import Evaluator, ExternalEvaluator
+from pyg_nas.search.evaluators.network_list import (
     NETWORKS,
     NetworkListEvaluator,
     NetworkTableEvaluator,
@@ -43,14 +38,19 @@ from pyg_nas.search.network_list import (
     check_list_method,
     stored_networks,
 )
+from pyg_nas.search.evaluators.table import TableEvaluator
+from pyg_nas.search.history import History, Proposal, Query
+from pyg_nas.search.methods.by_name import make_strategy
+from pyg_nas.search.methods.strategies import Strategy
 from pyg_nas.search.outcome import Reference
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.settings import SETTINGS, SearchSettings
-from pyg_nas.search.strategies import Strategy
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.search_folder.adoption import adopt_records
+from pyg_nas.search.search_folder.folder import SearchFolder
+from pyg_nas.search.search_folder.ledger import Ledger
+from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings
 
 if TYPE_CHECKING:
-    from pyg_nas.data.network_dataset import NetworkDataset
+    from pyg_nas.data.networks.dataset import NetworkDataset
 
 LIVE_LABEL = LabelPolicy(run="mean", resample_below=None)
 """The label policy of an accuracy that the caller reports: the number as it is."""
@@ -74,12 +74,12 @@ class Search:
             keeps the search in memory.
         space: The search space, its name, or ``file.py:NAME`` of the user's own; by default the
             default space.
-        method: One of :data:`~pyg_nas.search.methods.METHODS` except ``"oracle"``.
+        method: One of :data:`~pyg_nas.search.methods.by_name.METHODS` except ``"oracle"``.
         n: Random architectures before the first fit of a predictor.
         k: Architectures proposed after each fit.
         recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`; by default
             ``"fast"``.
-        acquisition: One of :data:`~pyg_nas.search.acquisition.ACQUISITIONS`.
+        acquisition: One of :data:`~pyg_nas.search.methods.acquisition.ACQUISITIONS`.
         seed: Seed for all random choices.
         constraints: The constraints on the answer.
         device: Where predictors are fitted.
@@ -87,7 +87,7 @@ class Search:
             ``[N]``; by default those of the space's official networks.
         domain: The cells that may be proposed, by default the whole space.
         networks: The candidates, in place of a space: a list of whole networks
-            (:mod:`pyg_nas.search.network_list`). The recipe is then one of networks,
+            (:mod:`pyg_nas.search.evaluators.network_list`). The recipe is then one of networks,
             ``"networks"`` by default, and the method ``"predictor"`` or ``"random"``.
         strategy: A strategy object in place of ``method``, ``n``, ``k``, ``recipe`` and
             ``acquisition``.

@@ -17,7 +17,7 @@ from pyg_nas.search.outcome import Reference
 
 if TYPE_CHECKING:
     from pyg_nas.search.domain import Domain
-    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.evaluators.evaluator import Evaluator
     from pyg_nas.search.history import Query
 
 LIMITS = ("max_parameters", "max_seconds", "max_macs", "max_latency")

@@ -16,7 +16,8 @@ from pyg_nas.graphs.mutation import Genotype, mutate, neighbours
 from pyg_nas.graphs.search_space import SearchSpace
 
 LISTED = "listed networks"
-"""Name of a space whose cells are names of whole networks (:mod:`pyg_nas.search.network_list`)."""
+"""Name of a space whose cells are names of whole networks, see
+:mod:`pyg_nas.search.evaluators.network_list`."""
 
 NEAREST = 20
 """Size of a neighbourhood in a part of a space."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.search.evaluator import Evaluator
+from pyg_nas.search.evaluators.evaluator import Evaluator
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.outcome import Rung
 from pyg_nas.spaces.measurements import are_budgets

@@ -37,9 +37,9 @@ from pyg_nas.measure.tasks.source import read_task
 from pyg_nas.measure.trained_network.folder import load_network, read_network_settings, save_network
 from pyg_nas.measure.trained_network.results import describe_task, describe_test, pixel_unit
 from pyg_nas.search.confirmation import Confirmation
-from pyg_nas.search.folder import JOURNAL, TASK
-from pyg_nas.search.settings import TaskRuns
-from pyg_nas.search.stored import StoredSearch
+from pyg_nas.search.search_folder.folder import JOURNAL, TASK
+from pyg_nas.search.search_folder.settings import TaskRuns
+from pyg_nas.search.search_folder.stored import StoredSearch
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:

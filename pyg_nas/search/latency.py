@@ -15,10 +15,10 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.data.network_sources import NetworkSource, graph_of_network
-from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.data.shipped import SHIPPED, shipped_latencies
-from pyg_nas.data.sources import open_any_table
+from pyg_nas.data.networks.sources import NetworkSource, graph_of_network
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
+from pyg_nas.data.tables.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -32,10 +32,10 @@ from pyg_nas.predictors.cost.latency import LatencyRegressor
 from pyg_nas.predictors.cost.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.folder import LATENCY
+from pyg_nas.search.search_folder.folder import LATENCY
 
 if TYPE_CHECKING:
-    from pyg_nas.search.evaluator import Evaluator
+    from pyg_nas.search.evaluators.evaluator import Evaluator
     from pyg_nas.search.result import SearchResult
 
 MEASURED = 60
@@ -151,7 +151,7 @@ def stored_latencies(
     cells are predicted, and a model of the cells is fitted to these predictions.
 
     Args:
-        path: The folder or file, or :data:`~pyg_nas.data.shipped.SHIPPED` for the table of
+        path: The folder or file, or :data:`~pyg_nas.data.tables.shipped.SHIPPED` for the table of
             networks of the package.
         domain: The cells that a search may propose.
         build: Builds their networks, which only whole networks need.

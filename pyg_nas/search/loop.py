@@ -14,13 +14,13 @@ from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import named
 from pyg_nas.search.early_stopping import EarlyStopping, check_unlimited
-from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, train_checked
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.evaluators.evaluator import Evaluator, OnEnd, Wanted, train_checked
 from pyg_nas.search.history import Query
+from pyg_nas.search.methods.strategies import Strategy
 from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.result import SearchResult
+from pyg_nas.search.search_folder.folder import SearchFolder
 from pyg_nas.search.stepped_training import SteppedTraining
-from pyg_nas.search.strategies import Strategy
 
 WORKER = "search"
 """Name of this worker in a search folder."""
@@ -42,7 +42,7 @@ def search(
     ``folder``: it first trains unfinished cells, and then queries exactly the cells of an
     uninterrupted search. With a larger budget it continues as if it had been started with that
     budget. An evaluator with several workers gets the next cell whenever one of them is free
-    (:meth:`Evaluator.train <pyg_nas.search.evaluator.Evaluator.train>`).
+    (:meth:`Evaluator.train <pyg_nas.search.evaluators.evaluator.Evaluator.train>`).
 
     Args:
         strategy: Chooses the cells.

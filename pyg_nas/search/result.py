@@ -120,12 +120,12 @@ class SearchResult:
         return "cell" if trained is None else thing_in(trained.cell.space)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the queries in order as a data frame (:mod:`pyg_nas.data.frames`).
+        """Return the queries in order as a data frame (:mod:`pyg_nas.data.tables.frames`).
 
         Raises:
             SettingsError: If pandas is not installed.
         """
-        from pyg_nas.data.frames import cells_frame
+        from pyg_nas.data.tables.frames import cells_frame
 
         records = [query.to_dict() for query in self.history]
         names = ("accuracy", "seconds", "test_accuracy", "true_accuracy", "parameters")

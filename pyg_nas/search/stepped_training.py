@@ -12,7 +12,7 @@ from pyg_nas.search.early_stopping import (
     check_smaller_budgets,
     expected_if_stopped,
 )
-from pyg_nas.search.evaluator import Evaluator, OnEnd, Wanted, train_checked
+from pyg_nas.search.evaluators.evaluator import Evaluator, OnEnd, Wanted, train_checked
 from pyg_nas.search.history import History
 from pyg_nas.search.outcome import Outcome, Rung
 

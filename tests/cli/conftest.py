@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from tests.cli.command import pyg_nas
 
 

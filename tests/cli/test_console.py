@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.console import bold, fail, prepare_streams, print_line, print_note, print_table
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 
 from .processes import run_commands
 

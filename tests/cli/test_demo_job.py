@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.demo_job import BestCells, best_unseen_cells, train_live
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 
 

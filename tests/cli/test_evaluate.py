@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage import registry
 from pyg_nas.predictors.storage.folder import load_model, save_model

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 
 from .processes import run_commands
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.cli.latency import seconds_of
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.search_folder.folder import SearchFolder
 from tests.cli.command import pyg_nas
 
 

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells

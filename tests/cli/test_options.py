@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from pyg_nas.cli.options import Jobs, check_settings_file, chosen_label, longest_training
-from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import nn, zeros
 
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.cli.command import pyg_nas

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pyg_nas.cli.app import app
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 
 

@@ -13,14 +13,14 @@ import typer
 from typer.testing import CliRunner, Result
 
 from pyg_nas.cli.search import search
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure import Executor, get_task
-from pyg_nas.search.ledger import Ledger
 from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.search_folder.ledger import Ledger
 from tests.cli.command import pyg_nas
 from tests.measure.tasks.test_by_name import make_folder
 
@@ -378,7 +378,7 @@ def test_search_on_a_task_has_its_executor(tmp_path: Path, monkeypatch: pytest.M
         seen.append((budget, runs, executor))
         raise SettingsError("enough")
 
-    monkeypatch.setattr("pyg_nas.search.live.LiveEvaluator", stop)
+    monkeypatch.setattr("pyg_nas.search.evaluators.live.LiveEvaluator", stop)
     options = ("--budget", 2, "--runs", 3, "--backend", "threading", "--workers", 4)
     out = ("--out", tmp_path, "--device", "cpu")
     assert pyg_nas("search", "digits", *options, *out) == 2

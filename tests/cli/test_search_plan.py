@@ -8,7 +8,7 @@ import pytest
 
 from pyg_nas.cli.search_plan import Plan, plan_search
 from pyg_nas.errors import SettingsError
-from pyg_nas.search.settings import SearchSettings
+from pyg_nas.search.search_folder.settings import SearchSettings
 
 
 @pytest.mark.parametrize(

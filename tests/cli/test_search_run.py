@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.cli.search_run import SearchRun
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.io.callbacks import Callback, Figures
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.early_stopping import EarlyStopping
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.evaluators.table import TableEvaluator
+from pyg_nas.search.methods.strategies import RandomSearch
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

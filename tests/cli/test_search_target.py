@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyg_nas.cli.search_target import SearchTarget
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pyg_nas.cli.spaces import chosen_space, scored_source
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs import Cell, open_space
 from pyg_nas.graphs.registry import default_space

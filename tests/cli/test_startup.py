@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.data.official_file import write_official
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.official_file import write_official
+from pyg_nas.data.tables.table import Table
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules import NetworkArray, graph_of
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.cli.app import main
-from pyg_nas.data.official_file import write_official
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.official_file import write_official
+from pyg_nas.data.tables.table import Table
 from tests.cli.command import pyg_nas
 
 

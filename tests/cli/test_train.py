@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.predictors.storage.folder import load_model
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.nasbench101 import NASBENCH101

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyg_nas.data.table import Table
-from pyg_nas.search.folder import SearchFolder
-from pyg_nas.search.ledger import Ledger
+from pyg_nas.data.tables.table import Table
+from pyg_nas.search.search_folder.folder import SearchFolder
+from pyg_nas.search.search_folder.ledger import Ledger
 
 COMMAND = "from pyg_nas.cli.app import main; main()"
 DATASET = """
-from pyg_nas.data.dataset import CellDataset
-from pyg_nas.data.table import Table
+from pyg_nas.data.datasets.dataset import CellDataset
+from pyg_nas.data.tables.table import Table
 assert len(CellDataset("out/root", Table.load("table.hdf5"))) == 200
 """
 CACHE = """

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import PygNasError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -123,7 +123,7 @@ class TFRecordReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.data.official_file import write_official
+        from pyg_nas.data.tables.official_file import write_official
 
         self.path = folder / "input.tfrecord"
         write_official(few_results().subset(slice(0, 3)), self.path)
@@ -147,7 +147,7 @@ class TFRecordReader(Reader):
         return b"".join(framed(record) for record in records)
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.data.official_file import convert
+        from pyg_nas.data.tables.official_file import convert
 
         self.out.unlink(missing_ok=True)
         try:
@@ -195,7 +195,7 @@ class GraphReader(Reader):
         return damage_bytes(data, random_) if random_.random() < 0.3 else data
 
     def read(self, random_: random.Random) -> None:
-        from pyg_nas.data.sources import open_table
+        from pyg_nas.data.tables.sources import open_table
 
         space = random_.choice((None, NASBENCH101, SearchSpace("g", ("conv", "pool"), 4, 4)))
         table = open_table(self.path, space)
@@ -208,7 +208,7 @@ class ModelReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.data.protocol import Protocol
+        from pyg_nas.data.protocols.protocol import Protocol
         from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor
         from pyg_nas.predictors.gnn.two_stage import TwoStageRegressor
         from pyg_nas.predictors.hybrid import HybridRegressor
@@ -273,10 +273,10 @@ class SearchReader(Reader):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from pyg_nas.search.folder import SearchFolder
+        from pyg_nas.search.evaluators.table import TableEvaluator
         from pyg_nas.search.loop import search
-        from pyg_nas.search.strategies import RandomSearch
-        from pyg_nas.search.table_evaluator import TableEvaluator
+        from pyg_nas.search.methods.strategies import RandomSearch
+        from pyg_nas.search.search_folder.folder import SearchFolder
 
         table = few_results()
         evaluator = TableEvaluator(table)
@@ -375,7 +375,7 @@ class PathReader(Reader):
     """Files with hostile names, and folders where a file should be."""
 
     def feed(self, random_: random.Random) -> None:
-        from pyg_nas.data.sources import open_table
+        from pyg_nas.data.tables.sources import open_table
 
         name = random_.choice(HOSTILE_NAMES)[:200].replace("\x00", "?")
         suffix = random_.choice((".hdf5", ".jsonl", ".tfrecord", ""))

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.data.architecture_csv import read_architectures
-from pyg_nas.data.official_file import write_official
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.architecture_csv import read_architectures
+from pyg_nas.data.tables.official_file import write_official
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.registry import find_space
 from tests.fuzz.cases import CASES, Case
 
@@ -347,7 +347,7 @@ def _read_lines(path: Path) -> None:
 
 
 def _read_table(path: Path) -> None:
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.tables.table import Table
 
     Table.load(path).check()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells

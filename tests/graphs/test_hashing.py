@@ -4,7 +4,7 @@ from hashlib import md5
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.hashing import hash_graph, module_hash, module_hashes
 from pyg_nas.spaces.nasbench101 import nasbench101_cells

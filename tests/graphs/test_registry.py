@@ -162,7 +162,7 @@ def test_a_missing_network_is_explained() -> None:
 PACKAGE = Path(registry.__file__).parents[1]
 BENCHMARKS = "|".join(registry._locations)
 # Replacements of the packages of one benchmark, and the public names of the datasets.
-OF_ONE_SPACE = ("spaces/", "nasbench/", "nats_bench.py", "data/space_datasets.py")
+OF_ONE_SPACE = ("spaces/", "nasbench/", "nats_bench.py", "data/datasets/of_spaces.py")
 
 
 def names_of_spaces(path: Path) -> Iterator[str]:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pyg_nas import nasbench as api
-from pyg_nas.data.official_file import write_official
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.official_file import write_official
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import PygNasError, RecordError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
 

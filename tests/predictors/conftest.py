@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.predictors.trained import TrainedPredictor
 
 FAST = {"hidden": 8, "epochs": 2}

@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learni
 from sklearn.utils import estimator_checks
 
 from pyg_nas.data import NASBench101
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.baselines import ParameterCountRegressor, random_forest

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import UNTRAINED, Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import UNTRAINED, Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.evaluation import evaluate_scores
 

@@ -13,9 +13,9 @@ import pytest
 from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.shipped import shipped_table
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.tables.shipped import shipped_table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import extended_features

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.labels import PAPER_LABEL, LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.predictors import recipes
 from pyg_nas.predictors.hybrid import HybridRegressor

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage.folder import load_model

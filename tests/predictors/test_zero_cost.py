@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError
 from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features

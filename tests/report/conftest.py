@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report import write_report
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_report as write_search
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.methods.strategies import RandomSearch
+from pyg_nas.search.search_folder.folder import SearchFolder
 
 # Everything a name can do wrong in markup, in a script, in an attribute and in a template.
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'{{title}}&amp;${1}"

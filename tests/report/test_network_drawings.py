@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.report.network_drawings import network_drawings
-from pyg_nas.search.network_list import NetworkListEvaluator
+from pyg_nas.search.evaluators.network_list import NetworkListEvaluator
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.nasbench101.space import NASBENCH101
 from pyg_nas.visualization.cells import network_drawing

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.metrics.regression import kendall_tau, regression_metrics
 from pyg_nas.predictors.gnn.gcn import GCNRegressor
@@ -80,7 +80,7 @@ def test_plain_graphs_of_any_vocabulary_are_reported(tmp_path: Path) -> None:
         edges = [[a, b] for a in range(9) for b in range(a + 1, 9) if rng.random() < 0.4]
         lines.append(json.dumps({"ops": ops, "edges": edges, "y": 10.0 + len(edges)}))
     (tmp_path / "graphs.jsonl").write_text("\n".join(lines) + "\n")
-    from pyg_nas.data.graph_jsonl import read_graphs
+    from pyg_nas.data.graph_files.jsonl import read_graphs
 
     table = read_graphs(tmp_path / "graphs.jsonl")
     protocol = Protocol(train="30")

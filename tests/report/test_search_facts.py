@@ -7,12 +7,12 @@ from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
+from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.search.outcome import Outcome
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
 from pyg_nas.visualization.charts import Line
 from tests.search.conftest import SMALL, made_up_table
 

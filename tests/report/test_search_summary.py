@@ -10,7 +10,7 @@ from pyg_nas.report.search_summary import write_report
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.history import History
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.settings import SearchSettings
+from pyg_nas.search.search_folder.settings import SearchSettings
 
 HOSTILE = "``` </pre> |*_$x$ \x1b[31m\u202e\udcff"
 EMPTY = SearchFacts(SearchResult(History(), Constraints(), None))

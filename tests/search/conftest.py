@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells
 from pyg_nas.graphs.search_space import SearchSpace

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import History, Proposal
-from pyg_nas.search.outcome import Outcome
-from pyg_nas.search.result import SearchResult
-from pyg_nas.search.strategies import (
+from pyg_nas.search.methods.strategies import (
     LocalSearch,
     PredictorSearch,
     RandomSearch,
@@ -20,7 +19,8 @@ from pyg_nas.search.strategies import (
     RegularizedEvolution,
     Strategy,
 )
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.result import SearchResult
 from tests.search.predictors import gaussian, linear, process
 
 

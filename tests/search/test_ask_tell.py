@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -21,11 +21,11 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
-from pyg_nas.search.folder import ASKED, QUERIES
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.methods.strategies import PredictorSearch, RandomSearch, RegularizedEvolution
+from pyg_nas.search.search_folder.folder import ASKED, QUERIES
 from tests.search.conftest import SMALL, made_up_table
 from tests.search.predictors import GaussianPredictor, gaussian, linear
 from tests.search.samples import STRATEGIES, hashes

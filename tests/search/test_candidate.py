@@ -14,7 +14,7 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.history import Proposal
-from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.search.methods.strategies import RandomSearch
 from tests.search.conftest import SMALL
 
 

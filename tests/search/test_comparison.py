@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.comparison import RegretCurve, compare_searches, write_search_comparison
-from pyg_nas.search.stored import StoredSearch
+from pyg_nas.search.search_folder.stored import StoredSearch
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
 

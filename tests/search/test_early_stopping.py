@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping, expected_if_stopped
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
+from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.search.outcome import Outcome, Rung
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
 
 STOPPING = EarlyStopping((4,))
 

@@ -23,11 +23,11 @@ from pyg_nas.measure import Journal, get_task
 from pyg_nas.measure.tasks.source import write_task_source
 from pyg_nas.measure.trained_network.folder import load_network, read_network_settings
 from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.evaluators.live import LiveEvaluator
 from pyg_nas.search.finish import Finish
-from pyg_nas.search.folder import JOURNAL, TASK, SearchFolder
-from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import RandomSearch
+from pyg_nas.search.methods.strategies import RandomSearch
+from pyg_nas.search.search_folder.folder import JOURNAL, TASK, SearchFolder
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
 
 PT2 = "network.pt2"

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.network_table import NetworkTable
-from pyg_nas.data.table import Table
+from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.profiles import profile
@@ -19,10 +19,10 @@ from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.search import latency
 from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.latency import LatencyModel, measured_latencies, stored_latencies
 from pyg_nas.search.loop import search
-from pyg_nas.search.methods import make_strategy
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.methods.by_name import make_strategy
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 

@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import EarlyStopping
-from pyg_nas.search.evaluator import OnEnd, Wanted
-from pyg_nas.search.folder import QUERIES, SearchFolder
+from pyg_nas.search.evaluators.evaluator import OnEnd, Wanted
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.loop import search
-from pyg_nas.search.outcome import Outcome
-from pyg_nas.search.records import Records
-from pyg_nas.search.strategies import (
+from pyg_nas.search.methods.strategies import (
     PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
 )
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.search_folder.folder import QUERIES, SearchFolder
+from pyg_nas.search.search_folder.records import Records
 from tests.search.conftest import SMALL
 from tests.search.predictors import LinearPredictor, linear
 from tests.search.samples import STRATEGIES, Interrupted, hashes

@@ -8,11 +8,11 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from pyg_nas.data.table import Table  # noqa: E402
+from pyg_nas.data.tables.table import Table  # noqa: E402
 from pyg_nas.search.ask_tell import Search  # noqa: E402
 from pyg_nas.search.domain import Domain  # noqa: E402
+from pyg_nas.search.methods.strategies import PredictorSearch  # noqa: E402
 from pyg_nas.search.optuna_sampler import ArchitecturePruner, ArchitectureSampler  # noqa: E402
-from pyg_nas.search.strategies import PredictorSearch  # noqa: E402
 from tests.search.conftest import SMALL  # noqa: E402
 from tests.search.predictors import linear  # noqa: E402
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.methods.strategies import RandomSearch
 
 
 def test_regret_by_hand(whole_table: Table) -> None:

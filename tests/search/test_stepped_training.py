@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.measure import Executor, Journal
 from pyg_nas.measure.tasks.task import Task
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import LEAST, EarlyStopping
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.evaluators.live import LiveEvaluator
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.history import Query
-from pyg_nas.search.live import LiveEvaluator
 from pyg_nas.search.loop import search
+from pyg_nas.search.methods.strategies import PredictorSearch, RandomSearch
 from pyg_nas.search.outcome import Outcome, Rung
-from pyg_nas.search.records import Records
-from pyg_nas.search.strategies import PredictorSearch, RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.search_folder.folder import SearchFolder
+from pyg_nas.search.search_folder.records import Records
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
 from tests.search.predictors import linear
 from tests.search.samples import hashes

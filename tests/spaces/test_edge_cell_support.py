@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError
 from pyg_nas.features import cell_features, graph_feature_names
 from pyg_nas.graphs import Cell, CellArray, SearchSpace, mutate, neighbours, sample_cells

@@ -6,14 +6,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
-from pyg_nas.search.strategies import RandomSearch
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.methods.strategies import RandomSearch
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 HOSTILE = "</td><script>\x1b[31m\u202e\udcff"

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from scipy.stats import kendalltau
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.visualization import plots
 from pyg_nas.visualization.figures import comparison_chart

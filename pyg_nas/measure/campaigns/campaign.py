@@ -22,7 +22,7 @@ from pyg_nas.measure.campaigns.journal import Journal, check_clock
 from pyg_nas.spaces.measurements import are_budgets
 
 if TYPE_CHECKING:
-    from pyg_nas.data.table import Table
+    from pyg_nas.data.tables.table import Table
     from pyg_nas.graphs.cell import Cell
     from pyg_nas.measure.tasks.task import Task
 

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.data.labels import SCORE
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import SCORE
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, PygNasError, SettingsError, one_line, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray

@@ -18,9 +18,9 @@ from torch import nn
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.threads import torch_threads
-from pyg_nas.data.network_reading import OnNetwork, read_networks
-from pyg_nas.data.network_sources import NetworkSource, naming_network
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.reading import OnNetwork, read_networks
+from pyg_nas.data.networks.sources import NetworkSource, naming_network
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted, percent
 from pyg_nas.measure.profiles.journal import Profile, ProfileJournal

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from pyg_nas.compute.exported import check_onnx
-from pyg_nas.data.network_sources import arguments
+from pyg_nas.data.networks.sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES
 from pyg_nas.io.regular_files import read_regular

@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.data.collate import collate_cells
-from pyg_nas.data.loader import CollatedLoader
+from pyg_nas.data.datasets.collate import collate_cells
+from pyg_nas.data.datasets.loader import CollatedLoader
 from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.loop import train_sparse, train_stacked
 from pyg_nas.engine.paths import use_compiled

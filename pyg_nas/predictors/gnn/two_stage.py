@@ -17,7 +17,7 @@ from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from pyg_nas.data.folds import grouped_folds
+from pyg_nas.data.protocols.folds import grouped_folds
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.thresholds import above as is_above

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.label_texts import fallback_note
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol, Split
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.label_texts import fallback_note
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol, Split
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import (
     DivergedError,
     SettingsError,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.data.folds import grouped_folds
+from pyg_nas.data.protocols.folds import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_RUNS

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.data.network_reading import OnNetwork, read_networks
-from pyg_nas.data.network_sources import NetworkSource, built_networks, network_sources
-from pyg_nas.data.network_table import NetworkTable, is_network_table
+from pyg_nas.data.networks.reading import OnNetwork, read_networks
+from pyg_nas.data.networks.sources import NetworkSource, built_networks, network_sources
+from pyg_nas.data.networks.table import NetworkTable, is_network_table
 from pyg_nas.errors import NetworkError, SettingsError
 from pyg_nas.io.json_reader import parse_json, read_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
@@ -24,7 +24,7 @@ def named_sources(
 
     Args:
         networks: The folder, or ``module:builder`` or ``file.py:builder``
-            (:data:`~pyg_nas.data.network_sources.Builder`), whose module is imported.
+            (:data:`~pyg_nas.data.networks.sources.Builder`), whose module is imported.
         configurations: A JSON file with a list of objects, or a JSON Lines file of objects:
             the arguments of each call of the builder.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.data.network_dataset import NetworkDataset
+from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.sources import AnyTable
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.errors import ModelError, PygNasError, SettingsError
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace

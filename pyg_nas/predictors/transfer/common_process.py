@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
-from pyg_nas.data.shipped import shipped_measurements, shipped_table
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.shipped import shipped_measurements, shipped_table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError
 from pyg_nas.features.common import common_features
 from pyg_nas.features.graph_features import (

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_measurements, shipped_table
+from pyg_nas.data.tables.shipped import SHIPPED_TABLE, shipped_measurements, shipped_table
 from pyg_nas.features.graph_features import FEATURE_VERSION, CellFeatures, cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.array_cache import Arrays, cached_arrays

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, cached_arrays

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure.campaigns import journal as journal_module
@@ -23,7 +23,7 @@ from pyg_nas.measure.campaigns.job import Job, Reading, Run
 from pyg_nas.measure.campaigns.journal import Journal
 from pyg_nas.measure.network import build_network
 from pyg_nas.measure.tasks.task import Task
-from pyg_nas.search.table_evaluator import TableEvaluator
+from pyg_nas.search.evaluators.table import TableEvaluator
 from tests.measure.campaigns.test_executor import CELLS
 
 from ..campaign_process import BUDGETS, SEEDS, campaign_cells, start

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.network_sources import network_sources
-from pyg_nas.data.network_table import NetworkTable
+from pyg_nas.data.networks.sources import network_sources
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError, SettingsError
 from pyg_nas.measure.profiles import profile
 from pyg_nas.measure.profiles.profile import profile_networks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.measure.tasks.digits import digits_task
 
 SHIPPED = Path(__file__).parents[3] / "datasets" / "nasbench_digits.hdf5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.measure.tasks.textures import textures_task
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import register_space

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
 
-from pyg_nas.data.shipped import shipped_latencies
+from pyg_nas.data.tables.shipped import shipped_latencies
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.network_costs import network_costs
 from pyg_nas.predictors.cost.latency import LatencyRegressor, _Work

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.cost.training_time import TimeRegressor
 from pyg_nas.spaces.nasbench101 import nasbench101_cells

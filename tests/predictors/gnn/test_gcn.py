@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
 from sklearn.utils.class_weight import compute_sample_weight
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.engine import shared_terms
 from pyg_nas.engine.config import TrainingConfig
 from pyg_nas.engine.paths import use_compiled

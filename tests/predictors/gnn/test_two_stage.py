@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor

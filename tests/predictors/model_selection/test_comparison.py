@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.labels import PAPER_LABEL
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.model_selection.comparison import (
     Comparison,

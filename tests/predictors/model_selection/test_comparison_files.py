@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.labels import PAPER_LABEL
+from pyg_nas.data.protocols.labels import PAPER_LABEL
 from pyg_nas.predictors.model_selection.comparison import Comparison, ComparisonSettings
 from pyg_nas.predictors.model_selection.comparison_files import (
     difference_rows,

@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import GridSearchCV, RepeatedKFold
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.model_selection.tuning import TuneSettings, one_standard_error, tune

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.network_dataset import NetworkDataset
+from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.predictors.networks.regressor import NetworkRegressor, as_networks
 from pyg_nas.predictors.storage.folder import load_model, save_model

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells

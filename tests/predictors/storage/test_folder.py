@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.errors import ModelError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.metrics.regression import kendall_tau

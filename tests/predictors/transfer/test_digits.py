@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.protocol import Protocol
-from pyg_nas.data.shipped import shipped_table
-from pyg_nas.data.table import Table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
+from pyg_nas.data.tables.shipped import shipped_table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.features.graph_features import TRANSFER_GROUP, cell_features
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.labels import LabelPolicy
-from pyg_nas.data.shipped import SHIPPED_TABLE, shipped_table
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.tables.shipped import SHIPPED_TABLE, shipped_table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import extended_features
 from pyg_nas.graphs.cell_array import CellArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_nas.data.shipped import shipped_table
+from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.predictors.transfer.common_process import shipped_names, table_latents
 from pyg_nas.predictors.transfer.space_process import space_process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.enumeration import sample_cells
 
 

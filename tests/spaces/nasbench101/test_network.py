@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_nas.data.official_file import convert, read_official, write_official
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.official_file import convert, read_official, write_official
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import RecordError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges

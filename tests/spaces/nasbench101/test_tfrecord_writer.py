@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.data.official_file import convert, read_official, write_official
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.official_file import convert, read_official, write_official
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101.run_message import (

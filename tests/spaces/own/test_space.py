@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_nas.data.table import Table
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, ModelError, SettingsError, SpaceError
 from pyg_nas.graphs import Cell, open_space
 from pyg_nas.graphs.registry import space_reference
@@ -20,7 +20,7 @@ from pyg_nas.measure.campaigns.job import Job, attempt
 from pyg_nas.measure.tasks.task import Task
 from pyg_nas.measure.trained_network.folder import save_network
 from pyg_nas.measure.training.trainer import train, train_network
-from pyg_nas.search.folder import SearchFolder
+from pyg_nas.search.search_folder.folder import SearchFolder
 from pyg_nas.spaces.own import OwnSpace
 from tests.measure.conftest import make_tiny_task
 from tests.own_space import SOURCE, forget, write_stem

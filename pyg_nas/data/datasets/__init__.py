@@ -1,0 +1,5 @@
+"""PyG datasets of cells, and the loader of their batches."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from .jsonl import read_graphs as read_graphs

@@ -1,0 +1,2 @@
+from .dataset import NetworkDataset as NetworkDataset
+from .table import NetworkTable as NetworkTable

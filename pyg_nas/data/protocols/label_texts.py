@@ -1,0 +1,61 @@
+"""What reports and commands write about a label: its name, its unit and its substitutes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.data.protocols.labels import SCORE, LabelPolicy
+
+if TYPE_CHECKING:
+    from pyg_nas.data.tables.sources import AnyTable
+
+UNITS = "units"
+"""Key of a table's ``about``: units of targets, by their names."""
+
+UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
+"""Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
+
+
+def label_name(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return the name of a label in reports, with its unit: validation accuracy, training time, s.
+
+    The table of a task with another metric than accuracy has its name.
+    """
+    name, unit = policy.metric.replace("_", " "), label_unit(table, policy)
+    score = table.about.get(SCORE)
+    if policy.is_accuracy and isinstance(score, str):
+        name = name.replace("accuracy", score)
+    return f"{name}, {unit}" if unit else name
+
+
+def label_unit(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return the unit of a label: that of training time, of a profile's targets, or of the table's.
+
+    It is empty if it is not known, and for fractions. A table has ``units`` of its targets, by
+    their names, in its description.
+    """
+    if policy.metric == "training_time":
+        return "s"
+    units = table.about.get(UNITS, UNITS_OF_PROFILES if "reference_seconds" in table.about else {})
+    unit = units.get(policy.metric) if isinstance(units, dict) else None
+    return unit if isinstance(unit, str) else ""
+
+
+def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
+    """Return a sentence on the cells of ``rows`` ``[n]`` with a fallback label; empty without."""
+    if not policy.resamples:
+        return ""
+    # Only substitutes change with the fallback, in scores of any range.
+    low, high = (table.label(replace(policy, fallback=value))[rows] for value in (0.0, 1.0))
+    marked = low < high
+    if not marked.any():
+        return ""
+    return (
+        f"{int(marked.sum()):,} of {len(rows):,} evaluated cells have no run above "
+        f"{policy.resample_below}; their measured value is a substitute "
+        f"({'the mean of the other cells' if policy.fallback is None else policy.fallback})."
+    )

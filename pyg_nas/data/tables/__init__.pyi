@@ -1,0 +1,4 @@
+from .shipped import shipped_latencies as shipped_latencies
+from .shipped import shipped_table as shipped_table
+from .sources import open_table as open_table
+from .table import Table as Table

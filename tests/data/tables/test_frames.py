@@ -1,0 +1,98 @@
+"""Tables and searches as data frames."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyg_nas.data.tables.table import Table
+from pyg_nas.errors import SettingsError, SpaceError, TableError
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.search.evaluators.table import TableEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.methods.strategies import RandomSearch
+from pyg_nas.spaces.nasbench101 import NASBENCH101
+
+NETWORK = NASBENCH101.support.official_network
+assert NETWORK is not None
+OFFICIAL = NETWORK.size
+SMALL = replace(OFFICIAL, stem_channels=16)
+
+
+@pytest.fixture
+def table() -> Table:
+    metrics = np.full((12, 2, 2, 2, 4), np.nan, dtype=np.float32)
+    metrics[:, :, :, 1, :] = np.random.default_rng(0).uniform(size=(12, 2, 2, 4))
+    metrics[3, 1, 1] = np.nan
+    targets = {"latency": np.arange(12.0)}
+    return Table(sample_cells(12, seed=0), metrics, budgets=(4, 12), targets=targets)
+
+
+def test_a_frame_becomes_the_table_it_came_from(table: Table) -> None:
+    pytest.importorskip("pandas")
+    frame = table.to_pandas()
+    assert frame["validation_accuracy/12/1/end"][0] == table.metrics[0, 1, 1, 1, 2]
+    assert not any("halfway" in name for name in frame.columns)  # never measured
+    again = Table.from_pandas(frame, about={"task": "mine"})
+    assert again.cells == table.cells
+    assert again.budgets == table.budgets
+    np.testing.assert_array_equal(again.metrics, table.metrics)
+    np.testing.assert_array_equal(again.targets["latency"], table.targets["latency"])
+    assert again.about == {"task": "mine"}
+
+
+@pytest.mark.parametrize("about", [{"networks": "not known"}, {"network": asdict(SMALL)}, {}])
+def test_parameters_stay_those_of_the_trained_networks(table: Table, about: dict[str, Any]) -> None:
+    pytest.importorskip("pandas")
+    table = Table(table.cells, table.metrics, table.budgets, about)
+    size = SMALL if "network" in about else None
+    counts = table.cells.trainable_parameters(size)
+    assert table.trainable_parameters.tolist() == ([-1] * 12 if "networks" in about else [*counts])
+    again = Table.from_pandas(table.to_pandas())
+    again.check()
+    assert again.trainable_parameters.tolist() == table.trainable_parameters.tolist()
+    assert again.network_size == (None if about else OFFICIAL)
+    frame = table.to_pandas().assign(trainable_parameters=[0.5] * 12)
+    with pytest.raises(TableError, match=r"whole numbers below 2\*\*31, got 0\.5"):
+        Table.from_pandas(frame)
+
+
+def test_a_space_is_named(table: Table) -> None:
+    pytest.importorskip("pandas")
+    assert Table.from_pandas(table.to_pandas(), "nasbench101").cells == table.cells
+    with pytest.raises(SpaceError, match="'nowhere' is not one of"):
+        Table.from_pandas(table.to_pandas(), "nowhere")
+
+
+def test_a_search_is_a_frame_of_its_queries(table: Table) -> None:
+    pytest.importorskip("pandas")
+    result = search(RandomSearch(), TableEvaluator(table), 6)
+    frame = result.to_pandas()
+    assert frame["hash"].tolist() == [query.cell.hash for query in result.history]
+    np.testing.assert_array_equal(frame["best_accuracy"], np.maximum.accumulate(frame["accuracy"]))
+    assert result.regret is not None
+    np.testing.assert_array_equal(frame["regret"], result.regret)
+
+
+def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = table.to_pandas()
+    with pytest.raises(TableError, match="needs the column 'edges'"):
+        Table.from_pandas(frame.drop(columns="edges"))
+    with pytest.raises(TableError, match="column 'latency' of the data frame must contain numbers"):
+        Table.from_pandas(frame.assign(latency="fast"))
+    wrong = pandas.DataFrame({"operations": [["input", "fly", "output"]], "edges": [[(0, 1)]]})
+    with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly"):
+        Table.from_pandas(wrong)
+
+
+def test_without_pandas_the_install_line_is_named(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SettingsError, match=r"pip install '\.\[pandas\]'"):
+        table.to_pandas()
