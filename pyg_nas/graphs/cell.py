@@ -328,31 +328,32 @@ def edge_index(edges: Any, num_vertices: int) -> NDArray[np.int64]:
     if isinstance(edges, np.ndarray) and edges.dtype.kind in "iu" and edges.shape[1:] == (2,):
         pairs = edges.astype(np.int64)
     else:
-        for edge in edges:
-            if not (
-                isinstance(edge, (list, tuple))
-                and len(edge) == 2
-                and all(
-                    isinstance(v, int) and not isinstance(v, bool) and 0 <= v < num_vertices
-                    for v in edge
-                )
-            ):
-                raise CellError(
-                    f"edge {edge!r} must be a pair of vertex numbers from 0 to {num_vertices - 1}"
-                )
-        pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
+        listed_edges = list(edges)
+        for edge in listed_edges:
+            check_edge(edge, num_vertices)
+        pairs = np.array(listed_edges, dtype=np.int64).reshape(-1, 2)
     outside = np.flatnonzero(((pairs < 0) | (pairs >= num_vertices)).any(axis=1))
     if len(outside):
-        raise CellError(
-            f"edge {pairs[outside[0]].tolist()} must be a pair of vertex numbers from 0 to "
-            f"{num_vertices - 1}"
-        )
+        check_edge(pairs[outside[0]].tolist(), num_vertices)
     codes = pairs[:, 0] * max(1, num_vertices) + pairs[:, 1]
     order = np.argsort(codes, kind="stable")
     twice = np.flatnonzero(np.diff(codes[order]) == 0)
     if len(twice):
         raise CellError(f"edge {pairs[order[twice[0]]].tolist()} appears twice")
     return np.ascontiguousarray(pairs[order].T)
+
+
+def check_edge(edge: Any, num_vertices: int) -> None:
+    """Check that an edge is a pair of vertex numbers, in a list or a tuple.
+
+    Raises:
+        CellError: If it is not, or a number is not below ``num_vertices``.
+    """
+    is_pair = isinstance(edge, (list, tuple)) and len(edge) == 2
+    if not is_pair or not all(type(v) is int and 0 <= v < num_vertices for v in edge):
+        raise CellError(
+            f"edge {quoted(edge)} must be a pair of vertex numbers from 0 to {num_vertices - 1}"
+        )
 
 
 def vertices_on_paths(edges: NDArray[np.int64], num_vertices: int) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ import numpy as np
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
+from pyg_nas.graphs.cell import check_edge
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, with_limits
 from pyg_nas.graphs.ragged import Ints, RaggedGraphs
@@ -288,20 +289,12 @@ def _record(line: int, record: Any, names: dict[str, int]) -> _Record:
 
 
 def _pairs(edges: list[Any], vertices: int) -> Edges:
+    known = False
     if set(map(type, edges)) <= {list} and set(map(len, edges)) <= {2}:
         ends = list(chain.from_iterable(edges))
-        if set(map(type, ends)) <= {int} and (
-            not ends or (min(ends) >= 0 and max(ends) < vertices)
-        ):
-            return list(map(tuple, edges))
-    return [_edge(edge, vertices) for edge in edges]  # names the first one that is wrong
-
-
-def _edge(edge: object, vertices: int) -> tuple[int, int]:
-    if isinstance(edge, list) and len(edge) == 2:
-        u, v = edge
-        if type(u) is int and type(v) is int and 0 <= u < vertices and 0 <= v < vertices:
-            return u, v
-    raise TableError(
-        f"edge {quoted(edge)} must be a pair of vertex numbers from 0 to {vertices - 1}"
-    )
+        whole = set(map(type, ends)) <= {int}
+        known = whole and (not ends or (min(ends) >= 0 and max(ends) < vertices))
+    if not known:  # the first one that is wrong is named
+        for edge in edges:
+            check_edge(edge, vertices)
+    return list(map(tuple, edges))
