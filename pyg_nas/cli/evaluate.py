@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -101,9 +101,7 @@ def evaluate(
         check_output(json, table, model, scores)
     import_own(recipe)
     chosen = metric, budget, run
-    compared = _Request(
-        model, table, scores, train, split, split_seed, chosen, space, device
-    ).compared()
+    compared = _compared(model, table, scores, train, split, split_seed, chosen, space, device)
     result = compared.result
     figures = result.figures()
     units = {"mse": ", points²"} if result.fractions else {}
@@ -181,9 +179,7 @@ def plot(
     check_format(out)
     import_own(recipe)
     chosen = metric, budget, run
-    compared = _Request(
-        model, table, scores, train, split, split_seed, chosen, space, device
-    ).compared()
+    compared = _compared(model, table, scores, train, split, split_seed, chosen, space, device)
     result, thing = compared.result, compared.thing
     figure = scatter(
         result.measured,
@@ -233,82 +229,79 @@ class _Compared(NamedTuple):
         return cls(name, origin, result, note, shown, unit, table.thing)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """The arguments of both commands that choose the predictions and the measurements.
+Label = tuple[str | None, int | None, str | None]
+"""Metric, budget and run of the measurements; None for the default."""
+
+
+def _compared(
+    first: Path,
+    second: Path | None,
+    scores: Path | None,
+    train: str | None,
+    split: str,
+    split_seed: int,
+    label: Label,
+    space: str | None,
+    device: str,
+) -> _Compared:
+    """Compare a model's predictions with a table, or the scores of a file in their place.
 
     Args:
         first: The first path: the model, or with ``scores`` the table.
         second: The second path: the table, or with ``scores`` None.
         train: With ``scores``, the training cells of the predictions.
-        label: Metric, budget and run of the measurements; None for the default.
     """
-
-    first: Path
-    second: Path | None
-    scores: Path | None
-    train: str | None
-    split: str
-    split_seed: int
-    label: tuple[str | None, int | None, str | None]
-    space: str | None
-    device: str
-
-    def compared(self) -> _Compared:
-        """Compare a model's predictions with a table, or the scores of a file in their place."""
-        if self.scores is not None:
-            return self._scores_compared(self.scores)
-        if self.train is not None:
+    if scores is None:
+        if train is not None:
             raise SettingsError("--train is used with --scores alone: a model names its cells")
-        return self._model_compared()
-
-    def _scores_compared(self, scores: Path) -> _Compared:
-        from pyg_nas.data.protocols.protocol import Protocol
-        from pyg_nas.data.tables.scores_file import read_scores
-        from pyg_nas.data.tables.sources import open_any_table
-        from pyg_nas.predictors.evaluation import evaluate_scores
-
-        if self.second is not None:
-            raise SettingsError("with --scores there is no MODEL, give the table alone")
-        if self.train is None:
-            raise SettingsError(
-                "--scores needs --train, the cells that trained the predictions: a split, a file "
-                "of rows or hashes, or none"
-            )
-        protocol = Protocol(self.train, self.split, self.split_seed)
-        check_label(*self.label)
-        opened = open_any_table(self.first, self.space)
-        label = chosen_label(opened.default_label, *self.label)
-        result = evaluate_scores(
-            opened, read_scores(scores, opened), replace(protocol, label=label)
-        )
-        origin = {"scores": scores.name, "without_score": result.without_score}
-        return _Compared.of(scores.name, origin, result, opened)
-
-    def _model_compared(self) -> _Compared:
-        from pyg_nas.data.graph_files.jsonl import PLAIN
-        from pyg_nas.data.protocols.splits import check_split
-        from pyg_nas.data.tables.sources import check_table_file, open_any_table
-        from pyg_nas.graphs.registry import open_space
-        from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
-        from pyg_nas.predictors.trained import TrainedPredictor
-
-        if self.second is None:
+        if second is None:
             raise SettingsError("Missing argument 'TABLE': a model and a table are needed")
-        check_split(self.split)
-        check_label(*self.label)
-        check_device(self.device)
-        check_table_file(self.second)
-        if self.space is not None and self.space != PLAIN:
-            open_space(self.space)
-        header = ModelHeader.read(self.first)
-        protocol = header.require_protocol()
-        with working("predicting"):
-            opened = open_any_table(self.second, self.space or header.graph_space)
-            header.check_space(opened.space)
-            label = chosen_label(protocol.training_label(opened), *self.label)
-            # What the table lacks is refused before torch is imported.
-            rows = compared_rows(protocol, header.training_hashes, opened, self.split, label)
-            result = TrainedPredictor.load(self.first, self.device).compare(opened, rows)
-        origin = {"recipe": header.recipe, "seed": header.seed}
-        return _Compared.of(header.recipe, origin, result, opened)
+        return _model_compared(first, second, split, label, space, device)
+    from pyg_nas.data.protocols.protocol import Protocol
+    from pyg_nas.data.tables.scores_file import read_scores
+    from pyg_nas.data.tables.sources import open_any_table
+    from pyg_nas.predictors.evaluation import evaluate_scores
+
+    if second is not None:
+        raise SettingsError("with --scores there is no MODEL, give the table alone")
+    if train is None:
+        raise SettingsError(
+            "--scores needs --train, the cells that trained the predictions: a split, a file "
+            "of rows or hashes, or none"
+        )
+    protocol = Protocol(train, split, split_seed)
+    check_label(*label)
+    opened = open_any_table(first, space)
+    protocol = replace(protocol, label=chosen_label(opened.default_label, *label))
+    result = evaluate_scores(opened, read_scores(scores, opened), protocol)
+    origin = {"scores": scores.name, "without_score": result.without_score}
+    return _Compared.of(scores.name, origin, result, opened)
+
+
+def _model_compared(
+    model: Path, table: Path, split: str, label: Label, space: str | None, device: str
+) -> _Compared:
+    from pyg_nas.data.graph_files.jsonl import PLAIN
+    from pyg_nas.data.protocols.splits import check_split
+    from pyg_nas.data.tables.sources import check_table_file, open_any_table
+    from pyg_nas.graphs.registry import open_space
+    from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
+    from pyg_nas.predictors.trained import TrainedPredictor
+
+    check_split(split)
+    check_label(*label)
+    check_device(device)
+    check_table_file(table)
+    if space is not None and space != PLAIN:
+        open_space(space)
+    header = ModelHeader.read(model)
+    protocol = header.require_protocol()
+    with working("predicting"):
+        opened = open_any_table(table, space or header.graph_space)
+        header.check_space(opened.space)
+        compared = chosen_label(protocol.training_label(opened), *label)
+        # What the table lacks is refused before torch is imported.
+        rows = compared_rows(protocol, header.training_hashes, opened, split, compared)
+        result = TrainedPredictor.load(model, device).compare(opened, rows)
+    origin = {"recipe": header.recipe, "seed": header.seed}
+    return _Compared.of(header.recipe, origin, result, opened)
