@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +31,8 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Graphs = CellArray | NetworkArray
 
-_MOST_JOINED = 4_000_000  # vertices of arrays that are joined, in 0.1 GB
+_MOST_JOINED = 4_000_000  # vertices of cells or arrays that are joined, in 0.1 GB
+_MOST_LINES_BYTES = 2**27  # of the lines of a block: more than those of 262,144 small cells
 
 
 class Architectures(NamedTuple):
@@ -198,14 +198,20 @@ def file_blocks(
 ) -> Iterator[Block]:
     """Yield the graphs of a graph file, ``size`` to a block; the file is read once, in order.
 
+    Of large graphs fewer, so that memory is bounded.
+
     Raises:
         TableError: If it is not a regular file or a line is too long.
     """
-    lines = read_lines(path, TableError)
-    row = 0
-    while block := tuple(islice(lines, size)):
-        yield LinesBlock(row, Path(path), block, space)
-        row += len(block)
+    row, waiting, read = 0, list[tuple[int, bytes]](), 0
+    for number, line in read_lines(path, TableError):
+        waiting.append((number, line))
+        read += len(line)
+        if len(waiting) == size or read >= _MOST_LINES_BYTES:
+            yield LinesBlock(row, Path(path), tuple(waiting), space)
+            row, waiting, read = row + len(waiting), [], 0
+    if waiting:
+        yield LinesBlock(row, Path(path), tuple(waiting), space)
 
 
 def arrow_blocks(
@@ -251,19 +257,25 @@ def generator_blocks(
 def _arrays(
     generator: Callable[[], Iterable[Any]], space: SearchSpace, size: int
 ) -> Iterator[CellArray]:
-    """Yield what the user's function yields as arrays, at most ``size`` single cells in one."""
+    """Yield what the user's function yields as arrays, at most ``size`` single cells in one.
+
+    Of large cells fewer, so that memory is bounded.
+    """
     single: list[Cell] = []
+    vertices = 0
     for item in _yielded(generator):
         if isinstance(item, Cell):
             single.append(item)
+            vertices += item.num_vertices
         elif not isinstance(item, CellArray):
             raise SettingsError(
                 f"a generator of architectures must yield cells or arrays of cells, got "
                 f"{type(item).__name__}"
             )
-        if single and (isinstance(item, CellArray) or len(single) == size):
+        full = len(single) == size or vertices >= _MOST_JOINED
+        if single and (isinstance(item, CellArray) or full):
             yield CellArray.from_cells(single, space)
-            single = []
+            single, vertices = [], 0
         if isinstance(item, CellArray):
             yield item
     if single:

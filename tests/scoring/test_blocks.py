@@ -14,6 +14,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.scoring.blocks import (
     Architectures,
     Block,
@@ -81,6 +82,21 @@ def test_lines_of_a_file_are_read_in_blocks(tmp_path: Path) -> None:
         last.read()
 
 
+def test_lines_of_large_graphs_are_not_all_in_one_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [{"ops": list(cell.operations), "edges": cell.edges} for cell in CELLS]
+    path = tmp_path / "g.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    sizes = [len(line) for line in path.read_bytes().splitlines(keepends=True)]
+    monkeypatch.setattr("pyg_nas.scoring.blocks._MOST_LINES_BYTES", sum(sizes[:3]))
+    blocks = list(file_blocks(path, SPACE, size=6))
+    assert joined(blocks) == CELLS.hashes().tolist()
+    assert len(blocks[0]) == 3
+    monkeypatch.setattr("pyg_nas.scoring.blocks._MOST_LINES_BYTES", 1)
+    assert [len(block) for block in file_blocks(path, SPACE, size=6)] == [1] * 10
+
+
 def test_an_arrow_file_is_read_in_blocks(tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     columns = {
@@ -115,14 +131,28 @@ def test_a_generator_may_mix_cells_and_arrays() -> None:
         list(generator_blocks(lambda: [1], SPACE))
 
 
-def test_arrays_of_large_graphs_are_not_all_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_arrays", [True, False])
+def test_cells_of_large_graphs_are_not_all_joined(
+    monkeypatch: pytest.MonkeyPatch, in_arrays: bool
+) -> None:
+    joined_at_once: list[int] = []
+    from_cells = CellArray.from_cells
+
+    def counted(cells: list[Cell], space: SearchSpace) -> CellArray:
+        joined_at_once.append(sum(cell.num_vertices for cell in cells))
+        return from_cells(cells, space)
+
+    monkeypatch.setattr(CellArray, "from_cells", counted)
     monkeypatch.setattr("pyg_nas.scoring.blocks._MOST_JOINED", 20)
     pairs = [CELLS[i : i + 2] for i in range(0, 10, 2)]
-    blocks = list(generator_blocks(lambda: pairs, SPACE))
+    source: Sequence[Cell | CellArray] = pairs if in_arrays else list(CELLS)
+    blocks = list(generator_blocks(lambda: source, SPACE))
     assert joined(blocks) == CELLS.hashes().tolist()
     *full, _ = [int(block.read().graphs.num_vertices.sum()) for block in blocks]
     assert full
     assert all(20 <= vertices < 20 + 2 * 7 for vertices in full)
+    assert bool(joined_at_once) != in_arrays
+    assert max(joined_at_once, default=0) < 20 + 7
 
 
 def test_cells_that_share_terms_are_scored_in_larger_blocks() -> None:
