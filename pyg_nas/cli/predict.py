@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -200,21 +200,19 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
     from pyg_nas.data.tables.scores_file import write_scores
     from pyg_nas.graphs.cell_array import CellArray
     from pyg_nas.scoring.columns import architecture_columns
+    from pyg_nas.scoring.scores import predicted_columns
 
     cells, rows = scored.graphs, np.arange(len(scored.graphs))
-    further: dict[str, Any] = {}
     with working(f"scoring {counted(len(cells), 'architecture')}"):
         if model is None:
             if not isinstance(cells, CellArray):
                 raise SettingsError("the recipe transfer scores cells, got whole networks")
             from pyg_nas.predictors.transfer.common_process import transfer_scores
 
-            scores = transfer_scores(cells)
-        elif getattr(model.estimator, "provides_std", False):
-            scores, std = model.estimator.predict(cells, return_std=True)
-            further = {"mean": scores, "std": std}
+            further = {"score": transfer_scores(cells)}
         else:
-            scores = model.estimator.predict(cells)
+            further = predicted_columns(model.estimator, scored)
+        scores = further.pop("score")
     larger_is_better = model is None or model.larger_is_better
     with working(f"writing {counted(len(cells), 'score')}"):
         described = architecture_columns(scored, rows, None if model is None else model.network)

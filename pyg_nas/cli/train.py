@@ -96,7 +96,7 @@ def train(
     if changed and recipe is not None:
         check_epochs(recipe)
     check_device(device)
-    check_model_folder(out)
+    has_model = check_model_folder(out)
     chosen, given = _settings(settings, recipe, epochs=epochs, learning_rate=lr)
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
@@ -113,6 +113,8 @@ def train(
     estimator = make_estimator(chosen, label, seed, device, **given)
     check_storable(estimator)
     logger = open_logger(log)
+    if has_model:
+        print_line(f"{out} has a model, which is replaced when the training has ended")
     with progress_bar("training, epochs") as advance:
         total = _total_epochs(estimator, cells)
 

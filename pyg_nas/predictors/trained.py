@@ -17,6 +17,7 @@ from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.predictors.evaluation import Evaluation, has_fractions
+from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage.folder import load_described, save_model
 from pyg_nas.predictors.storage.header import Compared, ModelHeader, WithProtocol, compared_rows
@@ -104,7 +105,11 @@ class TrainedPredictor(WithProtocol):
     def compare(self, table: AnyTable, compared: Compared) -> Evaluation:
         """Compare predictions with rows of a table that :func:`.compared_rows` has returned."""
         protocol, rows, labels, left_out = compared
-        predicted = self.estimator.predict(table.cells[rows])
+        predicted = checked_predictions(
+            self.estimator.predict(table.cells[rows]),
+            len(rows),
+            lambda row: f"{table.thing} {table.hashes[rows[row]].decode()}",
+        )
         fractions = has_fractions(table, protocol)
         return Evaluation(protocol, rows, labels, predicted, left_out, fractions)
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.tables.scores_file import check_finite, rank_keys
+from pyg_nas.data.tables.scores_file import rank_keys
 from pyg_nas.graphs.cell_network import NetworkSize
+from pyg_nas.predictors.predictions import checked_mean_and_std, checked_predictions
 from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.columns import architecture_columns
 
@@ -79,15 +80,7 @@ def score_block(
 
     with torch_threads(task.threads or torch.get_num_threads()):
         architectures = architectures or block.read()
-        columns: Columns = {}
-        if getattr(task.estimator, "provides_std", False):
-            columns["score"], columns["std"] = task.estimator.predict(
-                architectures.graphs, return_std=True
-            )
-            columns["mean"] = columns["score"]
-        else:
-            columns["score"] = task.estimator.predict(architectures.graphs)
-    check_finite(columns["score"], architectures.hashes_of)
+        columns = predicted_columns(task.estimator, architectures)
     columns["row"] = np.arange(len(columns["score"]))
     if bound is not None:
         kept = rank_keys(columns["score"], task.larger_is_better) <= bound
@@ -100,6 +93,25 @@ def score_block(
     columns |= architecture_columns(architectures, rows, task.network, task.top is not None)
     columns["row"] = block.row + rows
     return columns
+
+
+def predicted_columns(estimator: Any, architectures: Architectures) -> Columns:
+    """Return the columns ``score`` ``[n]``, and ``mean`` and ``std`` if the predictor has them.
+
+    Raises:
+        ModelError: If a prediction is missing or not finite, or a cell is not of the model's
+            operations.
+    """
+    graphs = architectures.graphs
+
+    def named(row: int) -> str:
+        return f"architecture {architectures.hashes_of(np.array([row]))[0].decode()}"
+
+    if not getattr(estimator, "provides_std", False):
+        return {"score": checked_predictions(estimator.predict(graphs), len(graphs), named)}
+    both = estimator.predict(graphs, return_std=True)
+    mean, std = checked_mean_and_std(both, len(graphs), named)
+    return {"score": mean, "mean": mean, "std": std}
 
 
 def best(parts: Iterable[Columns], count: int, larger_is_better: bool) -> Columns:

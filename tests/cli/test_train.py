@@ -32,6 +32,16 @@ def test_train_writes_a_model_that_describes_itself(model_path: Path, small_tabl
     assert np.array_equal(model.training_hashes, small_table.hashes[order])
 
 
+def test_train_names_a_model_that_it_replaces(
+    table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lines, seed in ((0, 0), (1, 1)):
+        arguments = ("--out", tmp_path / "m", "--epochs", 1, "--recipe", "paper", "--seed", seed)
+        assert pyg_nas("train", table_path, *arguments) == 0
+        shown = capsys.readouterr().out.replace("\n", " ")
+        assert shown.count("m has a model, which is replaced") == lines
+
+
 def test_other_targets(table_path: Path, tmp_path: Path, small_table: Table) -> None:
     arguments = ("train", table_path, "--out", tmp_path / "m", "--epochs", 1, "--recipe", "paper")
     target = ("--metric", "training_time", "--budget", 36, "--run", "mean")

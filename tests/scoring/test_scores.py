@@ -45,7 +45,7 @@ def test_a_score_that_is_no_number_is_named() -> None:
         def predict(self, cells, return_std=False):
             return np.where(np.arange(len(cells)) == 3, np.nan, 0.5)
 
-    with pytest.raises(ModelError, match=f"cell {CELLS[3].hash} has nan"):
+    with pytest.raises(ModelError, match=f"got nan for architecture {CELLS[3].hash}"):
         score_block(ScoringTask(Odd()), 0, StoredBlock(0, Architectures(CELLS)))
 
 

@@ -45,8 +45,14 @@ def label_unit(table: AnyTable, policy: LabelPolicy) -> str:
     return unit if isinstance(unit, str) else ""
 
 
-def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy) -> str:
-    """Return a sentence on the cells of ``rows`` ``[n]`` with a fallback label; empty without."""
+def fallback_note(
+    table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy, cells: str = "evaluated cells"
+) -> str:
+    """Return a sentence on the cells of ``rows`` ``[n]`` with a fallback label; empty without.
+
+    Args:
+        cells: What the cells of ``rows`` are, in words.
+    """
     if not policy.resamples:
         return ""
     # Only substitutes change with the fallback, in scores of any range.
@@ -55,7 +61,7 @@ def fallback_note(table: AnyTable, rows: NDArray[np.int64], policy: LabelPolicy)
     if not marked.any():
         return ""
     return (
-        f"{int(marked.sum()):,} of {len(rows):,} evaluated cells have no run above "
+        f"{int(marked.sum()):,} of {len(rows):,} {cells} have no run above "
         f"{policy.resample_below}; their measured value is a substitute "
         f"({'the mean of the other cells' if policy.fallback is None else policy.fallback})."
     )

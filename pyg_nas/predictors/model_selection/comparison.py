@@ -37,6 +37,7 @@ from pyg_nas.predictors.model_selection.comparison_fits import (
     FitKey,
     predictor_version,
 )
+from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 from pyg_nas.visualization.figures import no_correlation
 
@@ -264,10 +265,10 @@ def _fit(
         estimator.fit(cells[split.train], split.train_labels)
         fitted = time.perf_counter()
         # All cells of the table: their features are then computed once in each process.
-        predicted = np.asarray(estimator.predict(cells), dtype=np.float64)
+        predicted = checked_predictions(
+            estimator.predict(cells), len(cells), lambda row: f"cell {cells[row].hash}"
+        )
         predicted_at = time.perf_counter()
-        if predicted.shape != (len(cells),):
-            raise SettingsError(f"predict must return [{len(cells)}], got {predicted.shape}")
         measured = split.evaluate_labels
         figures = regression_metrics(
             measured, predicted[split.evaluate], label.larger_is_better, fractions
@@ -319,7 +320,7 @@ def _notes(
 ) -> tuple[str, ...]:
     label = protocol.training_label(table)
     rows = replace(protocol, train="all").evaluated(table, np.empty(0, "S32"))[0]
-    notes = [fallback_note(table, rows, label)]
+    notes = [fallback_note(table, rows, label, "cells of the split")]
     if table.space.support.transfer_table is not None:
         transferring = [
             name

@@ -23,6 +23,7 @@ from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.predictors.model_selection.candidates import Candidate, check_candidates
 from pyg_nas.predictors.model_selection.fits_file import FitsFile
+from pyg_nas.predictors.predictions import checked_predictions
 
 SIGNS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """Metrics of a fit, mean squared error or Kendall's τ, and the sign that makes larger better."""
@@ -270,7 +271,10 @@ class _Comparison:
             estimator.fit(self.cells[train], self.labels[train])
         except DivergedError:
             return key, split, float("nan"), time.perf_counter() - start
-        predicted = np.asarray(estimator.predict(self.cells[held_out]), dtype=np.float64)
+        asked = self.cells[held_out]
+        predicted = checked_predictions(
+            estimator.predict(asked), len(asked), lambda row: f"cell {asked[row].hash}"
+        )
         score = self._score(self.labels[held_out], predicted)
         if not np.isfinite(score):
             raise SettingsError(

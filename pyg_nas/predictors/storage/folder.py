@@ -60,7 +60,8 @@ def save_model(
         about: JSON values that are stored with the model.
 
     Raises:
-        ModelError: If the class cannot be stored, or ``folder`` contains something else.
+        ModelError: If the class cannot be stored, the fitted attributes are not those that it
+            declares, or ``folder`` contains something else.
         SettingsError: If ``folder`` cannot be written.
     """
     from safetensors.torch import save
@@ -68,7 +69,7 @@ def save_model(
     check_model_folder(folder)
     folder = Path(folder)
     tensors: dict[str, Any] = {}
-    description = _describe(estimator, "", tensors)
+    description = _readable(estimator, tensors)
     weights = save(tensors)
     text = settings_text({"format": FORMAT, "model": description, "about": about or {}}, weights)
     # The settings, whose block is the outer one, are renamed last. They name the weights' checksum,
@@ -93,8 +94,22 @@ def settings_text(settings: dict[str, Any], weights: bytes) -> str:
     return json.dumps(sealed, indent=1, allow_nan=False) + "\n"
 
 
-def check_model_folder(folder: str | os.PathLike[str]) -> None:
+def _readable(estimator: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an estimator that :func:`load_model` will read, and add tensors."""
+    check_storable(estimator)
+    try:
+        description = _describe(estimator, "", tensors)
+        _rebuild(json.loads(json.dumps(description)), "", tensors, "cpu", None, False)
+    except (PygNasError, *_UNFIT) as error:
+        raise ModelError(f"{type(estimator).__name__} cannot be stored: {error}") from error
+    return description
+
+
+def check_model_folder(folder: str | os.PathLike[str]) -> bool:
     """Check that a model can be saved to ``folder``, before it is trained.
+
+    Returns:
+        Whether there is a model in it, which will be replaced.
 
     Raises:
         ModelError: If it has a settings file of something else, for example of a search.
@@ -106,6 +121,7 @@ def check_model_folder(folder: str | os.PathLike[str]) -> None:
         check_output(file)
     if path.exists() and not weights.exists():
         raise ModelError(f"{path}: exists and is not of a model; choose another folder")
+    return path.exists()
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:

@@ -106,13 +106,13 @@ def read_parts(estimator: Any) -> dict[str, Any]:
 def read_state(estimator: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and JSON values of a fitted estimator, without those of its parts."""
     import torch
-    from sklearn.utils.validation import check_is_fitted
 
-    check_is_fitted(estimator)
     state: FittedState = estimator.fitted_state
     tensors: dict[str, Tensor] = {}
     if state.networks is not None:
-        for prefix, network in _named(state.networks, getattr(estimator, state.networks.attribute)):
+        for prefix, network in _named(
+            state.networks, _attribute(estimator, state.networks.attribute)
+        ):
             for name, tensor in network.state_dict().items():
                 tensors[prefix + name] = tensor.detach().cpu().contiguous()
     for name, spec in state.arrays.items():
@@ -131,12 +131,16 @@ def read_state(estimator: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _fitted(estimator: Any, name: str) -> Any:
+    return _attribute(estimator, f"{name}_")
+
+
+def _attribute(estimator: Any, attribute: str) -> Any:
     try:
-        return getattr(estimator, f"{name}_")
+        return getattr(estimator, attribute)
     except AttributeError:
         raise ModelError(
-            f"{type(estimator).__name__}: its fitted_state names {name!r}, but it has no attribute "
-            f"{name}_ after fit (the names are without the underscore at the end)"
+            f"no attribute {attribute}, which its fitted_state declares by the name without the "
+            f"underscore; it is not fitted, or fit does not set this attribute"
         ) from None
 
 

@@ -19,9 +19,9 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
-from pyg_nas.io.user_code import user_call
+from pyg_nas.predictors.predictions import checked_mean_and_std, checked_predictions
 from pyg_nas.predictors.refit_schedule import cells_of_last_fit
-from pyg_nas.search.domain import Domain, named, thing_in
+from pyg_nas.search.domain import Domain, named
 from pyg_nas.search.history import History, Proposal
 from pyg_nas.search.methods.acquisition import LabelMap, check_acquisition, check_std, choose
 
@@ -339,7 +339,7 @@ class PredictorSearch:
         # Predictions for the cells in training count as measured, so that the predictor is as
         # certain of them as it will be after training.
         waiting = CellArray.from_cells(proposal.cell for proposal in history.pending)
-        expected = self._checked("mean", predictor.predict(waiting), waiting)
+        expected = self._checked(predictor.predict(waiting), waiting)
         if updated:
             predictor.update(waiting, expected)
         else:
@@ -356,16 +356,15 @@ class PredictorSearch:
         where the means are accuracies.
         """
         if self.acquisition == "mean":
-            return self._checked("mean", predictor.predict(cells), cells), None, None
+            return self._checked(predictor.predict(cells), cells), None, None
         latent = hasattr(predictor, "predict_latent")
-        mean, std = (
+        both = (
             predictor.predict_latent(cells) if latent else predictor.predict(cells, return_std=True)
         )
-        return (
-            self._checked("mean", mean, cells),
-            self._checked("standard deviation", std, cells),
-            predictor.label_at if latent else None,
+        mean, std = checked_mean_and_std(
+            both, len(cells), lambda row: named(cells[row]), self.predictor
         )
+        return mean, std, predictor.label_at if latent else None
 
     def _updated(self, cells: CellArray, labels: NDArray[np.float64]) -> Any:
         """Return a predictor of all cells, from the last fit that the schedule has.
@@ -385,19 +384,10 @@ class PredictorSearch:
             predictor.update(cells[fitted:], labels[fitted:])
         return predictor
 
-    def _checked(self, what: str, values: Any, cells: CellArray) -> NDArray[np.float64]:
-        """Return predictions ``[N]``; a column ``[N, 1]`` or a NaN would choose arbitrary cells."""
-        with user_call(f"predictions of {self.predictor}"):
-            figures = np.asarray(values, dtype=np.float64)
-        thing = thing_in(cells.space)
-        rule = f"{self.predictor} must predict one finite {what} for each of {len(cells)} {thing}s"
-        if figures.shape != (len(cells),):
-            raise SettingsError(f"{rule}, got an array of shape {list(figures.shape)}")
-        wrong = np.flatnonzero(~np.isfinite(figures))
-        if len(wrong):
-            row = int(wrong[0])
-            raise SettingsError(f"{rule}, got {figures[row]} for {named(cells[row])}")
-        return figures
+    def _checked(self, values: Any, cells: CellArray) -> NDArray[np.float64]:
+        return checked_predictions(
+            values, len(cells), lambda row: named(cells[row]), self.predictor, "mean"
+        )
 
     def _fast_enough(self, history: History, domain: Domain) -> NDArray[np.int64]:
         if self.max_seconds is None:

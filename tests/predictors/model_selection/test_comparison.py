@@ -171,7 +171,7 @@ def test_undefined_figures_are_explained(source: Path, small_table: Table, tmp_p
 def test_failing_predictors_are_named(source: Path, small_table: Table) -> None:
     for name, message in (
         ("Broken", "Broken, split 20, draw 0: ZeroDivisionError: no such thing"),
-        ("Wide", r"predict must return \[300\], got \(300, 2\)"),
+        ("Wide", r"for each of 300 architectures, got an array of shape \[300, 2\]"),
     ):
         with pytest.raises(SettingsError, match=message):
             compare_predictors(small_table, settings_of(source, name))

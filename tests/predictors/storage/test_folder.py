@@ -7,10 +7,12 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
+from sklearn.base import BaseEstimator
 
 from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
@@ -18,12 +20,14 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gnn.gcn import GCNClassifier, GCNRegressor
 from pyg_nas.predictors.storage import folder as storage
+from pyg_nas.predictors.storage import registry
 from pyg_nas.predictors.storage.folder import (
     check_model_folder,
     load_model,
     save_model,
     settings_checksum,
 )
+from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.trained import TrainedPredictor
 from tests.predictors.conftest import FAST
 
@@ -59,11 +63,32 @@ def test_a_full_disk_leaves_the_earlier_model(
 
 def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(Exception, match="not fitted"):
+    with pytest.raises(
+        Exception, match=r"GCNRegressor cannot be stored: no attribute members_.*not fitted"
+    ):
         save_model(GCNRegressor(), folder)
     with pytest.raises(ModelError, match="cannot be stored"):
         save_model(object(), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("found", [np.ones((3, 1)), np.array([1.0, np.nan]), np.array(["a"])])
+def test_a_model_that_could_not_be_read_is_not_stored(
+    found: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Listed(BaseEstimator):
+        fitted_state = FittedState(arrays={"found": Array("float64", ("d",))})
+
+        def predict(self, cells: Any) -> Any:
+            return np.zeros(len(cells))
+
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register_estimator(Listed)
+    estimator = Listed()
+    estimator.found_ = found
+    with pytest.raises(ModelError, match="Listed cannot be stored"):
+        save_model(estimator, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("name", ["settings.json", "weights.safetensors"])

@@ -74,7 +74,9 @@ def test_a_declared_attribute_that_fit_does_not_set_is_named(tmp_path: Path) -> 
         fitted_state = FittedState(arrays={"line_": Array("float64", (2,))})
 
     register_estimator(Misnamed)
-    with pytest.raises(ModelError, match=r"Misnamed: its fitted_state names 'line_', but it has n"):
+    with pytest.raises(
+        ModelError, match="Misnamed cannot be stored: no attribute line__, which its"
+    ):
         save_model(Misnamed().fit(CELLS, Y), tmp_path / "m")
     assert not (tmp_path / "m").exists()
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import neighbours
 from pyg_nas.predictors.cost.training_time import TimeRegressor
@@ -194,7 +194,7 @@ def test_predictions_that_are_not_one_finite_number_per_cell_are_refused(
         predictor="my model",
     )
     what = "mean" if wrong == "mean" else "standard deviation"
-    with pytest.raises(SettingsError, match=f"my model must predict one finite {what}.*{message}"):
+    with pytest.raises(ModelError, match=f"my model must predict one finite {what}.*{message}"):
         search(strategy, TableEvaluator(whole_table), 21)
 
 

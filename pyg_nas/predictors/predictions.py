@@ -1,0 +1,78 @@
+"""Checked predictions. The class may be the user's own: a column, a NaN or a missing value would
+otherwise choose arbitrary architectures, or end in another module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.errors import ModelError
+from pyg_nas.io.user_code import user_call
+
+Floats = NDArray[np.float64]
+
+
+def checked_predictions(
+    values: Any,
+    count: int,
+    named: Callable[[int], str],
+    predictor: str = "the model",
+    what: str = "value",
+) -> Floats:
+    """Return predictions of ``count`` architectures as an array ``[count]``.
+
+    Args:
+        values: What the predictor has returned.
+        count: Number of architectures.
+        named: Returns the name of the architecture of a row, for errors.
+        predictor: Name of the predictor, for errors.
+        what: Name of a value, for errors.
+
+    Raises:
+        ModelError: If there is not one finite number for each architecture.
+    """
+    with user_call(f"predictions of {predictor}", ModelError):
+        figures = np.asarray(values, dtype=np.float64)
+    rule = f"{predictor} must predict one finite {what} for each of {count:,} architectures"
+    if figures.shape != (count,):
+        raise ModelError(f"{rule}, got an array of shape {list(figures.shape)}")
+    wrong = np.flatnonzero(~np.isfinite(figures))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ModelError(f"{rule}, got {figures[row]} for {named(row)}")
+    return figures
+
+
+def checked_mean_and_std(
+    values: Any, count: int, named: Callable[[int], str], predictor: str = "the model"
+) -> tuple[Floats, Floats]:
+    """Return means and standard deviations, each as an array ``[count]``.
+
+    Args:
+        values: What the predictor has returned: both, as a pair.
+        count: Number of architectures.
+        named: Returns the name of the architecture of a row, for errors.
+        predictor: Name of the predictor, for errors.
+
+    Raises:
+        ModelError: If there is not one finite mean, and one finite standard deviation of at least
+            0, for each architecture.
+    """
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise ModelError(
+            f"{predictor} must return a pair for return_std=True, means and standard deviations, "
+            f"got {type(values).__name__}"
+        )
+    mean = checked_predictions(values[0], count, named, predictor, "mean")
+    std = checked_predictions(values[1], count, named, predictor, "standard deviation")
+    negative = np.flatnonzero(std < 0)
+    if len(negative):
+        row = int(negative[0])
+        raise ModelError(
+            f"{predictor} must predict standard deviations of at least 0, got {std[row]} for "
+            f"{named(row)}"
+        )
+    return mean, std
