@@ -140,6 +140,10 @@ def _print_facts(facts: FolderFacts) -> None:
         "unreadable", [f"{f.relative_to(scan.path)} ({why})" for f, why in facts.unreadable]
     )
     _print_names("folders without an image", [str(f.relative_to(scan.path)) for f in scan.empty])
+    _print_names(
+        f"images without {'a class' if scan.classes else 'a number'}, not used",
+        [str(f.relative_to(scan.path)) for f in scan.unused],
+    )
     _print_names("ignored, no images", [str(f.relative_to(scan.path)) for f in scan.stray])
     _print_copies(facts)
 

@@ -204,8 +204,23 @@ def check_input_folder(
         raise failure(f"{os.fspath(path)}: {reason}")
 
 
+_OF_SYSTEMS = frozenset(
+    {"lost+found", "system volume information", "$recycle.bin", "recycler", "#recycle", "@eadir",
+     "__macosx", "__pycache__"}
+)  # fmt: skip
+
+
+def is_visible(name: str) -> bool:
+    """Return whether a file or folder of this name is the user's.
+
+    Names that begin with a dot are not, nor folders of operating systems, which may be at the root
+    of a disk, in an archive or in a shared folder, where they have copies of images.
+    """
+    return not name.startswith(".") and name.lower() not in _OF_SYSTEMS
+
+
 def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> list[Path]:
-    """Return the files in a folder and below whose names do not begin with a dot, sorted.
+    """Return the files in a folder and below, sorted, whose names :func:`is_visible` accepts.
 
     Raises:
         failure: If a folder cannot be read, whose files would be missing unnoticed.
@@ -216,8 +231,8 @@ def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> l
 
     found = []
     for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place) / name for name in names if not name.startswith(".")]
+        folders[:] = filter(is_visible, folders)
+        found += [Path(place) / name for name in filter(is_visible, names)]
     return sorted(found)
 
 

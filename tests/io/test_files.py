@@ -189,7 +189,7 @@ def test_an_input_folder_is_one(tmp_path: Path) -> None:
 def test_files_of_a_folder_that_cannot_be_read_are_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("b/2", "a/1", "a/.hidden", ".git/3", "0"):
+    for name in ("b/2", "a/1", "a/.hidden", ".git/3", "0", "a/@eaDir/1", "lost+found/4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     names = [path.relative_to(tmp_path).as_posix() for path in visible_files(tmp_path)]

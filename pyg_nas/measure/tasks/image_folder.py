@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, first_repeated, listed, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
-from pyg_nas.io.files import check_input_folder, visible_files
+from pyg_nas.io.files import check_input_folder, is_visible, visible_files
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import printable
 
@@ -48,6 +48,7 @@ class FolderScan:
         classes: Name of each class; empty where a number is predicted.
         parts: Part of each file, int8 ``[N]``, see :data:`PARTS`; None where they are not divided.
         stray: Files that are no images by their names and first bytes.
+        unused: Images outside the folders of the classes, or without a number.
         empty: Folders where classes are expected, without an image: they are no classes.
     """
 
@@ -58,6 +59,7 @@ class FolderScan:
     classes: tuple[str, ...]
     parts: NDArray[np.int8] | None
     stray: tuple[Path, ...]
+    unused: tuple[Path, ...]
     empty: tuple[Path, ...] = ()
 
     @property
@@ -74,10 +76,11 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
       class; one of the last two may be missing.
     - Image files and ``targets.csv`` with the columns ``file`` and ``value``, to predict numbers.
 
-    Names that begin with a dot are skipped.
+    Names that begin with a dot are skipped, and folders of operating systems.
 
     Raises:
-        MeasureError: If the folder has none of these forms, or ``targets.csv`` is malformed.
+        MeasureError: If the folder has none of these forms, or other folders with images beside
+            the parts, or ``targets.csv`` is malformed.
     """
     path = Path(path)
     if path.name == TARGETS and path.is_file():
@@ -88,17 +91,21 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     if (path / TARGETS).is_file():
         files, values = _targets(path)
         labels = np.array(values, dtype=np.float32)
-        return FolderScan(path, name, tuple(files), labels, (), None, _strays(path))
+        return FolderScan(path, name, tuple(files), labels, (), None, *_others(path, files))
     folders = _folders(path)
     parts = {folder: _PART_NAMES.get(folder.name.lower()) for folder in folders}
-    divided = 0 in parts.values() and len(set(parts.values())) > 1 and None not in parts.values()
+    divided = 0 in parts.values() and bool({1, 2} & set(parts.values()))
+    beside = [folder for folder, part in parts.items() if divided and part is None]
+    if odd := [folder.name for folder in beside if _images(folder)]:
+        names = [folder.name for folder, part in parts.items() if part is not None]
+        raise MeasureError(
+            f"{path}: has {listed(names)}, which divide the images, and beside them images in "
+            f"{listed(odd)}; move these out of the folder"
+        )
     inner = [(part, folder) for part, top in enumerate(_parts(parts)) for folder in top]
     if not divided:
         inner = [(0, folder) for folder in folders]
-    images = {
-        folder: [file for file in visible_files(folder, MeasureError) if _is_image(file)]
-        for _, folder in inner
-    }
+    images = {folder: _images(folder) for _, folder in inner} | {folder: [] for folder in beside}
     names = sorted({folder.name for folder, files in images.items() if files})
     numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
@@ -122,7 +129,7 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
         np.array(labels_, dtype=np.int64),
         tuple(map(printable, names)),
         np.array(of_parts, dtype=np.int8) if divided else None,
-        _strays(path),
+        *_others(path, paths),
         tuple(folder for folder, files in images.items() if not files),
     )
 
@@ -130,6 +137,10 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
 def _parts(parts: dict[Path, int | None]) -> Iterator[list[Path]]:
     for part in range(len(PARTS)):
         yield [f for top, number in parts.items() if number == part for f in _folders(top)]
+
+
+def _images(folder: Path) -> list[Path]:
+    return [file for file in visible_files(folder, MeasureError) if _is_image(file)]
 
 
 def _targets(path: Path) -> tuple[list[Path], list[float]]:
@@ -168,9 +179,11 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _strays(path: Path) -> tuple[Path, ...]:
-    files = visible_files(path, MeasureError)
-    return tuple(file for file in files if not _is_image(file) and file != path / TARGETS)
+def _others(path: Path, used: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the files that are no images, and the images that are not used."""
+    others = set(visible_files(path, MeasureError)) - {path / TARGETS, *used}
+    images = {file for file in others if _is_image(file)}
+    return tuple(sorted(others - images)), tuple(sorted(images))
 
 
 def _is_image(file: Path) -> bool:
@@ -184,6 +197,4 @@ def _is_image(file: Path) -> bool:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(
-        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    return sorted(entry for entry in path.iterdir() if is_visible(entry.name) and entry.is_dir())

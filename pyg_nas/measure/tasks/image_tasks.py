@@ -102,6 +102,12 @@ def folder_task(
             f"{scan.path}: ignored {counted(len(scan.stray), 'file')} of other kinds than images, "
             f"such as {scan.stray[0].relative_to(scan.path)}"
         )
+    if scan.unused:
+        _log.info(
+            f"{scan.path}: ignored {counted(len(scan.unused), 'image')} without a "
+            f"{'class' if scan.classes else 'number'}, such as "
+            f"{scan.unused[0].relative_to(scan.path)}"
+        )
     if scan.empty:
         _log.info(
             f"{scan.path}: ignored {counted(len(scan.empty), 'folder')} without an image, such as "

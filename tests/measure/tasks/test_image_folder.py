@@ -33,15 +33,28 @@ def test_strays_are_ignored_and_suffixes_may_be_missing(tmp_path: Path, caplog) 
 def test_a_folder_without_an_image_is_no_class(tmp_path: Path, caplog) -> None:
     folder = make_folder(tmp_path / "bugs")
     alone = scan_folder(folder)
-    (folder / "__MACOSX").mkdir()
-    (folder / "__MACOSX" / "._0.png").write_bytes(b"x")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_bytes(b"x")
     scan = scan_folder(folder)
     assert (scan.classes, scan.counts.tolist()) == (alone.classes, alone.counts.tolist())
-    assert [place.name for place in scan.empty] == ["__MACOSX"]
+    assert [place.name for place in scan.empty] == ["notes"]
     with caplog.at_level("INFO", "pyg_nas"):
         task = get_task(folder, settings_file(tmp_path))
-    assert "ignored 1 folder without an image, such as __MACOSX" in caplog.text
+    assert "ignored 1 folder without an image, such as notes" in caplog.text
     assert not task.settings.balanced  # the classes with images have equally many
+
+
+def test_images_outside_the_classes_are_named(tmp_path: Path, caplog) -> None:
+    folder = make_folder(tmp_path / "bugs")
+    (folder / "one.png").write_bytes((folder / "ant" / "0.png").read_bytes())
+    scan = scan_folder(folder)
+    assert [file.name for file in scan.unused] == ["one.png"]
+    assert not scan.stray
+    with caplog.at_level("INFO", "pyg_nas"):
+        get_task(folder, settings_file(tmp_path))
+    assert "ignored 1 image without a class, such as one.png" in caplog.text
+    (folder / "targets.csv").write_text("file,value\nant/0.png,1\nbee/1.png,2\n")
+    assert len(scan_folder(folder).unused) == 15
 
 
 def test_photos_of_a_format_that_is_not_read_are_an_error(tmp_path: Path) -> None:
@@ -73,6 +86,21 @@ def test_folders_that_are_divided_already(tmp_path: Path, parts: tuple[str, ...]
     }
     assert found == {name: {part} for name, part in expected.items()}
     assert sum(map(len, (task.train, task.validation, task.test))) == 16 * len(parts)
+
+
+def test_folders_beside_parts_are_named_or_ignored(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        make_folder(tmp_path / part)
+    for name in ("__MACOSX", "notes", "lost+found"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lost+found" / "0.png").write_bytes((tmp_path / "val/ant/0.png").read_bytes())
+    scan = scan_folder(tmp_path)
+    assert scan.classes == ("ant", "bee")
+    assert np.bincount(scan.parts).tolist() == [16, 16]
+    assert [folder.name for folder in scan.empty] == ["notes"]
+    make_folder(tmp_path / "unlabelled")
+    with pytest.raises(MeasureError, match=r"has train, val, which .* images in unlabelled; move"):
+        scan_folder(tmp_path)
 
 
 def test_targets(tmp_path: Path) -> None:
