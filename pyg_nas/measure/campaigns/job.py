@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyg_nas.errors import one_line
+from pyg_nas.errors import PygNasError, one_line
 from pyg_nas.graphs.registry import open_space
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def attempt(
             if space is not None:
                 open_space(space)
             return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
+    except PygNasError as error:  # its message says all
+        return JobOutcome(job, (), one_line(error))
     except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"

@@ -17,6 +17,7 @@ from pyg_nas.measure.tasks.cifar import cifar10_task
 from pyg_nas.measure.tasks.digits import digits_task
 from pyg_nas.measure.tasks.image_folder import TARGETS, scan_folder
 from pyg_nas.measure.tasks.image_tasks import folder_task, npz_task
+from pyg_nas.measure.tasks.objective import Objective
 from pyg_nas.measure.tasks.own_images import chosen_settings
 from pyg_nas.measure.tasks.task import Task
 from pyg_nas.measure.tasks.textures import textures_task
@@ -53,10 +54,23 @@ def get_task(
 
     Raises:
         MeasureError: If there is no such task, its images are malformed, or the name of a built-in
-            task is also that of a folder of class folders.
+            task is also that of a folder of class folders; or the metric fails.
         DownloadError: If images could not be downloaded.
         SettingsError: If the settings file is malformed, or names code that the caller does not.
     """
+    task = _opened(name, settings, image_size, seed, journal, metric)
+    Objective(task).check()
+    return task
+
+
+def _opened(
+    name: str | os.PathLike[str],
+    settings: str | os.PathLike[str] | Mapping[str, Any] | None,
+    image_size: int | None,
+    seed: int,
+    journal: str | os.PathLike[str] | None,
+    metric: str | None,
+) -> Task:
     is_folder = str(name) != "" and Path(name).is_dir()
     is_built_in = name in BUILT_IN
     if is_built_in and is_folder and any(entry.is_dir() for entry in Path(name).iterdir()):

@@ -113,6 +113,19 @@ class Objective:
             return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))
         return float(correct.mean())
 
+    def check(self) -> None:
+        """Check the user's metric, if there is one, before the first run has been trained for it.
+
+        It is called with labels of the task and predictions of which about half are correct.
+
+        Raises:
+            MeasureError: If the metric fails or gives no finite number.
+        """
+        if self._metric is not None:
+            labels = self.task.validation.labels
+            predicted = np.where(np.arange(len(labels)) % 2, labels, labels[::-1])
+            self._own_score(labels, predicted)
+
     def _own_score(self, labels: Labels, predicted: Labels) -> float:
         assert self._metric is not None
         name = self.task.settings.metric

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pyg_nas import sample_cells
+from pyg_nas.errors import MeasureError
 from pyg_nas.measure.campaigns import job as jobs
 from pyg_nas.measure.tasks.task import Task
 
@@ -26,3 +27,10 @@ def test_an_error_is_the_outcome_and_threads_are_restored(
     assert outcome.error is not None
     assert outcome.error.startswith("RuntimeError: no memory (test_job.py:")
     assert torch.get_num_threads() == before
+
+    def refuses(*_: object) -> None:
+        raise MeasureError("metric x: must give a finite number, got nan")
+
+    monkeypatch.setattr("pyg_nas.measure.trainer.train", refuses)
+    error = jobs.attempt(tiny_task, job, "cpu", threads=1).error
+    assert error == "metric x: must give a finite number, got nan"

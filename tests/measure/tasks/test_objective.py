@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.measure.tasks.by_name import absolute_metric
+from pyg_nas.measure.tasks.by_name import absolute_metric, get_task
 from pyg_nas.measure.tasks.objective import Objective, predicted_labels
 from pyg_nas.measure.tasks.task import Part, Task
 from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
@@ -73,6 +73,8 @@ def test_own_metrics(tmp_path: Path) -> None:
     bad = make_tiny_task(replace(TINY_SETTINGS, metric=absolute_metric(f"{file}:nothing")))
     with pytest.raises(MeasureError, match="must give a finite number, got nan"):
         Objective(bad).score(np.array([0]), np.array([0]))
+    with pytest.raises(MeasureError, match="must give a finite number, got nan"):
+        get_task("digits", metric=f"{file}:nothing")
 
 
 def test_predicted_labels(tiny_task: Task) -> None:
