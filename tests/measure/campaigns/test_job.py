@@ -31,6 +31,6 @@ def test_an_error_is_the_outcome_and_threads_are_restored(
     def refuses(*_: object) -> None:
         raise MeasureError("metric x: must give a finite number, got nan")
 
-    monkeypatch.setattr("pyg_nas.measure.trainer.train", refuses)
+    monkeypatch.setattr("pyg_nas.measure.training.trainer.train", refuses)
     error = jobs.attempt(tiny_task, job, "cpu", threads=1).error
     assert error == "metric x: must give a finite number, got nan"
