@@ -67,7 +67,7 @@ def finish(
     """
     check_device(device)
     from pyg_nas.measure.campaigns.executor import Executor
-    from pyg_nas.measure.trained_network.card import PREDICT
+    from pyg_nas.measure.trained_network.script import PREDICT
     from pyg_nas.search.finish import Finish
 
     check_output_folder(out)

@@ -221,8 +221,9 @@ class Finish:
             MeasureError: If its accuracy differs from that of its training.
             ModelError: If an exported file differs from the network.
         """
+        import torch
+
         from pyg_nas.measure.profiles.latency import measure_latency
-        from pyg_nas.measure.profiles.profile import quiet
         from pyg_nas.measure.trained_network.export import export_network, network_logits
 
         cell = confirmation.chosen_cell
@@ -236,8 +237,7 @@ class Finish:
         recorded = read_network_settings(self._kept(cell))["about"]["test_accuracy"]
         _check_score(test, recorded, task)
         files, onnx_missing = export_network(network, task.test, task.classes)
-        with quiet(1):  # as for the search's limit on latency
-            latency = measure_latency(network, task.test.images.shape[1:])
+        latency = measure_latency((network, torch.zeros(1, *task.test.images.shape[1:])))
         about = {
             "pyg_nas": __version__,
             "request": self.request,
@@ -326,7 +326,8 @@ def _check_score(test: dict[str, Any], recorded: float, task: Task) -> None:
 
 def _texts(about: dict[str, Any], cell: Cell, task: Task) -> dict[str, bytes]:
     """Return the script that uses the network and its model card, by the names of their files."""
-    from pyg_nas.measure.trained_network.card import CARD, PREDICT, model_card, predict_script
+    from pyg_nas.measure.trained_network.card import CARD, model_card
+    from pyg_nas.measure.trained_network.script import PREDICT, predict_script
 
     classes = () if task.is_regression else task.classes
     pixels = task.test.images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 
-from pyg_nas.compute.device import pick_device
 from pyg_nas.data.networks.sources import NetworkSource, graph_of_network
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
@@ -24,9 +24,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
 from pyg_nas.io.text import percent
-from pyg_nas.measure.profiles.latency import time_passes
-from pyg_nas.measure.profiles.profile import OnProfiled, profile_networks, quiet
-from pyg_nas.measure.profiles.runner import runner_of
+from pyg_nas.measure.profiles.latency import measure_latency
+from pyg_nas.measure.profiles.profile import OnProfiled, profile_networks
 from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.predictors.cost.latency import LatencyRegressor
 from pyg_nas.predictors.cost.log_labels import LogRegressor
@@ -60,15 +59,15 @@ class LatencyModel:
     Args:
         estimator: Fitted to latencies in seconds.
         device: The device, in words.
-        errors: Relative errors of cells that were left out of a fit, ``[n]``: prediction divided
+        errors: Relative errors of networks that were left out of a fit, ``[n]``: prediction divided
             by measurement, minus one. Empty where not known.
-        cells: Cells with a measured latency.
+        measured: Networks with a measured latency.
     """
 
     estimator: Any
     device: str
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    cells: int = 0
+    measured: int = 0
 
     @classmethod
     def fit(cls, cells: CellArray, seconds: NDArray[np.float64], device: str) -> LatencyModel:
@@ -99,7 +98,7 @@ class LatencyModel:
         known = len(sizes) > 0
         return {
             "device": self.device,
-            "measured_cells": self.cells,
+            "measured_cells": self.measured,
             "median_error": float(np.median(sizes)) if known else None,
             "error_90": float(np.quantile(sizes, 0.9)) if known else None,
         }
@@ -176,9 +175,11 @@ def stored_latencies(
     rows = np.flatnonzero(np.isfinite(table.targets[_TARGET]))
     seconds = table.targets[_TARGET][rows]
     if isinstance(table, NetworkTable):
-        if shipped:
+        families = None
+        if shipped:  # the networks of a search can be of other families
             about = f"{table.about['processor']}, predicted from networks of the shipped table"
-        estimator = LatencyRegressor().fit(table.networks.select(rows), seconds)
+            families = [json.loads(table.names[row])["family"] for row in rows]
+        estimator = LatencyRegressor().fit(table.networks.select(rows), seconds, families)
         return _from_networks(estimator, domain, build, about)
     return LatencyModel.fit(table.cells[rows], seconds, about)
 
@@ -192,17 +193,12 @@ def _from_networks(
     cells = domain.sample(GRAPHS, (), np.random.default_rng(0))
     seconds = estimator.predict([graph_of_network(build(cell)) for cell in cells])
     fitted = LatencyModel.fit(CellArray.from_cells(cells), seconds, about)
-    # The errors of this fit refer to predictions; errors of measurements are not known.
-    return LatencyModel(fitted.estimator, about)
-
-
-def measure_answer(network: tuple[Any, Any], device: str) -> float:
-    """Return the median seconds of the passes of one network on a device, on one thread."""
-    runner = runner_of(network, pick_device(device), 1)
-    settings = ProfileSettings()
-    with quiet(settings.threads):
-        passes = time_passes(runner.run, settings.warm_up, settings.repeats, settings.repeats, 0.0)
-    return float(np.median(passes))
+    measured = getattr(estimator, "errors_", None)
+    if measured is None:
+        return LatencyModel(fitted.estimator, about)
+    # Errors of the predictions to which cells are fitted, and of this fit.
+    errors = np.multiply.outer(1 + measured, 1 + fitted.errors).ravel() - 1
+    return LatencyModel(fitted.estimator, about, errors, len(measured))
 
 
 def write_latency(
@@ -229,5 +225,5 @@ def write_latency(
         record["predicted"] = float(model(cells)[0])
         record["macs"] = None if counts is None else int(counts[0])
         if device is not None:
-            record["measured"] = measure_answer(evaluator.network(cells[0]), device)
+            record["measured"] = measure_latency(evaluator.network(cells[0]), device).median
     write_json(Path(folder) / LATENCY, record)

@@ -15,12 +15,18 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.profiles import profile
+from pyg_nas.measure.profiles.latency import Latency
 from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.search import latency
 from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluators.table import TableEvaluator
-from pyg_nas.search.latency import LatencyModel, measured_latencies, stored_latencies
+from pyg_nas.search.latency import (
+    LatencyModel,
+    measured_latencies,
+    stored_latencies,
+    write_latency,
+)
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.by_name import make_strategy
 from pyg_nas.spaces.modules import graph_of
@@ -129,7 +135,8 @@ def test_latencies_of_whole_networks(
         for width in (32, 64, 96)
     )
     seconds = 1e-8 * networks.macs
-    table = NetworkTable(networks, [str(i) for i in range(24)], {"latency": seconds})
+    names = [json.dumps({"family": f"depth {i // 3}", "width": i % 3}) for i in range(24)]
+    table = NetworkTable(networks, names, {"latency": seconds})
     table.save(tmp_path / "t.hdf5")
     monkeypatch.setattr(latency, "shipped_latencies", lambda: table)
     table.about["processor"] = "a processor"
@@ -137,11 +144,35 @@ def test_latencies_of_whole_networks(
     wanted = 1e-8 * 64 * 64 * CELLS.num_vertices
     for path in (tmp_path / "t.hdf5", latency.SHIPPED):
         model = stored_latencies(path, domain, build)
-        assert np.median(np.abs(model(CELLS) / wanted - 1)) < 0.15
-        assert model.describe()["median_error"] is None
+        errors = np.abs(model(CELLS) / wanted - 1)
+        assert np.median(errors) < 0.15
+        described = model.describe()
+        assert described["measured_cells"] == 24
+        assert described["median_error"] == pytest.approx(np.median(errors), abs=0.1)
+        assert described["error_90"] > described["median_error"]
     assert model.device.startswith("a processor")
     with pytest.raises(SettingsError, match="need the networks of the cells"):
         stored_latencies(latency.SHIPPED, domain)
+
+
+def test_the_measured_latency_of_the_answer(
+    small_table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = TableEvaluator(small_table)
+    strategy = make_strategy("random", evaluator, n=4, k=4, recipe="fast")
+    result = search(strategy, evaluator, 4, 0)
+    measured = []
+
+    def measure(network: object, device: str) -> Latency:
+        measured.append((network, device))
+        return Latency(0.5, 0.25, 1.0, 20, 1, "a processor")
+
+    monkeypatch.setattr(latency, "measure_latency", measure)
+    monkeypatch.setattr(evaluator, "network", lambda cell: cell.hash)
+    model = LatencyModel.fit(CELLS, SECONDS, "cpu")
+    write_latency(tmp_path, evaluator, model, result, "cpu")
+    assert measured == [(result.answer.cell.hash, "cpu")]
+    assert json.loads((tmp_path / "latency.json").read_text())["measured"] == 0.5
 
 
 def chain(depth: int, width: int = 64) -> nn.Module:

@@ -1,33 +1,44 @@
-"""Measuring the latency of a network for one image."""
+"""Measuring the latency of one network on a device."""
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+
+from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.threads import torch_threads
+from pyg_nas.measure.profiles.runner import runner_of
 
 _WARM_UP = 5
 _FEWEST, _MOST = 20, 200
 _SECONDS = 2.0
+_THREADS = 1
 _MOST_INTERRUPTED = 4  # passes in all, as a multiple of those that are needed
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one forward pass of one image.
+    """Time of one forward pass.
 
     Args:
         median: Median in seconds.
         lower: Lower quartile in seconds.
         upper: Upper quartile in seconds.
+        repeats: Passes that were measured.
+        threads: Threads of a pass on a processor.
+        processor: Name of the processor or graphics processor.
     """
 
     median: float
@@ -38,21 +49,25 @@ class Latency:
     processor: str
 
 
-def measure_latency(network: nn.Module, shape: tuple[int, ...]) -> Latency:
-    """Measure a network on this machine's processor.
+def measure_latency(network: Any, device: str = "cpu") -> Latency:
+    """Measure a network on a device of this machine.
 
     Args:
-        network: On the processor, in evaluation mode.
-        shape: Shape of an image, ``(C, H, W)``.
+        network: What a source loads: a module with its example inputs, or an ONNX file.
+        device: As ``cpu`` or ``cuda:1``.
 
     Returns:
-        The times of 20 to 200 passes, measured in about 2 seconds.
+        The times of 20 to 200 passes on one thread, measured in about 2 seconds.
+
+    Raises:
+        NetworkError: If it does not run on the device.
     """
-    image = torch.zeros(1, *shape)
-    with torch.inference_mode():
-        seconds = time_passes(lambda: network(image), _WARM_UP, _FEWEST, _MOST, _SECONDS)
+    chosen = pick_device(device)
+    runner = runner_of(network, chosen, _THREADS)
+    with quiet(_THREADS):
+        seconds = time_passes(runner.run, _WARM_UP, _FEWEST, _MOST, _SECONDS)
     lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
-    return Latency(median, lower, upper, len(seconds), torch.get_num_threads(), processor_name())
+    return Latency(median, lower, upper, len(seconds), _THREADS, device_name(chosen))
 
 
 def time_passes(
@@ -94,6 +109,33 @@ def _interruptions() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+@contextmanager
+def quiet(threads: int) -> Iterator[None]:
+    """Run on ``threads`` threads and cores, without garbage collection, and restore both."""
+    collects = gc.isenabled()
+    cores = os.sched_getaffinity(0) if sys.platform == "linux" else set()
+    with torch_threads(threads):
+        try:
+            if len(cores) > threads:
+                os.sched_setaffinity(0, sorted(cores)[-threads:])
+            gc.disable()
+            gc.freeze()  # collections can skip the objects that exist now
+            yield
+        finally:
+            gc.unfreeze()
+            if cores:
+                os.sched_setaffinity(0, cores)
+            if collects:
+                gc.enable()
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the processor or graphics processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor_name()
 
 
 def processor_name() -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,14 +15,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pyg_nas.compute.device import pick_device
-from pyg_nas.compute.threads import torch_threads
 from pyg_nas.data.networks.reading import OnNetwork, read_networks
 from pyg_nas.data.networks.sources import NetworkSource, naming_network
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import MeasureError, NetworkError
 from pyg_nas.io.text import counted, percent
 from pyg_nas.measure.profiles.journal import Profile, ProfileJournal
-from pyg_nas.measure.profiles.latency import processor_name, time_passes
+from pyg_nas.measure.profiles.latency import device_name, quiet, time_passes
 from pyg_nas.measure.profiles.runner import ModuleRunner, Runner, runner_of
 from pyg_nas.measure.settings import ProfileSettings
 
@@ -218,13 +215,6 @@ def reference_network() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(*layers, *head), torch.zeros(1, 3, 32, 32)
 
 
-def device_name(device: torch.device) -> str:
-    """Return the name of the processor or graphics processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return processor_name()
-
-
 def _row(profile: Profile) -> dict[str, float]:
     return {
         "latency": profile.latency,
@@ -238,23 +228,3 @@ def _summary(seconds: NDArray[np.float64]) -> tuple[float, float]:
     """Return the median, and the interquartile range as a fraction of it."""
     lower, median, upper = np.quantile(seconds, [0.25, 0.5, 0.75]).tolist()
     return median, (upper - lower) / median
-
-
-@contextmanager
-def quiet(threads: int) -> Iterator[None]:
-    """Run on ``threads`` threads and cores, without garbage collection, and restore both."""
-    collects = gc.isenabled()
-    cores = os.sched_getaffinity(0) if sys.platform == "linux" else set()
-    with torch_threads(threads):
-        try:
-            if len(cores) > threads:
-                os.sched_setaffinity(0, sorted(cores)[-threads:])
-            gc.disable()
-            gc.freeze()  # collections can skip the objects that exist now
-            yield
-        finally:
-            gc.unfreeze()
-            if cores:
-                os.sched_setaffinity(0, cores)
-            if collects:
-                gc.enable()

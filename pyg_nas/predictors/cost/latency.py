@@ -69,6 +69,8 @@ class LatencyRegressor(CellRegressor):
         operations_: The times of operations.
         share_: Share of their logarithm.
         scores_: Residuals of left-out networks, divided by predicted standard deviations ``[n]``.
+        errors_: Relative errors of left-out networks ``[n]``: prediction divided by label, minus
+            one. None in models of earlier versions.
 
     Example:
         >>> from torch import nn, zeros
@@ -87,6 +89,7 @@ class LatencyRegressor(CellRegressor):
         arrays={
             **dict.fromkeys(("weights", "limits", "common"), Array("float64", ("c",))),
             "scores": Array("float64", ("n",)),
+            "errors": Array("float64", ("n",), optional=True),
             "inputs": Array("float32", ("n", "d")),
             "targets": Array("float64", ("n",)),
         },
@@ -143,6 +146,7 @@ class LatencyRegressor(CellRegressor):
         self.share_ = _best_share(found[0], found[1], labels)
         mean, std = _joined(found[0], found[1], found[2], self.share_)
         self.scores_ = np.abs(np.log(labels) - mean) / std
+        self.errors_ = np.exp(mean) / labels - 1
         self._learn(work, labels, listed, elsewhere)
         return self
 

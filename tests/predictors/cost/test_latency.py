@@ -50,6 +50,14 @@ def test_intervals_and_deviations_are_those_of_left_out_groups(model: LatencyReg
     assert len(model.scores_) == 70
 
 
+def test_errors_are_of_networks_that_were_left_out(model: LatencyRegressor) -> None:
+    found = np.abs(model.errors_)
+    unseen = np.abs(model.predict(GRAPHS[70:]) / LATENCIES[70:] - 1)
+    fitted = np.abs(model.predict(GRAPHS[:70]) / LATENCIES[:70] - 1)
+    assert np.median(found) == pytest.approx(np.median(unseen), rel=1)
+    assert np.median(found) > 2 * np.median(fitted)
+
+
 def test_work_that_training_networks_hardly_have_is_not_extrapolated() -> None:
     table = shipped_latencies()
     seconds = table.targets["latency"]
@@ -67,6 +75,7 @@ def test_work_that_training_networks_hardly_have_is_not_extrapolated() -> None:
 def test_a_stored_model_predicts_the_same(model: LatencyRegressor, tmp_path: Path) -> None:
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.errors_, model.errors_)
     for one, two in zip(
         loaded.predict(GRAPHS[70:], return_std=True),
         model.predict(GRAPHS[70:], return_std=True),
