@@ -42,7 +42,8 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     buffers; constants that are operators count in neither. Rounded weights count, but not their
     scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
-    constant the branch is taken. Files with external weights are not opened.
+    constant the branch is taken. A ``Loop`` without multiply-accumulates and weights is one
+    operation. Files with external weights are not opened.
 
     Raises:
         NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
@@ -209,12 +210,12 @@ class _Builder:
 
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
-        if node.op_type in _CONTROL_FLOW:
+        if node.op_type in _CONTROL_FLOW and not self._is_simple_loop(node):
             raise NetworkError(f"{_named(node)}: control flow is not supported")
         missing = [name for name in node.input if name not in self.makers]
         if missing:
             raise NetworkError(f"{_named(node)} reads unknown {missing[0]!r}")
-        sources = tuple(source for name in node.input for source in self.makers[name])
+        sources = tuple(source for name in _read_by(node) for source in self.makers.get(name, ()))
         position: tuple[int, ...] = (len(self.vertices),)
         if node.op_type in IDENTITIES and len(node.input):
             position = self.makers[node.input[0]]
@@ -225,6 +226,17 @@ class _Builder:
                 self.shapeless[len(self.vertices)] = _named(node)
             self.vertices.append(self._vertex(node, sources))
 
+    def _is_simple_loop(self, node: NodeProto) -> bool:
+        """Return whether a node is a loop without multiply-accumulates and weights.
+
+        PyTorch's exporter writes the sums of an ``EmbeddingBag`` so.
+        """
+        return (
+            node.op_type == "Loop"
+            and not any(inner.op_type in COUNTED for inner in _with_inner([node]))
+            and self.sizes.keys().isdisjoint(_read_by(node))
+        )
+
     def _vertex(self, node: NodeProto, sources: tuple[int, ...]) -> Vertex:
         from onnx import helper
 
@@ -232,7 +244,7 @@ class _Builder:
         no_parameters = left_out(node.op_type, len(node.input))
         read = [
             name
-            for i, name in enumerate(node.input)
+            for i, name in enumerate(_read_by(node))
             if name in self.sizes and i not in no_parameters
         ]
         for i in no_parameters:  # constants in the file, which belong to no vertex
@@ -262,7 +274,7 @@ class _Builder:
             macs=self._macs(node, attributes),
             bytes_read=bytes_read(
                 operation,
-                [self._bytes(name) for name in dict.fromkeys(node.input) if name],
+                [self._bytes(name) for name in dict.fromkeys(_read_by(node)) if name],
                 written,
             ),
             bytes_written=written,
@@ -307,6 +319,14 @@ class _Builder:
         unused = read - sum(v.parameters for v in vertices) + sum(self.parameters.values())
         shapeless = [self.shapeless[position] for position in kept if position in self.shapeless]
         return NetworkGraph(vertices, unused, {"source": name}), shapeless
+
+
+def _read_by(node: NodeProto) -> list[str]:
+    """Return the names that a node reads, then those of graphs inside it, each once."""
+    if node.op_type == "CastLike":  # only the type of the second is read
+        return [*node.input[:1]]
+    _, *inner = _with_inner([node])
+    return [*node.input, *dict.fromkeys(name for one in inner for name in one.input)]
 
 
 def _named(node: NodeProto) -> str:

@@ -166,6 +166,52 @@ def test_control_flow_is_named(tmp_path: Path) -> None:
         graph_of_onnx(path)
 
 
+def _loop(operator: str, *read: str) -> list[onnx.NodeProto]:
+    """Three passes over a tensor, each of which reads the outer tensor ``a`` and others."""
+    value = helper.make_tensor_value_info
+    inputs = [value("i", onnx.TensorProto.INT64, []), value("go", onnx.TensorProto.BOOL, [])]
+    nodes = [helper.make_node("Add", ["s", "a"], ["t"]), helper.make_node(operator, read, ["u"])]
+    nodes.append(helper.make_node("Identity", ["go"], ["on"]))
+    outputs = [value("on", onnx.TensorProto.BOOL, []), value("u", floats, [4])]
+    body = helper.make_graph(nodes, "body", [*inputs, value("s", floats, [4])], outputs)
+    return [
+        helper.make_node("Tanh", ["x"], ["a"]),
+        helper.make_node("Loop", ["three", "", "x"], ["y"], "passes", body=body),
+    ]
+
+
+def test_a_loop_without_products_and_weights_is_one_operation(tmp_path: Path) -> None:
+    weights = {"three": np.array(3), "w": np.zeros((4, 4), np.float32)}
+    shapes = {"x": [4], "y": [4]}
+    path = write(tmp_path / "net.onnx", _loop("Relu", "t"), weights, shapes)
+    graph = graph_of_onnx(path)
+    assert graph.operations == ("input", "tanh", "Loop", "output")
+    assert set(graph.vertices[2].sources) == {0, 1}
+    # The number of passes, the tensor and the outer one.
+    assert (graph.vertices[2].bytes_read, graph.vertices[2].bytes_written) == (8 + 16 + 16, 16)
+    for operator, *read in (("MatMul", "t", "a"), ("Add", "t", "w")):
+        write(path, _loop(operator, *read), weights, shapes)
+        with pytest.raises(NetworkError, match=r"operator Loop \('passes'\): control flow"):
+            graph_of_onnx(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("optimize", [True, False])
+def test_bags_of_an_embedding(tmp_path: Path, optimize: bool) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+    from torch import nn
+
+    network = nn.Sequential(nn.EmbeddingBag(20, 8, mode="mean"), nn.Linear(8, 3)).eval()
+    words = torch.zeros(2, 5, dtype=torch.long)
+    torch.onnx.export(network, (words,), tmp_path / "n.onnx", optimize=optimize, verbose=False)
+    graph = graph_of_onnx(tmp_path / "n.onnx")
+    assert graph.macs == 2 * 8 * 3
+    parameters = [(v.operation, v.parameters) for v in graph.vertices if v.parameters]
+    assert parameters == [("embedding", 20 * 8), ("linear", 8 * 3 + 3)]
+    assert "Loop" in graph.operations
+
+
 def test_files_that_are_no_networks(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="no such file"):
         graph_of_onnx(tmp_path / "missing.onnx")
