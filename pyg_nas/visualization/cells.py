@@ -47,7 +47,7 @@ BLOCK_COLOUR = "#595959"
 MOST_VERTICES = 30
 """Largest number of vertices that are drawn as one box each."""
 
-_MOST_BOXES, _MOST_WITH_LETTERS = 60, 100
+_MOST_BOXES, _MOST_WITH_LETTERS = 60, 110
 # How a large graph is folded, the first that has few enough boxes: these at most, whether what
 # comes again elsewhere is folded too, and the longest edges that hold a block together.
 _FOLDINGS = (
