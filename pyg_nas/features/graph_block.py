@@ -17,6 +17,7 @@ from pyg_nas.graphs.space_support import ExtraFeatures
 Array = NDArray[np.float32]
 
 _FAR = np.float32(1e9)
+_NO_ID = -3  # in the place of the operation of a vertex that is not there
 
 
 def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
@@ -24,6 +25,14 @@ def kinds(space: SearchSpace) -> dict[str, tuple[int, ...]]:
     every = tuple(range(len(space.operations)))
     each = {space.operations[i]: (i,) for i in every}
     return {"operations": every, **each, **space.support.extra_kinds}
+
+
+def _kinds_of_ids(space: SearchSpace) -> Array:
+    """Return whether an operation is of a kind, ``[W, ids]``; the first id is :data:`_NO_ID`."""
+    found = np.zeros((len(kinds(space)), len(space.operations) - _NO_ID), dtype=np.float32)
+    for row, members in zip(found, kinds(space).values(), strict=True):
+        row[np.array(members, dtype=np.intp) - _NO_ID] = 1
+    return found
 
 
 class GraphBlock:
@@ -52,12 +61,10 @@ class GraphBlock:
         self.out_degree = self.adjacency.sum(axis=1)
         self.sources = self.mask & (self.in_degree == 0)
         self.sinks = self.mask & (self.out_degree == 0)
-        ids = np.where(self.mask, cells.operations.T, -3)
-        self.kinds = np.stack(
-            [np.isin(ids, members) for members in kinds(cells.space).values()], axis=1
-        ).astype(np.float32)
+        ids = np.where(self.mask, cells.operations.T, _NO_ID)
+        of_kinds = np.take(_kinds_of_ids(cells.space), ids.astype(np.intp) - _NO_ID, axis=1)
+        self.kinds = np.ascontiguousarray(of_kinds.transpose(1, 0, 2))
         self.extra: ExtraFeatures = cells.space.support.extra_features(cells, self.adjacency)
-        self._joined = self.adjacency > 0
         self._width = len(ids)
 
     @cached_property
@@ -145,7 +152,7 @@ class GraphBlock:
         """Whether a path leads from the first to the second vertex, ``[V, V, B]``."""
         reach = self.adjacency.copy()
         for v in range(self._width - 2, -1, -1):
-            onward = np.where(self._joined[v, v + 1 :, None], reach[v + 1 :], 0).max(axis=0)
+            onward = (self.adjacency[v, v + 1 :, None] * reach[v + 1 :]).max(axis=0)
             np.maximum(reach[v], onward, out=reach[v])
         return np.asarray(reach)
 
@@ -158,21 +165,23 @@ class GraphBlock:
 
     def _most_on_paths_to(self, choose: np.ufunc) -> Array:
         reached = self.kinds.copy()
-        nothing = -_FAR if choose is np.maximum else _FAR
         for v in range(1, self._width):
-            found = choose.reduce(
-                np.where(self._joined[:v, v, None], reached[:v], nothing), axis=0, initial=nothing
-            )
+            before = reached[:v] + _far_from_chosen(choose, self.adjacency[:v, v])
+            found = choose.reduce(before, axis=0)
             reached[v] += np.where(self.in_degree[v] > 0, found, 0)
         return np.asarray(reached, dtype=np.float32)
 
     def _most_on_paths_from(self, choose: np.ufunc) -> Array:
         reached = np.zeros_like(self.kinds)
-        nothing = -_FAR if choose is np.maximum else _FAR
         for v in range(self._width - 2, -1, -1):
             onward = reached[v + 1 :] + self.kinds[v + 1 :]
-            found = choose.reduce(
-                np.where(self._joined[v, v + 1 :, None], onward, nothing), axis=0, initial=nothing
-            )
+            onward += _far_from_chosen(choose, self.adjacency[v, v + 1 :])
+            found = choose.reduce(onward, axis=0)
             reached[v] = np.where(self.out_degree[v] > 0, found, 0)
         return reached
+
+
+def _far_from_chosen(choose: np.ufunc, joined: Array) -> Array:
+    """Return what makes vertices that are not joined lose against others, ``[v, 1, B]``."""
+    nothing = -_FAR if choose is np.maximum else _FAR
+    return np.asarray(((1 - joined) * nothing)[:, None])

@@ -68,7 +68,11 @@ def _fill_in(
 ) -> None:
     """Complete ``channels`` ``[N, V]``, in which only the output's predecessors are filled."""
     for v in range(cells.width - 2, 0, -1):
-        from_successors = (cells.adjacency[:, v, :] * channels).max(axis=1)
+        # A pair of columns at a time: maxima of rows of seven numbers take three times as long.
+        from_successors = cells.adjacency[:, v, v + 1] * channels[:, v + 1]
+        for u in range(v + 2, cells.width):
+            onward = cells.adjacency[:, v, u] * channels[:, u]
+            np.maximum(from_successors, onward, out=from_successors)
         channels[:, v] = np.where(to_output[:, v] > 0, channels[:, v], from_successors)
     channels[:, 0] = channels_in
     channels[np.arange(len(cells)), cells.num_vertices.astype(np.int64) - 1] = channels_out
