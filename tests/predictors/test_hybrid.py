@@ -594,11 +594,10 @@ def test_a_model_without_a_second_process_predicts_without_one(
         ("paths_", "groups of the second process must be graph, walks, flow, pooled, paths, got"),
     ],
 )
-def test_a_folder_with_other_groups_of_features_is_refused(
+def test_a_model_with_other_groups_of_features_is_refused(
     of_two: HybridRegressor, tmp_path: Path, part: str, message: str
 ) -> None:
     other = deepcopy(of_two)
     getattr(other, part).groups = (*GROUPS, TRANSFER_GROUP)
-    save_model(other, tmp_path / "m")
-    with pytest.raises(ModelError, match=message):
-        load_model(tmp_path / "m")
+    with pytest.raises(ModelError, match=message):  # saved as it would be read
+        save_model(other, tmp_path / "m")
