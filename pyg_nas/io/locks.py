@@ -15,12 +15,18 @@ def locked(lock: FileLock, refusal: str) -> Iterator[None]:
     """Hold a lock, for which this process waits as long as the lock's timeout.
 
     Raises:
-        SettingsError: With the text ``refusal``, if another process has the lock.
+        SettingsError: With the text ``refusal``, if another process has the lock; or if the disk
+            has no locks.
     """
     try:
         lock.acquire()
     except Timeout:
         raise SettingsError(refusal) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{lock.lock_file}: cannot be locked ({error.strerror}); use a disk with file locks, "
+            f"for example a local one or NFS 4"
+        ) from error
     try:
         yield
     finally:

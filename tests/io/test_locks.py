@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def test_a_second_holder_is_refused_until_the_first_ends(tmp_path: Path) -> None
     with locked(second, "not raised"):
         assert second.is_locked
     assert not second.is_locked
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", without_locks)
+    refusal = r"lock: cannot be locked \(No locks available\); use"
+    lock = FileLock(tmp_path / "lock")
+    with pytest.raises(SettingsError, match=refusal), locked(lock, "in use"):
+        pass
 
 
 def test_a_timeout_of_the_work_itself_is_passed_on(tmp_path: Path) -> None:

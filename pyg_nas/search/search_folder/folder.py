@@ -100,9 +100,9 @@ class SearchFolder:
                 self.settings.write(self.path)
             yield
 
-    def asking(self) -> AbstractContextManager[Any]:
+    def asking(self) -> AbstractContextManager[None]:
         """Return a lock of the folder while this process proposes architectures; others wait."""
-        return self._asking
+        return locked(self._asking, f"{self.path}: another process proposes architectures")
 
     def changing(self) -> AbstractContextManager[None]:
         """Return a lock of the folder while this process reads and appends lines; others wait.
