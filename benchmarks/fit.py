@@ -50,7 +50,7 @@ class Code:
             self.seconds("fit", recipe, 40)
 
     def seconds(self, what: str, recipe: str, cells: int) -> float:
-        """Return the seconds of a fit, of an update of one, or of a Cholesky factor."""
+        """Return the seconds of a job that ``fit_process.py`` knows."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([what, recipe, cells]) + "\n")
@@ -80,7 +80,7 @@ def main() -> None:
         codes[BEFORE] = Code(arguments.before.resolve(), arguments.threads)
     few, most = min(arguments.cells), max(arguments.cells)
     jobs = [(what, "fast", most, NOW) for what in ("factor", "update", "fit")]
-    jobs += [("round", "fast", few, NOW)]
+    jobs += [(what, "fast", few, NOW) for what in ("round", "first round")]
     jobs += [("fit", recipe, few, code) for recipe in RECIPES for code in (NOW, TORCH)]
     if not arguments.short:
         jobs += [("products", "best", most, NOW)]
@@ -127,7 +127,7 @@ def result(seconds: dict[tuple[str, str, int, str], float], few: int, most: int)
     # Against a unit that no change of the package moves: a fit over an update falls when fits
     # become faster.
     factor = seconds["factor", "fast", most, NOW]
-    for what, cells in (("update", most), ("fit", most), ("round", few)):
+    for what, cells in (("update", most), ("fit", most), ("round", few), ("first round", few)):
         ratios[f"fast, {cells} cells, Cholesky factor over {what}"] = (
             factor / seconds[what, "fast", cells, NOW]
         )

@@ -1,9 +1,9 @@
 """Time fits and updates of recipes in the package that ``PYTHONPATH`` names, for ``fit.py``.
 
-Reads one JSON list ``[what, recipe, cells]`` a line and answers with seconds of a fit, an update or
-a round of a search, or of what they are compared with: the Cholesky factor of a matrix ``[cells,
-cells]``, and the matrix products of the networks' layers alone. Names are looked for in two places,
-because code from before the rooms is timed too.
+Reads one JSON list ``[what, recipe, cells]`` a line and answers with seconds of a fit, an update, a
+round of a search or the first round after a fit, or of what they are compared with: the Cholesky
+factor of a matrix ``[cells, cells]``, and the matrix products of the networks' layers alone. Names
+are looked for in two places, because code from before the rooms is timed too.
 """
 
 from __future__ import annotations
@@ -44,15 +44,17 @@ def factor_seconds(count: int) -> float:
     return least
 
 
-def round_seconds(model: Any, cells: Any, labels: Any) -> float:
+def round_seconds(model: Any, cells: Any, labels: Any, first: bool) -> float:
     """Return the seconds of a round of a search on NAS-Bench-101: an update, then all cells' means.
 
-    The round before it updated and scored another copy of the same fit, with half of the labels.
+    The round before it updated and scored another copy of the same fit, with half of the labels;
+    before the ``first`` one the fit itself scored them.
     """
     from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
-    space = nasbench101_cells()
-    deepcopy(model).update(cells[: len(cells) // 2], labels[: len(cells) // 2]).predict(space)
+    space, half = nasbench101_cells(), len(cells) // 2
+    before = model if first else deepcopy(model).update(cells[:half], labels[:half])
+    before.predict(space)
     start = time.perf_counter()
     deepcopy(model).update(cells, labels).predict(space)
     return time.perf_counter() - start
@@ -98,8 +100,8 @@ def seconds(what: str, recipe: str, count: int) -> float:
     model = fitted(recipe, cells[:count], labels[:count])
     if what == "fit":
         return time.perf_counter() - start
-    if what == "round":
-        return round_seconds(model, cells[count:], labels[count:])
+    if what in ("round", "first round"):
+        return round_seconds(model, cells[count:], labels[count:], what == "first round")
     if what == "products":
         return product_seconds(model, count)
     start = time.perf_counter()

@@ -409,6 +409,8 @@ def fits() -> list[str]:
         if what == "round":
             title = f"update `{recipe}` of {cells:,} cells, score 423,624"
             lines.append(row(title, f"{value:.2f} s", "–", "–", "0.1 s"))
+        if what == "first round":
+            lines.append(row("the same for the first time after a fit", f"{value:.1f} s", *"–––"))
         if what == "products":
             fit = seconds["fit", recipe, cells, "now"]
             title = f"fit `{recipe}` to {cells:,} cells"
