@@ -13,7 +13,8 @@ ENV HOME=/home/pyg-nas NUMBA_CACHE_DIR=/home/pyg-nas/.cache/numba
 RUN useradd --create-home --home-dir $HOME pyg-nas
 USER pyg-nas
 WORKDIR /home/pyg-nas
-RUN for recipe in best paper; do pyg-nas demo --recipe $recipe --out demo && rm -r demo; done \
+RUN pyg-nas demo --recipe best --out demo && rm -r demo \
+    && pyg-nas demo --recipe paper --out demo && rm -r demo \
     && chmod -R a+rwX .
 WORKDIR /data
 ENTRYPOINT ["pyg-nas"]
