@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyg_nas.graphs.registry import space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
+from pyg_nas.measure.tasks.objective import SCORES
 from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.page import AnswerCard, Page
@@ -108,7 +110,8 @@ def _answer_card(
         steps.append(("Run the same command with more --rounds to train more.", ""))
     if answer is not None and kind == "measure":
         command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
-        steps.append(("Confirm the best cells with more runs and export a network:", command))
+        text = f"Confirm the best cells with more runs and export a network{_named_again(search)}:"
+        steps.append((text, command))
     # Networks of a table have one label each, cells may have several runs.
     looked_up = kind == "table" and not lists_networks(search.space)
     if answer is not None and looked_up and target is not None and not facts.answer_runs:
@@ -116,6 +119,16 @@ def _answer_card(
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))
     drawing = "" if answer is None else svg(draw(answer.cell))
     return AnswerCard(facts.title, drawing, facts.answer(), steps)
+
+
+def _named_again(search: StoredSearch) -> str:
+    """Return in words which code a command needs that only the user may name."""
+    needed = {
+        "--space": search.space.name not in space_names(),
+        "--metric": search.settings.score not in SCORES,
+    }
+    options = [option for option, is_own in needed.items() if is_own]
+    return f", with {' and '.join(options)} as for the search" if options else ""
 
 
 def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:

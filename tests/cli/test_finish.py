@@ -151,6 +151,9 @@ def test_a_metric_of_the_users_is_named_again(
         assert pyg_nas(*finishing, *given) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "name it with --metric" in line
+    assert pyg_nas("report", search, "--out", tmp_path / "report.html") == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'a network, with <span class="option">--metric</span> as for the search:' in page
     assert "metric_to_finish" not in sys.modules
 
     shares: list[float] = []

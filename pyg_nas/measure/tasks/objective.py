@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Labels = NDArray[Any]
 
 _R2 = "R²"
+_ACCURACY, _BALANCED = "accuracy", "balanced accuracy"
+SCORES = (_ACCURACY, _BALANCED, _R2)
+"""Names of the scores that are no metrics of the user's own."""
 _LOWEST_R2 = -1.0  # a failed run; further down, predictors would see nothing else
 
 
@@ -49,7 +52,7 @@ class Objective:
             return self.task.settings.metric.rpartition(":")[2]
         if self.task.is_regression:
             return _R2
-        return "balanced accuracy" if self.task.settings.balanced else "accuracy"
+        return _BALANCED if self.task.settings.balanced else _ACCURACY
 
     def class_weights(self) -> NDArray[np.float32] | None:
         """Return the weight of each class in the loss, ``[labels]``; None for equal ones.
