@@ -107,7 +107,7 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
-    from pyg_nas.measure.trained_network.card import shown_score
+    from pyg_nas.measure.trained_network.card import doubt, shown_score
 
     test, latency = about["test"], about["latency"]
     if "accuracy" in test:
@@ -124,5 +124,7 @@ def _print(about: dict[str, Any]) -> None:
     milliseconds = bold(f"{1000 * latency['median']:.2f} ms")
     print_line("latency: ", milliseconds, " per image, on one thread of this CPU")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
+    if text := doubt(about):
+        print_note(text)
     if about["onnx_missing"] is not None:
         print_note(f"no .onnx file: {about['onnx_missing']}")

@@ -20,11 +20,13 @@ class Confirmation:
         cells: ``N`` cells, the best of the search first.
         parameters: Trainable parameters of their networks, ``[N]``.
         accuracies: Validation accuracy of each run, ``[N, S]``.
+        test_accuracies: Test accuracy of each run, ``[N, S]``, by which nothing is chosen.
     """
 
     cells: CellArray
     parameters: NDArray[np.int64]
     accuracies: NDArray[np.float64]
+    test_accuracies: NDArray[np.float64]
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -55,13 +57,20 @@ class Confirmation:
             self.cells,
             self.parameters.tolist(),
             self.accuracies.tolist(),
+            self.test_accuracies.tolist(),
             self.means.tolist(),
             strict=True,
         )
         return {
             "cells": [
-                {"hash": cell.hash, "parameters": size, "accuracies": runs, "mean": mean}
-                for cell, size, runs, mean in figures
+                {
+                    "hash": cell.hash,
+                    "parameters": size,
+                    "accuracies": runs,
+                    "test_accuracies": tests,
+                    "mean": mean,
+                }
+                for cell, size, runs, tests, mean in figures
             ],
             "standard_error": self.standard_error,
             "chosen": self.chosen_cell.hash,

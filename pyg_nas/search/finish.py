@@ -164,11 +164,9 @@ class Finish:
                 executor,
                 on_progress=on_progress,
             )
-        return Confirmation(
-            self.cells,
-            self.cells.trainable_parameters(self.task.network_size),
-            table.metrics[:, 0, :, 1, 2].astype(np.float64),
-        )
+        validation, test = (table.metrics[:, 0, :, 1, i].astype(np.float64) for i in (2, 3))
+        parameters = self.cells.trainable_parameters(self.task.network_size)
+        return Confirmation(self.cells, parameters, validation, test)
 
     def train(
         self,

@@ -23,5 +23,5 @@ def test_the_smallest_within_one_standard_error_of_the_best_is_chosen(
     accuracies: list[list[float]], parameters: list[int], chosen: int
 ) -> None:
     cells = sample_cells(len(parameters), seed=0)
-    confirmation = Confirmation(cells, np.array(parameters), np.array(accuracies))
+    confirmation = Confirmation(cells, np.array(parameters), *[np.array(accuracies)] * 2)
     assert confirmation.chosen == chosen

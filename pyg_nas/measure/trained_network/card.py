@@ -58,7 +58,7 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
 {_matrix(task["classes"], test)}
 ## How it was chosen
 
-{_confirmation(about["confirmation"], test.get("score_name", "accuracy"))}
+{_confirmation(about["confirmation"], test.get("score_name", "accuracy"))}{_paragraph(doubt(about))}
 
 ## Training settings
 
@@ -73,6 +73,34 @@ def shown_score(test: Mapping[str, Any]) -> str:
     name, score = test["score_name"], test["score"]
     shown = percent(score, 2) if _is_percent(name) else f"{score:.4f}"
     return shown + score_note(name, score)
+
+
+def doubt(about: Mapping[str, Any]) -> str:
+    """Return a sentence if a network is far worse than the confirmation's runs of its cell.
+
+    It is empty unless the test score, or the upper end of an accuracy's interval, is further below
+    the lowest test score of these runs than they are apart.
+
+    Args:
+        about: As for :func:`model_card`.
+    """
+    confirmation, test = about["confirmation"], about["test"]
+    score = test.get("score_name", "accuracy")
+    (runs,) = (
+        cell["test_accuracies"]
+        for cell in confirmation["cells"]
+        if cell["hash"] == confirmation["chosen"]
+    )
+    low, high = min(runs), max(runs)
+    reached = test["high"] if score == "accuracy" else test["score"]
+    if not reached < low - (high - low):
+        return ""
+    factor, unit = (100, " %") if _is_percent(score) else (1, "")
+    return (
+        f"The test {score} is far below that of the same cell in the confirmation "
+        f"({factor * low:.2f} to {factor * high:.2f}{unit}): the last training went badly. "
+        f"Try another number of epochs."
+    )
 
 
 def _test_rows(test: Mapping[str, Any]) -> str:
@@ -167,6 +195,10 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
         f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "
         f"chosen.\n\n{table}"
     )
+
+
+def _paragraph(text: str) -> str:
+    return f"\n\n{markdown(text)}" if text else ""
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyg_nas.measure.trained_network.card import model_card
+from pyg_nas.measure.trained_network.card import doubt, model_card
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
 
@@ -20,8 +20,10 @@ def about(classes: list[str], confusion: list[list[int]], **changes: Any) -> dic
         "confirmation": {
             "budget": 12, "seeds": [1, 2], "standard_error": 0.0125, "chosen": "b" * 32,
             "cells": [
-                {"hash": "a" * 32, "parameters": 9000, "accuracies": [0.5, 1], "mean": 0.75},
-                {"hash": "b" * 32, "parameters": 80, "accuracies": [0.7, 0.78], "mean": 0.74},
+                {"hash": "a" * 32, "parameters": 9000, "accuracies": [0.5, 1], "mean": 0.75,
+                 "test_accuracies": [0.4, 0.9]},
+                {"hash": "b" * 32, "parameters": 80, "accuracies": [0.7, 0.78], "mean": 0.74,
+                 "test_accuracies": [0.96, 0.97]},
             ],
         },
         "training": {"epochs": 1, "seed": 0, "images": 1234},
@@ -51,6 +53,20 @@ def test_the_card_states_what_was_measured():
     ):  # fmt: skip
         assert text in card
     assert "network.onnx" not in card
+
+
+@pytest.mark.parametrize(("runs", "is_far"), [([0.96, 0.97], True), ([0.95, 0.97], False)])
+def test_a_training_that_went_badly_is_named(runs: list[float], is_far: bool):
+    # The upper end of the interval is 0.9448.
+    described = about(["a", "b"], [[1, 0], [0, 1]])
+    described["confirmation"]["cells"][1]["test_accuracies"] = runs
+    assert bool(doubt(described)) == is_far
+    text = "is far below that of the same cell in the confirmation (96.00 to 97.00 %)"
+    assert (text in model_card(described, "b" * 32)) == is_far
+    described["test"] |= {"score_name": "R²", "score": 0.92}
+    assert doubt(described)
+    described["test"]["score"] = float("nan")
+    assert not doubt(described)
 
 
 def test_a_missing_onnx_file_is_explained():
