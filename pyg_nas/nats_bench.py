@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -39,6 +39,8 @@ Source = str | os.PathLike[str] | Table
 
 _SPACE_NAMES = ("tss", "topology")
 _CIFAR10 = ("cifar10-valid", "cifar10")
+# What a table of CIFAR-10 has for the other one of its two data sets.
+_OF_OTHER = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
 _LABELS = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 _IMAGE_SIDES = {"ImageNet16-120": 16}
 _INFO_KEYS = {
@@ -129,6 +131,9 @@ class NATStopology:
     def __getitem__(self, index: int) -> str:
         return self.arch(index)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.meta_archs)
+
     def arch(self, index: int) -> str:
         """Return the text form of an architecture.
 
@@ -201,12 +206,11 @@ class NATStopology:
         measured = np.flatnonzero(~np.isnan(runs).all(axis=1)).tolist()
         if not measured:
             raise NotMeasuredError(f"{self._named(index)}: no run of {hp} epochs is measured")
-        if is_random is True:
-            chosen = runs[random.choice(measured)]
-        elif is_random is False:
-            chosen = np.ma.masked_invalid(runs).mean(axis=0).filled(np.nan)
+        if isinstance(is_random, (bool, np.bool_)):
+            drawn = runs[[random.choice(measured)]] if is_random else runs
+            chosen = np.ma.masked_invalid(drawn).mean(axis=0).filled(np.nan)
         elif is_random in measured:
-            chosen = runs[is_random]
+            chosen = runs[int(is_random)]
         else:
             raise NotMeasuredError(
                 f"{self._named(index)}: run {is_random} is not one of {measured}"
@@ -216,18 +220,11 @@ class NATStopology:
         seconds = numbers.pop("training_time")
         if not np.isnan(seconds):
             info["train-all-time"] = seconds
-            info["train-per-time"] = seconds / int(hp)
+            info["train-per-time"] = seconds / _epochs(hp)
         for name, value in numbers.items():
-            if not np.isnan(value) and not self._is_other_half(name, dataset):
+            if not np.isnan(value):
                 info[_INFO_KEYS[name]] = 100 * value
         return info
-
-    def _is_other_half(self, metric: str, dataset: str) -> bool:
-        """Return whether a CIFAR-10 table has the metric for the other of its two data sets."""
-        if self._tables.get(_CIFAR10[0]) is not self._tables.get(_CIFAR10[1]):
-            return False
-        skipped = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
-        return skipped.get(dataset) == metric
 
     def get_cost_info(self, index: Any, dataset: str, hp: str | int = "12") -> Info:
         """Return millions of multiply-accumulates and of parameters of the official network.
@@ -308,20 +305,27 @@ class NATStopology:
         table = self._tables[name]
         if index not in self._rows[name]:
             raise NotMeasuredError(f"architecture {index} is not in the table of {name}")
-        if int(hp) not in table.budgets:
+        epochs = _epochs(hp)
+        if epochs not in table.budgets:
             raise NotMeasuredError(
                 f"hp {hp!r}: the table of {name} has runs of "
                 f"{', '.join(map(str, table.budgets))} epochs"
             )
-        if iepoch not in (None, int(hp) - 1):
+        if iepoch not in (None, epochs - 1):
             raise NotMeasuredError(
-                f"iepoch {iepoch}: the table has final readings only, after epoch {int(hp) - 1}"
+                f"iepoch {iepoch}: the table has final readings only, after epoch {epochs - 1}"
             )
-        budget = table.budgets.index(int(hp))
-        runs: NDArray[np.float64] = table.metrics[self._rows[name][index], budget, :, 1].astype(
-            float
-        )
+        found = table.metrics[self._rows[name][index], table.budgets.index(epochs), :, 1]
+        runs: NDArray[np.float64] = found.astype(np.float64)
+        if name in _OF_OTHER and self._tables.get(_CIFAR10[0]) is self._tables.get(_CIFAR10[1]):
+            runs[:, METRICS.index(_OF_OTHER[name])] = np.nan
         return runs
+
+
+def _epochs(hp: str | int) -> int:
+    """Return the epochs of an official name such as ``"12"``; 0 if it is none."""
+    text = str(hp)
+    return int(text) if text.isdecimal() else 0
 
 
 def _dataset(name: str) -> str:

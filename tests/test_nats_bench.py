@@ -50,6 +50,7 @@ def test_indices_are_the_official_ones(api: nats_bench.NATStopology) -> None:
 
     assert api.query_index_by_arch(Structure()) == 5
     assert api.query_index_by_arch("|nonsense|") == -1
+    assert list(api) == list(TEXTS)  # as scripts of the official packages iterate
 
 
 def test_accuracies_are_in_percent_and_of_their_data_set(api: nats_bench.NATStopology) -> None:
@@ -66,6 +67,8 @@ def test_accuracies_are_in_percent_and_of_their_data_set(api: nats_bench.NATStop
         "valid-accuracy"
     ] == pytest.approx(92)
     assert api.get_more_info(3, "cifar10-valid")["valid-accuracy"] == pytest.approx(50)
+    assert api.get_more_info(3, "cifar10", hp="200", is_random=np.False_) == test
+    assert api.get_more_info(3, "cifar10", hp="200", is_random=np.True_)["test-accuracy"] != 94
 
 
 def test_draws_come_from_python_s_generator(api: nats_bench.NATStopology) -> None:
@@ -79,6 +82,20 @@ def test_draws_come_from_python_s_generator(api: nats_bench.NATStopology) -> Non
     # A run that is not measured is never drawn.
     alone = {api.get_more_info(8, "cifar10-valid", hp="200")["valid-accuracy"] for _ in range(9)}
     assert len(alone) == 1
+
+
+def test_a_run_of_the_other_data_set_is_never_drawn(table: Table) -> None:
+    metrics = table.metrics.copy()
+    metrics[0, 1, 1, 1] = [np.nan, np.nan, np.nan, 0.95]
+    texts = [TEXTS[3], TEXTS[8]]
+    api = nats_bench.create(
+        Table(table.cells, metrics, [12, 200], texts=texts), "tss", verbose=False
+    )
+    drawn = {api.get_more_info(3, "cifar10-valid", hp=200)["valid-accuracy"] for _ in range(20)}
+    assert list(drawn) == pytest.approx([90])
+    assert api.get_more_info(3, "cifar10", hp=200, is_random=1) == {
+        "test-accuracy": pytest.approx(95)
+    }
 
 
 def test_costs_are_those_of_the_official_networks(api: nats_bench.NATStopology) -> None:
@@ -119,6 +136,8 @@ def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
         (lambda api: api.get_more_info(99_999, "cifar10"), "99999 is not an architecture"),
         (lambda api: api.get_more_info(3, "cifar100"), "tables are of .* not of cifar100"),
         (lambda api: api.get_more_info(3, "cifar10", hp="90"), "hp '90': .* 12, 200 epochs"),
+        (lambda api: api.get_more_info(3, "cifar10", hp="12e"), "hp '12e': .* 12, 200 epochs"),
+        (lambda api: api.get_more_info(3, "cifar10", hp=12.7), "hp 12.7: .* 12, 200 epochs"),
         (lambda api: api.get_more_info(3, "cifar10", iepoch=5), "iepoch 5: .* after epoch 11"),
         (lambda api: api.get_more_info(8, "cifar10", hp=200, is_random=1), "run 1 is not one of"),
         (

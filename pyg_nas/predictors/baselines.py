@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.validation import Cells, as_cells, weighted_cells
+from pyg_nas.predictors.validation import Cells, as_cells, cells_to_predict, weighted_cells
 
 
 class ParameterCountRegressor(CellRegressor):
@@ -36,7 +36,8 @@ class ParameterCountRegressor(CellRegressor):
     def predict(self, X: Cells) -> NDArray[np.float64]:
         """Return predictions ``[N]`` in the unit of the labels."""
         check_is_fitted(self)
-        return np.asarray(self.line_.predict(self._sizes(as_cells(X))), dtype=np.float64)
+        sizes = self._sizes(as_cells(X))
+        return np.asarray(self.line_.coef_[0] * sizes[:, 0] + self.line_.intercept_)
 
     def _sizes(self, cells: CellArray) -> NDArray[np.float64]:
         return np.log(cells.trainable_parameters())[:, None]
@@ -48,6 +49,10 @@ class FeatureRegressor(CellRegressor):
 
     Args:
         regressor: A regressor of rows of numbers; it is cloned.
+
+    Attributes:
+        regressor_: The fitted regressor.
+        space_: Search space of the training cells.
     """
 
     regressor: Any
@@ -58,17 +63,22 @@ class FeatureRegressor(CellRegressor):
         """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``."""
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         weighted = {} if weights is None else {"sample_weight": weights}
+        self.space_ = cells.space
         self.regressor_ = clone(self.regressor).fit(
             cell_features(cells).joined(), labels, **weighted
         )
         return self
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
-        """Return predictions ``[N]`` in the unit of the labels."""
-        check_is_fitted(self)
-        return np.asarray(
-            self.regressor_.predict(cell_features(as_cells(X)).joined()), dtype=np.float64
-        )
+        """Return predictions ``[N]`` in the unit of the labels.
+
+        Raises:
+            ModelError: If the cells have other operations or features than the training cells.
+        """
+        cells = cells_to_predict(self, X)
+        if not len(cells):  # which scikit-learn's regressors refuse
+            return np.empty(0)
+        return np.asarray(self.regressor_.predict(cell_features(cells).joined()), dtype=np.float64)
 
 
 def random_forest(seed: int = 0) -> FeatureRegressor:

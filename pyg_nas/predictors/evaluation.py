@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.protocols.protocol import UNTRAINED, Protocol
 from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.predictors.validation import numbers
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Evaluation:
         )
 
 
-def evaluate_scores(table: AnyTable, scores: NDArray[np.float64], protocol: Protocol) -> Evaluation:
+def evaluate_scores(table: AnyTable, scores: ArrayLike, protocol: Protocol) -> Evaluation:
     """Compare predictions that were made elsewhere with a table.
 
     Args:
@@ -61,8 +62,12 @@ def evaluate_scores(table: AnyTable, scores: NDArray[np.float64], protocol: Prot
         protocol: Training cells of the predictions, which are left out, evaluated cells and labels.
 
     Raises:
-        SettingsError: If the protocol does not fit the table, or no evaluated cell has a score.
+        SettingsError: If the protocol does not fit the table, the scores are not ``N`` numbers, or
+            no evaluated cell has a score.
     """
+    scores = numbers("scores", scores)
+    if scores.shape != (len(table),):
+        raise SettingsError(f"scores must be [{len(table)}], got {list(scores.shape)}")
     protocol = protocol.on(table)
     training = table.hashes[:0]
     if protocol.train != UNTRAINED:

@@ -44,9 +44,9 @@ def as_cells(X: Cells) -> CellArray:
         X = X[:, 0]
     listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
     if not listed or not all(isinstance(cell, Cell) for cell in listed):
+        given = type(X).__name__ if listed else f"an empty {type(X).__name__}, which names no space"
         raise ModelError(
-            f"X must be a CellArray, a Table, a dataset of cells or a list of cells, "
-            f"got {type(X).__name__}"
+            f"X must be a CellArray, a Table, a dataset of cells or a list of cells, got {given}"
         )
     return CellArray.from_cells(listed)
 
@@ -149,12 +149,16 @@ def positive_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return values of an argument as float64, of any shape, NaN among them.
+    """Return values of an argument as float64, of any shape, NaN among them and where masked.
 
     Raises:
-        SettingsError: If they are not numbers.
+        SettingsError: If they are not real numbers.
     """
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("they are complex")
+        if isinstance(values, np.ma.MaskedArray):
+            return np.where(np.ma.getmaskarray(values), np.nan, values.data).astype(np.float64)
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{name} must be numbers, one per cell: {error}") from None

@@ -123,6 +123,7 @@ class EdgeCellSupport(SpaceSupport):
     ) -> None:
         super().__init__(space)
         self.path_operations = tuple(range(NONE + 1, len(space.operations)))
+        self._rule = f"it must be the canonical graph of a cell of {space.name!r}"
         self.edge_cells = edge_cells
         self.format_text = format_text
         self.parse_text = parse_text
@@ -158,11 +159,26 @@ class EdgeCellSupport(SpaceSupport):
         return CellArray(adjacency, ids, counts, self.space)
 
     def codes(self, cells: CellArray) -> NDArray[np.int64]:
-        """Return the codes of the cells' representatives, ``[N]``; -1 for graphs without one."""
+        """Return the codes of the cells' representatives, ``[N]``.
+
+        Raises:
+            CellError: If a graph is not that of a representative.
+        """
+        codes = self._found_codes(cells)
+        if (codes < 0).any():
+            raise CellError(f"cell {int(codes.argmin())}: {self._rule}")
+        return codes
+
+    def _found_codes(self, cells: CellArray) -> NDArray[np.int64]:
+        """The codes, ``[N]``; -1 for graphs without a representative."""
         return np.array([self._code_of_row.get(row, -1) for row in _rows(cells)], dtype=np.int64)
 
     def operations(self, cells: CellArray) -> NDArray[np.int8]:
-        """Return the operation numbers ``[N, 6]`` of the cells' representatives."""
+        """Return the operation numbers ``[N, 6]`` of the cells' representatives.
+
+        Raises:
+            CellError: As :meth:`codes`.
+        """
         return np.asarray(self.edge_cells.all_operations[self.codes(cells)])
 
     @cached_property
@@ -172,10 +188,8 @@ class EdgeCellSupport(SpaceSupport):
 
     def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
         """Return the first row that is not the graph of a representative, or None."""
-        wrong = np.flatnonzero(self.codes(cells) < 0)
-        if not len(wrong):
-            return None
-        return int(wrong[0]), f"it must be the canonical graph of a cell of {self.space.name!r}"
+        wrong = np.flatnonzero(self._found_codes(cells) < 0)
+        return (int(wrong[0]), self._rule) if len(wrong) else None
 
     def to_text(self, cell: Cell) -> str:
         """Return the text form of a cell's representative."""
@@ -237,10 +251,10 @@ class EdgeCellSupport(SpaceSupport):
 
     def cell_hashes(self, cells: CellArray) -> NDArray[np.bytes_]:
         """Return the hashes ``[N]``, looked up by the representative's code."""
-        codes = self.codes(cells)
+        codes = self._found_codes(cells)
         if (codes < 0).any() or len(cells) < _FEW_CELLS:
             return super().cell_hashes(cells)
-        return np.asarray(self._hashes[self.positions(cells)])
+        return np.asarray(self._hashes[np.searchsorted(self.edge_cells.cell_codes, codes)])
 
     def positions(self, cells: CellArray) -> NDArray[np.int64]:
         """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.errors import ModelError
+from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
 
 CELLS = sample_cells(400, seed=0)
@@ -21,3 +23,14 @@ Y = 0.9 + 0.02 * (SIZE - SIZE.mean()) + np.random.default_rng(0).normal(0, 0.004
 def test_baselines_learn(make: object) -> None:
     fitted = make().fit(CELLS[:150], Y[:150])  # type: ignore[operator]
     assert np.corrcoef(fitted.predict(CELLS[150:]), Y[150:])[0, 1] > 0.8
+    assert fitted.predict(CELLS[:0]).shape == (0,)
+
+
+def test_cells_of_other_operations_are_refused() -> None:
+    one, other = (
+        enumerate_cells(SearchSpace(name, operations, 5, 7, ("output", "input")))
+        for name, operations in (("one", ("a", "b")), ("other", ("c", "d")))
+    )
+    fitted = boosted_trees().fit(one[:30], np.arange(30.0))
+    with pytest.raises(ModelError, match=r"fitted to the operations .*; the cells have"):
+        fitted.predict(other[:3])

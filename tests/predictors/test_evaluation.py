@@ -53,3 +53,9 @@ def test_at_least_one_cell_needs_a_score(small_table: Table) -> None:
     nothing = np.full(len(small_table), np.nan)
     with pytest.raises(SettingsError, match="no measured cell of split 'all' has a score"):
         evaluate_scores(small_table, nothing, Protocol(UNTRAINED))
+
+
+def test_scores_of_other_cells_are_refused(small_table: Table) -> None:
+    for count in (299, 301):
+        with pytest.raises(SettingsError, match=rf"scores must be \[300\], got \[{count}\]"):
+            evaluate_scores(small_table, np.zeros(count), Protocol(UNTRAINED))

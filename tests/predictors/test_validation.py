@@ -28,6 +28,8 @@ def test_all_that_has_cells() -> None:
     for wrong in (5, [1, 2], [], np.zeros((3, 2)), "cells", None):
         with pytest.raises(ModelError, match="X must be a CellArray"):
             as_cells(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="got an empty list, which names no space"):
+        as_cells([])
 
 
 def test_cells_of_weight_zero_are_left_out() -> None:
@@ -59,3 +61,15 @@ def test_labels_whose_squares_are_not_finite_are_refused() -> None:
     assert finite_labels([1e100, -1e100], 2).tolist() == [1e100, -1e100]
     with pytest.raises(SettingsError, match=r"to 1e\+100, got -1e\+101 at 1"):
         finite_labels([1, -1e101], 2)
+
+
+def test_masked_labels_are_not_measured() -> None:
+    masked = np.ma.masked_array(np.arange(5), mask=[0, 0, 1, 0, 0])
+    with pytest.raises(SettingsError, match="y must be finite, got nan at 2; leave out cells"):
+        finite_labels(masked, 5)
+    assert finite_labels(np.ma.masked_array(np.arange(5)), 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_complex_labels_are_refused() -> None:
+    with pytest.raises(SettingsError, match="y must be numbers, one per cell: they are complex"):
+        finite_labels(Y + 1j, 5)

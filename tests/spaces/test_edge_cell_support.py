@@ -76,11 +76,17 @@ def test_a_graph_that_no_architecture_draws_is_refused(space: SearchSpace) -> No
 def test_rows_that_are_not_canonical_are_found(space: SearchSpace) -> None:
     cells = space.support.cells()[-3:]
     adjacency, operations = cells.adjacency.copy(), cells.operations.copy()
-    row = 1
-    operations[row, 1] = 3 if operations[row, 1] != 3 else 2
+    operations[1, 1] = space.operations.index("none")
     changed = CellArray(adjacency, operations, cells.num_vertices.copy(), space)
-    found = changed.first_invalid()
-    assert found is None or found[0] == row
+    rule = f"it must be the canonical graph of a cell of {space.name!r}"
+    assert changed.first_invalid() == (1, rule)
+    for compute in (
+        changed.trainable_parameters,
+        lambda: space.support.to_texts(changed),
+        lambda: cell_features(changed),
+    ):
+        with pytest.raises(CellError, match=f"cell 1: {rule}"):
+            compute()
 
 
 @given(st.data())

@@ -226,7 +226,8 @@ class _GCNEstimator(CellEstimator):
     def _by_messages(self, cells: CellArray) -> NDArray[np.float64]:
         gather = _SparseGather(cells, self._members_device)
         outputs = np.empty((len(self.members_), len(cells)))
-        for index in torch.arange(len(cells)).split(_PREDICT_CHUNK):
+        for start in range(0, len(cells), _PREDICT_CHUNK):
+            index = torch.arange(start, min(start + _PREDICT_CHUNK, len(cells)))
             x, edge_index, batch = gather(index)
             for m, member in enumerate(self.members_):
                 outputs[m, index] = member(x, edge_index, batch, len(index)).cpu()
@@ -362,6 +363,8 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         labels = np.asarray(y)
         if labels.shape != (len(cells),):
             raise SettingsError(f"y must be [{len(cells)}], got {list(labels.shape)}")
+        if labels.dtype.kind == "f" and np.isnan(labels).any():
+            raise SettingsError(f"y must be classes, got nan at {int(np.isnan(labels).argmax())}")
         given = checked_weights(sample_weight, len(cells))
         if given is not None and not given.all():
             kept = np.flatnonzero(given)

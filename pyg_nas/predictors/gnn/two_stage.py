@@ -183,13 +183,15 @@ class TwoStageRegressor(CellRegressor):
         above: NDArray[np.bool_],
         weights: NDArray[np.float64] | None,
     ) -> tuple[float, float]:
-        minority = int(min(above.sum(), (~above).sum()))
+        hashes = X.hashes()
+        different = above[np.unique(hashes, return_index=True)[1]]
+        minority = int(min(different.sum(), (~different).sum()))
         folds = min(self.calibration_folds, minority)
         if folds < 2:
             return 1.0, 0.0
         splitter = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         out_of_fold = np.empty(len(above), dtype=np.float64)
-        for train, held_out in grouped_folds(splitter, X.hashes(), above):
+        for train, held_out in grouped_folds(splitter, hashes, above):
             fitted = _fit_classifier(classifier, X[train], above[train], _part(weights, train))
             out_of_fold[held_out] = _positive(fitted, X[held_out])
         return platt(out_of_fold, above, weights)

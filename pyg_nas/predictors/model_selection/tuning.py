@@ -23,7 +23,9 @@ from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.predictors.model_selection.candidates import Candidate, check_candidates
 from pyg_nas.predictors.model_selection.fits_file import FitsFile
+from pyg_nas.predictors.parameter_rules import SEED, one_of, whole
 from pyg_nas.predictors.predictions import checked_predictions
+from pyg_nas.predictors.validation import Cells, as_cells, finite_labels
 
 SIGNS: dict[str, float] = {"mse": -1.0, "kendall_tau": 1.0}
 """Metrics of a fit, mean squared error or Kendall's τ, and the sign that makes larger better."""
@@ -52,15 +54,10 @@ class TuneSettings:
     metric: str = "mse"
 
     def __post_init__(self) -> None:
-        if self.repeats > MOST_RUNS:
-            raise SettingsError(f"repeats must be at most {MOST_RUNS:,}, got {self.repeats}")
-        if self.folds < 2 or self.repeats < 1:
-            raise SettingsError(
-                f"cross validation needs at least 2 folds and 1 repeat, got {self.folds} and "
-                f"{self.repeats}"
-            )
-        if self.metric not in SIGNS:
-            raise SettingsError(f"metric {self.metric!r} must be one of {', '.join(SIGNS)}")
+        whole(least=2)("folds", self.folds)
+        whole(least=1, most=MOST_RUNS)("repeats", self.repeats)
+        SEED("seed", self.seed)
+        one_of(*SIGNS)("metric", self.metric)
 
     def splits(self, n: int, hashes: NDArray[np.bytes_] | None = None) -> list[Rows]:
         """Return (training, held-out) indices of cells, ``repeats x folds`` of them.
@@ -185,7 +182,7 @@ def one_standard_error(cv_results: Mapping[str, Any], folds: int | None = None) 
 def tune(
     estimator: Any,
     candidates: Sequence[Candidate],
-    cells: CellArray,
+    cells: Cells,
     y: ArrayLike,
     settings: TuneSettings | None = None,
     *,
@@ -208,8 +205,9 @@ def tune(
         on_fit: Called with (fits done, fits in all).
 
     Raises:
-        SettingsError: If there is no candidate, one names a parameter that the estimator lacks,
-            ``fits_file`` belongs to another comparison, or another process uses it.
+        SettingsError: If there is no candidate, one names a parameter that the estimator lacks, a
+            label is not finite, ``fits_file`` belongs to another comparison, or another process
+            uses it.
         DivergedError: If every candidate has a fit that diverged.
     """
     if n_jobs == 0:
@@ -219,7 +217,8 @@ def tune(
     candidates = [dict(candidate) for candidate in candidates]
     check_candidates(estimator, candidates)
     settings = settings or TuneSettings()
-    comparison = _Comparison(estimator, cells, np.asarray(y, dtype=np.float64), settings)
+    cells = as_cells(cells)
+    comparison = _Comparison(estimator, cells, finite_labels(y, len(cells)), settings)
     splits = settings.splits(len(cells), cells.hashes())
     keys = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
     fits = [(key, split) for key in keys for split in range(len(splits))]

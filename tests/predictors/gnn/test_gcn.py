@@ -100,6 +100,7 @@ def test_sparse_and_dense_train_to_the_same_weights(cells: CellArray, y: np.ndar
     dense = GCNRegressor(**few, backend="dense").fit(cells, y)
     sparse = GCNRegressor(**few, backend="sparse").fit(cells, y)
     np.testing.assert_allclose(dense.predict(cells), sparse.predict(cells), atol=1e-5)
+    assert dense.predict(cells[:0]).shape == sparse.predict(cells[:0]).shape == (0,)
 
 
 def test_order_and_batching_of_cells_do_not_matter(fitted: GCNRegressor) -> None:
@@ -262,6 +263,8 @@ def test_classifier_needs_two_classes(cells: CellArray) -> None:
     for labels in (np.zeros(80), np.arange(80)):
         with pytest.raises(SettingsError, match="exactly two classes"):
             GCNClassifier(**FAST).fit(cells, labels)
+    with pytest.raises(SettingsError, match="y must be classes, got nan at 1"):
+        GCNClassifier(**FAST).fit(cells, np.tile([1.0, np.nan], 40))
 
 
 def test_balanced_weights_move_the_probability(cells: CellArray, y: np.ndarray) -> None:

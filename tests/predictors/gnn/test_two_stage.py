@@ -371,3 +371,13 @@ def test_copies_of_a_graph_are_calibrated_in_one_fold(
     assert len(scored) == 5
     for trained, held_out in zip(fitted[-5:], scored, strict=True):
         assert not trained & held_out
+
+
+def test_few_different_cells_are_not_calibrated(
+    small_table: Table, labels: np.ndarray[Any, Any]
+) -> None:
+    for different in (1, 3):  # one cell at least of a class, with many copies
+        rows = np.arange(30) % different
+        above = np.where(np.arange(30) % 2, 0.9, 0.8) if different == 1 else labels[rows]
+        model = two_stage().fit(small_table.cells[rows], above)
+        assert model.calibration_ == (1.0, 0.0)

@@ -222,10 +222,17 @@ def test_invalid_settings_are_named(data: tuple[CellArray, np.ndarray[Any, Any]]
         tune(LinearPredictor(), [{"beta": 1}], *data)
     with pytest.raises(SettingsError, match="no candidate"):
         tune(LinearPredictor(), [], *data)
-    with pytest.raises(SettingsError, match="at least 2 folds"):
-        TuneSettings(folds=1)
-    with pytest.raises(SettingsError, match="'r2'"):
-        TuneSettings(metric="r2")
+    for name, value, rule in (
+        ("folds", 1, "a whole number >= 2, got 1"),
+        ("folds", 2.5, "a whole number >= 2, got 2.5"),
+        ("repeats", 0, "a whole number >= 1, got 0"),
+        ("seed", -1, "a whole number >= 0, got -1"),
+        ("metric", "r2", "mse or kendall_tau, got 'r2'"),
+    ):
+        with pytest.raises(SettingsError, match=f"{name} must be {rule}"):
+            TuneSettings(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"y must be \[80\] .*, got \[160\]"):
+        tune(LinearPredictor(), GRID, data[0], np.tile(data[1], 2))
     with pytest.raises(SettingsError, match="got 3"):
         tune(LinearPredictor(), GRID, data[0][:3], data[1][:3])
 
