@@ -293,7 +293,11 @@ class EdgeCellSupport(SpaceSupport):
 
 
 def _rows(cells: CellArray) -> list[bytes]:
-    """Return the content of each row as a dictionary key."""
-    flat = cells.adjacency.reshape(len(cells), cells.adjacency.shape[1] ** 2)
-    joined = np.concatenate([cells.operations, flat], axis=1).astype(np.int8)
-    return [row.tobytes() for row in joined]
+    """Return the graph of each row, without its padding, as a dictionary key."""
+    most = len(EDGES) + 2
+    after = 0, max(0, most - cells.width)
+    sizes = np.minimum(cells.num_vertices, most + 1)[:, None]
+    operations = np.pad(cells.operations, ((0, 0), after))[:, :most]
+    adjacency = np.pad(cells.adjacency, ((0, 0), after, after))[:, :most, :most]
+    joined = np.concatenate([sizes, operations, adjacency.reshape(-1, most**2)], axis=1)
+    return [row.tobytes() for row in joined.astype(np.int8)]

@@ -89,6 +89,23 @@ def test_rows_that_are_not_canonical_are_found(space: SearchSpace) -> None:
             compute()
 
 
+def test_numbers_of_a_cell_do_not_depend_on_the_padding(space: SearchSpace) -> None:
+    cells = space.support.cells()
+    small = cells[cells.num_vertices <= 5]
+    sizes, codes = small.num_vertices, space.support.codes(small)
+    for width in (5, 8, 11):
+        adjacency = np.zeros((len(small), width, width), dtype=np.int8)
+        operations = np.zeros((len(small), width), dtype=np.int8)
+        adjacency[:, :5, :5], operations[:, :5] = (
+            small.adjacency[:, :5, :5],
+            small.operations[:, :5],
+        )
+        padded = CellArray(adjacency, operations, sizes, space)
+        assert padded.first_invalid() is None
+        assert np.array_equal(space.support.codes(padded), codes)
+        assert np.array_equal(padded.trainable_parameters(), small.trainable_parameters())
+
+
 @given(st.data())
 def test_mutants_are_one_operation_and_one_class_away(data: st.DataObject) -> None:
     space = find_space(data.draw(st.sampled_from(SPACES)))
