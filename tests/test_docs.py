@@ -274,7 +274,8 @@ def test_the_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
     for name in ("graphs.cell.Cell", "spaces.nasbench101.cells.nasbench101_cells", "testing"):
         assert f'"pyg_nas.{name}' in listed, name
     assert not re.search(r":\w+:<code>|</code>_|<p>\.\. ", listed)  # marks of docstrings
-    assert '<a href="#pyg_nas.data.dataset.CellDataset"><code>CellDataset</code></a>' in listed
+    link = "#pyg_nas.data.datasets.dataset.CellDataset"
+    assert f'<a href="{link}"><code>CellDataset</code></a>' in listed
     assert "<td>423,624</td>" in listed
     assert "H' = ½ ReLU(Â H W^+)" in listed
     reference = (tmp_path / "site" / "reference" / "cli.html").read_text(encoding="utf-8")
