@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from finished_runs import append_line
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -23,7 +24,6 @@ from pyg_nas.data.networks.reading import read_networks
 from pyg_nas.data.networks.sources import built_networks
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.measure.tasks.digits import digits_task
 from pyg_nas.search.ask_tell import Search
 

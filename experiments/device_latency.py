@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
+from finished_runs import append_line
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +29,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.predictors.cost.new_device import NewDeviceRegressor
 from pyg_nas.spaces.nasbench201 import NASBENCH201
 

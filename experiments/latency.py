@@ -35,6 +35,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from finished_runs import append_line
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -44,7 +45,6 @@ from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import NetworkError
 from pyg_nas.features.network_costs import network_cost_names, network_costs
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.predictors.cost.latency import LatencyRegressor
 from pyg_nas.predictors.cost.new_device import NewDeviceRegressor
 from pyg_nas.predictors.networks.regressor import NetworkRegressor

@@ -21,11 +21,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from finished_runs import append_line
 
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.baselines import ParameterCountRegressor, random_forest
 from pyg_nas.predictors.recipes import make_estimator

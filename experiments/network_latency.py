@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from finished_runs import append_line
 from latency import errors, totals
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -26,7 +27,6 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.tables.shipped import shipped_latencies
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.predictors.cost.latency import LatencyRegressor
 
 RESULT = Path(__file__).parent / "results" / "network_latency.json"

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from finished_runs import append_line
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.spaces.modules import graph_of
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,12 +25,12 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
+from finished_runs import append_line
 
 from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import write_text
-from pyg_nas.io.json_lines import append_line
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer.common_process import (
