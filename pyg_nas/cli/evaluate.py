@@ -285,7 +285,8 @@ def _model_compared(
     from pyg_nas.data.protocols.splits import check_split
     from pyg_nas.data.tables.sources import check_table_file, open_any_table
     from pyg_nas.graphs.registry import open_space
-    from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
+    from pyg_nas.predictors.evaluation import compared_rows
+    from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
 
     check_split(split)

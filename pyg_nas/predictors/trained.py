@@ -16,11 +16,11 @@ from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.predictors.evaluation import Evaluation, has_fractions
+from pyg_nas.predictors.evaluation import Compared, Evaluation, compared_rows, has_fractions
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage.folder import load_described, save_model
-from pyg_nas.predictors.storage.header import Compared, ModelHeader, WithProtocol, compared_rows
+from pyg_nas.predictors.storage.header import ModelHeader, WithProtocol
 
 
 @dataclass

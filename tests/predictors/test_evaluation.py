@@ -10,7 +10,7 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import UNTRAINED, Protocol
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.evaluation import evaluate_scores
+from pyg_nas.predictors.evaluation import compared_rows, evaluate_scores
 
 
 @pytest.fixture
@@ -59,3 +59,14 @@ def test_scores_of_other_cells_are_refused(small_table: Table) -> None:
     for count in (299, 301):
         with pytest.raises(SettingsError, match=rf"scores must be \[300\], got \[{count}\]"):
             evaluate_scores(small_table, np.zeros(count), Protocol(UNTRAINED))
+
+
+def test_a_model_is_compared_on_cells_that_it_was_not_trained_on(small_table: Table) -> None:
+    own = Protocol("50").on(small_table)
+    trained = np.random.RandomState(0).permutation(300)[:50]
+    hashes = small_table.hashes[trained]
+    found = compared_rows(own, hashes, small_table)
+    assert (sorted({*found.rows, *trained}), found.left_out) == (list(range(300)), 50)
+    assert found.labels.tolist() == small_table.label()[found.rows].tolist()
+    with pytest.raises(SettingsError, match="no measured cell that the model was not trained on"):
+        compared_rows(own, hashes, small_table, "50")

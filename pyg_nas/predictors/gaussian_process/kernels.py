@@ -92,7 +92,7 @@ class MaternLinearKernel:
         # The linear part needs no covariances.
         straight = self.linear * (known @ duals)
         # Rows whose product is five times the squared distance: inputs, squared length, 1.
-        ones = torch.ones_like(known[:1])
+        ones = known.new_ones(1, known.shape[1])
         right = 5 * torch.cat([-2 * known, ones, known.square().sum(dim=0, keepdim=True)])
         left = known.new_ones(_ROWS, len(right))
         rows = left[:, :-2]

@@ -72,6 +72,8 @@ def summary_rows(comparison: Comparison) -> list[Row]:
 def difference_rows(comparison: Comparison) -> list[Row]:
     """Return the paired differences of all pairs of predictors; none where there is one draw."""
     settings = comparison.settings
+    if settings.draws < 2:
+        return []
     rows = []
     for one, two in combinations(settings.predictors, 2):
         for train in settings.train:
@@ -79,8 +81,6 @@ def difference_rows(comparison: Comparison) -> list[Row]:
                 first = comparison.values(one, train, figure)
                 second = comparison.values(two, train, figure)
                 found = _paired(first, second)
-                if settings.draws < 2:
-                    continue
                 place = _place(comparison, f"{one} - {two}", train)
                 differs = None if found is None else found.claims
                 rows.append({**place, "figure": figure, **_ends(found, np.nan), "differs": differs})
@@ -110,9 +110,8 @@ def explanation(comparison: Comparison) -> list[str]:
     last = settings.seed + settings.draws - 1
     seeds = f"random seed {last}" if settings.draws == 1 else f"random seeds {settings.seed}-{last}"
     spread = "95 % intervals by Student's t" if settings.draws > 1 else "one draw has no interval"
-    draws = f"{settings.draws} draw{'s' if settings.draws > 1 else ''}"
     return [
-        f"Mean of {draws} of training cells ({seeds}); {spread}.",
+        f"Mean of {counted(settings.draws, 'draw')} of training cells ({seeds}); {spread}.",
         f"Label: {label}.",
         f"Evaluated on {evaluated} other cells of {comparison.space} (split {settings.evaluate}).",
         "Predictors are given the labels of the training cells and no others.",

@@ -22,7 +22,7 @@ from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.predictors.model_selection.candidates import Candidate, check_candidates
-from pyg_nas.predictors.model_selection.fits_file import FitsFile
+from pyg_nas.predictors.model_selection.tuning_fits import TuningFits
 from pyg_nas.predictors.parameter_rules import SEED, one_of, whole
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.validation import Cells, as_cells, finite_labels
@@ -223,7 +223,7 @@ def tune(
     keys = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
     fits = [(key, split) for key in keys for split in range(len(splits))]
 
-    file = None if fits_file is None else FitsFile(Path(fits_file))
+    file = None if fits_file is None else TuningFits(Path(fits_file))
     with nullcontext() if file is None else file.locked():
         done = {} if file is None else file.read(comparison.digest)
         if on_fit is not None:

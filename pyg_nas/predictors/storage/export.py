@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from pyg_nas.compute.exported import (
@@ -114,8 +115,11 @@ def scorer(estimator: Any) -> nn.Module:
     """Return a fitted estimator as a network over a table's columns.
 
     Raises:
+        NotFittedError: If it is not fitted.
         ModelError: If it is not a graph network, alone or in two stages.
     """
+    if isinstance(estimator, (GCNRegressor, TwoStageRegressor)):
+        check_is_fitted(estimator)
     if isinstance(estimator, GCNRegressor):
         return _frozen(CellScorer(estimator))
     if isinstance(estimator, TwoStageRegressor) and isinstance(estimator.regressor_, GCNRegressor):

@@ -61,7 +61,7 @@ def save_model(
 
     Raises:
         ModelError: If the class cannot be stored, the fitted attributes are not those that it
-            declares, or ``folder`` contains something else.
+            declares, ``about`` is not of JSON values, or ``folder`` contains something else.
         SettingsError: If ``folder`` cannot be written.
     """
     from safetensors.torch import save
@@ -71,7 +71,11 @@ def save_model(
     tensors: dict[str, Any] = {}
     description = _readable(estimator, tensors)
     weights = save(tensors)
-    text = settings_text({"format": FORMAT, "model": description, "about": about or {}}, weights)
+    settings = {"format": FORMAT, "model": description, "about": about or {}}
+    try:
+        text = settings_text(settings, weights)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"about must be of JSON values: {error}") from None
     # The settings, whose block is the outer one, are renamed last. They name the weights' checksum,
     # so a folder between the two renames is recognised as damaged, never misread. Another process
     # that saved its own in between must not leave a pair of both.
@@ -99,7 +103,9 @@ def _readable(estimator: Any, tensors: dict[str, Any]) -> dict[str, Any]:
     check_storable(estimator)
     try:
         description = _describe(estimator, "", tensors)
-        _rebuild(json.loads(json.dumps(description)), "", tensors, "cpu", None, False)
+        _rebuild(
+            json.loads(json.dumps(description, allow_nan=False)), "", tensors, "cpu", None, False
+        )
     except (PygNasError, *_UNFIT) as error:
         raise ModelError(f"{type(estimator).__name__} cannot be stored: {error}") from error
     return description
@@ -147,8 +153,8 @@ def load_described(
     from safetensors.torch import load
 
     folder = Path(folder)
-    listed = settings["about"].get("training_cells")
-    most_cells = len(listed) if isinstance(listed, list) else None
+    training_cells = settings["about"].get("training_cells")
+    most_cells = len(training_cells) if isinstance(training_cells, list) else None
 
     def rebuild(tensors: dict[str, Any], shapes_only: bool) -> Any:
         try:
@@ -200,7 +206,7 @@ def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(settings, dict) or not keys <= set(settings):
         needed = ", ".join(sorted(keys))
         raise ModelError(f"{folder}: not a model folder, {SETTINGS} needs the keys {needed}")
-    if settings["format"] not in _FORMATS or isinstance(settings["format"], bool):
+    if settings["format"] not in _FORMATS:
         raise ModelError(f"{path}: format {settings['format']!r}, this version reads {_FORMATS}")
     if settings.get(_CHECKSUM) != settings_checksum(settings):
         raise ModelError(f"{path}: damaged or changed, its checksum differs")
@@ -318,7 +324,7 @@ def _rebuild(
     values: Any = description.get("values")
     for name, found in (("parts", parts), ("fitted values", values)):
         if not isinstance(found, dict):
-            raise SettingsError(f"a model's {name} must be a JSON object, got {found!r}")
+            raise SettingsError(f"a model's {name} must be a JSON object, got {quoted(found)}")
     own = {
         key[len(prefix) :]: tensor
         for key, tensor in tensors.items()
@@ -336,7 +342,7 @@ def _instantiate(description: Any, device: str) -> Any:
     name = description.get("class") if isinstance(description, dict) else None
     arguments = description.get("arguments") if isinstance(description, dict) else None
     if not isinstance(name, str) or not isinstance(arguments, dict):
-        raise SettingsError(f"a model must name its class and its arguments, got {name!r}")
+        raise SettingsError(f"a model must name its class and its arguments, got {quoted(name)}")
     cls: Any = registered_class(name)
     known = set(cls._get_param_names())
     later = {key: value for key, value in _ADDED.items() if key in known}

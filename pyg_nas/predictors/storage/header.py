@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import Protocol
-from pyg_nas.data.tables.sources import AnyTable
-from pyg_nas.errors import ModelError, PygNasError, SettingsError
+from pyg_nas.errors import ModelError, PygNasError
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.storage.folder import read_settings
@@ -20,22 +18,6 @@ from pyg_nas.predictors.validation import check_operations
 from pyg_nas.spaces.modules.space import NETWORKS
 
 _OF_NETWORKS = ("NetworkRegressor", "NetworkGNNRegressor", "LatencyRegressor")
-
-
-class Compared(NamedTuple):
-    """Rows of a table that a model is compared with.
-
-    Args:
-        protocol: Protocol of the comparison.
-        rows: The evaluated rows, ``[N]``.
-        labels: Their labels, ``[N]``.
-        left_out: Number of training cells in the split.
-    """
-
-    protocol: Protocol
-    rows: NDArray[np.int64]
-    labels: NDArray[np.float64]
-    left_out: int
 
 
 class WithProtocol:
@@ -138,41 +120,6 @@ class ModelHeader(WithProtocol):
             fitted, given = ("whole networks", "cells")[:: 1 if self.of_networks else -1]
             raise ModelError(f"{self.source}: the model was fitted to {fitted}, got {given}")
         check_operations(space, self.space)
-
-
-def compared_rows(
-    own: Protocol,
-    training_hashes: NDArray[np.bytes_],
-    table: AnyTable,
-    split: str | None = None,
-    label: LabelPolicy | None = None,
-) -> Compared:
-    """Return the rows of a table that a model is compared with.
-
-    Args:
-        own: The protocol by which it was trained.
-        training_hashes: Hashes of its training cells ``[n]``, which are left out.
-        table: Measured cells.
-        split: A named split or a number, drawn with the protocol's split seed; the protocol's
-            evaluated cells by default.
-        label: The label compared with; the protocol's by default.
-
-    Raises:
-        SettingsError: If no measured cell is left to evaluate on.
-    """
-    compared = label or own.evaluation_label
-    protocol = replace(
-        own,
-        evaluate=split or own.evaluate,
-        evaluation_label=None if compared == own.label else compared,
-        evaluate_digest=None if split else own.evaluate_digest,
-    ).on(table)
-    rows, labels, left_out = protocol.evaluated(table, training_hashes)
-    if len(rows) == 0:
-        raise SettingsError(
-            f"split {protocol.evaluate!r} has no measured cell that the model was not trained on"
-        )
-    return Compared(protocol, rows, labels, left_out)
 
 
 def _class_of(description: Any) -> str:

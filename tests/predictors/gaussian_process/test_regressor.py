@@ -328,3 +328,9 @@ def test_the_first_half_of_a_gradual_tuning_takes_half_of_the_cells(
     sizes.clear()
     process.unseen_residuals(CELLS.space, features, Y[:60])
     assert set(sizes) == {30}
+
+
+def test_a_fit_to_copies_of_one_cell_predicts_their_mean() -> None:
+    copies = CELLS[np.zeros(20, dtype=int)]  # no feature varies
+    process = GaussianProcess(steps=20).fit(copies, np.arange(20.0))
+    np.testing.assert_allclose(process.predict(CELLS), 9.5, atol=0.5)

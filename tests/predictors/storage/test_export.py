@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 
 from pyg_nas.data.tables.table import Table
@@ -186,6 +187,8 @@ def test_another_ending_is_refused(regressor: GCNRegressor, tmp_path: Path, name
 def test_a_model_that_is_no_graph_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="class Ridge cannot be exported"):
         export_model(Ridge(), tmp_path / "model.pt2")
+    with pytest.raises(NotFittedError, match="GCNRegressor instance is not fitted yet"):
+        export_model(GCNRegressor(), tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
 
 

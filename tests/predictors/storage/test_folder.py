@@ -69,6 +69,10 @@ def test_failed_save_leaves_the_folder_as_it_was(folder: Path) -> None:
         save_model(GCNRegressor(), folder)
     with pytest.raises(ModelError, match="cannot be stored"):
         save_model(object(), folder)
+    model = load_model(folder)
+    for value in (math.nan, object()):
+        with pytest.raises(ModelError, match="about must be of JSON values: "):
+            save_model(model, folder, {"value": value})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import ModelError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.predictors.storage.folder import save_model
-from pyg_nas.predictors.storage.header import ModelHeader, compared_rows
+from pyg_nas.predictors.storage.header import ModelHeader
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -36,10 +36,7 @@ def test_a_header_is_that_of_the_loaded_model(
     for other, found in ((find_space("nasbench201"), "operations"), (NETWORKS, "got whole")):
         with pytest.raises(ModelError, match=found):
             header.check_space(other)
-    rows = compared_rows(header.require_protocol(), header.training_hashes, small_table).rows
-    np.testing.assert_array_equal(rows, loaded.evaluate(small_table).rows)
-    with pytest.raises(SettingsError, match="no measured cell"):
-        compared_rows(header.require_protocol(), header.training_hashes, small_table, "40")
+    np.testing.assert_array_equal(header.training_hashes, loaded.training_hashes)
 
 
 def test_an_estimator_alone_has_a_space_and_no_protocol(small_table: Table, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The file of finished fits, from which an interrupted tuning resumes."""
+"""The finished fits of a tuning, and their file, from which an interrupted one resumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FitScores = dict[tuple[str, int], tuple[float, float]]
 """(score, seconds) of each (candidate, split)."""
 
 
-class FitsFile(RecordsFile):
+class TuningFits(RecordsFile):
     """The file of finished fits: a line with a digest of the settings, then one line per fit."""
 
     def __init__(self, path: Path) -> None:

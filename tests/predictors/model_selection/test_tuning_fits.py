@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.model_selection.fits_file import FitsFile
+from pyg_nas.predictors.model_selection.tuning_fits import TuningFits
 
 HEAD = '{"comparison": "abc"}\n'
 FIT = '{"candidate": "{}", "split": 3, "score": -1.5, "seconds": 2.0}\n'
 
 
 def test_what_was_appended_is_found_again(tmp_path: Path) -> None:
-    file = FitsFile(tmp_path / "folder" / "fits.jsonl")
+    file = TuningFits(tmp_path / "folder" / "fits.jsonl")
     with file.locked():
         assert file.read("abc") == {}
     file.add("{}", 3, -1.5, 2.0)
@@ -31,7 +31,7 @@ def test_what_was_appended_is_found_again(tmp_path: Path) -> None:
 def test_a_torn_line_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "fits.jsonl"
     path.write_text(HEAD + FIT + FIT[:20])
-    file = FitsFile(path)
+    file = TuningFits(path)
     assert list(file.read("abc")) == [("{}", 3)]
     file.add("{}", 3, -1.5, 2.0)
     assert path.read_text() == HEAD + FIT + FIT
@@ -51,4 +51,4 @@ def test_a_line_that_is_no_fit_is_refused(tmp_path: Path, fit: str) -> None:
     path = tmp_path / "fits.jsonl"
     path.write_text(f"{HEAD}{fit}\n")
     with pytest.raises(SettingsError, match="not a file of fits"):
-        FitsFile(path).read("abc")
+        TuningFits(path).read("abc")
