@@ -34,6 +34,7 @@ NOT_OF_ONE_MODULE = {
     "test_environment.py",
     "test_habits.py",
     "test_language.py",
+    "test_scripts.py",
 }
 
 

@@ -1,0 +1,36 @@
+"""Scripts of experiments, benchmarks and datasets can start: all names that they import exist."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("experiments", "datasets/scripts")
+SCRIPTS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in (*FOLDERS, "benchmarks")
+    for path in (ROOT / folder).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_names_from_the_package_exist(script: str) -> None:
+    tree = ast.parse((ROOT / script).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module and node.module.split(".")[0] == "pyg_nas":
+            module = import_module(node.module)
+            missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+            assert not missing, f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(FOLDERS)])
+def test_a_script_can_be_imported(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins its work only where it is the main module."""
+    monkeypatch.syspath_prepend(str((ROOT / script).parent))  # as Python does for a script
+    runpy.run_path(str(ROOT / script), run_name="imported")
