@@ -67,13 +67,12 @@ def product_seconds(model: Any, count: int) -> float:
     computed in one thread, as in training. A twentieth of the steps is timed.
     """
     from pyg_nas.compute.threads import single_threaded_pool
-    from pyg_nas.predictors.gnn.residual import _epochs
 
     networks = model.networks_
     members, _, width = networks.network_.embed.shape
     batch = networks.batch_size
     rows = round(batch * float(model._training[0].num_vertices.mean()))
-    steps = _epochs(count) * ((count - count // 10) // batch)
+    steps = networks.epochs_for(count) * ((count - count // 10) // batch)
     states, weights = np.ones((rows, width), np.float32), np.ones((width, 3 * width), np.float32)
 
     def train(member: int) -> None:
