@@ -63,7 +63,7 @@ def compare(
 
     Training cells are left out of the evaluation, by their hash. Every finished fit is stored in
     fits.jsonl: the same command resumes a stopped one, and more predictors, training cells or
-    draws can be added.
+    draws can be added. If a predictor fails, it is named after the fits of all others.
 
     Example: pyg-nas compare nasbench101.hdf5 --predictors best,my_file.py:Mine --out comparison
     """

@@ -59,7 +59,13 @@ def tune(
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
     check_output(out, table, None if grid == "default" else grid)
-    candidates = width_candidates(recipe) if grid == "default" else _candidates(Path(grid), recipe)
+    if grid == "default":
+        try:
+            candidates = width_candidates(recipe)
+        except SettingsError as error:
+            raise SettingsError(f"{error} with --grid") from None
+    else:
+        candidates = _candidates(Path(grid), recipe)
     from pyg_nas.predictors.model_selection.tuning import TuneSettings
     from pyg_nas.predictors.model_selection.tuning import tune as run_tuning
 

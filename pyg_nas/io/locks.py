@@ -17,12 +17,15 @@ def locked(lock: FileLock, refusal: str) -> Iterator[None]:
     Raises:
         SettingsError: With the text ``refusal``, if another process has the lock; or if the disk
             has no locks.
+        OSError: If the file of the lock cannot be opened; the error names it.
     """
     try:
         lock.acquire()
     except Timeout:
         raise SettingsError(refusal) from None
     except OSError as error:
+        if error.filename is not None:  # the file cannot be opened: the disk may have locks
+            raise
         raise SettingsError(
             f"{lock.lock_file}: cannot be locked ({error.strerror}); use a disk with file locks, "
             f"for example a local one or NFS 4"

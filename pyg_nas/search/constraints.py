@@ -80,7 +80,8 @@ def allowed_cells(evaluator: Evaluator, constraints: Constraints) -> NDArray[np.
             raise SettingsError(f"{name} cannot be limited: they are not known for these {thing}s")
         if not (numbers <= limit).any():
             raise SettingsError(
-                f"no {thing} has at most {limit:.12g} {unit}, the smallest has {numbers.min():.6g}"
+                f"no {thing} has at most {limit:.12g} {unit}, the smallest has "
+                f"{numbers.min():.6g} {unit}"
             )
         allowed &= numbers <= limit
         kept.append(f"{limit:.12g} {unit}")
@@ -125,13 +126,7 @@ def _limited_numbers(
     for name, unit, factor, limit, count in (
         ("parameters", "parameters", 1, limits.max_parameters, evaluator.parameters),
         ("MACs", "MACs", 1, limits.max_macs, evaluator.macs),
-        (
-            "latencies",
-            "ms of latency",
-            1000,
-            limits.max_latency,
-            evaluator.latency,
-        ),
+        ("latencies", "ms of latency", 1000, limits.max_latency, evaluator.latency),
     ):
         if limit is not None:
             numbers = None if count is None else count(evaluator.domain.cells)

@@ -92,9 +92,11 @@ def test_errors_name_file_and_rule(table_path: Path, tmp_path: Path) -> None:
     assert "grid.json: a grid must map" in fails("--grid", grid)
     grid.write_text('{"width": [3]}')
     assert "recipe 'paper' has no setting width" in fails("--grid", grid)
+    refusal = fails("--recipe", "fast")
+    assert "no network whose width" in refusal
+    assert refusal.endswith("give a grid of its settings with --grid")
     assert "metric must be mse or kendall_tau, got 'r2'" in fails("--metric", "r2")
     assert "recipe 'nope'" in fails("--recipe", "nope")
-    assert "no network whose width" in fails("--recipe", "fast")
     assert "--jobs must be" in fails("--jobs", 0)
     assert not out.exists()
 

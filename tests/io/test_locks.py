@@ -34,6 +34,13 @@ def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         pass
 
 
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    lock = FileLock(tmp_path / "lock", timeout=0)
+    with pytest.raises(OSError, match=r"lock'$"), locked(lock, "in use"):
+        pass
+
+
 def test_a_timeout_of_the_work_itself_is_passed_on(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock", timeout=0)
     with pytest.raises(Timeout, match="other"), locked(lock, "in use"):

@@ -253,7 +253,7 @@ def test_time_limits_the_answer_and_the_predictors_wishes(small_table: Table) ->
 
 def test_invalid_settings_are_named(small_table: Table, whole_table: Table) -> None:
     evaluator = TableEvaluator(small_table)
-    with pytest.raises(SettingsError, match="the smallest has"):
+    with pytest.raises(SettingsError, match=r"the smallest has \S+ parameters$"):
         search(RandomSearch(), evaluator, 5, constraints=Constraints(max_parameters=10))
     with pytest.raises(SettingsError, match="not known"):
         search(

@@ -170,8 +170,8 @@ def compare_predictors(
         progress: Called at the beginning and after each fit.
 
     Raises:
-        SettingsError: If a split is not possible on the table, a predictor fails, or the folder
-            has a comparison with other settings.
+        SettingsError: If a split is not possible on the table, or the folder has a comparison
+            with other settings; or after the fits of all other predictors, if one fails.
     """
     from joblib import Parallel, delayed
 
@@ -201,6 +201,7 @@ def compare_predictors(
             done = file.read(_header(table, labels, protocol, settings, device))
             file.check_versions(versions, splits.digests)
         missing = [key for key in wanted if key not in done]
+        failures: dict[str, SettingsError] = {}
         finished = len(wanted) - len(missing)
         if progress is not None:
             progress(finished, len(wanted), "")
@@ -209,16 +210,23 @@ def compare_predictors(
                 key, table.cells, splits.of(*key[1:]), protocol, settings, device, fractions
             )
             for key in missing
+            if key[0] not in failures
         )
         # A worker whose memory grows by the features of the cells is replaced by another one.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        for fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-            done[fit.key] = fit
+        for key, fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+            if isinstance(fit, SettingsError):
+                failures.setdefault(key[0], fit)
+                continue
+            done[key] = fit
             if file is not None:
                 file.add(fit, versions[fit.predictor], splits.digests[fit.train])
             finished += 1
             if progress is not None:
                 progress(finished, len(wanted), f"{fit.predictor}, split {fit.train}")
+    if failures:
+        first, *_ = failures.values()
+        raise SettingsError("; ".join(map(str, failures.values()))) from first.__cause__
     fits = [done[key] for key in wanted]
     return Comparison(settings, protocol, table.space.name, fits, fractions, notes)
 
@@ -253,8 +261,11 @@ def _fit(
     settings: ComparisonSettings,
     device: str,
     fractions: bool,
-) -> Fit:
-    """Fit one predictor, in a worker process that imports the user's class again."""
+) -> tuple[FitKey, Fit | SettingsError]:
+    """Fit one predictor, in a worker process that imports the user's class again.
+
+    A failure is returned, and not raised, so that the fits of other predictors continue.
+    """
     predictor, train, draw = key
     label = protocol.label or LabelPolicy()
     start = time.perf_counter()
@@ -279,11 +290,13 @@ def _fit(
         fitted = predicted_at = time.perf_counter()
         problem = one_line(error)
     except (Exception, SystemExit) as error:  # a user's class may raise anything
-        raise SettingsError(
+        failure = SettingsError(
             f"predictor {predictor}, split {train}, draw {draw}: {type(error).__name__}: "
             f"{one_line(error)}"
-        ) from error
-    return Fit(
+        )
+        failure.__cause__ = error
+        return key, failure
+    return key, Fit(
         predictor,
         train,
         draw,
