@@ -181,7 +181,7 @@ def _grouped(operations: NDArray[np.int64], edges: Edges) -> tuple[Folded, NDArr
     """Return what is left of a graph ``[V]``, and the number of each vertex's box ``[V]``."""
     size = len(operations)
     unmarked = np.full(size, -1, dtype=np.int64)
-    left = Folded(operations, edges, np.ones(size, dtype=np.int64), unmarked, unmarked)
+    left = Folded(operations, edges, np.ones(size, dtype=np.int64), *[unmarked] * 3)
     if size <= MOST_VERTICES:
         return left, np.arange(size)
     groups = _chains(left)
@@ -201,10 +201,10 @@ def _grouped(operations: NDArray[np.int64], edges: Edges) -> tuple[Folded, NDArr
 def _chains(graph: Folded) -> NDArray[np.int64]:
     """Number the chains of a graph: each vertex's chain ``[V]``, in the order of their starts.
 
-    All vertices of a chain occur equally often, are of one block or stand for blocks.
+    All vertices of a chain are repeated together, are of one block or stand for blocks.
     """
     size, edges = len(graph.operations), graph.edges
-    kinds = np.stack([graph.times, graph.first, graph.again >= 0], axis=1)
+    kinds = np.stack([graph.run, graph.first, graph.again >= 0], axis=1)
     entering = np.bincount(edges[:, 1], minlength=size)
     leaving = np.bincount(edges[:, 0], minlength=size)
     source, target = edges.T

@@ -13,6 +13,8 @@ _LONGEST_PERIOD = 24
 _SMALLEST_BLOCK = 3
 # Sequences of blocks that come again are searched among so many blocks, so many times.
 _MOST_SEARCHED, _MOST_SEQUENCES = 1_000, 30
+# Parts of a graph in which repeats are searched. Half of them have some, too many for a drawing.
+_MOST_PARTS = 500
 
 
 class Folded(NamedTuple):
@@ -22,6 +24,7 @@ class Folded(NamedTuple):
         operations: Operation ids ``[v]``.
         edges: Pairs (source, target) ``[e, 2]``, by source.
         times: How many times each vertex occurs, ``[v]``.
+        run: Number of the blocks that this vertex is repeated with; -1 if it occurs once, ``[v]``.
         first: The block that is left whole here and stands for others; -1 elsewhere, ``[v]``.
         again: The block that this vertex stands for; -1 elsewhere, ``[v]``.
     """
@@ -29,6 +32,7 @@ class Folded(NamedTuple):
     operations: Ints
     edges: Ints
     times: Ints
+    run: Ints
     first: Ints
     again: Ints
 
@@ -54,11 +58,11 @@ def fold_repeats(
     kinds = _blocks(operations, near, ends)
     sizes = np.diff([-1, *ends])
     starts = np.array(ends) + 1 - sizes
-    first_of, times = _runs(kinds)
+    first_of, times, run = _runs(kinds)
     kept = np.flatnonzero(first_of == np.arange(len(kinds)))
     sequences = [(i, i + 1, i) for i in range(len(kept))]
     if once:
-        sequences = _sequences(kinds[kept], sizes[kept], _borders(kept, times[kept]))
+        sequences = _sequences(kinds[kept], sizes[kept], np.diff(run[kept], prepend=-1) != 0)
     left: list[int] = []
     marks: list[int] = []  # the first vertex of the sequence that each belongs to or stands for
     stands: list[bool] = []
@@ -86,6 +90,7 @@ def fold_repeats(
         operations[left],
         pairs,
         times[block_of][left],
+        run[block_of][left],
         np.where(comes_again & ~is_again, number, -1),
         np.where(is_again, number, -1),
     )
@@ -119,24 +124,31 @@ def _blocks(operations: Ints, edges: Ints, ends: list[int]) -> Ints:
     return np.array([number[block] for block in found])
 
 
-def _runs(kinds: Ints) -> tuple[Ints, Ints]:
-    """Return the block that is left for each block, ``[n]``, and how many times it occurs, ``[n]``.
+def _runs(kinds: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the block that is left for each block, how many times it occurs, and its run.
 
-    The repeats that save most blocks are folded first, then those before and after them.
+    A run is what is repeated together; it has the number of its first block, and -1 is none. The
+    repeats that save most blocks are folded first, then those before and after them.
+
+    Returns:
+        Three arrays ``[n]``.
     """
     first_of = np.arange(len(kinds))
     times = np.ones(len(kinds), dtype=np.int64)
+    run = np.full(len(kinds), -1, dtype=np.int64)
     waiting = [(0, len(kinds))]
-    while waiting:
+    for _ in range(_MOST_PARTS):
+        if not waiting:
+            break
         low, high = waiting.pop()
         start, period, count = _most_saving(kinds[low:high])
         if count > 1:
             start += low
             end = start + period * count
             first_of[start:end] = start + np.arange(period * count) % period
-            times[start:end] = count
+            times[start:end], run[start:end] = count, start
             waiting += [(low, start), (end, high)]
-    return first_of, times
+    return first_of, times, run
 
 
 def _most_saving(kinds: Ints) -> tuple[int, int, int]:
@@ -154,12 +166,6 @@ def _most_saving(kinds: Ints) -> tuple[int, int, int]:
         if (counts[longest] - 1) * period > (best[2] - 1) * best[1]:
             best = (int(starts[longest]), period, int(counts[longest]))
     return best
-
-
-def _borders(kept: Ints, times: Ints) -> NDArray[np.bool_]:
-    """Return whether another run of repeats begins at each block that is left, ``[n]``."""
-    begins = (np.diff(kept) != 1) | (np.diff(times) != 0)
-    return np.concatenate([[False], begins])
 
 
 def _sequences(kinds: Ints, sizes: Ints, borders: NDArray[np.bool_]) -> list[tuple[int, int, int]]:

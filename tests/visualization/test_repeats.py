@@ -93,6 +93,37 @@ def test_a_network_that_is_one_chain_is_not_one_box() -> None:
     assert labels == ["input", "conv → relu [×20]", "output"]
 
 
+def test_repeats_of_equal_number_are_separate_boxes() -> None:
+    """Eleven of each, one kind after the other, are not eleven times all three."""
+    layers = [kind() for kind in (nn.ReLU, nn.Sigmoid, nn.Tanh) for _ in range(11)]
+    networks = NetworkArray.from_graphs([graph_of(nn.Sequential(*layers), zeros(1, 3))])
+    labels = [box.label for box in network_drawing(networks, 0).boxes]
+    assert labels == ["input", "relu [×11]", "sigmoid [×11]", "tanh [×11]", "output"]
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("reach", [None, 6, 2])
+def test_every_vertex_is_counted_once(once: bool, reach: int | None) -> None:
+    """What is left, times its repeats, is as large as the graph; also where it stands for more."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        size, repeats = int(generator.integers(2, 60)), int(generator.integers(1, 5))
+        part = generator.integers(0, 3, size)
+        skips = np.sort(generator.integers(0, size, (4, 2)), axis=1)
+        chain = np.stack([np.arange(size), np.arange(1, size + 1)], axis=1)
+        inner = np.concatenate([skips[skips[:, 0] < skips[:, 1]], chain])
+        edges = np.unique(np.concatenate([inner + i * size for i in range(repeats)]), axis=0)
+        operations = np.tile(part, repeats)
+        edges = edges[edges[:, 1] < len(operations)]
+        folded = fold_repeats(operations, edges, once=once, reach=reach)
+        sizes = np.bincount(folded.first[folded.first >= 0])
+        stands = folded.again >= 0
+        assert folded.times[~stands].sum() + folded.times[stands] @ sizes[
+            folded.again[stands]
+        ] == len(operations)
+        assert (folded.edges[:, 0] < folded.edges[:, 1]).all()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_graph_without_repeats_is_unchanged(seed: int) -> None:
     graph = NetworkArray.from_graphs([random_network(30, seed)])
