@@ -14,23 +14,31 @@ _MOST_BYTES_OF_NUMBER = 16
 _SAME_CONDITION = frozenset({"Identity", "Cast"})
 
 
-def without_constant_nodes(graph: GraphProto) -> None:
+def without_constant_nodes(graph: GraphProto) -> set[str]:
     """Replace nodes that are constants by initializers, and choices by the branch that is taken.
 
     An ``If`` is replaced if its condition is a number in the file.
+
+    Returns:
+        Names of the initializers that were no nodes, also of branches that are taken.
     """
     numbers = {tensor.name: single_number(tensor) for tensor in graph.initializer}
-    stored = len(graph.initializer)
+    stored = set(numbers)
+    others = len(graph.initializer)
     kept: list[NodeProto] = []
     waiting = deque(graph.node)
     while waiting:
         node = waiting.popleft()
         condition = numbers.get(node.input[0]) if node.input else None
-        if node.op_type == "Constant" and (tensor := _constant(node)) is not None:
+        if node.op_type == "Constant" and (tensor := constant_of(node)) is not None:
             graph.initializer.append(tensor)
             numbers[tensor.name] = single_number(tensor)
         elif node.op_type == "If" and condition is not None:
-            waiting.extendleft(reversed(_branch(node, taken=bool(condition))))
+            nodes, tensors = _branch(node, taken=bool(condition))
+            waiting.extendleft(reversed(nodes))
+            graph.initializer.extend(tensors)
+            numbers.update((tensor.name, single_number(tensor)) for tensor in tensors)
+            stored.update(tensor.name for tensor in tensors)
         else:
             if condition is not None and node.op_type in _SAME_CONDITION:
                 numbers[node.output[0]] = condition
@@ -39,7 +47,8 @@ def without_constant_nodes(graph: GraphProto) -> None:
             kept.append(node)
     del graph.node[:]
     graph.node.extend(kept)
-    _forget_types(graph, {tensor.name for tensor in graph.initializer[stored:]})
+    _forget_types(graph, {tensor.name for tensor in graph.initializer[others:]})
+    return stored
 
 
 def _forget_types(graph: GraphProto, names: set[str]) -> None:
@@ -65,7 +74,7 @@ def single_number(tensor: TensorProto) -> float | None:
         return None
 
 
-def _constant(node: NodeProto) -> TensorProto | None:
+def constant_of(node: NodeProto) -> TensorProto | None:
     """Return the tensor of a node ``Constant``; None if it is sparse or a text."""
     from onnx import TensorProto, helper
 
@@ -83,8 +92,8 @@ def _constant(node: NodeProto) -> TensorProto | None:
     return None
 
 
-def _branch(node: NodeProto, *, taken: bool) -> list[NodeProto]:
-    """Return the nodes of a branch of ``If``, whose results have the names of its outputs.
+def _branch(node: NodeProto, *, taken: bool) -> tuple[list[NodeProto], list[TensorProto]]:
+    """Return nodes and tensors of a branch of ``If``, whose results have the names of its outputs.
 
     Other names in the branch are made unique, because two branches may have the same.
     """
@@ -92,15 +101,17 @@ def _branch(node: NodeProto, *, taken: bool) -> list[NodeProto]:
 
     wanted = "then_branch" if taken else "else_branch"
     graph = next(item.g for item in node.attribute if item.name == wanted)
-    tensors = [helper.make_node("Constant", [], [t.name], value=t) for t in graph.initializer]
-    nodes = [*tensors, *graph.node]
-    own = {name: f"{node.output[0]}/{name}" for one in nodes for name in one.output if name}
+    nodes, tensors = list(graph.node), list(graph.initializer)
+    names = [*(tensor.name for tensor in tensors), *(name for one in nodes for name in one.output)]
+    own = {name: f"{node.output[0]}/{name}" for name in names if name}
+    for tensor in tensors:
+        tensor.name = own[tensor.name]
     for one in nodes:
         _rename(one, own)
     for result, name in zip(graph.output, node.output, strict=True):
         source = own.get(result.name, result.name)
         nodes.append(helper.make_node("Identity", [source], [name]))
-    return nodes
+    return nodes, tensors
 
 
 def _rename(node: Any, names: dict[str, str]) -> None:

@@ -18,7 +18,13 @@ from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
-from pyg_nas.spaces.modules.onnx_parameters import IDENTITIES, VIEWS, left_out, weights_of
+from pyg_nas.spaces.modules.onnx_parameters import (
+    IDENTITIES,
+    VIEWS,
+    inner_weights,
+    left_out,
+    weights_of,
+)
 from pyg_nas.spaces.modules.onnx_shapes import known_shape, with_shapes
 from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import normalised
@@ -87,8 +93,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[ModelProto, set[str]]:
         model.ir_version = max(model.ir_version, 4)
         _check_operators(model)
         model = inliner.inline_local_functions(model)
-        stored = {tensor.name for tensor in model.graph.initializer}
-        without_constant_nodes(model.graph)
+        stored = without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
         _determine_sizes(model.graph)
         inferred = with_shapes(model)
@@ -234,7 +239,7 @@ class _Builder:
         return (
             node.op_type == "Loop"
             and not any(inner.op_type in COUNTED for inner in _with_inner([node]))
-            and self.sizes.keys().isdisjoint(_read_by(node))
+            and {*self.sizes, *inner_weights(node)}.isdisjoint(_read_by(node))
         )
 
     def _vertex(self, node: NodeProto, sources: tuple[int, ...]) -> Vertex:

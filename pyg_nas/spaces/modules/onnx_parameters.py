@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyg_nas.spaces.modules.onnx_constants import constant_of
 from pyg_nas.spaces.modules.onnx_macs import COUNTED
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 # Positions of inputs that are no parameters: running mean and variance, settings, first states.
 _NOT_PARAMETERS = {
@@ -68,9 +69,6 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
     Args:
         stored: Names of the initializers of the file; other constants were operators ``Constant``.
     """
-    from onnx import TensorProto
-
-    floats = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
     graph = model.graph
     rounded = {
         node.input[position]
@@ -80,7 +78,9 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
     }
     settings = _settings(graph)
     factors = {name for node in graph.node if node.op_type in _LEARNED_IN for name in node.input}
-    kinds, computed = _kinds(graph), _computed(graph)
+    kinds = _kinds(graph)
+    # Other tools write this too, and say of no constant whether it is learned.
+    computed = _computed(graph) if kinds else {}
     learned = {name for name, kind in kinds.items() if kind == "PARAMETER"}
     sizes = {
         sparse.values.name: math.prod(sparse.values.dims) for sparse in graph.sparse_initializer
@@ -97,11 +97,14 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
             is_weight = size != 1 or name in factors
         else:
             is_weight = bool(tensor.dims)
-        if (is_weight and tensor.data_type in floats and name not in settings) or name in rounded:
+        if (is_weight and _is_float(tensor) and name not in settings) or name in rounded:
             sizes[name] = size
     parameters = {name: size for name, size in sizes.items() if name not in computed}
     counted = set(parameters)
-    sources = {name: computed[name] & learned for name in sizes if name in computed}
+    # Rounded weights may be buffers.
+    sources = {
+        name: computed[name] & learned or computed[name] for name in sizes if name in computed
+    }
     for name in sorted(sources, key=lambda name: (len(sources[name]), -sizes[name])):
         parameters[name] = sizes[name] if sources[name] - counted else 0
         counted |= sources[name]
@@ -113,6 +116,30 @@ def left_out(operator: str, inputs: int) -> Sequence[int]:
     if operator in _ROUNDED:
         return [i for i in range(inputs) if i not in _ROUNDED[operator]]
     return [i for i in _NOT_PARAMETERS.get(operator, ()) if i < inputs]
+
+
+def inner_weights(node: NodeProto) -> Iterator[str]:
+    """Yield the names of floating-point constants of several numbers in graphs inside a node."""
+    for item in node.attribute:
+        for graph in (item.g, *item.graphs):
+            constants = (constant_of(one) for one in graph.node if one.op_type == "Constant")
+            sparse = (tensor.values for tensor in graph.sparse_initializer)
+            for tensor in (*graph.initializer, *sparse, *constants):
+                if tensor is not None and _is_float(tensor) and math.prod(tensor.dims) > 1:
+                    yield tensor.name
+            for inner in graph.node:
+                yield from inner_weights(inner)
+
+
+def _is_float(tensor: TensorProto) -> bool:
+    from onnx import TensorProto
+
+    return tensor.data_type in (
+        TensorProto.FLOAT,
+        TensorProto.DOUBLE,
+        TensorProto.FLOAT16,
+        TensorProto.BFLOAT16,
+    )
 
 
 def _kinds(graph: GraphProto) -> dict[str, str]:

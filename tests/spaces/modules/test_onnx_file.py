@@ -189,8 +189,14 @@ def test_a_loop_without_products_and_weights_is_one_operation(tmp_path: Path) ->
     assert set(graph.vertices[2].sources) == {0, 1}
     # The number of passes, the tensor and the outer one.
     assert (graph.vertices[2].bytes_read, graph.vertices[2].bytes_written) == (8 + 16 + 16, 16)
-    for operator, *read in (("MatMul", "t", "a"), ("Add", "t", "w")):
-        write(path, _loop(operator, *read), weights, shapes)
+    inner = onnx.numpy_helper.from_array(np.zeros(4, np.float32), "inner")
+    stored, constant = _loop("Add", "t", "inner"), _loop("Add", "t", "inner")
+    stored[1].attribute[0].g.initializer.append(inner)
+    constant[1].attribute[0].g.node.insert(
+        0, helper.make_node("Constant", [], ["inner"], value=inner)
+    )
+    for nodes in (_loop("MatMul", "t", "a"), _loop("Add", "t", "w"), stored, constant):
+        write(path, nodes, weights, shapes)
         with pytest.raises(NetworkError, match=r"operator Loop \('passes'\): control flow"):
             graph_of_onnx(path)
 

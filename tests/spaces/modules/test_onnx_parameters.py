@@ -192,6 +192,65 @@ def test_kinds_as_earlier_exporters_list_them(tmp_path: Path) -> None:
     assert vertices[3].weights == 4
 
 
+def test_weights_that_another_tool_has_transposed(tmp_path: Path) -> None:
+    """The optimiser of onnxscript notes of what it computed a constant, but not what is learned."""
+    nodes = [
+        helper.make_node("Transpose", ["w"], ["t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    weights = {"w": np.ones((4, 3), np.float32)}
+    path = write(tmp_path / "n.onnx", nodes, weights, {"x": [2, 3]})
+    from onnxscript import optimizer
+
+    onnx.save(optimizer.optimize(onnx.load(path)), path)
+    graph = graph_of_onnx(path)
+    assert graph.operations == ("input", "linear", "output")
+    assert graph.parameters == 12
+
+
+def test_rounded_weights_that_are_buffers(tmp_path: Path) -> None:
+    """They count once, also where the exporter has transposed them."""
+    weights = {"t": np.ones((4, 3), np.int8), "s": np.array(0.1, np.float32)}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["t", "s"], ["v"]),
+        helper.make_node("MatMul", ["x", "v"], ["y"]),
+    ]
+    model = onnx.load(write(tmp_path / "n.onnx", nodes, weights, {"x": [2, 4]}))
+    model.graph.metadata_props.add(
+        key="pkg.torch.export.ExportedProgram.graph_signature", value="w: BUFFER target='w'"
+    )
+    transposed = helper.make_tensor_value_info("t", onnx.TensorProto.INT8, [4, 3])
+    transposed.metadata_props.add(key="pkg.onnxscript.optimizer.folded_from", value="['w']")
+    model.graph.value_info.append(transposed)
+    onnx.save(model, tmp_path / "n.onnx")
+    assert graph_of_onnx(tmp_path / "n.onnx").parameters == 12
+
+
+@pytest.mark.parametrize("producer", ["pytorch", "another tool"])
+def test_weights_of_the_branch_that_is_taken(tmp_path: Path, producer: str) -> None:
+    result = helper.make_tensor_value_info("o", onnx.TensorProto.FLOAT, [2, 4])
+    branches = {}
+    for name, inner in (("then_branch", 4), ("else_branch", 6)):
+        first, second = np.ones((3, inner), np.float32), np.ones((inner, 4), np.float32)
+        branches[name] = helper.make_graph(
+            [
+                helper.make_node("MatMul", ["x", "w"], ["h"]),
+                helper.make_node("MatMul", ["h", "v"], ["o"]),
+            ],
+            name,
+            [],
+            [result],
+            [onnx.numpy_helper.from_array(a, n) for n, a in (("w", first), ("v", second))],
+        )
+    for taken, inner in ((True, 4), (False, 6)):
+        nodes = [helper.make_node("If", ["c"], ["y"], **branches)]
+        path = write(tmp_path / "n.onnx", nodes, {"c": np.array(taken)}, {"x": [2, 3]})
+        model = onnx.load(path)
+        model.producer_name = producer
+        onnx.save(model, path)
+        assert graph_of_onnx(path).parameters == inner * (3 + 4)
+
+
 def test_rounded_weights_are_parameters_and_their_scales_are_not(tmp_path: Path) -> None:
     weights = {"w": np.ones((4, 3), np.int8), "s": np.array(0.1, np.float32)}
     weights["z"] = np.array(0, np.int8)
