@@ -80,10 +80,10 @@ def pack(space: str, numbers: Numbers, folder: Folder = BLOCKS) -> None:
     """Average over the seeds that are complete, and write the shipped file."""
     measured = _read(space, numbers, folder)
     mean = _mean_ranks if numbers is Numbers.propagation else _mean
-    statistics = mean(measured).astype(STORED[numbers])
+    means = mean(measured).astype(STORED[numbers])
     with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
-        np.savez_compressed(file, statistics=statistics)
-    print(f"{len(statistics)} cells, {len(measured)} seeds")
+        np.savez_compressed(file, statistics=means)
+    print(f"{len(means)} cells, {len(measured)} seeds")
 
 
 @app.command()

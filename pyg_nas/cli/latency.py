@@ -114,7 +114,7 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
     found = model.describe()
     if found["median_error"] is not None:
         print_note(
-            f"latency: predicted from {found['measured_cells']} measured networks ({device}), "
+            f"latency: predicted from {found['measured_cells']:,} measured networks ({device}), "
             f"median error {percent(found['median_error'], 1)}, 90 % below "
             f"{percent(found['error_90'], 1)}"
         )

@@ -52,7 +52,7 @@ def checked_mean_and_std(
     """Return means and standard deviations, each as an array ``[count]``.
 
     Args:
-        values: What the predictor has returned: both, as a pair.
+        values: What the predictor has returned: both, as a pair or ``[2, count]``.
         count: Number of architectures.
         named: Returns the name of the architecture of a row, for errors.
         predictor: Name of the predictor, for errors.
@@ -61,7 +61,10 @@ def checked_mean_and_std(
         ModelError: If there is not one finite mean, and one finite standard deviation of at least
             0, for each architecture.
     """
-    if not isinstance(values, (tuple, list)) or len(values) != 2:
+    listed = isinstance(values, (tuple, list)) or (
+        isinstance(values, np.ndarray) and values.ndim == 2
+    )
+    if not listed or len(values) != 2:
         raise ModelError(
             f"{predictor} must return a pair for return_std=True, means and standard deviations, "
             f"got {type(values).__name__}"

@@ -265,9 +265,10 @@ class SearchFacts:
         note += [f"limit {found.get('limit', '')}", f"{self.latency.get('device')}"]
         names = ("median_error", "error_90")
         errors = [error for name in names if isinstance(error := self.latency.get(name), float)]
-        if len(errors) == len(names):
+        measured_networks = self.latency.get("measured_cells")
+        if len(errors) == len(names) and isinstance(measured_networks, int):
             note.append(
-                f"error of predictions on {self.latency.get('measured_cells')} measured networks: "
+                f"error of predictions on {measured_networks:,} measured networks: "
                 f"median {percent(errors[0], 1)}, 90 % below {percent(errors[1], 1)}"
             )
         name = "latency, measured" if measured else "latency, predicted"

@@ -20,8 +20,9 @@ def test_predictions_of_any_form_become_floats() -> None:
         found = checked_predictions(values, 3, named)
         assert found.dtype == np.float64
         assert found.tolist() == [1, 2, 3]
-    mean, std = checked_mean_and_std(([1, 2, 3], [0, 1, 2]), 3, named)
-    assert (mean.tolist(), std.tolist()) == ([1, 2, 3], [0, 1, 2])
+    for pair in (([1, 2, 3], [0, 1, 2]), np.array([[1, 2, 3], [0, 1, 2]])):
+        mean, std = checked_mean_and_std(pair, 3, named)
+        assert (mean.tolist(), std.tolist()) == ([1, 2, 3], [0, 1, 2])
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_other_predictions_are_refused(values: Any, message: str) -> None:
         (([1, 2, np.nan], [1, 1, 1]), "one finite mean .*got nan for cell c"),
         (([1, 2, 3], [1, 1, -0.5]), "at least 0, got -0.5 for cell c"),
         (([1, 2, 3], 0.1), r"got an array of shape \[\]"),
+        (np.array(1.0), "must return a pair .*got ndarray"),
     ],
 )
 def test_other_pairs_are_refused(values: Any, message: str) -> None:

@@ -118,3 +118,18 @@ def test_the_score_of_the_task_has_its_name_everywhere(score: str, shown: str) -
     names = [chart.y.label for chart in [*facts.search_charts(), *facts.pareto_charts().values()]]
     assert {name.removesuffix(", %") for name in names} == {score}
     assert facts.columns[0].name.startswith(score)
+
+
+def test_errors_of_predicted_latencies_have_their_number() -> None:
+    latency = {"limit": 0.005, "device": "a processor", "predicted": 0.0042, "measured": None}
+    latency |= {"measured_cells": 1600, "median_error": 0.125, "error_90": 0.25}
+    (fact,) = (
+        fact
+        for fact in SearchFacts(_result([Outcome(0.6)]), latency=latency).answer()
+        if fact.name == "latency, predicted"
+    )
+    assert fact.value == "4.2 ms"
+    assert fact.note == (
+        "limit 5 ms; a processor; error of predictions on 1,600 measured networks: "
+        "median 12.5 %, 90 % below 25.0 %"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -40,6 +41,8 @@ from pyg_nas.predictors.model_selection.comparison_fits import (
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 from pyg_nas.visualization.figures import no_correlation
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
 """Receives the number of finished fits, the number of all fits, and a text about the last fit."""
@@ -216,7 +219,10 @@ def compare_predictors(
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         for key, fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
             if isinstance(fit, SettingsError):
+                is_first = key[0] not in failures
                 failures.setdefault(key[0], fit)
+                if is_first and len(failures) < len(settings.predictors):
+                    _log.warning(f"{fit}; the fits of other predictors continue")
                 continue
             done[key] = fit
             if file is not None:
