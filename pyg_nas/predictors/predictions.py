@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import ModelError
 from pyg_nas.io.user_code import user_call
+from pyg_nas.predictors.validation import floats
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ def checked_predictions(
         ModelError: If there is not one finite number for each architecture.
     """
     with user_call(f"predictions of {predictor}", ModelError):
-        figures = np.asarray(values, dtype=np.float64)
+        figures = floats(values)
     rule = f"{predictor} must predict one finite {what} for each of {count:,} architectures"
     if figures.shape != (count,):
         raise ModelError(f"{rule}, got an array of shape {list(figures.shape)}")

@@ -155,13 +155,23 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         SettingsError: If they are not real numbers.
     """
     try:
-        if np.iscomplexobj(values):
-            raise TypeError("they are complex")
-        if isinstance(values, np.ma.MaskedArray):
-            return np.where(np.ma.getmaskarray(values), np.nan, values.data).astype(np.float64)
-        return np.asarray(values, dtype=np.float64)
+        return floats(values)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{name} must be numbers, one per cell: {error}") from None
+
+
+def floats(values: ArrayLike) -> NDArray[np.float64]:
+    """Return values as float64, of any shape, NaN where masked.
+
+    Raises:
+        TypeError: If they are no numbers, or complex.
+        ValueError: If they are texts of no numbers, or rows of different lengths.
+    """
+    if np.iscomplexobj(values):
+        raise TypeError("they are complex")
+    if isinstance(values, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(values), np.nan, values.data).astype(np.float64)
+    return np.asarray(values, dtype=np.float64)
 
 
 def weighted_cells(

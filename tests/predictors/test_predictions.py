@@ -34,6 +34,8 @@ def test_predictions_of_any_form_become_floats() -> None:
         ([1.0, np.nan, 3.0], "got nan for cell b"),
         ([1.0, 2.0, -np.inf], "got -inf for cell c"),
         (["a", "b", "c"], "predictions of mine: ValueError"),
+        (np.ma.masked_equal([1.0, 2.0, 3.0], 2.0), "got nan for cell b"),
+        (np.array([1.0, 2.0j, 3.0]), "predictions of mine: TypeError: they are complex"),
         (None, r"got an array of shape \[\]"),
     ],
 )
