@@ -50,7 +50,7 @@ class Code:
             self.seconds("fit", recipe, 40)
 
     def seconds(self, what: str, recipe: str, cells: int) -> float:
-        """Return the seconds of a job that ``fit_process.py`` knows."""
+        """Return the seconds of a job of ``fit_process.py``."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([what, recipe, cells]) + "\n")

@@ -177,7 +177,7 @@ def run_plan(
     """
     stored = json.loads(path.read_text()) if path.exists() else {**head, "runs": []}
     if any(stored.get(name) != value for name, value in head.items()):
-        raise SystemExit(f"{path}: holds runs of another table or protocol; move it away first")
+        raise SystemExit(f"{path}: has runs of another table or protocol; move it away first")
     runs: list[dict[str, Any]] = stored["runs"]
     done = {(r["method"], r["train"], r["draw"]) for r in runs}
     for method, size, draw in plan:

@@ -55,7 +55,7 @@ def run_split(split: str, name: str | None = None, **settings: float) -> None:
             earlier = json.loads(path.read_text())
             if {**earlier, "runs": []} != result:
                 raise SystemExit(
-                    f"{path} holds runs of another table or of other settings; name another file "
+                    f"{path} has runs of another table or of other settings; name another file "
                     f"with --out"
                 )
             result = earlier

@@ -74,7 +74,7 @@ def fit(folder: Folder = BLOCKS) -> None:
     while (path := _path(folder, len(blocks))).exists():
         blocks.append(np.load(path))
     if not blocks:
-        raise typer.BadParameter(f"{folder} holds no measured block: run `measure` first")
+        raise typer.BadParameter(f"{folder} has no measured block: run `measure` first")
     measured = np.concatenate(blocks).astype(np.float64)
     cells = sample_cells(len(measured), SAMPLE_SEED)
     teachers = _trained(TEACHERS, cells, cell_features(cells), measured)

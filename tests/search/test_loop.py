@@ -185,6 +185,25 @@ def test_an_evaluator_must_give_one_outcome_per_cell(
     assert len(Records.read(folder.path, SMALL).history) == recorded
 
 
+class Renaming(TableEvaluator):
+    """A user's evaluator that passes on another budget than it was given."""
+
+    def train(self, wanted: Wanted, on_end: OnEnd) -> None:
+        for cell, budget in wanted:
+            on_end(cell, 108 if budget is None else None, self.evaluate(cell, budget))
+
+
+@pytest.mark.parametrize(
+    ("stopping", "message"),
+    [(None, "budget 108, .* budget None"), (EarlyStopping((4,)), "budget None, .* budget 4 ")],
+)
+def test_an_evaluator_must_pass_on_the_budget(
+    partial_table: Table, stopping: EarlyStopping | None, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        search(RandomSearch(), Renaming(partial_table), 8, early_stopping=stopping)
+
+
 class Explaining(RandomSearch):
     """Random search that gives a reason."""
 

@@ -27,20 +27,24 @@ def train_checked(evaluator: Evaluator, wanted: Wanted, on_end: OnEnd) -> None:
     """Train cells as :meth:`Evaluator.train`, and check what the evaluator passes on.
 
     Raises:
-        SettingsError: If it does not pass on one result for each cell, or one that is neither an
-            outcome of finite numbers nor the reason of a failure.
+        SettingsError: If it does not pass on one result for each cell, or one at another budget, or
+            one that is neither an outcome of finite numbers nor the reason of a failure.
     """
-    training: set[str] = set()
+    training: dict[str, int | None] = {}
 
     def begun() -> Iterator[tuple[Cell, int | None]]:
         for cell, budget in wanted:
-            training.add(cell.hash)
+            training[cell.hash] = budget
             yield cell, budget
 
     def ended(cell: Cell, budget: int | None, outcome: Outcome | str) -> None:
         if cell.hash not in training:
             raise SettingsError(f"the evaluator gave a result for {named(cell)}, not in training")
-        training.remove(cell.hash)
+        if budget != (asked := training.pop(cell.hash)):
+            raise SettingsError(
+                f"the evaluator gave a result for {named(cell)} at the budget {budget}, it was to "
+                f"be trained for the budget {asked} (None is the full one)"
+            )
         on_end(cell, budget, _checked(cell, outcome))
 
     evaluator.train(begun(), ended)
