@@ -44,9 +44,10 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     running statistics of batch normalisation, first states of recurrent layers, and settings such
     as the scales of ``Resize``. In the files of PyTorch's exporter only parameters of the module
     count and constants computed from them, each parameter once: no buffers, masks or tables of
-    positions. Those of its earlier exporter (``dynamo=False``) do not say which initializers are
-    buffers; constants that are operators count in neither. Rounded weights count, but not their
-    scales.
+    positions. Small tensors of equal numbers, such as the normalisations of an untrained network,
+    are one in the file, and count once at most. Files of its earlier exporter (``dynamo=False``) do
+    not say which initializers are buffers; constants that are operators count in neither. Rounded
+    weights count, but not their scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
     constant the branch is taken. A ``Loop`` without multiply-accumulates and weights is one
     operation. Files with external weights are not opened.
@@ -180,6 +181,10 @@ class _Builder:
         self.types: dict[str, str] = {}
         # Numbers of each weight, and the parameters in it that no vertex has yet.
         self.sizes, self.parameters = weights_of(model, stored)
+        read = {name for node in self.graph.node for name in _read_by(node)}
+        learned = {name for node in self.graph.node for name in _parameters_of(node)}
+        for name in read - learned:  # constants in the file, which belong to no vertex
+            self.parameters.pop(name, None)
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self._add_constants()
@@ -246,14 +251,7 @@ class _Builder:
         from onnx import helper
 
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-        no_parameters = left_out(node.op_type, len(node.input))
-        read = [
-            name
-            for i, name in enumerate(_read_by(node))
-            if name in self.sizes and i not in no_parameters
-        ]
-        for i in no_parameters:  # constants in the file, which belong to no vertex
-            self.parameters.pop(node.input[i], None)
+        read = [name for name in _parameters_of(node) if name in self.sizes]
         operation = normalised(node.op_type)
         if node.op_type == "MatMul" and node.input[1] in self.sizes:
             operation = "linear"
@@ -332,6 +330,12 @@ def _read_by(node: NodeProto) -> list[str]:
         return [*node.input[:1]]
     _, *inner = _with_inner([node])
     return [*node.input, *dict.fromkeys(name for one in inner for name in one.input)]
+
+
+def _parameters_of(node: NodeProto) -> list[str]:
+    """Return the names that a node reads, except those that cannot be parameters."""
+    others = left_out(node.op_type, len(node.input))
+    return [name for i, name in enumerate(_read_by(node)) if i not in others]
 
 
 def _named(node: NodeProto) -> str:

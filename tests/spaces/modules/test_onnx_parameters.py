@@ -267,6 +267,20 @@ def test_rounded_weights_are_parameters_and_their_scales_are_not(tmp_path: Path)
     assert graph.macs == 2 * 4 * 3 + 2 * 3 * 4
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_parameter_that_is_also_a_setting_counts(order: int, tmp_path: Path) -> None:
+    """An exporter stores equal tensors once: here the factor is also a variance."""
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", *"oozo"], ["a"]),
+        helper.make_node("BatchNormalization", ["x", *"ffzo"], ["b"]),
+        helper.make_node("BatchNormalization", ["x", *"fgof"], ["c"]),
+    ][::order]
+    nodes.append(helper.make_node("Sum", ["a", "b", "c"], ["y"]))
+    weights = {name: np.full(4, i, np.float32) for i, name in enumerate("zofg")}
+    graph = graph_of_onnx(write(tmp_path / "n.onnx", nodes, weights, {"x": [2, 4]}))
+    assert graph.parameters == 3 * 4
+
+
 def test_selected_first_states_are_no_parameters(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Slice", ["states", "zero", "one"], ["first"]),
